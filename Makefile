@@ -1,0 +1,70 @@
+# Two commands do everything: `make demo` and `make test`. Both make their own environment first.
+PYTHON ?= python3
+BIN := .venv/bin
+BUF_VERSION := 1.75.0
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-long check format proto proto-lint lock wheel test-wheel clean
+
+help: ## what can be made here
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+demo: .venv/server.stamp ## real usage in, exact line items out, in under a minute once installed
+	@$(BIN)/python -m examples.demo
+
+test: .venv/dev.stamp ## every test, in about five minutes
+	@$(BIN)/python -m pytest -n 2 tests
+
+test-long: .venv/dev.stamp ## the full form of the long tests
+	@$(BIN)/python -m pytest -n 2 -m long --run-long tests
+
+check: .venv/dev.stamp proto-lint ## lint, formatting, types, wire contract
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: .venv/dev.stamp ## rewrite the code in the project's format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+proto: .venv/dev.stamp ## regenerate meterline/v1 from proto/
+	@$(BIN)/python -m grpc_tools.protoc -I proto --python_out=. --pyi_out=. --grpc_python_out=. proto/meterline/v1/*.proto
+
+proto-lint: .tools/node_modules/.bin/buf
+	@.tools/node_modules/.bin/buf lint proto
+
+lock: .venv/dev.stamp ## resolve the dependencies anew, with hashes
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile pyproject.toml --extra server --group build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet --output-file requirements/server.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra server --group build --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet --output-file requirements/dev.lock
+
+wheel: .venv/dev.stamp ## build dist/*.whl
+	@$(BIN)/python -m build --wheel --no-isolation --outdir dist . >/dev/null && ls dist
+
+test-wheel: wheel ## the wheel alone, in an empty environment, serves and rates
+	@$(BIN)/python tests/wheel_alone.py dist
+
+clean: ## remove what make made
+	rm -rf .venv .tools dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# The stamps: an environment is made again when its lock changes.
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "meterline needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Point to one: make PYTHON=python3.11 ...")'
+	@echo "making .venv"
+	@$(PYTHON) -m venv .venv
+
+.venv/server.stamp: requirements/server.lock .venv/bin/python
+	@echo "installing the locked dependencies (once)"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/server.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev.stamp: requirements/dev.lock .venv/bin/python
+	@echo "installing the locked development dependencies (once)"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch .venv/server.stamp $@
+
+.tools/node_modules/.bin/buf:
+	@command -v npm >/dev/null || { echo "make check lints the wire contract with buf, which comes from npm: install Node.js and npm" >&2; exit 2; }
+	@npm install --silent --no-audit --no-fund --no-save --prefix .tools @bufbuild/buf@$(BUF_VERSION)

@@ -1,0 +1,1 @@
+"""The engine: the only shell, where all I/O lives."""

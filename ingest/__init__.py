@@ -1,0 +1,1 @@
+"""Admission of events: pure, no I/O. Bytes and columns in, verdicts and columns out."""

@@ -1,0 +1,1 @@
+"""Meterline's client: record usage events and read spend."""

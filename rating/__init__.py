@@ -1,0 +1,1 @@
+"""Prices to amounts: pure, arrays in, arrays out."""
