@@ -1,0 +1,72 @@
+"""Every error that the engine raises on purpose.
+
+    MeterlineError
+    ├── InvalidRequestError         the caller can mend it: names the fields
+    │   └── CatalogDocumentError    a catalog document with mistakes: names file, line and field
+    ├── NotFoundError               no such customer, subscription, ...
+    ├── UnrateableError             a charge that its price can't rate: names subscription and price
+    ├── RetryLaterError             nothing is wrong with the request: send it again
+    │   ├── QueueFullError          too much waits for the store
+    │   └── StoreUnavailableError   a store does not answer, or the engine is shutting down
+    └── StartupError                the engine can't start: data directory, port, lock
+
+A bad event is no error: it is data, a verdict. `engine.api.status` maps each class to a gRPC status
+in one table; the command line prints `str(error)` on one line and exits with 2.
+"""
+
+from dataclasses import dataclass
+
+
+class MeterlineError(Exception):
+    """Base of the tree. Its text is one clear line: what is wrong, where, what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMistake:
+    """One field at fault: where it is, and what is wrong with it."""
+
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}"
+
+
+class InvalidRequestError(MeterlineError):
+    """The request can't be served as it is; sending it again unchanged won't help."""
+
+    def __init__(self, *mistakes: FieldMistake) -> None:
+        super().__init__("; ".join(map(str, mistakes)))
+        self.mistakes = mistakes
+
+
+class CatalogDocumentError(InvalidRequestError):
+    """A catalog document with mistakes; `mistakes` holds all of them, nothing was applied."""
+
+
+class NotFoundError(MeterlineError):
+    """What the request names does not exist."""
+
+
+class UnrateableError(MeterlineError):
+    """A price can't rate its usage; no amount is given rather than a wrong one."""
+
+
+class RetryLaterError(MeterlineError):
+    """Nothing is wrong with the request: send the same bytes again after `retry_after_ms`."""
+
+    def __init__(self, message: str, *, retry_after_ms: int) -> None:
+        super().__init__(message)
+        self.retry_after_ms = retry_after_ms
+
+
+class QueueFullError(RetryLaterError):
+    """More waits for the store than the configured bound."""
+
+
+class StoreUnavailableError(RetryLaterError):
+    """A store does not answer, or the engine is shutting down."""
+
+
+class StartupError(MeterlineError):
+    """The engine can't start."""

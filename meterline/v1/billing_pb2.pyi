@@ -1,0 +1,131 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ListLineItemsRequest(_message.Message):
+    __slots__ = ("customer_id", "at", "as_of", "page_size", "page_token")
+    CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    customer_id: str
+    at: _timestamp_pb2.Timestamp
+    as_of: _timestamp_pb2.Timestamp
+    page_size: int
+    page_token: str
+    def __init__(self, customer_id: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListLineItemsResponse(_message.Message):
+    __slots__ = ("line_items", "as_of", "catalog_revision", "next_page_token")
+    LINE_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_FIELD_NUMBER: _ClassVar[int]
+    CATALOG_REVISION_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    line_items: _containers.RepeatedCompositeFieldContainer[LineItem]
+    as_of: _timestamp_pb2.Timestamp
+    catalog_revision: int
+    next_page_token: str
+    def __init__(self, line_items: _Optional[_Iterable[_Union[LineItem, _Mapping]]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class LineItem(_message.Message):
+    __slots__ = ("line_item_id", "customer_id", "subscription_id", "plan_id", "plan_version", "price_id", "price_version", "model", "meter_id", "meter_version", "dimensions", "period_start", "period_end", "quantity", "exact_amount", "amount", "currency", "rounding", "tiers", "stages", "formula", "event_count", "event_digest", "unreadable_event_count", "negative_quantity")
+    class DimensionsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    LINE_ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
+    SUBSCRIPTION_ID_FIELD_NUMBER: _ClassVar[int]
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    PLAN_VERSION_FIELD_NUMBER: _ClassVar[int]
+    PRICE_ID_FIELD_NUMBER: _ClassVar[int]
+    PRICE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    METER_ID_FIELD_NUMBER: _ClassVar[int]
+    METER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
+    PERIOD_START_FIELD_NUMBER: _ClassVar[int]
+    PERIOD_END_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    EXACT_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    ROUNDING_FIELD_NUMBER: _ClassVar[int]
+    TIERS_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
+    FORMULA_FIELD_NUMBER: _ClassVar[int]
+    EVENT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    EVENT_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    UNREADABLE_EVENT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    NEGATIVE_QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    line_item_id: str
+    customer_id: str
+    subscription_id: str
+    plan_id: str
+    plan_version: int
+    price_id: str
+    price_version: int
+    model: str
+    meter_id: str
+    meter_version: int
+    dimensions: _containers.ScalarMap[str, str]
+    period_start: _timestamp_pb2.Timestamp
+    period_end: _timestamp_pb2.Timestamp
+    quantity: str
+    exact_amount: str
+    amount: str
+    currency: str
+    rounding: Rounding
+    tiers: _containers.RepeatedCompositeFieldContainer[TierAmount]
+    stages: _containers.RepeatedCompositeFieldContainer[StageAmount]
+    formula: str
+    event_count: int
+    event_digest: str
+    unreadable_event_count: int
+    negative_quantity: bool
+    def __init__(self, line_item_id: _Optional[str] = ..., customer_id: _Optional[str] = ..., subscription_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., plan_version: _Optional[int] = ..., price_id: _Optional[str] = ..., price_version: _Optional[int] = ..., model: _Optional[str] = ..., meter_id: _Optional[str] = ..., meter_version: _Optional[int] = ..., dimensions: _Optional[_Mapping[str, str]] = ..., period_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., quantity: _Optional[str] = ..., exact_amount: _Optional[str] = ..., amount: _Optional[str] = ..., currency: _Optional[str] = ..., rounding: _Optional[_Union[Rounding, _Mapping]] = ..., tiers: _Optional[_Iterable[_Union[TierAmount, _Mapping]]] = ..., stages: _Optional[_Iterable[_Union[StageAmount, _Mapping]]] = ..., formula: _Optional[str] = ..., event_count: _Optional[int] = ..., event_digest: _Optional[str] = ..., unreadable_event_count: _Optional[int] = ..., negative_quantity: _Optional[bool] = ...) -> None: ...
+
+class Rounding(_message.Message):
+    __slots__ = ("mode", "scope", "digits")
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    DIGITS_FIELD_NUMBER: _ClassVar[int]
+    mode: str
+    scope: str
+    digits: int
+    def __init__(self, mode: _Optional[str] = ..., scope: _Optional[str] = ..., digits: _Optional[int] = ...) -> None: ...
+
+class TierAmount(_message.Message):
+    __slots__ = ("index", "up_to", "quantity", "unit_amount", "flat_amount", "amount")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    UP_TO_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    UNIT_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    FLAT_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    up_to: str
+    quantity: str
+    unit_amount: str
+    flat_amount: str
+    amount: str
+    def __init__(self, index: _Optional[int] = ..., up_to: _Optional[str] = ..., quantity: _Optional[str] = ..., unit_amount: _Optional[str] = ..., flat_amount: _Optional[str] = ..., amount: _Optional[str] = ...) -> None: ...
+
+class StageAmount(_message.Message):
+    __slots__ = ("stage", "amount")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    stage: str
+    amount: str
+    def __init__(self, stage: _Optional[str] = ..., amount: _Optional[str] = ...) -> None: ...
