@@ -1,0 +1,51 @@
+"""The engine's metrics, in the conventions of Prometheus: base units, `_total` on counters."""
+
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry(auto_describe=True)
+
+
+def _counter(name: str, text: str, *labels: str) -> Counter:
+    return Counter(name, text, labels, registry=REGISTRY)
+
+
+def _histogram(name: str, text: str, *labels: str) -> Histogram:
+    return Histogram(name, text, labels, registry=REGISTRY)
+
+
+@dataclass(frozen=True, slots=True)
+class _Metrics:
+    """One field for each metric. Labels hold only names that the program itself knows, never customers' text."""
+
+    events: Counter = field(
+        default_factory=lambda: _counter("meterline_events_total", "Events answered, by verdict.", "verdict")
+    )
+    inserted_events: Counter = field(
+        default_factory=lambda: _counter("meterline_inserted_events_total", "Events made durable.")
+    )
+    failed_inserts: Counter = field(
+        default_factory=lambda: _counter("meterline_failed_inserts_total", "Inserts that the store refused.")
+    )
+    queue_events: Gauge = field(
+        default_factory=lambda: Gauge(
+            "meterline_queue_events", "Events that wait for the usage store.", registry=REGISTRY
+        )
+    )
+    insert_duration_seconds: Histogram = field(
+        default_factory=lambda: _histogram("meterline_insert_duration_seconds", "Time of one insert.")
+    )
+    rate_duration_seconds: Histogram = field(
+        default_factory=lambda: _histogram(
+            "meterline_rate_duration_seconds", "Time to read usage and rate it, by one request."
+        )
+    )
+    rpc_duration_seconds: Histogram = field(
+        default_factory=lambda: _histogram(
+            "meterline_rpc_duration_seconds", "Time of one RPC, by method and status code.", "method", "code"
+        )
+    )
+
+
+METRICS = _Metrics()

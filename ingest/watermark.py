@@ -1,0 +1,40 @@
+"""The ingestion clock: which instants are stamped on events, and up to which instant a read may look.
+
+Rules:
+1. Every group of events is stamped with an instant later than any stamp and any watermark before it.
+2. A watermark never reaches a group that is still being stored: what a reader sees at a watermark is complete,
+   and stays the same for ever.
+3. A watermark given out after a group was stored reaches that group: the first read after an ack includes it.
+"""
+
+import threading
+
+
+class IngestClock:
+    """Hands out stamps and watermarks, in microseconds since 1970. Thread-safe."""
+
+    def __init__(self, latest_us: int) -> None:
+        """`latest_us`: the newest stamp in the store when the engine starts."""
+        self._lock = threading.Lock()
+        self._latest_us = latest_us
+        self._in_flight: set[int] = set()
+
+    def begin(self, now_us: int) -> int:
+        """Stamps a group that is about to be stored."""
+        with self._lock:
+            self._latest_us = max(now_us, self._latest_us + 1)
+            self._in_flight.add(self._latest_us)
+            return self._latest_us
+
+    def end(self, stamp_us: int) -> None:
+        """The group with this stamp is stored, or its insert has failed and ended."""
+        with self._lock:
+            self._in_flight.remove(stamp_us)
+
+    def watermark(self, now_us: int) -> int:
+        """The instant up to which everything is stored, as late as can be."""
+        with self._lock:
+            self._latest_us = max(now_us, self._latest_us)
+            if self._in_flight:
+                return min(self._in_flight) - 1
+            return self._latest_us
