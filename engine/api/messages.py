@@ -1,0 +1,77 @@
+"""Line items and spend as messages of the wire contract."""
+
+from decimal import Decimal
+
+from engine.times import datetime_us, to_timestamp
+from engine.billing.line_item import LineItem
+from engine.spend.spend import Spend
+from meterline.v1 import billing_pb2, spend_pb2
+
+
+def decimal_text(value: Decimal | None) -> str:
+    """Plain digits without an exponent or needless zeros; empty for None. Never rounds."""
+    if value is None:
+        return ""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def money_text(value: Decimal) -> str:
+    """Plain digits with all the currency's minor digits: "12.00"."""
+    return format(value, "f")
+
+
+def line_item_message(item: LineItem) -> billing_pb2.LineItem:
+    charge, rated = item.charge, item.rated
+    return billing_pb2.LineItem(
+        line_item_id=item.line_item_id,
+        customer_id=charge.subscription.customer,
+        subscription_id=charge.subscription.id,
+        plan_id=charge.plan.id,
+        plan_version=charge.plan_version,
+        price_id=charge.price.id,
+        price_version=charge.price_version,
+        model=str(charge.price.price.model),
+        meter_id=charge.meter.id if charge.meter is not None else "",
+        meter_version=charge.meter_version,
+        dimensions=item.dimensions,
+        period_start=to_timestamp(datetime_us(charge.period.start)),
+        period_end=to_timestamp(datetime_us(charge.period.end)),
+        quantity=decimal_text(rated.quantity),
+        exact_amount=decimal_text(rated.exact_amount),
+        amount=money_text(rated.amount),
+        currency=rated.currency,
+        rounding=billing_pb2.Rounding(
+            mode=str(rated.rounding.mode), scope=str(rated.rounding.scope), digits=rated.rounding.digits
+        ),
+        tiers=[
+            billing_pb2.TierAmount(
+                index=tier.index,
+                up_to=decimal_text(tier.up_to),
+                quantity=decimal_text(tier.quantity),
+                unit_amount=decimal_text(tier.unit_amount),
+                flat_amount=decimal_text(tier.flat_amount),
+                amount=decimal_text(tier.amount),
+            )
+            for tier in rated.tiers
+        ],
+        stages=[
+            billing_pb2.StageAmount(stage=stage.name, amount=decimal_text(stage.amount))
+            for stage in rated.stages
+        ],
+        formula=rated.formula,
+        event_count=item.event_count,
+        event_digest=item.event_digest,
+        unreadable_event_count=item.unreadable_event_count,
+        negative_quantity=rated.negative_quantity,
+    )
+
+
+def spend_message(spend: Spend) -> spend_pb2.Spend:
+    return spend_pb2.Spend(
+        customer_id=spend.customer_id or "",
+        currency=spend.currency,
+        amount=money_text(spend.amount),
+        line_item_count=spend.line_item_count,
+        event_count=spend.event_count,
+    )

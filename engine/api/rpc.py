@@ -1,0 +1,103 @@
+"""How every RPC is served: parse, call, map errors, measure. One way in for all services.
+
+Rules:
+1. Handlers get raw bytes, so that bytes which are no message come back as INVALID_ARGUMENT; a generated
+   deserializer would answer INTERNAL.
+2. A service is a plain object whose methods take a message and a Call and return a message.
+3. The tenant comes from the credential. There are no credentials yet, so there is one tenant, and the server
+   listens on the loopback address by default.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError, Message
+
+from engine.api.status import RpcStatus, internal_status, status_of
+from engine.errors import FieldMistake, InvalidRequestError, MeterlineError
+from engine.metrics import METRICS
+
+_log = structlog.get_logger(__name__)
+DEFAULT_TENANT = "default"
+RpcHandler: TypeAlias = "grpc.RpcMethodHandler[bytes, bytes]"
+
+Request = TypeVar("Request", bound=Message)
+Response = TypeVar("Response", bound=Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a service may know of the call besides its message."""
+
+    tenant: str
+
+
+def unary(method: str, request_type: type[Request], serve: Callable[[Request, Call], Message]) -> RpcHandler:
+    """Serves one request with one response."""
+
+    def handle(data: bytes, context: grpc.ServicerContext) -> bytes:
+        started = time.perf_counter()
+        code = grpc.StatusCode.OK
+        try:
+            return serve(_parse(request_type, data), _call_of(context)).SerializeToString()
+        except Exception as error:  # noqa: BLE001 - the rim: every error becomes a status
+            status = _status(method, error)
+            code = status.code
+            context.abort_with_status(status)
+        finally:
+            METRICS.rpc_duration_seconds.labels(method, code.name).observe(time.perf_counter() - started)
+
+    return grpc.unary_unary_rpc_method_handler(handle)
+
+
+def stream(
+    method: str,
+    request_type: type[Request],
+    serve: Callable[[Iterator[Request], Call], Iterator[Message]],
+) -> RpcHandler:
+    """Serves a stream of requests with a stream of responses."""
+
+    def handle(data: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        started = time.perf_counter()
+        code = grpc.StatusCode.OK
+        try:
+            requests = (_parse(request_type, item) for item in data)
+            for response in serve(requests, _call_of(context)):
+                yield response.SerializeToString()
+        except Exception as error:  # noqa: BLE001 - the rim: every error becomes a status
+            status = _status(method, error)
+            code = status.code
+            context.abort_with_status(status)
+        finally:
+            METRICS.rpc_duration_seconds.labels(method, code.name).observe(time.perf_counter() - started)
+
+    return grpc.stream_stream_rpc_method_handler(handle)
+
+
+def _call_of(_context: grpc.ServicerContext) -> Call:
+    return Call(tenant=DEFAULT_TENANT)
+
+
+def _parse(request_type: type[Request], data: bytes) -> Request:
+    try:
+        return request_type.FromString(data)
+    except DecodeError as error:
+        name = request_type.DESCRIPTOR.full_name
+        raise InvalidRequestError(
+            FieldMistake(
+                "request", f"the bytes are no {name}: send UTF-8 text and the message of this method"
+            )
+        ) from error
+
+
+def _status(method: str, error: Exception) -> RpcStatus:
+    if isinstance(error, MeterlineError):
+        status = status_of(error)
+        _log.info("refused", method=method, code=status.code.name, error=str(error))
+        return status
+    _log.error("rpc failed", method=method, exc_info=error)
+    return internal_status()

@@ -1,0 +1,104 @@
+"""The gRPC server: which method is served by what, health and reflection beside it."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from engine.api.billing_service import BillingService
+from engine.api.catalog_service import CatalogService
+from engine.api.rpc import RpcHandler, stream, unary
+from engine.api.spend_service import SpendService
+from engine.api.usage_service import UsageService
+from engine.errors import StartupError
+from meterline.v1 import billing_pb2, catalog_pb2, spend_pb2, usage_pb2
+
+# A waiting request holds a thread until its insert is durable: enough threads to fill the next insert while
+# one runs. A stream holds one for as long as it is open.
+_THREADS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One object for each service of the wire contract."""
+
+    usage: UsageService
+    catalog: CatalogService
+    spend: SpendService
+    billing: BillingService
+
+
+class Server:
+    """Listens on one address."""
+
+    def __init__(self, services: Services, address: str, request_bytes_max: int) -> None:
+        """Takes the port without serving yet.
+
+        Raises:
+            StartupError: the address is taken, or is none.
+        """
+        self._grpc = grpc.server(
+            ThreadPoolExecutor(_THREADS, thread_name_prefix="meterline-rpc"),
+            options=[
+                ("grpc.max_receive_message_length", request_bytes_max),
+                # Without this a second engine would take the same port and half of the events.
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        self._health = health.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
+        names = [reflection.SERVICE_NAME, health.SERVICE_NAME]
+        for name, handlers in _handlers(services).items():
+            self._grpc.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
+            names.append(name)
+        self._names = names
+        reflection.enable_server_reflection(names, self._grpc)
+        self.port = self._bind(address)
+
+    def start(self) -> None:
+        self._grpc.start()
+        for name in ("", *self._names):
+            self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    def stop(self, grace_s: float) -> None:
+        """Refuses new calls, and gives those that run `grace_s` to end."""
+        self._health.enter_graceful_shutdown()
+        self._grpc.stop(grace_s).wait()
+
+    def _bind(self, address: str) -> int:
+        try:
+            port = self._grpc.add_insecure_port(address)
+        except RuntimeError:
+            port = 0
+        if port == 0:
+            raise StartupError(
+                f"{address}: can't listen there: the port is taken or the address is not of this machine; "
+                "stop what has it, or name another with --listen"
+            )
+        return port
+
+
+def _handlers(services: Services) -> dict[str, dict[str, RpcHandler]]:
+    return {
+        "meterline.v1.UsageService": {
+            "RecordUsage": unary("RecordUsage", usage_pb2.RecordUsageRequest, services.usage.record_usage),
+            "StreamUsage": stream("StreamUsage", usage_pb2.StreamUsageRequest, services.usage.stream_usage),
+        },
+        "meterline.v1.CatalogService": {
+            "ApplyCatalog": unary(
+                "ApplyCatalog", catalog_pb2.ApplyCatalogRequest, services.catalog.apply_catalog
+            ),
+            "GetCatalog": unary("GetCatalog", catalog_pb2.GetCatalogRequest, services.catalog.get_catalog),
+        },
+        "meterline.v1.SpendService": {
+            "GetSpend": unary("GetSpend", spend_pb2.GetSpendRequest, services.spend.get_spend),
+            "ListSpend": unary("ListSpend", spend_pb2.ListSpendRequest, services.spend.list_spend),
+        },
+        "meterline.v1.BillingService": {
+            "ListLineItems": unary(
+                "ListLineItems", billing_pb2.ListLineItemsRequest, services.billing.list_line_items
+            ),
+        },
+    }

@@ -1,0 +1,51 @@
+"""SpendService: what customers owe so far."""
+
+from engine.api.messages import line_item_message, spend_message
+from engine.api.rpc import Call
+from engine.times import optional_us, to_timestamp
+from engine.billing.rater import Rater
+from engine.errors import FieldMistake, InvalidRequestError
+from engine.spend.spend import spend_by_customer, spend_totals
+from meterline.v1.spend_pb2 import GetSpendRequest, GetSpendResponse, ListSpendRequest, ListSpendResponse
+
+_LIMIT_DEFAULT = 10
+# An answer stays a message of some hundred KiB.
+_LIMIT_MAX = 1_000
+# Lines are about a KiB each. Amounts are always of all lines.
+_LINE_ITEMS_MAX = 1_000
+
+
+class SpendService:
+    """Reads spend."""
+
+    def __init__(self, rater: Rater) -> None:
+        self._rater = rater
+
+    def get_spend(self, request: GetSpendRequest, call: Call) -> GetSpendResponse:
+        if not request.customer_id:
+            raise InvalidRequestError(FieldMistake("customer_id", "is empty: name a customer"))
+        snapshot = self._rater.snapshot(
+            call.tenant, optional_us(request, "at"), optional_us(request, "as_of")
+        )
+        items = self._rater.rate(call.tenant, snapshot, [request.customer_id])
+        return GetSpendResponse(
+            spends=map(spend_message, spend_by_customer(items)),
+            line_items=map(line_item_message, items[:_LINE_ITEMS_MAX]),
+            as_of=to_timestamp(snapshot.as_of_us),
+            catalog_revision=snapshot.catalog.revision,
+        )
+
+    def list_spend(self, request: ListSpendRequest, call: Call) -> ListSpendResponse:
+        limit = request.limit or _LIMIT_DEFAULT
+        if limit > _LIMIT_MAX:
+            raise InvalidRequestError(FieldMistake("limit", f"is {limit}: ask for at most {_LIMIT_MAX}"))
+        snapshot = self._rater.snapshot(
+            call.tenant, optional_us(request, "at"), optional_us(request, "as_of")
+        )
+        items = self._rater.rate(call.tenant, snapshot, None)
+        return ListSpendResponse(
+            spends=map(spend_message, spend_by_customer(items)[:limit]),
+            totals=map(spend_message, spend_totals(items)),
+            as_of=to_timestamp(snapshot.as_of_us),
+            catalog_revision=snapshot.catalog.revision,
+        )

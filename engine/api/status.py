@@ -1,0 +1,80 @@
+"""Every error's gRPC status, in one table, with google.rpc details."""
+
+from dataclasses import dataclass
+
+import grpc
+from google.protobuf import any_pb2
+from google.protobuf.message import Message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from engine.errors import (
+    CatalogDocumentError,
+    InvalidRequestError,
+    MeterlineError,
+    NotFoundError,
+    QueueFullError,
+    RetryLaterError,
+    StoreUnavailableError,
+    UnrateableError,
+)
+
+_DOMAIN = "meterline"
+# gRPC's own hint for retries; clients without google.rpc types read this one.
+_PUSHBACK = "grpc-retry-pushback-ms"
+
+# The first class that fits decides: derived classes before their bases.
+_CODES: tuple[tuple[type[MeterlineError], int, str], ...] = (
+    (CatalogDocumentError, code_pb2.INVALID_ARGUMENT, "CATALOG_DOCUMENT_INVALID"),
+    (InvalidRequestError, code_pb2.INVALID_ARGUMENT, "REQUEST_INVALID"),
+    (NotFoundError, code_pb2.NOT_FOUND, "NOT_FOUND"),
+    (UnrateableError, code_pb2.FAILED_PRECONDITION, "UNRATEABLE"),
+    (QueueFullError, code_pb2.RESOURCE_EXHAUSTED, "QUEUE_FULL"),
+    (StoreUnavailableError, code_pb2.UNAVAILABLE, "STORE_UNAVAILABLE"),
+    (MeterlineError, code_pb2.INTERNAL, "INTERNAL"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RpcStatus(grpc.Status):
+    """What `ServicerContext.abort_with_status` takes."""
+
+    code: grpc.StatusCode
+    details: str
+    trailing_metadata: tuple[tuple[str, str | bytes], ...]
+
+
+def status_of(error: MeterlineError) -> RpcStatus:
+    """The status that a caller sees for this error."""
+    code, reason = next((code, reason) for kind, code, reason in _CODES if isinstance(error, kind))
+    details: list[Message] = [error_details_pb2.ErrorInfo(reason=reason, domain=_DOMAIN)]
+    metadata: list[tuple[str, str | bytes]] = []
+    if isinstance(error, InvalidRequestError):
+        violations = [
+            error_details_pb2.BadRequest.FieldViolation(field=mistake.field, description=mistake.message)
+            for mistake in error.mistakes
+        ]
+        details.append(error_details_pb2.BadRequest(field_violations=violations))
+    if isinstance(error, RetryLaterError):
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromMilliseconds(error.retry_after_ms)
+        details.append(retry)
+        metadata.append((_PUSHBACK, str(error.retry_after_ms)))
+    return _pack(code, str(error), details, metadata)
+
+
+def internal_status() -> RpcStatus:
+    """For an error that nobody expected: the caller learns nothing of its inside."""
+    info = error_details_pb2.ErrorInfo(reason="INTERNAL", domain=_DOMAIN)
+    return _pack(code_pb2.INTERNAL, "an error inside the engine: its log tells more", [info], [])
+
+
+def _pack(
+    code: int, message: str, details: list[Message], metadata: list[tuple[str, str | bytes]]
+) -> RpcStatus:
+    packed = []
+    for detail in details:
+        packed.append(any_pb2.Any())
+        packed[-1].Pack(detail)
+    status = rpc_status.to_status(status_pb2.Status(code=code, message=message, details=packed))
+    return RpcStatus(status.code, status.details, (*status.trailing_metadata, *metadata))

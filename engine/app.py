@@ -1,0 +1,116 @@
+"""The composition root: builds the parts, joins them, and takes them apart in the right order."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event as ThreadEvent
+
+import structlog
+from prometheus_client import start_http_server
+
+from engine.admission_rules import AdmissionRules
+from engine.api.billing_service import BillingService
+from engine.api.catalog_service import CatalogService
+from engine.api.server import Server, Services
+from engine.api.spend_service import SpendService
+from engine.api.usage_service import UsageService
+from engine.billing.rater import Rater
+from engine.catalog.store import CatalogStore
+from engine.datadir import DataDirectory, open_data_directory
+from engine.errors import StartupError
+from engine.metrics import REGISTRY
+from engine.usage.committer import Committer
+from engine.usage.store import UsageStore
+from ingest import HotWindow, IngestClock, Limits
+
+_log = structlog.get_logger(__name__)
+# Running calls get this long at shutdown: several times the longest healthy insert.
+_GRACE_S = 10.0
+# Identities that are read back at start, so that a reused id is still seen after a restart; about a second.
+_WARM_EVENTS_MAX = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How one engine runs. Addresses are HOST:PORT; port 0 takes a free one."""
+
+    data: Path
+    listen: str
+    metrics_listen: str | None
+    limits: Limits
+
+
+def serve(options: Options, stop: ThreadEvent) -> None:
+    """Serves until `stop` is set, then drains: what was acknowledged is stored, what waits is stored too.
+
+    Raises:
+        StartupError: the data directory, a port or a store can't be had.
+    """
+    with contextlib.ExitStack() as stack:
+        directory = stack.enter_context(open_data_directory(options.data))
+        server = stack.enter_context(_running_server(directory, options))
+        metrics_port = stack.enter_context(_metrics(options.metrics_listen))
+        server.start()
+        _log.info(
+            "serving",
+            address=f"{options.listen.rpartition(':')[0]}:{server.port}",
+            metrics_port=metrics_port,
+            data=str(directory.path),
+        )
+        stop.wait()
+        _log.info("stopping")
+    _log.info("stopped")
+
+
+@contextlib.contextmanager
+def _running_server(directory: DataDirectory, options: Options) -> Iterator[Server]:
+    """Everything behind the port. The server stops first, then the queue drains, then the stores close."""
+    limits = options.limits
+    with contextlib.ExitStack() as stack:
+        catalog = CatalogStore.open(directory.catalog_url)
+        stack.callback(catalog.close)
+        usage = UsageStore.open_embedded(directory.usage_path)
+        stack.callback(usage.close)
+        clock = IngestClock(usage.latest_stamp_us())
+        window = HotWindow(limits.hot_window_events_max)
+        window.remember(usage.recent_events(min(_WARM_EVENTS_MAX, limits.hot_window_events_max)))
+        committer = Committer(usage, window, clock, limits, _now_us)
+        rater = Rater(catalog, usage, clock, _now_us)
+        services = Services(
+            usage=UsageService(committer, limits, AdmissionRules(catalog, limits).for_tenant, _now_us),
+            catalog=CatalogService(catalog, _now_us),
+            spend=SpendService(rater),
+            billing=BillingService(rater),
+        )
+        server = Server(services, options.listen, limits.request_bytes_max)
+        committer.start()
+        stack.callback(committer.drain)
+        stack.callback(server.stop, _GRACE_S)
+        yield server
+
+
+@contextlib.contextmanager
+def _metrics(listen: str | None) -> Iterator[int | None]:
+    if listen is None:
+        yield None
+        return
+    host, _, port = listen.rpartition(":")
+    try:
+        http, thread = start_http_server(int(port), addr=host, registry=REGISTRY)
+    except (OSError, ValueError, OverflowError) as error:
+        raise StartupError(
+            f"{listen}: can't serve metrics there: {error}; name another HOST:PORT with --metrics-listen, "
+            "or turn them off with --no-metrics"
+        ) from error
+    try:
+        yield int(http.server_port)
+    finally:
+        http.shutdown()
+        http.server_close()
+        thread.join()
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000

@@ -1,0 +1,187 @@
+"""The one rating path: catalog and usage at a watermark in, line items out.
+
+Live spend, draft lines, and all that comes later call `Rater.rate`; nothing else turns usage into money.
+
+Rules:
+1. The watermark is taken before anything is read, the usage is read as it stood at the watermark, and the
+   catalog at one revision: the same watermark and revision give the same lines.
+2. Usage is read once for each meter and period, for all customers together.
+3. A metered price without usage gives one line at quantity zero: a first tier's flat amount is due then too.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from engine.times import datetime_us, us_datetime
+from engine.billing.charges import charges_at
+from engine.billing.line_item import Charge, LineItem
+from engine.billing.periods import Period
+from engine.catalog.resources import Meter
+from engine.catalog.store import Catalog, CatalogStore
+from engine.errors import FieldMistake, InvalidRequestError, NotFoundError, UnrateableError
+from engine.metrics import METRICS
+from engine.usage.queries import UsageRequest, usage_query
+from engine.usage.store import UsageStore
+from ingest import IngestClock
+from rating import Charges, DecimalColumn, RatingError, rate
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What one answer is made from; the same snapshot gives the same answer."""
+
+    catalog: Catalog
+    at_us: int
+    as_of_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """A meter's quantity for one customer, period and group of dimensions."""
+
+    dimensions: tuple[tuple[str, str], ...]
+    quantity: Decimal
+    event_count: int
+    event_digest: str
+    unreadable_event_count: int
+
+
+_NO_USAGE = Usage((), Decimal(0), 0, "0" * 32, 0)
+UsageKey = tuple[str, Period, str]
+
+
+class Rater:
+    """Rates customers' usage as of a watermark."""
+
+    def __init__(
+        self, catalog: CatalogStore, usage: UsageStore, clock: IngestClock, now_us: Callable[[], int]
+    ) -> None:
+        self._catalog = catalog
+        self._usage = usage
+        self._clock = clock
+        self._now_us = now_us
+
+    def snapshot(
+        self, tenant: str, at_us: int | None, as_of_us: int | None, revision: int | None = None
+    ) -> Snapshot:
+        """Fixes what an answer is made from. By default: now, all that is stored, the newest catalog.
+
+        Raises:
+            InvalidRequestError: `as_of` is later than what is stored for sure.
+        """
+        now_us = self._now_us()
+        watermark_us = self._clock.watermark(now_us)
+        if as_of_us is not None and as_of_us > watermark_us:
+            newest = us_datetime(watermark_us).isoformat()
+            raise InvalidRequestError(
+                FieldMistake("as_of", f"is in the future; the newest watermark is {newest}")
+            )
+        return Snapshot(
+            self._catalog.snapshot(tenant, revision),
+            now_us if at_us is None else at_us,
+            watermark_us if as_of_us is None else as_of_us,
+        )
+
+    def rate(self, tenant: str, snapshot: Snapshot, customer_ids: Sequence[str] | None) -> list[LineItem]:
+        """The line items of these customers (None: of all) for the billing periods that contain `at`.
+
+        By customer, subscription, the plan's order of prices, and dimensions.
+
+        Raises:
+            NotFoundError: a customer that the catalog doesn't have.
+            UnrateableError: a price can't rate its usage.
+        """
+        customers = snapshot.catalog.customers
+        for customer_id in customer_ids or ():
+            if customer_id not in customers:
+                raise NotFoundError(f"customer {customer_id!r} is not in the catalog: apply it first")
+        chosen = frozenset(customers if customer_ids is None else customer_ids)
+        with METRICS.rate_duration_seconds.time():
+            charges = list(charges_at(snapshot.catalog, chosen, us_datetime(snapshot.at_us)))
+            usage = self._usage_of(tenant, charges, snapshot.as_of_us)
+            return _line_items(charges, usage)
+
+    def _usage_of(self, tenant: str, charges: Iterable[Charge], as_of_us: int) -> dict[UsageKey, list[Usage]]:
+        wanted: dict[tuple[str, Period], tuple[Meter, set[str]]] = {}
+        for charge in charges:
+            if charge.meter is not None:
+                _, customers = wanted.setdefault((charge.meter.id, charge.period), (charge.meter, set()))
+                customers.add(charge.subscription.customer)
+        found: dict[UsageKey, list[Usage]] = {}
+        for (meter_id, period), (meter, customers) in wanted.items():
+            request = UsageRequest(
+                tenant=tenant,
+                event_type=meter.event_type,
+                aggregation=meter.aggregation,
+                value_property=meter.value,
+                filters=meter.filters,
+                group_by=meter.group_by,
+                customer_ids=sorted(customers),
+                period_start_us=datetime_us(period.start),
+                period_end_us=datetime_us(period.end),
+                as_of_us=as_of_us,
+            )
+            for row in self._usage.query(usage_query(request)):
+                key = (meter_id, period, str(row[0]))
+                found.setdefault(key, []).append(_usage(meter, row))
+        return found
+
+
+def _usage(meter: Meter, row: Sequence[object]) -> Usage:
+    dimensions = tuple(
+        (name, str(value))
+        for name, value in zip(meter.group_by, row[1 : 1 + len(meter.group_by)], strict=True)
+        if value is not None
+    )
+    quantity, event_count, event_digest, unreadable = row[1 + len(meter.group_by) :]
+    return Usage(
+        dimensions,
+        # NULL: no event had a readable value. Decimal and int only, never a float.
+        Decimal(0) if quantity is None else _exact(quantity),
+        int(str(event_count)),
+        str(event_digest),
+        int(str(unreadable)),
+    )
+
+
+def _exact(quantity: object) -> Decimal:
+    if isinstance(quantity, Decimal):
+        return quantity
+    if isinstance(quantity, int):
+        return Decimal(quantity)
+    raise TypeError(f"the usage store returned a quantity of type {type(quantity).__name__}")
+
+
+def _line_items(charges: Sequence[Charge], usage: dict[UsageKey, list[Usage]]) -> list[LineItem]:
+    rows: list[tuple[Charge, Usage]] = []
+    for charge in charges:
+        found = [_NO_USAGE]
+        if charge.meter is not None:
+            found = usage.get((charge.meter.id, charge.period, charge.subscription.customer), found)
+        rows.extend((charge, each) for each in found)
+    if not rows:
+        return []
+    prices = {charge.price.price: None for charge, _ in rows}
+    index = {price: i for i, price in enumerate(prices)}
+    try:
+        lines = rate(
+            Charges(
+                prices=tuple(prices),
+                price_index=[index[charge.price.price] for charge, _ in rows],
+                quantity=DecimalColumn.of([each.quantity for _, each in rows]),
+            )
+        )
+    except RatingError as error:
+        raise UnrateableError(str(error)) from error
+    return [
+        LineItem(
+            charge,
+            dict(each.dimensions),
+            lines.line(i),
+            each.event_count,
+            each.event_digest,
+            each.unreadable_event_count,
+        )
+        for i, (charge, each) in enumerate(rows)
+    ]

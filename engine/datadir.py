@@ -1,0 +1,105 @@
+"""The data directory of the embedded stores: who owns it, and what form it has.
+
+    DIR/format.json      the form of the directory, so that an older engine never misreads a newer one
+    DIR/lock             held by the engine that has the directory open
+    DIR/catalog.sqlite   the catalog store
+    DIR/usage/           the usage store
+
+A directory that is neither empty nor ours is left alone.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import StartupError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DataDirectory:
+    """The places in an open data directory."""
+
+    path: Path
+
+    @property
+    def catalog_url(self) -> str:
+        return f"sqlite:///{self.path / 'catalog.sqlite'}"
+
+    @property
+    def usage_path(self) -> Path:
+        return self.path / "usage"
+
+
+@contextlib.contextmanager
+def open_data_directory(path: Path) -> Iterator[DataDirectory]:
+    """Makes or checks the directory and holds its lock.
+
+    Raises:
+        StartupError: not a directory, not writable, not ours, of a newer form, or open in another engine.
+    """
+    path = path.absolute()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        entries = {entry.name for entry in path.iterdir()}
+    except OSError as error:
+        raise StartupError(f"{path}: can't be used as the data directory: {error.strerror}") from error
+    if entries and not entries & {"format.json", "lock"}:
+        raise StartupError(
+            f"{path}: is not empty and not a Meterline data directory: name a new or an empty one with --data"
+        )
+    with _locked(path / "lock"):
+        _check_format(path / "format.json")
+        yield DataDirectory(path)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise StartupError(f"{path}: can't be written: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            owner = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
+            raise StartupError(
+                f"{path.parent}: is open in another engine (process {owner}): "
+                "stop that one, or name another directory with --data"
+            ) from error
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _check_format(path: Path) -> None:
+    if not path.exists():
+        _write_format(path)
+        return
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["format"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StartupError(f"{path}: can't be read: restore the data directory from a backup") from error
+    if not isinstance(found, int) or found > FORMAT:
+        raise StartupError(
+            f"{path.parent}: was written by a newer Meterline (format {found}; this one reads {FORMAT}): "
+            "upgrade Meterline, or name another directory with --data"
+        )
+
+
+def _write_format(path: Path) -> None:
+    # Whole or not at all: a crash here leaves no half-written form.
+    temporary = path.with_suffix(".new")
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump({"format": FORMAT}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -1,0 +1,21 @@
+"""The `meterline` command. The client alone is installed without the engine's parts: say so in one line."""
+
+import sys
+
+
+def main() -> None:
+    """Runs the command line; exit code 2 if the engine's parts are not installed."""
+    try:
+        from engine.cli import cli  # noqa: PLC0415 - the import is what may fail
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] in {"engine", "ingest", "rating", "meterline"}:
+            raise
+        sys.exit(_missing_parts(error.name))
+    cli()
+
+
+def _missing_parts(name: str | None) -> int:
+    sys.stderr.write(
+        f"meterline: the engine's parts are not installed (no module {name}): pip install 'meterline[server]'\n"
+    )
+    return 2
