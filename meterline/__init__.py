@@ -1,1 +1,53 @@
-"""Meterline's client: record usage events and read spend."""
+"""Meterline's client: record usage events and read spend.
+
+from meterline import Client
+
+with Client("localhost:7070") as client:
+    client.record("acme", "llm.completion", {"model": "large", "input_tokens": 374})
+"""
+
+from meterline.client import DEFAULT_TARGET, Client
+from meterline.errors import (
+    AccessDeniedError,
+    BufferFullError,
+    CallbackMisuseError,
+    ClientClosedError,
+    EngineUnavailableError,
+    InvalidEventError,
+    InvalidOptionError,
+    InvalidRequestError,
+    MeterlineClientError,
+    NotFoundError,
+    RequestFailedError,
+)
+from meterline.events import Delivery, Event, Properties, PropertyScalar, Receipt, Verdict
+from meterline.options import FullPolicy, Options
+from meterline.spend import CurrencySpend, LineItem, Spend, TierAmount
+
+__all__ = [
+    "DEFAULT_TARGET",
+    "AccessDeniedError",
+    "BufferFullError",
+    "CallbackMisuseError",
+    "Client",
+    "ClientClosedError",
+    "CurrencySpend",
+    "Delivery",
+    "EngineUnavailableError",
+    "Event",
+    "FullPolicy",
+    "InvalidEventError",
+    "InvalidOptionError",
+    "InvalidRequestError",
+    "LineItem",
+    "MeterlineClientError",
+    "NotFoundError",
+    "Options",
+    "Properties",
+    "PropertyScalar",
+    "Receipt",
+    "RequestFailedError",
+    "Spend",
+    "TierAmount",
+    "Verdict",
+]

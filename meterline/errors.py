@@ -1,0 +1,66 @@
+"""Every error that the client raises on purpose. The text of each is one clear line.
+
+    MeterlineClientError
+    ├── InvalidEventError          an event that can't be sent; nothing of it was recorded
+    ├── InvalidOptionError         an option out of its bounds
+    ├── BufferFullError            too much waits for the engine; this event was not recorded
+    ├── ClientClosedError          the client was closed before
+    ├── CallbackMisuseError        a waiting call from inside `on_problem`, which would wait for itself
+    └── RequestFailedError         a read that failed; `code` is the gRPC status
+        ├── EngineUnavailableError no engine answers, or it asks for patience: try again later
+        ├── InvalidRequestError    the engine refuses the request as it is
+        ├── NotFoundError          no such customer
+        └── AccessDeniedError      the credential is missing, or does not allow this
+
+An event that the engine does not accept is no error: it is a verdict, in a `Receipt`.
+"""
+
+import grpc
+
+
+class MeterlineClientError(Exception):
+    """Base of the tree: what is wrong, where, what to do."""
+
+
+class InvalidEventError(MeterlineClientError):
+    """A mistake in the calling code: a wrong type, a naive datetime, NaN, an oversized event."""
+
+
+class InvalidOptionError(MeterlineClientError):
+    """An option of the client that is out of its bounds or does not fit another."""
+
+
+class BufferFullError(MeterlineClientError):
+    """The buffer has no room, and the policy's patience is over."""
+
+
+class ClientClosedError(MeterlineClientError):
+    """The client no longer takes events or reads."""
+
+
+class CallbackMisuseError(MeterlineClientError):
+    """`flush` or `close` was called from `on_problem`; each waits for that very callback to return."""
+
+
+class RequestFailedError(MeterlineClientError):
+    """The engine did not answer a read with a result."""
+
+    def __init__(self, message: str, *, code: grpc.StatusCode) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class EngineUnavailableError(RequestFailedError):
+    """Nothing is wrong with the request: the same one can succeed later."""
+
+
+class InvalidRequestError(RequestFailedError):
+    """Sending it again unchanged won't help."""
+
+
+class NotFoundError(RequestFailedError):
+    """What the request names does not exist."""
+
+
+class AccessDeniedError(RequestFailedError):
+    """The engine does not take the caller's credential, or not for this."""

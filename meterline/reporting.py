@@ -1,0 +1,56 @@
+"""Tells of the events that were not accepted: to the owner's callback, or to the log."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from meterline.events import Judgement, Receipt, Verdict
+from meterline.messages import decode
+
+OnProblem: TypeAlias = Callable[[Receipt], object]
+
+_log = logging.getLogger("meterline")
+_FINE = frozenset({Verdict.ACCEPTED, Verdict.DUPLICATE})
+
+
+def report(frames: Sequence[bytes], judged: Sequence[Judgement], on_problem: OnProblem | None) -> None:
+    """Report each event whose verdict is conflict, rejected or failed; without a callback, log.
+
+    The log gets one warning for each kind of problem in the batch, not one for each event.
+    """
+    problems = [index for index, judgement in enumerate(judged) if judgement.verdict not in _FINE]
+    if not problems:
+        return
+    if on_problem is None:
+        _warn(frames, judged, problems)
+        return
+    for index in problems:
+        receipt = Receipt(decode(frames[index]), *judged[index])
+        try:
+            on_problem(receipt)
+        except BaseException:  # noqa: BLE001 - the owner's code, even its sys.exit(), must not end the sender
+            _log.exception("on_problem raised for event %s, which was %s", receipt.event_id, receipt.verdict)
+
+
+def _warn(frames: Sequence[bytes], judged: Sequence[Judgement], problems: Sequence[int]) -> None:
+    kinds = Counter((judged[index].verdict, judged[index].reason, judged[index].field) for index in problems)
+    named: set[tuple[Verdict, str, str]] = set()
+    for index in problems:
+        judgement = judged[index]
+        kind = (judgement.verdict, judgement.reason, judgement.field)
+        if kind in named:
+            continue
+        named.add(kind)
+        event = decode(frames[index])
+        _log.warning(
+            "%d of %d events %s (%s%s): %s; first: event %s of customer %s",
+            kinds[kind],
+            len(frames),
+            judgement.verdict,
+            judgement.reason,
+            f" {judgement.field}" if judgement.field else "",
+            judgement.message,
+            event.event_id,
+            event.customer_id,
+        )

@@ -1,0 +1,118 @@
+"""The gRPC channel: one attempt of one call, bytes in, message or `CallFailure` out.
+
+The channel is opened by the first call, so that a client made before a fork and used after it is safe.
+Methods are named from the descriptors and take serialized requests: a retry repeats the same bytes.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+import grpc
+from google.protobuf.descriptor import MethodDescriptor
+
+from meterline.retry import CallFailure, read_pushback_ms
+from meterline.v1 import spend_pb2, usage_pb2
+
+Metadata: TypeAlias = Sequence[tuple[str, str | bytes]]
+_Answer = TypeVar("_Answer")
+
+_RECORD = usage_pb2.DESCRIPTOR.services_by_name["UsageService"].methods_by_name["RecordUsage"]
+_GET_SPEND = spend_pb2.DESCRIPTOR.services_by_name["SpendService"].methods_by_name["GetSpend"]
+
+_OPTIONS: tuple[tuple[str, int | str], ...] = (
+    ("grpc.primary_user_agent", "meterline-python"),
+    # gRPC's own retries would hide attempts from the policy in `retry`.
+    ("grpc.enable_retries", 0),
+    # By default gRPC waits up to two minutes before it looks for an engine that came back.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    # A dead peer is noticed while a request waits, instead of when the kernel gives up (15 minutes).
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    # Requests are bounded by `options`; answers to reads can hold many line items.
+    ("grpc.max_send_message_length", 4 * 1024 * 1024),
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+)
+
+
+class CallFailedError(Exception):
+    """One attempt failed. Never leaves the package: a sender retries it, a read translates it."""
+
+    def __init__(self, failure: CallFailure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+class Transport:
+    """Calls to one engine, from any thread. `close` breaks off what is under way."""
+
+    def __init__(self, target: str, credentials: grpc.ChannelCredentials | None, metadata: Metadata) -> None:
+        self.target = target
+        self._credentials = credentials
+        self._metadata = tuple(metadata)
+        self._lock = threading.Lock()
+        self._channel: grpc.Channel | None = None
+        self._closed = False
+
+    def record_usage(self, payload: bytes, timeout_s: float) -> usage_pb2.RecordUsageResponse:
+        """Send a serialized RecordUsageRequest. Raises CallFailedError."""
+        return self._call(_RECORD, usage_pb2.RecordUsageResponse.FromString, payload, timeout_s)
+
+    def get_spend(self, payload: bytes, timeout_s: float) -> spend_pb2.GetSpendResponse:
+        """Send a serialized GetSpendRequest. Raises CallFailedError."""
+        return self._call(_GET_SPEND, spend_pb2.GetSpendResponse.FromString, payload, timeout_s)
+
+    def close(self) -> None:
+        """Close the channel; calls under way and later ones fail as CANCELLED."""
+        with self._lock:
+            self._closed = True
+            channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
+
+    def _call(
+        self, method: MethodDescriptor, read: Callable[[bytes], _Answer], payload: bytes, timeout_s: float
+    ) -> _Answer:
+        try:
+            call = self._open_channel().unary_unary(
+                f"/{method.containing_service.full_name}/{method.name}",
+                request_serializer=None,
+                response_deserializer=read,
+            )
+            answer: _Answer = call(payload, timeout=timeout_s, metadata=self._metadata or None)
+        except grpc.RpcError as error:
+            raise CallFailedError(self._failure(error)) from None
+        except ValueError:  # how grpc says that the channel was closed meanwhile
+            if not self._closed:
+                raise
+            raise CallFailedError(CallFailure(grpc.StatusCode.CANCELLED, "the client was closed")) from None
+        return answer
+
+    def _open_channel(self) -> grpc.Channel:
+        with self._lock:
+            if self._closed:
+                raise CallFailedError(CallFailure(grpc.StatusCode.CANCELLED, "the client was closed"))
+            if self._channel is None:
+                self._channel = (
+                    grpc.insecure_channel(self.target, options=_OPTIONS)
+                    if self._credentials is None
+                    else grpc.secure_channel(self.target, self._credentials, options=_OPTIONS)
+                )
+            return self._channel
+
+    def _failure(self, error: Any) -> CallFailure:  # noqa: ANN401 - grpc types what it raises too loosely
+        code, details = error.code(), error.details() or ""
+        metadata = [(key, value) for key, value in error.trailing_metadata() or ()]
+        return CallFailure(code, self._explain(code, details), read_pushback_ms(metadata))
+
+    def _explain(self, code: grpc.StatusCode, details: str) -> str:
+        if code is grpc.StatusCode.UNAVAILABLE and "connect" in details.lower():
+            return (
+                f"no engine answers at {self.target}: start one with `meterline serve`, "
+                f'or name another with Client("host:port") ({details})'
+            )
+        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            return f"the engine at {self.target} did not answer in time ({details})"
+        return f"the engine at {self.target} answered {code.name}: {details}"
