@@ -22,7 +22,7 @@ class AdmissionRules:
             if known is not None and known[0] == catalog.revision:
                 return known[1]
             values: dict[str, set[str]] = {}
-            for meter in catalog.meters.values():
+            for meter in (each.resource for each in catalog.meters.values()):
                 values.setdefault(meter.event_type, set())
                 if meter.aggregation in {"sum", "min", "max"} and meter.value is not None:
                     values[meter.event_type].add(meter.value)

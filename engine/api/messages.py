@@ -2,9 +2,9 @@
 
 from decimal import Decimal
 
-from engine.times import datetime_us, to_timestamp
 from engine.billing.line_item import LineItem
 from engine.spend.spend import Spend
+from engine.times import datetime_us, to_timestamp
 from meterline.v1 import billing_pb2, spend_pb2
 
 
@@ -32,8 +32,8 @@ def line_item_message(item: LineItem) -> billing_pb2.LineItem:
         price_id=charge.price.id,
         price_version=charge.price_version,
         model=str(charge.price.price.model),
-        meter_id=charge.meter.id if charge.meter is not None else "",
-        meter_version=charge.meter_version,
+        meter_id=charge.meter.resource.id if charge.meter is not None else "",
+        meter_version=charge.meter.version if charge.meter is not None else 0,
         dimensions=item.dimensions,
         period_start=to_timestamp(datetime_us(charge.period.start)),
         period_end=to_timestamp(datetime_us(charge.period.end)),

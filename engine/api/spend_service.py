@@ -2,10 +2,10 @@
 
 from engine.api.messages import line_item_message, spend_message
 from engine.api.rpc import Call
-from engine.times import optional_us, to_timestamp
 from engine.billing.rater import Rater
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.spend.spend import spend_by_customer, spend_totals
+from engine.times import optional_us, to_timestamp
 from meterline.v1.spend_pb2 import GetSpendRequest, GetSpendResponse, ListSpendRequest, ListSpendResponse
 
 _LIMIT_DEFAULT = 10

@@ -11,9 +11,9 @@ from typing import cast
 import grpc
 
 from engine.api.rpc import Call
-from engine.times import to_timestamp
 from engine.errors import FieldMistake, InvalidRequestError, MeterlineError, StoreUnavailableError
 from engine.metrics import METRICS
+from engine.times import to_timestamp
 from engine.usage.committer import Committer, Recorded
 from ingest import Admission, Limits, Outcome, Problem, Verdict
 from meterline.v1 import usage_pb2

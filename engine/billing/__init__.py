@@ -1,0 +1,1 @@
+"""Billing: which charges a catalog makes, and their line items."""

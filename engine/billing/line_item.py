@@ -6,6 +6,7 @@ from hashlib import blake2b
 
 from engine.billing.periods import Period
 from engine.catalog.resources import Meter, Plan, PlanPrice, Subscription
+from engine.catalog.snapshot import Versioned
 from rating import RatedLine
 
 
@@ -18,8 +19,7 @@ class Charge:
     plan_version: int
     price: PlanPrice
     price_version: int
-    meter: Meter | None
-    meter_version: int
+    meter: Versioned[Meter] | None
     period: Period
 
 

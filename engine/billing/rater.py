@@ -13,14 +13,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from engine.times import datetime_us, us_datetime
 from engine.billing.charges import charges_at
 from engine.billing.line_item import Charge, LineItem
 from engine.billing.periods import Period
 from engine.catalog.resources import Meter
-from engine.catalog.store import Catalog, CatalogStore
+from engine.catalog.snapshot import Catalog
+from engine.catalog.store import CatalogStore
 from engine.errors import FieldMistake, InvalidRequestError, NotFoundError, UnrateableError
 from engine.metrics import METRICS
+from engine.times import datetime_us, us_datetime
 from engine.usage.queries import UsageRequest, usage_query
 from engine.usage.store import UsageStore
 from ingest import IngestClock
@@ -106,7 +107,8 @@ class Rater:
         wanted: dict[tuple[str, Period], tuple[Meter, set[str]]] = {}
         for charge in charges:
             if charge.meter is not None:
-                _, customers = wanted.setdefault((charge.meter.id, charge.period), (charge.meter, set()))
+                meter = charge.meter.resource
+                _, customers = wanted.setdefault((meter.id, charge.period), (meter, set()))
                 customers.add(charge.subscription.customer)
         found: dict[UsageKey, list[Usage]] = {}
         for (meter_id, period), (meter, customers) in wanted.items():
@@ -158,7 +160,7 @@ def _line_items(charges: Sequence[Charge], usage: dict[UsageKey, list[Usage]]) -
     for charge in charges:
         found = [_NO_USAGE]
         if charge.meter is not None:
-            found = usage.get((charge.meter.id, charge.period, charge.subscription.customer), found)
+            found = usage.get((charge.meter.resource.id, charge.period, charge.subscription.customer), found)
         rows.extend((charge, each) for each in found)
     if not rows:
         return []

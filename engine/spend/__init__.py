@@ -1,0 +1,1 @@
+"""Spend: what the line items sum up to."""

@@ -1,0 +1,1 @@
+"""The usage store: events in ClickHouse."""

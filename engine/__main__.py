@@ -1,0 +1,5 @@
+"""`python -m engine` is `meterline`."""
+
+from engine.entry import main
+
+main()

@@ -1,0 +1,67 @@
+"""`meterline apply`: the catalog as code."""
+
+from pathlib import Path
+
+import click
+import grpc
+from rich.console import Console
+from rich.text import Text
+
+from engine.cli.connection import TIMEOUT_S, CommandError, connected, field_violations, target_option
+from meterline.v1.catalog_pb2 import ApplyCatalogRequest, ApplyCatalogResponse, ResourceChange
+from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
+
+_DOCUMENT_BYTES_MAX = 4 * 1024 * 1024 - 4096
+_MARK = {ResourceChange.ACTION_CREATE: ("+", "green"), ResourceChange.ACTION_UPDATE: ("~", "yellow")}
+
+
+@click.command()
+@click.option(
+    "-f", "--file", "path", type=click.Path(path_type=Path), required=True, help="A catalog in YAML or JSON."
+)
+@click.option("--dry-run", is_flag=True, help="Show what would change; apply nothing.")
+@target_option
+def apply(path: Path, dry_run: bool, target: str) -> None:
+    """Apply a catalog: meters, plans with prices, customers, subscriptions.
+
+    All of it or nothing. What the file doesn't mention stays as it is. Every mistake is reported as
+    file:line: field: what is wrong.
+    """
+    try:
+        document = path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise CommandError(f"{path}: can't be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{path}: is no UTF-8 text: byte {error.start} is {error.reason}") from None
+    if len(document.encode()) > _DOCUMENT_BYTES_MAX:
+        raise CommandError(f"{path}: is larger than {_DOCUMENT_BYTES_MAX} bytes: split it into several files")
+    request = ApplyCatalogRequest(document=document, file_name=str(path), dry_run=dry_run)
+    with connected(target) as channel:
+        try:
+            response: ApplyCatalogResponse = CatalogServiceStub(channel).ApplyCatalog(
+                request, timeout=TIMEOUT_S
+            )
+        except grpc.RpcError as error:
+            mistakes = field_violations(error)
+            if not mistakes:
+                raise
+            for mistake in mistakes:
+                click.echo(mistake, err=True)
+            plural = "s" if len(mistakes) > 1 else ""
+            raise CommandError(f"{len(mistakes)} mistake{plural} in {path}; nothing was applied") from None
+    _show(response, dry_run)
+
+
+def _show(response: ApplyCatalogResponse, dry_run: bool) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    for change in response.changes:
+        mark, style = _MARK[change.action]
+        console.print(Text(f"{mark} {change.kind} {change.id} (version {change.version})", style=style))
+        for field in change.fields:
+            console.print(
+                Text(f"    {field.path}: {field.before or 'nothing'} -> {field.after or 'nothing'}")
+            )
+    verb = "would change (dry run: nothing was applied)" if dry_run else "changed"
+    console.print(
+        f"{len(response.changes)} {verb}, {response.unchanged_count} unchanged; catalog revision {response.revision}"
+    )

@@ -1,0 +1,103 @@
+"""How a command reaches an engine, and how every failure becomes one clear line and exit code 2."""
+
+import contextlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import IO, Any, cast
+
+import click
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+DEFAULT_TARGET = "localhost:7070"
+# Local commands answer in milliseconds; past this the engine hangs, and a person wants to know.
+TIMEOUT_S = 60
+_MESSAGE_BYTES_MAX = 64 * 1024 * 1024
+
+target_option = click.option(
+    "--target", default=DEFAULT_TARGET, show_default=True, metavar="HOST:PORT", help="The engine's address."
+)
+
+
+class CommandError(click.ClickException):
+    """One line on standard error; exit code 2."""
+
+    exit_code = 2
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"meterline: {self.message}", file=file, err=file is None)
+
+
+@contextlib.contextmanager
+def connected(target: str) -> Iterator[grpc.Channel]:
+    """A channel; an RPC that fails inside the block ends the command with its one line."""
+    options = [("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX)]
+    with grpc.insecure_channel(target, options=options) as channel:
+        try:
+            yield channel
+        except grpc.RpcError as error:
+            raise CommandError(_line(target, error)) from None
+
+
+def _line(target: str, error: grpc.RpcError) -> str:
+    call = _call(error)
+    if call.code() is grpc.StatusCode.UNAVAILABLE and "connect" in (call.details() or "").lower():
+        return f"no engine answers at {target}: start one with `meterline serve`, or name it with --target"
+    if call.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return f"the engine at {target} did not answer in {TIMEOUT_S} s: see its log"
+    return f"{call.details()} ({call.code().name})"
+
+
+def _call(error: grpc.RpcError) -> grpc.Call:
+    # What a stub raises is both; the types of grpc don't say so.
+    return cast("grpc.Call", error)
+
+
+def field_violations(error: grpc.RpcError) -> list[str]:
+    """`field: what is wrong` for each mistake that the engine reports; empty for another error."""
+    status = rpc_status.from_call(_call(error))
+    if status is None:
+        return []
+    lines: list[str] = []
+    for detail in status.details:
+        request = error_details_pb2.BadRequest()
+        if detail.Unpack(request):
+            lines += [f"{violation.field}: {violation.description}" for violation in request.field_violations]
+    return lines
+
+
+class InstantType(click.ParamType["datetime"]):
+    """An option's instant: a date (midnight UTC) or RFC 3339 with a zone."""
+
+    name = "instant"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            instant = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no instant: write 2023-11-16 or 2023-11-16T18:15:00Z", param, ctx)
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+def timestamp(instant: datetime | None) -> Timestamp | None:
+    if instant is None:
+        return None
+    message = Timestamp()
+    message.FromDatetime(instant)
+    return message
+
+
+at_option = click.option(
+    "--at",
+    type=InstantType(),
+    metavar="INSTANT",
+    help="Which billing period: the one that contains it. Default: now.",
+)
+as_of_option = click.option(
+    "--as-of",
+    type=InstantType(),
+    metavar="INSTANT",
+    help="Only what was ingested by then. Default: all that is stored.",
+)

@@ -1,0 +1,106 @@
+"""A `meterline serve` process of one's own: start, wait until it serves, stop or kill, start again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+_START_TIMEOUT_S = 60
+
+
+class EngineProcess:
+    """Runs the engine on a data directory and, after the first start, on the port that it got then."""
+
+    def __init__(self, data: Path, *options: str) -> None:
+        self._data = data
+        self._options: Sequence[str] = options
+        self._process: subprocess.Popen[str] | None = None
+        self._serving = threading.Event()
+        self._reader = threading.Thread()
+        self.target = "127.0.0.1:0"
+        self.metrics_port: int | None = None
+        self.log: list[str] = []
+
+    def start(self) -> Self:
+        """Starts the process and returns when it serves.
+
+        Raises:
+            RuntimeError: it ended, or did not serve in time; the text is the last line of its log.
+        """
+        self._serving.clear()
+        command = [
+            sys.executable,
+            "-m",
+            "engine",
+            "serve",
+            "--data",
+            str(self._data),
+            "--listen",
+            self.target,
+        ]
+        command += ["--metrics-listen", "127.0.0.1:0", "--log-format", "json", *self._options]
+        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        self._reader = threading.Thread(target=self._read_log, args=(self._process,), daemon=True)
+        self._reader.start()
+        if not self._serving.wait(_START_TIMEOUT_S) or self._process.poll() is not None:
+            self.kill()
+            raise RuntimeError(f"the engine did not start: {self.log[-1] if self.log else 'it said nothing'}")
+        return self
+
+    @property
+    def pid(self) -> int:
+        return self._running().pid
+
+    def stop(self) -> int:
+        """SIGTERM, and waits for the drain; the exit code."""
+        return self._end(signal.SIGTERM)
+
+    def kill(self) -> int:
+        """SIGKILL: nothing is drained; the exit code."""
+        return self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> int:
+        process = self._running()
+        if process.poll() is None:
+            os.kill(process.pid, number)
+        code = process.wait(timeout=60)
+        self._reader.join(timeout=60)
+        return code
+
+    def _running(self) -> "subprocess.Popen[str]":
+        if self._process is None:
+            raise RuntimeError("the engine was never started")
+        return self._process
+
+    def _read_log(self, process: "subprocess.Popen[str]") -> None:
+        for line in process.stderr or ():
+            self.log.append(line.rstrip())
+            entry = _entry(line)
+            if entry.get("event") == "serving":
+                self.target = str(entry["address"])
+                port = entry["metrics_port"]
+                self.metrics_port = port if isinstance(port, int) else None
+                self._serving.set()
+        self._serving.set()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _entry(line: str) -> dict[str, object]:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return {}
+    return entry if isinstance(entry, dict) else {}

@@ -1,0 +1,192 @@
+"""The shape of the house: who may import whom, where the clock is, what is generated and what is declared."""
+
+import ast
+import importlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("meterline", "ingest", "rating", "engine")
+GENERATED = ROOT / "meterline" / "v1"
+
+# What a package may import besides itself and the standard library.
+ALLOWED = {
+    "meterline": {"grpc", "google"},
+    "ingest": {"meterline", "google"},
+    "rating": {"numpy", "iso4217"},
+}
+# Imports that have one home each.
+HOMES = {
+    "clickhouse_connect": "engine/usage/store.py",
+    "chdb": None,
+}
+CLOCKS = {"time", "random", "secrets", "uuid"}
+
+
+def _sources(package: str) -> Iterator[tuple[Path, ast.Module]]:
+    for path in sorted((ROOT / package).rglob("*.py")):
+        if GENERATED not in path.parents:
+            yield path, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _imports(tree: ast.Module) -> Iterator[tuple[str, list[str]]]:
+    """Each imported module with the names taken from it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, []
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute here"
+            yield node.module or "", [alias.name for alias in node.names]
+
+
+def _place(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("package", sorted(ALLOWED))
+def test_a_lower_package_imports_only_what_it_may(package):
+    """`ingest` and `rating` never meet; neither knows gRPC, ClickHouse or SQL; the client stays light."""
+    allowed = ALLOWED[package] | {package} | sys.stdlib_module_names
+    wrong = [
+        f"{_place(path)} imports {module}"
+        for path, tree in _sources(package)
+        for module, _ in _imports(tree)
+        if module.split(".")[0] not in allowed
+    ]
+    assert wrong == []
+
+
+def test_the_client_imports_nothing_of_the_engine():
+    """`meterline` is at the bottom: nothing of ours is below it."""
+    for path, tree in _sources("meterline"):
+        for module, _ in _imports(tree):
+            assert module.split(".")[0] not in {"engine", "ingest", "rating"}, _place(path)
+
+
+def test_packages_meet_at_declared_exports_only():
+    """Across packages only names in `__all__` of the package itself are imported, and the wire messages."""
+    wrong = []
+    for package in PACKAGES:
+        for path, tree in _sources(package):
+            for module, names in _imports(tree):
+                other = module.split(".")[0]
+                if other not in PACKAGES or other == package or module.startswith("meterline.v1"):
+                    continue
+                declared = set(importlib.import_module(other).__all__)
+                if module != other or not set(names) <= declared:
+                    wrong.append(f"{_place(path)}: from {module} import {', '.join(names)}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("module", sorted(HOMES))
+def test_an_outer_part_has_one_home(module):
+    """One module imports clickhouse_connect; chdb is reached through it alone."""
+    found = {
+        _place(path)
+        for package in PACKAGES
+        for path, tree in _sources(package)
+        for name, _ in _imports(tree)
+        if name.split(".")[0] == module
+    }
+    assert found == ({HOMES[module]} if HOMES[module] else set())
+
+
+def test_one_table_maps_errors_to_status_codes():
+    """google.rpc codes are named in one module of the engine."""
+    found = {
+        _place(path)
+        for path, tree in _sources("engine")
+        for module, names in _imports(tree)
+        if "code_pb2" in names or module.endswith("code_pb2")
+    }
+    assert found == {"engine/api/status.py"}
+
+
+def test_nobody_reads_the_environment():
+    """Options come from the command line; a module that reads the environment would be the one place for it."""
+    found = [
+        _place(path)
+        for package in ("ingest", "rating", "engine")
+        for path, tree in _sources(package)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("package", ["ingest", "rating"])
+def test_below_the_engine_there_is_no_clock_and_no_chance(package):
+    """Time and randomness arrive as arguments."""
+    wrong = []
+    for path, tree in _sources(package):
+        wrong += [_place(path) for module, _ in _imports(tree) if module.split(".")[0] in CLOCKS]
+        wrong += [
+            f"{_place(path)}:{node.lineno}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and node.attr in {"now", "utcnow", "today", "urandom"}
+        ]
+    assert wrong == []
+
+
+def test_money_is_guarded_by_raise_and_not_by_assert():
+    """`python -O` removes asserts."""
+    found = [
+        f"{_place(path)}:{node.lineno}"
+        for package in PACKAGES
+        for path, tree in _sources(package)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assert)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("package", ["ingest", "rating", "engine/billing", "engine/usage", "engine/spend"])
+def test_no_binary_float_near_money(package):
+    """No float literal, no float() and no float dtype where quantities, prices and amounts are."""
+    found = []
+    for path, tree in _sources(package):
+        for node in ast.walk(tree):
+            literal = isinstance(node, ast.Constant) and isinstance(node.value, float)
+            name = isinstance(node, ast.Name) and node.id == "float"
+            dtype = isinstance(node, ast.Attribute) and node.attr.startswith("float")
+            if literal or name or dtype:
+                found.append(f"{_place(path)}:{node.lineno}")
+    assert found == []
+
+
+def test_every_file_says_its_duty_by_name_and_stays_readable():
+    """No catch-all modules, a docstring in each file, and no file past 400 lines."""
+    for package in PACKAGES:
+        for path, tree in _sources(package):
+            assert not {"utils", "common", "helpers", "misc"} & set(path.with_suffix("").parts[-2:]), _place(
+                path
+            )
+            assert ast.get_docstring(tree), f"{_place(path)} has no docstring"
+            assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, _place(path)
+
+
+def test_the_generated_code_is_current(tmp_path):
+    """Regenerating from proto/ gives the committed files."""
+    protos = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "proto").rglob("*.proto"))
+    outs = [f"--{kind}={tmp_path}" for kind in ("python_out", "pyi_out", "grpc_python_out")]
+    subprocess.run(
+        [sys.executable, "-m", "grpc_tools.protoc", "-I", "proto", *outs, *protos], cwd=ROOT, check=True
+    )
+    made = {path.name: path.read_text() for path in (tmp_path / "meterline" / "v1").iterdir()}
+    committed = {path.name: path.read_text() for path in GENERATED.iterdir() if path.is_file()}
+    assert made == committed
+
+
+def test_the_client_loads_nothing_heavy():
+    """`import meterline` loads neither pyarrow, numpy, chdb nor sqlalchemy, nor any of the engine."""
+    code = (
+        "import sys, meterline; heavy = {'pyarrow', 'numpy', 'chdb', 'sqlalchemy', 'clickhouse_connect', 'pandas',"
+        " 'pydantic', 'engine', 'ingest', 'rating'}; print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
