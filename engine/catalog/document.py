@@ -1,0 +1,52 @@
+"""A catalog document: YAML (or JSON) text to resources, with all of its mistakes at once.
+
+    document = read_document(text, "llm.yaml")   # alone: form, fields, prices
+    resources = document.resources(catalog)      # against the catalog: references, double billing, totals
+
+Reading is the slow step and needs no store; a store reads first and then resolves in its transaction. Only
+a text that is no YAML stops at its first mistake; otherwise CatalogDocumentError holds every mistake of both
+steps, by line, each as `FILE:LINE: FIELD: what is wrong`.
+"""
+
+from dataclasses import dataclass
+
+from engine.catalog import limits
+from engine.catalog.entries import Entry, read_entries
+from engine.catalog.mistakes import Mistake, Mistakes, unreadable
+from engine.catalog.references import check_references, check_subscriptions
+from engine.catalog.resources import Resource
+from engine.catalog.snapshot import Catalog
+from engine.catalog.yaml_tree import Node, TextNode, YamlError, parse_yaml
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document that could be parsed. Its entries may have mistakes, which `resources` raises."""
+
+    file_name: str
+    root: Node
+    entries: tuple[Entry, ...]
+    own_mistakes: tuple[Mistake, ...]
+
+    def resources(self, catalog: Catalog) -> tuple[Resource, ...]:
+        """The resources in the document's order, fit for `catalog`. Raises CatalogDocumentError."""
+        mistakes = Mistakes(self.file_name, self.root, self.own_mistakes)
+        check_references(self.entries, catalog, mistakes)
+        check_subscriptions(self.entries, catalog, mistakes)
+        if mistakes:
+            raise mistakes.error()
+        return tuple(entry.resource for entry in self.entries if entry.resource is not None)
+
+
+def read_document(text: str, file_name: str) -> Document:
+    """Parses `text` and reads its entries. Raises CatalogDocumentError if it is no YAML, or empty."""
+    file_name = file_name[: limits.FILE_NAME_CHARS_MAX] or "document"
+    try:
+        root = parse_yaml(text)
+    except YamlError as error:
+        raise unreadable(file_name, error.line, error.message) from None
+    if isinstance(root, TextNode) and (root.is_empty or root.is_null):
+        raise unreadable(file_name, root.line, "the document is empty")
+    mistakes = Mistakes(file_name, root)
+    entries = tuple(read_entries(root, mistakes))
+    return Document(file_name, root, entries, mistakes.found())

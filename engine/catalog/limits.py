@@ -1,0 +1,47 @@
+"""Every bound of the catalog, with its reason.
+
+A snapshot of a tenant's catalog is held in memory by each process and is read by every request, so the
+counts bound its size (about 1 KiB a customer with a subscription) and the time of an apply.
+"""
+
+# As much as a gRPC message may hold by default: the wire contract says so too.
+DOCUMENT_BYTES_MAX = 4 * 1024 * 1024
+# A customer is five nodes in 35 bytes, so 4 MiB of ordinary document are 600,000 nodes. Aliases count
+# with all that they stand for: this is what refuses "a billion laughs".
+DOCUMENT_NODES_MAX = 1_000_000
+# The deepest place that means something (plans, prices, cells, their dimensions) is ten levels down.
+DOCUMENT_DEPTH_MAX = 32
+# A person mends mistakes a screen at a time, and the answer must fit in one reply.
+MISTAKES_MAX = 100
+# Looking for the name that was meant costs about 5 µs a name.
+HINT_NAMES_MAX = 2_000
+# A file's name is repeated in every mistake.
+FILE_NAME_CHARS_MAX = 128
+
+# As event ids and property names on the wire: they become labels, keys of the store, and parts of URLs.
+ID_BYTES_MAX = 128
+# A line on an invoice.
+NAME_BYTES_MAX = 256
+# As property values on the wire: a longer accepted value could never match.
+PROPERTY_VALUE_BYTES_MAX = 1024
+
+# Each meter is one aggregation in the query of a billing period.
+METERS_MAX = 1_000
+# Each is a predicate in that query.
+METER_FILTERS_MAX = 16
+METER_FILTER_VALUES_MAX = 100
+# Each multiplies the number of line items.
+METER_GROUP_BY_MAX = 8
+# People write plans one by one; an engine with more has customers' contracts in mind, at one a customer.
+PLANS_MAX = 10_000
+# Each is at least one line item of every subscription.
+PLAN_PRICES_MAX = 200
+# Memory, as above: half a GiB at the most.
+CUSTOMERS_MAX = 500_000
+SUBSCRIPTIONS_MAX = 500_000
+# As the metadata of payment providers.
+METADATA_ENTRIES_MAX = 50
+METADATA_VALUE_BYTES_MAX = 500
+# The years that the usage store's times (microseconds in 64 bits) hold, with room for periods around them.
+SUBSCRIPTION_YEAR_MIN = 1970
+SUBSCRIPTION_YEAR_MAX = 2199

@@ -1,0 +1,1 @@
+"""One module for each step. A released step is never edited; the next one mends it."""

@@ -1,0 +1,159 @@
+"""Untrusted fields to a resource, with every mistake and its path.
+
+    read_resource("plan", {"id": "starter", "prices": [...], ...}) -> Plan, or ResourceError
+
+Fields are those of the catalog document. A field that is None is a field that isn't given. The fields of a
+price lie flat beside its `id` and `meter`, and its currency is the plan's: `rating.read_price` reads them,
+pydantic reads everything else.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from engine.catalog.resources import (
+    Customer,
+    Kind,
+    Meter,
+    Plan,
+    PlanPrice,
+    Resource,
+    Subscription,
+    meter_problem,
+)
+from engine.catalog.rules import did_you_mean
+from rating import Price, PriceError, Problem, read_price
+
+Path = tuple[str | int, ...]
+
+CLASSES: Final[Mapping[Kind, type[Resource]]] = {
+    "meter": Meter,
+    "plan": Plan,
+    "customer": Customer,
+    "subscription": Subscription,
+}
+
+# pydantic's types of errors, in our words.
+_MESSAGES: Final[Mapping[str, str]] = {
+    "missing": "is missing",
+    "string_type": "must be text, is {shape}",
+    "literal_error": "must be text, is {shape}",
+    "mapping_type": "must be a mapping, is {shape}",
+    "dict_type": "must be a mapping, is {shape}",
+    "tuple_type": "must be a list, is {shape}",
+    "list_type": "must be a list, is {shape}",
+    "too_long": "has {actual_length} entries; at most {max_length} are allowed",
+    "too_short": "is empty",
+}
+
+
+class ResourceError(ValueError):
+    """Fields that make no resource; `problems` holds every mistake, each with the path of its field."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("; ".join(f"{'.'.join(map(str, each.path))}: {each.message}" for each in problems))
+        self.problems = problems
+
+
+def read_resource(kind: Kind, fields: Mapping[str, object]) -> Resource:
+    given = {name: value for name, value in fields.items() if value is not None}
+    if kind == "plan":
+        return _read_plan(given)
+    try:
+        return CLASSES[kind].model_validate(given)
+    except ValidationError as error:
+        raise ResourceError(tuple(_problems(error, CLASSES[kind]))) from None
+
+
+def _read_plan(fields: Mapping[str, object]) -> Plan:
+    prices = fields.get("prices")
+    read: dict[str, PlanPrice] = {}
+    problems: list[Problem] = []
+    if isinstance(prices, list):
+        for position, price_fields in enumerate(prices):
+            try:
+                price = _read_plan_price(price_fields, fields.get("currency"))
+            except ResourceError as error:
+                problems += [
+                    Problem(("prices", position, *each.path), each.message) for each in error.problems
+                ]
+                continue
+            if price.id in read:
+                problems.append(
+                    Problem(("prices", position, "id"), f"{price.id!r} is the id of a price above, too")
+                )
+            read[price.id] = price
+        fields = {**fields, "prices": tuple(read.values())}
+    try:
+        plan = Plan.model_validate(fields)
+    except ValidationError as error:
+        problems = [*_problems(error, Plan), *problems]
+    else:
+        if not problems:
+            return plan
+    raise ResourceError(tuple(problems))
+
+
+def _read_plan_price(fields: object, currency: object) -> PlanPrice:
+    if not isinstance(fields, Mapping):
+        raise ResourceError(
+            (Problem((), f"must be a mapping with the fields of a price, is {_shape(fields)}"),)
+        )
+    given = {name: value for name, value in fields.items() if value is not None}
+    own = {name: given.pop(name) for name in ("id", "meter") if name in given}
+    problems: list[Problem] = []
+    if "currency" in given:
+        del given["currency"]
+        problems.append(Problem(("currency",), "is not a field of a price: it is the plan's, remove it here"))
+    price: Price | None = None
+    try:
+        price = read_price({**given, "currency": currency})
+    except PriceError as error:
+        # The plan's own check reports its currency, once.
+        problems += [each for each in error.problems if each.path[:1] != ("currency",)]
+        model = given.get("model")
+        if isinstance(model, str) and (problem := meter_problem(model, own.get("meter"))):
+            problems.append(Problem(("meter",), problem))
+    try:
+        plan_price = PlanPrice.model_validate(own if price is None else {**own, "price": price})
+    except ValidationError as error:
+        problems = [*(each for each in _problems(error, PlanPrice) if each.path != ("price",)), *problems]
+    else:
+        if not problems:
+            return plan_price
+    raise ResourceError(tuple(problems))
+
+
+def _problems(error: ValidationError, resource: type[Resource | PlanPrice]) -> Iterator[Problem]:
+    for details in error.errors(include_url=False):
+        # A key at fault is located as (..., key, "[key]").
+        path = tuple(part for part in details["loc"] if part != "[key]")
+        yield Problem(path, _message(details, resource))
+
+
+def _message(details: ErrorDetails, resource: type[Resource | PlanPrice]) -> str:
+    context = details.get("ctx", {})
+    if details["type"] == "value_error":
+        return str(context["error"])
+    if details["type"] == "extra_forbidden":
+        name = str(details["loc"][-1])
+        return unknown_field(name, resource.__name__.lower(), tuple(resource.model_fields))
+    template = _MESSAGES.get(details["type"])
+    return template.format(shape=_shape(details["input"]), **context) if template else details["msg"]
+
+
+def unknown_field(name: str, owner: str, known: tuple[str, ...]) -> str:
+    hint = did_you_mean(name, known)
+    return (
+        f"is not a field of a {owner}{hint}" if hint else f"is not a field of a {owner}: {', '.join(known)}"
+    )
+
+
+def _shape(given: object) -> str:
+    if given is None:
+        return "null"
+    if isinstance(given, str):
+        return f"the text {given[:48]!r}"
+    return "a mapping" if isinstance(given, Mapping) else "a list"

@@ -1,0 +1,208 @@
+"""The resources of a catalog: frozen values that are valid once constructed.
+
+    Meter          events of a type, aggregated to a quantity
+    Plan           prices in one currency, by billing period; each PlanPrice but a flat one rates a meter
+    Customer       who pays
+    Subscription   a customer on a plan over [start, end), in UTC
+
+The constructors take untrusted fields by keyword and raise pydantic's ValidationError; `engine.catalog.read`
+is the way in that also reads prices and reports every mistake with its path.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetPydanticSchema,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import core_schema
+
+from engine.catalog import limits
+from engine.catalog.rules import (
+    accepted_value,
+    frozen_metadata,
+    instant_in_utc,
+    one_currency,
+    one_id,
+    one_label,
+    one_name,
+    supported_aggregation,
+    supported_billing_period,
+    text_list,
+    without_repetition,
+)
+from rating import Price
+
+Kind: TypeAlias = Literal["meter", "plan", "customer", "subscription"]
+Aggregation: TypeAlias = Literal["count", "sum", "min", "max", "unique_count"]
+
+Id = Annotated[str, AfterValidator(one_id)]
+Label = Annotated[str, AfterValidator(one_label)]
+Name = Annotated[str, AfterValidator(one_name)]
+AcceptedValue = Annotated[str, AfterValidator(accepted_value)]
+AcceptedValues = Annotated[
+    tuple[AcceptedValue, ...],
+    BeforeValidator(text_list),
+    Field(min_length=1, max_length=limits.METER_FILTER_VALUES_MAX),
+    AfterValidator(without_repetition),
+    AfterValidator(lambda values: tuple(sorted(values))),
+]
+Filters = Annotated[
+    Mapping[Label, AcceptedValues],
+    Field(max_length=limits.METER_FILTERS_MAX),
+    AfterValidator(lambda filters: MappingProxyType(dict(sorted(filters.items())))),
+]
+GroupBy = Annotated[
+    tuple[Label, ...],
+    Field(max_length=limits.METER_GROUP_BY_MAX),
+    AfterValidator(without_repetition),
+]
+Metadata = Annotated[
+    Mapping[Label, str],
+    Field(max_length=limits.METADATA_ENTRIES_MAX),
+    AfterValidator(frozen_metadata),
+]
+Instant = Annotated[datetime, BeforeValidator(instant_in_utc)]
+# rating.read_price is the only way to a Price: pydantic must neither look inside nor rebuild it.
+RatingPrice = Annotated[
+    Price, GetPydanticSchema(lambda _source, _handler: core_schema.is_instance_schema(Price))
+]
+
+
+def _nothing() -> Mapping[str, Any]:
+    return MappingProxyType({})
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Meter(_Value):
+    """Aggregates the events of `event_type` whose properties pass `filters`, for each group of `group_by`.
+
+    value: the property that is aggregated; None for a count, and only then.
+    filters: property -> accepted values, sorted; an event must pass every one. Compared as text.
+    group_by: properties, in the order of the dimensions of a line item.
+    unit: for display only.
+    """
+
+    kind: ClassVar[Kind] = "meter"
+    id: Id
+    event_type: Label
+    aggregation: Annotated[Aggregation, BeforeValidator(supported_aggregation)]
+    value: Label | None = Field(default=None, validate_default=True)
+    filters: Filters = Field(default_factory=_nothing)
+    group_by: GroupBy = ()
+    unit: Name | None = None
+
+    @field_validator("value")
+    @classmethod
+    def _value_fits_aggregation(cls, value: str | None, info: ValidationInfo) -> str | None:
+        aggregation = info.data.get("aggregation")
+        if aggregation == "count" and value is not None:
+            raise ValueError("does not belong to a count, which counts events: remove it")
+        if aggregation not in (None, "count") and value is None:
+            raise ValueError(f"is missing: name the property to aggregate by {aggregation}")
+        return value
+
+
+class PlanPrice(_Value):
+    """One price of a plan; `id` is unique in the plan, `meter` is None for a flat price only."""
+
+    id: Id
+    price: RatingPrice
+    meter: Id | None = Field(default=None, validate_default=True)
+
+    @field_validator("meter")
+    @classmethod
+    def _meter_fits_model(cls, meter: str | None, info: ValidationInfo) -> str | None:
+        price = info.data.get("price")
+        if isinstance(price, Price) and (problem := meter_problem(str(price.model), meter)):
+            raise ValueError(problem)
+        return meter
+
+
+class Plan(_Value):
+    """Prices in one currency (ISO 4217), in the order in which their line items are listed."""
+
+    kind: ClassVar[Kind] = "plan"
+    id: Id
+    name: Name
+    currency: Annotated[str, AfterValidator(one_currency)]
+    billing_period: Annotated[Literal["month"], BeforeValidator(supported_billing_period)] = "month"
+    prices: Annotated[tuple[PlanPrice, ...], Field(max_length=limits.PLAN_PRICES_MAX)]
+
+    @field_validator("prices")
+    @classmethod
+    def _price_ids_differ(cls, prices: tuple[PlanPrice, ...]) -> tuple[PlanPrice, ...]:
+        without_repetition(tuple(price.id for price in prices))
+        return prices
+
+
+class Customer(_Value):
+    """Who pays. `metadata` is the user's own, for joins with other systems."""
+
+    kind: ClassVar[Kind] = "customer"
+    id: Id
+    name: Name
+    metadata: Metadata = Field(default_factory=_nothing)
+
+
+class Subscription(_Value):
+    """A customer on a plan over [start, end), instants in UTC; open-ended without `end`.
+
+    `id` is "<customer>:<plan>" if none is given.
+    """
+
+    kind: ClassVar[Kind] = "subscription"
+    id: Id
+    customer: Id
+    plan: Id
+    start: Instant
+    end: Instant | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_id(cls, fields: Any) -> Any:  # noqa: ANN401 - pydantic hands over whatever was given
+        if isinstance(fields, Mapping) and fields.get("id") is None:
+            default = default_subscription_id(fields)
+            return fields if default is None else {**fields, "id": default}
+        return fields
+
+    @field_validator("end")
+    @classmethod
+    def _ends_after_start(cls, end: datetime | None, info: ValidationInfo) -> datetime | None:
+        start = info.data.get("start")
+        if end is not None and start is not None and end <= start:
+            raise ValueError("must be after start")
+        return end
+
+
+Resource: TypeAlias = Meter | Plan | Customer | Subscription
+
+
+def default_subscription_id(fields: Mapping[str, object]) -> str | None:
+    """The id of a subscription that gives none; None if its customer or plan isn't given as text."""
+    customer, plan = fields.get("customer"), fields.get("plan")
+    if isinstance(customer, str) and isinstance(plan, str):
+        return f"{customer}:{plan}"
+    return None
+
+
+def meter_problem(model: str, meter: object) -> str | None:
+    """What is wrong with a price of this model having (or not having) this meter."""
+    if model == "flat" and meter is not None:
+        return "does not belong to a flat price, which has no usage: remove it"
+    if model != "flat" and meter is None:
+        return f"is missing: a {model} price rates the quantity of a meter"
+    return None
