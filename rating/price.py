@@ -1,0 +1,160 @@
+"""Prices as frozen values. A price that breaks a rule can't be constructed, not even directly."""
+
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from rating.checks import find_problems, minor_unit_digits
+from rating.decimals import fraction_digits
+from rating.problems import PriceError, Unchecked
+from rating.rounding import RoundingMode
+from rating.schema import PER_EVENT, BlockScope, Boundary, Model, Scope, Timing, Whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tier:
+    """One step of a schedule; it covers (up_to of the tier before, up_to].
+
+    Attributes:
+        up_to: the last quantity of the tier; None: no end. A capacity price names one bound for each of its
+            units instead, as pairs (unit, bound or None).
+        unit_amount: amount of one unit, or of one block where the price has a block size.
+        flat_amount: charged once, in full, when the tier is entered (graduated) or applies (volume).
+        percent: share of the quantity, for graduated_percentage.
+    """
+
+    up_to: Decimal | tuple[tuple[str, Decimal | None], ...] | None = None
+    unit_amount: Decimal | None = None
+    flat_amount: Decimal | None = None
+    percent: Decimal | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """The unit amount of a matrix price for one combination of dimension values, as pairs (name, value)."""
+
+    match: tuple[tuple[str, str], ...]
+    unit_amount: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """The price's unit from the meter's: quantity x factor, or quantity / divisor, then rounded if asked.
+
+    A divisor needs a rounding, because a quotient may have no end.
+    """
+
+    factor: Decimal | None = None
+    divisor: Decimal | None = None
+    mode: RoundingMode | None = None
+    digits: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rounding:
+    """How amounts become money. `digits` None: the minor unit of the currency by ISO 4217."""
+
+    mode: RoundingMode = RoundingMode.HALF_UP
+    scope: Scope = Scope.LINE
+    digits: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Price:
+    """What usage costs. Fields that the model doesn't take are None; `schema.MODELS` tells which it takes.
+
+    Amounts are in units of the currency (dollars, not cents), quantities in the meter's unit or, after a
+    conversion, in the price's unit.
+
+    Raises:
+        PriceError: with every problem of the values.
+    """
+
+    currency: str
+    model: Model
+    unit_amount: Decimal | None = None
+    flat_amount: Decimal | None = None
+    timing: Timing | None = None
+    tiers: tuple[Tier, ...] | None = None
+    boundary: Boundary = Boundary.UPPER_INCLUSIVE
+    block_size: Decimal | None = None
+    block_rounding: Whole | None = None
+    block_scope: BlockScope | None = None
+    package_size: Decimal | None = None
+    package_amount: Decimal | None = None
+    package_rounding: Whole | None = None
+    percent: Decimal | None = None
+    fixed_amount_per_event: Decimal | None = None
+    free_events: int | None = None
+    free_amount: Decimal | None = None
+    minimum_per_event: Decimal | None = None
+    maximum_per_event: Decimal | None = None
+    multiplier: Decimal | None = None
+    dimensions: tuple[str, ...] | None = None
+    cells: tuple[Cell, ...] | None = None
+    default: Decimal | None = None
+    included_units: Decimal | None = None
+    conversion: Conversion | None = None
+    free_units: Decimal | None = None
+    percent_off: Decimal | None = None
+    amount_off: Decimal | None = None
+    maximum_amount: Decimal | None = None
+    minimum_amount: Decimal | None = None
+    rounding: Rounding = Rounding()
+
+    def __post_init__(self) -> None:
+        problems = find_problems(values_of(self))
+        if problems:
+            raise PriceError(problems)
+
+    @property
+    def digits(self) -> int:
+        """Fractional digits of this price's amounts on an invoice."""
+        return minor_unit_digits(self.currency) if self.rounding.digits is None else self.rounding.digits
+
+    @property
+    def allowance(self) -> Decimal:
+        """Units that cost nothing, taken from the start of the quantity."""
+        return self.included_units or self.free_units or Decimal(0)
+
+    @property
+    def needs_events(self) -> bool:
+        """Whether each event's amount matters, not only their sum."""
+        return any(getattr(self, name) is not None for name in PER_EVENT)
+
+    def to_fields(self) -> dict[str, Any]:
+        """The canonical mapping of this price: JSON types only, decimals as plain strings, unset fields left out.
+
+        `read_price(price.to_fields()) == price`, and equal prices have equal fields.
+        """
+        return {name: _written(value) for name, value in values_of(self).items()}
+
+
+def values_of(value: object) -> dict[str, Any]:
+    """The set attributes of a price or of a part of it, parts as they are."""
+    if isinstance(value, Conversion):
+        own = {"factor": value.factor, "divisor": value.divisor}
+        rounding = {"mode": value.mode, "digits": value.digits}
+        rounding = {name: part for name, part in rounding.items() if part is not None}
+        return {k: v for k, v in own.items() if v is not None} | ({"rounding": rounding} if rounding else {})
+    return {
+        field.name: getattr(value, field.name)
+        for field in fields(value)  # type: ignore[arg-type]  # one of the dataclasses above
+        if getattr(value, field.name) is not None
+    }
+
+
+def _written(value: Unchecked) -> Unchecked:
+    """A value in JSON's types; pairs become mappings."""
+    if isinstance(value, Tier | Cell | Conversion | Rounding):
+        value = ({"up_to": None} if isinstance(value, Tier) else {}) | values_of(value)
+    elif isinstance(value, tuple) and value and isinstance(value[0], tuple):
+        value = dict(value)
+    if isinstance(value, Decimal):
+        return format(value, f".{fraction_digits(value)}f")
+    if isinstance(value, dict):
+        return {name: _written(part) for name, part in value.items()}
+    if isinstance(value, tuple):
+        return [_written(part) for part in value]
+    return str(value) if isinstance(value, StrEnum) else value

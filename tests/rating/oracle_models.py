@@ -1,0 +1,171 @@
+"""How each price model turns a quantity into parts: the oracle's reading, one plain function a model.
+
+Rules:
+1. A model returns parts, at most one a tier, in order: (tier index, quantity, unit amount, flat amount).
+2. Tier i covers (previous up_to, up_to]; under boundary `lower_inclusive` it covers [previous up_to, up_to).
+3. graduated: the units inside each tier; a flat amount in full when its tier is entered; the first tier is
+   always entered. volume and stairstep: the one tier that contains the whole quantity, also at zero.
+4. A counter on another clock has already counted `consumed_before`: graduated tiers go on from there and
+   owe no flat amount a second time; volume picks its tier by the whole counter and prices this charge's part.
+5. Percentage allowances end when the free events or the free amount is used up, whichever comes first. The
+   event that goes beyond the free amount pays percent on what is beyond, and its fixed fee in full.
+"""
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from oracle_numbers import ZERO, whole_multiples
+
+Fields = Mapping[str, Any]
+HUNDRED = Fraction(100)
+
+
+class Part(NamedTuple):
+    """What one tier prices: `quantity` at `unit_amount`, plus `flat_amount` once."""
+
+    index: int
+    quantity: Fraction
+    unit_amount: Fraction
+    flat_amount: Fraction
+
+
+class NoCellError(LookupError):
+    """No cell of the matrix, and no default, has a price for the charge's dimensions."""
+
+
+def flat(price: Fields, _quantity: Fraction, _charge: Fields) -> list[Part]:
+    """One amount, whatever the usage."""
+    return [Part(0, ZERO, ZERO, price["flat_amount"])]
+
+
+def per_unit(price: Fields, quantity: Fraction, _charge: Fields) -> list[Part]:
+    """Every unit at one amount."""
+    return [Part(0, quantity, price["unit_amount"], ZERO)]
+
+
+def dynamic(price: Fields, quantity: Fraction, _charge: Fields) -> list[Part]:
+    """The quantity is itself an amount, carried by the events; the multiplier marks it up."""
+    return [Part(0, quantity, price["multiplier"], ZERO)]
+
+
+def package(price: Fields, quantity: Fraction, _charge: Fields) -> list[Part]:
+    """Whole packages."""
+    packages = whole_multiples(quantity, price["package_size"], price.get("package_rounding", "up"))
+    return [Part(0, Fraction(packages), price["package_amount"], ZERO)]
+
+
+def graduated(price: Fields, quantity: Fraction, charge: Fields) -> list[Part]:
+    """The units inside each tier at the tier's own amount."""
+    before = charge.get("consumed_before", ZERO)
+    reached = before + quantity
+    parts = []
+    start = ZERO
+    for index, tier in enumerate(price["tiers"]):
+        end = tier["up_to"]
+        inside = within(reached, start, end) - within(before, start, end)
+        entered_now = entered(price, index, start, reached)
+        entered_earlier = before > 0 and entered(price, index, start, before)
+        if entered_now:
+            flat_amount = ZERO if entered_earlier else tier.get("flat_amount", ZERO)
+            parts.append(Part(index, inside, amount_of_a_unit(tier), flat_amount))
+        start = end
+    return parts
+
+
+def volume(price: Fields, quantity: Fraction, charge: Fields) -> list[Part]:
+    """The whole quantity at the one tier that contains it."""
+    index = containing(price, charge.get("consumed_before", ZERO) + quantity)
+    tier = price["tiers"][index]
+    return [Part(index, quantity, amount_of_a_unit(tier), tier.get("flat_amount", ZERO))]
+
+
+def percentage(price: Fields, quantity: Fraction, charge: Fields) -> list[Part]:
+    """A share of each event's amount, with fees and allowances event by event."""
+    total = ZERO
+    free_left = price.get("free_amount")
+    events_left = price.get("free_events")
+    for amount in charge["events"]:
+        beyond = amount
+        free = (events_left is not None or free_left is not None) and events_left != 0 and free_left != 0
+        if free:
+            if events_left is not None:
+                events_left -= 1
+            if free_left is not None:
+                beyond = max(ZERO, amount - free_left)
+                free_left = max(ZERO, free_left - amount)
+            if free_left is None or beyond == 0:
+                continue
+        fee = beyond * price["percent"] / HUNDRED + price.get("fixed_amount_per_event", ZERO)
+        if price.get("maximum_per_event") is not None:
+            fee = min(fee, price["maximum_per_event"])
+        if price.get("minimum_per_event") is not None:
+            fee = max(fee, price["minimum_per_event"])
+        total += fee
+    return [Part(0, quantity, ZERO, total)]
+
+
+def matrix(price: Fields, quantity: Fraction, charge: Fields) -> list[Part]:
+    """The amount of the cell that the charge's dimensions name."""
+    for index, cell in enumerate(price["cells"]):
+        if cell["match"] == charge["dimensions"]:
+            return [Part(index, quantity, cell["unit_amount"], ZERO)]
+    if price.get("default") is None:
+        raise NoCellError(charge["dimensions"])
+    return [Part(len(price["cells"]), quantity, price["default"], ZERO)]
+
+
+def capacity(price: Fields, _quantity: Fraction, charge: Fields) -> list[Part]:
+    """The flat amount of the highest tier that any of the units reaches."""
+    highest = 0
+    for unit, quantity in charge["quantities"].items():
+        bounds = [{"up_to": tier["up_to"][unit]} for tier in price["tiers"]]
+        reached = containing({**price, "tiers": bounds}, max(ZERO, quantity))
+        highest = max(highest, reached)
+    return [Part(highest, ZERO, ZERO, price["tiers"][highest]["flat_amount"])]
+
+
+MODELS: Mapping[str, Callable[[Fields, Fraction, Fields], list[Part]]] = {
+    "flat": flat,
+    "per_unit": per_unit,
+    "overage": per_unit,
+    "dynamic": dynamic,
+    "package": package,
+    "graduated": graduated,
+    "graduated_percentage": graduated,
+    "volume": volume,
+    "stairstep": volume,
+    "percentage": percentage,
+    "matrix": matrix,
+    "capacity": capacity,
+}
+
+
+def within(quantity: Fraction, start: Fraction, end: Fraction | None) -> Fraction:
+    """How much of a quantity counted from zero lies between `start` and `end`."""
+    top = quantity if end is None else min(quantity, end)
+    return max(ZERO, top - start)
+
+
+def entered(price: Fields, index: int, start: Fraction, reached: Fraction) -> bool:
+    """Whether a counter at `reached` has entered the tier that starts at `start`."""
+    if index == 0:
+        return True
+    return reached >= start if price.get("boundary") == "lower_inclusive" else reached > start
+
+
+def containing(price: Fields, quantity: Fraction) -> int:
+    """The index of the tier that a quantity belongs to."""
+    lower_inclusive = price.get("boundary") == "lower_inclusive"
+    for index, tier in enumerate(price["tiers"]):
+        end = tier["up_to"]
+        if end is None or quantity < end or (quantity == end and not lower_inclusive):
+            return index
+    raise ValueError("the last tier is not open")
+
+
+def amount_of_a_unit(tier: Fields) -> Fraction:
+    """A tier's price for one unit, be it an amount or a percentage."""
+    if tier.get("percent") is not None:
+        return tier["percent"] / HUNDRED
+    return tier.get("unit_amount", ZERO)
