@@ -13,7 +13,7 @@ from meterline.errors import (
     CallbackMisuseError,
     ClientClosedError,
     EngineUnavailableError,
-    InvalidEventError,
+    InvalidArgumentError,
     InvalidOptionError,
     InvalidRequestError,
     MeterlineClientError,
@@ -22,7 +22,7 @@ from meterline.errors import (
 )
 from meterline.events import Delivery, Event, Properties, PropertyScalar, Receipt, Verdict
 from meterline.options import FullPolicy, Options
-from meterline.spend import CurrencySpend, LineItem, Spend, TierAmount
+from meterline.spend import CurrencySpend, LineItem, Rounding, Spend, StageAmount, TierAmount
 
 __all__ = [
     "DEFAULT_TARGET",
@@ -36,7 +36,7 @@ __all__ = [
     "EngineUnavailableError",
     "Event",
     "FullPolicy",
-    "InvalidEventError",
+    "InvalidArgumentError",
     "InvalidOptionError",
     "InvalidRequestError",
     "LineItem",
@@ -47,7 +47,9 @@ __all__ = [
     "PropertyScalar",
     "Receipt",
     "RequestFailedError",
+    "Rounding",
     "Spend",
+    "StageAmount",
     "TierAmount",
     "Verdict",
 ]

@@ -14,10 +14,10 @@ import grpc
 from meterline import lifetime
 from meterline.batching import Batch, Batcher
 from meterline.delivery import Courier
-from meterline.errors import ClientClosedError, InvalidEventError
+from meterline.errors import ClientClosedError, InvalidArgumentError
 from meterline.events import Delivery, Event, Properties, Receipt
 from meterline.identifiers import EventIds
-from meterline.messages import encode, epoch_us, time_of
+from meterline.messages import checked_text, encode, epoch_us, time_of
 from meterline.options import OptionKeywords, Options
 from meterline.reading import read
 from meterline.reporting import OnProblem
@@ -72,7 +72,7 @@ class Client:
         """Take an event in for sending and return its id; the id and the time are made here, once.
 
         Returns before the event is sent: `flush` and `on_problem` tell what became of it. Raises
-        InvalidEventError, BufferFullError (see `when_full`) or ClientClosedError: the event is then not
+        InvalidArgumentError, BufferFullError (see `when_full`) or ClientClosedError: the event is then not
         recorded.
         """
         event_id = self._ids.new() if event_id is None else event_id
@@ -83,7 +83,7 @@ class Client:
     def record_batch(self, events: Iterable[Event]) -> list[Receipt]:
         """Send events now, on this thread, and return a receipt for each, in their order.
 
-        Raises InvalidEventError before anything is sent, and ClientClosedError. Events without a verdict
+        Raises InvalidArgumentError before anything is sent, and ClientClosedError. Events without a verdict
         after all retries are FAILED; `record_batch(receipt.event for receipt in ...)` repeats them.
         """
         if self._closed:
@@ -93,8 +93,8 @@ class Client:
         for index, event in enumerate(events):
             try:
                 completed.append(self._complete(event, batcher))
-            except InvalidEventError as error:
-                raise InvalidEventError(f"event {index} of the batch: {error}") from None
+            except InvalidArgumentError as error:
+                raise InvalidArgumentError(f"event {index} of the batch: {error}") from None
         batcher.urge()
         receipts: list[Receipt] = []
         while (batch := batcher.take(0.0)) is not None:
@@ -133,13 +133,13 @@ class Client:
     ) -> Spend:
         """Read what a customer owes in the billing period that contains `at` (default: now).
 
-        `as_of` rates the usage that had been ingested by then (default: all). Raises NotFoundError,
-        InvalidRequestError, EngineUnavailableError or another RequestFailedError.
+        `as_of` rates the usage that had been ingested by then (default: all). Raises InvalidArgumentError,
+        NotFoundError, InvalidRequestError, EngineUnavailableError or another RequestFailedError.
         """
         if self._closed:
             raise ClientClosedError("the client is closed: make a new Client")
         request = spend_request(
-            customer_id,
+            checked_text("customer_id", customer_id),
             None if at is None else epoch_us(at, "at"),
             None if as_of is None else epoch_us(as_of, "as_of"),
         )

@@ -1,7 +1,7 @@
 """Every error that the client raises on purpose. The text of each is one clear line.
 
     MeterlineClientError
-    ├── InvalidEventError          an event that can't be sent; nothing of it was recorded
+    ├── InvalidArgumentError       a value that can't be sent; nothing was recorded
     ├── InvalidOptionError         an option out of its bounds
     ├── BufferFullError            too much waits for the engine; this event was not recorded
     ├── ClientClosedError          the client was closed before
@@ -22,7 +22,7 @@ class MeterlineClientError(Exception):
     """Base of the tree: what is wrong, where, what to do."""
 
 
-class InvalidEventError(MeterlineClientError):
+class InvalidArgumentError(MeterlineClientError):
     """A mistake in the calling code: a wrong type, a naive datetime, NaN, an oversized event."""
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from meterline.errors import InvalidEventError
+from meterline.errors import InvalidArgumentError
 from meterline.events import Event, Judgement, PropertyScalar, Verdict
 from meterline.options import EVENT_BYTES_MAX
 from meterline.v1 import usage_pb2
@@ -38,15 +38,22 @@ _UNKNOWN_VERDICT = Judgement(
 
 
 def epoch_us(time: object, name: str = "event_time") -> int:
-    """Microseconds since 1970 in UTC of a datetime with a zone, exact. Raises InvalidEventError."""
+    """Microseconds since 1970 in UTC of a datetime with a zone, exact. Raises InvalidArgumentError."""
     if not isinstance(time, datetime):
-        raise InvalidEventError(f"{name} is a {type(time).__name__}: give a datetime with a time zone")
+        raise InvalidArgumentError(f"{name} is a {type(time).__name__}: give a datetime with a time zone")
     if time.utcoffset() is None:
-        raise InvalidEventError(
+        raise InvalidArgumentError(
             f"{name} {time.isoformat()} has no time zone: "
             "give an aware datetime, for instance datetime.now(timezone.utc)"
         )
     return (time - _EPOCH) // _MICROSECOND
+
+
+def checked_text(name: str, value: object) -> str:
+    """The value, if it is a str. Raises InvalidArgumentError."""
+    if not isinstance(value, str):
+        raise InvalidArgumentError(f"{name} is a {type(value).__name__} ({value!r:.80}): give a str")
+    return value
 
 
 def encode(
@@ -56,23 +63,23 @@ def encode(
     event_id: str,
     event_time_us: int,
 ) -> bytes:
-    """One event's frame, at most EVENT_BYTES_MAX bytes. Raises InvalidEventError."""
+    """One event's frame, at most EVENT_BYTES_MAX bytes. Raises InvalidArgumentError."""
     request = usage_pb2.RecordUsageRequest()
     event = request.events.add()
     try:
-        event.event_id = _text("event_id", event_id)
-        event.event_type = _text("event_type", event_type)
-        event.customer_id = _text("customer_id", customer_id)
+        event.event_id = checked_text("event_id", event_id)
+        event.event_type = checked_text("event_type", event_type)
+        event.customer_id = checked_text("customer_id", customer_id)
         event.event_time.seconds, micros = divmod(event_time_us, 1_000_000)
         event.event_time.nanos = micros * 1_000
         if properties:
             for name, value in properties.items():
-                _set_property(event.properties[_text("a property's name", name)], name, value)
+                _set_property(event.properties[checked_text("a property's name", name)], name, value)
         frame = request.SerializeToString(deterministic=True)
     except UnicodeEncodeError as error:
-        raise InvalidEventError(f"a text of the event is not valid Unicode: {error}") from None
+        raise InvalidArgumentError(f"a text of the event is not valid Unicode: {error}") from None
     if len(frame) > EVENT_BYTES_MAX:
-        raise InvalidEventError(
+        raise InvalidArgumentError(
             f"event {event_id} has {len(frame):,} bytes, at most {EVENT_BYTES_MAX:,} can be sent: "
             "leave large texts out of the properties"
         )
@@ -130,12 +137,6 @@ def _reason(reason: int) -> str:
     )
 
 
-def _text(what: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise InvalidEventError(f"{what} is a {type(value).__name__} ({value!r:.80}): give a str")
-    return value
-
-
 def _set_property(target: usage_pb2.PropertyValue, name: str, value: object) -> None:
     # bool before int: a bool is an int to isinstance.
     if isinstance(value, str):
@@ -149,14 +150,14 @@ def _set_property(target: usage_pb2.PropertyValue, name: str, value: object) -> 
             target.string_value = _long_int(name, value)
     elif isinstance(value, float):
         if not math.isfinite(value):
-            raise InvalidEventError(f"property {name!r} is {value}: give a finite number")
+            raise InvalidArgumentError(f"property {name!r} is {value}: give a finite number")
         target.double_value = value
     elif isinstance(value, Decimal):
         target.string_value = _plain_decimal(name, value)
     elif value is None:
-        raise InvalidEventError(f"property {name!r} is None: leave it out")
+        raise InvalidArgumentError(f"property {name!r} is None: leave it out")
     else:
-        raise InvalidEventError(
+        raise InvalidArgumentError(
             f"property {name!r} is a {type(value).__name__}: give a str, int, float, Decimal or bool"
         )
 
@@ -164,14 +165,14 @@ def _set_property(target: usage_pb2.PropertyValue, name: str, value: object) -> 
 def _long_int(name: str, value: int) -> str:
     # 10 bits are more than 3 digits: checked before str(), whose time grows with the square.
     if value.bit_length() * 3 // 10 > _TEXT_DIGITS_MAX:
-        raise InvalidEventError(f"property {name!r} has more than {_TEXT_DIGITS_MAX:,} digits")
+        raise InvalidArgumentError(f"property {name!r} has more than {_TEXT_DIGITS_MAX:,} digits")
     return str(value)
 
 
 def _plain_decimal(name: str, value: Decimal) -> str:
     if not value.is_finite():
-        raise InvalidEventError(f"property {name!r} is {value}: give a finite number")
+        raise InvalidArgumentError(f"property {name!r} is {value}: give a finite number")
     # The longest of the digits before and after the point; checked before they are written out.
     if max(abs(value.adjusted()), abs(int(value.as_tuple().exponent))) > _TEXT_DIGITS_MAX:
-        raise InvalidEventError(f"property {name!r} has more than {_TEXT_DIGITS_MAX:,} digits")
+        raise InvalidArgumentError(f"property {name!r} has more than {_TEXT_DIGITS_MAX:,} digits")
     return format(value, "f")

@@ -1,7 +1,7 @@
 """What a customer has spent: SpendService's answer as frozen values with exact Decimals."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -10,14 +10,31 @@ from meterline.v1 import billing_pb2, spend_pb2
 
 @dataclass(frozen=True, slots=True)
 class TierAmount:
-    """What one tier of a price adds. `up_to` is None for the open last tier."""
+    """What one tier of a price adds. None where the tier has no such part; the open last has no `up_to`."""
 
     index: int
     up_to: Decimal | None
-    quantity: Decimal
-    unit_amount: Decimal
-    flat_amount: Decimal
+    quantity: Decimal | None
+    unit_amount: Decimal | None
+    flat_amount: Decimal | None
     amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class StageAmount:
+    """The amount after one stage of the calculation: "price", "percent_off", "maximum", ..."""
+
+    stage: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Rounding:
+    """How the amount was rounded, once: to `digits` fractional digits, per `scope` ("line" or "tier")."""
+
+    mode: str
+    scope: str
+    digits: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,24 +42,35 @@ class LineItem:
     """One charge over the billing period `[period_start, period_end)`.
 
     `exact_amount` is the amount before rounding, `amount` the one to pay, in `currency` (ISO 4217).
+    `quantity` is None and `meter_id` empty for a price without usage. `event_digest` identifies the set of
+    the `event_count` events in the quantity; `unreadable_event_count` more had no readable quantity.
     """
 
     line_item_id: str
+    customer_id: str
     subscription_id: str
     plan_id: str
+    plan_version: int
     price_id: str
+    price_version: int
     model: str
     meter_id: str
-    dimensions: Mapping[str, str]
+    meter_version: int
+    dimensions: Mapping[str, str] = field(hash=False)
     period_start: datetime
     period_end: datetime
-    quantity: Decimal
+    quantity: Decimal | None
     exact_amount: Decimal
     amount: Decimal
     currency: str
+    rounding: Rounding
     tiers: tuple[TierAmount, ...]
+    stages: tuple[StageAmount, ...]
     formula: str
     event_count: int
+    event_digest: str
+    unreadable_event_count: int
+    negative_quantity: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,35 +143,43 @@ def read_spend(customer_id: str, response: spend_pb2.GetSpendResponse) -> Spend:
 def _line_item(line: billing_pb2.LineItem) -> LineItem:
     return LineItem(
         line_item_id=line.line_item_id,
+        customer_id=line.customer_id,
         subscription_id=line.subscription_id,
         plan_id=line.plan_id,
+        plan_version=line.plan_version,
         price_id=line.price_id,
+        price_version=line.price_version,
         model=line.model,
         meter_id=line.meter_id,
+        meter_version=line.meter_version,
         dimensions=dict(line.dimensions),
         period_start=line.period_start.ToDatetime(tzinfo=UTC),
         period_end=line.period_end.ToDatetime(tzinfo=UTC),
         quantity=_decimal(line.quantity),
-        exact_amount=_decimal(line.exact_amount),
-        amount=_decimal(line.amount),
+        exact_amount=Decimal(line.exact_amount),
+        amount=Decimal(line.amount),
         currency=line.currency,
+        rounding=Rounding(line.rounding.mode, line.rounding.scope, line.rounding.digits),
         tiers=tuple(map(_tier, line.tiers)),
+        stages=tuple(StageAmount(stage.stage, Decimal(stage.amount)) for stage in line.stages),
         formula=line.formula,
         event_count=line.event_count,
+        event_digest=line.event_digest,
+        unreadable_event_count=line.unreadable_event_count,
+        negative_quantity=line.negative_quantity,
     )
 
 
 def _tier(tier: billing_pb2.TierAmount) -> TierAmount:
     return TierAmount(
         index=tier.index,
-        up_to=Decimal(tier.up_to) if tier.up_to else None,
+        up_to=_decimal(tier.up_to),
         quantity=_decimal(tier.quantity),
         unit_amount=_decimal(tier.unit_amount),
         flat_amount=_decimal(tier.flat_amount),
-        amount=_decimal(tier.amount),
+        amount=Decimal(tier.amount),
     )
 
 
-def _decimal(text: str) -> Decimal:
-    """A decimal string, exact; a field that does not apply is empty and means zero."""
-    return Decimal(text) if text else Decimal(0)
+def _decimal(text: str) -> Decimal | None:
+    return Decimal(text) if text else None

@@ -36,6 +36,9 @@ _OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
 )
 
+# How gRPC begins to say that there was no connection at all; an engine's own words begin otherwise.
+_NOT_CONNECTED = ("failed to connect", "DNS resolution failed", "Name resolution failed")
+
 
 class CallFailedError(Exception):
     """One attempt failed. Never leaves the package: a sender retries it, a read translates it."""
@@ -108,7 +111,7 @@ class Transport:
         return CallFailure(code, self._explain(code, details), read_pushback_ms(metadata))
 
     def _explain(self, code: grpc.StatusCode, details: str) -> str:
-        if code is grpc.StatusCode.UNAVAILABLE and "connect" in details.lower():
+        if code is grpc.StatusCode.UNAVAILABLE and details.startswith(_NOT_CONNECTED):
             return (
                 f"no engine answers at {self.target}: start one with `meterline serve`, "
                 f'or name another with Client("host:port") ({details})'
