@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from engine.catalog import limits
 from engine.catalog.entries import Entry, read_entries
 from engine.catalog.mistakes import Mistake, Mistakes, unreadable
-from engine.catalog.references import check_references, check_subscriptions
+from engine.catalog.references import check_dimensions, check_references, check_subscriptions
 from engine.catalog.resources import Resource
 from engine.catalog.snapshot import Catalog
 from engine.catalog.yaml_tree import Node, TextNode, YamlError, parse_yaml
@@ -32,6 +32,7 @@ class Document:
         """The resources in the document's order, fit for `catalog`. Raises CatalogDocumentError."""
         mistakes = Mistakes(self.file_name, self.root, self.own_mistakes)
         check_references(self.entries, catalog, mistakes)
+        check_dimensions(self.entries, catalog, mistakes)
         check_subscriptions(self.entries, catalog, mistakes)
         if mistakes:
             raise mistakes.error()

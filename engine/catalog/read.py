@@ -7,6 +7,7 @@ price lie flat beside its `id` and `meter`, and its currency is the plan's: `rat
 pydantic reads everything else.
 """
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -35,6 +36,10 @@ CLASSES: Final[Mapping[Kind, type[Resource]]] = {
     "subscription": Subscription,
 }
 
+# What may stand beside `id` and `meter`.
+_PRICE_FIELDS: Final = tuple(field.name for field in dataclasses.fields(Price) if field.name != "currency")
+# Named to someone whose field is like none of them, if they are that few.
+_FIELDS_SHOWN_MAX: Final = 10
 # pydantic's types of errors, in our words.
 _MESSAGES: Final[Mapping[str, str]] = {
     "missing": "is missing",
@@ -64,7 +69,11 @@ def read_resource(kind: Kind, fields: Mapping[str, object]) -> Resource:
     try:
         return CLASSES[kind].model_validate(given)
     except ValidationError as error:
-        raise ResourceError(tuple(_problems(error, CLASSES[kind]))) from None
+        problems = tuple(_problems(error, CLASSES[kind]))
+        if kind == "subscription" and "id" not in given:
+            # A subscription's default id repeats the mistakes of what it is made from.
+            problems = tuple(each for each in problems if each.path != ("id",)) or problems
+        raise ResourceError(problems) from None
 
 
 def _read_plan(fields: Mapping[str, object]) -> Plan:
@@ -104,9 +113,9 @@ def _read_plan_price(fields: object, currency: object) -> PlanPrice:
     given = {name: value for name, value in fields.items() if value is not None}
     own = {name: given.pop(name) for name in ("id", "meter") if name in given}
     problems: list[Problem] = []
-    if "currency" in given:
-        del given["currency"]
-        problems.append(Problem(("currency",), "is not a field of a price: it is the plan's, remove it here"))
+    for name in [name for name in given if name not in _PRICE_FIELDS]:
+        del given[name]
+        problems.append(Problem((name,), _not_a_price_field(name)))
     price: Price | None = None
     try:
         price = read_price({**given, "currency": currency})
@@ -144,11 +153,17 @@ def _message(details: ErrorDetails, resource: type[Resource | PlanPrice]) -> str
     return template.format(shape=_shape(details["input"]), **context) if template else details["msg"]
 
 
+def _not_a_price_field(name: str) -> str:
+    if name == "currency":
+        return "is not a field of a price: it is the plan's, remove it here"
+    return unknown_field(name, "price", ("meter", *_PRICE_FIELDS))
+
+
 def unknown_field(name: str, owner: str, known: tuple[str, ...]) -> str:
     hint = did_you_mean(name, known)
-    return (
-        f"is not a field of a {owner}{hint}" if hint else f"is not a field of a {owner}: {', '.join(known)}"
-    )
+    if not hint and len(known) <= _FIELDS_SHOWN_MAX:
+        hint = f": it has {', '.join(known)}"
+    return f"is not a field of a {owner}{hint}"
 
 
 def _shape(given: object) -> str:

@@ -5,7 +5,8 @@
 2. A subscription stays its customer's: under another customer, the id would carry usage and invoices over.
 3. A customer is on the same plan once at a time: a second subscription that overlaps would bill the same
    usage twice. Different plans may overlap (a base plan and an add-on), one plan after another too.
-4. The totals of a catalog are bounded.
+4. A matrix price looks its amount up by properties that its meter groups by: another would never be found.
+5. The totals of a catalog are bounded.
 """
 
 from collections import defaultdict
@@ -16,7 +17,7 @@ from engine.catalog import limits
 from engine.catalog.entries import SECTIONS, Entry
 from engine.catalog.mistakes import Mistakes
 from engine.catalog.read import Path
-from engine.catalog.resources import Kind, Subscription
+from engine.catalog.resources import Kind, Meter, Plan, PlanPrice, Subscription
 from engine.catalog.rules import did_you_mean
 from engine.catalog.snapshot import Catalog
 
@@ -29,7 +30,7 @@ _COUNT_MAX: Mapping[Kind, int] = {
 
 
 def check_references(entries: Sequence[Entry], catalog: Catalog, mistakes: Mistakes) -> None:
-    """Rules 1 and 4."""
+    """Rules 1 and 5."""
     known: dict[Kind, set[str]] = {}
     for section, kind in SECTIONS.items():
         known[kind] = {
@@ -91,6 +92,34 @@ def check_subscriptions(entries: Iterable[Entry], catalog: Catalog, mistakes: Mi
                 f"overlaps {other.id!r} ({where}), the same customer on the same plan: "
                 "its usage would be billed twice; end the earlier one by the start of the later",
             )
+
+
+def check_dimensions(entries: Sequence[Entry], catalog: Catalog, mistakes: Mistakes) -> None:
+    """Rule 4: of the document's plans, and of the catalog's plans under the document's meters."""
+    given = {each.resource.id: (each, each.resource) for each in entries if isinstance(each.resource, Meter)}
+    given_meters = {key: meter for key, (_, meter) in given.items()}
+    meters = {**{key: each.resource for key, each in catalog.meters.items()}, **given_meters}
+    for entry in entries:
+        if isinstance(entry.resource, Plan):
+            for position, price, dimension in _ungrouped(entry.resource, meters):
+                path = (*entry.path, "prices", position, "dimensions")
+                mistakes.add(path, f"{dimension!r} is not in the group_by of the meter {price.meter!r}")
+    given_plans = {each.id for each in entries if each.kind == "plan"}
+    for plan in (each.resource for key, each in catalog.plans.items() if key not in given_plans):
+        for _, price, dimension in _ungrouped(plan, given_meters):
+            where = f"the price {price.id!r} of the plan {plan.id!r} in the catalog"
+            path = (*given[str(price.meter)][0].path, "group_by")
+            mistakes.add(path, f"must keep {dimension!r}: {where} looks its amounts up by it")
+
+
+def _ungrouped(plan: Plan, meters: Mapping[str, Meter]) -> Iterator[tuple[int, PlanPrice, str]]:
+    """Each dimension of a matrix price that its meter, if it is among `meters`, doesn't group by."""
+    for position, price in enumerate(plan.prices):
+        meter = None if price.meter is None else meters.get(price.meter)
+        if meter is not None:
+            for dimension in price.price.dimensions or ():
+                if dimension not in meter.group_by:
+                    yield position, price, dimension
 
 
 def _overlapping(subscriptions: list[Subscription]) -> Iterator[tuple[Subscription, Subscription]]:
