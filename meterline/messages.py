@@ -30,6 +30,9 @@ _VERDICTS = {
     usage_pb2.VERDICT_CONFLICT: Judgement(Verdict.CONFLICT),
     usage_pb2.VERDICT_REJECTED: Judgement(Verdict.REJECTED),
 }
+_REASONS: dict[int, str] = {
+    number: name.removeprefix("PROBLEM_REASON_").lower() for name, number in usage_pb2.ProblemReason.items()
+}
 _UNKNOWN_VERDICT = Judgement(
     Verdict.FAILED,
     reason="unknown_verdict",
@@ -73,6 +76,8 @@ def encode(
         event.event_time.seconds, micros = divmod(event_time_us, 1_000_000)
         event.event_time.nanos = micros * 1_000
         if properties:
+            if not isinstance(properties, Mapping):
+                raise InvalidArgumentError(f"properties is a {type(properties).__name__}: give a mapping")
             for name, value in properties.items():
                 _set_property(event.properties[checked_text("a property's name", name)], name, value)
         frame = request.SerializeToString(deterministic=True)
@@ -117,7 +122,7 @@ def judgements(response: usage_pb2.RecordUsageResponse, events_count: int) -> li
             judged[problem.index] = Judgement(
                 judged[problem.index].verdict,
                 problem.field,
-                _reason(problem.reason),
+                _REASONS.get(problem.reason, f"reason_{problem.reason}"),
                 problem.message,
                 problem.retryable,
             )
@@ -127,14 +132,6 @@ def judgements(response: usage_pb2.RecordUsageResponse, events_count: int) -> li
 def count_verdicts(judged: Sequence[Judgement]) -> Counter[Verdict]:
     """How many events got which verdict."""
     return Counter(judgement.verdict for judgement in judged)
-
-
-def _reason(reason: int) -> str:
-    if reason not in usage_pb2.ProblemReason.values():
-        return f"reason_{reason}"
-    return (
-        usage_pb2.ProblemReason.Name(usage_pb2.ProblemReason(reason)).removeprefix("PROBLEM_REASON_").lower()
-    )
 
 
 def _set_property(target: usage_pb2.PropertyValue, name: str, value: object) -> None:
