@@ -1,6 +1,5 @@
 """The mistakes of one document, each at its place: "llm.yaml:12: plans.starter.prices.input.model"."""
 
-import re
 from collections.abc import Iterable
 from typing import TypeAlias
 
@@ -10,9 +9,6 @@ from engine.catalog.resources import default_subscription_id
 from engine.catalog.yaml_tree import ListNode, MapNode, Node, TextNode
 from engine.errors import CatalogDocumentError, FieldMistake
 
-_NOT_PRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-
-
 # Line, name of the field, what is wrong.
 Mistake: TypeAlias = tuple[int, str, str]
 
@@ -21,7 +17,7 @@ class Mistakes:
     """Collects mistakes by the path of their field; the first mistake of a field counts."""
 
     def __init__(self, file_name: str, root: Node, found: Iterable[Mistake] = ()) -> None:
-        self._file_name = _on_one_line(file_name)
+        self._file_name = file_name
         self._root = root
         self._by_place = {(line, name): message for line, name, message in found}
 
@@ -44,15 +40,15 @@ class Mistakes:
             for line, name in places[: limits.MISTAKES_MAX]
         ]
         if more := len(places) - len(shown):
-            shown.append(FieldMistake(self._file_name, f"and {more} more mistakes: mend these first"))
+            shown.append(
+                FieldMistake(_on_one_line(self._file_name), f"and {more} more mistakes: mend these first")
+            )
         return CatalogDocumentError(*shown)
 
 
 def unreadable(file_name: str, line: int, message: str) -> CatalogDocumentError:
     """The one mistake of a text that is no document."""
-    return CatalogDocumentError(
-        FieldMistake(_field(_on_one_line(file_name), line, ""), _on_one_line(message))
-    )
+    return CatalogDocumentError(FieldMistake(_field(file_name, line, ""), _on_one_line(message)))
 
 
 def place(root: Node, path: Path) -> tuple[int, str]:
@@ -91,8 +87,9 @@ def _identity(item: Node | None) -> str | None:
 
 
 def _field(file_name: str, line: int, name: str) -> str:
-    return f"{file_name}:{line}: {name}" if name else f"{file_name}:{line}"
+    return _on_one_line(f"{file_name}:{line}: {name}" if name else f"{file_name}:{line}")
 
 
 def _on_one_line(text: str) -> str:
-    return _NOT_PRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+    """Without line breaks, and without anything that would steer a terminal."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)

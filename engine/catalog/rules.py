@@ -75,6 +75,8 @@ def frozen_metadata(metadata: Mapping[str, str]) -> Mapping[str, str]:
 
 def text_list(given: object) -> object:
     """A scalar is a list of one."""
+    if given is None or given == []:
+        raise ValueError("needs the value that is accepted, or a list of them")
     return [given] if isinstance(given, str) else given
 
 

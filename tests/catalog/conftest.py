@@ -1,0 +1,69 @@
+"""A small catalog, and stores to apply it to."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from engine.catalog.store import Applied, CatalogStore
+
+APPLIED_AT = datetime(2023, 11, 16, 12, 0, tzinfo=UTC)
+
+# Its line numbers are what the table of mistakes expects.
+DOCUMENT = """\
+meters:
+  - id: input
+    event_type: llm.completion
+    aggregation: sum
+    value: input_tokens
+    group_by: [model]
+  - {id: requests, event_type: llm.completion, aggregation: count}
+plans:
+  - id: starter
+    name: Starter
+    currency: USD
+    prices:
+      - id: platform
+        model: flat
+        flat_amount: 20.00
+      - id: input
+        meter: input
+        model: graduated
+        tiers:
+          - {up_to: 1000, unit_amount: 0.000003}
+          - {up_to: 5000, unit_amount: 0.000002}
+          - {unit_amount: 0.10}
+customers:
+  - {id: acme, name: Acme Robotics}
+  - {id: foxglove, name: Foxglove Analytics}
+subscriptions:
+  - {customer: acme, plan: starter, start: 2023-11-01}
+"""
+
+
+@pytest.fixture
+def document() -> str:
+    return DOCUMENT
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'catalog.sqlite'}"
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[CatalogStore]:
+    opened = CatalogStore.open(url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def apply(store: CatalogStore) -> Callable[..., Applied]:
+    """Applies a document for the tenant "t"."""
+
+    def apply_document(text: str, *, dry_run: bool = False, tenant: str = "t") -> Applied:
+        return store.apply(tenant, text, "llm.yaml", dry_run=dry_run, applied_at=APPLIED_AT)
+
+    return apply_document
