@@ -7,6 +7,7 @@
     ├── UnrateableError             a charge that its price can't rate: names subscription and price
     ├── RetryLaterError             nothing is wrong with the request: send it again
     │   ├── QueueFullError          too much waits for the store
+    │   ├── TooManyStreamsError     too many streams are open
     │   └── StoreUnavailableError   a store does not answer, or the engine is shutting down
     └── StartupError                the engine can't start: data directory, port, lock
 
@@ -62,6 +63,10 @@ class RetryLaterError(MeterlineError):
 
 class QueueFullError(RetryLaterError):
     """More waits for the store than the configured bound."""
+
+
+class TooManyStreamsError(RetryLaterError):
+    """More streams are open than the engine has threads for."""
 
 
 class StoreUnavailableError(RetryLaterError):

@@ -18,6 +18,8 @@ from meterline.v1 import billing_pb2, catalog_pb2, spend_pb2, usage_pb2
 # A waiting request holds a thread until its insert is durable: enough threads to fill the next insert while
 # one runs. A stream holds one for as long as it is open.
 _THREADS = 64
+# Calls beyond this are refused with RESOURCE_EXHAUSTED: with 4 MiB a request, a GiB is held at most.
+_CALLS_MAX = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Server:
         """
         self._grpc = grpc.server(
             ThreadPoolExecutor(_THREADS, thread_name_prefix="meterline-rpc"),
+            maximum_concurrent_rpcs=_CALLS_MAX,
             options=[
                 ("grpc.max_receive_message_length", request_bytes_max),
                 # Without this a second engine would take the same port and half of the events.

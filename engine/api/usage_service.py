@@ -11,7 +11,13 @@ from typing import cast
 import grpc
 
 from engine.api.rpc import Call
-from engine.errors import FieldMistake, InvalidRequestError, MeterlineError, StoreUnavailableError
+from engine.errors import (
+    FieldMistake,
+    InvalidRequestError,
+    MeterlineError,
+    StoreUnavailableError,
+    TooManyStreamsError,
+)
 from engine.metrics import METRICS
 from engine.times import to_timestamp
 from engine.usage.committer import Committer, Recorded
@@ -28,6 +34,9 @@ from meterline.v1.usage_pb2 import (
 
 # Longer than any healthy insert; a caller that waits longer does better to ask again.
 _COMMIT_TIMEOUT_S = 60
+# A stream holds a server thread for as long as it is open; half of the threads stay free for other calls.
+STREAMS_MAX = 32
+_STREAM_RETRY_AFTER_MS = 1_000
 # Requests of one stream that may wait for their acknowledgement: enough to keep inserts busy while bounding
 # what one connection can hold in memory.
 _STREAM_WINDOW = 8
@@ -53,6 +62,7 @@ class UsageService:
         self._limits = limits
         self._admission_for = admission_for
         self._now_us = now_us
+        self._stream_places = threading.BoundedSemaphore(STREAMS_MAX)
 
     def record_usage(self, request: RecordUsageRequest, call: Call) -> RecordUsageResponse:
         recorded = _wait(self._submit(request.events, call))
@@ -65,6 +75,19 @@ class UsageService:
         self, requests: Iterator[StreamUsageRequest], call: Call
     ) -> Iterator[StreamUsageResponse]:
         """Reads ahead up to a window, so that the inserts of one stream overlap with its requests."""
+        if not self._stream_places.acquire(blocking=False):
+            raise TooManyStreamsError(
+                f"{STREAMS_MAX} streams are open, the most that this engine serves: share one among your threads",
+                retry_after_ms=_STREAM_RETRY_AFTER_MS,
+            )
+        try:
+            yield from self._acknowledge(requests, call)
+        finally:
+            self._stream_places.release()
+
+    def _acknowledge(
+        self, requests: Iterator[StreamUsageRequest], call: Call
+    ) -> Iterator[StreamUsageResponse]:
         window: queue.Queue[tuple[int, Future[Recorded]] | Exception | None] = queue.Queue(_STREAM_WINDOW)
         closed = threading.Event()
 

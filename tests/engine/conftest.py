@@ -1,0 +1,41 @@
+"""A running engine for the tests of its face: one a test session, in a process of its own."""
+
+import grpc
+import pytest
+
+from examples.engine_process import EngineProcess
+from meterline import Client
+from meterline.v1.catalog_pb2 import ApplyCatalogRequest
+from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory):
+    """Takes events of any age, so that tests may use fixed dates."""
+    with EngineProcess(
+        tmp_path_factory.mktemp("engine") / "data", "--event-age-max-days", "36525"
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def channel(engine):
+    with grpc.insecure_channel(engine.target) as opened:
+        yield opened
+
+
+@pytest.fixture
+def client(engine):
+    with Client(engine.target) as made:
+        yield made
+
+
+@pytest.fixture
+def apply(channel):
+    """Applies a catalog document."""
+
+    def applied(document, **options):
+        request = ApplyCatalogRequest(document=document, file_name="test.yaml", **options)
+        return CatalogServiceStub(channel).ApplyCatalog(request, timeout=30)
+
+    return applied

@@ -1,0 +1,351 @@
+"""The engine over real gRPC: usage in, verdicts, spend and lines out, and a clear status for every mistake."""
+
+import grpc
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_status import rpc_status
+
+from meterline.v1.billing_pb2 import ListLineItemsRequest
+from meterline.v1.billing_pb2_grpc import BillingServiceStub
+from meterline.v1.catalog_pb2 import GetCatalogRequest
+from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
+from meterline.v1.spend_pb2 import GetSpendRequest, ListSpendRequest
+from meterline.v1.spend_pb2_grpc import SpendServiceStub
+from meterline.v1.usage_pb2 import (
+    PROBLEM_REASON_ID_REUSED,
+    PROBLEM_REASON_NOT_DECIMAL,
+    VERDICT_ACCEPTED,
+    VERDICT_CONFLICT,
+    VERDICT_DUPLICATE,
+    VERDICT_REJECTED,
+    PropertyValue,
+    RecordUsageRequest,
+    StreamUsageRequest,
+    UsageEvent,
+)
+from meterline.v1.usage_pb2_grpc import UsageServiceStub
+
+JUNE_10 = 1_749_513_600  # 2025-06-10T00:00:00Z
+AT = Timestamp(seconds=JUNE_10)
+
+CATALOG = """
+meters:
+  - {id: NAME_tokens, event_type: NAME.call, aggregation: sum, value: tokens, group_by: [model]}
+plans:
+  - id: NAME
+    name: The plan of NAME
+    currency: USD
+    prices:
+      - {id: fee, model: flat, flat_amount: "20"}
+      - id: tokens
+        meter: NAME_tokens
+        model: graduated
+        tiers:
+          - {up_to: "1000", unit_amount: "0.01"}
+          - {unit_amount: "0.0025"}
+customers:
+  - {id: NAME_acme, name: Acme}
+  - {id: NAME_bolt, name: Bolt}
+subscriptions:
+  - {customer: NAME_acme, plan: NAME, start: 2025-06-01}
+  - {customer: NAME_bolt, plan: NAME, start: 2025-06-15}
+"""
+
+
+@pytest.fixture
+def name(request, apply):
+    """A world of its own for the test: meters, plan and customers that no other test uses."""
+    name = request.node.originalname.removeprefix("test_")[:40]
+    apply(CATALOG.replace("NAME", name))
+    return name
+
+
+def _event(name, event_id, tokens="1", *, customer="acme", model="large", seconds=JUNE_10):
+    return UsageEvent(
+        event_id=f"{name}-{event_id}",
+        event_type=f"{name}.call",
+        customer_id=f"{name}_{customer}",
+        event_time=Timestamp(seconds=seconds),
+        properties={"tokens": PropertyValue(string_value=tokens), "model": PropertyValue(string_value=model)},
+    )
+
+
+def _record(channel, *events):
+    return UsageServiceStub(channel).RecordUsage(RecordUsageRequest(events=events), timeout=30)
+
+
+def _spend(channel, name, **fields):
+    request = GetSpendRequest(customer_id=f"{name}_acme", at=AT, **fields)
+    return SpendServiceStub(channel).GetSpend(request, timeout=30)
+
+
+def _refusal(call):
+    """The status code, its one line, and the google.rpc details by name."""
+    with pytest.raises(grpc.RpcError) as refused:
+        call()
+    error = refused.value
+    details = {}
+    for packed in rpc_status.from_call(error).details:
+        kind = packed.TypeName().rpartition(".")[2]
+        details[kind] = getattr(error_details_pb2, kind)()
+        packed.Unpack(details[kind])
+    assert "Traceback" not in error.details()
+    assert "\n" not in error.details()
+    return error.code(), error.details(), details
+
+
+def test_usage_becomes_spend_tier_by_tier(channel, name):
+    """1,200 tokens: 1000 x 0.01 + 200 x 0.0025 = 10.50; 3 of another model: 0.03; and the fee of 20."""
+    _record(
+        channel, _event(name, "a", "700"), _event(name, "b", "500"), _event(name, "c", "3", model="small")
+    )
+    spend = _spend(channel, name)
+    assert [(each.currency, each.amount, each.event_count) for each in spend.spends] == [("USD", "30.53", 3)]
+    lines = {(line.price_id, line.dimensions.get("model", "")): line for line in spend.line_items}
+    assert {key: (line.quantity, line.amount) for key, line in lines.items()} == {
+        ("fee", ""): ("0", "20.00"),
+        ("tokens", "large"): ("1200", "10.50"),
+        ("tokens", "small"): ("3", "0.03"),
+    }
+    large = lines["tokens", "large"]
+    assert [(tier.up_to, tier.quantity, tier.unit_amount, tier.amount) for tier in large.tiers] == [
+        ("1000", "1000", "0.01", "10"),
+        ("", "200", "0.0025", "0.5"),
+    ]
+    assert (large.period_start.ToJsonString(), large.period_end.ToJsonString()) == (
+        "2025-06-01T00:00:00Z",
+        "2025-07-01T00:00:00Z",
+    )
+    assert (large.event_count, large.price_version, large.meter_id) == (2, 1, f"{name}_tokens")
+    assert (large.rounding.mode, large.rounding.scope, large.rounding.digits) == ("half_up", "line", 2)
+    assert "10.50 USD" in large.formula
+
+
+def test_each_event_has_a_verdict_of_its_own(channel, name):
+    """One bad event fails no other; a retry is a duplicate; another content under the id is a conflict."""
+    first = _record(channel, _event(name, "a", "5"), _event(name, "b", "many"), _event(name, "c", "5"))
+    assert list(first.verdicts) == [VERDICT_ACCEPTED, VERDICT_REJECTED, VERDICT_ACCEPTED]
+    (problem,) = first.problems
+    assert (problem.index, problem.field, problem.reason, problem.retryable) == (
+        1,
+        "properties.tokens",
+        PROBLEM_REASON_NOT_DECIMAL,
+        False,
+    )
+    again = _record(channel, _event(name, "a", "5"), _event(name, "c", "6"), _event(name, "d", "1"))
+    assert list(again.verdicts) == [VERDICT_DUPLICATE, VERDICT_CONFLICT, VERDICT_ACCEPTED]
+    assert again.problems[0].reason == PROBLEM_REASON_ID_REUSED
+    assert _spend(channel, name).spends[0].event_count == 3
+
+
+def test_the_first_read_after_an_ack_includes_the_event(channel, name):
+    """A hundred times: acknowledged, then read, by the ack's own watermark and by none."""
+    for i in range(1, 101):
+        ack = _record(channel, _event(name, str(i)))
+        assert ack.as_of.ToMicroseconds() <= _spend(channel, name).as_of.ToMicroseconds()
+        assert _spend(channel, name, as_of=ack.as_of).spends[0].event_count == i
+        assert _spend(channel, name).spends[0].event_count == i
+
+
+def test_an_earlier_watermark_answers_the_same_bytes_for_ever(channel, name):
+    """Later events, and retries of earlier ones, change nothing at a watermark that was given out."""
+    _record(channel, _event(name, "a", "5"))
+    first = _spend(channel, name)
+    _record(channel, _event(name, "a", "5"), _event(name, "b", "7"))
+    assert _spend(channel, name, as_of=first.as_of).SerializeToString(
+        deterministic=True
+    ) == first.SerializeToString(deterministic=True)
+
+
+def test_a_stream_acknowledges_each_message_in_order(channel, name):
+    """Twenty messages, twenty acks with their sequences, and every event is counted once."""
+    requests = [
+        StreamUsageRequest(sequence=100 + i, events=[_event(name, f"{i}-{j}") for j in range(5)])
+        for i in range(20)
+    ]
+    acks = list(UsageServiceStub(channel).StreamUsage(iter(requests), timeout=60))
+    assert [ack.sequence for ack in acks] == list(range(100, 120))
+    assert all(list(ack.verdicts) == [VERDICT_ACCEPTED] * 5 for ack in acks)
+    assert _spend(channel, name).spends[0].event_count == 100
+
+
+def test_a_bad_message_ends_the_stream_after_the_acks_before_it(channel, name):
+    """An empty message is a mistake; what came before it is acknowledged."""
+    requests = [StreamUsageRequest(sequence=1, events=[_event(name, "a")]), StreamUsageRequest(sequence=2)]
+    acks = []
+
+    def read():
+        acks.extend(UsageServiceStub(channel).StreamUsage(iter(requests), timeout=30))
+
+    code, _, details = _refusal(read)
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert details["BadRequest"].field_violations[0].field == "events"
+
+
+def test_line_items_come_in_pages_of_one_snapshot(channel, name):
+    """Pages of one line each: all lines, once, in order, under one watermark, whatever arrives meanwhile."""
+    _record(channel, _event(name, "a", "1"), _event(name, "b", "2", model="small"))
+    request = ListLineItemsRequest(customer_id=f"{name}_acme", at=AT, page_size=1)
+    stub = BillingServiceStub(channel)
+    pages = [stub.ListLineItems(request, timeout=30)]
+    while pages[-1].next_page_token:
+        _record(channel, _event(name, f"late-{len(pages)}", "1000"))
+        request.page_token = pages[-1].next_page_token
+        pages.append(stub.ListLineItems(request, timeout=30))
+    assert len({page.as_of.ToMicroseconds() for page in pages}) == 1
+    lines = [
+        (line.price_id, line.dimensions.get("model", ""), line.quantity)
+        for page in pages
+        for line in page.line_items
+    ]
+    assert lines == [("fee", "", "0"), ("tokens", "large", "1"), ("tokens", "small", "2")]
+
+
+def test_pages_over_all_customers_miss_none(channel, name):
+    """Whatever the page size, the lines together are the same."""
+    _record(channel, *(_event(name, f"{i}", "1", model=f"m{i}") for i in range(7)))
+    stub = BillingServiceStub(channel)
+
+    def listed(page_size):
+        request, ids = ListLineItemsRequest(at=AT, page_size=page_size), []
+        while True:
+            page = stub.ListLineItems(request, timeout=30)
+            ids += [line.line_item_id for line in page.line_items if line.customer_id.startswith(name)]
+            if not page.next_page_token:
+                return ids
+            request.page_token = page.next_page_token
+
+    everything = listed(1000)
+    assert len(everything) == len(set(everything)) == 8
+    assert listed(3) == everything
+
+
+def test_lines_of_spend_and_billing_are_the_same_bytes(channel, name):
+    """One rating path."""
+    _record(channel, _event(name, "a", "1234"))
+    spend = _spend(channel, name)
+    request = ListLineItemsRequest(customer_id=f"{name}_acme", at=AT, as_of=spend.as_of)
+    lines = BillingServiceStub(channel).ListLineItems(request, timeout=30)
+    assert list(lines.line_items) == list(spend.line_items)
+
+
+def test_a_period_without_usage_still_owes_its_fee(channel, name):
+    """Quantity zero on every metered price, the fee in full; before the subscription's start, nothing."""
+    spend = _spend(channel, name)
+    assert [(line.price_id, line.quantity, line.amount) for line in spend.line_items] == [
+        ("fee", "0", "20.00"),
+        ("tokens", "0", "0.00"),
+    ]
+    bolt = GetSpendRequest(customer_id=f"{name}_bolt", at=AT)
+    assert list(SpendServiceStub(channel).GetSpend(bolt, timeout=30).spends) == []
+
+
+def test_a_changed_price_makes_a_new_version_that_rates_the_open_period(channel, name, apply):
+    """The line names the version of the price that changed; the other price keeps its own."""
+    _record(channel, _event(name, "a", "100"))
+    changed = apply(CATALOG.replace("NAME", name).replace('"0.01"', '"0.02"'))
+    (change,) = changed.changes
+    assert [(field.path, field.before, field.after) for field in change.fields] == [
+        ("prices.tokens.tiers.0.unit_amount", '"0.01"', '"0.02"')
+    ]
+    lines = {line.price_id: line for line in _spend(channel, name).line_items}
+    assert (lines["tokens"].amount, lines["tokens"].price_version, lines["fee"].price_version) == (
+        "2.00",
+        2,
+        1,
+    )
+
+
+def test_list_spend_orders_by_amount_and_totals_all(channel, name, apply):
+    """The totals count customers beyond the limit too."""
+    _record(channel, _event(name, "a", "100000"))
+    response = SpendServiceStub(channel).ListSpend(ListSpendRequest(at=AT, limit=1000), timeout=30)
+    amounts = [float(spend.amount) for spend in response.spends]
+    assert amounts == sorted(amounts, reverse=True)
+    one = SpendServiceStub(channel).ListSpend(
+        ListSpendRequest(at=AT, limit=1, as_of=response.as_of), timeout=30
+    )
+    assert len(one.spends) == 1
+    assert list(one.totals) == list(response.totals)
+
+
+def test_an_empty_batch_is_refused(channel):
+    """INVALID_ARGUMENT that names the field."""
+    code, line, details = _refusal(lambda: _record(channel))
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert line == "events: has 0 events: send 1 to 10000 (request_events_max)"
+    assert details["BadRequest"].field_violations[0].field == "events"
+    assert details["ErrorInfo"].domain == "meterline"
+
+
+def test_a_batch_over_the_limit_is_refused_whole(channel, name):
+    """10,001 events: the limit is named, nothing is stored."""
+    code, line, _ = _refusal(lambda: _record(channel, *([_event(name, "same")] * 10_001)))
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert "request_events_max" in line
+    assert _spend(channel, name).spends[0].event_count == 0
+
+
+def test_bytes_that_are_no_message_are_the_callers_mistake(channel):
+    """INVALID_ARGUMENT, not INTERNAL: for garbage, and for text that is not UTF-8."""
+    record = channel.unary_unary("/meterline.v1.UsageService/RecordUsage")
+    for data in (b"\xff\xff\xff", b"\x0a\x04\x0a\x02\xff\xfe"):
+        code, line, _ = _refusal(lambda data=data: record(data, timeout=30))
+        assert code is grpc.StatusCode.INVALID_ARGUMENT
+        assert "meterline.v1.RecordUsageRequest" in line
+
+
+def test_a_customer_that_does_not_exist_is_not_found(channel):
+    """And one that is not named is a mistake in the request."""
+    stub = SpendServiceStub(channel)
+    code, line, _ = _refusal(lambda: stub.GetSpend(GetSpendRequest(customer_id="nobody"), timeout=30))
+    assert code is grpc.StatusCode.NOT_FOUND
+    assert "'nobody' is not in the catalog" in line
+    code, _, details = _refusal(lambda: stub.GetSpend(GetSpendRequest(), timeout=30))
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert details["BadRequest"].field_violations[0].field == "customer_id"
+
+
+def test_a_watermark_in_the_future_is_refused(channel, name):
+    """Its answer could change."""
+    code, line, _ = _refusal(lambda: _spend(channel, name, as_of=Timestamp(seconds=4_000_000_000)))
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert "is in the future" in line
+
+
+@pytest.mark.parametrize("token", ["x", "bm9uc2Vuc2U=", "W10=", "WzEsMiwzLDQsNV0=", "Wy0xLDEsMSwxLCJhIl0="])
+def test_a_page_token_of_another_make_is_refused(channel, token):
+    """Words, lists of the wrong length or kind, negative numbers."""
+    request = ListLineItemsRequest(page_token=token)
+    code, line, _ = _refusal(lambda: BillingServiceStub(channel).ListLineItems(request, timeout=30))
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert line.startswith("page_token:")
+
+
+def test_every_mistake_of_a_document_is_reported_and_nothing_applied(channel, apply):
+    """File, line and field for each; the revision does not move."""
+    before = CatalogServiceStub(channel).GetCatalog(GetCatalogRequest(), timeout=30).revision
+    document = "meters:\n  - {id: m1, event_type: x, aggregation: sum}\ncustomers:\n  - {id: ok, name: Ok}\n  - {id: 'no no', name: X}\n"
+    code, _, details = _refusal(lambda: apply(document))
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    fields = [violation.field for violation in details["BadRequest"].field_violations]
+    assert [field.split(": ")[0] for field in fields] == ["test.yaml:2", "test.yaml:5"]
+    assert CatalogServiceStub(channel).GetCatalog(GetCatalogRequest(), timeout=30).revision == before
+
+
+def test_health_and_reflection_are_served(channel):
+    """The standard health service knows every service; reflection lists them."""
+    services = [f"meterline.v1.{each}Service" for each in ("Usage", "Catalog", "Spend", "Billing")]
+    health = health_pb2_grpc.HealthStub(channel)
+    for service in ("", *services):
+        answer = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=30)
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    (answer,) = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(
+        iter([request]), timeout=30
+    )
+    listed = {service.name for service in answer.list_services_response.service}
+    assert listed >= {*services, "grpc.health.v1.Health"}

@@ -1,0 +1,198 @@
+"""The command line: what it prints for people, and one clear line with exit code 2 when something is wrong."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from examples.engine_process import EngineProcess
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "llm.yaml"
+
+
+def _meterline(*arguments, timeout_s=60):
+    command = [sys.executable, "-m", "engine", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, check=False)
+
+
+def _serve(data, *options):
+    return _meterline("serve", "--data", data, "--listen", "127.0.0.1:0", "--no-metrics", *options)
+
+
+def _assert_one_clear_line(done, *parts):
+    assert done.returncode == 2, done
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("meterline: ")
+    assert "Traceback" not in done.stderr
+    for part in parts:
+        assert part in lines[0]
+
+
+@pytest.fixture
+def running(tmp_path):
+    with EngineProcess(tmp_path / "data", "--event-age-max-days", "36525") as engine:
+        yield engine
+
+
+def test_a_taken_port_is_named(tmp_path):
+    """And the way out."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = _meterline("serve", "--data", tmp_path / "d", "--listen", address, "--no-metrics")
+    _assert_one_clear_line(done, address, "--listen")
+
+
+def test_a_second_engine_on_the_port_of_the_first_is_refused(running, tmp_path):
+    """Two engines must not share a port and halve the events."""
+    done = _meterline("serve", "--data", tmp_path / "other", "--listen", running.target, "--no-metrics")
+    _assert_one_clear_line(done, running.target)
+
+
+def test_a_taken_metrics_port_is_named(tmp_path):
+    """With both ways out."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = _meterline(
+            "serve", "--data", tmp_path / "d", "--listen", "127.0.0.1:0", "--metrics-listen", address
+        )
+    _assert_one_clear_line(done, address, "--metrics-listen", "--no-metrics")
+
+
+def test_two_engines_on_one_directory_are_refused(running, tmp_path):
+    """The line names the directory and the process that has it."""
+    done = _serve(tmp_path / "data")
+    _assert_one_clear_line(done, str(tmp_path / "data"), f"process {running.pid}")
+
+
+def test_a_file_as_data_directory_is_refused(tmp_path):
+    """It is not overwritten."""
+    path = tmp_path / "file"
+    path.write_text("mine")
+    _assert_one_clear_line(_serve(path), str(path))
+    assert path.read_text() == "mine"
+
+
+def test_a_foreign_directory_is_left_alone(tmp_path):
+    """An engine never writes between somebody's files."""
+    (tmp_path / "thesis.txt").write_text("mine")
+    _assert_one_clear_line(_serve(tmp_path), "not a Meterline data directory")
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize(
+    ("written", "part"),
+    [('{"format": 99}', "format 99"), ("{", "can't be read"), ('{"format": "x"}', "newer")],
+)
+def test_a_future_or_broken_data_directory_is_refused(tmp_path, written, part):
+    """Nothing in it is touched."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "format.json").write_text(written)
+    _assert_one_clear_line(_serve(data), str(data), part)
+    assert (data / "format.json").read_text() == written
+    assert not (data / "usage").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_an_unwritable_directory_is_named(tmp_path):
+    """Permission denied, in one line."""
+    tmp_path.chmod(0o500)
+    _assert_one_clear_line(_serve(tmp_path / "data"), str(tmp_path))
+
+
+def test_a_damaged_catalog_is_refused(tmp_path):
+    """A file that is no database stays as it is."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "format.json").write_text('{"format": 1}')
+    (data / "catalog.sqlite").write_text("this is no database, but long enough to be read as one" * 50)
+    _assert_one_clear_line(_serve(data), "catalog.sqlite")
+
+
+@pytest.mark.parametrize("command", [["spend"], ["lines"], ["catalog"], ["apply", "-f", EXAMPLE]])
+def test_without_an_engine_each_command_says_so(command):
+    """And how to start one."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        target = f"127.0.0.1:{unused.getsockname()[1]}"
+        done = _meterline(*command, "--target", target)
+    _assert_one_clear_line(done, f"no engine answers at {target}", "meterline serve")
+
+
+def test_apply_names_a_file_that_is_not_there(tmp_path):
+    """No engine is needed to see that."""
+    _assert_one_clear_line(_meterline("apply", "-f", tmp_path / "none.yaml"), "none.yaml", "No such file")
+
+
+def test_apply_names_a_file_that_is_no_text(tmp_path):
+    """UTF-8 or nothing."""
+    (tmp_path / "x.yaml").write_bytes(b"a: \xff")
+    _assert_one_clear_line(_meterline("apply", "-f", tmp_path / "x.yaml"), "x.yaml", "UTF-8")
+
+
+def test_apply_prints_every_mistake_with_file_and_line(running, tmp_path):
+    """All mistakes at once, then the verdict; nothing was applied."""
+    path = tmp_path / "bad.yaml"
+    path.write_text(
+        "meters:\n  - {id: m1, event_type: x, agregation: sum}\n"
+        "plans:\n  - id: p\n    name: P\n    currency: USX\n    prices: []\n"
+    )
+    done = _meterline("apply", "-f", path, "--target", running.target)
+    assert done.returncode == 2
+    *mistakes, verdict = done.stderr.splitlines()
+    assert all(mistake.startswith(f"{path}:") for mistake in mistakes)
+    assert {mistake.split(":")[1] for mistake in mistakes} == {"2", "6"}
+    assert f"{len(mistakes)} mistakes in {path}; nothing was applied" in verdict
+    assert "catalog revision 0" in _meterline("spend", "--target", running.target).stdout
+
+
+def test_the_example_from_empty_to_lines(running):
+    """Dry run, apply, apply again, spend, lines as a table and as JSON."""
+    target = ("--target", running.target)
+    dry = _meterline("apply", "-f", EXAMPLE, "--dry-run", *target)
+    assert "+ meter" in dry.stdout
+    assert "nothing was applied" in dry.stdout
+    assert "catalog revision 0" in _meterline("spend", *target).stdout
+    assert "catalog revision 1" in _meterline("apply", "-f", EXAMPLE, *target).stdout
+    again = _meterline("apply", "-f", EXAMPLE, *target).stdout
+    assert again.startswith("0 changed")
+    assert "catalog revision 1" in again
+    assert "all customers" in _meterline("spend", "--at", "2023-11-16", *target).stdout
+    lines = _meterline("lines", "--at", "2023-11-16T12:00:00Z", "--json", *target).stdout.splitlines()
+    ids = [json.loads(line)["line_item_id"] for line in lines]
+    assert len(ids) == len(set(ids)) > 100
+    customer_id = json.loads(lines[0])["customer_id"]
+    table = _meterline("lines", "--at", "2023-11-16", "--customer", customer_id, *target)
+    assert customer_id in table.stdout
+
+
+def test_an_instant_that_is_none_is_a_usage_error(running):
+    """Click's own exit code for a wrong option is 2 as well."""
+    done = _meterline("spend", "--at", "yesterday", "--target", running.target)
+    assert done.returncode == 2
+    assert "'yesterday' is no instant" in done.stderr
+
+
+def test_metrics_are_served_and_count_by_convention(running):
+    """Prometheus text with the events by verdict and the time of RPCs."""
+    _meterline("spend", "--target", running.target)
+    with urllib.request.urlopen(f"http://127.0.0.1:{running.metrics_port}/metrics", timeout=30) as response:
+        text = response.read().decode()
+    assert "# TYPE meterline_events_total counter" in text
+    assert 'meterline_rpc_duration_seconds_count{code="OK",method="ListSpend"} 1.0' in text
+
+
+def test_logs_are_json_when_nobody_watches(tmp_path):
+    """One object a line: serving, stopping, stopped; and SIGTERM ends with exit code 0."""
+    engine = EngineProcess(tmp_path / "data").start()
+    assert engine.stop() == 0
+    entries = [json.loads(line) for line in engine.log]
+    assert [entry["event"] for entry in entries] == ["serving", "stopping", "stopped"]
+    assert all(entry.keys() >= {"timestamp", "level", "logger"} for entry in entries)

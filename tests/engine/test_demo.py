@@ -1,0 +1,188 @@
+"""The demo's promise: the trace ends in the recomputed totals, whatever happens to the engine on the way."""
+
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+
+import grpc
+import pytest
+
+from examples.demo import (
+    CATALOG,
+    ENGINE_OPTIONS,
+    all_line_items,
+    apply_catalog,
+    differences,
+    usage_event,
+)
+from examples.engine_process import EngineProcess
+from examples.llm_trace import read_trace
+from examples.recompute import expected_lines, read_catalog
+from meterline import Client, Verdict
+from meterline.v1.billing_pb2 import LineItem
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def trace():
+    catalog = read_catalog(CATALOG)
+    requests = list(read_trace([customer["id"] for customer in catalog["customers"]]))
+    return catalog, requests
+
+
+def test_the_demo_matches_to_the_cent(tmp_path):
+    """The command as a newcomer runs it: exit code 0, the verdict, and nothing left behind."""
+    environment = {"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path), "COLUMNS": "120"}
+    done = subprocess.run(
+        [sys.executable, "-m", "examples.demo"], cwd=ROOT, env=environment, capture_output=True, text=True,
+        timeout=200, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "matches to the cent" in done.stdout
+    assert "19,366 duplicates, 0 counted twice" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_line_is_found(trace):
+    """The comparison can fail: a missing line, one too many, one twice, a quantity or an amount off by little."""
+    catalog, requests = trace
+    expected = expected_lines(catalog, requests[:100])
+
+    def item(key, line):
+        customer_id, price_id, model = key
+        return LineItem(
+            customer_id=customer_id,
+            price_id=price_id,
+            dimensions={"model": model} if model else {},
+            quantity=str(line.quantity),
+            amount=f"{int(line.amount * 100) // 100}.{int(line.amount * 100) % 100:02d}",
+        )
+
+    items = [item(key, line) for key, line in expected.items()]
+    assert differences(items, expected) == []
+    assert len(differences(items[1:], expected)) == 1
+    assert len(differences([*items, items[0]], expected)) == 1
+    key, line = next(iter(expected.items()))
+    for wrong in (
+        type(line)(line.quantity + 1, line.amount),
+        type(line)(line.quantity, line.amount + Fraction(1, 100)),
+    ):
+        assert len(differences(items, expected | {key: wrong})) == 1
+    assert len(differences(items, {**expected, ("nobody", "x", ""): line})) == 1
+
+
+def test_the_trace_is_the_published_one(trace):
+    """19,366 requests of an hour in November 2023, given to at least 50 customers of skewed size."""
+    _, requests = trace
+    assert len(requests) == 19_366
+    assert requests[0].event_time == datetime(2023, 11, 16, 18, 15, 46, 680590, UTC)
+    assert (requests[0].input_tokens, requests[0].output_tokens) == (374, 44)
+    assert (requests[-1].input_tokens, requests[-1].output_tokens) == (197, 183)
+    sizes = Counter(request.customer_id for request in requests).most_common()
+    assert len(sizes) >= 50
+    assert sizes[0][1] > 20 * sizes[-1][1]
+
+
+def test_the_recomputation_knows_a_line_by_hand():
+    """A graduated price by pencil: 5 at 2, 5 at 1, 2 at 0.5, and a flat 3 on entering the second tier."""
+    catalog = {
+        "meters": [{"id": "m", "aggregation": "sum", "value": "input_tokens"}],
+        "plans": [
+            {
+                "id": "p",
+                "prices": [
+                    {
+                        "id": "x",
+                        "meter": "m",
+                        "model": "graduated",
+                        "tiers": [
+                            {"up_to": "5", "unit_amount": "2"},
+                            {"up_to": "10", "unit_amount": "1", "flat_amount": "3"},
+                            {"unit_amount": "0.5"},
+                        ],
+                    }
+                ],
+            }
+        ],
+        "subscriptions": [{"customer": "c", "plan": "p"}],
+    }
+    from examples.llm_trace import TraceRequest
+
+    for quantity, amount in ((0, "0"), (5, "10"), (6, "14"), (10, "18"), (12, "19")):
+        request = TraceRequest(1, "", quantity, 0, "c", "small")
+        line = expected_lines(catalog, [request])["c", "x", ""]
+        assert (line.quantity, line.amount) == (quantity, Fraction(amount))
+
+
+def test_killing_the_engine_in_mid_stream_ends_in_the_same_totals(tmp_path, trace):
+    """SIGKILL three times at random moments, started again on the same directory, the client retrying: every
+    event counted once, every line as recomputed.
+    """
+    catalog, requests = trace
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    moments = random.Random(seed)
+    engine = EngineProcess(tmp_path / "data", *ENGINE_OPTIONS).start()
+    problems = []
+    try:
+        with grpc.insecure_channel(engine.target) as channel:
+            apply_catalog(channel)
+        done = threading.Event()
+
+        def stream():
+            with Client(engine.target, on_problem=problems.append, batch_events_max=200) as client:
+                for index, request in enumerate(requests):
+                    event = usage_event(request)
+                    client.record(
+                        event.customer_id, event.event_type, event.properties,
+                        event_id=event.event_id, event_time=event.event_time,
+                    )  # fmt: skip
+                    if index % 200 == 0:
+                        time.sleep(0.05)
+                deliveries.append(client.flush())
+            done.set()
+
+        deliveries = []
+        producer = threading.Thread(target=stream)
+        producer.start()
+        for _ in range(3):
+            time.sleep(moments.uniform(0.2, 1.2))
+            assert not done.is_set(), "the stream ended before the kill"
+            engine.kill()
+            engine.start()
+        producer.join(120)
+        assert done.is_set()
+        with grpc.insecure_channel(engine.target) as channel:
+            items = all_line_items(channel)
+    finally:
+        engine.kill()
+    assert problems == []
+    (delivery,) = deliveries
+    assert delivery.accepted + delivery.duplicate == len(requests)
+    assert differences(items, expected_lines(catalog, requests)) == []
+
+
+def test_what_was_acknowledged_before_a_kill_is_there_after_it(tmp_path, trace):
+    """Acknowledged, then killed at once: the events are stored, and a retry knows them as duplicates."""
+    catalog, requests = trace
+    events = [usage_event(request) for request in requests[:500]]
+    engine = EngineProcess(tmp_path / "data", *ENGINE_OPTIONS).start()
+    try:
+        with grpc.insecure_channel(engine.target) as channel, Client(engine.target) as client:
+            apply_catalog(channel)
+            assert {receipt.verdict for receipt in client.record_batch(events)} == {Verdict.ACCEPTED}
+            engine.kill()
+        engine.start()
+        with grpc.insecure_channel(engine.target) as channel, Client(engine.target) as client:
+            assert differences(all_line_items(channel), expected_lines(catalog, requests[:500])) == []
+            assert {receipt.verdict for receipt in client.record_batch(events)} == {Verdict.DUPLICATE}
+            assert differences(all_line_items(channel), expected_lines(catalog, requests[:500])) == []
+    finally:
+        engine.kill()
