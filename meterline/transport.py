@@ -39,6 +39,8 @@ _OPTIONS: tuple[tuple[str, int | str], ...] = (
 # How gRPC begins to say that there was no connection at all; an engine's own words begin otherwise.
 _NOT_CONNECTED = ("failed to connect", "DNS resolution failed", "Name resolution failed")
 
+_BROKEN_OFF = CallFailure(grpc.StatusCode.CANCELLED, "the request was broken off by close()")
+
 
 class CallFailedError(Exception):
     """One attempt failed. Never leaves the package: a sender retries it, a read translates it."""
@@ -86,17 +88,19 @@ class Transport:
             )
             answer: _Answer = call(payload, timeout=timeout_s, metadata=self._metadata or None)
         except grpc.RpcError as error:
+            if self._closed:
+                raise CallFailedError(_BROKEN_OFF) from None
             raise CallFailedError(self._failure(error)) from None
         except ValueError:  # how grpc says that the channel was closed meanwhile
             if not self._closed:
                 raise
-            raise CallFailedError(CallFailure(grpc.StatusCode.CANCELLED, "the client was closed")) from None
+            raise CallFailedError(_BROKEN_OFF) from None
         return answer
 
     def _open_channel(self) -> grpc.Channel:
         with self._lock:
             if self._closed:
-                raise CallFailedError(CallFailure(grpc.StatusCode.CANCELLED, "the client was closed"))
+                raise CallFailedError(_BROKEN_OFF)
             if self._channel is None:
                 self._channel = (
                     grpc.insecure_channel(self.target, options=_OPTIONS)
