@@ -1,0 +1,133 @@
+"""A resource is valid once it is constructed, and reads back from its definition."""
+
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import ValidationError
+
+from engine.catalog.definition import definition, fields_of
+from engine.catalog.read import ResourceError, read_resource
+from engine.catalog.resources import Meter, PlanPrice, Subscription
+from rating import read_price
+
+SUBSCRIPTION = {"customer": "acme", "plan": "starter", "start": "2023-11-01"}
+
+
+def problems_of(kind, fields):
+    with pytest.raises(ResourceError) as caught:
+        read_resource(kind, fields)
+    return [(each.path, each.message) for each in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("2023-11-01", datetime(2023, 11, 1, tzinfo=UTC)),
+        ("2024-02-29", datetime(2024, 2, 29, tzinfo=UTC)),
+        ("2023-11-01T08:30:00Z", datetime(2023, 11, 1, 8, 30, tzinfo=UTC)),
+        ("2023-11-01t08:30:00z", datetime(2023, 11, 1, 8, 30, tzinfo=UTC)),
+        ("2023-11-01T00:30:00+02:00", datetime(2023, 10, 31, 22, 30, tzinfo=UTC)),
+        ("2023-11-01T08:30:00.000001-05:30", datetime(2023, 11, 1, 14, 0, 0, 1, tzinfo=UTC)),
+    ],
+)
+def test_a_start_is_a_date_or_an_instant(text, instant):
+    """A date is midnight UTC; an instant says its offset."""
+    start = read_resource("subscription", {**SUBSCRIPTION, "start": text}).start
+    assert (start, start.tzinfo) == (instant, UTC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2023-11", "2023-11-1", "20231101", "2023-W44-3", "yesterday", "1698796800", "٢٠٢٣-11-01"),
+        *("2023-11-01T08:30Z", "2023-11-01T08:30:00", "2023-11-01T24:30:00Z", "2023-11-01T08:30:00.1234567Z"),
+        *("0001-01-01T00:00:00+02:00", "1969-12-31", "2200-01-01", "2023-11-01T08:30:60Z"),
+    ],
+)
+def test_any_other_start_is_refused(text):
+    """Nothing is guessed, and nothing is cut off."""
+    ((path, _message),) = problems_of("subscription", {**SUBSCRIPTION, "start": text})
+    assert path == ("start",)
+
+
+def test_a_subscription_without_id_is_named_by_customer_and_plan():
+    """Unless it gives an id."""
+    assert read_resource("subscription", SUBSCRIPTION).id == "acme:starter"
+    assert read_resource("subscription", {**SUBSCRIPTION, "id": "s1"}).id == "s1"
+
+
+def test_a_default_id_that_gets_too_long_asks_for_an_id():
+    """Customer and plan may have 128 characters each, together they may not."""
+    long = {**SUBSCRIPTION, "customer": "c" * 100, "plan": "p" * 100}
+    ((path, message),) = problems_of("subscription", long)
+    assert path == ("id",)
+    assert "longer than 128" in message
+
+
+def test_ids_have_1_to_128_characters():
+    """Both ends."""
+    meter = {"event_type": "e", "aggregation": "count"}
+    assert read_resource("meter", {**meter, "id": "A-z_0.:@" * 16}).id == "A-z_0.:@" * 16
+    assert problems_of("meter", {**meter, "id": "x" * 129})[0][0] == ("id",)
+    assert problems_of("meter", {**meter, "id": ""}) == [(("id",), "is empty")]
+    assert problems_of("meter", {**meter, "id": "a\n"})[0][0] == ("id",)
+
+
+def test_a_filter_is_a_set():
+    """One accepted value is a list of one; order doesn't matter."""
+    fields = {"id": "m", "event_type": "e", "aggregation": "count"}
+    one = read_resource("meter", {**fields, "filters": {"b": "x", "a": ["z", "y"]}})
+    assert one.filters == {"a": ("y", "z"), "b": ("x",)}
+    assert one == read_resource("meter", {**fields, "filters": {"a": ["y", "z"], "b": ["x"]}})
+
+
+def test_values_can_t_be_changed():
+    """Frozen, down to their mappings."""
+    meter = read_resource(
+        "meter", {"id": "m", "event_type": "e", "aggregation": "count", "filters": {"a": "b"}}
+    )
+    with pytest.raises(ValidationError):
+        meter.id = "other"
+    with pytest.raises(TypeError):
+        meter.filters["a"] = ("c",)
+
+
+def test_an_invalid_value_can_t_be_constructed():
+    """The classes hold their rules themselves, whoever calls them."""
+    flat = read_price({"model": "flat", "currency": "USD", "flat_amount": "1"})
+    with pytest.raises(ValidationError, match="flat price"):
+        PlanPrice(id="p", price=flat, meter="m")
+    with pytest.raises(ValidationError, match="is missing"):
+        PlanPrice(
+            id="p", price=read_price({"model": "per_unit", "currency": "USD", "unit_amount": "1"}), meter=None
+        )
+    with pytest.raises(ValidationError, match="does not belong to a count"):
+        Meter(id="m", event_type="e", aggregation="count", value="v")
+    with pytest.raises(ValidationError, match="must be a date"):
+        Subscription(customer="a", plan="p", start=datetime(2023, 11, 1))  # noqa: DTZ001 - what is refused
+
+
+def test_a_plan_tells_the_mistakes_of_all_its_prices():
+    """And its own."""
+    prices = [
+        {"id": "a", "model": "flat"},
+        {"id": "a", "model": "per_unit", "unit_amount": "x", "meter": "m"},
+        {"model": "flat", "flat_amount": "1"},
+        "b",
+    ]
+    assert problems_of("plan", {"id": "p", "name": "P", "currency": "XAU", "prices": prices}) == [
+        (("currency",), "XAU has no minor unit, so no amount can be rounded to it"),
+        (("prices", 0, "flat_amount"), "is missing: a flat price needs it"),
+        (("prices", 1, "unit_amount"), "must be a decimal, is 'x'"),
+        (("prices", 2, "id"), "is missing"),
+        (("prices", 3), "must be a mapping with the fields of a price, is the text 'b'"),
+    ]
+
+
+def test_a_definition_leaves_out_what_isn_t_given():
+    """One text for each value: equal resources have equal definitions."""
+    assert definition(read_resource("subscription", SUBSCRIPTION)) == (
+        '{"customer":"acme","id":"acme:starter","plan":"starter","start":"2023-11-01T00:00:00Z"}'
+    )
+    fields = fields_of(read_resource("meter", {"id": "m", "event_type": "e", "aggregation": "count"}))
+    assert fields == {"id": "m", "event_type": "e", "aggregation": "count"}

@@ -1,0 +1,204 @@
+"""What the catalog says of itself is a document that changes nothing, whatever was applied."""
+
+import json
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.catalog.definition import definition, fields_of
+from engine.catalog.diff import differences
+from engine.catalog.document import read_document
+from engine.catalog.entries import SECTIONS
+from engine.catalog.read import read_resource
+from engine.catalog.snapshot import Catalog, Versioned
+from engine.catalog.store import CatalogStore
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "llm.yaml"
+APPLIED_AT = datetime(2023, 11, 16, 12, 0, tzinfo=UTC)
+
+texts = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=12)
+ids = st.text("abcXYZ019_.:@-", min_size=1, max_size=8)
+amounts = st.decimals("0", "1000000", places=9).map(lambda amount: f"{amount:f}")
+schedules = st.tuples(
+    st.lists(st.integers(1, 10**9), min_size=0, max_size=4, unique=True).map(sorted),
+    st.lists(st.fixed_dictionaries({"unit_amount": amounts}, optional={"flat_amount": amounts}), min_size=5),
+).map(
+    lambda parts: [
+        {"up_to": up_to, **tier} for up_to, tier in zip([*map(str, parts[0]), None], parts[1], strict=False)
+    ]
+)
+price_models = st.one_of(
+    st.fixed_dictionaries({"model": st.just("per_unit"), "unit_amount": amounts}),
+    st.fixed_dictionaries({"model": st.sampled_from(["graduated", "volume"]), "tiers": schedules}),
+    st.fixed_dictionaries(
+        {"model": st.just("package"), "package_size": st.just("1000"), "package_amount": amounts},
+        optional={"minimum_amount": st.just("1"), "percent_off": st.just("12.5")},
+    ),
+)
+
+
+@st.composite
+def catalogs(draw):
+    """Sections of a document, by id: whatever the format allows."""
+    meters = draw(
+        st.lists(
+            st.fixed_dictionaries(
+                {
+                    "id": ids,
+                    "event_type": texts,
+                    "aggregation": st.sampled_from(["sum", "max"]),
+                    "value": texts,
+                },
+                optional={
+                    "filters": st.dictionaries(
+                        texts, texts | st.lists(texts, min_size=1, unique=True), max_size=3
+                    ),
+                    "group_by": st.lists(texts, max_size=3, unique=True),
+                    "unit": st.none() | texts,
+                },
+            ),
+            min_size=1,
+            max_size=3,
+            unique_by=lambda meter: meter["id"],
+        )
+    )
+    usage = st.builds(
+        lambda model, price_id, meter: {"id": price_id, "meter": meter, **model},
+        price_models,
+        ids,
+        st.sampled_from([meter["id"] for meter in meters]),
+    )
+    flat = st.builds(
+        lambda price_id, amount: {"id": price_id, "model": "flat", "flat_amount": amount}, ids, amounts
+    )
+    prices = st.lists(usage | flat, max_size=4, unique_by=lambda price: price["id"])
+    plans = draw(
+        st.lists(
+            st.fixed_dictionaries(
+                {
+                    "id": ids,
+                    "name": texts,
+                    "currency": st.sampled_from(["USD", "JPY", "KWD"]),
+                    "prices": prices,
+                }
+            ),
+            min_size=1,
+            max_size=3,
+            unique_by=lambda plan: plan["id"],
+        )
+    )
+    customers = draw(
+        st.lists(
+            st.fixed_dictionaries(
+                {"id": ids, "name": texts},
+                optional={"metadata": st.dictionaries(texts, st.text("aé \u4e2d"))},
+            ),
+            min_size=1,
+            max_size=3,
+            unique_by=lambda customer: customer["id"],
+        )
+    )
+    start = datetime(2023, 1, 1, tzinfo=UTC) + timedelta(microseconds=draw(st.integers(0, 10**15)))
+    subscriptions = [
+        {
+            "id": f"s{number}",
+            "customer": customer["id"],
+            "plan": draw(st.sampled_from(plans))["id"],
+            "start": start.isoformat(),
+            "end": draw(st.none() | st.just("2100-01-01")),
+        }
+        for number, customer in enumerate(customers)
+    ]
+    return {"meters": meters, "plans": plans, "customers": customers, "subscriptions": subscriptions}
+
+
+def said_by(catalog: Catalog) -> str:
+    """The catalog as a document, made of its resources' definitions."""
+    sections = defaultdict(list)
+    names = {kind: section for section, kind in SECTIONS.items()}
+    for each in catalog.all():
+        sections[names[each.resource.kind]].append(json.loads(definition(each.resource)))
+    return json.dumps(sections, ensure_ascii=False)
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    print_blob=True,
+)
+@given(sections=catalogs())
+def test_a_catalog_applied_to_itself_is_unchanged(tmp_path_factory, sections):
+    """apply(read back) makes no revision, and reading back loses nothing."""
+    store = CatalogStore.open(f"sqlite:///{tmp_path_factory.mktemp('c') / 'catalog.sqlite'}")
+    try:
+        text = json.dumps(sections, ensure_ascii=False)
+        first = store.apply("t", text, "a.json", dry_run=False, applied_at=APPLIED_AT)
+        assert len(first.changes) == sum(map(len, sections.values()))
+        before = store.snapshot("t")
+        again = store.apply("t", said_by(before), "b.json", dry_run=False, applied_at=APPLIED_AT)
+        assert (again.revision, again.changes, again.unchanged_count) == (1, (), len(first.changes))
+    finally:
+        store.close()
+
+
+@settings(max_examples=100, deadline=None, print_blob=True)
+@given(first=catalogs(), second=catalogs())
+def test_resources_are_equal_if_and_only_if_nothing_differs(first, second):
+    """Values, definitions and differences agree on what a change is."""
+    for section, kind in SECTIONS.items():
+        for one in first[section]:
+            for other in [one, *second[section]]:
+                before, after = read_resource(kind, one), read_resource(kind, other)
+                same = before == after
+                assert (definition(before) == definition(after)) == same
+                assert (differences(fields_of(before), fields_of(after)) == ()) == same
+
+
+@settings(max_examples=100, deadline=None, print_blob=True)
+@given(steps=st.lists(catalogs(), min_size=1, max_size=4))
+def test_a_snapshot_brought_forward_is_the_snapshot_made_anew(steps):
+    """Step by step or at once, the fold over versions comes to the same catalog."""
+    versions: list[Versioned] = []
+    stepwise = Catalog.empty("t")
+    for revision, sections in enumerate(steps, start=1):
+        made = []
+        for section, kind in SECTIONS.items():
+            for fields in sections[section]:
+                resource = read_resource(kind, fields)
+                known = stepwise.of_kind(kind).get(resource.id)
+                if known is None or known.resource != resource:
+                    made.append(Versioned(resource, known.version + 1 if known else 1, revision))
+        stepwise = stepwise.advanced(revision, made)
+        versions += made
+    assert stepwise == Catalog.empty("t").advanced(len(steps), versions)
+
+
+def test_the_example_applies_without_a_mistake():
+    """The first thing that newcomers edit."""
+    resources = read_document(EXAMPLE.read_text(encoding="utf-8"), EXAMPLE.name).resources(Catalog.empty("t"))
+    kinds = [resource.kind for resource in resources]
+    assert {kind: kinds.count(kind) for kind in set(kinds)} == {
+        "meter": 4,
+        "plan": 2,
+        "customer": 64,
+        "subscription": 64,
+    }
+    assert {each.customer for each in resources if each.kind == "subscription"} == {
+        each.id for each in resources if each.kind == "customer"
+    }
+
+
+@pytest.mark.parametrize("plan", ["developer", "scale"])
+def test_the_example_shows_the_common_models(plan):
+    """Graduated with a tier's flat amount, per unit, package, flat."""
+    resources = read_document(EXAMPLE.read_text(encoding="utf-8"), EXAMPLE.name).resources(Catalog.empty("t"))
+    (found,) = (each for each in resources if each.kind == "plan" and each.id == plan)
+    models = {str(price.price.model) for price in found.prices}
+    assert models >= {"graduated", "per_unit", "package"}
+    assert ("flat" in models) == (plan == "scale")
+    tiers = [tier for price in found.prices for tier in price.price.tiers or ()]
+    assert any(tier.flat_amount for tier in tiers) == (plan == "scale")
