@@ -76,7 +76,7 @@ def open_database(url: str) -> Database:
     except DBAPIError as error:
         database.close()
         raise StartupError(
-            f"can't open the catalog at {shown}: {error.orig}; check the path and its permissions, "
+            f"can't open the catalog at {shown}: {_on_one_line(error)}; check the path and its permissions, "
             "or restore the file from a backup"
         ) from None
     except (StartupError, StoreUnavailableError) as error:
@@ -144,6 +144,10 @@ def _upgrade(connection: Connection, shown: str) -> None:
         command.upgrade(config, "head")
 
 
+def _on_one_line(error: DBAPIError) -> str:
+    return " ".join(str(error.orig).split())
+
+
 @contextmanager
 def _available() -> Iterator[None]:
     """A lock that stays taken and a server that doesn't answer pass: the caller may retry."""
@@ -153,6 +157,6 @@ def _available() -> Iterator[None]:
         busy = "locked" in str(error.orig) or "busy" in str(error.orig)
         if busy or error.connection_invalidated:
             raise StoreUnavailableError(
-                f"the catalog store does not answer: {error.orig}", retry_after_ms=_RETRY_AFTER_MS
+                f"the catalog store does not answer: {_on_one_line(error)}", retry_after_ms=_RETRY_AFTER_MS
             ) from error
         raise

@@ -14,6 +14,7 @@ from typing import Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from engine.catalog import limits
 from engine.catalog.resources import (
     Customer,
     Kind,
@@ -80,7 +81,11 @@ def _read_plan(fields: Mapping[str, object]) -> Plan:
     prices = fields.get("prices")
     read: dict[str, PlanPrice] = {}
     problems: list[Problem] = []
-    if isinstance(prices, list):
+    if isinstance(prices, list) and len(prices) > limits.PLAN_PRICES_MAX:
+        count = f"{len(prices)} entries; at most {limits.PLAN_PRICES_MAX} are allowed"
+        problems.append(Problem(("prices",), f"has {count}"))
+        fields = {**fields, "prices": ()}
+    elif isinstance(prices, list):
         for position, price_fields in enumerate(prices):
             try:
                 price = _read_plan_price(price_fields, fields.get("currency"))

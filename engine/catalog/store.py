@@ -193,14 +193,10 @@ def _compare(document: Document, catalog: Catalog) -> tuple[tuple[ResourceChange
         before = catalog.of_kind(resource.kind).get(resource.id)
         if before is not None and before.resource == resource:
             continue
-        fields = differences(fields_of(before.resource) if before else {}, fields_of(resource))
+        # Of a new resource every field is new: its definition says them.
+        fields = differences(fields_of(before.resource), fields_of(resource)) if before else ()
         version = before.version + 1 if before else 1
-        # For a new resource every field is new: the definition says it.
-        changes.append(
-            ResourceChange(
-                resource.kind, resource.id, version, fields if before else (), definition(resource)
-            )
-        )
+        changes.append(ResourceChange(resource.kind, resource.id, version, fields, definition(resource)))
     return tuple(changes), len(resources) - len(changes)
 
 

@@ -8,7 +8,8 @@
 3. Every field and every node knows its line, from 1.
 4. Anchors, aliases and merge keys (`<<`) work. Aliased nodes are shared, and count with all that they stand
    for each time: a document is refused while it is being parsed, before anything walks its expansion.
-5. A mapping keeps the first of repeated fields and records the others.
+5. JSON is read as the YAML that it is, once its pairs of surrogate escapes are joined, which YAML lacks.
+6. A mapping keeps the first of repeated fields and records the others.
 
 Parsed by libyaml (twenty times as fast), or by PyYAML's own parser where it was built without.
 """
@@ -24,6 +25,11 @@ from engine.catalog import limits
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NOT_YAML = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+# JSON's way to escape a character beyond 16 bits, after an even number of backslashes.
+_SURROGATE_PAIR = re.compile(
+    r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"
+)
 _NULLS = frozenset({"null", "Null", "NULL", "~"})
 
 
@@ -89,11 +95,22 @@ def parse_yaml(text: str) -> Node:
         line = text.count("\n", 0, bad.start()) + 1
         raise YamlError(line, f"holds a character that YAML does not allow: U+{ord(bad.group()):04X}")
     try:
-        return _Builder().build(yaml.parse(text, Loader=_LOADER))
+        return _Builder().build(yaml.parse(_joined_surrogates(text), Loader=_LOADER))
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error) from None
     except yaml.YAMLError as error:
         raise YamlError(1, f"is not YAML: {error}") from None
+
+
+def _joined_surrogates(text: str) -> str:
+    if not text.lstrip().startswith("{"):
+        return text
+
+    def joined(match: re.Match[str]) -> str:
+        high, low = int(match[2], 16), int(match[3], 16)
+        return f"{match[1]}\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08X}"
+
+    return _SURROGATE_PAIR.sub(joined, text)
 
 
 def _syntax_error(error: yaml.MarkedYAMLError) -> YamlError:
@@ -141,6 +158,8 @@ class _Builder:
                     self._add(_line(event), *self._stands_for(event), None)
                 case yaml.ScalarEvent():
                     _refuse_tag(event)
+                    if not event.value.isascii() and _SURROGATE.search(event.value):
+                        raise YamlError(_line(event), "holds half of a surrogate pair, which is no character")
                     plain = bool(event.implicit[0])
                     self._add(_line(event), TextNode(_line(event), event.value, plain), 1, event.anchor)
         if self._root is None:

@@ -258,9 +258,9 @@ def test_anchors_and_merge_keys_save_repetition(apply, store):
 
 
 def test_json_is_a_document_too(apply, store):
-    """YAML holds JSON; numbers are their text."""
+    """YAML holds JSON: tabs, escapes, and characters beyond 16 bits as JSON writes them."""
     apply(
-        '{\n\t"customers": [\n\t\t{"id": "acme", "name": "Acme \\u00e9", "metadata": {"crm": "17"}}\n\t]\n}'
+        '{\n\t"customers": [\n\t\t{"id": "acme", "name": "Acme \\u00e9\\ud83d\\ude80 \\\\ud83d\\\\ude80", "metadata": {"crm": "17"}}\n\t]\n}'
     )
     customer = store.snapshot("t").customers["acme"].resource
-    assert (customer.name, customer.metadata) == ("Acme é", {"crm": "17"})
+    assert (customer.name, customer.metadata) == ("Acme é🚀 \\ud83d\\ude80", {"crm": "17"})

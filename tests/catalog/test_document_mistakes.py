@@ -3,10 +3,11 @@
 import time
 
 import pytest
+import yaml
 
-from engine.catalog import limits
+from engine.catalog import limits, yaml_tree
 from engine.catalog.document import read_document
-from engine.catalog.snapshot import Catalog
+from engine.catalog.snapshot import Catalog, Versioned
 from engine.errors import CatalogDocumentError
 
 # What is replaced in the document of conftest.py, by what, and every mistake that this makes.
@@ -384,3 +385,37 @@ def test_a_mistake_stays_on_one_line_whatever_the_document_holds():
     (mistake,) = caught.value.mistakes
     assert str(mistake).isprintable()
     assert str(mistake).startswith("a\N{REPLACEMENT CHARACTER}b.yaml:1: ")
+
+
+@pytest.mark.parametrize("loader", [yaml.SafeLoader, yaml.CSafeLoader])
+def test_both_parsers_of_yaml_tell_lines_alike(monkeypatch, document, loader):
+    """Where PyYAML was built without libyaml, its own parser reads the same."""
+    monkeypatch.setattr(yaml_tree, "_LOADER", loader)
+    assert [mistake.split(": ")[0] for mistake in mistakes_of(document.replace("name:", "nmae:"))] == [
+        f"llm.yaml:{line}" for line in (9, 10, 24, 24, 25, 25)
+    ]
+    (mistake,) = mistakes_of('customers:\n  - {id: "\\ud800"}')
+    assert mistake.startswith("llm.yaml:2: ")
+    (mistake,) = mistakes_of("customers: []\nplans: [\n")
+    assert mistake.startswith("llm.yaml:3: is not YAML: ")
+
+
+def test_a_plan_of_too_many_prices_is_refused():
+    """Each price would be a line of every subscription."""
+    prices = "".join(f"      - {{id: p{number}, model: flat, flat_amount: 1}}\n" for number in range(201))
+    assert mistakes_of(f"plans:\n  - id: p\n    name: P\n    currency: USD\n    prices:\n{prices}") == [
+        "llm.yaml:5: plans.p.prices: has 201 entries; at most 200 are allowed"
+    ]
+
+
+def test_a_catalog_of_too_many_meters_is_refused():
+    """Those of the document and those of the catalog count together."""
+    text = "meters:\n" + "".join(
+        f"  - {{id: m{number}, event_type: e, aggregation: count}}\n" for number in range(limits.METERS_MAX)
+    )
+    more = "meters:\n  - {id: one-more, event_type: e, aggregation: count}\n"
+    resources = read_document(text, "a").resources(Catalog.empty("t"))
+    catalog = Catalog.empty("t").advanced(1, [Versioned(resource, 1, 1) for resource in resources])
+    assert mistakes_of(more, catalog) == [
+        "llm.yaml:1: meters: there would be 1001 meters, counting those of the catalog; at most 1000 are allowed"
+    ]
