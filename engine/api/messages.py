@@ -42,7 +42,7 @@ def line_item_message(item: LineItem) -> billing_pb2.LineItem:
         amount=money_text(rated.amount),
         currency=rated.currency,
         rounding=billing_pb2.Rounding(
-            mode=str(rated.rounding.mode), scope=str(rated.rounding.scope), digits=rated.rounding.digits
+            mode=str(rated.rounding.mode), scope=str(rated.rounding.scope), digits=rated.digits
         ),
         tiers=[
             billing_pb2.TierAmount(
@@ -56,8 +56,7 @@ def line_item_message(item: LineItem) -> billing_pb2.LineItem:
             for tier in rated.tiers
         ],
         stages=[
-            billing_pb2.StageAmount(stage=stage.name, amount=decimal_text(stage.amount))
-            for stage in rated.stages
+            billing_pb2.StageAmount(stage=name, amount=decimal_text(amount)) for name, amount in rated.stages
         ],
         formula=rated.formula,
         event_count=item.event_count,

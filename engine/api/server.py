@@ -48,6 +48,9 @@ class Server:
                 ("grpc.max_receive_message_length", request_bytes_max),
                 # Without this a second engine would take the same port and half of the events.
                 ("grpc.so_reuseport", 0),
+                # A peer that vanished without a word gives its thread back after these.
+                ("grpc.keepalive_time_ms", 60_000),
+                ("grpc.keepalive_timeout_ms", 20_000),
             ],
         )
         self._health = health.HealthServicer()

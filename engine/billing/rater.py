@@ -9,9 +9,11 @@ Rules:
 3. A metered price without usage gives one line at quantity zero: a first tier's flat amount is due then too.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+
+import numpy as np
 
 from engine.billing.charges import charges_at
 from engine.billing.line_item import Charge, LineItem
@@ -25,7 +27,7 @@ from engine.times import datetime_us, us_datetime
 from engine.usage.queries import UsageRequest, usage_query
 from engine.usage.store import UsageStore
 from ingest import IngestClock
-from rating import Charges, DecimalColumn, RatingError, rate
+from rating import Charges, DecimalColumn, Dimension, RatingError, rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +172,9 @@ def _line_items(charges: Sequence[Charge], usage: dict[UsageKey, list[Usage]]) -
         lines = rate(
             Charges(
                 prices=tuple(prices),
-                price_index=[index[charge.price.price] for charge, _ in rows],
+                price_index=np.array([index[charge.price.price] for charge, _ in rows], dtype=np.int64),
                 quantity=DecimalColumn.of([each.quantity for _, each in rows]),
+                dimensions=_dimensions([dict(each.dimensions) for _, each in rows]),
             )
         )
     except RatingError as error:
@@ -187,3 +190,8 @@ def _line_items(charges: Sequence[Charge], usage: dict[UsageKey, list[Usage]]) -
         )
         for i, (charge, each) in enumerate(rows)
     ]
+
+
+def _dimensions(rows: Sequence[Mapping[str, str]]) -> dict[str, Dimension]:
+    names = {name for row in rows for name in row}
+    return {name: Dimension.of([row.get(name) for row in rows]) for name in sorted(names)}

@@ -13,7 +13,7 @@ from meterline.v1.spend_pb2 import Spend
 def spend_table(spends: Iterable[Spend], totals: Iterable[Spend]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("customer")
-    for name in ("events", "lines", "spend"):
+    for name in ("lines", "spend"):
         table.add_column(name, justify="right")
     for spend in spends:
         table.add_row(*_spend_row(spend.customer_id, spend))
@@ -25,7 +25,6 @@ def spend_table(spends: Iterable[Spend], totals: Iterable[Spend]) -> Table:
 def _spend_row(name: str, spend: Spend) -> tuple[str | Text, ...]:
     return (
         Text(name),
-        f"{spend.event_count:,}",
         f"{spend.line_item_count:,}",
         f"{grouped(spend.amount)} {spend.currency}",
     )
@@ -60,12 +59,12 @@ def _price_name(item: LineItem) -> str:
 
 
 def _tier_working(up_to: str, unit_amount: str, flat_amount: str) -> str:
-    reach = f"up to {grouped(up_to)}" if up_to else "above"
+    reach = f"to {grouped(up_to)}" if up_to else "above"
     parts = [
-        f"x {unit_amount}" if unit_amount else "",
+        f"× {unit_amount}" if unit_amount else "",
         f"+ {flat_amount}" if flat_amount not in ("", "0") else "",
     ]
-    return f"  {reach}: {' '.join(part for part in parts if part)}"
+    return f"  {reach} {' '.join(part for part in parts if part)}"
 
 
 def grouped(number: str) -> str:
