@@ -22,7 +22,7 @@ import numpy as np
 
 from rating.checks import minor_unit_digits
 from rating.decimals import DecimalColumn, scaled_int
-from rating.lines import NONE, Flags, Ids, InvoiceLines, check_columns, check_ids, check_minor
+from rating.invoice_lines import NONE, Flags, Ids, InvoiceLines, check_columns, check_ids, check_minor, expanded
 from rating.problems import Problem
 from rating.rounding import RoundingMode, divide_rounded
 from rating.terms import (
@@ -236,10 +236,9 @@ def _matches(lines: InvoiceLines, commitments: Commitments) -> Ids:
     unscoped = np.array([terms.price_ids is None for terms in commitments.terms], dtype=np.bool_)
     for_all = np.flatnonzero(unscoped[commitments.terms_index])
     sizes = np.array([len(scope) for scope in scopes], dtype=np.int64)[commitments.terms_index]
-    scoped = np.repeat(np.arange(len(commitments)), sizes)
+    scoped, within = expanded(sizes)
     starts = np.cumsum(np.r_[0, [len(scope) for scope in scopes]])[commitments.terms_index]
     flat = np.array([code for scope in scopes for code in scope], dtype=np.int64)
-    within = np.arange(len(scoped)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     price = flat[starts[scoped] + within] if len(flat) else flat
     by_price = _lookup(
         commitments.subscription[scoped] * prices + price, scoped, lines.subscription * prices + lines.price

@@ -26,7 +26,7 @@ import numpy as np
 
 from rating.decimals import NARROW_MAX, DecimalColumn
 from rating.grants import CreditGrants
-from rating.lines import NONE, Flags, Ids, InvoiceLines
+from rating.invoice_lines import NONE, Flags, Ids, InvoiceLines
 from rating.rounding import Mantissas
 
 

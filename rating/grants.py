@@ -11,7 +11,7 @@ import numpy as np
 
 from rating.checks import minor_unit_digits
 from rating.decimals import DecimalColumn, scaled_int
-from rating.lines import NONE, Flags, Ids, check_columns, check_ids, check_minor
+from rating.invoice_lines import NONE, Flags, Ids, check_columns, check_ids, check_minor
 from rating.problems import Problem
 from rating.terms import (
     Parser,

@@ -11,7 +11,7 @@ import pytest
 
 from rating.commitments import Commitment, Commitments, apply_commitments, read_commitment
 from rating.decimals import DecimalColumn
-from rating.lines import InvoiceLines
+from rating.invoice_lines import InvoiceLines
 from rating.problems import PriceError
 from rating.rounding import RoundingMode
 

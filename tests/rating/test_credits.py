@@ -13,7 +13,7 @@ import pytest
 from rating.credits import apply_credits
 from rating.decimals import DecimalColumn
 from rating.grants import NEVER_US, CreditGrant, CreditGrants, GrantCategory, micros, read_credit_grant
-from rating.lines import InvoiceLines
+from rating.invoice_lines import InvoiceLines
 from rating.problems import PriceError
 
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)

@@ -156,3 +156,10 @@ def check_ids(name: str, ids: Ids, low: int, high: int = ID_MAX) -> None:
     if len(ids) and not (ids.min() >= low and ids.max() <= high):
         row = int(np.argmax((ids < low) | (ids > high)))
         raise ValueError(f"{name} must be from {low} to {high}, row {row} has {ids[row]}")
+
+
+def expanded(counts: Ids) -> tuple[Ids, Ids]:
+    """For owners with so many rows each: the owner of every row, and the row's place among its owner's."""
+    owner = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
+    within = np.arange(len(owner), dtype=np.int64) - np.repeat(np.cumsum(counts) - counts, counts)
+    return owner, within
