@@ -7,7 +7,6 @@ from decimal import Decimal
 from random import Random
 
 import numpy as np
-import oracle_settle
 import pytest
 
 from rating.credits import apply_credits
@@ -245,36 +244,6 @@ def test_any_consumption_agrees_with_the_obvious_loop(seed):
     customers = [source.randrange(6) for _ in grants]
     expected = taken_one_by_one(lines, grants, CreditGrants.of(grants, customers))
     assert consumed(lines, *grants, customer=customers) == expected
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_one_account_agrees_with_the_oracle(seed):
-    """One customer, every grant valid for every line."""
-    source = Random(seed)
-    amounts = [source.randint(-20, 100) for _ in range(50)]
-    grants = [
-        grant(
-            source.randint(0, 60),
-            currency="JPY",
-            priority=source.randrange(2),
-            category=source.choice(list(GrantCategory)),
-            expires_at=source.choice([None, JUNE]),
-            created_at=source.choice([JANUARY, MARCH]),
-        )
-        for _ in range(40)
-    ]
-    fields = [
-        {
-            "priority": each.priority,
-            "expires_at": each.expires_us,
-            "promotional": each.is_promotional,
-            "granted_at": each.created_us,
-            "balance": int(each.amount),
-        }
-        for each in grants
-    ]
-    expected = [(draw.grant, draw.line, draw.amount) for draw in oracle_settle.draws(amounts, fields)]
-    assert consumed(lines_of(amounts, currency="JPY"), *grants) == expected
 
 
 def test_a_grant_is_read_from_the_texts_of_a_catalog():
