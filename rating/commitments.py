@@ -22,7 +22,16 @@ import numpy as np
 
 from rating.checks import minor_unit_digits
 from rating.decimals import DecimalColumn, scaled_int
-from rating.invoice_lines import NONE, Flags, Ids, InvoiceLines, check_columns, check_ids, check_minor, expanded
+from rating.invoice_lines import (
+    NONE,
+    Flags,
+    Ids,
+    InvoiceLines,
+    check_columns,
+    check_ids,
+    check_minor,
+    expanded,
+)
 from rating.problems import Problem
 from rating.rounding import RoundingMode, divide_rounded
 from rating.terms import (
