@@ -1,11 +1,27 @@
 """Prices to amounts: pure, arrays in, arrays out.
 
-Construct a price from untrusted fields with `read_price`; `rate(charges)` turns quantities into rated lines.
+Construct prices once with `read_price(fields)`, put n charges into columns, and rate them:
+
+    lines = rate(Charges(prices=[a, b], price_index=np.array([0, 1, 1]), quantity=DecimalColumn.of(["5", "7.5", 0])))
+    lines.amount.to_decimals()      # n rounded amounts; lines.amount.sum_by_group(invoice, invoices) adds them up
+    lines.line(0).formula           # '5 x 0.1 = 0.5 -> 0.50 USD', with the tiers, stages and rounding beside it
+    lines.breakdown()               # every tier of every line as ragged columns
+
+`quantity` is a `DecimalColumn(mantissa, scale)`: straight from a store's decimals as int64 mantissas, or `of(...)`
+Decimals, ints and texts. To bill a period in parts give the cumulative quantity, `booked` (what earlier parts
+billed) and `final` (false on all but the last part, where a minimum counts). Tiers that count on another clock
+than the invoice take `consumed_before`; percentage prices with terms per event `events`; matrix prices
+`dimensions`; capacity prices `quantities`. `rate` is the only rating path: live spend, drafts, invoices and
+simulations call it alike. It raises `RatingError` rather than bill a charge that its price says nothing about.
 """
 
+from rating.breakdown import TierBreakdown
+from rating.charges import Charges, Dimension, EventAmounts, RatingError
 from rating.decimals import DecimalColumn
+from rating.lines import RatedLine, RatedLines, RatedTier
 from rating.price import Cell, Conversion, Price, Rounding, Tier
 from rating.problems import PriceError, Problem
+from rating.rate import rate
 from rating.read import read_price
 from rating.rounding import RoundingMode
 from rating.schema import BlockScope, Boundary, Model, Scope, Timing, Whole
@@ -14,17 +30,26 @@ __all__ = [
     "BlockScope",
     "Boundary",
     "Cell",
+    "Charges",
     "Conversion",
     "DecimalColumn",
+    "Dimension",
+    "EventAmounts",
     "Model",
     "Price",
     "PriceError",
     "Problem",
+    "RatedLine",
+    "RatedLines",
+    "RatedTier",
+    "RatingError",
     "Rounding",
     "RoundingMode",
     "Scope",
     "Tier",
+    "TierBreakdown",
     "Timing",
     "Whole",
+    "rate",
     "read_price",
 ]

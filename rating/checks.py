@@ -19,7 +19,7 @@ from typing import Any
 
 from iso4217 import Currency
 
-from rating.decimals import fraction_digits
+from rating.decimals import EXACT, fraction_digits
 from rating.matrix_checks import matrix_problems
 from rating.problems import BAD, Path, Problem, Unchecked
 from rating.schema import (
@@ -241,5 +241,5 @@ def _block_problems(values: Values, bounds: list[Any]) -> Iterator[Problem]:
     if not isinstance(size, Decimal) or not size > 0 or not on_total:
         return
     for index, bound in enumerate(bounds):
-        if isinstance(bound, Decimal) and bound.is_finite() and bound % size:
+        if isinstance(bound, Decimal) and bound.is_finite() and EXACT.remainder(bound, size):
             yield Problem(("tiers", index, "up_to"), f"must be whole blocks of {size}, is {bound}")

@@ -12,7 +12,7 @@ Rules:
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Context, Decimal, InvalidOperation, Overflow
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from typing import Any, Self, TypeAlias
 
 import numpy as np
@@ -29,7 +29,8 @@ DIGITS_MAX = 400
 
 Index: TypeAlias = npt.NDArray[np.int64] | npt.NDArray[np.bool_] | slice
 
-_EXACT = Context(prec=DIGITS_MAX, Emax=10**6, Emin=-(10**6), traps=[InvalidOperation, Overflow])
+EXACT = Context(prec=DIGITS_MAX, Emax=10**6, Emin=-(10**6), traps=[InvalidOperation, Overflow, Inexact])
+"""Arithmetic of single Decimals: what it can't hold exactly it refuses. The default context rounds to 28."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +79,7 @@ class DecimalColumn:
         """A column of the Python ints `mantissas` / 10**scale; narrow when they fit."""
         if all(-NARROW_MAX <= value <= NARROW_MAX for value in mantissas):
             return cls(np.array(mantissas, dtype=np.int64), scale)
-        return cls(_objects(mantissas), scale)
+        return cls(objects(mantissas), scale)
 
     @classmethod
     def zeros(cls, length: int, scale: int = 0) -> Self:
@@ -209,6 +210,11 @@ class DecimalColumn:
         left, right = _aligned(self, other)
         return DecimalColumn(np.minimum(left.mantissa, right.mantissa), left.scale)
 
+    def where(self, condition: npt.NDArray[np.bool_], other: "DecimalColumn") -> "DecimalColumn":
+        """Row by row self where the condition holds, else other; at the larger scale."""
+        left, right = _aligned(self, other)
+        return DecimalColumn(np.where(condition, left.mantissa, right.mantissa), left.scale)
+
     # --- sums ---------------------------------------------------------------------------------------------
 
     def total(self) -> Decimal:
@@ -279,7 +285,7 @@ def scaled_int(value: Decimal, scale: int) -> int:
     Raises:
         ValueError: the value has more than `scale` fractional digits.
     """
-    scaled = value.scaleb(scale, _EXACT)
+    scaled = value.scaleb(scale, EXACT)
     mantissa = int(scaled)
     if mantissa != scaled:
         raise ValueError(f"{value} has more than {scale} fractional digits")
@@ -288,10 +294,11 @@ def scaled_int(value: Decimal, scale: int) -> int:
 
 def decimal_of(mantissa: int, scale: int) -> Decimal:
     """Mantissa / 10**scale as a Decimal with `scale` fractional digits."""
-    return Decimal(mantissa).scaleb(-scale, _EXACT)
+    return Decimal(mantissa).scaleb(-scale, EXACT)
 
 
-def _objects(values: Iterable[int]) -> Mantissas:
+def objects(values: Iterable[int]) -> Mantissas:
+    """Python ints as a wide column's mantissas."""
     listed = list(values)
     column: npt.NDArray[Any] = np.empty(len(listed), dtype=object)
     column[:] = listed

@@ -4,8 +4,8 @@ Written from the design's section on prices and from the conformance cases, neve
 
 Rules, in the order in which they are applied:
 1. A negative quantity counts as zero and is reported.
-2. Unit conversion: quantity x factor, rounded by the conversion's own rule if it has one.
-3. Allowance: `free_units` come off, down to nothing left.
+2. Unit conversion: quantity x factor or / divisor, rounded by the conversion's own rule if it has one.
+3. Allowance: `free_units` (for overage `included_units`) come off, down to nothing left.
 4. The model prices the quantity as parts (`oracle_models`).
 5. Under rounding scope `tier`, each part's amount and each flat amount is rounded here.
 6. Discounts: percent_off of the sum, then amount_off; a discount never turns a charge negative.
@@ -65,7 +65,8 @@ def rate_one(price: Fields, charge: Fields, digits: int) -> Line:
     mode = rounding.get("mode", "half_up")
     digits = int(rounding.get("digits", digits))
     raw = charge.get("quantity", ZERO)
-    quantity = allowed(converted(max(ZERO, raw), price.get("conversion")), price.get("free_units"))
+    free_units = price.get("free_units") or price.get("included_units")
+    quantity = allowed(converted(max(ZERO, raw), price.get("conversion")), free_units)
 
     tiers = []
     for part in MODELS[price["model"]](price, quantity, charge):
@@ -90,7 +91,7 @@ def converted(quantity: Fraction, conversion: Fields | None) -> Fraction:
     """The quantity in the unit that the price is written in."""
     if conversion is None:
         return quantity
-    quantity = quantity * conversion["factor"]
+    quantity = quantity * conversion["factor"] if "factor" in conversion else quantity / conversion["divisor"]
     rule = conversion.get("rounding")
     return quantity if rule is None else rounded(quantity, int(rule["digits"]), rule["mode"])
 

@@ -8,7 +8,10 @@ Rules:
 4. A counter on another clock has already counted `consumed_before`: graduated tiers go on from there and
    owe no flat amount a second time; volume picks its tier by the whole counter and prices this charge's part.
 5. Percentage allowances end when the free events or the free amount is used up, whichever comes first. The
-   event that goes beyond the free amount pays percent on what is beyond, and its fixed fee in full.
+   event that goes beyond the free amount pays percent on what is beyond, and its fixed fee in full; after that
+   every event pays in full. The per-event minimum and maximum bound percent and fee together.
+6. With a block size a unit amount is the price of a block. Blocks are whole on the total before the tiers, or
+   inside each tier on their own.
 """
 
 from collections.abc import Callable, Mapping
@@ -58,7 +61,7 @@ def package(price: Fields, quantity: Fraction, _charge: Fields) -> list[Part]:
 def graduated(price: Fields, quantity: Fraction, charge: Fields) -> list[Part]:
     """The units inside each tier at the tier's own amount."""
     before = charge.get("consumed_before", ZERO)
-    reached = before + quantity
+    reached = before + blocks_on_the_total(price, quantity)
     parts = []
     start = ZERO
     for index, tier in enumerate(price["tiers"]):
@@ -68,23 +71,26 @@ def graduated(price: Fields, quantity: Fraction, charge: Fields) -> list[Part]:
         entered_earlier = before > 0 and entered(price, index, start, before)
         if entered_now:
             flat_amount = ZERO if entered_earlier else tier.get("flat_amount", ZERO)
-            parts.append(Part(index, inside, amount_of_a_unit(tier), flat_amount))
+            parts.append(Part(index, counted(price, inside), amount_of_a_unit(tier), flat_amount))
         start = end
     return parts
 
 
 def volume(price: Fields, quantity: Fraction, charge: Fields) -> list[Part]:
     """The whole quantity at the one tier that contains it."""
+    quantity = blocks_on_the_total(price, quantity)
     index = containing(price, charge.get("consumed_before", ZERO) + quantity)
     tier = price["tiers"][index]
-    return [Part(index, quantity, amount_of_a_unit(tier), tier.get("flat_amount", ZERO))]
+    return [Part(index, counted(price, quantity), amount_of_a_unit(tier), tier.get("flat_amount", ZERO))]
 
 
 def percentage(price: Fields, quantity: Fraction, charge: Fields) -> list[Part]:
-    """A share of each event's amount, with fees and allowances event by event."""
-    total = ZERO
+    """A share of each event's amount, with fees and allowances event by event; or of what all come to."""
     free_left = price.get("free_amount")
     events_left = price.get("free_events")
+    if "events" not in charge:
+        return [Part(0, max(ZERO, quantity - (free_left or ZERO)), price["percent"] / HUNDRED, ZERO)]
+    total = ZERO
     for amount in charge["events"]:
         beyond = amount
         free = (events_left is not None or free_left is not None) and events_left != 0 and free_left != 0
@@ -119,7 +125,7 @@ def capacity(price: Fields, _quantity: Fraction, charge: Fields) -> list[Part]:
     """The flat amount of the highest tier that any of the units reaches."""
     highest = 0
     for unit, quantity in charge["quantities"].items():
-        bounds = [{"up_to": tier["up_to"][unit]} for tier in price["tiers"]]
+        bounds = [{"up_to": tier["up_to"] and tier["up_to"][unit]} for tier in price["tiers"]]
         reached = containing({**price, "tiers": bounds}, max(ZERO, quantity))
         highest = max(highest, reached)
     return [Part(highest, ZERO, ZERO, price["tiers"][highest]["flat_amount"])]
@@ -162,6 +168,26 @@ def containing(price: Fields, quantity: Fraction) -> int:
         if end is None or quantity < end or (quantity == end and not lower_inclusive):
             return index
     raise ValueError("the last tier is not open")
+
+
+def blocks_on_the_total(price: Fields, quantity: Fraction) -> Fraction:
+    """The units that whole blocks hold, where the total is what becomes whole."""
+    if price.get("block_size") is None or price.get("block_scope") == "tier":
+        return quantity
+    return (
+        whole_multiples(quantity, price["block_size"], price.get("block_rounding", "up"))
+        * price["block_size"]
+    )
+
+
+def counted(price: Fields, inside: Fraction) -> Fraction:
+    """What a tier's unit amount is charged for: the units inside the tier, or their blocks."""
+    size = price.get("block_size")
+    if size is None:
+        return inside
+    if price.get("block_scope") == "tier":
+        return Fraction(whole_multiples(inside, size, price.get("block_rounding", "up")))
+    return inside / size
 
 
 def amount_of_a_unit(tier: Fields) -> Fraction:

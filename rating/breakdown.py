@@ -1,0 +1,239 @@
+"""What every tier contributes to every line, as ragged columns.
+
+Rules:
+1. A cumulative schedule has an entry for each tier entered; every other schedule has one entry.
+2. Tiers below the one reached are full: their quantities and amounts are looked up in the tables. Only the tier
+   reached is computed, with the same kernel as the line's amount; so entries add up to the price stage exactly.
+3. On a running counter a tier's entry is what it has after this charge less what it had before. Where the whole
+   quantity is priced at one tier, what the counter cost before comes off as an entry of its own, negated.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from rating.decimals import DecimalColumn
+from rating.kernels import ScheduleColumn, counted_units, tier_index, usage_amount, whole_blocks
+from rating.plan import Plan
+from rating.profile import Source
+from rating.rounding import Mantissas
+from rating.schema import BlockScope
+from rating.stages import CHUNK_NARROW, Inputs
+from rating.tables import Tables, pick
+
+Offsets = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class TierBreakdown:
+    """k tier entries of n lines: those of line i are offsets[i]:offsets[i + 1] of every column.
+
+    Attributes:
+        offsets: int64[n + 1].
+        tier: int16[k], the tier's index; of a matrix price the cell's place.
+        quantity: k quantities inside the tier, counted in what unit_amount prices (units or whole blocks).
+        unit_amount: k unit amounts.
+        flat_amount: k flat amounts due, rounded where the price rounds each tier.
+        amount: k amounts, quantity x unit_amount + flat_amount, rounded where the price rounds each tier.
+            Summed over a line they are its price stage.
+    """
+
+    offsets: Offsets
+    tier: npt.NDArray[np.int16]
+    quantity: DecimalColumn
+    unit_amount: DecimalColumn
+    flat_amount: DecimalColumn
+    amount: DecimalColumn
+
+
+@dataclass(frozen=True, eq=False)
+class _Entries:
+    """Ragged mantissas at a plan's scales; `code` = tier x R + schedule finds an entry's numbers in [T, R]."""
+
+    offsets: Offsets
+    code: npt.NDArray[np.int32]
+    quantity: Mantissas
+    flat: Mantissas
+    amount: Mantissas
+
+
+def break_down(
+    plan: Plan, tables: Tables, inputs: Inputs, billable: DecimalColumn, price: DecimalColumn
+) -> TierBreakdown:
+    """The entries of the m charges of one plan.
+
+    Args:
+        plan: the plan.
+        tables: its tables on the path of the charges.
+        inputs: what was rated.
+        billable: m quantities after conversion and allowance.
+        price: m amounts of the price stage.
+    """
+    if plan.profile.source is not Source.QUANTITY:
+        return _single_entries(plan, inputs, billable, price)
+    entries = _entries_on_counter(plan, tables, inputs, billable.mantissa)
+    schedules = tables.unit.shape[1]
+    tier = entries.code // schedules + plan.cell[entries.code % schedules]
+    return TierBreakdown(
+        offsets=entries.offsets,
+        tier=tier.astype(np.int16),
+        quantity=DecimalColumn(entries.quantity, plan.scales.priced),
+        unit_amount=DecimalColumn(tables.unit.ravel().take(entries.code), plan.scales.unit),
+        flat_amount=DecimalColumn(entries.flat, plan.scales.price),
+        amount=DecimalColumn(entries.amount, plan.scales.price),
+    )
+
+
+def _single_entries(
+    plan: Plan, inputs: Inputs, billable: DecimalColumn, price: DecimalColumn
+) -> TierBreakdown:
+    """One entry a charge: the fees of its events, or the flat amount of the capacity tier reached."""
+    length = len(price)
+    is_capacity = plan.profile.source is Source.UNITS
+    return TierBreakdown(
+        offsets=np.arange(length + 1),
+        tier=inputs.measured.astype(np.int16) if is_capacity else np.zeros(length, dtype=np.int16),
+        quantity=billable,
+        unit_amount=DecimalColumn.zeros(length),
+        flat_amount=price,
+        amount=price,
+    )
+
+
+def _entries_on_counter(plan: Plan, tables: Tables, inputs: Inputs, billable: Mantissas) -> _Entries:
+    if inputs.before is None:
+        return _entries(plan, tables, inputs.schedule, billable)
+    started = inputs.before > 0 if inputs.started is None else inputs.started
+    after = _entries(plan, tables, inputs.schedule, billable + inputs.before)
+    rows = np.flatnonzero(started)
+    schedule = None if inputs.schedule is None else inputs.schedule[rows]
+    before = _entries(plan, tables, schedule, inputs.before[rows])
+    counts = np.diff(before.offsets)
+    nth = np.arange(len(before.code)) - np.repeat(before.offsets[:-1], counts)
+    if plan.profile.cumulative:
+        place = np.repeat(after.offsets[rows], counts) + nth
+        for column, earlier in (
+            (after.quantity, before.quantity),
+            (after.flat, before.flat),
+            (after.amount, before.amount),
+        ):
+            column[place] -= earlier
+        return after
+    return _interleaved(
+        after, replace(before, quantity=-before.quantity, flat=-before.flat, amount=-before.amount), rows
+    )
+
+
+def _interleaved(first: _Entries, second: _Entries, rows: npt.NDArray[np.int64]) -> _Entries:
+    """One entry of `first` for every line, followed by one of `second` for the lines `rows`."""
+    lines = np.concatenate([np.arange(len(first.code)), rows])
+    order = np.argsort(lines, kind="stable")
+    counts = np.bincount(lines, minlength=len(first.code))
+
+    def merged(name: str) -> Mantissas:
+        both: Mantissas = np.concatenate([getattr(first, name), getattr(second, name)])[order]
+        return both
+
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    return _Entries(offsets, merged("code"), merged("quantity"), merged("flat"), merged("amount"))
+
+
+def _entries(plan: Plan, tables: Tables, schedule: ScheduleColumn, quantity: Mantissas) -> _Entries:
+    """The entries of quantities counted from zero, filled chunk by chunk."""
+    length, dtype = len(quantity), quantity.dtype
+    reached = np.zeros(length, dtype=np.int8)
+    chunks = [slice(start, start + CHUNK_NARROW) for start in range(0, length, CHUNK_NARROW)]
+    for rows in chunks:
+        counted = counted_units(plan.profile, tables, _part(schedule, rows), quantity[rows])
+        tier = tier_index(
+            tables, _part(schedule, rows), counted, lower_inclusive=plan.profile.lower_inclusive
+        )
+        reached[rows] = 0 if tier is None else tier
+    counts = reached.astype(np.int64) + 1 if plan.profile.cumulative else np.ones(length, dtype=np.int64)
+    offsets = np.zeros(length + 1, dtype=np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    total = int(offsets[-1])
+    entries = _Entries(offsets, np.empty(total, np.int32), *(np.empty(total, dtype) for _ in range(3)))
+    full = _full_tiers(plan, tables)
+    for rows in chunks:
+        _fill(entries, plan, tables, rows, (_part(schedule, rows), quantity[rows], reached[rows]), full)
+    return entries
+
+
+def _part(schedule: ScheduleColumn, rows: slice) -> ScheduleColumn:
+    return None if schedule is None else schedule[rows]
+
+
+def _full_tiers(plan: Plan, tables: Tables) -> tuple[Mantissas, Mantissas, Mantissas]:
+    """(quantity, flat amount, amount) of every tier when it is full, raveled [T x R]; the last is never full."""
+    width = np.zeros_like(tables.unit)
+    width[:-1] = tables.upper - tables.lower[:-1]
+    usage = np.zeros_like(tables.unit)
+    for tier in range(len(width) - 1):
+        usage[tier] = usage_amount(
+            plan.profile, plan.scales, width[tier], tables.unit[tier], tables.block_size
+        )
+        if plan.profile.blocks is BlockScope.TIER:
+            width[tier] = whole_blocks(width[tier], tables.block_size, plan.profile.block_rounding)
+    return width.ravel(), tables.flat.ravel(), (usage + tables.flat).ravel()
+
+
+def _fill(
+    entries: _Entries,
+    plan: Plan,
+    tables: Tables,
+    rows: slice,
+    chunk: tuple[ScheduleColumn, Mantissas, npt.NDArray[np.int8]],
+    full: tuple[Mantissas, ...],
+) -> None:
+    """Writes the entries of one chunk of lines: (schedule, quantity, tier reached) of each."""
+    schedule, quantity, reached = chunk
+    profile = plan.profile
+    offsets = entries.offsets[rows.start : rows.stop + 1]
+    own = slice(int(offsets[0]), int(offsets[-1]))
+    schedules = tables.unit.shape[1]
+    top = reached.astype(np.intp)
+    code = top * schedules if schedule is None else top * schedules + schedule
+    if profile.cumulative:
+        counts = np.diff(offsets)
+        tier = np.arange(own.start, own.stop) - np.repeat(offsets[:-1], counts)
+        every = tier * schedules if schedule is None else tier * schedules + np.repeat(schedule, counts)
+        entries.quantity[own], entries.amount[own] = full[0].take(every), full[2].take(every)
+        entries.flat[own] = full[1].take(every)
+        entries.code[own] = every
+    else:
+        entries.flat[own] = full[1].take(code)
+        entries.code[own] = code
+    last = offsets[1:] - 1
+    size = pick(tables.block_size, None, schedule)
+    inside = counted_units(profile, tables, schedule, quantity) - tables.lower.ravel().take(code)
+    usage = usage_amount(profile, plan.scales, inside, tables.unit.ravel().take(code), size)
+    if profile.blocks is BlockScope.TIER:
+        inside = whole_blocks(inside, size, profile.block_rounding)
+    entries.quantity[last] = inside
+    entries.amount[last] = usage + full[1].take(code)
+
+
+def joined(
+    parts: Sequence[TierBreakdown], rows: Sequence[npt.NDArray[np.int64] | slice], length: int
+) -> TierBreakdown:
+    """The breakdowns of segments as one, in the order of the lines."""
+    lines = [np.arange(length)[places] for places in rows]
+    of_entry = [np.repeat(places, np.diff(part.offsets)) for places, part in zip(lines, parts, strict=True)]
+    line = np.concatenate([np.zeros(0, dtype=np.int64), *of_entry])
+    order = np.argsort(line, kind="stable")
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(line, minlength=length))])
+
+    def column(name: str) -> DecimalColumn:
+        return DecimalColumn.concatenate([getattr(part, name) for part in parts]).take(order)
+
+    return TierBreakdown(
+        offsets=offsets,
+        tier=np.concatenate([np.zeros(0, dtype=np.int16), *(part.tier for part in parts)])[order],
+        quantity=column("quantity"),
+        unit_amount=column("unit_amount"),
+        flat_amount=column("flat_amount"),
+        amount=column("amount"),
+    )

@@ -1,0 +1,122 @@
+"""What is to be rated: n charges as columns."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from rating.decimals import DecimalColumn
+from rating.price import Price
+
+
+class RatingError(ValueError):
+    """Charges that can't be rated: columns that don't fit together, or a charge its price says nothing about."""
+
+
+@dataclass(frozen=True, eq=False)
+class EventAmounts:
+    """The amounts of each charge's events, in order, for percentage prices with terms per event.
+
+    Attributes:
+        offsets: int64[n + 1]; the events of charge i are amounts[offsets[i]:offsets[i + 1]].
+        amounts: all events' amounts in units of the currency. A negative one bills as zero, no fee is due for
+            it, and its line is flagged.
+    """
+
+    offsets: npt.NDArray[np.int64]
+    amounts: DecimalColumn
+
+    def __post_init__(self) -> None:
+        steps = np.diff(self.offsets)
+        if (
+            not len(self.offsets)
+            or self.offsets[0] != 0
+            or self.offsets[-1] != len(self.amounts)
+            or (steps < 0).any()
+        ):
+            raise RatingError(f"event offsets must rise from 0 to the number of events ({len(self.amounts)})")
+
+    @classmethod
+    def of(cls, events: Sequence[Sequence[Decimal | int | str]]) -> Self:
+        """From one list of amounts for each charge."""
+        offsets = np.cumsum([0, *(len(amounts) for amounts in events)], dtype=np.int64)
+        return cls(offsets, DecimalColumn.of(amount for amounts in events for amount in amounts))
+
+
+@dataclass(frozen=True, eq=False)
+class Dimension:
+    """One dimension of n charges, dictionary-encoded: values[codes[i]], or no value where the code is -1."""
+
+    codes: npt.NDArray[np.int64]
+    values: tuple[str, ...]
+
+    @classmethod
+    def of(cls, values: Sequence[str | None]) -> Self:
+        """From one text (or None) for each charge."""
+        known: dict[str, int] = {}
+        codes = [-1 if value is None else known.setdefault(value, len(known)) for value in values]
+        return cls(np.array(codes, dtype=np.int64), tuple(known))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Charges:
+    """n charges, column by column. Only `prices`, `price_index` and `quantity` are always needed.
+
+    Attributes:
+        prices: the distinct prices.
+        price_index: int64[n], which price a charge has.
+        quantity: n aggregated quantities in the meter's unit; for a dynamic or percentage price the sum of the
+            events' amounts. A negative one bills as zero and its line is flagged.
+        events: each event's amount, for percentage prices with a fee, minimum or maximum per event or free events.
+        dimensions: dimension name -> its column, for matrix prices.
+        quantities: unit -> n quantities, for capacity prices.
+        consumed_before: n quantities already counted when this charge starts, for tiers whose counter runs on
+            another clock than the invoice (annual tiers, monthly lines); in the unit of the tiers, after
+            conversion and allowance. The price stage is then price(consumed_before + now) - price(consumed_before);
+            discounts, maximum and minimum apply to this charge alone.
+        counter_started: bool[n], whether anything was rated on that counter before, so that the flat amount of
+            the first tier isn't due again; by default where consumed_before > 0.
+        booked: n amounts already billed for this period. `quantity` is then the cumulative one, and the line
+            bills the rounded amount for it less what is booked: the parts add up to the whole.
+        final: bool[n], whether this is the last part of the period, the one in which a minimum counts; by
+            default all are.
+
+    Raises:
+        RatingError: columns of different lengths, or a price index out of range.
+    """
+
+    prices: Sequence[Price]
+    price_index: npt.NDArray[np.int64]
+    quantity: DecimalColumn
+    events: EventAmounts | None = None
+    dimensions: Mapping[str, Dimension] = field(default_factory=lambda: MappingProxyType({}))
+    quantities: Mapping[str, DecimalColumn] = field(default_factory=lambda: MappingProxyType({}))
+    consumed_before: DecimalColumn | None = None
+    counter_started: npt.NDArray[np.bool_] | None = None
+    booked: DecimalColumn | None = None
+    final: npt.NDArray[np.bool_] | None = None
+
+    def __post_init__(self) -> None:
+        lengths = {"quantity": len(self.quantity)}
+        optional = ("consumed_before", "counter_started", "booked", "final")
+        lengths |= {name: len(getattr(self, name)) for name in optional if getattr(self, name) is not None}
+        lengths |= {f"dimensions.{name}": len(column.codes) for name, column in self.dimensions.items()}
+        lengths |= {f"quantities.{name}": len(column) for name, column in self.quantities.items()}
+        if self.events is not None:
+            lengths["events"] = len(self.events.offsets) - 1
+        for name, length in lengths.items():
+            if length != len(self.price_index):
+                raise RatingError(f"{name} has {length} rows, price_index has {len(self.price_index)}")
+        if len(self.price_index) and not (
+            self.price_index.min() >= 0 and self.price_index.max() < len(self.prices)
+        ):
+            raise RatingError(f"price_index must be 0..{len(self.prices) - 1}")
+        if self.consumed_before is not None and len(self) and self.consumed_before.mantissa.min() < 0:
+            raise RatingError("consumed_before must be 0 or more")
+
+    def __len__(self) -> int:
+        return len(self.price_index)

@@ -1,0 +1,227 @@
+"""Credit grants: money that customers were given or have paid ahead, and what it may pay for."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Self
+
+import numpy as np
+
+from rating.checks import minor_unit_digits
+from rating.decimals import DecimalColumn, scaled_int
+from rating.invoice_lines import NONE, Flags, Ids, check_columns, check_ids, check_minor
+from rating.problems import Problem
+from rating.terms import (
+    Parser,
+    Values,
+    amount_problems,
+    currency_problems,
+    int_problems,
+    parse_choice,
+    parse_decimal,
+    parse_instant,
+    parse_int,
+    parse_text,
+    parse_texts,
+    read_terms,
+    refuse,
+    scope_problems,
+    text_problems,
+    type_problems,
+)
+
+NEVER_US = 2**63 - 1
+"""`expires_us` of a grant that doesn't expire."""
+PRIORITY_DEFAULT = 50
+PRIORITY_MAX = 255
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class GrantCategory(StrEnum):
+    """Where the credit comes from."""
+
+    PAID = "paid"
+    """Paid ahead by the customer."""
+    PROMOTIONAL = "promotional"
+    """Given away; used before paid credit of the same priority and expiry."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreditGrant:
+    """One grant. It is valid from `effective_at` up to, not including, `expires_at`.
+
+    Attributes:
+        grant_id: names the grant in the trace of consumptions.
+        currency: ISO 4217; the grant pays only for lines in it.
+        amount: in units of the currency, in whole minor units.
+        effective_at, created_at: instants with an offset.
+        expires_at: as those, later than `effective_at`; None (default): never.
+        priority: 0..255, the lower is used first; default 50.
+        category: default paid.
+        price_ids: the prices whose lines it pays for; None (default): every line.
+
+    Raises:
+        PriceError: with every problem of the values.
+    """
+
+    grant_id: str
+    currency: str
+    amount: Decimal
+    effective_at: datetime
+    created_at: datetime
+    expires_at: datetime | None = None
+    priority: int = PRIORITY_DEFAULT
+    category: GrantCategory = GrantCategory.PAID
+    price_ids: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        refuse(_problems(vars(self)))
+
+    @property
+    def amount_minor(self) -> int:
+        return scaled_int(self.amount, minor_unit_digits(self.currency))
+
+    @property
+    def is_promotional(self) -> bool:
+        return self.category is GrantCategory.PROMOTIONAL
+
+    @property
+    def effective_us(self) -> int:
+        return micros(self.effective_at)
+
+    @property
+    def created_us(self) -> int:
+        return micros(self.created_at)
+
+    @property
+    def expires_us(self) -> int | None:
+        return None if self.expires_at is None else micros(self.expires_at)
+
+
+def micros(instant: datetime) -> int:
+    """µs since 1970 UTC, exactly."""
+    return (instant - _EPOCH) // timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CreditGrants:
+    """K credit grants as columns.
+
+    Attributes:
+        customer: int64[K] ids as in the lines; `currency`: index into `currencies`.
+        priority: int64[K], lower first. promotional: bool[K].
+        effective_us, expires_us, created_us: int64[K], µs since 1970 UTC; NEVER_US: doesn't expire.
+        balance_minor: what is left of each, K amounts of 0 or more at scale 0.
+        scopes: the distinct scopes as tuples of price ids; `scope`: index into it, or -1 for all prices.
+    """
+
+    customer: Ids
+    currencies: tuple[str, ...]
+    currency: Ids
+    priority: Ids
+    promotional: Flags
+    effective_us: Ids
+    expires_us: Ids
+    created_us: Ids
+    balance_minor: DecimalColumn
+    scopes: tuple[tuple[str, ...], ...]
+    scope: Ids
+
+    def __post_init__(self) -> None:
+        check_columns(self, len(self))
+        check_minor(self.balance_minor, "balance_minor")
+        check_ids("customer", self.customer, 0)
+        check_ids("currency", self.currency, 0, len(self.currencies) - 1)
+        check_ids("scope", self.scope, NONE, len(self.scopes) - 1)
+        if len(self) and self.balance_minor.mantissa.min() < 0:
+            row = int(np.argmax(self.balance_minor.mantissa < 0))
+            raise ValueError(
+                f"balance_minor must not be negative, row {row} has {self.balance_minor.mantissa[row]}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.customer)
+
+    @classmethod
+    def of(
+        cls,
+        grants: Sequence[CreditGrant],
+        customer: Sequence[int] | Ids,
+        balance_minor: Sequence[int] | None = None,
+    ) -> Self:
+        """Columns of the given grants and their customers; the balances are their whole amounts unless given."""
+        currencies = tuple(dict.fromkeys(grant.currency for grant in grants))
+        scopes = tuple(dict.fromkeys(grant.price_ids for grant in grants if grant.price_ids is not None))
+        balances = [grant.amount_minor for grant in grants] if balance_minor is None else balance_minor
+
+        def ids(values: Iterator[int]) -> Ids:
+            return np.fromiter(values, dtype=np.int64, count=len(grants))
+
+        return cls(
+            customer=np.asarray(customer, dtype=np.int64),
+            currencies=currencies,
+            currency=ids(currencies.index(grant.currency) for grant in grants),
+            priority=ids(grant.priority for grant in grants),
+            promotional=np.array([grant.is_promotional for grant in grants], dtype=np.bool_),
+            effective_us=ids(grant.effective_us for grant in grants),
+            expires_us=ids(NEVER_US if g.expires_us is None else g.expires_us for g in grants),
+            created_us=ids(grant.created_us for grant in grants),
+            balance_minor=DecimalColumn.of_ints(balances),
+            scopes=scopes,
+            scope=ids(NONE if g.price_ids is None else scopes.index(g.price_ids) for g in grants),
+        )
+
+
+_PARSERS: Mapping[str, Parser] = {
+    "grant_id": parse_text,
+    "currency": parse_text,
+    "amount": parse_decimal,
+    "effective_at": parse_instant,
+    "created_at": parse_instant,
+    "expires_at": parse_instant,
+    "priority": parse_int,
+    "category": parse_choice(GrantCategory),
+    "price_ids": parse_texts,
+}
+
+
+def read_credit_grant(fields: Mapping[str, object]) -> CreditGrant:
+    """A grant from untrusted fields, named as the attributes of `CreditGrant`.
+
+    Raises:
+        PriceError: with every problem.
+    """
+    return read_terms(CreditGrant, _PARSERS, _problems, fields)
+
+
+def _problems(values: Values) -> Iterator[Problem]:
+    yield from text_problems(values, "grant_id")
+    yield from currency_problems(values)
+    yield from amount_problems(values, "amount")
+    yield from _instant_problems(values)
+    yield from int_problems(values, "priority", 0, PRIORITY_MAX)
+    yield from type_problems(values, "category", GrantCategory)
+    yield from scope_problems(values)
+
+
+def _instant_problems(values: Values) -> Iterator[Problem]:
+    wrong = [
+        name
+        for name in ("effective_at", "created_at", "expires_at")
+        if name in values and not _is_instant(values[name], optional=name == "expires_at")
+    ]
+    for name in wrong:
+        yield Problem((name,), f"must be an instant with an offset from UTC, is {values[name]!r}")
+    start, end = values.get("effective_at"), values.get("expires_at")
+    if not wrong and start is not None and end is not None and end <= start:
+        yield Problem(
+            ("expires_at",), f"must be later than effective_at ({start.isoformat()}), is {end.isoformat()}"
+        )
+
+
+def _is_instant(value: object, *, optional: bool) -> bool:
+    if value is None:
+        return optional
+    return isinstance(value, datetime) and value.tzinfo is not None and value.utcoffset() is not None

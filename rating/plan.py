@@ -1,0 +1,163 @@
+"""Prices compiled to integer tables, and the proof of which quantities int64 can rate with them.
+
+Rules:
+1. Prices of equal profile are rated in one pass; a table has one column for each of their schedules.
+2. Tables hold mantissas at the plan's scales, so that the kernels only add, multiply and compare.
+3. `magnitude_max` follows the largest possible quantity through every step of the pipeline, in Python ints, and
+   returns the largest intermediate. `narrow_max` is the largest measured mantissa for which that stays within
+   NARROW_MAX: at or below it the int64 path is exact; charges above it are rated with Python ints.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from math import gcd
+
+import numpy as np
+import numpy.typing as npt
+
+from rating.decimals import EXACT, NARROW_MAX, objects, scaled_int
+from rating.kernels import settled_flat, usage_amount
+from rating.price import Price
+from rating.profile import Profile, Scales
+from rating.rounding import Mantissas
+from rating.schedule import Schedule
+from rating.schema import BlockScope
+from rating.tables import Tables
+
+HUNDRED = Decimal(100)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One profile with the tables of its schedules, for quantities of `scales.measured` fractional digits."""
+
+    profile: Profile
+    scales: Scales
+    wide: Tables
+    cell: npt.NDArray[np.int64]
+    """int64[R], a schedule's place among those of its price: the cell of a matrix, else 0."""
+
+    @cached_property
+    def narrow(self) -> Tables | None:
+        return self.wide.narrowed()
+
+    def magnitude_max(self, measured: int, before: int = 0) -> int:
+        """The largest intermediate while rating |mantissas| up to `measured`, on counters up to `before`."""
+        profile, scales, tables = self.profile, self.scales, self.wide
+        steps = [measured]
+        if profile.conversion is not None:
+            multiplier, divisor = self.conversion_ratio
+            steps.append(steps[-1] * multiplier + divisor)
+            steps.append(steps[-1] // divisor + 1)
+        steps.append(steps[-1] * 10 ** (scales.quantity - scales.converted) + before)
+        if profile.blocks:
+            steps.append(steps[-1] + tables.largest("block_size"))
+        steps.append(steps[-1] + tables.largest("lower"))
+        steps.append(steps[-1] * tables.largest("unit") + 10 ** (scales.priced + scales.unit))
+        if profile.tier_rounding:
+            steps.append(steps[-1] * 10 ** (scales.price - profile.digits))
+        steps.append(steps[-1] + max(tables.largest("base"), tables.largest("affine")))
+        if profile.has_percent_off:
+            steps.append(steps[-1] * tables.largest("percent_kept"))
+        steps.append(steps[-1] + tables.largest("amount_off"))
+        steps.append(max(steps[-1], tables.largest("minimum")) + 10**scales.amount)
+        steps.append(steps[-1] * 10 ** max(0, profile.digits - scales.amount))
+        return max(steps)
+
+    def narrow_max(self, before: int = 0) -> int:
+        """The largest |measured mantissa| that int64 rates exactly; -1 if not even 0."""
+        if self.narrow is None or self.magnitude_max(0, before) > NARROW_MAX:
+            return -1
+        low, high = 0, NARROW_MAX + 1
+        while high - low > 1:
+            middle = (low + high) // 2
+            fits = self.magnitude_max(middle, before) <= NARROW_MAX
+            low, high = (middle, high) if fits else (low, middle)
+        return low
+
+    @cached_property
+    def conversion_ratio(self) -> tuple[int, int]:
+        """(multiplier, divisor) of ints that turn a measured mantissa into a converted one; divisor 1: exact."""
+        conversion, scales = self.profile.conversion, self.scales
+        if conversion is None:
+            return 1, 1
+        ratio = conversion.factor if conversion.factor is not None else conversion.divisor
+        numerator, denominator = (ratio or Decimal(1)).as_integer_ratio()
+        if conversion.factor is None:
+            numerator, denominator = denominator, numerator
+        shift = scales.converted - scales.measured
+        numerator, denominator = numerator * 10 ** max(shift, 0), denominator * 10 ** max(-shift, 0)
+        common = gcd(numerator, denominator)
+        return numerator // common, denominator // common
+
+
+def compile_plan(profile: Profile, scales: Scales, priced: Sequence[tuple[Price, Schedule]]) -> Plan:
+    """The plan of R schedules of one profile, each with the price it belongs to."""
+    schedules = [schedule for _, schedule in priced]
+
+    def column(values: Sequence[Decimal | None], scale: int) -> Mantissas:
+        return objects(scaled_int(value or Decimal(0), scale) for value in values)
+
+    def table(rows: Sequence[Sequence[Decimal]], scale: int) -> Mantissas:
+        stacked = [column([row[tier] for row in rows], scale) for tier in range(len(rows[0]))]
+        return np.array(stacked, dtype=object).reshape(len(rows[0]), len(rows))
+
+    upper = table([schedule.upper for schedule in schedules], scales.quantity)
+    block_size = column([schedule.block_size for schedule in schedules], scales.quantity)
+    if profile.blocks is BlockScope.TOTAL:
+        upper = upper // block_size
+    unit = table([schedule.unit for schedule in schedules], scales.unit)
+    flat = settled_flat(profile, scales, table([schedule.flat for schedule in schedules], scales.price))
+    lower, base = _accumulated(profile, scales, upper, unit, flat, block_size)
+    return Plan(
+        profile,
+        scales,
+        Tables(
+            upper=upper,
+            lower=lower,
+            unit=unit,
+            flat=flat,
+            base=base,
+            affine=base - unit * lower,
+            allowance=column([schedule.allowance for schedule in schedules], scales.quantity),
+            block_size=block_size,
+            percent_kept=column([_kept(price) for price, _ in priced], 2 + profile.percent_scale),
+            amount_off=column([price.amount_off for price, _ in priced], scales.amount),
+            maximum=column([price.maximum_amount for price, _ in priced], scales.amount),
+            minimum=column([price.minimum_amount for price, _ in priced], scales.amount),
+        ),
+        _cells([price for price, _ in priced]),
+    )
+
+
+def _cells(prices: Sequence[Price]) -> npt.NDArray[np.int64]:
+    """How many schedules before each belong to the same price."""
+    cells = np.zeros(len(prices), dtype=np.int64)
+    for place in range(1, len(prices)):
+        cells[place] = cells[place - 1] + 1 if prices[place] is prices[place - 1] else 0
+    return cells
+
+
+def _kept(price: Price) -> Decimal:
+    """The share that a percent discount leaves."""
+    return EXACT.subtract(Decimal(1), (price.percent_off or Decimal(0)).scaleb(-2, EXACT))
+
+
+def _accumulated(
+    profile: Profile,
+    scales: Scales,
+    upper: Mantissas,
+    unit: Mantissas,
+    flat: Mantissas,
+    block_size: Mantissas,
+) -> tuple[Mantissas, Mantissas]:
+    """`lower` and `base` of every tier: what the tiers below come to, each with its own rounding."""
+    lower, base = np.zeros_like(unit), flat.copy()
+    if profile.cumulative:
+        for tier in range(1, profile.tiers):
+            lower[tier] = upper[tier - 1]
+            below = lower[tier] - lower[tier - 1]
+            base[tier] += base[tier - 1] + usage_amount(profile, scales, below, unit[tier - 1], block_size)
+    return lower, base
