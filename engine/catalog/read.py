@@ -25,7 +25,7 @@ from engine.catalog.resources import (
     Subscription,
     meter_problem,
 )
-from engine.catalog.rules import did_you_mean
+from engine.catalog.rules import did_you_mean, one_currency
 from rating import Price, PriceError, Problem, read_price
 
 Path = tuple[str | int, ...]
@@ -86,9 +86,10 @@ def _read_plan(fields: Mapping[str, object]) -> Plan:
         problems.append(Problem(("prices",), f"has {count}"))
         fields = {**fields, "prices": ()}
     elif isinstance(prices, list):
+        currency = _usable_currency(fields.get("currency"))
         for position, price_fields in enumerate(prices):
             try:
-                price = _read_plan_price(price_fields, fields.get("currency"))
+                price = _read_plan_price(price_fields, currency)
             except ResourceError as error:
                 problems += [
                     Problem(("prices", position, *each.path), each.message) for each in error.problems
@@ -110,7 +111,15 @@ def _read_plan(fields: Mapping[str, object]) -> Plan:
     raise ResourceError(tuple(problems))
 
 
-def _read_plan_price(fields: object, currency: object) -> PlanPrice:
+def _usable_currency(given: object) -> str | None:
+    try:
+        return one_currency(given) if isinstance(given, str) else None
+    except ValueError:
+        return None
+
+
+def _read_plan_price(fields: object, currency: str | None) -> PlanPrice:
+    """A price in the plan's currency; None if that is at fault itself, which the plan reports once."""
     if not isinstance(fields, Mapping):
         raise ResourceError(
             (Problem((), f"must be a mapping with the fields of a price, is {_shape(fields)}"),)
@@ -125,8 +134,7 @@ def _read_plan_price(fields: object, currency: object) -> PlanPrice:
     try:
         price = read_price({**given, "currency": currency})
     except PriceError as error:
-        # The plan's own check reports its currency, once.
-        problems += [each for each in error.problems if each.path[:1] != ("currency",)]
+        problems += [each for each in error.problems if currency or each.path[:1] != ("currency",)]
         model = given.get("model")
         if isinstance(model, str) and (problem := meter_problem(model, own.get("meter"))):
             problems.append(Problem(("meter",), problem))

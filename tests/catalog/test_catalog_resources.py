@@ -131,3 +131,15 @@ def test_a_definition_leaves_out_what_isn_t_given():
     )
     fields = fields_of(read_resource("meter", {"id": "m", "event_type": "e", "aggregation": "count"}))
     assert fields == {"id": "m", "event_type": "e", "aggregation": "count"}
+
+
+def test_a_plan_without_currency_says_so_once():
+    """Its prices are judged all the same, but not blamed for it."""
+    prices = [
+        {"id": "a", "model": "flat", "flat_amount": "1"},
+        {"id": "b", "model": "flat", "flat_amount": "-1"},
+    ]
+    assert problems_of("plan", {"id": "p", "name": "P", "prices": prices}) == [
+        (("currency",), "is missing"),
+        (("prices", 1, "flat_amount"), "must be 0 or more, is -1"),
+    ]
