@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.catalog.document import read_document
+from engine.catalog.snapshot import Catalog
 from engine.catalog.store import Applied, CatalogStore
+from engine.errors import CatalogDocumentError
 
 APPLIED_AT = datetime(2023, 11, 16, 12, 0, tzinfo=UTC)
 
@@ -67,3 +70,15 @@ def apply(store: CatalogStore) -> Callable[..., Applied]:
         return store.apply(tenant, text, "llm.yaml", dry_run=dry_run, applied_at=APPLIED_AT)
 
     return apply_document
+
+
+@pytest.fixture
+def mistakes_of() -> Callable[..., list[str]]:
+    """The mistakes of a document, against an empty catalog if none is given."""
+
+    def read(text: str, catalog: Catalog | None = None) -> list[str]:
+        with pytest.raises(CatalogDocumentError) as caught:
+            read_document(text, "llm.yaml").resources(catalog or Catalog.empty("t"))
+        return [str(mistake) for mistake in caught.value.mistakes]
+
+    return read
