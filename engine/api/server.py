@@ -1,5 +1,6 @@
 """The gRPC server: which method is served by what, health and reflection beside it."""
 
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from meterline.v1 import billing_pb2, catalog_pb2, spend_pb2, usage_pb2
 _THREADS = 64
 # Calls beyond this are refused with RESOURCE_EXHAUSTED: with 4 MiB a request, a GiB is held at most.
 _CALLS_MAX = 256
+_PORT_MAX = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +76,33 @@ class Server:
         self._grpc.stop(grace_s).wait()
 
     def _bind(self, address: str) -> int:
+        _check_free(address)
         try:
-            port = self._grpc.add_insecure_port(address)
-        except RuntimeError:
-            port = 0
-        if port == 0:
-            raise StartupError(
-                f"{address}: can't listen there: the port is taken or the address is not of this machine; "
-                "stop what has it, or name another with --listen"
-            )
-        return port
+            return self._grpc.add_insecure_port(address)
+        except RuntimeError as error:
+            raise _cannot_listen(address, str(error)) from error
+
+
+def _check_free(address: str) -> None:
+    """Tries the address with a socket first: gRPC itself would write its own words to standard error."""
+    host, _, port = address.rpartition(":")
+    try:
+        # getaddrinfo would take 99999 and wrap it.
+        if not 0 <= int(port) <= _PORT_MAX:
+            raise _cannot_listen(address, f"{port} is no port")
+        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+        family, *_, where = found[0]
+        with socket.create_server((str(where[0]), int(where[1])), family=family):
+            pass
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no HOST:PORT"
+        raise _cannot_listen(address, reason or str(error)) from error
+
+
+def _cannot_listen(address: str, reason: str) -> StartupError:
+    return StartupError(
+        f"{address}: can't listen there: {reason}: stop what has the port, or name another address with --listen"
+    )
 
 
 def _handlers(services: Services) -> dict[str, dict[str, RpcHandler]]:

@@ -24,6 +24,11 @@ _DOMAIN = "meterline"
 # gRPC's own hint for retries; clients without google.rpc types read this one.
 _PUSHBACK = "grpc-retry-pushback-ms"
 
+# Both travel in trailing metadata, of which a gRPC client takes 8 KiB unless it is told otherwise, and binary
+# details grow by a third on the way.
+_VIOLATIONS_BYTES_MAX = 4_000
+_LINE_CHARS_MAX = 500
+
 # The first class that fits decides: derived classes before their bases.
 _CODES: tuple[tuple[type[MeterlineError], int, str], ...] = (
     (CatalogDocumentError, code_pb2.INVALID_ARGUMENT, "CATALOG_DOCUMENT_INVALID"),
@@ -52,23 +57,36 @@ def status_of(error: MeterlineError) -> RpcStatus:
     details: list[Message] = [error_details_pb2.ErrorInfo(reason=reason, domain=_DOMAIN)]
     metadata: list[tuple[str, str | bytes]] = []
     if isinstance(error, InvalidRequestError):
-        violations = [
-            error_details_pb2.BadRequest.FieldViolation(field=mistake.field, description=mistake.message)
-            for mistake in error.mistakes
-        ]
-        details.append(error_details_pb2.BadRequest(field_violations=violations))
+        details.append(_bad_request(error))
     if isinstance(error, RetryLaterError):
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromMilliseconds(error.retry_after_ms)
         details.append(retry)
         metadata.append((_PUSHBACK, str(error.retry_after_ms)))
-    return _pack(code, str(error), details, metadata)
+    return _pack(code, _one_line(error), details, metadata)
 
 
 def internal_status() -> RpcStatus:
     """For an error that nobody expected: the caller learns nothing of its inside."""
     info = error_details_pb2.ErrorInfo(reason="INTERNAL", domain=_DOMAIN)
     return _pack(code_pb2.INTERNAL, "an error inside the engine: its log tells more", [info], [])
+
+
+def _bad_request(error: InvalidRequestError) -> error_details_pb2.BadRequest:
+    """The mistakes in their order, as many as fit; then how many are left out."""
+    request = error_details_pb2.BadRequest()
+    for index, mistake in enumerate(error.mistakes):
+        violation = request.field_violations.add(field=mistake.field, description=mistake.message)
+        if request.ByteSize() > _VIOLATIONS_BYTES_MAX and index > 0:
+            left = len(error.mistakes) - index
+            violation.field, violation.description = "…", f"and {left} more: mend these first"
+            break
+    return request
+
+
+def _one_line(error: MeterlineError) -> str:
+    text = str(error)
+    return text if len(text) <= _LINE_CHARS_MAX else f"{text[:_LINE_CHARS_MAX]}…"
 
 
 def _pack(

@@ -75,7 +75,7 @@ def test_the_buffers_bytes_are_bounded_too(engine, connect):
 
 
 def test_closing_wakes_a_caller_that_waits_for_room(engine, connect):
-    """It learns that the client is closed instead of waiting on."""
+    """It learns at once that the client is closed, while the events before it are still being flushed."""
     gate = threading.Event()
     engine.script.append(answer_when(gate))
     client = connect(buffer_events_max=1, block_timeout_s=60)
@@ -91,7 +91,11 @@ def test_closing_wakes_a_caller_that_waits_for_room(engine, connect):
     waiting = threading.Thread(target=record)
     waiting.start()
     time.sleep(0.1)
-    client.close(timeout_s=0.1)
+    closing = threading.Thread(target=client.close, args=(30,))
+    closing.start()
     waiting.join(10)
     assert len(caught) == 1
+    assert closing.is_alive()
     gate.set()
+    closing.join(10)
+    assert client.delivery() == Delivery(accepted=1)

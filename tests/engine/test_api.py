@@ -336,6 +336,19 @@ def test_every_mistake_of_a_document_is_reported_and_nothing_applied(channel, ap
     assert CatalogServiceStub(channel).GetCatalog(GetCatalogRequest(), timeout=30).revision == before
 
 
+def test_a_flood_of_mistakes_fits_what_a_client_takes(channel, apply):
+    """A thousand mistakes: as many as fit are named in order, the rest is counted, and the status arrives."""
+    document = "customers:\n" + "".join(f"  - {{id: 'no no {i}', name: X}}\n" for i in range(1000))
+    code, _, details = _refusal(lambda: apply(document))
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    *named, rest = details["BadRequest"].field_violations
+    assert [violation.field.split(": ")[0] for violation in named] == [
+        f"test.yaml:{i + 2}" for i in range(len(named))
+    ]
+    assert len(named) > 20
+    assert "more" in rest.description
+
+
 def test_health_and_reflection_are_served(channel):
     """The standard health service knows every service; reflection lists them."""
     services = [f"meterline.v1.{each}Service" for each in ("Usage", "Catalog", "Spend", "Billing")]

@@ -1,7 +1,6 @@
 """The command line: what it prints for people, and one clear line with exit code 2 when something is wrong."""
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -100,11 +99,16 @@ def test_a_future_or_broken_data_directory_is_refused(tmp_path, written, part):
     assert not (data / "usage").exists()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_an_unwritable_directory_is_named(tmp_path):
-    """Permission denied, in one line."""
-    tmp_path.chmod(0o500)
-    _assert_one_clear_line(_serve(tmp_path / "data"), str(tmp_path))
+def test_a_place_that_cannot_be_written_is_named():
+    """/proc takes no directory, not even from root."""
+    _assert_one_clear_line(_serve("/proc/meterline-data"), "/proc/meterline-data", "can't be used")
+
+
+@pytest.mark.parametrize("address", ["nonsense", "localhost:port", "localhost:99999", "192.0.2.1:7070"])
+def test_an_address_that_is_none_of_ours_is_named(tmp_path, address):
+    """No port, no number, a port too high, and an address of another machine."""
+    done = _meterline("serve", "--data", tmp_path / "d", "--listen", address, "--no-metrics")
+    _assert_one_clear_line(done, address, "--listen")
 
 
 def test_a_damaged_catalog_is_refused(tmp_path):

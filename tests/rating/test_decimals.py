@@ -134,7 +134,7 @@ def test_comparison_aligns_scales():
 def test_sums_by_group_equal_plain_sums(top):
     """Random rows and groups, sums past int64 among them; the seed is printed."""
     seed = random.randrange(2**32)
-    print(f"seed {seed}")  # noqa: T201 (the way to replay a failure)
+    print(f"seed {seed}")
     rng = random.Random(seed)
     values = [rng.randint(-top, top) for _ in range(2000)] + [top] * 40
     groups = [rng.randrange(7) for _ in values[:-40]] + [6] * 40
