@@ -24,6 +24,7 @@ from engine.catalog.resources import (
     Resource,
     Subscription,
     meter_problem,
+    usage_problem,
 )
 from engine.catalog.rules import did_you_mean, one_currency
 from rating import Price, PriceError, Problem, read_price
@@ -138,6 +139,8 @@ def _read_plan_price(fields: object, currency: str | None) -> PlanPrice:
         model = given.get("model")
         if isinstance(model, str) and (problem := meter_problem(model, own.get("meter"))):
             problems.append(Problem(("meter",), problem))
+    if price is not None and (problem := usage_problem(price)):
+        problems.append(Problem(("model",), problem))
     try:
         plan_price = PlanPrice.model_validate(own if price is None else {**own, "price": price})
     except ValidationError as error:

@@ -41,7 +41,7 @@ from engine.catalog.rules import (
     text_list,
     without_repetition,
 )
-from rating import Price
+from rating import Model, Price
 
 Kind: TypeAlias = Literal["meter", "plan", "customer", "subscription"]
 Aggregation: TypeAlias = Literal["count", "sum", "min", "max", "unique_count"]
@@ -123,6 +123,13 @@ class PlanPrice(_Value):
     price: RatingPrice
     meter: Id | None = Field(default=None, validate_default=True)
 
+    @field_validator("price")
+    @classmethod
+    def _usage_can_be_fed(cls, price: Price) -> Price:
+        if problem := usage_problem(price):
+            raise ValueError(problem)
+        return price
+
     @field_validator("meter")
     @classmethod
     def _meter_fits_model(cls, meter: str | None, info: ValidationInfo) -> str | None:
@@ -196,6 +203,15 @@ def default_subscription_id(fields: Mapping[str, object]) -> str | None:
     customer, plan = fields.get("customer"), fields.get("plan")
     if isinstance(customer, str) and isinstance(plan, str):
         return f"{customer}:{plan}"
+    return None
+
+
+def usage_problem(price: Price) -> str | None:
+    """What is wrong with metering for this price: a meter gives one quantity a line."""
+    if price.model is Model.CAPACITY:
+        return "needs the quantities of several units, which a meter doesn't give yet"
+    if price.needs_events:
+        return "needs the amount of each event (for its terms per event), which a meter doesn't give yet"
     return None
 
 

@@ -47,8 +47,7 @@ def apply(path: Path, dry_run: bool, target: str) -> None:
                 raise
             for mistake in mistakes:
                 click.echo(mistake, err=True)
-            plural = "s" if len(mistakes) > 1 else ""
-            raise CommandError(f"{len(mistakes)} mistake{plural} in {path}; nothing was applied") from None
+            raise CommandError(f"nothing was applied: {path} has the mistakes above") from None
     _show(response, dry_run)
 
 

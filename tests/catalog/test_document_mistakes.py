@@ -145,6 +145,17 @@ TABLE = {
             )
         ],
     ),
+    "a price that needs each event's amount": (
+        "model: graduated\n        tiers:\n          - {up_to: 1000, unit_amount: 0.000003}\n"
+        "          - {up_to: 5000, unit_amount: 0.000002}\n          - {unit_amount: 0.10}\n",
+        "model: percentage\n        percent: 1\n        free_events: 3\n",
+        [
+            (
+                "llm.yaml:18: plans.starter.prices.input.model: needs the amount of each event "
+                "(for its terms per event), which a meter doesn't give yet"
+            )
+        ],
+    ),
     "a price of a meter that there isn't": (
         "meter: input",
         "meter: inputs",

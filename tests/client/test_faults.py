@@ -1,5 +1,6 @@
 """The engine fails in every way that a network allows, and no acknowledged event is lost or doubled."""
 
+import os
 import re
 import subprocess
 import sys
@@ -200,3 +201,18 @@ def test_the_end_of_the_process_without_an_engine_is_bounded_and_told(engine):
     assert time.monotonic() - started_s < 10
     assert ran.returncode == 0
     assert "50 of 50 events failed (cancelled): the client was closed before" in ran.stderr
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_the_loopback(engine):
+    """Many companies set http_proxy everywhere; the engine on the same machine is reached all the same."""
+    environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
+    ran = subprocess.run(
+        [sys.executable, "-c", FORGETFUL.replace("argv[1])", "argv[1], close_timeout_s=5)"), engine.target],
+        env={**environment, "http_proxy": "http://127.0.0.1:9"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert len(engine.stored) == 50

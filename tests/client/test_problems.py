@@ -52,6 +52,26 @@ def test_a_callback_that_raises_does_not_stop_the_sending(engine, connect, caplo
     assert f"on_problem raised for event {event_id}, which was rejected" in caplog.text
 
 
+def test_a_log_handler_that_raises_does_not_stop_the_sending(engine, connect, capsys):
+    """The events are settled and the next ones go through."""
+
+    class Broken(logging.Handler):
+        def handle(self, record):
+            raise OSError("the log's disk is full")
+
+    logger, handler = logging.getLogger("meterline"), Broken()
+    logger.addHandler(handler)
+    try:
+        client = connect(requests_in_flight_max=1)
+        client.record("acme", "unknown")
+        assert client.flush(10).rejected == 1
+    finally:
+        logger.removeHandler(handler)
+    client.record("acme", "llm.completion")
+    assert client.flush(10) == Delivery(accepted=1, rejected=1)
+    assert "the log's disk is full" in capsys.readouterr().err
+
+
 def test_without_a_callback_problems_are_logged_once_a_kind(engine, connect, caplog):
     """50 events of an unknown type in one batch are one warning, which names the first."""
     client = connect(batch_age_max_ms=NEVER_MS)

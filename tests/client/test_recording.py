@@ -172,3 +172,10 @@ def test_an_option_out_of_its_bounds_is_refused(keywords, message):
 def test_every_option_is_a_keyword_of_the_client():
     """The keywords of `Client` and the fields of `Options` are the same."""
     assert set(OptionKeywords.__annotations__) == set(Options.__dataclass_fields__)
+
+
+@pytest.mark.parametrize("target", ["localhost", "http://localhost:7070", "", None])
+def test_an_address_that_grpc_would_misread_is_refused(target):
+    """A host without a port, or a URL."""
+    with pytest.raises(InvalidOptionError, match='give "host:port", for instance "localhost:7070"'):
+        Client(target)

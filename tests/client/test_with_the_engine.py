@@ -1,9 +1,11 @@
 """The client and the engine itself, `meterline serve` in a process of its own."""
 
+import re
 import threading
 import time
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import grpc
 import pytest
@@ -116,3 +118,26 @@ def test_an_unknown_customer_is_not_found(serving):
     """The engine's NOT_FOUND is the client's NotFoundError."""
     with Client(serving.target) as client, pytest.raises(NotFoundError, match="nobody"):
         client.spend("nobody")
+
+
+GUIDE = Path(__file__).parents[2] / "docs" / "client.md"
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_the_examples_of_the_guide_run(serving, capsys):
+    """Each as it stands, on the example catalog; the first two events of acme show up in its spend."""
+    assert len(BLOCKS) == 4
+    document = (GUIDE.parents[1] / "examples" / "llm.yaml").read_text()
+    with grpc.insecure_channel(serving.target) as channel:
+        CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=30)
+    printed = []
+    for block in BLOCKS:
+        exec(block.replace("localhost:7070", serving.target), {"__name__": "guide"})
+        printed.append(capsys.readouterr().out.splitlines())
+    [], [verdict, counts], [], [amount, *lines] = printed
+    assert verdict.startswith("rejected ")
+    assert " event_type unknown_event_type " in verdict
+    assert counts == "0 1 0"
+    assert " USD " in amount
+    # 374 input tokens of the first, the third and the last block's event with the model "large".
+    assert any(line.startswith("input {'model': 'large'} 1122 ") for line in lines), lines

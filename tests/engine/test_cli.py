@@ -153,7 +153,7 @@ def test_apply_prints_every_mistake_with_file_and_line(running, tmp_path):
     *mistakes, verdict = done.stderr.splitlines()
     assert all(mistake.startswith(f"{path}:") for mistake in mistakes)
     assert {mistake.split(":")[1] for mistake in mistakes} == {"2", "6"}
-    assert f"{len(mistakes)} mistakes in {path}; nothing was applied" in verdict
+    assert verdict == f"meterline: nothing was applied: {path} has the mistakes above"
     assert "catalog revision 0" in _meterline("spend", "--target", running.target).stdout
 
 
