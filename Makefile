@@ -4,7 +4,7 @@ BIN := .venv/bin
 BUF_VERSION := 1.75.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check format proto proto-lint lock wheel test-wheel bench-rating clean
+.PHONY: help demo test test-long test-oracle check format proto proto-lint lock wheel test-wheel bench-rating clean
 
 help: ## what can be made here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -17,6 +17,9 @@ test: .venv/dev.stamp ## every test, in about five minutes
 
 test-long: .venv/dev.stamp ## the full form of the long tests
 	@$(BIN)/python -m pytest -n 2 -m long --run-long tests
+
+test-oracle: .venv/dev.stamp ## a million random charges, the rating core against the oracle
+	@$(BIN)/python -m pytest -m long --run-long tests/rating/test_oracle_agrees.py
 
 check: .venv/dev.stamp proto-lint ## lint, formatting, types, wire contract
 	@$(BIN)/ruff check .
