@@ -4,7 +4,7 @@ BIN := .venv/bin
 BUF_VERSION := 1.75.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check format proto proto-lint lock wheel test-wheel clean
+.PHONY: help demo test test-long test-oracle check format proto proto-lint lock wheel test-wheel bench-rating clean
 
 help: ## what can be made here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -17,6 +17,9 @@ test: .venv/dev.stamp ## every test, in about five minutes
 
 test-long: .venv/dev.stamp ## the full form of the long tests
 	@$(BIN)/python -m pytest -n 2 -m long --run-long tests
+
+test-oracle: .venv/dev.stamp ## a million random charges, the rating core against the oracle
+	@$(BIN)/python -m pytest -m long --run-long tests/rating/test_oracle_agrees.py
 
 check: .venv/dev.stamp proto-lint ## lint, formatting, types, wire contract
 	@$(BIN)/ruff check .
@@ -43,6 +46,9 @@ wheel: .venv/dev.stamp ## build dist/*.whl
 
 test-wheel: wheel ## the wheel alone, in an empty environment, serves and rates
 	@$(BIN)/python tests/wheel_alone.py dist
+
+bench-rating: .venv/dev.stamp ## charges rated a second, beside a Decimal loop and ClickHouse SQL
+	@$(BIN)/python -m bench.bench_rating
 
 clean: ## remove what make made
 	rm -rf .venv .tools dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -111,6 +111,8 @@ class Charges:
         for name, length in lengths.items():
             if length != len(self.price_index):
                 raise RatingError(f"{name} has {length} rows, price_index has {len(self.price_index)}")
+        if self.price_index.dtype.kind != "i":
+            raise RatingError(f"price_index must be int64, is {self.price_index.dtype}")
         if len(self.price_index) and not (
             self.price_index.min() >= 0 and self.price_index.max() < len(self.prices)
         ):

@@ -167,7 +167,11 @@ def _model_problems(values: Values, model: Model) -> Iterator[Problem]:
     yield from _part_problems(values)
     if isinstance(values.get("tiers"), tuple) and takes.tier:
         yield from _tier_problems(values, [as_mapping(tier) for tier in values["tiers"]], takes)
-    if model is Model.MATRIX:
+    if model is Model.MATRIX and isinstance(values.get("cells"), tuple):
+        for index, cell in enumerate(values["cells"]):
+            yield from kind_problems(("cells", index), as_mapping(cell), {"unit_amount": Number()})
+            if cell is not BAD and as_mapping(cell).get("unit_amount") is None:
+                yield Problem(("cells", index, "unit_amount"), "is missing: a cell needs it")
         yield from matrix_problems(values)
 
 
@@ -228,6 +232,10 @@ def _capacity_problems(bounds: list[Any]) -> Iterator[Problem]:
         if bound is not BAD and (not isinstance(bound, dict) or not bound):
             yield Problem(("tiers", index, "up_to"), "must name a bound for each unit, as {seats: 10}")
     names = list(dict.fromkeys(name for bound in maps if isinstance(bound, dict) for name in bound))
+    if maps[-1] is not None and not isinstance(maps[-1], dict) and maps[-1] is not BAD:
+        yield Problem(
+            ("tiers", len(maps) - 1, "up_to"), f"must be null: the last tier has no end, is {maps[-1]}"
+        )
     if any(bound is BAD or (bound is not None and not isinstance(bound, dict)) for bound in maps):
         return
     for name in names:

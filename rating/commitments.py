@@ -201,7 +201,8 @@ def apply_commitments(lines: InvoiceLines, commitments: Commitments) -> Commitme
     committed = _committed(commitments)
     over = spend.subtract(committed)
     zeros = DecimalColumn.zeros(len(commitments))
-    extra = DecimalColumn.of([terms.overage_factor - 1 for terms in commitments.terms])
+    factor = DecimalColumn.of([terms.overage_factor for terms in commitments.terms])
+    extra = factor.subtract(DecimalColumn.of_ints([1] * len(factor)))
     overage = _rounded(over.maximum(zeros).multiply(extra.take(commitments.terms_index)), commitments)
     owing = (
         commitments.final

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from rating.checks import minor_unit_digits
 from rating.decimals import DecimalColumn, decimal_of, scaled_int
+from rating.lines import RatedLines
 
 Ids = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -131,6 +132,69 @@ class InvoiceLines:
 
     def with_amounts(self, amount_minor: DecimalColumn) -> "InvoiceLines":
         return replace(self, amount_minor=amount_minor)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LineColumns:
+    """What lines belong to, int64 each, as in `InvoiceLines`."""
+
+    customer: Ids
+    invoice: Ids
+    at_us: Ids
+    tax_profile: Ids
+    split: Ids
+
+
+def lines_of_rated(
+    rated: RatedLines, price_ids: Sequence[str], subscription: Ids, columns: LineColumns
+) -> InvoiceLines:
+    """The invoice lines of n rated charges; `price_ids` names each of `rated.charges.prices`.
+
+    Raises:
+        ValueError: an amount that isn't in whole minor units, because its price rounds to more digits.
+    """
+    prices = rated.charges.prices
+    currencies = tuple(dict.fromkeys(price.currency for price in prices))
+    ids = tuple(dict.fromkeys(price_ids))
+    index = rated.charges.price_index
+    currency = np.array([currencies.index(price.currency) for price in prices], dtype=np.int64)[index]
+    return InvoiceLines(
+        amount_minor=minor_units(rated.amount, currencies, currency),
+        currencies=currencies,
+        currency=currency,
+        customer=columns.customer,
+        invoice=columns.invoice,
+        subscription=subscription,
+        price_ids=ids,
+        price=np.array([ids.index(name) for name in price_ids], dtype=np.int64)[index],
+        at_us=columns.at_us,
+        tax_profile=columns.tax_profile,
+        split=columns.split,
+    )
+
+
+def minor_units(amount: DecimalColumn, currencies: Sequence[str], currency: Ids) -> DecimalColumn:
+    """Amounts in units of their currencies as whole minor units.
+
+    Raises:
+        ValueError: an amount with a fraction of a minor unit.
+    """
+    minor = np.zeros(len(amount), dtype=np.int64)
+    for code, name in enumerate(currencies):
+        rows = np.flatnonzero(currency == code)
+        digits = minor_unit_digits(name)
+        own = amount.take(rows)
+        try:
+            whole = own.rescale(digits)
+        except ValueError:
+            raise ValueError(
+                f"an invoice needs whole minor units, {digits} digits in {name}: a price with rounding.digits"
+                f" above that has no place on one"
+            ) from None
+        if whole.is_wide:
+            minor = minor.astype(object)
+        minor[rows] = whole.mantissa
+    return DecimalColumn(minor, 0).narrowed()
 
 
 def check_minor(column: DecimalColumn, name: str) -> None:

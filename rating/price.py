@@ -7,7 +7,7 @@ from typing import Any
 
 from rating.checks import find_problems, minor_unit_digits
 from rating.decimals import fraction_digits
-from rating.problems import PriceError, Unchecked
+from rating.problems import PriceError, Problem, Unchecked
 from rating.rounding import RoundingMode
 from rating.schema import PER_EVENT, BlockScope, Boundary, Model, Scope, Timing, Whole
 
@@ -104,7 +104,7 @@ class Price:
     rounding: Rounding = Rounding()
 
     def __post_init__(self) -> None:
-        problems = find_problems(values_of(self))
+        problems = _misbuilt(self) or find_problems(values_of(self))
         if problems:
             raise PriceError(problems)
 
@@ -129,6 +129,27 @@ class Price:
         `read_price(price.to_fields()) == price`, and equal prices have equal fields.
         """
         return {name: _written(value) for name, value in values_of(self).items()}
+
+
+def _misbuilt(price: Price) -> list[Problem]:
+    """Parts that aren't the values their names promise; only a direct construction can have them."""
+    parts = {
+        "currency": str,
+        "model": Model,
+        "boundary": Boundary,
+        "rounding": Rounding,
+        "conversion": Conversion,
+    }
+    lists = {"tiers": Tier, "cells": Cell, "dimensions": str}
+    problems = []
+    for name, kind in (parts | lists).items():
+        value = getattr(price, name)
+        items = value if name in lists and isinstance(value, tuple) else (value,)
+        optional = value is None and name in ("conversion", *lists)
+        if not optional and not all(isinstance(item, kind) for item in items):
+            wanted = f"a tuple of {kind.__name__}" if name in lists else kind.__name__
+            problems.append(Problem((name,), f"must be {wanted}, is {value!r}"))
+    return problems
 
 
 def values_of(value: object) -> dict[str, Any]:

@@ -140,12 +140,7 @@ class _Reader:
         )
 
     def cell(self, path: Path, raw: object) -> Unchecked:
-        cell = self.mapping(path, raw, {"match": Nested(), "unit_amount": Number()})
-        if cell is not BAD:
-            for name in ("match", "unit_amount"):
-                if name not in cell:
-                    cell[name] = self.bad((*path, name), "is missing: a cell needs it")
-        return cell
+        return self.mapping(path, raw, {"match": Nested(), "unit_amount": Number()})
 
     def match(self, path: Path, raw: object) -> Unchecked:
         if not isinstance(raw, Mapping):

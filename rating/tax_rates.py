@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 
-from rating.problems import PriceError, Problem
+from rating.problems import Problem
 from rating.rounding import RoundingMode
 from rating.terms import (
     Parser,
@@ -15,6 +15,7 @@ from rating.terms import (
     parse_bool,
     parse_choice,
     parse_decimal,
+    parse_each,
     parse_text,
     read_terms,
     refuse,
@@ -141,20 +142,7 @@ def read_tax_profile(fields: Mapping[str, object]) -> TaxProfile:
 
 
 def _parse_rates(value: object) -> tuple[TaxRate, ...]:
-    if not isinstance(value, list | tuple):
-        raise TypeError(f"must be a list of rates, is {value!r}")
-    rates, problems = [], []
-    for index, fields in enumerate(value):
-        if not isinstance(fields, Mapping):
-            problems.append(Problem((index,), f"must be a mapping of fields, is {fields!r}"))
-            continue
-        try:
-            rates.append(read_tax_rate(fields))
-        except PriceError as error:
-            problems += [Problem((index, *part.path), part.message) for part in error.problems]
-    if problems:
-        raise PriceError(problems)
-    return tuple(rates)
+    return parse_each(value, read_tax_rate)
 
 
 _RATE_PARSERS: Mapping[str, Parser] = {

@@ -111,6 +111,30 @@ def parse_instant(value: object) -> datetime | None:
         raise ValueError(f"must be an instant such as 2026-01-31T00:00:00Z, is {value!r}") from None
 
 
+def parse_each(value: object, read: Callable[[Mapping[str, object]], Terms]) -> tuple[Terms, ...]:
+    """A list of mappings, each read by `read`; the problems of all of them at once, by their place.
+
+    Raises:
+        TypeError: not a list.
+        PriceError: with every problem in the list.
+    """
+    if not isinstance(value, list | tuple):
+        raise TypeError(f"must be a list of mappings, is {value!r}")
+    parts: list[Terms] = []
+    problems: list[Problem] = []
+    for index, item in enumerate(value):
+        if not isinstance(item, Mapping):
+            problems.append(Problem((index,), f"must be a mapping of fields, is {item!r}"))
+            continue
+        try:
+            parts.append(read(item))
+        except PriceError as error:
+            problems += [Problem((index, *part.path), part.message) for part in error.problems]
+    if problems:
+        raise PriceError(problems)
+    return tuple(parts)
+
+
 def parse_choice(choices: type[StrEnum]) -> Parser:
     def parse(value: object) -> StrEnum:
         try:

@@ -1,6 +1,14 @@
-"""What every test file shares: the option that runs the long forms."""
+"""What every test file shares: the option that runs the long forms, and the seed of random tests."""
 
+import os
+from collections.abc import Iterator
+
+import hypothesis
 import pytest
+
+# A failing example prints the line that repeats it; a shared machine's pace says nothing about the code.
+hypothesis.settings.register_profile("meterline", print_blob=True, deadline=None)
+hypothesis.settings.load_profile("meterline")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -8,10 +16,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without `--run-long` the tests marked `long` are deselected, not skipped: their short form runs."""
+    """Without `--run-long` the tests marked `long` are deselected: their short form runs."""
     if config.getoption("--run-long"):
         return
     long = [item for item in items if item.get_closest_marker("long")]
     if long:
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> str:
+    """What decides a random test: METERLINE_SEED, or else the seed of the whole run."""
+    value = os.environ.get("METERLINE_SEED") or str(request.config.getoption("randomly_seed"))
+    request.node.user_properties.append(("seed", value))
+    return value
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Names the seeds that were used, so that any run can be repeated."""
+    for value in sorted(set(_seeds(terminalreporter))):
+        terminalreporter.write_line(f"random tests used METERLINE_SEED={value}")
+
+
+def _seeds(reporter: pytest.TerminalReporter) -> Iterator[str]:
+    for reports in reporter.stats.values():
+        for report in reports:
+            for name, value in getattr(report, "user_properties", ()):
+                if name == "seed":
+                    yield value

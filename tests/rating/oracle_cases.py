@@ -8,12 +8,11 @@ from typing import Any
 HERE = Path(__file__).parents[1] / "conformance"
 
 
-def cases(name: str) -> list[dict[str, Any]]:
-    """The cases of one file, one JSON object a line; a folder without that file has none of its kind."""
-    path = Path(os.environ.get("CONFORMANCE_CASES", HERE)) / f"{name}.jsonl"
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+def cases(kind: str) -> list[dict[str, Any]]:
+    """All cases of one kind (price, progressive) in the folder's files, one JSON object a line."""
+    folder = Path(os.environ.get("CONFORMANCE_CASES", HERE))
+    lines = [line for path in sorted(folder.glob("*.jsonl")) for line in path.read_text("utf-8").splitlines()]
+    return [case for case in map(json.loads, filter(str.strip, lines)) if case["kind"] == kind]
 
 
 def imported(price: dict[str, Any]) -> dict[str, Any]:

@@ -5,12 +5,11 @@ Rules:
 2. Tier i covers (previous up_to, up_to]; under boundary `lower_inclusive` it covers [previous up_to, up_to).
 3. graduated: the units inside each tier; a flat amount in full when its tier is entered; the first tier is
    always entered. volume and stairstep: the one tier that contains the whole quantity, also at zero.
-4. A counter on another clock has already counted `consumed_before`: graduated tiers go on from there and
-   owe no flat amount a second time; volume picks its tier by the whole counter and prices this charge's part.
-5. Percentage allowances end when the free events or the free amount is used up, whichever comes first. The
+4. Percentage allowances end when the free events or the free amount is used up, whichever comes first. The
    event that goes beyond the free amount pays percent on what is beyond, and its fixed fee in full; after that
-   every event pays in full. The per-event minimum and maximum bound percent and fee together.
-6. With a block size a unit amount is the price of a block. Blocks are whole on the total before the tiers, or
+   every event pays in full. The per-event minimum and maximum bound percent and fee together. A negative event
+   neither pays nor uses up an allowance.
+5. With a block size a unit amount is the price of a block. Blocks are whole on the total before the tiers, or
    inside each tier on their own.
 """
 
@@ -37,9 +36,9 @@ class NoCellError(LookupError):
     """No cell of the matrix, and no default, has a price for the charge's dimensions."""
 
 
-def flat(price: Fields, _quantity: Fraction, _charge: Fields) -> list[Part]:
+def flat(price: Fields, quantity: Fraction, _charge: Fields) -> list[Part]:
     """One amount, whatever the usage."""
-    return [Part(0, ZERO, ZERO, price["flat_amount"])]
+    return [Part(0, quantity, ZERO, price["flat_amount"])]
 
 
 def per_unit(price: Fields, quantity: Fraction, _charge: Fields) -> list[Part]:
@@ -58,40 +57,40 @@ def package(price: Fields, quantity: Fraction, _charge: Fields) -> list[Part]:
     return [Part(0, Fraction(packages), price["package_amount"], ZERO)]
 
 
-def graduated(price: Fields, quantity: Fraction, charge: Fields) -> list[Part]:
+def graduated(price: Fields, quantity: Fraction, _charge: Fields) -> list[Part]:
     """The units inside each tier at the tier's own amount."""
-    before = charge.get("consumed_before", ZERO)
-    reached = before + blocks_on_the_total(price, quantity)
+    quantity = blocks_on_the_total(price, quantity)
     parts = []
     start = ZERO
     for index, tier in enumerate(price["tiers"]):
         end = tier["up_to"]
-        inside = within(reached, start, end) - within(before, start, end)
-        entered_now = entered(price, index, start, reached)
-        entered_earlier = before > 0 and entered(price, index, start, before)
-        if entered_now:
-            flat_amount = ZERO if entered_earlier else tier.get("flat_amount", ZERO)
-            parts.append(Part(index, counted(price, inside), amount_of_a_unit(tier), flat_amount))
+        if entered(price, index, start, quantity):
+            inside = (quantity if end is None else min(quantity, end)) - start
+            parts.append(
+                Part(index, counted(price, inside), amount_of_a_unit(tier), tier.get("flat_amount", ZERO))
+            )
         start = end
     return parts
 
 
-def volume(price: Fields, quantity: Fraction, charge: Fields) -> list[Part]:
+def volume(price: Fields, quantity: Fraction, _charge: Fields) -> list[Part]:
     """The whole quantity at the one tier that contains it."""
     quantity = blocks_on_the_total(price, quantity)
-    index = containing(price, charge.get("consumed_before", ZERO) + quantity)
+    index = containing(price, quantity)
     tier = price["tiers"][index]
     return [Part(index, counted(price, quantity), amount_of_a_unit(tier), tier.get("flat_amount", ZERO))]
 
 
 def percentage(price: Fields, quantity: Fraction, charge: Fields) -> list[Part]:
     """A share of each event's amount, with fees and allowances event by event; or of what all come to."""
+    if "events" not in charge:
+        return [Part(0, quantity, price["percent"] / HUNDRED, ZERO)]
     free_left = price.get("free_amount")
     events_left = price.get("free_events")
-    if "events" not in charge:
-        return [Part(0, max(ZERO, quantity - (free_left or ZERO)), price["percent"] / HUNDRED, ZERO)]
     total = ZERO
     for amount in charge["events"]:
+        if amount < 0:
+            continue
         beyond = amount
         free = (events_left is not None or free_left is not None) and events_left != 0 and free_left != 0
         if free:
@@ -121,14 +120,14 @@ def matrix(price: Fields, quantity: Fraction, charge: Fields) -> list[Part]:
     return [Part(len(price["cells"]), quantity, price["default"], ZERO)]
 
 
-def capacity(price: Fields, _quantity: Fraction, charge: Fields) -> list[Part]:
+def capacity(price: Fields, quantity: Fraction, charge: Fields) -> list[Part]:
     """The flat amount of the highest tier that any of the units reaches."""
     highest = 0
-    for unit, quantity in charge["quantities"].items():
+    for unit, used in charge["quantities"].items():
         bounds = [{"up_to": tier["up_to"] and tier["up_to"][unit]} for tier in price["tiers"]]
-        reached = containing({**price, "tiers": bounds}, max(ZERO, quantity))
+        reached = containing({**price, "tiers": bounds}, max(ZERO, used))
         highest = max(highest, reached)
-    return [Part(highest, ZERO, ZERO, price["tiers"][highest]["flat_amount"])]
+    return [Part(highest, quantity, ZERO, price["tiers"][highest]["flat_amount"])]
 
 
 MODELS: Mapping[str, Callable[[Fields, Fraction, Fields], list[Part]]] = {
@@ -145,12 +144,6 @@ MODELS: Mapping[str, Callable[[Fields, Fraction, Fields], list[Part]]] = {
     "matrix": matrix,
     "capacity": capacity,
 }
-
-
-def within(quantity: Fraction, start: Fraction, end: Fraction | None) -> Fraction:
-    """How much of a quantity counted from zero lies between `start` and `end`."""
-    top = quantity if end is None else min(quantity, end)
-    return max(ZERO, top - start)
 
 
 def entered(price: Fields, index: int, start: Fraction, reached: Fraction) -> bool:

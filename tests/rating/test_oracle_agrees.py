@@ -1,0 +1,51 @@
+"""The rating core against the oracle: random charges of every model, whole lines compared, seeds printed.
+
+`make test` rates a few thousand; `make test-oracle` a million, with progress. METERLINE_SEED repeats a run, and a
+failure prints the seed, price and charge of each difference.
+"""
+
+import sys
+import time
+from itertools import islice
+
+import pytest
+from oracle_bridge import differences
+from oracle_charges import random_batch
+
+SHORT_BATCHES, SHORT_SIZE = 4, 500
+LONG_PARTS, LONG_BATCHES, LONG_SIZE = 4, 250, 1000
+SHOWN_MAX = 10
+
+
+@pytest.mark.parametrize("part", range(SHORT_BATCHES))
+def test_the_core_rates_random_charges_as_the_oracle_does(part, seed):
+    """Amount, exact amount, every stage, every tier, billable quantity and flag of each line are equal."""
+    batch = random_batch(f"{seed}-short-{part}", SHORT_SIZE)
+    assert not list(islice(differences(batch), SHOWN_MAX))
+
+
+@pytest.mark.parametrize("part", range(SHORT_BATCHES))
+def test_the_core_rates_a_charge_alone_as_the_oracle_does(part, seed):
+    """Batches of a single charge: no neighbour decides which arithmetic is chosen."""
+    for number in range(50):
+        batch = random_batch(f"{seed}-alone-{part}-{number}", 1)
+        assert not list(differences(batch))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("part", range(LONG_PARTS))
+def test_the_core_rates_a_million_random_charges_as_the_oracle_does(part, seed, capsys):
+    """Four parts of a quarter of a million charges each, so that two processes can share them."""
+    found: list[str] = []
+    began = time.monotonic()
+    for number in range(LONG_BATCHES):
+        batch = random_batch(f"{seed}-long-{part}-{number}", LONG_SIZE)
+        found += islice(differences(batch), SHOWN_MAX)
+        if (number + 1) % 50 == 0:
+            rated, seconds = (number + 1) * LONG_SIZE, time.monotonic() - began
+            with capsys.disabled():
+                sys.stderr.write(
+                    f"\nseed {seed} part {part}: {rated} charges, {len(found)} differences, {seconds:.0f} s"
+                )
+    assert not found[:SHOWN_MAX]
