@@ -18,7 +18,7 @@ from meterline.errors import ClientClosedError, InvalidArgumentError
 from meterline.events import Delivery, Event, Properties, Receipt
 from meterline.identifiers import EventIds
 from meterline.messages import checked_text, encode, epoch_us, time_of
-from meterline.options import OptionKeywords, Options
+from meterline.options import OptionKeywords, Options, check_target
 from meterline.reading import read
 from meterline.reporting import OnProblem
 from meterline.retry import RetryPolicy
@@ -50,6 +50,7 @@ class Client:
         metadata: Metadata = (),
         **options: Unpack[OptionKeywords],
     ) -> None:
+        check_target(target)
         self._target = target
         self._on_problem = on_problem
         self._credentials = credentials

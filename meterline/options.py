@@ -77,3 +77,9 @@ class Options:
         value = getattr(self, name)
         if isinstance(value, bool) or not isinstance(value, int | float) or not lowest <= value <= highest:
             raise InvalidOptionError(f"{name} is {value!r}: give a number from {lowest:,} to {highest:,}")
+
+
+def check_target(target: object) -> None:
+    """Refuse an address that gRPC would misread: a URL, or a host without a port."""
+    if not isinstance(target, str) or ":" not in target or target.startswith(("http://", "https://")):
+        raise InvalidOptionError(f'target is {target!r}: give "host:port", for instance "localhost:7070"')

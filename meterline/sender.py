@@ -13,6 +13,7 @@
 import logging
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 
@@ -64,12 +65,12 @@ class Sender:
                 self._wait_for_room(len(frame))
             if self._closing:
                 raise ClientClosedError("the client is closed: record before close() or make a new Client")
+            if not self._threads:
+                self._start()  # before the event is in: an interpreter that is ending starts no threads
             self._pending_events += 1
             self._pending_bytes += len(frame)
             if self._batcher.add(frame, time.monotonic()):
                 self._work.notify()
-            if not self._threads:
-                self._start()
 
     def tally(self, judged: list[Judgement]) -> None:
         """Count events that were sent past the buffer."""
@@ -140,8 +141,8 @@ class Sender:
         for number in range(self._options.requests_in_flight_max):
             # Daemons: the interpreter joins other threads before atexit, where the client is closed.
             thread = threading.Thread(target=self._run, name=f"meterline-sender-{number}", daemon=True)
-            self._threads.append(thread)
             thread.start()
+            self._threads.append(thread)
 
     def _run(self) -> None:
         while (batch := self._next_batch()) is not None:
@@ -171,7 +172,10 @@ class Sender:
             except Exception as error:  # noqa: BLE001 - rule 4
                 _log.exception("sending a batch of %d events broke", count)
                 judged = failed(CallFailure(StatusCode.INTERNAL, f"the client broke: {error!r}"), count)
-        report(batch.frames, judged, self._on_problem)
+        try:
+            report(batch.frames, judged, self._on_problem)
+        except Exception:  # noqa: BLE001 - rule 4; a log handler that raises can't be told through the log
+            traceback.print_exc()
         return judged
 
     def _settle(self, batch: Batch, judged: list[Judgement]) -> None:

@@ -36,6 +36,10 @@ _OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
 )
 
+# A proxy of the environment (http_proxy) has no way to this machine's own loopback.
+_LOOPBACK = ("localhost:", "127.", "[::1]:")
+_LOOPBACK_OPTIONS: tuple[tuple[str, int | str], ...] = (*_OPTIONS, ("grpc.enable_http_proxy", 0))
+
 # How gRPC begins to say that there was no connection at all; an engine's own words begin otherwise.
 _NOT_CONNECTED = ("failed to connect", "DNS resolution failed", "Name resolution failed")
 
@@ -102,10 +106,11 @@ class Transport:
             if self._closed:
                 raise CallFailedError(_BROKEN_OFF)
             if self._channel is None:
+                options = _LOOPBACK_OPTIONS if self.target.startswith(_LOOPBACK) else _OPTIONS
                 self._channel = (
-                    grpc.insecure_channel(self.target, options=_OPTIONS)
+                    grpc.insecure_channel(self.target, options=options)
                     if self._credentials is None
-                    else grpc.secure_channel(self.target, self._credentials, options=_OPTIONS)
+                    else grpc.secure_channel(self.target, self._credentials, options=options)
                 )
             return self._channel
 
