@@ -51,7 +51,7 @@ _MESSAGES: Final[Mapping[str, str]] = {
     "dict_type": "must be a mapping, is {shape}",
     "tuple_type": "must be a list, is {shape}",
     "list_type": "must be a list, is {shape}",
-    "too_long": "has {actual_length} entries; at most {max_length} are allowed",
+    "too_long": "must have at most {max_length} entries",
     "too_short": "is empty",
 }
 

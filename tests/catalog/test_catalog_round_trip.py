@@ -95,7 +95,7 @@ def catalogs(draw):
         st.lists(
             st.fixed_dictionaries(
                 {"id": ids, "name": texts},
-                optional={"metadata": st.dictionaries(texts, st.text("aé \u4e2d"))},
+                optional={"metadata": st.dictionaries(texts, st.text("aé \u4e2d"), max_size=5)},
             ),
             min_size=1,
             max_size=3,
