@@ -4,7 +4,7 @@ BIN := .venv/bin
 BUF_VERSION := 1.75.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-oracle check format proto proto-lint lock wheel test-wheel bench-rating clean
+.PHONY: help demo test test-long test-oracle check format proto proto-lint lock wheel test-wheel bench-ingest bench-rating clean
 
 help: ## what can be made here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,9 @@ wheel: .venv/dev.stamp ## build dist/*.whl
 
 test-wheel: wheel ## the wheel alone, in an empty environment, serves and rates
 	@$(BIN)/python tests/wheel_alone.py dist
+
+bench-ingest: .venv/dev.stamp ## durable events a second over gRPC, beside raw inserts of the same rows
+	@$(BIN)/python -m bench.bench_ingest
 
 bench-rating: .venv/dev.stamp ## charges rated a second, beside a Decimal loop and ClickHouse SQL
 	@$(BIN)/python -m bench.bench_rating
