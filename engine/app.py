@@ -1,12 +1,14 @@
 """The composition root: builds the parts, joins them, and takes them apart in the right order."""
 
 import contextlib
+import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as ThreadEvent
 
+import numpy as np
 import structlog
 from prometheus_client import start_http_server
 
@@ -22,8 +24,9 @@ from engine.datadir import DataDirectory, open_data_directory
 from engine.errors import StartupError
 from engine.metrics import REGISTRY
 from engine.usage.committer import Committer
+from engine.usage.intake import Intake
 from engine.usage.store import UsageStore
-from ingest import HotWindow, IngestClock, Limits
+from ingest import Fingerprinter, HotWindow, IngestClock, Limits, Verdict
 
 _log = structlog.get_logger(__name__)
 # Running calls get this long at shutdown: several times the longest healthy insert.
@@ -74,12 +77,14 @@ def _running_server(directory: DataDirectory, options: Options) -> Iterator[Serv
         usage = UsageStore.open_embedded(directory.usage_path)
         stack.callback(usage.close)
         clock = IngestClock(usage.latest_stamp_us())
+        fingerprinter = Fingerprinter(secrets.token_bytes())
         window = HotWindow(limits.hot_window_events_max)
-        window.remember(usage.recent_events(min(_WARM_EVENTS_MAX, limits.hot_window_events_max)))
+        _warm(window, fingerprinter, usage)
         committer = Committer(usage, window, clock, limits, _now_us)
+        intake = Intake(committer, AdmissionRules(catalog, limits).for_tenant, fingerprinter, limits, _now_us)
         rater = Rater(catalog, usage, clock, _now_us)
         services = Services(
-            usage=UsageService(committer, limits, AdmissionRules(catalog, limits).for_tenant, _now_us),
+            usage=UsageService(intake),
             catalog=CatalogService(catalog, _now_us),
             spend=SpendService(rater),
             billing=BillingService(rater),
@@ -87,8 +92,16 @@ def _running_server(directory: DataDirectory, options: Options) -> Iterator[Serv
         server = Server(services, options.listen, limits.request_bytes_max)
         committer.start()
         stack.callback(committer.drain)
+        intake.start()
+        stack.callback(intake.drain)
         stack.callback(server.stop, _GRACE_S)
         yield server
+
+
+def _warm(window: HotWindow, fingerprinter: Fingerprinter, usage: UsageStore) -> None:
+    events = fingerprinter.of(usage.recent_events(_WARM_EVENTS_MAX))
+    # A retry that was stored again is not new.
+    window.remember(events.take(np.flatnonzero(window.classify(events) == Verdict.ACCEPTED)))
 
 
 @contextlib.contextmanager

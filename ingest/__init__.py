@@ -1,24 +1,32 @@
-"""Admission of events: pure, no I/O. Wire messages in; events, verdicts and batches out."""
+"""Admission of events: pure, no I/O. Request bytes in; columns, verdicts and batches out."""
 
-from ingest.admission import Admission
+from ingest.admission import Admission, Admitted
 from ingest.batch import EventBatch, Sink, partition_batches
-from ingest.event import QUANTITY_PATTERN, Event, Problem, Reason, Verdict
-from ingest.identity import HotWindow, Outcome
+from ingest.columns import EVENT_SCHEMA
+from ingest.event import QUANTITY_PATTERN, Problem, Reason, Verdict
+from ingest.fingerprint import Fingerprinter, Fingerprints
+from ingest.identity import ID_REUSED, HotWindow
 from ingest.limits import Limits
 from ingest.watermark import IngestClock
+from ingest.wire import RequestKind, decode
 
 __all__ = [
+    "EVENT_SCHEMA",
+    "ID_REUSED",
     "QUANTITY_PATTERN",
     "Admission",
-    "Event",
+    "Admitted",
     "EventBatch",
+    "Fingerprinter",
+    "Fingerprints",
     "HotWindow",
     "IngestClock",
     "Limits",
-    "Outcome",
     "Problem",
     "Reason",
+    "RequestKind",
     "Sink",
     "Verdict",
+    "decode",
     "partition_batches",
 ]

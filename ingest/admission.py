@@ -1,4 +1,4 @@
-"""From wire messages to events: each event is admitted or gets a problem of its own.
+"""From decoded requests to events: each event is admitted or gets a problem of its own.
 
 Rules:
 1. An event stands alone: nothing in one event changes what becomes of another.
@@ -6,27 +6,44 @@ Rules:
 3. A property that a meter of the event's type reads as its value must be a decimal number, if it is there.
    An event without it is admitted: it adds nothing to that meter.
 4. Time enters as an argument.
+5. Each rule is written once: a mask over all events, and the text for those (few) that it hits.
 """
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 
-from google.protobuf.timestamp_pb2 import Timestamp
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from ingest.event import Event, Problem, Reason, is_quantity
+from ingest.columns import EVENT_SCHEMA, INSTANT
+from ingest.event import Problem, Reason
 from ingest.limits import MICROSECONDS, Limits
-from meterline.v1.usage_pb2 import PropertyValue, UsageEvent
+from ingest.properties import Properties, properties_of, too_long
 
 _NANOS_MAX = 999_999_999
 # The end of 9999, as in google.protobuf.Timestamp.
 _SECONDS_MAX = 253_402_300_799
 
 
-class _BrokenRuleError(Exception):
-    def __init__(self, field: str, reason: Reason, message: str) -> None:
-        self.problem = Problem(field, reason, message)
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Of n rows: the events (EVENT_SCHEMA) that keep all rules, in order; the place of each among the rows; and
+    the problem at each other place.
+    """
+
+    events: pa.RecordBatch
+    places: NDArray[np.int64]
+    problems: dict[int, Problem]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """Which rows break it, and what is wrong with one of them."""
+
+    broken: NDArray[np.bool_]
+    problem: Callable[[int], Problem]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,125 +57,133 @@ class Admission:
     limits: Limits
     value_properties: Mapping[str, frozenset[str]]
 
-    def admit(self, tenant: str, messages: Sequence[UsageEvent], now_us: int) -> list[Event | Problem]:
-        """One entry for each message, in its order."""
-        return [self._admit_one(tenant, message, now_us) for message in messages]
-
-    def _admit_one(self, tenant: str, message: UsageEvent, now_us: int) -> Event | Problem:
-        try:
-            self._check_id("event_id", message.event_id)
-            self._check_id("event_type", message.event_type)
-            self._check_id("customer_id", message.customer_id)
-            event_time_us = self._event_time_us(message, now_us)
-            quantities = self._quantities_of(message.event_type)
-            properties = self._properties(message.properties, quantities)
-        except _BrokenRuleError as broken:
-            return broken.problem
-        return Event(
-            tenant, message.event_id, message.event_type, message.customer_id, event_time_us, properties
+    def admit(self, tenant: str, events: pa.StructArray, now_us: int) -> Admitted:
+        """Judges n rows as `ingest.wire` decodes them."""
+        types = events.field("event_type")
+        properties = properties_of(events.field("properties"), types, self.value_properties, self.limits)
+        instants = _Instants.of(events.field("event_time"))
+        rules = [
+            *self._id_rules(events),
+            *self._time_rules(instants, now_us),
+            self._type_rule(types),
+            self._count_rule(properties),
+            _Rule(properties.bad_events(), lambda row: properties.problem(row, self.limits)),
+        ]
+        first_broken = np.full(len(events), len(rules), np.uint8)
+        for number in reversed(range(len(rules))):
+            first_broken[rules[number].broken] = number
+        good = first_broken == len(rules)
+        admitted = pa.RecordBatch.from_arrays(
+            [
+                pa.repeat(tenant, len(events)),
+                events.field("customer_id"),
+                types,
+                pa.array(instants.times_us).cast(INSTANT),
+                events.field("event_id"),
+                properties.as_map(),
+            ],
+            schema=EVENT_SCHEMA,
         )
+        bad = np.flatnonzero(~good).tolist()
+        if bad:
+            admitted = admitted.filter(pa.array(good))
+        problems = {row: rules[first_broken[row]].problem(row) for row in bad}
+        return Admitted(admitted, np.flatnonzero(good), problems)
 
-    def _check_id(self, field: str, value: str) -> None:
-        if not value:
-            raise _BrokenRuleError(field, Reason.MISSING, f"{field} is empty")
-        _check_bytes(field, value, self.limits.id_bytes_max, "id_bytes_max")
+    def _id_rules(self, events: pa.StructArray) -> list[_Rule]:
+        rules = []
+        for field in ("event_id", "event_type", "customer_id"):
+            lengths = pc.binary_length(events.field(field)).to_numpy()
+            rules += [
+                _Rule(lengths == 0, _always(Problem(field, Reason.MISSING, f"{field} is empty"))),
+                _Rule(lengths > self.limits.id_bytes_max, self._long_id(field, lengths)),
+            ]
+        return rules
 
-    def _event_time_us(self, message: UsageEvent, now_us: int) -> int:
-        if not message.HasField("event_time"):
-            raise _BrokenRuleError("event_time", Reason.MISSING, "event_time is not set")
-        event_time_us = timestamp_us(message.event_time)
-        age_us = now_us - event_time_us
-        if age_us > self.limits.event_age_max_s * MICROSECONDS:
-            raise _BrokenRuleError(
-                "event_time",
-                Reason.TOO_OLD,
-                f"event_time is {age_us // MICROSECONDS} s in the past; event_age_max_s is {self.limits.event_age_max_s}",
-            )
-        if -age_us > self.limits.event_ahead_max_s * MICROSECONDS:
-            raise _BrokenRuleError(
-                "event_time",
-                Reason.IN_FUTURE,
-                f"event_time is {-age_us // MICROSECONDS} s in the future; "
-                f"event_ahead_max_s is {self.limits.event_ahead_max_s}: check the producer's clock",
-            )
-        return event_time_us
+    def _long_id(self, field: str, lengths: NDArray[np.int32]) -> Callable[[int], Problem]:
+        return lambda row: too_long(field, int(lengths[row]), "id_bytes_max", self.limits)
 
-    def _quantities_of(self, event_type: str) -> frozenset[str]:
-        quantities = self.value_properties.get(event_type)
-        if quantities is None:
-            raise _BrokenRuleError(
+    def _time_rules(self, instants: "_Instants", now_us: int) -> list[_Rule]:
+        age_max_s, ahead_max_s = self.limits.event_age_max_s, self.limits.event_ahead_max_s
+        ages_us = now_us - instants.times_us
+
+        def seconds(age_us: np.int64) -> int:
+            return int(age_us) // MICROSECONDS
+
+        return [
+            _Rule(instants.missing, _always(Problem("event_time", Reason.MISSING, "event_time is not set"))),
+            _Rule(
+                instants.wild,
+                _always(
+                    Problem(
+                        "event_time",
+                        Reason.OUT_OF_RANGE,
+                        "event_time must lie between the years 1970 and 9999",
+                    )
+                ),
+            ),
+            _Rule(
+                ages_us > age_max_s * MICROSECONDS,
+                lambda row: Problem(
+                    "event_time",
+                    Reason.TOO_OLD,
+                    f"event_time is {seconds(ages_us[row])} s in the past; event_age_max_s is {age_max_s}",
+                ),
+            ),
+            _Rule(
+                -ages_us > ahead_max_s * MICROSECONDS,
+                lambda row: Problem(
+                    "event_time",
+                    Reason.IN_FUTURE,
+                    f"event_time is {seconds(-ages_us[row])} s in the future; "
+                    f"event_ahead_max_s is {ahead_max_s}: check the producer's clock",
+                ),
+            ),
+        ]
+
+    def _type_rule(self, types: pa.StringArray) -> _Rule:
+        encoded = types.dictionary_encode()
+        unknown = [name not in self.value_properties for name in encoded.dictionary.to_pylist()]
+        return _Rule(
+            np.array(unknown, np.bool_)[encoded.indices.to_numpy()],
+            lambda row: Problem(
                 "event_type",
                 Reason.UNKNOWN_EVENT_TYPE,
-                f"no meter reads event_type {event_type!r}: check its spelling, or apply a meter for it first",
-            )
-        return quantities
+                f"no meter reads event_type {types[row].as_py()!r}: "
+                "check its spelling, or apply a meter for it first",
+            ),
+        )
 
-    def _properties(
-        self, values: Mapping[str, PropertyValue], quantities: frozenset[str]
-    ) -> tuple[tuple[str, str], ...]:
-        limits = self.limits
-        if len(values) > limits.properties_max:
-            raise _BrokenRuleError(
+    def _count_rule(self, properties: Properties) -> _Rule:
+        counts, properties_max = properties.counts, self.limits.properties_max
+        return _Rule(
+            counts > properties_max,
+            lambda row: Problem(
                 "properties",
                 Reason.TOO_LONG,
-                f"has {len(values)} properties; properties_max is {limits.properties_max}",
-            )
-        properties = []
-        for key in sorted(values):
-            if not key:
-                raise _BrokenRuleError("properties", Reason.MISSING, "a property has an empty key")
-            _check_bytes("properties", key, limits.property_key_bytes_max, "property_key_bytes_max")
-            text = _text(key, values[key])
-            _check_bytes(
-                f"properties.{key}", text, limits.property_value_bytes_max, "property_value_bytes_max"
-            )
-            if key in quantities and not is_quantity(text):
-                raise _BrokenRuleError(
-                    f"properties.{key}",
-                    Reason.NOT_DECIMAL,
-                    f"{text[:64]!r} is not a decimal number of at most 26 integer and 12 fractional digits, "
-                    "and a meter reads it as a quantity",
-                )
-            properties.append((key, text))
-        return tuple(properties)
-
-
-def _check_bytes(field: str, value: str, bytes_max: int, limit_name: str) -> None:
-    # A character has at most 4 bytes: most values need no encoding to be found short enough.
-    if len(value) * 4 > bytes_max and len(value.encode()) > bytes_max:
-        raise _BrokenRuleError(
-            field, Reason.TOO_LONG, f"has {len(value.encode())} bytes; {limit_name} is {bytes_max}"
+                f"has {counts[row]} properties; properties_max is {properties_max}",
+            ),
         )
 
 
-def timestamp_us(timestamp: Timestamp) -> int:
-    """Microseconds since 1970, what is finer cut off."""
-    seconds, nanos = timestamp.seconds, timestamp.nanos
-    if not 0 <= seconds <= _SECONDS_MAX or not 0 <= nanos <= _NANOS_MAX:
-        raise _BrokenRuleError(
-            "event_time", Reason.OUT_OF_RANGE, "event_time must lie between the years 1970 and 9999"
-        )
-    return seconds * MICROSECONDS + nanos // 1000
+def _always(problem: Problem) -> Callable[[int], Problem]:
+    return lambda _row: problem
 
 
-def _text(key: str, value: PropertyValue) -> str:
-    kind = value.WhichOneof("kind")
-    if kind is None:
-        raise _BrokenRuleError(f"properties.{key}", Reason.MISSING, "the property has no value")
-    return _TEXT_OF[kind](key, value)
+@dataclass(frozen=True, slots=True)
+class _Instants:
+    """`times_us`: microseconds since 1970, what is finer cut off; 0 where it is missing or out of the calendar."""
 
+    missing: NDArray[np.bool_]
+    wild: NDArray[np.bool_]
+    times_us: NDArray[np.int64]
 
-def _double_text(key: str, value: PropertyValue) -> str:
-    number = value.double_value
-    if not math.isfinite(number):
-        raise _BrokenRuleError(f"properties.{key}", Reason.OUT_OF_RANGE, f"{number} is not a number")
-    # repr is the shortest text that reads back as the same double; Decimal writes it without an exponent.
-    return format(Decimal(repr(number)), "f")
-
-
-_TEXT_OF: dict[str, Callable[[str, PropertyValue], str]] = {
-    "string_value": lambda _key, value: value.string_value,
-    "int_value": lambda _key, value: str(value.int_value),
-    "double_value": _double_text,
-    "bool_value": lambda _key, value: "true" if value.bool_value else "false",
-}
+    @classmethod
+    def of(cls, timestamps: pa.StructArray) -> "_Instants":
+        seconds = timestamps.field("seconds").to_numpy()
+        nanos = timestamps.field("nanos").to_numpy()
+        missing = timestamps.is_null().to_numpy(zero_copy_only=False)
+        wild = (seconds < 0) | (seconds > _SECONDS_MAX) | (nanos < 0) | (nanos > _NANOS_MAX)
+        # Only what lies in the calendar is multiplied: there nothing can wrap.
+        times_us = np.where(missing | wild, 0, seconds) * MICROSECONDS + np.where(wild, 0, nanos) // 1_000
+        return cls(missing, wild, times_us)

@@ -1,30 +1,44 @@
 """What is inserted at once: the events of one storage partition, under a token made from their content."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Protocol
 
-from ingest.event import Event
-from ingest.limits import MICROSECONDS
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ingest.columns import bytes_of, offsets_of, times_us
 
 
 @dataclass(frozen=True, slots=True)
 class EventBatch:
-    """Events of one calendar month (UTC): one partition, so the store inserts all of them or none."""
+    """Events (EVENT_SCHEMA) of one calendar month (UTC): one partition, so the store inserts all or none."""
 
-    events: Sequence[Event]
+    events: pa.RecordBatch
     ingested_at_us: int
 
     @property
     def token(self) -> str:
         """The same for the same events, so that a replayed insert is recognised; 128 bits, hex."""
         digest = blake2b(digest_size=16)
-        for event in self.events:
-            digest.update(repr(event.identity).encode("utf-8", "surrogatepass"))
-            digest.update(event.content_digest)
+        for name in ("tenant", "event_id", "event_type", "customer_id"):
+            _add_texts(digest, self.events.column(name))
+        digest.update(times_us(self.events).data)
+        properties = self.events.column("properties")
+        offsets = offsets_of(properties)
+        digest.update((offsets - offsets[0]).data)
+        for texts in (properties.keys, properties.items):
+            _add_texts(digest, texts[int(offsets[0]) : int(offsets[-1])])
         return digest.hexdigest()
+
+
+def _add_texts(digest: blake2b, texts: pa.StringArray) -> None:
+    """Where each text ends, then all of them: no two columns have these bytes in common."""
+    offsets = offsets_of(texts)
+    digest.update((offsets - offsets[0]).data)
+    digest.update(bytes_of(texts)[offsets[0] : offsets[-1]].data)
 
 
 class Sink(Protocol):
@@ -34,14 +48,12 @@ class Sink(Protocol):
         """Returns when the batch is durable; raises if that is not sure."""
 
 
-def partition_batches(events: Iterable[Event], ingested_at_us: int) -> list[EventBatch]:
-    """Splits events by partition, oldest month first."""
-    by_month: dict[tuple[int, int], list[Event]] = {}
-    for event in events:
-        by_month.setdefault(_month(event.event_time_us), []).append(event)
-    return [EventBatch(by_month[month], ingested_at_us) for month in sorted(by_month)]
-
-
-def _month(event_time_us: int) -> tuple[int, int]:
-    moment = datetime.fromtimestamp(event_time_us // MICROSECONDS, UTC)
-    return (moment.year, moment.month)
+def partition_batches(
+    events: pa.RecordBatch, ingested_at_us: int
+) -> Iterator[tuple[EventBatch, NDArray[np.int64]]]:
+    """Splits events by partition, oldest month first; with each batch the rows that it took."""
+    months = times_us(events).view("datetime64[us]").astype("datetime64[M]").view(np.int64)
+    for month in np.unique(months):
+        rows = np.flatnonzero(months == month)
+        here = events if len(rows) == len(events) else events.take(pa.array(rows))
+        yield EventBatch(here, ingested_at_us), rows

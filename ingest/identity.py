@@ -1,78 +1,139 @@
 """Which events of a group are new: the hot window of identities.
 
 Rules:
-1. (tenant, event_id) names an event. Its content is known by a digest.
+1. (tenant, event_id) names an event. It and its content are known by fingerprints (ingest.fingerprint).
 2. The first content to be stored under an id stands; the same content again is a duplicate, other content a
    conflict.
 3. An identity enters the window only after its event is durable, so a failed insert leaves no trace here.
 4. The window is bounded: the oldest identities leave first. Past it, the storage key still collapses an
    identical retry.
+5. The window is two generations of open-addressing tables, each with room for the whole window and at most half
+   full. New identities enter the younger; when it is full the older one is dropped and a new one begins. Of the
+   older generation only what is still among the newest counts. Nothing is ever deleted from a table.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import numpy as np
+from numpy.typing import NDArray
 
-from ingest.event import Event, Problem, Reason, Verdict
+from ingest.event import Problem, Reason, Verdict
+from ingest.fingerprint import Fingerprints, Lane
 
-Identity = tuple[str, str]
-Outcome = Verdict | Problem
+_SLOTS_MIN = 64
+_EMPTY = -1
 
-
-@dataclass(frozen=True, slots=True)
-class Classified:
-    """The events of a group that must be stored, and one outcome for each entry of each of its requests."""
-
-    fresh: list[Event]
-    outcomes: list[list[Outcome]]
-
-
-class HotWindow:
-    """Remembers the content digests of the newest `events_max` identities. Not thread-safe: one owner."""
-
-    def __init__(self, events_max: int) -> None:
-        self._events_max = events_max
-        self._digests: dict[Identity, bytes] = {}
-
-    def __len__(self) -> int:
-        return len(self._digests)
-
-    def classify(self, requests: Sequence[Sequence[Event | Problem]]) -> Classified:
-        """Compares the events of several requests, in their order, with the window and with each other."""
-        within: dict[Identity, bytes] = {}
-        fresh: list[Event] = []
-        outcomes: list[list[Outcome]] = []
-        for request in requests:
-            outcome: list[Outcome] = []
-            for entry in request:
-                if isinstance(entry, Problem):
-                    outcome.append(entry)
-                    continue
-                identity = entry.identity
-                known = self._digests.get(identity) or within.get(identity)
-                if known is None:
-                    within[identity] = entry.content_digest
-                    fresh.append(entry)
-                    outcome.append(Verdict.ACCEPTED)
-                elif known == entry.content_digest:
-                    outcome.append(Verdict.DUPLICATE)
-                else:
-                    outcome.append(_ID_REUSED)
-            outcomes.append(outcome)
-        return Classified(fresh, outcomes)
-
-    def remember(self, events: Iterable[Event]) -> None:
-        """Enters events that are durable now."""
-        digests = self._digests
-        for event in events:
-            digests[event.identity] = event.content_digest
-        excess = len(digests) - self._events_max
-        if excess > 0:
-            for identity in [identity for identity, _ in zip(digests, range(excess), strict=False)]:
-                del digests[identity]
-
-
-_ID_REUSED = Problem(
+ID_REUSED = Problem(
     "event_id",
     Reason.ID_REUSED,
     "event_id was used before for an event with other content, which stands: give each event an id of its own",
 )
+
+
+class HotWindow:
+    """Remembers the content of the newest `events_max` identities, in at most 80 bytes each and a power of two.
+
+    Not thread-safe: one owner.
+    """
+
+    def __init__(self, events_max: int) -> None:
+        self._events_max = events_max
+        self._young = _Generation(events_max)
+        self._old: _Generation | None = None
+
+    def __len__(self) -> int:
+        return self._young.count if self._old is None else self._events_max
+
+    def classify(self, events: Fingerprints) -> NDArray[np.uint8]:
+        """The verdict of each event: compares them, in their order, with the window and with each other."""
+        known, contents = self._look_up(events)
+        firsts = _firsts(events.identities)
+        here = np.arange(len(events))
+        alone = firsts == here
+        contents = np.where(known, contents, events.contents[:, firsts])
+        same = (contents == events.contents).all(axis=0)
+        verdicts = np.where(same, Verdict.DUPLICATE, Verdict.CONFLICT).astype(np.uint8)
+        verdicts[alone & ~known] = Verdict.ACCEPTED
+        return verdicts
+
+    def remember(self, events: Fingerprints) -> None:
+        """Enters events that are durable now, each of them new to the window."""
+        first = 0
+        while first < len(events):
+            if self._young.count == self._events_max:
+                self._old, self._young = self._young, _Generation(self._events_max)
+            last = min(len(events), first + self._events_max - self._young.count)
+            self._young.add(events.take(np.arange(first, last)))
+            first = last
+
+    def _look_up(self, events: Fingerprints) -> tuple[NDArray[np.bool_], NDArray[np.uint64]]:
+        entries = self._young.find(events.identities)
+        known = entries >= 0
+        contents = self._young.contents[:, entries]
+        if self._old is not None:
+            # The window is the young generation and the last of the old one.
+            older = self._old.find(events.identities)
+            alive = ~known & (older >= self._young.count)
+            contents[:, alive] = self._old.contents[:, older[alive]]
+            known |= alive
+        return known, contents
+
+
+class _Generation:
+    """Up to `events_max` identities in the order in which they came, and a table of their places."""
+
+    def __init__(self, events_max: int) -> None:
+        # At most half full, so that a search ends after a step or two.
+        slots = max(_SLOTS_MIN, 1 << (2 * events_max - 1).bit_length())
+        self._mask = np.uint64(slots - 1)
+        self._entries = np.full(slots, _EMPTY, np.int32)
+        self._identities = np.empty((2, events_max), np.uint64)
+        self.contents = np.empty((2, events_max), np.uint64)
+        self.count = 0
+
+    def add(self, events: Fingerprints) -> None:
+        """Identities that are not here yet, all different."""
+        places = np.arange(self.count, self.count + len(events), dtype=np.int32)
+        self._identities[:, places] = events.identities
+        self.contents[:, places] = events.contents
+        self.count += len(events)
+        slots = self._home(events.identities[0])
+        while len(places):
+            free = self._entries[slots] == _EMPTY
+            # Of several that want one slot the last to write has it; the others go on to the next.
+            self._entries[slots[free]] = places[free]
+            homeless = self._entries[slots] != places
+            places, slots = places[homeless], self._next(slots[homeless])
+
+    def find(self, identities: NDArray[np.uint64]) -> NDArray[np.int32]:
+        """The place of each identity, or -1."""
+        found = np.full(identities.shape[1], _EMPTY, np.int32)
+        rows = np.arange(len(found))
+        slots = self._home(identities[0])
+        while len(rows):
+            entries = self._entries[slots]
+            taken = entries != _EMPTY
+            rows, slots, entries = rows[taken], slots[taken], entries[taken]
+            same = (self._identities[:, entries] == identities[:, rows]).all(axis=0)
+            found[rows[same]] = entries[same]
+            rows, slots = rows[~same], self._next(slots[~same])
+        return found
+
+    def _home(self, lane: Lane) -> NDArray[np.int64]:
+        return (lane & self._mask).astype(np.int64)
+
+    def _next(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
+        return (slots + 1) & np.int64(self._mask)
+
+
+def _firsts(identities: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """For each event the first with its identity."""
+    rows = np.arange(identities.shape[1])
+    lane = np.sort(identities[0])
+    if not np.any(lane[1:] == lane[:-1]):
+        return rows
+    # Stable: of the same identity the first comes first.
+    order = np.lexsort((identities[1], identities[0]))
+    ordered = identities[:, order]
+    begins = np.append([True], (ordered[:, 1:] != ordered[:, :-1]).any(axis=0))
+    firsts = np.empty_like(rows)
+    firsts[order] = order[begins][np.cumsum(begins) - 1]
+    return firsts

@@ -31,10 +31,13 @@ class Limits:
     event_ahead_max_s: int = 300
     # What waits for the store: some seconds of its speed, and well under a GiB of events.
     queue_events_max: int = 200_000
+    # The bytes of all requests that are not answered yet: their columns take about as much again. Fat events
+    # reach this bound long before that of events.
+    queue_bytes_max: int = 64 * 1024 * 1024
     # One insert: large enough that the cost a row is flat, small enough that an ack comes within a second.
     insert_events_max: int = 50_000
-    # Ids that the gateway remembers, to answer duplicate and conflict at once: about 250 bytes each.
-    hot_window_events_max: int = 500_000
+    # Ids that the gateway remembers, to answer duplicate and conflict at once: 80 bytes each.
+    hot_window_events_max: int = 1_000_000
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
@@ -46,3 +49,5 @@ class Limits:
             raise ValueError("insert_events_max must not be greater than queue_events_max")
         if self.queue_events_max > self.hot_window_events_max:
             raise ValueError("queue_events_max must not be greater than hot_window_events_max")
+        if self.request_bytes_max > self.queue_bytes_max:
+            raise ValueError("request_bytes_max must not be greater than queue_bytes_max")

@@ -3,7 +3,7 @@
 Rules:
 1. Handlers get raw bytes, so that bytes which are no message come back as INVALID_ARGUMENT; a generated
    deserializer would answer INTERNAL.
-2. A service is a plain object whose methods take a message and a Call and return a message.
+2. A service is a plain object whose methods take a message (or its bytes) and a Call and return a message.
 3. The tenant comes from the credential. There are no credentials yet, so there is one tenant, and the server
    listens on the loopback address by default.
 """
@@ -25,8 +25,8 @@ _log = structlog.get_logger(__name__)
 DEFAULT_TENANT = "default"
 RpcHandler: TypeAlias = "grpc.RpcMethodHandler[bytes, bytes]"
 
-Request = TypeVar("Request", bound=Message)
-Response = TypeVar("Response", bound=Message)
+Request = TypeVar("Request")
+RequestMessage = TypeVar("RequestMessage", bound=Message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +36,38 @@ class Call:
     tenant: str
 
 
-def unary(method: str, request_type: type[Request], serve: Callable[[Request, Call], Message]) -> RpcHandler:
+def message(request_type: type[RequestMessage]) -> Callable[[bytes], RequestMessage]:
+    """Parses the requests of one message type; it raises InvalidRequestError for bytes that are none."""
+
+    def parse(data: bytes) -> RequestMessage:
+        try:
+            return request_type.FromString(data)
+        except DecodeError as error:
+            name = request_type.DESCRIPTOR.full_name
+            raise InvalidRequestError(
+                FieldMistake(
+                    "request", f"the bytes are no {name}: send UTF-8 text and the message of this method"
+                )
+            ) from error
+
+    return parse
+
+
+def raw(data: bytes) -> bytes:
+    """For a service that reads the bytes itself."""
+    return data
+
+
+def unary(
+    method: str, parse: Callable[[bytes], Request], serve: Callable[[Request, Call], Message]
+) -> RpcHandler:
     """Serves one request with one response."""
 
     def handle(data: bytes, context: grpc.ServicerContext) -> bytes:
         started = time.perf_counter()
         code = grpc.StatusCode.OK
         try:
-            return serve(_parse(request_type, data), _call_of(context)).SerializeToString()
+            return serve(parse(data), _call_of(context)).SerializeToString()
         except Exception as error:  # noqa: BLE001 - the rim: every error becomes a status
             status = _status(method, error)
             code = status.code
@@ -56,7 +80,7 @@ def unary(method: str, request_type: type[Request], serve: Callable[[Request, Ca
 
 def stream(
     method: str,
-    request_type: type[Request],
+    parse: Callable[[bytes], Request],
     serve: Callable[[Iterator[Request], Call], Iterator[Message]],
 ) -> RpcHandler:
     """Serves a stream of requests with a stream of responses."""
@@ -65,8 +89,7 @@ def stream(
         started = time.perf_counter()
         code = grpc.StatusCode.OK
         try:
-            requests = (_parse(request_type, item) for item in data)
-            for response in serve(requests, _call_of(context)):
+            for response in serve(map(parse, data), _call_of(context)):
                 yield response.SerializeToString()
         except Exception as error:  # noqa: BLE001 - the rim: every error becomes a status
             status = _status(method, error)
@@ -80,18 +103,6 @@ def stream(
 
 def _call_of(_context: grpc.ServicerContext) -> Call:
     return Call(tenant=DEFAULT_TENANT)
-
-
-def _parse(request_type: type[Request], data: bytes) -> Request:
-    try:
-        return request_type.FromString(data)
-    except DecodeError as error:
-        name = request_type.DESCRIPTOR.full_name
-        raise InvalidRequestError(
-            FieldMistake(
-                "request", f"the bytes are no {name}: send UTF-8 text and the message of this method"
-            )
-        ) from error
 
 
 def _status(method: str, error: Exception) -> RpcStatus:

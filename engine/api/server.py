@@ -10,11 +10,11 @@ from grpc_reflection.v1alpha import reflection
 
 from engine.api.billing_service import BillingService
 from engine.api.catalog_service import CatalogService
-from engine.api.rpc import RpcHandler, stream, unary
+from engine.api.rpc import RpcHandler, message, raw, stream, unary
 from engine.api.spend_service import SpendService
 from engine.api.usage_service import UsageService
 from engine.errors import StartupError
-from meterline.v1 import billing_pb2, catalog_pb2, spend_pb2, usage_pb2
+from meterline.v1 import billing_pb2, catalog_pb2, spend_pb2
 
 # A waiting request holds a thread until its insert is durable: enough threads to fill the next insert while
 # one runs. A stream holds one for as long as it is open.
@@ -108,22 +108,24 @@ def _cannot_listen(address: str, reason: str) -> StartupError:
 def _handlers(services: Services) -> dict[str, dict[str, RpcHandler]]:
     return {
         "meterline.v1.UsageService": {
-            "RecordUsage": unary("RecordUsage", usage_pb2.RecordUsageRequest, services.usage.record_usage),
-            "StreamUsage": stream("StreamUsage", usage_pb2.StreamUsageRequest, services.usage.stream_usage),
+            "RecordUsage": unary("RecordUsage", raw, services.usage.record_usage),
+            "StreamUsage": stream("StreamUsage", raw, services.usage.stream_usage),
         },
         "meterline.v1.CatalogService": {
             "ApplyCatalog": unary(
-                "ApplyCatalog", catalog_pb2.ApplyCatalogRequest, services.catalog.apply_catalog
+                "ApplyCatalog", message(catalog_pb2.ApplyCatalogRequest), services.catalog.apply_catalog
             ),
-            "GetCatalog": unary("GetCatalog", catalog_pb2.GetCatalogRequest, services.catalog.get_catalog),
+            "GetCatalog": unary(
+                "GetCatalog", message(catalog_pb2.GetCatalogRequest), services.catalog.get_catalog
+            ),
         },
         "meterline.v1.SpendService": {
-            "GetSpend": unary("GetSpend", spend_pb2.GetSpendRequest, services.spend.get_spend),
-            "ListSpend": unary("ListSpend", spend_pb2.ListSpendRequest, services.spend.list_spend),
+            "GetSpend": unary("GetSpend", message(spend_pb2.GetSpendRequest), services.spend.get_spend),
+            "ListSpend": unary("ListSpend", message(spend_pb2.ListSpendRequest), services.spend.list_spend),
         },
         "meterline.v1.BillingService": {
             "ListLineItems": unary(
-                "ListLineItems", billing_pb2.ListLineItemsRequest, services.billing.list_line_items
+                "ListLineItems", message(billing_pb2.ListLineItemsRequest), services.billing.list_line_items
             ),
         },
     }

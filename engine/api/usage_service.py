@@ -2,34 +2,27 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from typing import cast
 
 import grpc
+import numpy as np
 
 from engine.api.rpc import Call
-from engine.errors import (
-    FieldMistake,
-    InvalidRequestError,
-    MeterlineError,
-    StoreUnavailableError,
-    TooManyStreamsError,
-)
+from engine.errors import MeterlineError, StoreUnavailableError, TooManyStreamsError
 from engine.metrics import METRICS
 from engine.times import to_timestamp
-from engine.usage.committer import Committer, Recorded
-from ingest import Admission, Limits, Outcome, Problem, Verdict
+from engine.usage.committer import Recorded
+from engine.usage.intake import Intake
+from ingest import RequestKind, Verdict
 from meterline.v1 import usage_pb2
 from meterline.v1.usage_pb2 import (
     EventProblem,
-    RecordUsageRequest,
     RecordUsageResponse,
-    StreamUsageRequest,
     StreamUsageResponse,
-    UsageEvent,
 )
 
 # Longer than any healthy insert; a caller that waits longer does better to ask again.
@@ -49,31 +42,20 @@ class _Verdicts:
 
 
 class UsageService:
-    """Takes usage events."""
+    """Takes usage events. Requests stay bytes up to the intake."""
 
-    def __init__(
-        self,
-        committer: Committer,
-        limits: Limits,
-        admission_for: Callable[[str], Admission],
-        now_us: Callable[[], int],
-    ) -> None:
-        self._committer = committer
-        self._limits = limits
-        self._admission_for = admission_for
-        self._now_us = now_us
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
         self._stream_places = threading.BoundedSemaphore(STREAMS_MAX)
 
-    def record_usage(self, request: RecordUsageRequest, call: Call) -> RecordUsageResponse:
-        recorded = _wait(self._submit(request.events, call))
-        answer = _answer(recorded.outcomes)
+    def record_usage(self, request: bytes, call: Call) -> RecordUsageResponse:
+        recorded = _wait(self._intake.submit(call.tenant, RequestKind.RECORD, request))
+        answer = _answer(recorded)
         return RecordUsageResponse(
             verdicts=answer.verdicts, problems=answer.problems, as_of=to_timestamp(recorded.as_of_us)
         )
 
-    def stream_usage(
-        self, requests: Iterator[StreamUsageRequest], call: Call
-    ) -> Iterator[StreamUsageResponse]:
+    def stream_usage(self, requests: Iterator[bytes], call: Call) -> Iterator[StreamUsageResponse]:
         """Reads ahead up to a window, so that the inserts of one stream overlap with its requests."""
         if not self._stream_places.acquire(blocking=False):
             raise TooManyStreamsError(
@@ -85,10 +67,8 @@ class UsageService:
         finally:
             self._stream_places.release()
 
-    def _acknowledge(
-        self, requests: Iterator[StreamUsageRequest], call: Call
-    ) -> Iterator[StreamUsageResponse]:
-        window: queue.Queue[tuple[int, Future[Recorded]] | Exception | None] = queue.Queue(_STREAM_WINDOW)
+    def _acknowledge(self, requests: Iterator[bytes], call: Call) -> Iterator[StreamUsageResponse]:
+        window: queue.Queue[Future[Recorded] | Exception | None] = queue.Queue(_STREAM_WINDOW)
         closed = threading.Event()
 
         def read() -> None:
@@ -97,7 +77,7 @@ class UsageService:
                 for request in requests:
                     if closed.is_set():
                         return
-                    _put(window, (request.sequence, self._submit(request.events, call)), closed)
+                    _put(window, self._intake.submit(call.tenant, RequestKind.STREAM, request), closed)
             except (MeterlineError, grpc.RpcError) as error:
                 end = error if isinstance(error, MeterlineError) else None
             _put(window, end, closed)
@@ -108,11 +88,10 @@ class UsageService:
             while (entry := window.get()) is not None:
                 if isinstance(entry, Exception):
                     raise entry
-                sequence, future = entry
-                recorded = _wait(future)
-                answer = _answer(recorded.outcomes)
+                recorded = _wait(entry)
+                answer = _answer(recorded)
                 yield StreamUsageResponse(
-                    sequence=sequence,
+                    sequence=recorded.sequence,
                     verdicts=answer.verdicts,
                     problems=answer.problems,
                     as_of=to_timestamp(recorded.as_of_us),
@@ -120,22 +99,10 @@ class UsageService:
         finally:
             closed.set()
 
-    def _submit(self, events: Sequence[UsageEvent], call: Call) -> "Future[Recorded]":
-        events_max = self._limits.request_events_max
-        if not 1 <= len(events) <= events_max:
-            raise InvalidRequestError(
-                FieldMistake(
-                    "events", f"has {len(events)} events: send 1 to {events_max} (request_events_max)"
-                )
-            )
-        return self._committer.submit(
-            self._admission_for(call.tenant).admit(call.tenant, events, self._now_us())
-        )
-
 
 def _put(
-    window: "queue.Queue[tuple[int, Future[Recorded]] | Exception | None]",
-    entry: tuple[int, "Future[Recorded]"] | Exception | None,
+    window: "queue.Queue[Future[Recorded] | Exception | None]",
+    entry: "Future[Recorded] | Exception | None",
     closed: threading.Event,
 ) -> None:
     """Waits for a place in the window, unless the stream has ended."""
@@ -156,24 +123,19 @@ def _wait(future: "Future[Recorded]") -> Recorded:
         ) from error
 
 
-def _answer(outcomes: Sequence[Outcome]) -> _Verdicts:
-    verdicts: list[Verdict] = []
-    problems: list[EventProblem] = []
-    for index, outcome in enumerate(outcomes):
-        if isinstance(outcome, Problem):
-            verdicts.append(outcome.verdict)
-            problems.append(
-                EventProblem(
-                    index=index,
-                    field=outcome.field,
-                    reason=cast("usage_pb2.ProblemReason", outcome.reason),
-                    retryable=outcome.retryable,
-                    message=outcome.message,
-                )
-            )
-        else:
-            verdicts.append(outcome)
+def _answer(recorded: Recorded) -> _Verdicts:
+    problems = [
+        EventProblem(
+            index=index,
+            field=problem.field,
+            reason=cast("usage_pb2.ProblemReason", problem.reason),
+            retryable=problem.retryable,
+            message=problem.message,
+        )
+        for index, problem in recorded.problems
+    ]
+    counts = np.bincount(recorded.verdicts, minlength=len(Verdict) + 1)
     for verdict in Verdict:
-        METRICS.events.labels(verdict.name.lower()).inc(verdicts.count(verdict))
+        METRICS.events.labels(verdict.name.lower()).inc(int(counts[verdict]))
     # The numbers of the two enums are the same; a test holds it.
-    return _Verdicts(cast("list[usage_pb2.Verdict]", verdicts), problems)
+    return _Verdicts(cast("list[usage_pb2.Verdict]", recorded.verdicts.tolist()), problems)

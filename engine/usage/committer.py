@@ -1,44 +1,74 @@
-"""Group commit: requests that arrive while an insert runs share the next one.
+"""Group commit: groups that are admitted while an insert runs share the next one.
 
 Rules:
 1. A request is answered only after all its new events are durable.
 2. One thread compares, stamps and inserts, so two requests can't both find an event new.
-3. A failed insert fails every request of its group; they are sent again by their callers, and what was stored
+3. A failed insert fails every request of its groups; they are sent again by their callers, and what was stored
    all the same collapses with the retry.
-4. What waits is bounded; beyond it a request is refused at once, before any work.
+4. What waits here is bounded by who puts it in (engine.usage.intake).
 5. Draining stores what waits, then refuses.
 """
 
 import threading
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+import numpy as np
+import pyarrow as pa
 import structlog
+from numpy.typing import NDArray
 
-from engine.errors import QueueFullError, RetryLaterError, StoreUnavailableError
+from engine.errors import RetryLaterError, StoreUnavailableError
 from engine.metrics import METRICS
-from ingest import Event, HotWindow, IngestClock, Limits, Outcome, Problem, Sink, partition_batches
+from ingest import (
+    ID_REUSED,
+    Admitted,
+    Fingerprints,
+    HotWindow,
+    IngestClock,
+    Limits,
+    Problem,
+    Sink,
+    Verdict,
+    partition_batches,
+)
 
 _log = structlog.get_logger(__name__)
-_RETRY_AFTER_MS = 200
-
-Entries = Sequence[Event | Problem]
+RETRY_AFTER_MS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What became of a request: an outcome for each entry, and a watermark that includes its events."""
+    """What became of a request: a verdict for each event, the problems by index, and a watermark that includes
+    its events.
+    """
 
-    outcomes: list[Outcome]
+    sequence: int
+    verdicts: NDArray[np.uint8]
+    problems: list[tuple[int, Problem]]
     as_of_us: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
-    entries: Entries
-    done: "Future[Recorded]" = field(default_factory=Future)
+class Request:
+    """One request of a group: who waits for it, and how many of the group's rows are its own."""
+
+    done: "Future[Recorded]"
+    rows: int
+    sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Requests that were admitted together. Their rows follow each other, `rows` in all."""
+
+    admitted: Admitted
+    fingerprints: Fingerprints
+    requests: Sequence[Request]
+    rows: int
 
 
 class Committer:
@@ -52,90 +82,114 @@ class Committer:
         self._clock = clock
         self._limits = limits
         self._now_us = now_us
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[Group] = deque()
         self._waiting_events = 0
         self._open = True
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="meterline-committer", daemon=True)
 
+    @property
+    def waiting_events(self) -> int:
+        """Events that wait for the next insert."""
+        return self._waiting_events
+
     def start(self) -> None:
         self._thread.start()
 
-    def submit(self, entries: Entries) -> "Future[Recorded]":
-        """Queues a request. The future ends after its events are durable, or with a RetryLaterError.
+    def put(self, group: Group) -> None:
+        """Queues a group. Its requests end after their events are durable, or with a RetryLaterError.
 
         Raises:
-            QueueFullError: the queue holds `queue_events_max`.
             StoreUnavailableError: the engine is shutting down.
         """
-        waiting = _Waiting(entries)
         with self._changed:
             if not self._open:
-                raise StoreUnavailableError("the engine is shutting down", retry_after_ms=_RETRY_AFTER_MS)
-            if self._waiting_events + len(entries) > self._limits.queue_events_max:
-                raise QueueFullError(
-                    f"{self._waiting_events} events wait for the usage store; "
-                    f"queue_events_max is {self._limits.queue_events_max}",
-                    retry_after_ms=_RETRY_AFTER_MS,
-                )
-            self._waiting.append(waiting)
-            self._waiting_events += len(entries)
+                raise StoreUnavailableError("the engine is shutting down", retry_after_ms=RETRY_AFTER_MS)
+            self._waiting.append(group)
+            self._waiting_events += group.rows
             METRICS.queue_events.set(self._waiting_events)
             self._changed.notify()
-        return waiting.done
 
     def drain(self) -> None:
-        """Stores what waits, then ends the thread. Later requests are refused."""
+        """Stores what waits, then ends the thread. Later groups are refused."""
         with self._changed:
             self._open = False
             self._changed.notify()
         self._thread.join()
 
     def _run(self) -> None:
-        while group := self._next_group():
+        while groups := self._next_groups():
             try:
-                self._commit(group)
+                self._commit(groups)
             except Exception as error:  # noqa: BLE001 - see below
                 # The thread must outlive whatever one group runs into, and no caller may wait for ever.
                 if not isinstance(error, RetryLaterError):
                     _log.exception("group commit failed")
-                for waiting in group:
-                    waiting.done.set_exception(error)
+                for request in (request for group in groups for request in group.requests):
+                    if not request.done.done():
+                        request.done.set_exception(error)
 
-    def _next_group(self) -> list[_Waiting]:
+    def _next_groups(self) -> list[Group]:
         with self._changed:
             while self._open and not self._waiting:
                 self._changed.wait()
-            group: list[_Waiting] = []
-            events = 0
+            groups: list[Group] = []
+            rows = 0
             while self._waiting:
-                events += len(self._waiting[0].entries)
-                if group and events > self._limits.insert_events_max:
+                rows += self._waiting[0].rows
+                if groups and rows > self._limits.insert_events_max:
                     break
-                group.append(self._waiting.popleft())
-            self._waiting_events -= sum(len(waiting.entries) for waiting in group)
+                groups.append(self._waiting.popleft())
+            self._waiting_events -= sum(group.rows for group in groups)
             METRICS.queue_events.set(self._waiting_events)
-            return group
+            return groups
 
-    def _commit(self, group: Sequence[_Waiting]) -> None:
-        classified = self._window.classify([waiting.entries for waiting in group])
-        if classified.fresh:
-            self._store(classified.fresh)
+    def _commit(self, groups: Sequence[Group]) -> None:
+        events = pa.concat_batches([group.admitted.events for group in groups])
+        fingerprints = Fingerprints.join([group.fingerprints for group in groups])
+        verdicts = self._window.classify(fingerprints)
+        fresh = np.flatnonzero(verdicts == Verdict.ACCEPTED)
+        if len(fresh) == len(verdicts) > 0:
+            self._store(events, fingerprints)
+        elif len(fresh):
+            self._store(events.take(pa.array(fresh)), fingerprints.take(fresh))
         as_of_us = self._clock.watermark(self._now_us())
-        for waiting, outcomes in zip(group, classified.outcomes, strict=True):
-            waiting.done.set_result(Recorded(outcomes, as_of_us))
+        first = 0
+        for group in groups:
+            last = first + len(group.fingerprints)
+            _answer(group, verdicts[first:last], as_of_us)
+            first = last
 
-    def _store(self, events: Sequence[Event]) -> None:
+    def _store(self, events: pa.RecordBatch, fingerprints: Fingerprints) -> None:
         stamp_us = self._clock.begin(self._now_us())
         try:
-            for batch in partition_batches(events, stamp_us):
+            for batch, rows in partition_batches(events, stamp_us):
                 with METRICS.insert_duration_seconds.time():
                     self._sink.insert(batch)
-                self._window.remember(batch.events)
-                METRICS.inserted_events.inc(len(batch.events))
+                self._window.remember(fingerprints.take(rows))
+                METRICS.inserted_events.inc(len(rows))
         except StoreUnavailableError:
             METRICS.failed_inserts.inc()
             _log.warning("insert failed", events=len(events), exc_info=True)
             raise
         finally:
             self._clock.end(stamp_us)
+
+
+def _answer(group: Group, verdicts: NDArray[np.uint8], as_of_us: int) -> None:
+    """Ends the group's requests; `verdicts` are those of its admitted events."""
+    places = group.admitted.places
+    every = np.full(group.rows, Verdict.REJECTED, np.uint8)
+    every[places] = verdicts
+    problems = group.admitted.problems | dict.fromkeys(
+        places[verdicts == Verdict.CONFLICT].tolist(), ID_REUSED
+    )
+    bad = sorted(problems)
+    first = 0
+    for request in group.requests:
+        last = first + request.rows
+        found = [
+            (row - first, problems[row]) for row in bad[bisect_left(bad, first) : bisect_left(bad, last)]
+        ]
+        request.done.set_result(Recorded(request.sequence, every[first:last], found, as_of_us))
+        first = last

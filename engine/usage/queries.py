@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.usage.schema import EVENTS_TABLE
-from ingest import QUANTITY_PATTERN
+from ingest import EVENT_SCHEMA, QUANTITY_PATTERN
 
 Parameters = dict[str, object]
 
@@ -119,9 +119,9 @@ def latest_stamp_query() -> Query:
 
 def recent_events_query(rows_max: int) -> Query:
     """The events ingested last, oldest of them first, to warm the hot window."""
+    columns = ", ".join(EVENT_SCHEMA.names)
+    newest = f"SELECT {columns}, ingested_at FROM {EVENTS_TABLE} ORDER BY ingested_at DESC LIMIT {{rows_max:UInt64}}"  # noqa: S608
     return Query(
-        "SELECT tenant, event_id, event_type, customer_id, toUnixTimestamp64Micro(event_time),"  # noqa: S608
-        f" mapKeys(properties), mapValues(properties) FROM {EVENTS_TABLE}"
-        " ORDER BY ingested_at DESC LIMIT {rows_max:UInt64}",
+        f"SELECT {columns} FROM ({newest}) ORDER BY ingested_at",  # noqa: S608
         {"rows_max": rows_max},
     )

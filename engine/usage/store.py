@@ -20,24 +20,12 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from engine.errors import StartupError, StoreUnavailableError
 from engine.usage.queries import Query, latest_stamp_query, recent_events_query
 from engine.usage.schema import EVENTS_TABLE, SCHEMA
-from ingest import Event, EventBatch
+from ingest import EVENT_SCHEMA, EventBatch
 
 # As many reads at once as two cores and a waiting disk make use of.
 _READERS = 4
 _RETRY_AFTER_MS = 1_000
 _READ_SETTINGS = {"do_not_merge_across_partitions_select_final": 1}
-
-_ARROW_SCHEMA = pa.schema(
-    [
-        ("tenant", pa.string()),
-        ("customer_id", pa.string()),
-        ("event_type", pa.string()),
-        ("event_time", pa.timestamp("us", "UTC")),
-        ("event_id", pa.string()),
-        ("ingested_at", pa.timestamp("us", "UTC")),
-        ("properties", pa.map_(pa.string(), pa.string())),
-    ]
-)
 
 Row = tuple[object, ...]
 
@@ -100,13 +88,8 @@ class UsageStore:
         Raises:
             StoreUnavailableError: the store does not answer.
         """
-        with self._reader() as reader:
-            try:
-                result = reader.query(query.sql, parameters=query.parameters, settings=_READ_SETTINGS)
-            except (ClickHouseError, OSError) as error:
-                raise StoreUnavailableError(
-                    f"the usage store refused a read: {_first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
-                ) from error
+        with self._reader() as reader, _reading():
+            result = reader.query(query.sql, parameters=query.parameters, settings=_READ_SETTINGS)
         return [tuple(row) for row in result.result_rows]
 
     def latest_stamp_us(self) -> int:
@@ -114,10 +97,13 @@ class UsageStore:
         ((stamp_us,),) = self.query(latest_stamp_query())
         return int(str(stamp_us))
 
-    def recent_events(self, events_max: int) -> list[Event]:
-        """The events ingested last, oldest of them first."""
-        rows = self.query(recent_events_query(events_max))
-        return [_event(row) for row in reversed(rows)]
+    def recent_events(self, events_max: int) -> pa.RecordBatch:
+        """The events ingested last (EVENT_SCHEMA), oldest of them first; one that was retried may be there twice."""
+        query = recent_events_query(events_max)
+        with self._reader() as reader, _reading():
+            table = reader.query_arrow(query.sql, parameters=query.parameters, use_strings=True)
+        columns = table.select(EVENT_SCHEMA.names).cast(EVENT_SCHEMA).combine_chunks().to_batches()
+        return columns[0] if columns else pa.RecordBatch.from_pylist([], EVENT_SCHEMA)
 
     @contextlib.contextmanager
     def _reader(self) -> Iterator[Client]:
@@ -132,33 +118,20 @@ def _embedded_client(path: Path) -> Client:
     return clickhouse_connect.get_client(interface="chdb", path=str(path))
 
 
+@contextlib.contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except (ClickHouseError, OSError) as error:
+        raise StoreUnavailableError(
+            f"the usage store refused a read: {_first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
+        ) from error
+
+
 def _to_arrow(batch: EventBatch) -> pa.Table:
-    events = batch.events
-    columns = [
-        [event.tenant for event in events],
-        [event.customer_id for event in events],
-        [event.event_type for event in events],
-        [event.event_time_us for event in events],
-        [event.event_id for event in events],
-        [batch.ingested_at_us] * len(events),
-        [event.properties for event in events],
-    ]
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, _ARROW_SCHEMA, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=_ARROW_SCHEMA)
-
-
-def _event(row: Row) -> Event:
-    tenant, event_id, event_type, customer_id, event_time_us, keys, values = row
-    if not isinstance(keys, list | tuple) or not isinstance(values, list | tuple):
-        raise TypeError("the usage store returned properties that are no lists")
-    return Event(
-        str(tenant),
-        str(event_id),
-        str(event_type),
-        str(customer_id),
-        int(str(event_time_us)),
-        tuple(zip(keys, values, strict=True)),
-    )
+    stamp = pa.scalar(batch.ingested_at_us, pa.timestamp("us", "UTC"))
+    stamps = pa.repeat(stamp, len(batch.events))
+    return pa.Table.from_batches([batch.events]).append_column("ingested_at", stamps)
 
 
 def _first_line(error: Exception) -> str:

@@ -16,7 +16,7 @@ GENERATED = ROOT / "meterline" / "v1"
 # What a package may import besides itself and the standard library.
 ALLOWED = {
     "meterline": {"grpc", "google"},
-    "ingest": {"meterline", "google"},
+    "ingest": {"meterline", "google", "numpy", "ptars", "pyarrow"},
     "rating": {"numpy", "iso4217"},
 }
 # Imports that have one home each.

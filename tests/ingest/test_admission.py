@@ -3,9 +3,11 @@
 import datetime as dt
 
 import pytest
+from admission_oracle import Row
+from event_columns import admit
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from ingest import Admission, Event, Limits, Problem, Reason, Verdict
+from ingest import Admission, Limits, Problem, Reason, Verdict
 from meterline.v1 import usage_pb2
 from meterline.v1.usage_pb2 import PropertyValue, UsageEvent
 
@@ -31,14 +33,14 @@ def _event(**changes):
 
 
 def _admit(**changes):
-    (entry,) = ADMISSION.admit("t1", [_event(**changes)], NOW_US)
+    (entry,) = admit(ADMISSION, "t1", [_event(**changes)], NOW_US)
     return entry
 
 
 def test_a_sound_event_is_admitted_with_its_properties_as_sorted_text():
     """Ids and time as sent; properties sorted by key, quantities as plain text."""
     event = _admit()
-    assert isinstance(event, Event)
+    assert isinstance(event, Row)
     assert (event.tenant, event.event_id, event.event_type, event.customer_id) == (
         "t1",
         "e1",
@@ -60,7 +62,7 @@ def test_an_empty_id_is_missing(field):
 @pytest.mark.parametrize("field", ["event_id", "customer_id"])
 def test_an_id_may_have_128_bytes_and_not_129(field):
     """The bound counts bytes of UTF-8, not characters: 32 emoji of 4 bytes fit."""
-    assert isinstance(_admit(**{field: "\N{ROCKET}" * 32}), Event)
+    assert isinstance(_admit(**{field: "\N{ROCKET}" * 32}), Row)
     problem = _admit(**{field: "\N{ROCKET}" * 32 + "x"})
     assert (problem.field, problem.reason) == (field, Reason.TOO_LONG)
     assert "129" in problem.message
@@ -157,7 +159,7 @@ def test_a_label_may_be_any_text():
 
 def test_an_event_without_the_metered_property_is_admitted():
     """It adds nothing to that meter, and may matter to another."""
-    assert isinstance(_admit(properties={}), Event)
+    assert isinstance(_admit(properties={}), Row)
 
 
 def test_a_property_without_a_value_is_missing_it():
@@ -181,8 +183,8 @@ def test_long_keys_and_values_are_rejected(key, value):
 
 def test_one_bad_event_touches_no_other():
     """Each event of a batch stands alone."""
-    entries = ADMISSION.admit("t1", [_event(), _event(event_id=""), _event(event_id="e2")], NOW_US)
-    assert [type(entry) for entry in entries] == [Event, Problem, Event]
+    entries = admit(ADMISSION, "t1", [_event(), _event(event_id=""), _event(event_id="e2")], NOW_US)
+    assert [type(entry) for entry in entries] == [Row, Problem, Row]
 
 
 def test_verdicts_and_reasons_have_the_numbers_of_the_wire():
@@ -203,6 +205,8 @@ def test_limits_that_contradict_each_other_are_refused():
         Limits(request_events_max=60_000)
     with pytest.raises(ValueError, match="id_bytes_max must be at least 1"):
         Limits(id_bytes_max=0)
+    with pytest.raises(ValueError, match="request_bytes_max must not be greater than queue_bytes_max"):
+        Limits(queue_bytes_max=1_000_000)
 
 
 def test_the_instant_of_these_tests_is_what_the_comment_says():

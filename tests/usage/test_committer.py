@@ -4,12 +4,23 @@ import itertools
 import threading
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
-from engine.errors import QueueFullError, StoreUnavailableError
+from engine.errors import InvalidRequestError, QueueFullError, StoreUnavailableError
 from engine.usage.committer import Committer
-from ingest import Event, HotWindow, IngestClock, Limits, Problem, Reason, Verdict
+from engine.usage.intake import Intake
+from ingest import Admission, Fingerprinter, HotWindow, IngestClock, Limits, Reason, RequestKind, Verdict
+from meterline.v1.usage_pb2 import PropertyValue, RecordUsageRequest, UsageEvent
 
-LIMITS = Limits(request_events_max=10, insert_events_max=10, queue_events_max=20, hot_window_events_max=1_000)
+LIMITS = Limits(
+    request_events_max=10,
+    insert_events_max=10,
+    queue_events_max=20,
+    hot_window_events_max=1_000,
+    request_bytes_max=10_000,
+    queue_bytes_max=10_000,
+)
+ADMISSION = Admission(LIMITS, {"call": frozenset()})
 _ticks = itertools.count(1_000)
 
 
@@ -29,7 +40,7 @@ class Sink:
         if self.failures:
             self.failures -= 1
             raise StoreUnavailableError("no store", retry_after_ms=1)
-        self.stored.append([event.event_id for event in batch.events])
+        self.stored.append(batch.events.column("event_id").to_pylist())
 
 
 @pytest.fixture
@@ -37,111 +48,183 @@ def sink():
     return Sink()
 
 
+class Path:
+    """Intake and committer, as the engine joins them."""
+
+    def __init__(self, sink):
+        self.committer = Committer(sink, HotWindow(1_000), IngestClock(0), LIMITS, lambda: next(_ticks))
+        self.intake = Intake(
+            self.committer, lambda _tenant: ADMISSION, Fingerprinter(b"s"), LIMITS, lambda: 1_000_000
+        )
+        self.committer.start()
+        self.intake.start()
+
+    def submit(self, events):
+        return self.intake.submit("t1", RequestKind.RECORD, _bytes(events))
+
+    def drain(self):
+        self.intake.drain()
+        self.committer.drain()
+
+
 @pytest.fixture
-def committer(sink):
-    made = Committer(sink, HotWindow(1_000), IngestClock(0), LIMITS, lambda: next(_ticks))
-    made.start()
+def path(sink):
+    made = Path(sink)
     yield made
     sink.open.set()
     made.drain()
 
 
+def _bytes(events):
+    return RecordUsageRequest(events=events).SerializeToString()
+
+
 def _events(*ids, tokens="1"):
-    return [Event("t1", event_id, "call", "acme", 1, (("tokens", tokens),)) for event_id in ids]
+    return [
+        UsageEvent(
+            event_id=event_id,
+            event_type="call",
+            customer_id="acme",
+            event_time=Timestamp(seconds=1),
+            properties={"tokens": PropertyValue(string_value=tokens)},
+        )
+        for event_id in ids
+    ]
 
 
-def test_a_request_is_answered_after_its_events_are_stored(committer, sink):
+def _verdicts(future):
+    return [Verdict(number) for number in future.result(30).verdicts.tolist()]
+
+
+def test_a_request_is_answered_after_its_events_are_stored(path, sink):
     """Held at the store, there is no answer; then there is, with a watermark."""
     sink.open.clear()
-    future = committer.submit(_events("a", "b"))
+    future = path.submit(_events("a", "b"))
     assert sink.entered.acquire(timeout=30)
     assert not future.done()
     sink.open.set()
-    assert future.result(30).outcomes == [Verdict.ACCEPTED, Verdict.ACCEPTED]
+    assert _verdicts(future) == [Verdict.ACCEPTED, Verdict.ACCEPTED]
     assert sink.stored == [["a", "b"]]
 
 
-def test_requests_that_arrive_during_an_insert_share_the_next(committer, sink):
+def test_requests_that_arrive_during_an_insert_share_the_next(path, sink):
     """Three requests, two inserts."""
     sink.open.clear()
-    first = committer.submit(_events("a"))
+    first = path.submit(_events("a"))
     assert sink.entered.acquire(timeout=30)
-    others = [committer.submit(_events(each)) for each in ("b", "c")]
+    others = [path.submit(_events(each)) for each in ("b", "c")]
     sink.open.set()
     for future in (first, *others):
         future.result(30)
     assert sink.stored == [["a"], ["b", "c"]]
 
 
-def test_the_same_event_in_two_waiting_requests_is_stored_once(committer, sink):
+def test_the_same_event_in_two_waiting_requests_is_stored_once(path, sink):
     """The second is a duplicate, answered no sooner than the first is durable."""
     sink.open.clear()
-    blocker = committer.submit(_events("x"))
+    blocker = path.submit(_events("x"))
     assert sink.entered.acquire(timeout=30)
-    first, second = committer.submit(_events("a")), committer.submit(_events("a"))
+    first, second = path.submit(_events("a")), path.submit(_events("a"))
     sink.open.set()
     blocker.result(30)
-    assert first.result(30).outcomes == [Verdict.ACCEPTED]
-    assert second.result(30).outcomes == [Verdict.DUPLICATE]
+    assert _verdicts(first) == [Verdict.ACCEPTED]
+    assert _verdicts(second) == [Verdict.DUPLICATE]
     assert sink.stored == [["x"], ["a"]]
 
 
-def test_a_failed_insert_is_no_ack_and_its_retry_is_stored(committer, sink):
+def test_a_failed_insert_is_no_ack_and_its_retry_is_stored(path, sink):
     """The caller learns to retry; the retry is accepted, not a duplicate of nothing."""
     sink.failures = 1
     with pytest.raises(StoreUnavailableError, match="no store"):
-        committer.submit(_events("a")).result(30)
-    assert committer.submit(_events("a")).result(30).outcomes == [Verdict.ACCEPTED]
+        path.submit(_events("a")).result(30)
+    assert _verdicts(path.submit(_events("a"))) == [Verdict.ACCEPTED]
     assert sink.stored == [["a"]]
 
 
-def test_bad_events_and_duplicates_need_no_insert(committer, sink):
-    """Each entry has its own outcome, in order."""
-    committer.submit(_events("a")).result(30)
-    problem = Problem("event_id", Reason.MISSING, "event_id is empty")
-    reused = _events("a", tokens="2")
-    outcomes = committer.submit([problem, *_events("a"), *reused]).result(30).outcomes
-    assert outcomes[0] is problem
-    assert outcomes[1] is Verdict.DUPLICATE
-    assert outcomes[2].reason is Reason.ID_REUSED
+def test_bad_events_and_duplicates_need_no_insert(path, sink):
+    """Each event has its own verdict, in order, and its own problem."""
+    path.submit(_events("a")).result(30)
+    recorded = path.submit([*_events(""), *_events("a"), *_events("a", tokens="2")]).result(30)
+    assert recorded.verdicts.tolist() == [Verdict.REJECTED, Verdict.DUPLICATE, Verdict.CONFLICT]
+    assert [(index, problem.reason) for index, problem in recorded.problems] == [
+        (0, Reason.MISSING),
+        (2, Reason.ID_REUSED),
+    ]
     assert sink.stored == [["a"]]
 
 
-def test_a_full_queue_refuses_at_once_and_recovers(committer, sink):
+def test_requests_that_wait_together_get_their_own_answers(path, sink):
+    """Bad events, bytes that are no message, an empty request and one that is too large, side by side."""
+    sink.open.clear()
+    blocker = path.submit(_events("x"))
+    assert sink.entered.acquire(timeout=30)
+    mixed = path.submit([*_events("a"), *_events("")])
+    broken = path.intake.submit("t1", RequestKind.RECORD, b"\xff\xff\xff")
+    empty, large = path.submit([]), path.submit(_events(*map(str, range(11))))
+    last = path.submit([*_events(""), *_events("b", "a")])
+    for bad, text in (
+        (broken, "no meterline.v1.RecordUsageRequest"),
+        (empty, "has 0 events"),
+        (large, "11 events"),
+    ):
+        with pytest.raises(InvalidRequestError, match=text):
+            bad.result(30)
+    sink.open.set()
+    blocker.result(30)
+    assert _verdicts(mixed) == [Verdict.ACCEPTED, Verdict.REJECTED]
+    assert _verdicts(last) == [Verdict.REJECTED, Verdict.ACCEPTED, Verdict.DUPLICATE]
+    assert [index for index, _ in last.result(30).problems] == [0]
+    assert sink.stored == [["x"], ["a", "b"]]
+
+
+def test_a_full_queue_refuses_at_once_and_recovers(path, sink):
     """Twenty events may wait; the next request is told to come back, and can."""
     sink.open.clear()
-    running = committer.submit(_events("x"))
+    running = path.submit(_events("x"))
     assert sink.entered.acquire(timeout=30)
-    waiting = [committer.submit(_events(*(f"{i}-{j}" for j in range(10)))) for i in range(2)]
+    waiting = [path.submit(_events(*(f"{i}-{j}" for j in range(10)))) for i in range(2)]
     with pytest.raises(QueueFullError, match="queue_events_max is 20") as refused:
-        committer.submit(_events("late"))
+        path.submit(_events("late")).result(30)
     assert refused.value.retry_after_ms > 0
     sink.open.set()
     for future in (running, *waiting):
         future.result(30)
-    assert committer.submit(_events("late")).result(30).outcomes == [Verdict.ACCEPTED]
+    assert _verdicts(path.submit(_events("late"))) == [Verdict.ACCEPTED]
+
+
+def test_a_queue_full_of_bytes_refuses_at_once_and_recovers(path, sink):
+    """10,000 bytes may be held, answered requests no longer among them."""
+    sink.open.clear()
+    fat = [_events(f"{i}", tokens="9" * 900) for i in range(11)]
+    held = [path.submit(events) for events in fat[:10]]
+    with pytest.raises(QueueFullError, match="queue_bytes_max is 10000") as refused:
+        path.submit(fat[10])
+    assert refused.value.retry_after_ms > 0
+    sink.open.set()
+    for future in held:
+        future.result(30)
+    assert _verdicts(path.submit(fat[10])) == [Verdict.ACCEPTED]
 
 
 def test_draining_stores_what_waits_and_refuses_what_comes_after(sink):
     """Nothing that was taken in is dropped at shutdown."""
-    committer = Committer(sink, HotWindow(1_000), IngestClock(0), LIMITS, lambda: next(_ticks))
-    committer.start()
+    path = Path(sink)
     sink.open.clear()
-    futures = [committer.submit(_events(each)) for each in ("a", "b", "c")]
-    drain = threading.Thread(target=committer.drain)
+    futures = [path.submit(_events(each)) for each in ("a", "b", "c")]
+    drain = threading.Thread(target=path.drain)
     drain.start()
     sink.open.set()
     drain.join(30)
     assert sorted(itertools.chain(*sink.stored)) == ["a", "b", "c"]
     assert all(future.done() for future in futures)
     with pytest.raises(StoreUnavailableError, match="shutting down"):
-        committer.submit(_events("d"))
+        path.submit(_events("d"))
 
 
-def test_an_unexpected_error_reaches_its_callers_and_the_next_group_is_stored(sink, committer):
+def test_an_unexpected_error_reaches_its_callers_and_the_next_group_is_stored(sink, path):
     """One bug must not hang every producer."""
     sink.insert, insert = lambda _batch: (_ for _ in ()).throw(RuntimeError("a bug")), sink.insert
     with pytest.raises(RuntimeError, match="a bug"):
-        committer.submit(_events("a")).result(30)
+        path.submit(_events("a")).result(30)
     sink.insert = insert
-    assert committer.submit(_events("a")).result(30).outcomes == [Verdict.ACCEPTED]
+    assert _verdicts(path.submit(_events("a"))) == [Verdict.ACCEPTED]

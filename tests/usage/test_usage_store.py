@@ -3,10 +3,12 @@
 from decimal import Decimal
 
 import pytest
+from admission_oracle import Row
+from event_columns import columns_of, rows_of
 
 from engine.usage.queries import UsageRequest, usage_query
 from engine.usage.store import UsageStore
-from ingest import Event, partition_batches
+from ingest import partition_batches
 
 HOUR_US = 3_600_000_000
 NOVEMBER_US = 1_793_491_200_000_000  # 2026-11-01T00:00:00Z
@@ -23,11 +25,11 @@ def store(tmp_path):
 def _event(event_id, tokens="1", *, at_us=NOVEMBER_US, customer="acme", tenant="t1", **properties):
     values = {"tokens": tokens} | properties
     kept = tuple(sorted((name, value) for name, value in values.items() if value is not None))
-    return Event(tenant, event_id, "call", customer, at_us, kept)
+    return Row(tenant, event_id, "call", customer, at_us, kept)
 
 
 def _insert(store, *events, stamp_us=1):
-    for batch in partition_batches(events, stamp_us):
+    for batch, _ in partition_batches(columns_of(events), stamp_us):
         store.insert(batch)
 
 
@@ -145,7 +147,7 @@ def test_names_and_values_never_become_sql(store):
     for i, text in enumerate(nasty):
         _insert(
             store,
-            Event("t1", text, "call", text, NOVEMBER_US, ((text, text), ("tokens", "3"))),
+            Row("t1", text, "call", text, NOVEMBER_US, ((text, text), ("tokens", "3"))),
             stamp_us=i + 1,
         )
     for text in nasty:
@@ -190,7 +192,7 @@ def test_what_was_stored_is_there_after_reopening(tmp_path):
     again = UsageStore.open_embedded(tmp_path / "usage")
     try:
         assert again.latest_stamp_us() == 9
-        assert again.recent_events(10) == [_event("a", model="large"), _event("b")]
-        assert again.recent_events(1) == [_event("b")]
+        assert rows_of(again.recent_events(10)) == [_event("a", model="large"), _event("b")]
+        assert rows_of(again.recent_events(1)) == [_event("b")]
     finally:
         again.close()

@@ -1,0 +1,206 @@
+"""Properties as columns: sorted by key, each value as its canonical text, and the entries that break a rule.
+
+Rules:
+1. Within an event properties are sorted by the bytes of their key; of a key that is sent twice the last stands,
+   as in every protobuf map.
+2. Texts: a string as it is, an integer's digits, true or false, and a double's shortest form that reads back as
+   the same double, without an exponent.
+3. The first broken rule of the first bad property is the event's problem.
+"""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ingest.columns import PROPERTIES, offsets_of
+from ingest.event import QUANTITY_PATTERN, Problem, Reason
+from ingest.limits import Limits
+
+
+class Broken(enum.IntEnum):
+    """The rules of one property, in the order in which they are reported."""
+
+    NONE = 0
+    EMPTY_KEY = 1
+    LONG_KEY = 2
+    NO_VALUE = 3
+    NOT_FINITE = 4
+    LONG_VALUE = 5
+    NOT_DECIMAL = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Properties:
+    """Of n events: `offsets` n + 1 places of entries; `keys`, `texts` and `broken` have one entry for each.
+
+    `texts` is null where there is no value, `doubles` where the value is none.
+    """
+
+    offsets: NDArray[np.int32]
+    keys: pa.StringArray
+    texts: pa.StringArray
+    doubles: pa.Array
+    broken: NDArray[np.uint8]
+
+    @property
+    def counts(self) -> NDArray[np.int32]:
+        return np.diff(self.offsets)
+
+    def as_map(self) -> pa.MapArray:
+        return pa.MapArray.from_arrays(pa.array(self.offsets), self.keys, self.texts, type=PROPERTIES)
+
+    def bad_events(self) -> NDArray[np.bool_]:
+        """Which events have a property that breaks a rule."""
+        bad = np.zeros(len(self.offsets) - 1, np.bool_)
+        places = np.flatnonzero(self.broken)
+        bad[np.searchsorted(self.offsets, places, "right") - 1] = True
+        return bad
+
+    def problem(self, event: int, limits: Limits) -> Problem:
+        """What is wrong with the properties of a bad event."""
+        first, last = self.offsets[event], self.offsets[event + 1]
+        entry = int(first + np.flatnonzero(self.broken[first:last])[0])
+        key, text = self.keys[entry].as_py(), self.texts[entry].as_py()
+        field = f"properties.{key}"
+        match Broken(self.broken[entry]):
+            case Broken.EMPTY_KEY:
+                return Problem("properties", Reason.MISSING, "a property has an empty key")
+            case Broken.LONG_KEY:
+                return too_long("properties", len(key.encode()), "property_key_bytes_max", limits)
+            case Broken.NO_VALUE:
+                return Problem(field, Reason.MISSING, "the property has no value")
+            case Broken.NOT_FINITE:
+                return Problem(field, Reason.OUT_OF_RANGE, f"{self.doubles[entry].as_py()} is not a number")
+            case Broken.LONG_VALUE:
+                return too_long(field, len(text.encode()), "property_value_bytes_max", limits)
+            case _:
+                return Problem(
+                    field,
+                    Reason.NOT_DECIMAL,
+                    f"{text[:64]!r} is not a decimal number of at most 26 integer and 12 fractional digits, "
+                    "and a meter reads it as a quantity",
+                )
+
+
+def too_long(field: str, bytes_here: int, limit: str, limits: Limits) -> Problem:
+    return Problem(field, Reason.TOO_LONG, f"has {bytes_here} bytes; {limit} is {getattr(limits, limit)}")
+
+
+def properties_of(
+    entries: pa.ListArray,
+    event_types: pa.StringArray,
+    quantities: Mapping[str, frozenset[str]],
+    limits: Limits,
+) -> Properties:
+    """Judges the properties of n events: `entries` is a list of {key, value} for each of them.
+
+    `quantities` names, for each event type, the properties that must be decimal numbers.
+    """
+    raw_keys, values = entries.values.field("key"), entries.values.field("value")
+    encoded = raw_keys.dictionary_encode()
+    codes = encoded.indices.to_numpy().astype(np.int64)
+    events = np.repeat(np.arange(len(entries)), np.diff(offsets_of(entries)))
+    order = _order(events, codes, encoded.dictionary)
+    texts, doubles = _texts(values), values.field("double_value")
+    whole = pc.is_valid(values.field("int_value"))
+    if order is not None:
+        events, codes = events[order], codes[order]
+        texts, doubles, whole = texts.take(order), doubles.take(order), whole.take(order)
+    offsets = np.searchsorted(events, np.arange(len(entries) + 1)).astype(np.int32)
+    read = _read_as_quantity(event_types, events, encoded.dictionary, codes, quantities)
+    broken = np.zeros(len(codes), np.uint8)
+    # Later rules first: an earlier one overwrites them.
+    _mark_non_decimals(broken, texts, read & ~whole.to_numpy(zero_copy_only=False))
+    lengths = pc.binary_length(texts).fill_null(0).to_numpy()
+    broken[lengths > limits.property_value_bytes_max] = Broken.LONG_VALUE
+    if doubles.null_count < len(doubles):
+        broken[pc.invert(pc.is_finite(doubles)).fill_null(False).to_numpy(zero_copy_only=False)] = (
+            Broken.NOT_FINITE
+        )
+    if texts.null_count:
+        broken[texts.is_null().to_numpy(zero_copy_only=False)] = Broken.NO_VALUE
+    key_lengths = pc.binary_length(encoded.dictionary).to_numpy()
+    broken[(key_lengths > limits.property_key_bytes_max)[codes]] = Broken.LONG_KEY
+    broken[(key_lengths == 0)[codes]] = Broken.EMPTY_KEY
+    return Properties(offsets, encoded.dictionary.take(pa.array(codes)), texts, doubles, broken)
+
+
+def _order(
+    events: NDArray[np.int64], codes: NDArray[np.int64], keys: pa.StringArray
+) -> NDArray[np.int64] | None:
+    """The entries by event and key, without those that a later one replaces; None if they are so already."""
+    ranks = np.empty(len(keys), np.int64)
+    ranks[pc.sort_indices(keys).to_numpy()] = np.arange(len(keys))
+    places = events * max(len(keys), 1) + ranks[codes]
+    if np.all(places[1:] > places[:-1]):
+        return None
+    order = np.argsort(places, kind="stable")
+    places = places[order]
+    last = np.append(places[1:] != places[:-1], [True])
+    return order if last.all() else order[last]
+
+
+def _texts(values: pa.StructArray) -> pa.StringArray:
+    strings, integers = values.field("string_value"), values.field("int_value")
+    doubles, booleans = values.field("double_value"), values.field("bool_value")
+    columns = [
+        _double_texts(column) if column is doubles else column.cast(pa.string())
+        for column in (strings, integers, doubles, booleans)
+        if column.null_count < len(column)
+    ]
+    return pc.coalesce(*columns) if columns else strings
+
+
+def _double_texts(numbers: pa.Array) -> pa.StringArray:
+    texts = numbers.cast(pa.string())
+    # Arrow and Python agree on the shortest digits; Arrow leaves out the fraction of a whole number.
+    short = pc.invert(pc.match_substring_regex(texts, "[.e]"))
+    texts = pc.if_else(short, pc.binary_join_element_wise(texts, ".0", ""), texts)
+    exponents = pc.match_substring(texts, "e").fill_null(False)
+    if not pc.any(exponents).as_py():
+        return texts
+    # Beyond 10 digits before the point or 6 zeros behind it: rare, and settled one by one.
+    plain = [format(Decimal(repr(number)), "f") for number in numbers.filter(exponents).to_pylist()]
+    return pc.replace_with_mask(texts, exponents, pa.array(plain, pa.string()))
+
+
+def _read_as_quantity(
+    event_types: pa.StringArray,
+    events: NDArray[np.int64],
+    keys: pa.StringArray,
+    codes: NDArray[np.int64],
+    quantities: Mapping[str, frozenset[str]],
+) -> NDArray[np.bool_]:
+    """Which entries a meter of their event's type reads as a quantity."""
+    types = event_types.dictionary_encode()
+    names = [quantities.get(name, frozenset()) for name in types.dictionary.to_pylist()]
+    every = sorted(frozenset[str]().union(*names))
+    found = pc.index_in(pa.array(every, pa.string()), value_set=keys).to_pylist()
+    code_of = {name: code for name, code in zip(every, found, strict=True) if code is not None}
+    read = np.zeros(len(codes), np.bool_)
+    if not code_of:
+        return read
+    wanted = [
+        type_code * len(keys) + code_of[name]
+        for type_code, these in enumerate(names)
+        for name in these
+        if name in code_of
+    ]
+    likely = np.flatnonzero(np.isin(codes, list(code_of.values())))
+    type_codes = types.indices.to_numpy().astype(np.int64)[events[likely]]
+    read[likely] = np.isin(type_codes * len(keys) + codes[likely], wanted)
+    return read
+
+
+def _mark_non_decimals(broken: NDArray[np.uint8], texts: pa.StringArray, doubtful: NDArray[np.bool_]) -> None:
+    places = np.flatnonzero(doubtful)
+    if len(places):
+        decimal = pc.match_substring_regex(texts.take(pa.array(places)), QUANTITY_PATTERN)
+        wrong = pc.invert(decimal).fill_null(False).to_numpy(zero_copy_only=False)
+        broken[places[wrong]] = Broken.NOT_DECIMAL
