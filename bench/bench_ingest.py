@@ -65,7 +65,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 100, 1_000], help="events a request")
     parser.add_argument("--requests", type=int, default=1_500, help="requests of the largest size")
     parser.add_argument("--processes", type=int, default=2, help="client processes")
-    parser.add_argument("--callers", type=int, default=16, help="callers in each of them")
+    parser.add_argument("--callers", type=int, default=32, help="callers in each of them")
     return parser.parse_args()
 
 

@@ -83,6 +83,7 @@ def raw_insert(path: Path, events: Events, count: int, block_rows: int) -> float
     import clickhouse_connect  # noqa: PLC0415 - chDB lives in this process alone
 
     from engine.usage.schema import EVENTS_TABLE, SCHEMA  # noqa: PLC0415
+    from engine.usage.store import INSERT_SETTINGS  # noqa: PLC0415
 
     client = clickhouse_connect.get_client(interface="chdb", path=str(path))
     for statement in SCHEMA:
@@ -91,7 +92,7 @@ def raw_insert(path: Path, events: Events, count: int, block_rows: int) -> float
     for first in range(0, count, block_rows):
         rows = events.rows(first, block_rows)
         began = perf_counter()
-        client.insert_arrow(EVENTS_TABLE, rows, settings={"async_insert": 0})
+        client.insert_arrow(EVENTS_TABLE, rows, settings=INSERT_SETTINGS)
         took.append(perf_counter() - began)
     client.close()
     return block_rows / median(took)

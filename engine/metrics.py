@@ -30,7 +30,16 @@ class _Metrics:
     )
     queue_events: Gauge = field(
         default_factory=lambda: Gauge(
-            "meterline_queue_events", "Events that wait for the usage store.", registry=REGISTRY
+            "meterline_queue_events",
+            "Events that are admitted and wait for the usage store.",
+            registry=REGISTRY,
+        )
+    )
+    queue_bytes: Gauge = field(
+        default_factory=lambda: Gauge(
+            "meterline_queue_bytes",
+            "Bytes of usage requests that are not answered yet.",
+            registry=REGISTRY,
         )
     )
     insert_duration_seconds: Histogram = field(

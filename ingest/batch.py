@@ -49,11 +49,13 @@ class Sink(Protocol):
 
 
 def partition_batches(
-    events: pa.RecordBatch, ingested_at_us: int
+    events: pa.RecordBatch, ingested_at_us: int, rows_max: int
 ) -> Iterator[tuple[EventBatch, NDArray[np.int64]]]:
-    """Splits events by partition, oldest month first; with each batch the rows that it took."""
+    """Splits events by partition, oldest month first, and by `rows_max`; with each batch the rows that it took."""
     months = times_us(events).view("datetime64[us]").astype("datetime64[M]").view(np.int64)
     for month in np.unique(months):
-        rows = np.flatnonzero(months == month)
-        here = events if len(rows) == len(events) else events.take(pa.array(rows))
-        yield EventBatch(here, ingested_at_us), rows
+        of_month = np.flatnonzero(months == month)
+        for first in range(0, len(of_month), rows_max):
+            rows = of_month[first : first + rows_max]
+            here = events if len(rows) == len(events) else events.take(pa.array(rows))
+            yield EventBatch(here, ingested_at_us), rows

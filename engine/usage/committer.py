@@ -134,10 +134,13 @@ class Committer:
             while self._open and not self._waiting:
                 self._changed.wait()
             groups: list[Group] = []
-            rows = 0
+            rows = column_bytes = 0
             while self._waiting:
                 rows += self._waiting[0].rows
-                if groups and rows > self._limits.insert_events_max:
+                column_bytes += self._waiting[0].admitted.events.nbytes
+                if groups and (
+                    rows > self._limits.insert_events_max or column_bytes > self._limits.insert_bytes_max
+                ):
                     break
                 groups.append(self._waiting.popleft())
             self._waiting_events -= sum(group.rows for group in groups)
@@ -163,7 +166,7 @@ class Committer:
     def _store(self, events: pa.RecordBatch, fingerprints: Fingerprints) -> None:
         stamp_us = self._clock.begin(self._now_us())
         try:
-            for batch, rows in partition_batches(events, stamp_us):
+            for batch, rows in partition_batches(events, stamp_us, self._limits.insert_events_max):
                 with METRICS.insert_duration_seconds.time():
                     self._sink.insert(batch)
                 self._window.remember(fingerprints.take(rows))

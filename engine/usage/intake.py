@@ -26,6 +26,7 @@ from engine.errors import (
     QueueFullError,
     StoreUnavailableError,
 )
+from engine.metrics import METRICS
 from engine.usage.committer import RETRY_AFTER_MS, Committer, Group, Recorded, Request
 from ingest import Admission, Fingerprinter, Limits, RequestKind, decode
 
@@ -85,6 +86,7 @@ class Intake:
                     retry_after_ms=RETRY_AFTER_MS,
                 )
             self._held_bytes += len(data)
+            METRICS.queue_bytes.set(self._held_bytes)
             self._waiting.append(waiting)
             self._changed.notify()
         waiting.done.add_done_callback(lambda _done: self._release(len(data)))
@@ -100,6 +102,7 @@ class Intake:
     def _release(self, held_bytes: int) -> None:
         with self._changed:
             self._held_bytes -= held_bytes
+            METRICS.queue_bytes.set(self._held_bytes)
 
     def _run(self) -> None:
         while waiting := self._next():

@@ -162,15 +162,27 @@ def test_the_window_answers_as_a_dictionary_would(groups, events_max, crowding):
 
 
 def _batches(rows, stamp_us=5):
-    return [batch for batch, _ in partition_batches(columns_of(rows), stamp_us)]
+    return [batch for batch, _ in partition_batches(columns_of(rows), stamp_us, 10)]
 
 
 def test_a_batch_never_spans_two_months():
     """One partition an insert: all of it is stored, or none; each batch knows which rows it took."""
     rows = [_event("a"), _event("b", event_time_us=OCTOBER_END_US + 1), _event("c")]
-    batches = list(partition_batches(columns_of(rows), 5))
+    batches = list(partition_batches(columns_of(rows), 5, 10))
     assert [[each.event_id for each in rows_of(batch.events)] for batch, _ in batches] == [["a", "c"], ["b"]]
     assert [taken.tolist() for _, taken in batches] == [[0, 2], [1]]
+
+
+def test_a_batch_never_has_more_rows_than_an_insert_may():
+    """Five events of a month, two at a time."""
+    rows = [_event(each) for each in "abcde"]
+    batches = list(partition_batches(columns_of(rows), 5, 2))
+    assert [[each.event_id for each in rows_of(batch.events)] for batch, _ in batches] == [
+        ["a", "b"],
+        ["c", "d"],
+        ["e"],
+    ]
+    assert [taken.tolist() for _, taken in batches] == [[0, 1], [2, 3], [4]]
 
 
 def test_a_token_is_made_from_the_content_and_from_nothing_else():
@@ -179,7 +191,7 @@ def test_a_token_is_made_from_the_content_and_from_nothing_else():
     """
     (one,) = _batches([_event("a"), _event("b")], 5)
     (same,) = _batches([_event("a"), _event("b")], 6)
-    ((cut, _),) = partition_batches(columns_of([_event("x"), _event("a"), _event("b")]).slice(1), 5)
+    ((cut, _),) = partition_batches(columns_of([_event("x"), _event("a"), _event("b")]).slice(1), 5, 10)
     (other,) = _batches([_event("a"), _event("b", "2")], 5)
     (moved,) = _batches([_event("ab"), _event("")], 5)
     assert one.token == same.token == cut.token

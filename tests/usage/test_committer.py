@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import time
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -19,6 +20,7 @@ LIMITS = Limits(
     hot_window_events_max=1_000,
     request_bytes_max=10_000,
     queue_bytes_max=10_000,
+    insert_bytes_max=4_000,
 )
 ADMISSION = Admission(LIMITS, {"call": frozenset()})
 _ticks = itertools.count(1_000)
@@ -90,6 +92,13 @@ def _events(*ids, tokens="1"):
         )
         for event_id in ids
     ]
+
+
+def _until(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
 
 
 def _verdicts(future):
@@ -204,6 +213,22 @@ def test_a_queue_full_of_bytes_refuses_at_once_and_recovers(path, sink):
     for future in held:
         future.result(30)
     assert _verdicts(path.submit(fat[10])) == [Verdict.ACCEPTED]
+
+
+def test_fat_requests_do_not_share_an_insert(path, sink):
+    """Three of 2,900 bytes would fill 8,700 of the 4,000 that one insert may have."""
+    sink.open.clear()
+    blocker = path.submit(_events("x"))
+    assert sink.entered.acquire(timeout=30)
+    fat = []
+    for i in range(3):
+        fat.append(path.submit(_events(f"{i}-a", f"{i}-b", f"{i}-c", tokens="9" * 900)))
+        _until(lambda admitted=3 * i + 3: path.committer.waiting_events == admitted)
+    sink.open.set()
+    for future in (blocker, *fat):
+        future.result(30)
+    assert all(len({each.partition("-")[0] for each in batch}) == 1 for batch in sink.stored)
+    assert len(list(itertools.chain(*sink.stored))) == 10
 
 
 def test_draining_stores_what_waits_and_refuses_what_comes_after(sink):

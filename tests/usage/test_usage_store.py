@@ -29,7 +29,7 @@ def _event(event_id, tokens="1", *, at_us=NOVEMBER_US, customer="acme", tenant="
 
 
 def _insert(store, *events, stamp_us=1):
-    for batch, _ in partition_batches(columns_of(events), stamp_us):
+    for batch, _ in partition_batches(columns_of(events), stamp_us, 1_000):
         store.insert(batch)
 
 
