@@ -29,7 +29,7 @@ ID_REUSED = Problem(
 
 
 class HotWindow:
-    """Remembers the content of the newest `events_max` identities, in at most 80 bytes each and a power of two.
+    """Remembers the content of the newest `events_max` identities, in 72 to 96 bytes each.
 
     Not thread-safe: one owner.
     """
