@@ -11,7 +11,7 @@ from engine.errors import InvalidRequestError, QueueFullError, StoreUnavailableE
 from engine.usage.committer import Committer
 from engine.usage.intake import Intake
 from ingest import Admission, Fingerprinter, HotWindow, IngestClock, Limits, Reason, RequestKind, Verdict
-from meterline.v1.usage_pb2 import PropertyValue, RecordUsageRequest, UsageEvent
+from meterline.v1.usage_pb2 import PropertyValue, RecordUsageRequest, StreamUsageRequest, UsageEvent
 
 LIMITS = Limits(
     request_events_max=10,
@@ -31,6 +31,7 @@ class Sink:
 
     def __init__(self):
         self.stored = []
+        self.tenants = {}
         self.failures = 0
         self.open = threading.Event()
         self.open.set()
@@ -42,6 +43,13 @@ class Sink:
         if self.failures:
             self.failures -= 1
             raise StoreUnavailableError("no store", retry_after_ms=1)
+        self.tenants |= dict(
+            zip(
+                batch.events.column("event_id").to_pylist(),
+                batch.events.column("tenant").to_pylist(),
+                strict=True,
+            )
+        )
         self.stored.append(batch.events.column("event_id").to_pylist())
 
 
@@ -184,6 +192,28 @@ def test_requests_that_wait_together_get_their_own_answers(path, sink):
     assert _verdicts(last) == [Verdict.REJECTED, Verdict.ACCEPTED, Verdict.DUPLICATE]
     assert [index for index, _ in last.result(30).problems] == [0]
     assert sink.stored == [["x"], ["a", "b"]]
+
+
+def test_tenants_and_streams_that_wait_together_are_kept_apart(path, sink):
+    """Each event is stored under its own tenant, and each streamed request gets its sequence back."""
+    sink.open.clear()
+    blocker = path.submit(_events("x"))
+    assert sink.entered.acquire(timeout=30)
+    one = path.intake.submit("t1", RequestKind.RECORD, _bytes(_events("a")))
+    other = path.intake.submit("t2", RequestKind.RECORD, _bytes(_events("b")))
+    streamed = [
+        path.intake.submit(
+            "t2",
+            RequestKind.STREAM,
+            StreamUsageRequest(sequence=number, events=_events(f"s{number}")).SerializeToString(),
+        )
+        for number in (7, 2**64 - 1)
+    ]
+    sink.open.set()
+    for future in (blocker, one, other, *streamed):
+        assert _verdicts(future) == [Verdict.ACCEPTED]
+    assert [future.result(30).sequence for future in streamed] == [7, 2**64 - 1]
+    assert sink.tenants == {"x": "t1", "a": "t1", "b": "t2", "s7": "t2", f"s{2**64 - 1}": "t2"}
 
 
 def test_a_full_queue_refuses_at_once_and_recovers(path, sink):
