@@ -27,7 +27,7 @@ def lines(customer: str, as_json: bool, at: datetime | None, as_of: datetime | N
     with connected(target) as channel:
         if as_json:
             for item in _all(channel, request):
-                click.echo(MessageToJson(item, indent=None, preserving_proto_field_name=True))
+                click.echo(_json(item))
             return
         console = Console(highlight=False)
         for (customer_id, subscription_id), items in groupby(
@@ -35,6 +35,16 @@ def lines(customer: str, as_json: bool, at: datetime | None, as_of: datetime | N
         ):
             console.print(line_item_table(items, title=f"{customer_id} ({subscription_id})"))
             console.print()
+
+
+def _json(item: LineItem) -> str:
+    return MessageToJson(
+        item,
+        indent=None,
+        ensure_ascii=False,
+        preserving_proto_field_name=True,
+        always_print_fields_with_no_presence=True,
+    )
 
 
 def _all(channel: grpc.Channel, request: ListLineItemsRequest) -> Iterator[LineItem]:
