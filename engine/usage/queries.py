@@ -58,7 +58,7 @@ class UsageRequest:
     as_of_us: int
 
 
-def usage_query(request: UsageRequest) -> Query:
+def usage_query(request: UsageRequest, rows_max: int) -> Query:
     """Aggregates by customer and the group_by properties; a row has the customer, a value for each property
     (NULL where the event has none), quantity, event count, event digest and the count of unreadable values.
     """
@@ -69,6 +69,7 @@ def usage_query(request: UsageRequest) -> Query:
         "period_start_us": request.period_start_us,
         "period_end_us": request.period_end_us,
         "as_of_us": request.as_of_us,
+        "rows_max": rows_max,
     }
     conditions = [
         "tenant = {tenant:String}",
@@ -108,6 +109,7 @@ def usage_query(request: UsageRequest) -> Query:
     sql = (
         f"SELECT {', '.join(columns)}\nFROM {EVENTS_TABLE} FINAL\n"
         f"WHERE {' AND '.join(conditions)}\nGROUP BY {', '.join(keys)}\nORDER BY {', '.join(keys)}"
+        "\nLIMIT {rows_max:UInt64}"
     )
     return Query(sql, parameters)
 

@@ -259,6 +259,44 @@ def test_a_changed_price_makes_a_new_version_that_rates_the_open_period(channel,
     )
 
 
+MATRIX = """
+meters:
+  - {id: NAME_tokens, event_type: NAME.call, aggregation: sum, value: tokens, group_by: [model]}
+plans:
+  - id: NAME
+    name: The plan of NAME
+    currency: USD
+    prices:
+      - id: tokens
+        meter: NAME_tokens
+        model: matrix
+        dimensions: [model]
+        cells:
+          - {match: {model: large}, unit_amount: "0.5"}
+          - {match: {model: small}, unit_amount: "0.25"}
+"""
+
+
+def test_a_matrix_rates_by_dimension_and_names_what_has_no_cell(channel, name, apply):
+    """8 large at 0.5 and 2 small at 0.25; no usage, no line; a model without a cell is named, never free."""
+    apply(MATRIX.replace("NAME", name))
+    assert list(_spend(channel, name).line_items) == []
+    _record(channel, _event(name, "a", "8"), _event(name, "b", "2", model="small"))
+    lines = {line.dimensions["model"]: line.amount for line in _spend(channel, name).line_items}
+    assert lines == {"large": "4.00", "small": "0.50"}
+    _record(channel, _event(name, "c", "1", model="huge"))
+    code, line, details = _refusal(lambda: _spend(channel, name))
+    assert code is grpc.StatusCode.FAILED_PRECONDITION
+    assert f"subscription {name}_acme:{name}, price tokens" in line
+    assert "model=huge" in line
+    assert details["ErrorInfo"].reason == "UNRATEABLE"
+    # The other tests of this engine list all customers: mend it.
+    apply(
+        MATRIX.replace("NAME", name).replace("dimensions: [model]", "dimensions: [model]\n        default: 1")
+    )
+    assert _spend(channel, name).spends[0].amount == "5.50"
+
+
 def test_list_spend_orders_by_amount_and_totals_all(channel, name, apply):
     """The totals count customers beyond the limit too."""
     _record(channel, _event(name, "a", "100000"))

@@ -1,0 +1,90 @@
+"""Charges and their usage to line items: columns in, columns rated, lines out. Pure.
+
+Rules:
+1. A metered price without usage gives one line at quantity zero: a first tier's flat amount is due then too.
+   A matrix price gives none.
+2. A charge that can't be rated fails the whole answer and is named: a total without it would be a wrong one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+
+from engine.billing.line_item import Charge, LineItem
+from engine.billing.periods import Period
+from engine.errors import UnrateableError
+from rating import Charges, DecimalColumn, Dimension, Model, RatedLines, RatingError, rate
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """A meter's quantity for one customer, period and group of dimensions."""
+
+    dimensions: tuple[tuple[str, str], ...]
+    quantity: Decimal
+    event_count: int
+    event_digest: str
+    unreadable_event_count: int
+
+
+_NO_USAGE = Usage((), Decimal(0), 0, "0" * 32, 0)
+UsageKey = tuple[str, Period, str]
+Row = tuple[Charge, Usage]
+
+
+def line_items(charges: Sequence[Charge], usage: Mapping[UsageKey, Sequence[Usage]]) -> list[LineItem]:
+    """One line for each charge and group of usage, in the order of the charges.
+
+    Raises:
+        UnrateableError: a price can't rate its usage; the text names subscription and price.
+    """
+    rows: list[Row] = []
+    for charge in charges:
+        found: Sequence[Usage] = [_NO_USAGE]
+        if charge.price.price.model is Model.MATRIX:
+            # Without usage there is no cell to look up, and nothing can be due.
+            found = []
+        if charge.meter is not None:
+            found = usage.get((charge.meter.resource.id, charge.period, charge.subscription.customer), found)
+        rows.extend((charge, each) for each in found)
+    lines = _rate(rows)
+    return [
+        LineItem(
+            charge,
+            dict(each.dimensions),
+            lines.line(i),
+            each.event_count,
+            each.event_digest,
+            each.unreadable_event_count,
+        )
+        for i, (charge, each) in enumerate(rows)
+    ]
+
+
+def _rate(rows: Sequence[Row]) -> RatedLines:
+    try:
+        return rate(_columns(rows))
+    except RatingError as error:
+        if len(rows) > 1:
+            # Each half in turn, until the charge at fault stands alone and can be named.
+            _rate(rows[: len(rows) // 2])
+            _rate(rows[len(rows) // 2 :])
+        charge = rows[0][0]
+        raise UnrateableError(
+            f"subscription {charge.subscription.id}, price {charge.price.id}: {error}"
+        ) from error
+
+
+def _columns(rows: Sequence[Row]) -> Charges:
+    prices = {charge.price.price: None for charge, _ in rows}
+    index = {price: i for i, price in enumerate(prices)}
+    dimensions = [dict(each.dimensions) for _, each in rows]
+    names = sorted({name for row in dimensions for name in row})
+    return Charges(
+        prices=tuple(prices),
+        price_index=np.array([index[charge.price.price] for charge, _ in rows], dtype=np.int64),
+        quantity=DecimalColumn.of([each.quantity for _, each in rows]),
+        dimensions={name: Dimension.of([row.get(name) for row in dimensions]) for name in names},
+    )
