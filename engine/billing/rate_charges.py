@@ -2,12 +2,12 @@
 
 Rules:
 1. A metered price without usage gives one line at quantity zero: a first tier's flat amount is due then too.
-   A matrix price gives none.
+   A matrix price gives none, unless it has a minimum: then one of its first cell.
 2. A charge that can't be rated fails the whole answer and is named: a total without it would be a wrong one.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from engine.billing.line_item import Charge, LineItem
 from engine.billing.periods import Period
 from engine.errors import UnrateableError
-from rating import Charges, DecimalColumn, Dimension, Model, RatedLines, RatingError, rate
+from rating import Charges, DecimalColumn, Dimension, Model, Price, RatedLines, RatingError, rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,7 @@ def line_items(charges: Sequence[Charge], usage: Mapping[UsageKey, Sequence[Usag
     """
     rows: list[Row] = []
     for charge in charges:
-        found: Sequence[Usage] = [_NO_USAGE]
-        if charge.price.price.model is Model.MATRIX:
-            # Without usage there is no cell to look up, and nothing can be due.
-            found = []
+        found = _without_usage(charge.price.price)
         if charge.meter is not None:
             found = usage.get((charge.meter.resource.id, charge.period, charge.subscription.customer), found)
         rows.extend((charge, each) for each in found)
@@ -61,6 +58,14 @@ def line_items(charges: Sequence[Charge], usage: Mapping[UsageKey, Sequence[Usag
         )
         for i, (charge, each) in enumerate(rows)
     ]
+
+
+def _without_usage(price: Price) -> Sequence[Usage]:
+    if price.model is not Model.MATRIX:
+        return [_NO_USAGE]
+    if price.minimum_amount is None or price.cells is None:
+        return []
+    return [replace(_NO_USAGE, dimensions=price.cells[0].match)]
 
 
 def _rate(rows: Sequence[Row]) -> RatedLines:

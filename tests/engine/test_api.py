@@ -278,9 +278,14 @@ plans:
 
 
 def test_a_matrix_rates_by_dimension_and_names_what_has_no_cell(channel, name, apply):
-    """8 large at 0.5 and 2 small at 0.25; no usage, no line; a model without a cell is named, never free."""
+    """8 large at 0.5 and 2 small at 0.25; no usage, no line but the minimum's; a model without a cell is named,
+    never free.
+    """
     apply(MATRIX.replace("NAME", name))
     assert list(_spend(channel, name).line_items) == []
+    apply(MATRIX.replace("NAME", name).replace("model: matrix", "model: matrix\n        minimum_amount: 3"))
+    assert [(line.quantity, line.amount) for line in _spend(channel, name).line_items] == [("0", "3.00")]
+    apply(MATRIX.replace("NAME", name))
     _record(channel, _event(name, "a", "8"), _event(name, "b", "2", model="small"))
     lines = {line.dimensions["model"]: line.amount for line in _spend(channel, name).line_items}
     assert lines == {"large": "4.00", "small": "0.50"}
