@@ -37,11 +37,15 @@ class Tables:
         return max((abs(int(value)) for value in getattr(self, name).flat), default=0)
 
     def narrowed(self) -> "Tables | None":
-        """The tables in int64; None if an entry doesn't fit."""
-        names = [field.name for field in fields(self)]
-        if any(self.largest(name) > NARROW_MAX for name in names):
+        """The tables in int64; None if an entry doesn't fit.
+
+        A maximum past int64 caps nothing that int64 holds, so the largest int64 stands in for it.
+        """
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        columns["maximum"] = np.minimum(self.maximum, NARROW_MAX)
+        if any(self.largest(name) > NARROW_MAX for name in columns if name != "maximum"):
             return None
-        return Tables(**{name: getattr(self, name).astype(np.int64) for name in names})
+        return Tables(**{name: column.astype(np.int64) for name, column in columns.items()})
 
 
 def pick(
