@@ -33,7 +33,7 @@ from rating.invoice_lines import (
     expanded,
 )
 from rating.problems import Problem
-from rating.rounding import RoundingMode, divide_rounded
+from rating.rounding import RoundingMode, divide_rounded_each
 from rating.terms import (
     Parser,
     Values,
@@ -214,7 +214,7 @@ def apply_commitments(lines: InvoiceLines, commitments: Commitments) -> Commitme
         committed_minor=committed,
         spend_minor=spend,
         overage_minor=overage.subtract(commitments.overage_minor).narrowed(),
-        true_up_minor=DecimalColumn(np.where(owing, shortfall.mantissa, 0), 0).narrowed(),
+        true_up_minor=shortfall.where(owing, zeros).narrowed(),
     )
 
 
@@ -226,14 +226,10 @@ def _committed(commitments: Commitments) -> DecimalColumn:
 
 
 def _rounded(exact: DecimalColumn, commitments: Commitments, divisor: Ids | None = None) -> DecimalColumn:
-    """Exact / divisor in whole units, each row by the rounding mode of its terms. A loop over distinct modes."""
+    """Exact / divisor in whole units, each row by the rounding mode of its terms."""
+    by = 10**exact.scale if divisor is None else divisor
     modes = [terms.rounding for terms in commitments.terms]
-    whole = np.zeros(len(exact), dtype=exact.mantissa.dtype)
-    for mode in set(modes):
-        rows = np.flatnonzero(np.array([each is mode for each in modes])[commitments.terms_index])
-        by = 10**exact.scale if divisor is None else divisor[rows]
-        whole[rows] = divide_rounded(exact.mantissa[rows], by, mode)
-    return DecimalColumn(whole, 0)
+    return DecimalColumn(divide_rounded_each(exact.mantissa, by, modes, commitments.terms_index), 0)
 
 
 def _matches(lines: InvoiceLines, commitments: Commitments) -> Ids:

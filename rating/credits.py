@@ -53,13 +53,16 @@ class CreditResult:
 def apply_credits(lines: InvoiceLines, grants: CreditGrants) -> CreditResult:
     """Which line consumes how much of which grant.
 
-    Sums stay in int64 while (lines + grants) x the largest amount does; past it they are Python ints.
+    Running sums stay in int64 while all that is owed, and all balances (none counted for more than all that is owed),
+    add up to no more than NARROW_MAX; past it they are Python ints.
     """
-    owing = np.maximum(lines.amount_minor.mantissa, 0)
-    balance = grants.balance_minor.mantissa.copy()
-    largest = max(lines.amount_minor.magnitude_max(), grants.balance_minor.magnitude_max())
-    if (len(lines) + len(grants)) * largest > NARROW_MAX:
-        owing, balance = owing.astype(object), balance.astype(object)
+    zeros = DecimalColumn.zeros(len(lines))
+    owed = lines.amount_minor.maximum(zeros)
+    all_owed = DecimalColumn.of_ints([int(owed.total())] * len(grants))
+    offered = grants.balance_minor.minimum(all_owed).narrowed()
+    if max(owed.total(), offered.total()) > NARROW_MAX:
+        owed, offered = owed.widened(), offered.widened()
+    owing, balance = owed.mantissa.copy(), offered.mantissa.copy()
     accounts = _Accounts.of(lines, grants, owing, balance)
     taken = [np.zeros((2, 0), dtype=np.int64)]
     amounts = [owing[:0]]
@@ -69,15 +72,15 @@ def apply_credits(lines: InvoiceLines, grants: CreditGrants) -> CreditResult:
         amounts.append(amount)
     line, grant = np.concatenate(taken, axis=1)
     order = np.argsort(line, kind="stable")
-    left = np.where(lines.amount_minor.mantissa > 0, owing, lines.amount_minor.mantissa)
-    left_minor = DecimalColumn(left, 0).narrowed()
+    credited = owed.subtract(DecimalColumn(owing, 0))
+    given = offered.subtract(DecimalColumn(balance, 0))
     return CreditResult(
         grant=grant[order],
         line=line[order],
         amount_minor=DecimalColumn(np.concatenate(amounts)[order], 0).narrowed(),
-        credited_minor=lines.amount_minor.subtract(left_minor).narrowed(),
-        left_minor=left_minor,
-        balance_minor=DecimalColumn(balance, 0).narrowed(),
+        credited_minor=credited.narrowed(),
+        left_minor=lines.amount_minor.subtract(credited).narrowed(),
+        balance_minor=grants.balance_minor.subtract(given).narrowed(),
     )
 
 
