@@ -297,6 +297,11 @@ def decimal_of(mantissa: int, scale: int) -> Decimal:
     return Decimal(mantissa).scaleb(-scale, EXACT)
 
 
+def canonical(value: Decimal, digits: int = 0) -> Decimal:
+    """The same value with `digits` fractional digits, or as many more as it needs: whatever column it came from."""
+    return Decimal(format(value, f".{max(fraction_digits(value), digits)}f"))
+
+
 def objects(values: Iterable[int]) -> Mantissas:
     """Python ints as a wide column's mantissas."""
     listed = list(values)

@@ -11,6 +11,7 @@ Rules:
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
@@ -21,13 +22,14 @@ from rating.decimals import EXACT, NARROW_MAX, DecimalColumn
 from rating.price import Price
 
 ZERO = Decimal(0)
+CHUNK_CHARGES = 8_192
+"""Charges a chunk: with a handful of events each, the columns in use stay in a core's cache."""
+
+Index = npt.NDArray[np.int64]
 
 
 def event_fees(
-    prices: Sequence[Price],
-    price_index: npt.NDArray[np.int64],
-    rows: npt.NDArray[np.int64],
-    events: EventAmounts,
+    prices: Sequence[Price], price_index: Index, rows: Index, events: EventAmounts
 ) -> DecimalColumn:
     """The sum of the fees of each charge.
 
@@ -40,60 +42,100 @@ def event_fees(
     Returns:
         m exact sums in the currency.
     """
-    charge, amounts = _flattened(rows, events)
-    price = price_index[charge]
+    terms = _Terms.of(prices)
+    chunks = [slice(start, start + CHUNK_CHARGES) for start in range(0, len(rows), CHUNK_CHARGES)]
+    return DecimalColumn.concatenate(
+        [_chunk_fees(terms, price_index[chunk], rows[chunk], events) for chunk in chunks]
+    )
 
-    def term(values: Sequence[Decimal | int | None]) -> DecimalColumn:
-        return DecimalColumn.of(ZERO if value is None else value for value in values).take(price)
 
-    beyond, is_free = _beyond_allowance(prices, price, charge, amounts)
-    fee = beyond.multiply(term([EXACT.scaleb(one.percent or ZERO, -2) for one in prices]))
-    fee = fee.add(term([one.fixed_amount_per_event for one in prices]))
-    capped = np.array([one.maximum_per_event is not None for one in prices])[price]
-    fee = fee.where(~capped, fee.minimum(term([one.maximum_per_event for one in prices])))
-    fee = fee.maximum(term([one.minimum_per_event for one in prices]))
-    fee = fee.where(~is_free, DecimalColumn.zeros(len(fee)))
+@dataclass(frozen=True, eq=False)
+class _Terms:
+    """The terms of P prices as columns [P]; None where no price has the term."""
+
+    share: DecimalColumn
+    fixed: DecimalColumn | None
+    maximum: DecimalColumn | None
+    has_maximum: npt.NDArray[np.bool_]
+    minimum: DecimalColumn | None
+    free_amount: DecimalColumn | None
+    has_free_amount: npt.NDArray[np.bool_]
+    free_events: Index
+    has_free_events: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, prices: Sequence[Price]) -> "_Terms":
+        def column(values: Sequence[Decimal | None]) -> DecimalColumn | None:
+            return (
+                DecimalColumn.of(value or ZERO for value in values)
+                if any(v is not None for v in values)
+                else None
+            )
+
+        return cls(
+            share=DecimalColumn.of(EXACT.scaleb(one.percent or ZERO, -2) for one in prices),
+            fixed=column([one.fixed_amount_per_event for one in prices]),
+            maximum=column([one.maximum_per_event for one in prices]),
+            has_maximum=np.array([one.maximum_per_event is not None for one in prices]),
+            minimum=column([one.minimum_per_event for one in prices]),
+            free_amount=column([one.free_amount for one in prices]),
+            has_free_amount=np.array([one.free_amount is not None for one in prices]),
+            free_events=np.array([one.free_events or 0 for one in prices], dtype=np.int64),
+            has_free_events=np.array([one.free_events is not None for one in prices]),
+        )
+
+
+def _chunk_fees(terms: _Terms, price_index: Index, rows: Index, events: EventAmounts) -> DecimalColumn:
+    charge, first, amounts = _flattened(rows, events)
+    price = price_index.take(charge)
+    beyond, is_free = _beyond_allowance(terms, price, first, amounts)
+    fee = beyond.multiply(terms.share.take(price))
+    if terms.fixed is not None:
+        fee = fee.add(terms.fixed.take(price))
+    if terms.maximum is not None:
+        fee = fee.minimum(terms.maximum.take(price)).where(terms.has_maximum.take(price), fee)
+    if terms.minimum is not None:
+        fee = fee.maximum(terms.minimum.take(price))
+    if is_free is not None:
+        fee = DecimalColumn(np.where(is_free, 0, fee.mantissa), fee.scale)
     return fee.sum_by_group(charge, len(rows))
 
 
-def _flattened(
-    rows: npt.NDArray[np.int64], events: EventAmounts
-) -> tuple[npt.NDArray[np.int64], DecimalColumn]:
-    """(place in `rows`, amount) of every event that isn't negative, in order."""
-    starts, counts = events.offsets[rows], np.diff(events.offsets)[rows]
+def _flattened(rows: Index, events: EventAmounts) -> tuple[Index, Index, DecimalColumn]:
+    """Every event of the charges that isn't negative, in order: its charge, the place of its charge's first event
+    among those returned, and its amount.
+    """
+    starts, counts = events.offsets[rows], events.offsets[rows + 1] - events.offsets[rows]
+    before = np.cumsum(counts) - counts
     charge = np.repeat(np.arange(len(rows)), counts)
-    ends = np.cumsum(counts)
-    position = np.arange(len(charge)) + np.repeat(starts - (ends - counts), counts)
-    amounts = events.amounts.take(position)
-    counted = np.flatnonzero(amounts.mantissa >= 0)
-    return charge[counted], amounts.take(counted)
+    amounts = events.amounts.take(np.arange(len(charge)) + np.repeat(starts - before, counts))
+    is_counted = np.asarray(amounts.mantissa >= 0, dtype=np.bool_)
+    if not is_counted.all():
+        charge, amounts = charge[is_counted], amounts.take(is_counted)
+        counts = np.bincount(charge, minlength=len(rows))
+        before = np.cumsum(counts) - counts
+    return charge, np.repeat(before, counts), amounts
 
 
 def _beyond_allowance(
-    prices: Sequence[Price],
-    price: npt.NDArray[np.int64],
-    charge: npt.NDArray[np.int64],
-    amounts: DecimalColumn,
-) -> tuple[DecimalColumn, npt.NDArray[np.bool_]]:
-    """(amount beyond the allowance, whether the event is free) of each event; `charge` rises."""
-    by_events = np.array([one.free_events is not None for one in prices])[price]
-    by_amount = np.array([one.free_amount is not None for one in prices])[price]
-    first = np.searchsorted(charge, charge)
-    taken = np.arange(len(charge)) - first
-    free_events = np.array([one.free_events or 0 for one in prices], dtype=np.int64)[price]
-    free_amount = DecimalColumn.of(one.free_amount or ZERO for one in prices).take(price)
-    left = free_amount.subtract(_used_before(amounts, first))
+    terms: _Terms, price: Index, first: Index, amounts: DecimalColumn
+) -> tuple[DecimalColumn, npt.NDArray[np.bool_] | None]:
+    """(amount beyond the allowance, whether the event is free) of each event; None where no price has an allowance."""
+    by_events, by_amount = terms.has_free_events.take(price), terms.has_free_amount.take(price)
+    if not terms.has_free_events.any() and terms.free_amount is None:
+        return amounts, None
+    taken = np.arange(len(amounts)) - first
+    lasts = (by_events | by_amount) & (~by_events | (taken < terms.free_events.take(price)))
+    if terms.free_amount is None:
+        return amounts, lasts
     zero = DecimalColumn.zeros(len(amounts))
-    lasts = (
-        (by_events | by_amount)
-        & (~by_events | (taken < free_events))
-        & (~by_amount | (left.compare(zero) > 0))
-    )
+    left = terms.free_amount.take(price).subtract(_used_before(amounts, first))
+    lasts &= ~by_amount | (left.compare(zero) > 0)
     beyond = amounts.subtract(left).maximum(zero).where(by_amount, zero).where(lasts, amounts)
     return beyond, lasts & (beyond.compare(zero) == 0)
 
 
-def _used_before(amounts: DecimalColumn, first: npt.NDArray[np.int64]) -> DecimalColumn:
+def _used_before(amounts: DecimalColumn, first: Index) -> DecimalColumn:
     """The sum of the earlier events of the same charge; `first` is the place of the charge's first event.
 
     Exact in int64 while (events) x (largest amount) <= NARROW_MAX.

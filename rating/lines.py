@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from rating.breakdown import TierBreakdown, break_down, joined
 from rating.charges import Charges
-from rating.decimals import EXACT, DecimalColumn
+from rating.decimals import EXACT, DecimalColumn, canonical
 from rating.formula import formula_of
 from rating.plan import Plan
 from rating.price import Price, Rounding
@@ -146,17 +146,17 @@ class RatedLines:
         charges = self.charges
         segment, place = self._found(row)
         price = charges.prices[int(charges.price_index[row])]
-        stages = tuple((name, column.decimal(place)) for name, column in segment.outcome.stages.items())
-        booked = Decimal(0) if charges.booked is None else charges.booked.decimal(row)
+        stages = tuple((name, _plain(column, place)) for name, column in segment.outcome.stages.items())
         rounded = segment.outcome.amount.decimal(place)
-        billable = self._billable(segment).decimal(place)
+        booked = Decimal(0) if charges.booked is None else charges.booked.decimal(row)
+        booked = canonical(booked, price.digits)
         tiers = _tiers_of(self._broken_down(segment, slice(place, place + 1)), price)
         return RatedLine(
             price=price,
-            quantity=charges.quantity.decimal(row),
-            billable_quantity=billable,
+            quantity=_plain(charges.quantity, row),
+            billable_quantity=_plain(self._billable(segment), place),
             exact_amount=stages[-1][1],
-            amount=EXACT.subtract(rounded, booked),
+            amount=canonical(EXACT.subtract(rounded, booked), price.digits),
             booked=booked,
             currency=price.currency,
             rounding=price.rounding,
@@ -204,6 +204,11 @@ def _scattered(columns: Sequence[DecimalColumn], rows: Sequence[Rows], length: i
     return DecimalColumn(mantissa, scale)
 
 
+def _plain(column: DecimalColumn, row: int) -> Decimal:
+    """One value without trailing zeros, so that a line reads the same whatever it was rated beside."""
+    return canonical(column.decimal(row))
+
+
 def _tiers_of(parts: TierBreakdown, price: Price) -> tuple[RatedTier, ...]:
     """The tiers of one line."""
     bounds = [Decimal(0)]
@@ -217,10 +222,10 @@ def _tiers_of(parts: TierBreakdown, price: Price) -> tuple[RatedTier, ...]:
                 index=index,
                 from_quantity=from_quantity,
                 up_to=bounds[index + 1] if index + 1 < len(bounds) else None,
-                quantity=parts.quantity.decimal(entry),
-                unit_amount=parts.unit_amount.decimal(entry),
-                flat_amount=parts.flat_amount.decimal(entry),
-                amount=parts.amount.decimal(entry),
+                quantity=_plain(parts.quantity, entry),
+                unit_amount=_plain(parts.unit_amount, entry),
+                flat_amount=_plain(parts.flat_amount, entry),
+                amount=_plain(parts.amount, entry),
             )
         )
     return tuple(tiers)

@@ -6,7 +6,7 @@ from math import prod
 from typing import Any
 
 from rating.problems import BAD, Problem, Unchecked
-from rating.schema import CELLS_MAX, DIMENSIONS_MAX
+from rating.schema import CELLS_MAX, COMBINATIONS_MAX, DIMENSIONS_MAX
 
 GAPS_SHOWN = 5
 """Gaps named one by one; the rest are counted."""
@@ -43,8 +43,14 @@ def matrix_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(("cells", index, "match"), f"repeats cell {seen[key]}: {_named(dimensions, key)}")
         else:
             seen[key] = index
-    if sound and values.get("default") is None:
-        yield from _gap_problems(dimensions, seen)
+    axes = [sorted({key[axis] for key in seen}) for axis in range(len(dimensions))]
+    combinations = prod(len(axis) + 1 for axis in axes)
+    if combinations > COMBINATIONS_MAX:
+        yield Problem(
+            ("cells",), f"span {combinations} combinations, more than {COMBINATIONS_MAX}: split the price"
+        )
+    elif sound and values.get("default") is None:
+        yield from _gap_problems(dimensions, axes, seen)
 
 
 def _key(match: Unchecked, dimensions: tuple[str, ...]) -> tuple[str, ...] | None:
@@ -55,9 +61,10 @@ def _key(match: Unchecked, dimensions: tuple[str, ...]) -> tuple[str, ...] | Non
     return tuple(named[name] for name in dimensions)
 
 
-def _gap_problems(dimensions: tuple[str, ...], seen: Mapping[tuple[str, ...], int]) -> Iterator[Problem]:
+def _gap_problems(
+    dimensions: tuple[str, ...], axes: list[list[str]], seen: Mapping[tuple[str, ...], int]
+) -> Iterator[Problem]:
     """Combinations of the named values that no cell prices."""
-    axes = [sorted({key[axis] for key in seen}) for axis in range(len(dimensions))]
     gaps = prod(len(axis) for axis in axes) - len(seen)
     if not gaps:
         return

@@ -86,12 +86,16 @@ def _rows_by_group(group_of: npt.NDArray[np.int32], index: npt.NDArray[np.int64]
 
 def _add_cells(charges: Charges, group: _Group) -> None:
     """Moves the charges of matrix prices to the schedules of their cells."""
-    schedule = group.schedule
-    for place in group.prices:
-        if charges.prices[place].model is Model.MATRIX and schedule is not None:
-            rows = _as_array(group.rows, len(charges))
-            own = np.flatnonzero(charges.price_index[rows] == place)
-            schedule[own] += matrix_cells(charges.prices[place], rows[own], charges.dimensions)
+    matrices = [place for place in group.prices if charges.prices[place].model is Model.MATRIX]
+    if not matrices or group.schedule is None:
+        return
+    rows = _as_array(group.rows, len(charges))
+    if len(group.prices) == 1:
+        group.schedule += matrix_cells(charges.prices[matrices[0]], rows, charges.dimensions)
+        return
+    for place in matrices:
+        own = np.flatnonzero(charges.price_index[rows] == place)
+        group.schedule[own] += matrix_cells(charges.prices[place], rows[own], charges.dimensions)
 
 
 def _as_array(rows: Rows, length: int) -> npt.NDArray[np.int64]:

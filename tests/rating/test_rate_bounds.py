@@ -144,7 +144,7 @@ def test_quantities_of_38_digits_under_prices_of_12_fractional_digits_are_exact(
 
 def test_one_huge_charge_does_not_slow_the_others_down():
     """A thousand ordinary charges keep int64 beside it, and all rows stay in order."""
-    mantissas = list(range(1000)) + [10**30] + list(range(1000))
+    mantissas = [*range(1000), 10**30, *range(1000)]
     lines = rated({"model": "per_unit", "unit_amount": "0.01"}, mantissas, 0)
     assert sorted(len(segment.inputs.measured) for segment in lines.segments) == [1, 2000]
     assert lines.amount.mantissa.tolist() == mantissas
