@@ -58,7 +58,7 @@ class RatedLine:
         exact_amount: before the line's rounding and before what is booked.
         amount: rounded to `digits`, less what is booked.
         stages: (name, exact amount after it) of every amount stage the price has: price, percent_off,
-            amount_off, maximum_amount, minimum_amount.
+            amount_off, maximum_amount, minimum_amount (in the last part of a period only).
         formula: the whole calculation in one legible line.
         negative_quantity: the quantity, or an event's amount, was below zero and billed as zero.
     """
@@ -146,7 +146,12 @@ class RatedLines:
         charges = self.charges
         segment, place = self._found(row)
         price = charges.prices[int(charges.price_index[row])]
-        stages = tuple((name, _plain(column, place)) for name, column in segment.outcome.stages.items())
+        is_final = self.charges.final is None or bool(self.charges.final[row])
+        stages = tuple(
+            (name, _plain(column, place))
+            for name, column in segment.outcome.stages.items()
+            if is_final or name != "minimum_amount"
+        )
         rounded = segment.outcome.amount.decimal(place)
         booked = Decimal(0) if charges.booked is None else charges.booked.decimal(row)
         booked = canonical(booked, price.digits)

@@ -28,29 +28,30 @@ def matrix_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(("cells",), f"must be 1 to {CELLS_MAX} cells, are {len(cells)}")
         return
     seen: dict[tuple[str, ...], int] = {}
-    sound = True
-    for index, cell in enumerate(cells):
-        parts = cell if isinstance(cell, Mapping) else vars(cell)
-        match = parts.get("match")
-        if match is BAD or cell is BAD:
-            sound = False
-            continue
-        key = _key(match, dimensions)
-        if key is None:
-            sound = False
-            yield Problem(("cells", index, "match"), f"must give a text for each of {', '.join(dimensions)}")
-        elif key in seen:
-            yield Problem(("cells", index, "match"), f"repeats cell {seen[key]}: {_named(dimensions, key)}")
-        else:
-            seen[key] = index
+    yield from _cell_problems(dimensions, cells, seen)
     axes = [sorted({key[axis] for key in seen}) for axis in range(len(dimensions))]
     combinations = prod(len(axis) + 1 for axis in axes)
     if combinations > COMBINATIONS_MAX:
         yield Problem(
             ("cells",), f"span {combinations} combinations, more than {COMBINATIONS_MAX}: split the price"
         )
-    elif sound and values.get("default") is None:
+    elif len(seen) == len(cells) and values.get("default") is None:
         yield from _gap_problems(dimensions, axes, seen)
+
+
+def _cell_problems(
+    dimensions: tuple[str, ...], cells: tuple[Unchecked, ...], seen: dict[tuple[str, ...], int]
+) -> Iterator[Problem]:
+    """Problems of single cells; fills `seen` with the sound ones."""
+    for index, cell in enumerate(cells):
+        match = BAD if cell is BAD else (cell if isinstance(cell, Mapping) else vars(cell)).get("match")
+        key = None if match is BAD else _key(match, dimensions)
+        if match is not BAD and key is None:
+            yield Problem(("cells", index, "match"), f"must give a text for each of {', '.join(dimensions)}")
+        elif key is not None and key in seen:
+            yield Problem(("cells", index, "match"), f"repeats cell {seen[key]}: {_named(dimensions, key)}")
+        elif key is not None:
+            seen[key] = index
 
 
 def _key(match: Unchecked, dimensions: tuple[str, ...]) -> tuple[str, ...] | None:

@@ -49,7 +49,7 @@ def test_the_formula_tells_the_whole_calculation():
     line = rate_one(EVERY_STAGE, "69001", booked="50")
     assert line.formula == (
         "60 × 2 = 120; less 25 % = 90; less 7 = 83; at most 100 = 83; at least 20 = 83"  # noqa: RUF001
-        " → 83.00 USD; less 50 booked = 33.00 USD"
+        " → 83.00 USD; less 50.00 booked = 33.00 USD"
     )
 
 
