@@ -58,7 +58,7 @@ def apply_credits(lines: InvoiceLines, grants: CreditGrants) -> CreditResult:
     """
     zeros = DecimalColumn.zeros(len(lines))
     owed = lines.amount_minor.maximum(zeros)
-    all_owed = DecimalColumn.of_ints([int(owed.total())] * len(grants))
+    all_owed = DecimalColumn.of_ints([int(owed.total())]).take(np.zeros(len(grants), dtype=np.int64))
     offered = grants.balance_minor.minimum(all_owed).narrowed()
     if max(owed.total(), offered.total()) > NARROW_MAX:
         owed, offered = owed.widened(), offered.widened()
@@ -167,7 +167,8 @@ def _consume(
     line_row, from_line = line_row[from_line > 0], from_line[from_line > 0]
     grant_row, from_grant = grant_row[from_grant > 0], from_grant[from_grant > 0]
     line_ends, grant_ends = np.cumsum(from_line), np.cumsum(from_grant)
-    ends = np.unique(np.concatenate([line_ends, grant_ends]))
+    ends = np.sort(np.concatenate([line_ends, grant_ends]))
+    ends = ends[_starts(ends)]
     pairs = np.stack(
         [line_row[np.searchsorted(line_ends, ends)], grant_row[np.searchsorted(grant_ends, ends)]]
     )
@@ -190,7 +191,7 @@ def _cut(values: Mantissas, account: Ids, limit: Mantissas) -> Mantissas:
     return cut
 
 
-def _starts(ordered: Ids) -> Ids:
+def _starts(ordered: Mantissas) -> Ids:
     """Where each stretch of equal values begins."""
     if not len(ordered):
         return np.zeros(0, dtype=np.int64)

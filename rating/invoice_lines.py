@@ -71,9 +71,9 @@ class InvoiceLines:
     def _check_invoice_currencies(self) -> None:
         if len(self.currencies) < 2 or not len(self):
             return
-        key = self.invoice * len(self.currencies) + self.currency
-        distinct = np.unique(key) // len(self.currencies)
-        mixed = distinct[1:][distinct[1:] == distinct[:-1]]
+        key = np.sort(self.invoice * len(self.currencies) + self.currency)
+        invoice = key // len(self.currencies)
+        mixed = invoice[1:][(key[1:] != key[:-1]) & (invoice[1:] == invoice[:-1])]
         if len(mixed):
             raise ValueError(f"invoice {mixed[0]} has lines in more than one currency")
 
