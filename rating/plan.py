@@ -53,16 +53,16 @@ class Plan:
             steps.append(steps[-1] // divisor + 1)
         steps.append(steps[-1] * 10 ** (scales.quantity - scales.converted) + before)
         if profile.blocks:
-            steps.append(steps[-1] + tables.largest("block_size"))
-        steps.append(steps[-1] + tables.largest("lower"))
-        steps.append(steps[-1] * tables.largest("unit") + 10 ** (scales.priced + scales.unit))
+            steps.append(steps[-1] + tables.largest["block_size"])
+        steps.append(steps[-1] + tables.largest["lower"])
+        steps.append(steps[-1] * tables.largest["unit"] + 10 ** (scales.priced + scales.unit))
         if profile.tier_rounding:
             steps.append(steps[-1] * 10 ** (scales.price - profile.digits))
-        steps.append(steps[-1] + max(tables.largest("base"), tables.largest("affine")))
+        steps.append(steps[-1] + max(tables.largest["base"], tables.largest["affine"]))
         if profile.has_percent_off:
-            steps.append(steps[-1] * tables.largest("percent_kept"))
-        steps.append(steps[-1] + tables.largest("amount_off"))
-        steps.append(max(steps[-1], tables.largest("minimum")) + 10**scales.amount)
+            steps.append(steps[-1] * tables.largest["percent_kept"])
+        steps.append(steps[-1] + tables.largest["amount_off"])
+        steps.append(max(steps[-1], tables.largest["minimum"]) + 10**scales.amount)
         steps.append(steps[-1] * 10 ** max(0, profile.digits - scales.amount))
         return max(steps)
 
