@@ -47,8 +47,8 @@ wheel: .venv/dev.stamp ## build dist/*.whl
 test-wheel: wheel ## the wheel alone, in an empty environment, serves and rates
 	@$(BIN)/python tests/wheel_alone.py dist
 
-bench-rating: .venv/dev.stamp ## charges rated a second, beside a Decimal loop and ClickHouse SQL
-	@$(BIN)/python -m bench.bench_rating
+bench-rating: .venv/dev.stamp ## charges rated a second, beside a Decimal loop and SQL (BENCH=--ten-million)
+	@$(BIN)/python -m bench.bench_rating $(BENCH)
 
 clean: ## remove what make made
 	rm -rf .venv .tools dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -159,7 +159,7 @@ class RatedLines:
         return RatedLine(
             price=price,
             quantity=_plain(charges.quantity, row),
-            billable_quantity=_plain(self._billable(segment), place),
+            billable_quantity=_plain(self._billable(segment, slice(place, place + 1)), 0),
             exact_amount=stages[-1][1],
             amount=canonical(EXACT.subtract(rounded, booked), price.digits),
             booked=booked,
@@ -172,14 +172,15 @@ class RatedLines:
             negative_quantity=bool(self.negative_quantity[row]),
         )
 
-    def _billable(self, segment: Segment) -> DecimalColumn:
+    def _billable(self, segment: Segment, places: slice = slice(None)) -> DecimalColumn:
+        """The billable quantities of some places of a segment."""
         if segment.plan.profile.source is Source.QUANTITY:
-            return segment.outcome.billable
-        quantity = self.charges.quantity.take(segment.rows)
-        return quantity.maximum(DecimalColumn.zeros(len(quantity)))
+            return segment.outcome.billable.take(places)
+        own = self.charges.quantity.take(segment.rows).take(places)
+        return own.maximum(DecimalColumn.zeros(len(own)))
 
     def _broken_down(self, segment: Segment, places: slice) -> TierBreakdown:
-        billable, price = self._billable(segment).take(places), segment.outcome.stages["price"].take(places)
+        billable, price = self._billable(segment, places), segment.outcome.stages["price"].take(places)
         return break_down(segment.plan, segment.tables, segment.inputs.part(places), billable, price)
 
     def _found(self, row: int) -> tuple[Segment, int]:

@@ -20,9 +20,8 @@ from rating.events import event_fees
 from rating.lines import RatedLines, Rows, Segment
 from rating.lookups import capacity_tiers, matrix_cells
 from rating.plan import Plan, compile_plan
-from rating.price import Price
 from rating.profile import Profile, Source, analysed, scales_of
-from rating.schedule import Schedule
+from rating.schedule import Priced
 from rating.schema import Model
 from rating.stages import Inputs, run_stages
 
@@ -48,7 +47,7 @@ class _Group:
 
     profile: Profile
     prices: list[int] = field(default_factory=list)
-    priced: list[tuple[Price, Schedule]] = field(default_factory=list)
+    priced: list[Priced] = field(default_factory=list)
     rows: Rows = field(default_factory=lambda: slice(None))
     schedule: npt.NDArray[np.int64] | None = None
 
@@ -65,7 +64,7 @@ def _groups(charges: Charges) -> Iterator[_Group]:
         group_of[place] = list(groups).index(profile)
         first_schedule[place] = len(group.priced)
         group.prices.append(place)
-        group.priced += [(prices[place], schedule) for schedule in schedules]
+        group.priced += [Priced(prices[place], cell, schedule) for cell, schedule in enumerate(schedules)]
     for group, rows in zip(groups.values(), _rows_by_group(group_of, index, len(groups)), strict=True):
         group.rows = rows
         if len(group.priced) > 1 or prices[group.prices[0]].model is Model.MATRIX:

@@ -5,10 +5,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from rating import Charges, DecimalColumn, rate, read_price
+from rating import Charges, DecimalColumn, EventAmounts, rate, read_price
 from rating.decimals import NARROW_MAX, objects
 from rating.plan import compile_plan
 from rating.profile import analysed, scales_of
+from rating.schedule import Priced
 from rating.stages import Inputs, run_stages
 
 GRADUATED = {
@@ -50,7 +51,11 @@ def plan_of(fields, scale):
     """The plan of one price for quantities of a scale."""
     price = read_price({"currency": "USD", **fields})
     profile, schedules = analysed(price)
-    return compile_plan(profile, scales_of(profile, scale), [(price, schedule) for schedule in schedules])
+    return compile_plan(
+        profile,
+        scales_of(profile, scale),
+        [Priced(price, cell, schedule) for cell, schedule in enumerate(schedules)],
+    )
 
 
 class Watched(int):
@@ -170,3 +175,22 @@ def test_counters_past_int64_are_exact(before):
     columns = {"quantity": DecimalColumn.of([7]), "consumed_before": DecimalColumn.of([before])}
     line = rate(Charges(prices=[price], price_index=np.zeros(1, np.int64), **columns)).line(0)
     assert line.amount == 14
+
+
+@pytest.mark.parametrize("amount", [1, NARROW_MAX // 3, NARROW_MAX // 3 + 1, NARROW_MAX, 10**30])
+def test_the_fees_of_events_are_exact_past_int64(amount):
+    """Three events whose sum leaves int64: the allowance of twice the amount leaves the third to pay 1 %."""
+    fields = {
+        "model": "percentage",
+        "percent": "1",
+        "free_amount": str(min(2 * amount, 10**26 - 1)),
+        "free_events": 9,
+    }
+    price = read_price({"currency": "USD", **fields})
+    events = EventAmounts.of([[amount] * 3, [1, 2]])
+    columns = {"quantity": DecimalColumn.of([0, 0]), "events": events}
+    lines = rate(Charges(prices=[price], price_index=np.zeros(2, np.int64), **columns))
+    beyond = Fraction(3 * amount) - Fraction(fields["free_amount"])
+    assert Fraction(lines.line(0).exact_amount) == beyond / 100
+    small = max(Fraction(0), 3 - Fraction(fields["free_amount"]))
+    assert Fraction(lines.line(1).exact_amount) == small / 100

@@ -230,3 +230,12 @@ def test_capacity_needs_the_quantity_of_each_unit():
     """The missing one is named."""
     with pytest.raises(RatingError, match="storage"):
         rate_one(CAPACITY, quantities={"seats": "1"})
+
+
+def test_a_schedule_may_have_as_many_tiers_as_it_is_allowed():
+    """128 tiers of one unit each, at 1, 2, 3...: all of them entered cost 128 x 129 / 2."""
+    steps = tiers(*(f"{number} {number}" for number in range(1, 128)), "- 128")
+    price = {"model": "graduated", "tiers": steps}
+    assert rate_one(price, "128").amount == 128 * 129 // 2
+    assert [tier.index for tier in rate_one(price, "127.5").tiers] == list(range(128))
+    assert rate_one({**price, "model": "volume"}, "127.5").amount == Decimal("127.5") * 128

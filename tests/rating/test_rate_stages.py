@@ -218,6 +218,24 @@ def test_many_prices_are_rated_in_one_call():
     assert parts.amount.sum_by_group(line_of_entry, 7).to_decimals() == lines.stage("price").to_decimals()
 
 
+def test_one_price_given_twice_is_rated_twice_alike():
+    """Prices needn't be distinct, and a tier keeps its index."""
+    price = read_price({"currency": "USD", **ANNUAL})
+    index = np.array([0, 1])
+    lines = rate(Charges(prices=[price, price], price_index=index, quantity=DecimalColumn.of([150, 150])))
+    assert lines.line(0) == lines.line(1)
+    assert lines.breakdown().tier.tolist() == [0, 1, 0, 1]
+
+
+def test_every_stage_is_a_column():
+    """A price without a stage shows what its earlier stages left."""
+    prices = [read_price({"currency": "USD", **PER_UNIT, **more}) for more in ({}, {"percent_off": "50"})]
+    lines = rate(Charges(prices=prices, price_index=np.array([0, 1]), quantity=DecimalColumn.of([5, 5])))
+    assert lines.stage("price").to_decimals() == [10, 10]
+    assert lines.stage("percent_off").to_decimals() == [10, 5]
+    assert lines.stage("minimum_amount").to_decimals() == lines.exact_amount.to_decimals() == [10, 5]
+
+
 def test_no_charges_make_no_lines():
     """An empty period is no special case for the caller."""
     price = read_price({"currency": "USD", **PER_UNIT})
