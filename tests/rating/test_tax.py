@@ -164,6 +164,12 @@ def test_under_reverse_charge_taxes_are_recorded_as_zero():
     ]
 
 
+def test_an_untaxed_line_is_not_under_reverse_charge():
+    """Only the line with the profile is flagged."""
+    result = taxed(["1", "2"], profile(rate(19), reverse_charge=True), tax_profile=[-1, 0])
+    assert result.reverse_charge.tolist() == [False, True]
+
+
 def test_reverse_charge_on_a_price_that_contains_taxes_keeps_or_strips_it():
     """119.00 containing 19 %: kept it is the net (default), stripped the net is 100.00."""
     kept = profile(contained(19), reverse_charge=True)
