@@ -232,20 +232,23 @@ def joined(
     parts: Sequence[TierBreakdown], rows: Sequence[npt.NDArray[np.int64] | slice], length: int
 ) -> TierBreakdown:
     """The breakdowns of segments as one, in the order of the lines."""
-    lines = [np.arange(length)[places] for places in rows]
-    of_entry = [np.repeat(places, np.diff(part.offsets)) for places, part in zip(lines, parts, strict=True)]
-    line = np.concatenate([np.zeros(0, dtype=np.int64), *of_entry])
-    order = np.argsort(line, kind="stable")
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(line, minlength=length))])
+    counts = np.zeros(length, dtype=np.int64)
+    for places, part in zip(rows, parts, strict=True):
+        counts[places] = np.diff(part.offsets)
+    offsets = np.zeros(length + 1, dtype=np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    places_of = [
+        np.arange(len(part.tier)) + np.repeat(offsets[:-1][places] - part.offsets[:-1], np.diff(part.offsets))
+        for places, part in zip(rows, parts, strict=True)
+    ]
+    total = int(offsets[-1])
+    tier = np.zeros(total, dtype=np.int16)
+    for places, part in zip(places_of, parts, strict=True):
+        tier[places] = part.tier
 
     def column(name: str) -> DecimalColumn:
-        return DecimalColumn.concatenate([getattr(part, name) for part in parts]).take(order)
+        return DecimalColumn.scattered([getattr(part, name) for part in parts], places_of, total)
 
     return TierBreakdown(
-        offsets=offsets,
-        tier=np.concatenate([np.zeros(0, dtype=np.int16), *(part.tier for part in parts)])[order],
-        quantity=column("quantity"),
-        unit_amount=column("unit_amount"),
-        flat_amount=column("flat_amount"),
-        amount=column("amount"),
+        offsets, tier, column("quantity"), column("unit_amount"), column("flat_amount"), column("amount")
     )

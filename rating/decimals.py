@@ -94,6 +94,19 @@ class DecimalColumn:
         aligned = [column.rescale(scale) for column in columns]
         return DecimalColumn(np.concatenate([column.mantissa for column in aligned]), scale)
 
+    @classmethod
+    def scattered(
+        cls, columns: Sequence["DecimalColumn"], rows: Sequence[Index], length: int
+    ) -> "DecimalColumn":
+        """A column of `length` rows with each part at its own rows, at the largest of their scales; 0 elsewhere."""
+        scale = max((column.scale for column in columns), default=0)
+        aligned = [column.rescale(scale) for column in columns]
+        is_wide = any(column.is_wide for column in aligned)
+        mantissa: Mantissas = np.zeros(length, dtype=object if is_wide else np.int64)
+        for column, places in zip(aligned, rows, strict=True):
+            mantissa[places] = column.mantissa
+        return DecimalColumn(mantissa, scale)
+
     def __len__(self) -> int:
         return len(self.mantissa)
 

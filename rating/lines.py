@@ -1,6 +1,6 @@
 """Rated lines: columns for machines, one line at a time for people."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -196,18 +196,7 @@ class RatedLines:
         columns = [column_of(segment) for segment in self.segments]
         if len(columns) == 1 and isinstance(self.segments[0].rows, slice):
             return columns[0]
-        return _scattered(columns, [segment.rows for segment in self.segments], len(self))
-
-
-def _scattered(columns: Sequence[DecimalColumn], rows: Sequence[Rows], length: int) -> DecimalColumn:
-    """One column of n rows from the columns of its parts, at the largest of their scales."""
-    scale = max((column.scale for column in columns), default=0)
-    aligned = [column.rescale(scale) for column in columns]
-    is_wide = any(column.is_wide for column in aligned)
-    mantissa = np.zeros(length, dtype=object if is_wide else np.int64)
-    for column, places in zip(aligned, rows, strict=True):
-        mantissa[places] = column.mantissa
-    return DecimalColumn(mantissa, scale)
+        return DecimalColumn.scattered(columns, [segment.rows for segment in self.segments], len(self))
 
 
 def _plain(column: DecimalColumn, row: int) -> Decimal:

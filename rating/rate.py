@@ -46,6 +46,7 @@ class _Group:
     """The prices of one profile, their schedules, and the rows of their charges."""
 
     profile: Profile
+    number: int
     prices: list[int] = field(default_factory=list)
     priced: list[Priced] = field(default_factory=list)
     rows: Rows = field(default_factory=lambda: slice(None))
@@ -60,8 +61,8 @@ def _groups(charges: Charges) -> Iterator[_Group]:
     first_schedule = np.zeros(len(prices), dtype=np.int64)
     for place in np.flatnonzero(np.bincount(index, minlength=len(prices))).tolist():
         profile, schedules = analysed(prices[place])
-        group = groups.setdefault(profile, _Group(profile))
-        group_of[place] = list(groups).index(profile)
+        group = groups.setdefault(profile, _Group(profile, len(groups)))
+        group_of[place] = group.number
         first_schedule[place] = len(group.priced)
         group.prices.append(place)
         group.priced += [Priced(prices[place], cell, schedule) for cell, schedule in enumerate(schedules)]
