@@ -30,6 +30,7 @@ from rating.invoice_lines import (
     check_columns,
     check_ids,
     check_minor,
+    codes_of,
     expanded,
 )
 from rating.problems import Problem
@@ -235,7 +236,7 @@ def _rounded(exact: DecimalColumn, commitments: Commitments, divisor: Ids | None
 def _matches(lines: InvoiceLines, commitments: Commitments) -> Ids:
     """For each line the commitment that it counts toward, by rule 1."""
     prices = len(lines.price_ids)
-    named = {price: code for code, price in enumerate(lines.price_ids)}
+    named = codes_of(lines.price_ids)
     scopes = [
         [named[price] for price in terms.price_ids or () if price in named] for terms in commitments.terms
     ]
@@ -252,7 +253,7 @@ def _matches(lines: InvoiceLines, commitments: Commitments) -> Ids:
     by_price = np.where((lines.price == NONE) | (lines.subscription == NONE), NONE, by_price)
     by_subscription = _lookup(commitments.subscription[for_all], for_all, lines.subscription)
     match = np.where(by_price != NONE, by_price, by_subscription)
-    codes = {code: index for index, code in enumerate(lines.currencies)}
+    codes = codes_of(lines.currencies)
     currency = np.array([codes.get(terms.currency, NONE) for terms in commitments.terms], dtype=np.int64)
     if not len(commitments):
         return match

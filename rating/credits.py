@@ -26,7 +26,7 @@ import numpy as np
 
 from rating.decimals import NARROW_MAX, DecimalColumn
 from rating.grants import CreditGrants
-from rating.invoice_lines import NONE, Flags, Ids, InvoiceLines
+from rating.invoice_lines import NONE, Flags, Ids, InvoiceLines, codes_of
 from rating.rounding import Mantissas
 
 
@@ -201,7 +201,7 @@ def _starts(ordered: Mantissas) -> Ids:
 def _account_keys(lines: InvoiceLines, grants: CreditGrants) -> tuple[Ids, Ids]:
     """The account of each line and of each grant as a key; -1 for a grant in a currency that no line has."""
     currencies = len(lines.currencies)
-    codes = {code: index for index, code in enumerate(lines.currencies)}
+    codes = codes_of(lines.currencies)
     known = np.array([codes.get(code, NONE) for code in grants.currencies], dtype=np.int64)[grants.currency]
     own = np.where(known == NONE, NONE, grants.customer * currencies + known)
     return lines.customer * currencies + lines.currency, own
@@ -242,7 +242,7 @@ def _runs(scope: Ids, account: Ids, partly: Flags) -> Ids:
 
 def _scope_pairs(lines: InvoiceLines, grants: CreditGrants) -> Ids:
     """The pairs (scope, price) that fit, as sorted keys."""
-    named = {price: code for code, price in enumerate(lines.price_ids)}
+    named = codes_of(lines.price_ids)
     prices = len(named)
     pairs = [
         scope * prices + named[price]

@@ -18,7 +18,7 @@ import numpy as np
 from rating.allocate import allocate
 from rating.checks import minor_unit_digits
 from rating.decimals import DecimalColumn, scaled_int
-from rating.invoice_lines import NONE, Ids, InvoiceLines, check_ids, expanded
+from rating.invoice_lines import NONE, Ids, InvoiceLines, check_ids, codes_of, expanded
 from rating.problems import Problem
 from rating.rounding import RoundingMode, divide_rounded_each
 from rating.terms import (
@@ -127,9 +127,8 @@ def apply_splits(lines: InvoiceLines, splits: Sequence[Split]) -> SplitResult:
     start = np.cumsum(count) - count
     owner, within = expanded(count[split])
     entry = start[split][owner] + within
-    recipients = {share.recipient_id: None for each in splits for share in each.shares}
-    index = {recipient: place for place, recipient in enumerate(recipients)}
-    recipient = np.array([index[s.recipient_id] for each in splits for s in each.shares], dtype=np.int64)
+    recipients = codes_of(share.recipient_id for each in splits for share in each.shares)
+    recipient = np.array([recipients[s.recipient_id] for each in splits for s in each.shares], dtype=np.int64)
     weights = DecimalColumn.of([share.weight for each in splits for share in each.shares])
     platform = np.zeros(len(lines), dtype=fee.mantissa.dtype)
     platform[divided] = fee.mantissa
@@ -158,7 +157,7 @@ def _fees(amount: DecimalColumn, splits: Sequence[Split], split: Ids) -> Decimal
 
 
 def _check_currencies(lines: InvoiceLines, splits: Sequence[Split], divided: Ids, split: Ids) -> None:
-    codes = {code: index for index, code in enumerate(lines.currencies)}
+    codes = codes_of(lines.currencies)
     fixed = np.array([each.fixed_minor > 0 for each in splits], dtype=np.bool_)[split]
     own = np.array([codes.get(each.currency or "", NONE) for each in splits], dtype=np.int64)[split]
     foreign = fixed & (own != lines.currency[divided])

@@ -19,7 +19,7 @@ import numpy as np
 
 from rating.allocate import round_to_total
 from rating.decimals import DecimalColumn
-from rating.invoice_lines import NONE, Flags, Ids, InvoiceLines, check_ids, expanded
+from rating.invoice_lines import NONE, Flags, Ids, InvoiceLines, check_ids, codes_of, expanded
 from rating.rounding import RoundingMode, divide_rounded
 from rating.tax_rates import InclusiveReverseCharge, TaxProfile, TaxRate, TaxRounding, TaxScope
 
@@ -78,7 +78,7 @@ class _Table:
     @classmethod
     def of(cls, profiles: Sequence[TaxProfile]) -> "_Table":
         keys = [(rate, profile.reverse_charge) for profile in profiles for rate in profile.rates]
-        distinct = {key: index for index, key in enumerate(dict.fromkeys(keys))}
+        distinct = codes_of(keys)
         factors = [factor for profile in profiles for factor in profile.factors()]
         count = np.array([len(profile.rates) for profile in profiles], dtype=np.int64)
         return cls(
