@@ -57,7 +57,7 @@ def apply_credits(lines: InvoiceLines, grants: CreditGrants) -> CreditResult:
     add up to no more than NARROW_MAX; past it they are Python ints.
     """
     zeros = DecimalColumn.zeros(len(lines))
-    owed = lines.amount_minor.maximum(zeros)
+    owed = lines.amount_minor.maximum(zeros).narrowed()
     all_owed = DecimalColumn.of_ints([int(owed.total())]).take(np.zeros(len(grants), dtype=np.int64))
     offered = grants.balance_minor.minimum(all_owed).narrowed()
     if max(owed.total(), offered.total()) > NARROW_MAX:
@@ -137,7 +137,7 @@ class _Accounts:
             place = place[more]
             own = np.arange(self.runs[run], self.runs[run + 1])
             leader = np.zeros(len(self.account_runs), dtype=np.int64)
-            leader[self.grant_account[own[::-1]]] = self.grant[own[::-1]]
+            leader[self.grant_account[own]] = self.grant[own]  # any of a run: they treat lines alike
             of = leader[self.line_account[place]]
             row = self.line[place]
             at = lines.at_us[row]

@@ -164,6 +164,16 @@ def test_an_adjustment_explains_itself():
         adjustment_formula(plain, settled.commitments, 0, LineKind.RATED)
 
 
+def test_a_wide_column_of_small_amounts_settles_alike():
+    """Python ints that would fit 64 bits take the wide path through every stage, to the same result."""
+    settled = settle(LINES, TERMS)
+    wide = settle(LINES.with_amounts(LINES.amount_minor.widened()), TERMS)
+    assert minors(wide.due_minor) == minors(settled.due_minor)
+    assert minors(wide.credits.amount_minor) == minors(settled.credits.amount_minor)
+    assert minors(wide.taxes.amount_minor) == minors(settled.taxes.amount_minor)
+    assert minors(wide.splits.amount_minor) == minors(settled.splits.amount_minor)
+
+
 def test_without_terms_what_is_due_are_the_lines():
     """Nothing is added, credited, taxed or split; also without any line."""
     settled = settle(InvoiceLines.of(["1.50", "-2"]), SettlementTerms())
