@@ -18,8 +18,8 @@ test: .venv/dev.stamp ## every test, in about five minutes
 test-long: .venv/dev.stamp ## the full form of the long tests
 	@$(BIN)/python -m pytest -n 2 -m long --run-long tests
 
-test-oracle: .venv/dev.stamp ## a million random charges, the rating core against the oracle
-	@$(BIN)/python -m pytest -m long --run-long tests/rating/test_oracle_agrees.py
+test-oracle: .venv/dev.stamp ## a million random charges and ten thousand invoices, the rating core against the oracle
+	@$(BIN)/python -m pytest -m long --run-long tests/rating/test_oracle_agrees.py tests/rating/test_oracle_settles.py
 
 check: .venv/dev.stamp proto-lint ## lint, formatting, types, wire contract
 	@$(BIN)/ruff check .
