@@ -147,7 +147,8 @@ class DecimalColumn:
         mantissa, scale = self.mantissa, self.scale
         step = 8
         while scale and step:
-            if step <= scale and not (mantissa % 10**step).any():
+            divisor = 10**step
+            if step <= scale and not (mantissa[:64] % divisor).any() and not (mantissa % divisor).any():
                 mantissa, scale = mantissa // 10**step, scale - step
             else:
                 step //= 2

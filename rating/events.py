@@ -86,48 +86,62 @@ class _Terms:
 
 
 def _chunk_fees(terms: _Terms, price_index: Index, rows: Index, events: EventAmounts) -> DecimalColumn:
-    charge, first, amounts = _flattened(rows, events)
+    charge, counts, amounts = _flattened(rows, events)
     price = price_index.take(charge)
-    beyond, is_free = _beyond_allowance(terms, price, first, amounts)
-    fee = beyond.multiply(terms.share.take(price))
+    beyond, is_free = _beyond_allowance(terms, price, counts, amounts)
+    fee = beyond.multiply(_spread(terms.share, price))
     if terms.fixed is not None:
-        fee = fee.add(terms.fixed.take(price))
+        fee = fee.add(_spread(terms.fixed, price))
     if terms.maximum is not None:
-        fee = fee.minimum(terms.maximum.take(price)).where(terms.has_maximum.take(price), fee)
+        capped = fee.minimum(_spread(terms.maximum, price))
+        fee = capped if terms.has_maximum.all() else capped.where(terms.has_maximum.take(price), fee)
     if terms.minimum is not None:
-        fee = fee.maximum(terms.minimum.take(price))
+        fee = fee.maximum(_spread(terms.minimum, price))
     if is_free is not None:
         fee = DecimalColumn(np.where(is_free, 0, fee.mantissa), fee.scale)
     return fee.sum_by_group(charge, len(rows))
 
 
+def _spread(term: DecimalColumn, price: Index) -> DecimalColumn:
+    """The term of each event's price; a single price's without gathering it."""
+    if len(term) == 1:
+        return DecimalColumn(np.broadcast_to(term.mantissa, price.shape), term.scale)
+    return term.take(price)
+
+
 def _flattened(rows: Index, events: EventAmounts) -> tuple[Index, Index, DecimalColumn]:
-    """Every event of the charges that isn't negative, in order: its charge, the place of its charge's first event
-    among those returned, and its amount.
+    """(charge of each event, number of events of each charge, amount of each event), in order, no negative ones.
+
+    `rows` rise strictly.
     """
-    starts, counts = events.offsets[rows], events.offsets[rows + 1] - events.offsets[rows]
-    before = np.cumsum(counts) - counts
+    starts, ends = events.offsets[rows], events.offsets[rows + 1]
+    counts = ends - starts
     charge = np.repeat(np.arange(len(rows)), counts)
-    amounts = events.amounts.take(np.arange(len(charge)) + np.repeat(starts - before, counts))
+    if len(rows) and rows[-1] - rows[0] + 1 == len(rows):
+        amounts = events.amounts.take(slice(int(starts[0]), int(ends[-1])))
+    else:
+        shift = np.repeat(starts - (np.cumsum(counts) - counts), counts)
+        amounts = events.amounts.take(np.arange(len(charge)) + shift)
     is_counted = np.asarray(amounts.mantissa >= 0, dtype=np.bool_)
     if not is_counted.all():
         charge, amounts = charge[is_counted], amounts.take(is_counted)
         counts = np.bincount(charge, minlength=len(rows))
-        before = np.cumsum(counts) - counts
-    return charge, np.repeat(before, counts), amounts
+    return charge, counts, amounts
 
 
 def _beyond_allowance(
-    terms: _Terms, price: Index, first: Index, amounts: DecimalColumn
+    terms: _Terms, price: Index, counts: Index, amounts: DecimalColumn
 ) -> tuple[DecimalColumn, npt.NDArray[np.bool_] | None]:
     """(amount beyond the allowance, whether the event is free) of each event; None where no price has an allowance."""
-    by_events, by_amount = terms.has_free_events.take(price), terms.has_free_amount.take(price)
     if not terms.has_free_events.any() and terms.free_amount is None:
         return amounts, None
+    first = np.repeat(np.cumsum(counts) - counts, counts)
     taken = np.arange(len(amounts)) - first
-    lasts = (by_events | by_amount) & (~by_events | (taken < terms.free_events.take(price)))
     if terms.free_amount is None:
-        return amounts, lasts
+        free_events = np.where(terms.has_free_events, terms.free_events, 0)
+        return amounts, taken < (free_events[0] if len(free_events) == 1 else free_events.take(price))
+    by_events, by_amount = terms.has_free_events.take(price), terms.has_free_amount.take(price)
+    lasts = (by_events | by_amount) & (~by_events | (taken < terms.free_events.take(price)))
     zero = DecimalColumn.zeros(len(amounts))
     left = terms.free_amount.take(price).subtract(_used_before(amounts, first))
     lasts &= ~by_amount | (left.compare(zero) > 0)
