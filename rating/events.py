@@ -28,7 +28,7 @@ CHUNK_CHARGES = 8_192
 Index = npt.NDArray[np.int64]
 
 
-def event_fees(
+def sum_event_fees(
     prices: Sequence[Price], price_index: Index, rows: Index, events: EventAmounts
 ) -> DecimalColumn:
     """The sum of the fees of each charge.
@@ -42,15 +42,17 @@ def event_fees(
     Returns:
         m exact sums in the currency.
     """
-    terms = _Terms.of(prices)
+    terms = Terms.of(prices)
     chunks = [slice(start, start + CHUNK_CHARGES) for start in range(0, len(rows), CHUNK_CHARGES)]
-    return DecimalColumn.concatenate(
-        [_chunk_fees(terms, price_index[chunk], rows[chunk], events) for chunk in chunks]
-    )
+    sums = []
+    for chunk in chunks:
+        fees = fees_of_events(terms, price_index[chunk], rows[chunk], events)
+        sums.append(fees.fee.sum_by_group(fees.charge, len(rows[chunk])))
+    return DecimalColumn.concatenate(sums)
 
 
 @dataclass(frozen=True, eq=False)
-class _Terms:
+class Terms:
     """The terms of P prices as columns [P]; None where no price has the term."""
 
     share: DecimalColumn
@@ -64,7 +66,7 @@ class _Terms:
     has_free_events: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, prices: Sequence[Price]) -> "_Terms":
+    def of(cls, prices: Sequence[Price]) -> "Terms":
         def column(values: Sequence[Decimal | None]) -> DecimalColumn | None:
             return (
                 DecimalColumn.of(value or ZERO for value in values)
@@ -85,7 +87,16 @@ class _Terms:
         )
 
 
-def _chunk_fees(terms: _Terms, price_index: Index, rows: Index, events: EventAmounts) -> DecimalColumn:
+@dataclass(frozen=True, eq=False)
+class EventFees:
+    """What the counted events of some charges pay, in order: `charge` is the place of each event's charge."""
+
+    charge: Index
+    fee: DecimalColumn
+
+
+def fees_of_events(terms: Terms, price_index: Index, rows: Index, events: EventAmounts) -> EventFees:
+    """The fee of each event; `rows` rise strictly. A negative event counts for nothing and isn't among them."""
     charge, counts, amounts = _flattened(rows, events)
     price = price_index.take(charge)
     beyond, is_free = _beyond_allowance(terms, price, counts, amounts)
@@ -99,7 +110,7 @@ def _chunk_fees(terms: _Terms, price_index: Index, rows: Index, events: EventAmo
         fee = fee.maximum(_spread(terms.minimum, price))
     if is_free is not None:
         fee = DecimalColumn(np.where(is_free, 0, fee.mantissa), fee.scale)
-    return fee.sum_by_group(charge, len(rows))
+    return EventFees(charge, fee)
 
 
 def _spread(term: DecimalColumn, price: Index) -> DecimalColumn:
@@ -130,7 +141,7 @@ def _flattened(rows: Index, events: EventAmounts) -> tuple[Index, Index, Decimal
 
 
 def _beyond_allowance(
-    terms: _Terms, price: Index, counts: Index, amounts: DecimalColumn
+    terms: Terms, price: Index, counts: Index, amounts: DecimalColumn
 ) -> tuple[DecimalColumn, npt.NDArray[np.bool_] | None]:
     """(amount beyond the allowance, whether the event is free) of each event; None where no price has an allowance."""
     if not terms.has_free_events.any() and terms.free_amount is None:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from rating.breakdown import TierBreakdown, break_down, joined
 from rating.charges import Charges
 from rating.decimals import EXACT, DecimalColumn, canonical
+from rating.events import Terms, fees_of_events
 from rating.formula import formula_of
 from rating.plan import Plan
 from rating.price import Price, Rounding
@@ -48,6 +49,14 @@ class RatedTier:
     unit_amount: Decimal
     flat_amount: Decimal
     amount: Decimal
+
+
+@dataclass(frozen=True)
+class RatedEvent:
+    """One event of a percentage line with terms per event: its amount, and the exact fee for it."""
+
+    amount: Decimal
+    fee: Decimal
 
 
 @dataclass(frozen=True)
@@ -170,6 +179,25 @@ class RatedLines:
             stages=stages,
             formula=formula_of(price, tiers, stages, rounded, booked),
             negative_quantity=bool(self.negative_quantity[row]),
+        )
+
+    def events(self, row: int) -> tuple[RatedEvent, ...]:
+        """Each event of one line with its fee, in order; none where the price has no terms per event."""
+        charges = self.charges
+        price = charges.prices[int(charges.price_index[row])]
+        if charges.events is None or not price.needs_events:
+            return ()
+        start, end = int(charges.events.offsets[row]), int(charges.events.offsets[row + 1])
+        amounts = charges.events.amounts.take(slice(start, end))
+        one = np.array([row])
+        fees = fees_of_events(Terms.of([price]), np.zeros(1, dtype=np.int64), one, charges.events).fee
+        counted = iter(range(len(fees)))
+        return tuple(
+            RatedEvent(
+                _plain(amounts, place),
+                _plain(fees, next(counted)) if amounts.mantissa[place] >= 0 else Decimal(0),
+            )
+            for place in range(len(amounts))
         )
 
     def _billable(self, segment: Segment, places: slice = slice(None)) -> DecimalColumn:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from rating.charges import Charges, RatingError
 from rating.decimals import NARROW_MAX, DecimalColumn
-from rating.events import event_fees
+from rating.events import sum_event_fees
 from rating.lines import RatedLines, Rows, Segment
 from rating.lookups import capacity_tiers, matrix_cells
 from rating.plan import Plan, compile_plan
@@ -137,7 +137,7 @@ def _measured(charges: Charges, group: _Group) -> DecimalColumn:
         raise RatingError(
             "a percentage price with terms per event needs each event's amount: give Charges.events"
         )
-    return event_fees(prices, own_index, rows, charges.events)
+    return sum_event_fees(prices, own_index, rows, charges.events)
 
 
 def _paths(plan: Plan, measured: DecimalColumn, before: DecimalColumn | None) -> list[tuple[Rows, bool]]:

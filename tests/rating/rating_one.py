@@ -4,13 +4,18 @@ from typing import Any
 
 import numpy as np
 
-from rating import Charges, DecimalColumn, Dimension, EventAmounts, RatedLine, rate, read_price
+from rating import Charges, DecimalColumn, Dimension, EventAmounts, RatedLine, RatedLines, rate, read_price
 
 Fields = dict[str, Any]
 
 
 def rate_one(fields: Fields, quantity: str = "0", currency: str = "USD", **more: Any) -> RatedLine:
     """The line of one charge; `more` are further columns of the charge, as single values."""
+    return rated(fields, quantity, currency, **more).line(0)
+
+
+def rated(fields: Fields, quantity: str = "0", currency: str = "USD", **more: Any) -> RatedLines:
+    """The lines of a single charge."""
     price = read_price({"currency": currency, **fields})
     columns: Fields = {}
     for name in ("consumed_before", "booked"):
@@ -32,6 +37,4 @@ def rate_one(fields: Fields, quantity: str = "0", currency: str = "USD", **more:
     if more:
         raise TypeError(f"unknown columns: {', '.join(more)}")
     index = np.zeros(1, dtype=np.int64)
-    return rate(
-        Charges(prices=[price], price_index=index, quantity=DecimalColumn.of([quantity]), **columns)
-    ).line(0)
+    return rate(Charges(prices=[price], price_index=index, quantity=DecimalColumn.of([quantity]), **columns))

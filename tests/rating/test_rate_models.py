@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from rating_one import rate_one
+from rating_one import rate_one, rated
 
 from rating import RatingError
 
@@ -153,6 +153,16 @@ def test_a_negative_event_bills_as_zero_and_is_reported():
     """A refund has no fee and uses nothing of the allowance."""
     line = rate_one({**PERCENTAGE, "free_events": "1"}, "50", events=["-100", "50", "100"])
     assert (line.amount, line.negative_quantity) == (Decimal("1.5"), True)
+
+
+def test_the_fees_of_a_line_can_be_seen_event_by_event():
+    """One free event, a refund, one at the minimum and one at 1 % and half a dollar: they add up to the line."""
+    price = {**PERCENTAGE, "free_events": "1", "minimum_per_event": "0.75"}
+    lines = rated(price, events=["100", "-7", "10", "50"])
+    fees = [(event.amount, event.fee) for event in lines.events(0)]
+    assert fees == [(100, 0), (-7, 0), (10, Decimal("0.75")), (50, 1)]
+    assert lines.line(0).exact_amount == Decimal("1.75")
+    assert rated({"model": "per_unit", "unit_amount": "1"}).events(0) == ()
 
 
 def test_percentage_without_terms_per_event_needs_only_the_sum():
