@@ -14,7 +14,7 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-from bench.rating_cases import MODELS, Case, case_of
+from bench.rating_cases import MIXED, MODELS, Case, case_of
 from bench.rating_loop import time_loop
 from bench.rating_sql import time_sql
 from rating import rate
@@ -32,11 +32,11 @@ def main() -> None:
         f"{'model':28}{'charges/s':>14}{'x loop':>9}{'x SQL':>8}{'bytes':>7}{'with tiers/s':>15}{'x loop':>9}{'bytes':>7}"
     )
     rows = []
-    for name in options.models or MODELS:
+    for name in options.models or (*MODELS, MIXED):
         row = _measured(case_of(name, options.charges, options.seed), options)
         rows.append(row)
         print(
-            f"{name:28}{row['charges_per_second']:>14,.0f}{row['times_loop']:>9.0f}{row['times_sql'] or 0:>8.1f}"
+            f"{name:28}{row['charges_per_second']:>14,.0f}{row['times_loop']:>9.0f}{'-' if row['times_sql'] is None else format(row['times_sql'], '.1f'):>8}"
             f"{row['peak_bytes_per_charge']:>7.0f}{row['with_tiers_per_second']:>15,.0f}"
             f"{row['with_tiers_times_loop']:>9.0f}{row['with_tiers_peak_bytes_per_charge']:>7.0f}"
         )
@@ -83,7 +83,7 @@ def _measured(case: Case, options: argparse.Namespace) -> dict[str, Any]:
     amounts = rate(case.charges).amount
     _check(case.name, "the Decimal loop", loops[0][1], amounts.take(slice(sample)).to_decimals())
     sql_seconds = None
-    if not options.no_sql:
+    if not options.no_sql and len(case.fields) == 1:
         sql_seconds, total = time_sql(case, 3)
         _check(case.name, "the SQL", total, amounts.total())
     return {

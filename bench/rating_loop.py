@@ -15,13 +15,14 @@ Breakdown = list[tuple[int, Decimal, Decimal]]
 
 def time_loop(case: Case, sample: int, *, with_tiers: bool) -> tuple[float, list[Decimal]]:
     """(seconds, amounts) of the first `sample` charges; what is parsed and converted beforehand isn't timed."""
-    price = _parsed(case.fields)
+    parsed = [_parsed(fields) for fields in case.fields]
+    prices = [parsed[place] for place in case.charges.price_index[:sample].tolist()]
     quantities = [Decimal(value) for value in case.columns["quantity"][:sample].tolist()]
     extras = _extras(case, sample)
     kept: list[Breakdown] = []
     start = perf_counter()
     amounts = []
-    for quantity, extra in zip(quantities, extras, strict=True):
+    for price, quantity, extra in zip(prices, quantities, extras, strict=True):
         tiers: Breakdown | None = [] if with_tiers else None
         amounts.append(_rate_one(price, quantity, extra, tiers))
         if tiers is not None:

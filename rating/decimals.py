@@ -94,6 +94,19 @@ class DecimalColumn:
         aligned = [column.rescale(scale) for column in columns]
         return DecimalColumn(np.concatenate([column.mantissa for column in aligned]), scale)
 
+    @classmethod
+    def scattered(
+        cls, columns: Sequence["DecimalColumn"], rows: Sequence[Index], length: int
+    ) -> "DecimalColumn":
+        """A column of `length` rows with each part at its own rows, at the largest of their scales; 0 elsewhere."""
+        scale = max((column.scale for column in columns), default=0)
+        aligned = [column.rescale(scale) for column in columns]
+        is_wide = any(column.is_wide for column in aligned)
+        mantissa: Mantissas = np.zeros(length, dtype=object if is_wide else np.int64)
+        for column, places in zip(aligned, rows, strict=True):
+            mantissa[places] = column.mantissa
+        return DecimalColumn(mantissa, scale)
+
     def __len__(self) -> int:
         return len(self.mantissa)
 
@@ -134,7 +147,8 @@ class DecimalColumn:
         mantissa, scale = self.mantissa, self.scale
         step = 8
         while scale and step:
-            if step <= scale and not (mantissa % 10**step).any():
+            divisor = 10**step
+            if step <= scale and not (mantissa[:64] % divisor).any() and not (mantissa % divisor).any():
                 mantissa, scale = mantissa // 10**step, scale - step
             else:
                 step //= 2
@@ -295,6 +309,11 @@ def scaled_int(value: Decimal, scale: int) -> int:
 def decimal_of(mantissa: int, scale: int) -> Decimal:
     """Mantissa / 10**scale as a Decimal with `scale` fractional digits."""
     return Decimal(mantissa).scaleb(-scale, EXACT)
+
+
+def canonical(value: Decimal, digits: int = 0) -> Decimal:
+    """The same value with `digits` fractional digits, or as many more as it needs: whatever column it came from."""
+    return Decimal(format(value, f".{max(fraction_digits(value), digits)}f"))
 
 
 def objects(values: Iterable[int]) -> Mantissas:

@@ -1,6 +1,6 @@
 """Rated lines: columns for machines, one line at a time for people."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from rating.breakdown import TierBreakdown, break_down, joined
 from rating.charges import Charges
-from rating.decimals import EXACT, DecimalColumn
+from rating.decimals import EXACT, DecimalColumn, canonical
+from rating.events import Terms, fees_of_events
 from rating.formula import formula_of
 from rating.plan import Plan
 from rating.price import Price, Rounding
@@ -51,6 +52,14 @@ class RatedTier:
 
 
 @dataclass(frozen=True)
+class RatedEvent:
+    """One event of a percentage line with terms per event: its amount, and the exact fee for it."""
+
+    amount: Decimal
+    fee: Decimal
+
+
+@dataclass(frozen=True)
 class RatedLine:
     """One charge, rated. Amounts are in units of the currency.
 
@@ -58,7 +67,7 @@ class RatedLine:
         exact_amount: before the line's rounding and before what is booked.
         amount: rounded to `digits`, less what is booked.
         stages: (name, exact amount after it) of every amount stage the price has: price, percent_off,
-            amount_off, maximum_amount, minimum_amount.
+            amount_off, maximum_amount, minimum_amount (in the last part of a period only).
         formula: the whole calculation in one legible line.
         negative_quantity: the quantity, or an event's amount, was below zero and billed as zero.
     """
@@ -146,17 +155,22 @@ class RatedLines:
         charges = self.charges
         segment, place = self._found(row)
         price = charges.prices[int(charges.price_index[row])]
-        stages = tuple((name, column.decimal(place)) for name, column in segment.outcome.stages.items())
-        booked = Decimal(0) if charges.booked is None else charges.booked.decimal(row)
+        is_final = self.charges.final is None or bool(self.charges.final[row])
+        stages = tuple(
+            (name, _plain(column, place))
+            for name, column in segment.outcome.stages.items()
+            if is_final or name != "minimum_amount"
+        )
         rounded = segment.outcome.amount.decimal(place)
-        billable = self._billable(segment).decimal(place)
+        booked = Decimal(0) if charges.booked is None else charges.booked.decimal(row)
+        booked = canonical(booked, price.digits)
         tiers = _tiers_of(self._broken_down(segment, slice(place, place + 1)), price)
         return RatedLine(
             price=price,
-            quantity=charges.quantity.decimal(row),
-            billable_quantity=billable,
+            quantity=_plain(charges.quantity, row),
+            billable_quantity=_plain(self._billable(segment, slice(place, place + 1)), 0),
             exact_amount=stages[-1][1],
-            amount=EXACT.subtract(rounded, booked),
+            amount=canonical(EXACT.subtract(rounded, booked), price.digits),
             booked=booked,
             currency=price.currency,
             rounding=price.rounding,
@@ -167,14 +181,34 @@ class RatedLines:
             negative_quantity=bool(self.negative_quantity[row]),
         )
 
-    def _billable(self, segment: Segment) -> DecimalColumn:
+    def events(self, row: int) -> tuple[RatedEvent, ...]:
+        """Each event of one line with its fee, in order; none where the price has no terms per event."""
+        charges = self.charges
+        price = charges.prices[int(charges.price_index[row])]
+        if charges.events is None or not price.needs_events:
+            return ()
+        start, end = int(charges.events.offsets[row]), int(charges.events.offsets[row + 1])
+        amounts = charges.events.amounts.take(slice(start, end))
+        one = np.array([row])
+        fees = fees_of_events(Terms.of([price]), np.zeros(1, dtype=np.int64), one, charges.events).fee
+        counted = iter(range(len(fees)))
+        return tuple(
+            RatedEvent(
+                _plain(amounts, place),
+                _plain(fees, next(counted)) if amounts.mantissa[place] >= 0 else Decimal(0),
+            )
+            for place in range(len(amounts))
+        )
+
+    def _billable(self, segment: Segment, places: slice = slice(None)) -> DecimalColumn:
+        """The billable quantities of some places of a segment."""
         if segment.plan.profile.source is Source.QUANTITY:
-            return segment.outcome.billable
-        quantity = self.charges.quantity.take(segment.rows)
-        return quantity.maximum(DecimalColumn.zeros(len(quantity)))
+            return segment.outcome.billable.take(places)
+        own = self.charges.quantity.take(segment.rows).take(places)
+        return own.maximum(DecimalColumn.zeros(len(own)))
 
     def _broken_down(self, segment: Segment, places: slice) -> TierBreakdown:
-        billable, price = self._billable(segment).take(places), segment.outcome.stages["price"].take(places)
+        billable, price = self._billable(segment, places), segment.outcome.stages["price"].take(places)
         return break_down(segment.plan, segment.tables, segment.inputs.part(places), billable, price)
 
     def _found(self, row: int) -> tuple[Segment, int]:
@@ -190,18 +224,12 @@ class RatedLines:
         columns = [column_of(segment) for segment in self.segments]
         if len(columns) == 1 and isinstance(self.segments[0].rows, slice):
             return columns[0]
-        return _scattered(columns, [segment.rows for segment in self.segments], len(self))
+        return DecimalColumn.scattered(columns, [segment.rows for segment in self.segments], len(self))
 
 
-def _scattered(columns: Sequence[DecimalColumn], rows: Sequence[Rows], length: int) -> DecimalColumn:
-    """One column of n rows from the columns of its parts, at the largest of their scales."""
-    scale = max((column.scale for column in columns), default=0)
-    aligned = [column.rescale(scale) for column in columns]
-    is_wide = any(column.is_wide for column in aligned)
-    mantissa = np.zeros(length, dtype=object if is_wide else np.int64)
-    for column, places in zip(aligned, rows, strict=True):
-        mantissa[places] = column.mantissa
-    return DecimalColumn(mantissa, scale)
+def _plain(column: DecimalColumn, row: int) -> Decimal:
+    """One value without trailing zeros, so that a line reads the same whatever it was rated beside."""
+    return canonical(column.decimal(row))
 
 
 def _tiers_of(parts: TierBreakdown, price: Price) -> tuple[RatedTier, ...]:
@@ -217,10 +245,10 @@ def _tiers_of(parts: TierBreakdown, price: Price) -> tuple[RatedTier, ...]:
                 index=index,
                 from_quantity=from_quantity,
                 up_to=bounds[index + 1] if index + 1 < len(bounds) else None,
-                quantity=parts.quantity.decimal(entry),
-                unit_amount=parts.unit_amount.decimal(entry),
-                flat_amount=parts.flat_amount.decimal(entry),
-                amount=parts.amount.decimal(entry),
+                quantity=_plain(parts.quantity, entry),
+                unit_amount=_plain(parts.unit_amount, entry),
+                flat_amount=_plain(parts.flat_amount, entry),
+                amount=_plain(parts.amount, entry),
             )
         )
     return tuple(tiers)

@@ -22,7 +22,7 @@ from rating.kernels import settled_flat, usage_amount
 from rating.price import Price
 from rating.profile import Profile, Scales
 from rating.rounding import Mantissas
-from rating.schedule import Schedule
+from rating.schedule import Priced
 from rating.schema import BlockScope
 from rating.tables import Tables
 
@@ -53,16 +53,16 @@ class Plan:
             steps.append(steps[-1] // divisor + 1)
         steps.append(steps[-1] * 10 ** (scales.quantity - scales.converted) + before)
         if profile.blocks:
-            steps.append(steps[-1] + tables.largest("block_size"))
-        steps.append(steps[-1] + tables.largest("lower"))
-        steps.append(steps[-1] * tables.largest("unit") + 10 ** (scales.priced + scales.unit))
+            steps.append(steps[-1] + tables.largest["block_size"])
+        steps.append(steps[-1] + tables.largest["lower"])
+        steps.append(steps[-1] * tables.largest["unit"] + 10 ** (scales.priced + scales.unit))
         if profile.tier_rounding:
             steps.append(steps[-1] * 10 ** (scales.price - profile.digits))
-        steps.append(steps[-1] + max(tables.largest("base"), tables.largest("affine")))
+        steps.append(steps[-1] + max(tables.largest["base"], tables.largest["affine"]))
         if profile.has_percent_off:
-            steps.append(steps[-1] * tables.largest("percent_kept"))
-        steps.append(steps[-1] + tables.largest("amount_off"))
-        steps.append(max(steps[-1], tables.largest("minimum")) + 10**scales.amount)
+            steps.append(steps[-1] * tables.largest["percent_kept"])
+        steps.append(steps[-1] + tables.largest["amount_off"])
+        steps.append(max(steps[-1], tables.largest["minimum"]) + 10**scales.amount)
         steps.append(steps[-1] * 10 ** max(0, profile.digits - scales.amount))
         return max(steps)
 
@@ -93,9 +93,10 @@ class Plan:
         return numerator // common, denominator // common
 
 
-def compile_plan(profile: Profile, scales: Scales, priced: Sequence[tuple[Price, Schedule]]) -> Plan:
+def compile_plan(profile: Profile, scales: Scales, priced: Sequence[Priced]) -> Plan:
     """The plan of R schedules of one profile, each with the price it belongs to."""
-    schedules = [schedule for _, schedule in priced]
+    prices = [one.price for one in priced]
+    schedules = [one.schedule for one in priced]
 
     def column(values: Sequence[Decimal | None], scale: int) -> Mantissas:
         return objects(scaled_int(value or Decimal(0), scale) for value in values)
@@ -123,21 +124,13 @@ def compile_plan(profile: Profile, scales: Scales, priced: Sequence[tuple[Price,
             affine=base - unit * lower,
             allowance=column([schedule.allowance for schedule in schedules], scales.quantity),
             block_size=block_size,
-            percent_kept=column([_kept(price) for price, _ in priced], 2 + profile.percent_scale),
-            amount_off=column([price.amount_off for price, _ in priced], scales.amount),
-            maximum=column([price.maximum_amount for price, _ in priced], scales.amount),
-            minimum=column([price.minimum_amount for price, _ in priced], scales.amount),
+            percent_kept=column([_kept(price) for price in prices], 2 + profile.percent_scale),
+            amount_off=column([price.amount_off for price in prices], scales.amount),
+            maximum=column([price.maximum_amount for price in prices], scales.amount),
+            minimum=column([price.minimum_amount for price in prices], scales.amount),
         ),
-        _cells([price for price, _ in priced]),
+        np.array([one.cell for one in priced], dtype=np.int64),
     )
-
-
-def _cells(prices: Sequence[Price]) -> npt.NDArray[np.int64]:
-    """How many schedules before each belong to the same price."""
-    cells = np.zeros(len(prices), dtype=np.int64)
-    for place in range(1, len(prices)):
-        cells[place] = cells[place - 1] + 1 if prices[place] is prices[place - 1] else 0
-    return cells
 
 
 def _kept(price: Price) -> Decimal:

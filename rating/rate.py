@@ -16,13 +16,12 @@ import numpy.typing as npt
 
 from rating.charges import Charges, RatingError
 from rating.decimals import NARROW_MAX, DecimalColumn
-from rating.events import event_fees
+from rating.events import sum_event_fees
 from rating.lines import RatedLines, Rows, Segment
 from rating.lookups import capacity_tiers, matrix_cells
 from rating.plan import Plan, compile_plan
-from rating.price import Price
 from rating.profile import Profile, Source, analysed, scales_of
-from rating.schedule import Schedule
+from rating.schedule import Priced
 from rating.schema import Model
 from rating.stages import Inputs, run_stages
 
@@ -47,8 +46,9 @@ class _Group:
     """The prices of one profile, their schedules, and the rows of their charges."""
 
     profile: Profile
+    number: int
     prices: list[int] = field(default_factory=list)
-    priced: list[tuple[Price, Schedule]] = field(default_factory=list)
+    priced: list[Priced] = field(default_factory=list)
     rows: Rows = field(default_factory=lambda: slice(None))
     schedule: npt.NDArray[np.int64] | None = None
 
@@ -61,11 +61,11 @@ def _groups(charges: Charges) -> Iterator[_Group]:
     first_schedule = np.zeros(len(prices), dtype=np.int64)
     for place in np.flatnonzero(np.bincount(index, minlength=len(prices))).tolist():
         profile, schedules = analysed(prices[place])
-        group = groups.setdefault(profile, _Group(profile))
-        group_of[place] = list(groups).index(profile)
+        group = groups.setdefault(profile, _Group(profile, len(groups)))
+        group_of[place] = group.number
         first_schedule[place] = len(group.priced)
         group.prices.append(place)
-        group.priced += [(prices[place], schedule) for schedule in schedules]
+        group.priced += [Priced(prices[place], cell, schedule) for cell, schedule in enumerate(schedules)]
     for group, rows in zip(groups.values(), _rows_by_group(group_of, index, len(groups)), strict=True):
         group.rows = rows
         if len(group.priced) > 1 or prices[group.prices[0]].model is Model.MATRIX:
@@ -86,12 +86,16 @@ def _rows_by_group(group_of: npt.NDArray[np.int32], index: npt.NDArray[np.int64]
 
 def _add_cells(charges: Charges, group: _Group) -> None:
     """Moves the charges of matrix prices to the schedules of their cells."""
-    schedule = group.schedule
-    for place in group.prices:
-        if charges.prices[place].model is Model.MATRIX and schedule is not None:
-            rows = _as_array(group.rows, len(charges))
-            own = np.flatnonzero(charges.price_index[rows] == place)
-            schedule[own] += matrix_cells(charges.prices[place], rows[own], charges.dimensions)
+    matrices = [place for place in group.prices if charges.prices[place].model is Model.MATRIX]
+    if not matrices or group.schedule is None:
+        return
+    rows = _as_array(group.rows, len(charges))
+    if len(group.prices) == 1:
+        group.schedule += matrix_cells(charges.prices[matrices[0]], rows, charges.dimensions)
+        return
+    for place in matrices:
+        own = np.flatnonzero(charges.price_index[rows] == place)
+        group.schedule[own] += matrix_cells(charges.prices[place], rows[own], charges.dimensions)
 
 
 def _as_array(rows: Rows, length: int) -> npt.NDArray[np.int64]:
@@ -133,7 +137,7 @@ def _measured(charges: Charges, group: _Group) -> DecimalColumn:
         raise RatingError(
             "a percentage price with terms per event needs each event's amount: give Charges.events"
         )
-    return event_fees(prices, own_index, rows, charges.events)
+    return sum_event_fees(prices, own_index, rows, charges.events)
 
 
 def _paths(plan: Plan, measured: DecimalColumn, before: DecimalColumn | None) -> list[tuple[Rows, bool]]:

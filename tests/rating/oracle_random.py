@@ -173,7 +173,8 @@ def capacity(dice: Random, reach: Reach) -> Fields:
 
 def percentage(dice: Random, reach: Reach) -> Fields:
     """A share of each event's amount."""
-    fees = maybe(dice, fixed_amount_per_event=amount(dice, reach), free_amount=text(number(dice, 4, 2)))
+    free_amount = number(dice, 4, 2) if dice.random() < 0.8 else units(dice, reach)
+    fees = maybe(dice, fixed_amount_per_event=amount(dice, reach), free_amount=text(free_amount))
     fees |= maybe(dice, free_events=str(dice.randint(0, 5)))
     low, high = sorted((number(dice, 2, 3), number(dice, 3, 3)))
     fees |= maybe(dice, minimum_per_event=text(low))

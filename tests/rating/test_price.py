@@ -224,6 +224,13 @@ def test_a_matrix_with_gaps_needs_a_default():
     assert read_price(matrix(*cells, default="0")).default == 0
 
 
+def test_a_matrix_spans_a_bounded_table():
+    """A thousand values on each of two axes, with a default for all but a thousand cells, is one too many."""
+    cells = [cell(f"region {place}", f"size {place}") for place in range(1000)]
+    assert "1002001 combinations" in problems_of(matrix(*cells, default="1"))["cells",]
+    assert len(read_price(matrix(*cells[:999], default="1")).cells) == 999
+
+
 def test_a_matrix_cell_is_priced_once_and_names_every_dimension():
     """A repeated cell, a missing dimension, a stranger and a bad amount are each named."""
     broken = {"match": {"region": "eu"}, "unit_amount": "1"}
