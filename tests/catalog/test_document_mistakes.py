@@ -146,8 +146,10 @@ TABLE = {
         ],
     ),
     "a price that needs each event's amount": (
-        "model: graduated\n        tiers:\n          - {up_to: 1000, unit_amount: 0.000003}\n"
-        "          - {up_to: 5000, unit_amount: 0.000002}\n          - {unit_amount: 0.10}\n",
+        (
+            "model: graduated\n        tiers:\n          - {up_to: 1000, unit_amount: 0.000003}\n"
+            "          - {up_to: 5000, unit_amount: 0.000002}\n          - {unit_amount: 0.10}\n"
+        ),
         "model: percentage\n        percent: 1\n        free_events: 3\n",
         [
             (
