@@ -45,10 +45,10 @@ def test_the_formula_tells_the_whole_calculation():
     """Tier by tier, stage by stage, to the rounded amount."""
     tiers = [{"up_to": "10000", "unit_amount": "0.000003"}, {"up_to": None, "unit_amount": "0.000002"}]
     line = rate_one({"model": "graduated", "tiers": tiers}, "15400")
-    assert line.formula == "10000 × 0.000003 + 5400 × 0.000002 = 0.0408 → 0.04 USD"  # noqa: RUF001
+    assert line.formula == "10000 × 0.000003 + 5400 × 0.000002 = 0.0408 → 0.04 USD"
     line = rate_one(EVERY_STAGE, "69001", booked="50")
     assert line.formula == (
-        "60 × 2 = 120; less 25 % = 90; less 7 = 83; at most 100 = 83; at least 20 = 83"  # noqa: RUF001
+        "60 × 2 = 120; less 25 % = 90; less 7 = 83; at most 100 = 83; at least 20 = 83"
         " → 83.00 USD; less 50.00 booked = 33.00 USD"
     )
 
@@ -79,7 +79,7 @@ def test_rounding_scope_tier_rounds_each_tier_and_each_flat_amount():
     by_tier = rate_one({**price, "rounding": {"scope": "tier"}}, "2")
     assert by_tier.exact_amount == 1
     assert [tier.amount for tier in by_tier.tiers] == [Decimal("0.33"), Decimal("0.67")]
-    assert by_tier.formula == "(1 × 0.333 rounded) + (1 × 0.666 rounded) = 1 → 1.00 USD"  # noqa: RUF001
+    assert by_tier.formula == "(1 × 0.333 rounded) + (1 × 0.666 rounded) = 1 → 1.00 USD"
 
 
 def test_rounding_by_tier_still_rounds_the_line():
