@@ -7,6 +7,7 @@ import click
 from engine.cli.apply import apply
 from engine.cli.catalog import catalog
 from engine.cli.lines import lines
+from engine.cli.quote import quote
 from engine.cli.serve import serve
 from engine.cli.spend import spend
 
@@ -26,5 +27,5 @@ def cli() -> None:
     """
 
 
-for command in (serve, apply, catalog, spend, lines):
+for command in (serve, apply, catalog, spend, lines, quote):
     cli.add_command(command)
