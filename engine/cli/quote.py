@@ -1,4 +1,4 @@
-"""`meterline quote`: what a quantity would cost, without an engine."""
+"""`meterline quote`: what quantities would cost, without an engine."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 _LINES_AT_ONCE = 1_000
 
 
+_HELP = """Price quantities under a plan, tier by tier. Needs no engine.
+
+\b
+meterline quote -f examples/llm.yaml --plan developer --quantity input=1482229 --quantity requests=1272
+meterline quote -f examples/llm.yaml --plan scale --csv usage.csv --by customer --format csv
+meterline quote --price fee.yaml --events 50,100,250
+
+Flat prices are always included, and a price that is given no quantity is quoted at zero. Each quantity is a
+line of its own: several of one price are not added up before they are rated, as those of a meter's groups.
+"""
+
+
 class _Options(TypedDict):
     catalog: Path | None
     plan: str | None
@@ -33,7 +45,7 @@ class _Options(TypedDict):
     as_json: bool
 
 
-@click.command()
+@click.command(help=_HELP)
 @click.option(
     "-f",
     "--file",
@@ -89,16 +101,6 @@ class _Options(TypedDict):
 )
 @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
 def quote(**options: Unpack[_Options]) -> None:
-    r"""Price quantities under a plan, tier by tier. Needs no engine.
-
-    \b
-    meterline quote -f examples/llm.yaml --plan developer --quantity input=1482229 --quantity requests=1272
-    meterline quote -f examples/llm.yaml --plan scale --csv usage.csv --by customer --format csv
-    meterline quote --price fee.yaml --events 50,100,250
-
-    Flat prices are always included, and a price that is given no quantity is quoted at zero. Each quantity is
-    a line of its own: as of a meter's groups, several of one price are not added up before they are rated.
-    """
     prices = _prices(options)
     quotes = _quotes(prices, options)
     form = options["form"] or ("json" if options["as_json"] else "table")

@@ -19,7 +19,6 @@ from engine.cli.quote_text import Texts
 CSV_BYTES_MAX = 1024**3
 # A row must fit a block of the reader; a row of events may be long.
 _BLOCK_BYTES = 32 * 1024 * 1024
-_FIELD_CHARS_MAX = _BLOCK_BYTES
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +43,8 @@ def read_csv_table(name: str, data: bytes) -> CsvTable:
         line = data.count(b"\n", 0, error.start) + 1
         raise CommandError(f"{name}:{line}: is no UTF-8 text: {error.reason}") from None
     header = _header(name, text)
+    if '"' in text:
+        _check_quotes(name, text)
     try:
         read_table = arrow_csv.read_csv(
             pa.BufferReader(data),
@@ -65,10 +66,7 @@ def read_csv_table(name: str, data: bytes) -> CsvTable:
 
 
 def _header(name: str, text: str) -> list[str]:
-    try:
-        header = [column.strip() for column in next(_reader(text), [])]
-    except csv.Error as error:
-        raise CommandError(f"{name}:1: {error}") from None
+    header = [column.strip() for column in next(_reader(text), [])]
     if not any(header):
         raise CommandError(f"{name}:1: has no header: the first line names the columns")
     for place, column in enumerate(header):
@@ -77,6 +75,19 @@ def _header(name: str, text: str) -> list[str]:
         if column in header[:place]:
             raise CommandError(f"{name}:1: names the column {column!r} twice")
     return header
+
+
+def _check_quotes(name: str, text: str) -> None:
+    """Past a quote that isn't closed Arrow takes rows for a part of a value, and they would be lost in it."""
+    reader = _reader(text, strict=True)
+    start = 1
+    try:
+        for _ in reader:
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise CommandError(
+            f"{name}:{start}: a quote isn't closed, or text follows one that is: {error}"
+        ) from None
 
 
 def _misshapen(name: str, text: str, width: int) -> str | None:
@@ -105,9 +116,9 @@ def _records(text: str) -> Iterator[tuple[int, list[str]]]:
         before = reader.line_num
 
 
-def _reader(text: str) -> Any:  # noqa: ANN401 - the csv module keeps its reader's type to itself
-    csv.field_size_limit(_FIELD_CHARS_MAX)
-    return csv.reader(io.StringIO(text, newline=""))
+def _reader(text: str, *, strict: bool = False) -> Any:  # noqa: ANN401 - the csv module hides its reader's type
+    csv.field_size_limit(CSV_BYTES_MAX)
+    return csv.reader(io.StringIO(text, newline=""), strict=strict)
 
 
 def _first_line(error: Exception) -> str:
