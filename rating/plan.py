@@ -49,9 +49,9 @@ class Plan:
         steps = [measured]
         if profile.conversion is not None:
             multiplier, divisor = self.conversion_ratio
-            steps.append(steps[-1] * multiplier + divisor)
+            steps.append(max(steps[-1], 1) * multiplier + divisor)
             steps.append(steps[-1] // divisor + 1)
-        steps.append(steps[-1] * 10 ** (scales.quantity - scales.converted) + before)
+        steps.append(max(steps[-1], 1) * 10 ** (scales.quantity - scales.converted) + before)
         if profile.blocks:
             steps.append(steps[-1] + tables.largest["block_size"])
         steps.append(steps[-1] + tables.largest["lower"])

@@ -194,3 +194,15 @@ def test_the_fees_of_events_are_exact_past_int64(amount):
     assert Fraction(lines.line(0).exact_amount) == beyond / 100
     small = max(Fraction(0), 3 - Fraction(fields["free_amount"]))
     assert Fraction(lines.line(1).exact_amount) == small / 100
+
+
+@pytest.mark.parametrize("quantity", [0, 1, 7])
+def test_a_conversion_past_int64_is_exact_even_for_nothing(quantity):
+    """A factor of 26 digits, and a counter of more digits than int64 can be rescaled to."""
+    fields = {"model": "per_unit", "unit_amount": "1", "conversion": {"factor": "12345678901234567890123456"}}
+    assert rated(fields, [quantity], 0).amount.to_decimals() == [quantity * 12345678901234567890123456]
+    price = read_price({"currency": "USD", "model": "per_unit", "unit_amount": "1"})
+    columns = {"quantity": DecimalColumn.of([quantity]), "consumed_before": DecimalColumn.of(["1e-30"])}
+    assert (
+        rate(Charges(prices=[price], price_index=np.zeros(1, np.int64), **columns)).line(0).amount == quantity
+    )
