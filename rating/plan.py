@@ -17,10 +17,9 @@ from math import gcd
 import numpy as np
 import numpy.typing as npt
 
-from rating.decimals import EXACT, NARROW_MAX, objects, scaled_int
+from rating.decimals import NARROW_MAX, objects, scaled_int
 from rating.kernels import settled_flat, usage_amount
-from rating.price import Price
-from rating.profile import Profile, Scales
+from rating.profile import Profile, Scales, kept_share
 from rating.rounding import Mantissas
 from rating.schedule import Priced
 from rating.schema import BlockScope
@@ -124,18 +123,13 @@ def compile_plan(profile: Profile, scales: Scales, priced: Sequence[Priced]) -> 
             affine=base - unit * lower,
             allowance=column([schedule.allowance for schedule in schedules], scales.quantity),
             block_size=block_size,
-            percent_kept=column([_kept(price) for price in prices], 2 + profile.percent_scale),
+            percent_kept=column([kept_share(price) for price in prices], profile.percent_scale),
             amount_off=column([price.amount_off for price in prices], scales.amount),
             maximum=column([price.maximum_amount for price in prices], scales.amount),
             minimum=column([price.minimum_amount for price in prices], scales.amount),
         ),
         np.array([one.cell for one in priced], dtype=np.int64),
     )
-
-
-def _kept(price: Price) -> Decimal:
-    """The share that a percent discount leaves."""
-    return EXACT.subtract(Decimal(1), (price.percent_off or Decimal(0)).scaleb(-2, EXACT))
 
 
 def _accumulated(
