@@ -65,15 +65,18 @@ class Plan:
         steps.append(steps[-1] * 10 ** max(0, profile.digits - scales.amount))
         return max(steps)
 
+    def is_narrow(self, measured: int, before: int = 0) -> bool:
+        """Whether int64 rates |measured mantissas| up to this one exactly, on counters up to `before`."""
+        return self.narrow is not None and self.magnitude_max(measured, before) <= NARROW_MAX
+
     def narrow_max(self, before: int = 0) -> int:
         """The largest |measured mantissa| that int64 rates exactly; -1 if not even 0."""
-        if self.narrow is None or self.magnitude_max(0, before) > NARROW_MAX:
+        if not self.is_narrow(0, before):
             return -1
         low, high = 0, NARROW_MAX + 1
         while high - low > 1:
             middle = (low + high) // 2
-            fits = self.magnitude_max(middle, before) <= NARROW_MAX
-            low, high = (middle, high) if fits else (low, middle)
+            low, high = (middle, high) if self.is_narrow(middle, before) else (low, middle)
         return low
 
     @cached_property

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rating.charges import Charges, RatingError
-from rating.decimals import NARROW_MAX, DecimalColumn
+from rating.decimals import DecimalColumn
 from rating.events import sum_event_fees
 from rating.lines import RatedLines, Rows, Segment
 from rating.lookups import capacity_tiers, matrix_cells
@@ -143,9 +143,9 @@ def _measured(charges: Charges, group: _Group) -> DecimalColumn:
 def _paths(plan: Plan, measured: DecimalColumn, before: DecimalColumn | None) -> list[tuple[Rows, bool]]:
     """(rows, whether they need Python ints) of a group's charges."""
     counter_max = 0 if before is None else before.magnitude_max()
-    largest = plan.narrow_max(counter_max) if counter_max <= NARROW_MAX else -1
-    if measured.magnitude_max() <= largest:
+    if plan.is_narrow(measured.magnitude_max(), counter_max):
         return [(slice(None), False)]
+    largest = plan.narrow_max(counter_max)
     if largest < 0:
         return [(slice(None), True)]
     fits = np.asarray((measured.mantissa <= largest) & (measured.mantissa >= -largest), dtype=np.bool_)
