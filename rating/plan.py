@@ -11,7 +11,7 @@ Rules:
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import gcd
 
 import numpy as np
@@ -19,13 +19,11 @@ import numpy.typing as npt
 
 from rating.decimals import NARROW_MAX, objects, scaled_int
 from rating.kernels import settled_flat, usage_amount
-from rating.profile import Profile, Scales, kept_share
+from rating.price import Price
+from rating.profile import Profile, Scales, analysed, kept_share
 from rating.rounding import Mantissas
-from rating.schedule import Priced
 from rating.schema import BlockScope
 from rating.tables import Tables
-
-HUNDRED = Decimal(100)
 
 
 @dataclass(frozen=True)
@@ -95,10 +93,29 @@ class Plan:
         return numerator // common, denominator // common
 
 
-def compile_plan(profile: Profile, scales: Scales, priced: Sequence[Priced]) -> Plan:
-    """The plan of R schedules of one profile, each with the price it belongs to."""
-    prices = [one.price for one in priced]
-    schedules = [one.schedule for one in priced]
+FEW_PRICES = 64
+"""Up to so many prices a plan takes at most 100 KB, so a thousand are kept; of larger ones, four."""
+
+
+def compile_plan(profile: Profile, scales: Scales, prices: tuple[Price, ...]) -> Plan:
+    """The plan of all schedules of prices of one profile, in order; kept, since bills repeat with the same prices."""
+    return (_few if len(prices) <= FEW_PRICES else _many)(profile, scales, prices)
+
+
+@lru_cache(maxsize=1024)
+def _few(profile: Profile, scales: Scales, prices: tuple[Price, ...]) -> Plan:
+    return _compiled(profile, scales, prices)
+
+
+@lru_cache(maxsize=4)
+def _many(profile: Profile, scales: Scales, prices: tuple[Price, ...]) -> Plan:
+    return _compiled(profile, scales, prices)
+
+
+def _compiled(profile: Profile, scales: Scales, prices_of_profile: tuple[Price, ...]) -> Plan:
+    priced = [(price, *one) for price in prices_of_profile for one in enumerate(analysed(price)[1])]
+    prices = [price for price, _, _ in priced]
+    schedules = [schedule for _, _, schedule in priced]
 
     def column(values: Sequence[Decimal | None], scale: int) -> Mantissas:
         return objects(scaled_int(value or Decimal(0), scale) for value in values)
@@ -131,7 +148,7 @@ def compile_plan(profile: Profile, scales: Scales, priced: Sequence[Priced]) -> 
             maximum=column([price.maximum_amount for price in prices], scales.amount),
             minimum=column([price.minimum_amount for price in prices], scales.amount),
         ),
-        np.array([one.cell for one in priced], dtype=np.int64),
+        np.array([cell for _, cell, _ in priced], dtype=np.int64),
     )
 
 

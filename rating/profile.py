@@ -53,11 +53,17 @@ class Profile:
     has_minimum: bool
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)  # a few KB each
 def analysed(price: Price) -> tuple[Profile, tuple[Schedule, ...]]:
     """The profile and the schedules of a price; kept, since a catalog's prices are rated again and again."""
     schedules = schedules_of(price)
-    return profile_of(price, schedules), schedules
+    return _the_one(profile_of(price, schedules)), schedules
+
+
+@lru_cache(maxsize=4096)
+def _the_one(profile: Profile) -> Profile:
+    """One object for all equal profiles, so that most comparisons end at identity."""
+    return profile
 
 
 def profile_of(price: Price, schedules: Sequence[Schedule]) -> Profile:

@@ -21,7 +21,6 @@ from rating.lines import RatedLines, Rows, Segment
 from rating.lookups import capacity_tiers, matrix_cells
 from rating.plan import Plan, compile_plan
 from rating.profile import Profile, Source, analysed, scales_of
-from rating.schedule import Priced
 from rating.schema import Model
 from rating.stages import Inputs, run_stages
 
@@ -43,12 +42,12 @@ def rate(charges: Charges) -> RatedLines:
 
 @dataclass
 class _Group:
-    """The prices of one profile, their schedules, and the rows of their charges."""
+    """The prices of one profile, how many schedules they have, and the rows of their charges."""
 
     profile: Profile
     number: int
     prices: list[int] = field(default_factory=list)
-    priced: list[Priced] = field(default_factory=list)
+    schedules: int = 0
     rows: Rows = field(default_factory=lambda: slice(None))
     schedule: npt.NDArray[np.int64] | None = None
 
@@ -63,12 +62,12 @@ def _groups(charges: Charges) -> Iterator[_Group]:
         profile, schedules = analysed(prices[place])
         group = groups.setdefault(profile, _Group(profile, len(groups)))
         group_of[place] = group.number
-        first_schedule[place] = len(group.priced)
+        first_schedule[place] = group.schedules
         group.prices.append(place)
-        group.priced += [Priced(prices[place], cell, schedule) for cell, schedule in enumerate(schedules)]
+        group.schedules += len(schedules)
     for group, rows in zip(groups.values(), _rows_by_group(group_of, index, len(groups)), strict=True):
         group.rows = rows
-        if len(group.priced) > 1 or prices[group.prices[0]].model is Model.MATRIX:
+        if group.schedules > 1 or prices[group.prices[0]].model is Model.MATRIX:
             group.schedule = first_schedule[index[rows]]
             _add_cells(charges, group)
         yield group
@@ -107,7 +106,7 @@ def _rated(charges: Charges, group: _Group) -> Iterator[Segment]:
     measured = _measured(charges, group).trimmed()
     before = None if charges.consumed_before is None else charges.consumed_before.take(group.rows).trimmed()
     scales = scales_of(group.profile, measured.scale, 0 if before is None else before.scale)
-    plan = compile_plan(group.profile, scales, group.priced)
+    plan = compile_plan(group.profile, scales, tuple(charges.prices[place] for place in group.prices))
     before = None if before is None else before.rescale(scales.quantity)
     inputs = Inputs(
         measured.mantissa,

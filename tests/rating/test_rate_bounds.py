@@ -9,7 +9,6 @@ from rating import Charges, DecimalColumn, EventAmounts, rate, read_price
 from rating.decimals import NARROW_MAX, objects
 from rating.plan import compile_plan
 from rating.profile import analysed, scales_of
-from rating.schedule import Priced
 from rating.stages import Inputs, run_stages
 
 GRADUATED = {
@@ -50,12 +49,8 @@ PRICES = {
 def plan_of(fields, scale):
     """The plan of one price for quantities of a scale."""
     price = read_price({"currency": "USD", **fields})
-    profile, schedules = analysed(price)
-    return compile_plan(
-        profile,
-        scales_of(profile, scale),
-        [Priced(price, cell, schedule) for cell, schedule in enumerate(schedules)],
-    )
+    profile, _ = analysed(price)
+    return compile_plan(profile, scales_of(profile, scale), (price,))
 
 
 class Watched(int):
