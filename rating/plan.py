@@ -94,7 +94,7 @@ class Plan:
 
 
 FEW_PRICES = 64
-"""Up to so many prices a plan takes at most 100 KB, so a thousand are kept; of larger ones, four."""
+"""Up to so many prices a plan takes at most 100 KB, so a thousand are kept; of larger ones, a catalog has few."""
 
 
 def compile_plan(profile: Profile, scales: Scales, prices: tuple[Price, ...]) -> Plan:
@@ -107,7 +107,7 @@ def _few(profile: Profile, scales: Scales, prices: tuple[Price, ...]) -> Plan:
     return _compiled(profile, scales, prices)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def _many(profile: Profile, scales: Scales, prices: tuple[Price, ...]) -> Plan:
     return _compiled(profile, scales, prices)
 
