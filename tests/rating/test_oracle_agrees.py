@@ -9,7 +9,7 @@ import time
 from itertools import islice
 
 import pytest
-from oracle_bridge import differences
+from oracle_bridge import differences, line_differences
 from oracle_charges import random_batch
 
 SHORT_BATCHES, SHORT_SIZE = 10, 600
@@ -32,6 +32,13 @@ def test_the_core_rates_a_charge_alone_as_the_oracle_does(part, seed):
         assert not list(differences(batch))
 
 
+@pytest.mark.parametrize("part", range(4))
+def test_a_line_in_full_is_what_the_oracle_says_and_its_formula_holds(part, seed):
+    """Decimals, places, stages, bounds of tiers, fees of events, and every equation of the formula."""
+    batch = random_batch(f"{seed}-full-{part}", 300)
+    assert not list(islice(line_differences(batch), SHOWN_MAX))
+
+
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("part", range(LONG_PARTS))
@@ -42,6 +49,7 @@ def test_the_core_rates_a_million_random_charges_as_the_oracle_does(part, seed, 
     for number in range(LONG_BATCHES):
         batch = random_batch(f"{seed}-long-{part}-{number}", LONG_SIZE)
         found += islice(differences(batch), SHOWN_MAX)
+        found += islice(line_differences(random_batch(batch.seed + "-full", LONG_SIZE // 20)), SHOWN_MAX)
         if (number + 1) % 50 == 0:
             rated, seconds = (number + 1) * LONG_SIZE, time.monotonic() - began
             with capsys.disabled():

@@ -6,7 +6,7 @@ from fractions import Fraction
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from oracle_bridge import charges_of
 from oracle_charges import edge_quantities, random_charge
@@ -124,7 +124,17 @@ def test_what_a_counter_on_another_clock_charges_adds_up_to_the_price_of_all_it_
     assert charged == exact(year.stages[0][1])
 
 
+ROUNDED_TIERS = {
+    "currency": "USD",
+    "model": "graduated",
+    "tiers": [{"up_to": None, "unit_amount": "0.005"}],
+    "rounding": {"scope": "tier"},
+}
+RUNNING = {"quantity": "1", "consumed_before": "1", "counter_started": True}
+
+
 @given(priced())
+@example((ROUNDED_TIERS, [RUNNING]))
 def test_a_formula_read_back_holds_in_every_equation(case):
     """Terms, stages, rounding and what is booked, recomputed from the formula's text alone."""
     lines = lines_of(*case)
