@@ -39,6 +39,22 @@ def test_a_line_in_full_is_what_the_oracle_says_and_its_formula_holds(part, seed
     assert not list(islice(line_differences(batch), SHOWN_MAX))
 
 
+@pytest.mark.parametrize("part", range(2))
+def test_a_large_batch_is_rated_as_the_oracle_does(part, seed):
+    """Tens of thousands of charges of one or two prices: more than the core takes in one bite."""
+    batch = random_batch(f"{seed}-large-{part}", 40_000, prices_max=part + 1)
+    assert not list(islice(differences(batch), SHOWN_MAX))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_batches_past_every_chunk_are_rated_as_the_oracle_does(seed):
+    """A quarter of a million charges of a few prices at once, three times."""
+    for part in range(3):
+        batch = random_batch(f"{seed}-larger-{part}", 250_000, prices_max=3)
+        assert not list(islice(differences(batch), SHOWN_MAX))
+
+
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("part", range(LONG_PARTS))
