@@ -44,6 +44,10 @@ class EventAmounts:
         ):
             raise RatingError(f"event offsets must rise from 0 to the number of events ({len(self.amounts)})")
 
+    def of_charge(self, row: int) -> DecimalColumn:
+        """The amounts of one charge's events."""
+        return self.amounts.take(slice(int(self.offsets[row]), int(self.offsets[row + 1])))
+
     @classmethod
     def of(cls, events: Sequence[Sequence[Decimal | int | str]]) -> Self:
         """From one list of amounts for each charge."""

@@ -17,11 +17,12 @@ import numpy.typing as npt
 from rating.charges import Charges, RatingError
 from rating.decimals import DecimalColumn
 from rating.events import sum_event_fees
-from rating.lines import RatedLines, Rows, Segment
+from rating.lines import RatedLines
 from rating.lookups import capacity_tiers, matrix_cells
 from rating.plan import Plan, compile_plan
 from rating.profile import Profile, Source, analysed, scales_of
 from rating.schema import Model
+from rating.segment import Rows, Segment
 from rating.stages import Inputs, run_stages
 
 

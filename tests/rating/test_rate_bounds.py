@@ -103,8 +103,8 @@ def test_both_paths_give_the_same_lines_at_the_bound(name, scale):
     plan = plan_of(PRICES[name], scale)
     bound = plan.narrow_max()
     quantities = [bound - 1, bound, 0, 1, 999, 10**6]
-    narrow = run_stages(plan, plan.narrow, Inputs(np.array(quantities, dtype=np.int64)))
-    wide = run_stages(plan, plan.wide, Inputs(objects(quantities)))
+    narrow = run_stages(plan, plan.narrow, Inputs(np.array(quantities, dtype=np.int64)), record=True)
+    wide = run_stages(plan, plan.wide, Inputs(objects(quantities)), record=True)
     assert narrow.amount.mantissa.dtype == np.int64
     assert narrow.amount.to_decimals() == wide.amount.to_decimals()
     for stage, column in narrow.stages.items():
