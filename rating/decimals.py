@@ -82,6 +82,14 @@ class DecimalColumn:
         return cls(objects(mantissas), scale)
 
     @classmethod
+    def proven(cls, mantissa: Mantissas, scale: int) -> "DecimalColumn":
+        """A column of mantissas that are known to keep rule 2, without looking at each of them again."""
+        column = object.__new__(cls)
+        object.__setattr__(column, "mantissa", mantissa)
+        object.__setattr__(column, "scale", scale)
+        return column
+
+    @classmethod
     def zeros(cls, length: int, scale: int = 0) -> Self:
         return cls(np.zeros(length, dtype=np.int64), scale)
 
@@ -127,7 +135,7 @@ class DecimalColumn:
         return [decimal_of(int(value), self.scale) for value in self.mantissa.tolist()]
 
     def take(self, rows: Index) -> "DecimalColumn":
-        return DecimalColumn(self.mantissa[rows], self.scale)
+        return DecimalColumn.proven(self.mantissa[rows], self.scale)
 
     def widened(self) -> "DecimalColumn":
         """The same values as Python ints."""
@@ -152,7 +160,7 @@ class DecimalColumn:
                 mantissa, scale = mantissa // 10**step, scale - step
             else:
                 step //= 2
-        return DecimalColumn(mantissa, scale).narrowed()
+        return self.narrowed() if scale == self.scale else DecimalColumn(mantissa, scale).narrowed()
 
     # --- arithmetic ---------------------------------------------------------------------------------------
 

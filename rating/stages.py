@@ -70,7 +70,7 @@ class Outcome:
 def run_stages(plan: Plan, tables: Tables, inputs: Inputs, *, record: bool = False) -> Outcome:
     """Rates m charges of one plan, chunk by chunk; the tables' dtype says on which path.
 
-    `record` keeps every stage's amounts. Nothing is lost without: the same call with it shows them again.
+    The plan's bound proves every column. `record` keeps every stage's amounts. Nothing is lost without: the same call with it shows them again.
     """
     wide = inputs.measured.dtype == np.object_
     length, dtype, step = len(inputs.measured), inputs.measured.dtype, CHUNK_WIDE if wide else CHUNK_NARROW
@@ -92,15 +92,15 @@ def run_stages(plan: Plan, tables: Tables, inputs: Inputs, *, record: bool = Fal
         amount[rows] = settle(plan, value, signed=chunk.before is not None)
     scales = plan.scales
     stages = {
-        name: DecimalColumn(column, scales.price if name == "price" else scales.amount)
+        name: DecimalColumn.proven(column, scales.price if name == "price" else scales.amount)
         for name, column in columns.items()
     }
     counted = inputs.measured if billable is None else billable
     return Outcome(
-        billable=DecimalColumn(counted, scales.quantity),
+        billable=DecimalColumn.proven(counted, scales.quantity),
         stages=stages,
         exact=stages[names[-1]],
-        amount=DecimalColumn(amount, plan.profile.digits),
+        amount=DecimalColumn.proven(amount, plan.profile.digits),
     )
 
 
