@@ -185,7 +185,25 @@ def _misbuilt(price: Price) -> list[Problem]:
         if not optional and not all(isinstance(item, kind) for item in items):
             wanted = f"a tuple of {kind.__name__}" if name in lists else kind.__name__
             problems.append(Problem((name,), f"must be {wanted}, is {value!r}"))
+    if not problems:
+        problems += [
+            Problem(("cells", index, "match"), f"must be pairs of names and values, is {cell.match!r}")
+            for index, cell in enumerate(price.cells or ())
+            if not _are_pairs(cell.match)
+        ]
+        problems += [
+            Problem(("tiers", index, "up_to"), f"must be pairs of units and bounds, is {tier.up_to!r}")
+            for index, tier in enumerate(price.tiers or ())
+            if isinstance(tier.up_to, tuple) and not _are_pairs(tier.up_to)
+        ]
     return problems
+
+
+def _are_pairs(value: Unchecked) -> bool:
+    """Whether a value is a tuple of (name, anything)."""
+    return isinstance(value, tuple) and all(
+        isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) for pair in value
+    )
 
 
 def values_of(value: object) -> dict[str, Any]:
