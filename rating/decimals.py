@@ -13,6 +13,7 @@ Rules:
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
+from functools import cached_property
 from typing import Any, Self, TypeAlias
 
 import numpy as np
@@ -124,9 +125,15 @@ class DecimalColumn:
 
     def magnitude_max(self) -> int:
         """The largest |mantissa|, as a Python int; 0 for an empty column."""
+        low, high = self._extremes
+        return max(high, -low)
+
+    @cached_property
+    def _extremes(self) -> tuple[int, int]:
+        """The smallest and the largest mantissa, looked up once; (0, 0) for an empty column."""
         if not len(self.mantissa):
-            return 0
-        return max(int(self.mantissa.max()), -int(self.mantissa.min()))
+            return 0, 0
+        return int(self.mantissa.min()), int(self.mantissa.max())
 
     def decimal(self, row: int) -> Decimal:
         return decimal_of(int(self.mantissa[row]), self.scale)
@@ -135,6 +142,8 @@ class DecimalColumn:
         return [decimal_of(int(value), self.scale) for value in self.mantissa.tolist()]
 
     def take(self, rows: Index) -> "DecimalColumn":
+        if isinstance(rows, slice) and rows == slice(None):
+            return self
         return DecimalColumn.proven(self.mantissa[rows], self.scale)
 
     def widened(self) -> "DecimalColumn":

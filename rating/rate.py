@@ -59,7 +59,7 @@ def _groups(charges: Charges) -> Iterator[_Group]:
     groups: dict[Profile, _Group] = {}
     group_of = np.zeros(len(prices), dtype=np.int32)
     first_schedule = np.zeros(len(prices), dtype=np.int64)
-    for place in np.flatnonzero(np.bincount(index, minlength=len(prices))).tolist():
+    for place in _used_prices(index, len(prices)):
         profile, schedules = analysed(prices[place])
         group = groups.setdefault(profile, _Group(profile, len(groups)))
         group_of[place] = group.number
@@ -72,6 +72,14 @@ def _groups(charges: Charges) -> Iterator[_Group]:
             group.schedule = first_schedule[index[rows]]
             _add_cells(charges, group)
         yield group
+
+
+def _used_prices(index: npt.NDArray[np.int64], prices: int) -> list[int]:
+    """The prices that any charge has, rising."""
+    if prices <= 1:
+        return list(range(min(prices, len(index))))
+    used: list[int] = np.flatnonzero(np.bincount(index, minlength=prices)).tolist()
+    return used
 
 
 def _rows_by_group(group_of: npt.NDArray[np.int32], index: npt.NDArray[np.int64], groups: int) -> list[Rows]:
