@@ -70,7 +70,8 @@ class Outcome:
 def run_stages(plan: Plan, tables: Tables, inputs: Inputs, *, record: bool = False) -> Outcome:
     """Rates m charges of one plan, chunk by chunk; the tables' dtype says on which path.
 
-    The plan's bound proves every column. `record` keeps every stage's amounts. Nothing is lost without: the same call with it shows them again.
+    The plan's bound proves every column. `record` keeps every stage's amounts; nothing is lost without it, the
+    same call with it shows them again.
     """
     wide = inputs.measured.dtype == np.object_
     length, dtype, step = len(inputs.measured), inputs.measured.dtype, CHUNK_WIDE if wide else CHUNK_NARROW
