@@ -10,6 +10,7 @@ import argparse
 import json
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from statistics import median
 from time import process_time
@@ -18,7 +19,7 @@ from typing import Any
 from bench.rating_cases import MIXED, MODELS, Case, case_of
 from bench.rating_loop import time_loop
 from bench.rating_sql import time_sql
-from rating import rate
+from rating import Charges, DecimalColumn, rate
 
 LINEARITY_MODEL = "graduated, every stage"
 INPUT_BYTES_A_CHARGE = 16
@@ -77,8 +78,8 @@ def _options() -> argparse.Namespace:
 def _measured(case: Case, options: argparse.Namespace) -> dict[str, Any]:
     """Times, ratios and peaks of one case."""
     charges, sample = len(case.charges), min(options.sample, len(case.charges))
-    seconds = _median_seconds(lambda: rate(case.charges).amount, options.runs)
-    tier_seconds = _median_seconds(lambda: rate(case.charges).breakdown(), options.runs)
+    seconds = _median_seconds(lambda: rate(_fresh(case.charges)).amount, options.runs)
+    tier_seconds = _median_seconds(lambda: rate(_fresh(case.charges)).breakdown(), options.runs)
     loops = [time_loop(case, sample, with_tiers=False) for _ in range(3)]
     tier_loops = [time_loop(case, sample, with_tiers=True) for _ in range(3)]
     loop_rate = sample / min(spent for spent, _ in loops)
@@ -102,6 +103,11 @@ def _measured(case: Case, options: argparse.Namespace) -> dict[str, Any]:
         "with_tiers_peak_bytes_per_charge": _peak_bytes(lambda: rate(case.charges).breakdown()) / charges
         + INPUT_BYTES_A_CHARGE,
     }
+
+
+def _fresh(charges: Charges) -> Charges:
+    """The same charges from the bare arrays: checked anew, and nothing remembered from the run before."""
+    return replace(charges, quantity=DecimalColumn(charges.quantity.mantissa, charges.quantity.scale))
 
 
 def _check(name: str, other: str, theirs: Decimal | list[Decimal], ours: Decimal | list[Decimal]) -> None:
@@ -132,8 +138,8 @@ def _peak_bytes(work: Callable[[], object]) -> int:
 def _linearity(options: argparse.Namespace) -> float:
     """Seconds for ten million charges over seconds for one million."""
     million, ten = (case_of(LINEARITY_MODEL, charges, options.seed).charges for charges in (10**6, 10**7))
-    one = _median_seconds(lambda: rate(million).amount, options.runs)
-    return _median_seconds(lambda: rate(ten).amount, 3) / one
+    one = _median_seconds(lambda: rate(_fresh(million)).amount, options.runs)
+    return _median_seconds(lambda: rate(_fresh(ten)).amount, 3) / one
 
 
 if __name__ == "__main__":
