@@ -28,7 +28,8 @@ from rating.commitments import Commitment, Commitments, read_commitment
 from rating.decimals import DecimalColumn
 from rating.grants import CreditGrant, CreditGrants, GrantCategory, read_credit_grant
 from rating.invoice_lines import InvoiceLines, LineColumns, lines_of_rated
-from rating.lines import RatedEvent, RatedLine, RatedLines, RatedTier
+from rating.line import RatedEvent, RatedLine, RatedTier
+from rating.lines import RatedLines
 from rating.price import Cell, Conversion, Price, Rounding, Tier
 from rating.problems import PriceError, Problem
 from rating.rate import rate

@@ -61,7 +61,13 @@ class _Entries:
 
 
 def break_down(
-    plan: Plan, tables: Tables, inputs: Inputs, billable: DecimalColumn, price: DecimalColumn
+    plan: Plan,
+    tables: Tables,
+    inputs: Inputs,
+    billable: DecimalColumn,
+    price: DecimalColumn,
+    *,
+    merge: bool = True,
 ) -> TierBreakdown:
     """The entries of the m charges of one plan.
 
@@ -71,10 +77,12 @@ def break_down(
         inputs: what was rated.
         billable: m quantities after conversion and allowance.
         price: m amounts of the price stage.
+        merge: whether a tier on a running counter has one entry, the difference; else what the counter cost
+            before comes off as entries of its own under every schedule.
     """
     if plan.profile.source is not Source.QUANTITY:
         return _single_entries(plan, inputs, billable, price)
-    entries = _entries_on_counter(plan, tables, inputs, billable.mantissa)
+    entries = _entries_on_counter(plan, tables, inputs, billable.mantissa, merge=merge)
     return TierBreakdown(
         offsets=entries.offsets,
         tier=entries.tier,
@@ -101,7 +109,9 @@ def _single_entries(
     )
 
 
-def _entries_on_counter(plan: Plan, tables: Tables, inputs: Inputs, billable: Mantissas) -> _Entries:
+def _entries_on_counter(
+    plan: Plan, tables: Tables, inputs: Inputs, billable: Mantissas, *, merge: bool
+) -> _Entries:
     if inputs.before is None:
         return _entries(plan, tables, inputs.schedule, billable)
     started = inputs.before > 0 if inputs.started is None else inputs.started
@@ -111,7 +121,7 @@ def _entries_on_counter(plan: Plan, tables: Tables, inputs: Inputs, billable: Ma
     before = _entries(plan, tables, schedule, inputs.before[rows])
     counts = np.diff(before.offsets)
     nth = np.arange(len(before.tier)) - np.repeat(before.offsets[:-1], counts)
-    if plan.profile.cumulative:
+    if plan.profile.cumulative and merge:
         place = np.repeat(after.offsets[rows], counts) + nth
         for column, earlier in (
             (after.quantity, before.quantity),
@@ -126,10 +136,12 @@ def _entries_on_counter(plan: Plan, tables: Tables, inputs: Inputs, billable: Ma
 
 
 def _interleaved(first: _Entries, second: _Entries, rows: npt.NDArray[np.int64]) -> _Entries:
-    """One entry of `first` for every line, followed by one of `second` for the lines `rows`."""
-    lines = np.concatenate([np.arange(len(first.tier)), rows])
+    """The entries of `first` for every line, each followed by those of `second` for the lines `rows`."""
+    length = len(first.offsets) - 1
+    own = np.repeat(np.arange(length), np.diff(first.offsets))
+    lines = np.concatenate([own, np.repeat(rows, np.diff(second.offsets))])
     order = np.argsort(lines, kind="stable")
-    counts = np.bincount(lines, minlength=len(first.tier))
+    counts = np.bincount(lines, minlength=length)
 
     def merged(name: str) -> Mantissas:
         both: Mantissas = np.concatenate([getattr(first, name), getattr(second, name)])[order]

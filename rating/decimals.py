@@ -13,6 +13,7 @@ Rules:
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
+from functools import cached_property
 from typing import Any, Self, TypeAlias
 
 import numpy as np
@@ -82,6 +83,14 @@ class DecimalColumn:
         return cls(objects(mantissas), scale)
 
     @classmethod
+    def proven(cls, mantissa: Mantissas, scale: int) -> "DecimalColumn":
+        """A column of mantissas that are known to keep rule 2, without looking at each of them again."""
+        column = object.__new__(cls)
+        object.__setattr__(column, "mantissa", mantissa)
+        object.__setattr__(column, "scale", scale)
+        return column
+
+    @classmethod
     def zeros(cls, length: int, scale: int = 0) -> Self:
         return cls(np.zeros(length, dtype=np.int64), scale)
 
@@ -116,9 +125,15 @@ class DecimalColumn:
 
     def magnitude_max(self) -> int:
         """The largest |mantissa|, as a Python int; 0 for an empty column."""
+        low, high = self._extremes
+        return max(high, -low)
+
+    @cached_property
+    def _extremes(self) -> tuple[int, int]:
+        """The smallest and the largest mantissa, looked up once; (0, 0) for an empty column."""
         if not len(self.mantissa):
-            return 0
-        return max(int(self.mantissa.max()), -int(self.mantissa.min()))
+            return 0, 0
+        return int(self.mantissa.min()), int(self.mantissa.max())
 
     def decimal(self, row: int) -> Decimal:
         return decimal_of(int(self.mantissa[row]), self.scale)
@@ -127,7 +142,9 @@ class DecimalColumn:
         return [decimal_of(int(value), self.scale) for value in self.mantissa.tolist()]
 
     def take(self, rows: Index) -> "DecimalColumn":
-        return DecimalColumn(self.mantissa[rows], self.scale)
+        if isinstance(rows, slice) and rows == slice(None):
+            return self
+        return DecimalColumn.proven(self.mantissa[rows], self.scale)
 
     def widened(self) -> "DecimalColumn":
         """The same values as Python ints."""
@@ -152,7 +169,7 @@ class DecimalColumn:
                 mantissa, scale = mantissa // 10**step, scale - step
             else:
                 step //= 2
-        return DecimalColumn(mantissa, scale).narrowed()
+        return self.narrowed() if scale == self.scale else DecimalColumn(mantissa, scale).narrowed()
 
     # --- arithmetic ---------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ GAPS_SHOWN = 5
 def matrix_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
     """Problems of `dimensions`, `cells` and `default` of a matrix price's values."""
     dimensions, cells = values.get("dimensions"), values.get("cells")
-    if not isinstance(dimensions, tuple):
+    if not isinstance(dimensions, tuple) or BAD in dimensions:
         return
     if not 0 < len(dimensions) <= DIMENSIONS_MAX or len(set(dimensions)) < len(dimensions):
         yield Problem(
@@ -45,12 +45,14 @@ def _cell_problems(
     """Problems of single cells; fills `seen` with the sound ones."""
     for index, cell in enumerate(cells):
         match = BAD if cell is BAD else (cell if isinstance(cell, Mapping) else vars(cell)).get("match")
-        key = None if match is BAD else _key(match, dimensions)
-        if match is not BAD and key is None:
+        if match is BAD or (match and BAD in dict(match).values()):
+            continue
+        key = _key(match, dimensions)
+        if key is None:
             yield Problem(("cells", index, "match"), f"must give a text for each of {', '.join(dimensions)}")
-        elif key is not None and key in seen:
+        elif key in seen:
             yield Problem(("cells", index, "match"), f"repeats cell {seen[key]}: {_named(dimensions, key)}")
-        elif key is not None:
+        else:
             seen[key] = index
 
 

@@ -10,7 +10,6 @@ A price becomes one schedule, a matrix one for each cell (and one for its defaul
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import NamedTuple
 
 from rating.decimals import EXACT
 from rating.price import Price, Tier
@@ -31,14 +30,6 @@ class Schedule:
     block_size: Decimal | None = None
     block_scope: BlockScope = BlockScope.TOTAL
     block_rounding: Whole = Whole.UP
-
-
-class Priced(NamedTuple):
-    """A schedule with the price it belongs to, and its place among that price's schedules: a matrix's cell, else 0."""
-
-    price: Price
-    cell: int
-    schedule: Schedule
 
 
 def schedules_of(price: Price) -> tuple[Schedule, ...]:

@@ -40,13 +40,14 @@ class Batch(NamedTuple):
     charges: list[Fields]
 
 
-def random_batch(seed: str, size: int) -> Batch:
+def random_batch(seed: str, size: int, prices_max: int | None = None) -> Batch:
     """A batch that the seed alone decides: one reach, some prices, `size` charges in random order."""
     dice = Random(seed)
     reach = reach_of(dice.choice(REACHES), dice)
     model = dice.choice((None, None, None, "graduated", "volume", *MODELS))
     charges_per_price = dice.choice((5, 20, 100))
-    prices = [random_price(dice, reach, model) for _ in range(max(1, size // charges_per_price))]
+    count = max(1, size // charges_per_price) if prices_max is None else prices_max
+    prices = [random_price(dice, reach, model) for _ in range(count)]
     parts, counters = dice.random() < 0.5, dice.random() < 0.3
     index = [dice.randrange(len(prices)) for _ in range(size)]
     edges = [list(edge_quantities(price)) for price in prices]

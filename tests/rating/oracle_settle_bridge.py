@@ -15,17 +15,30 @@ import numpy as np
 from oracle_random import Fields
 from oracle_settle import draws, split, taxed, with_adjustments
 
-from rating import DecimalColumn
-from rating.adjustments import LineKind
-from rating.commitments import Commitment, Commitments
-from rating.credits import CreditGrants
-from rating.grants import CreditGrant, GrantCategory
-from rating.invoice_lines import InvoiceLines, LineColumns
-from rating.rounding import RoundingMode
-from rating.settle import CreditsApply, Settlement, SettlementTerms, SplitBase, settle
-from rating.splits import Share, Split
-from rating.tax import TaxRounding
-from rating.tax_rates import InclusiveReverseCharge, TaxProfile, TaxRate, TaxScope
+from rating import (
+    Commitment,
+    Commitments,
+    CreditGrant,
+    CreditGrants,
+    CreditsApply,
+    DecimalColumn,
+    GrantCategory,
+    InclusiveReverseCharge,
+    InvoiceLines,
+    LineColumns,
+    LineKind,
+    RoundingMode,
+    Settlement,
+    SettlementTerms,
+    Share,
+    Split,
+    SplitBase,
+    TaxProfile,
+    TaxRate,
+    TaxRounding,
+    TaxScope,
+    settle,
+)
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -14,7 +14,8 @@ PRICES = ("calls", "storage", "seats", None)
 PERCENTS = ("0", "19", "7", "8.875", "20", "5.5", "33.333333333333", "100", "0.01")
 WEIGHTS = ("1", "1", "2", "3", "0.5", "0", "70", "30", "33.3333")
 AMOUNT_DIGITS = (4, 6, 6, 8, 12, 17, 19, 22)
-YEAR = 365
+DAYS = (0, 1, 30, 31, 90, 180, 364)
+NEVER_REACHED = 365
 
 
 def random_settlement(seed: str, lines_max: int = 24) -> Fields:
@@ -33,7 +34,7 @@ def random_settlement(seed: str, lines_max: int = 24) -> Fields:
             "customer": customer,
             "currency": currency,
             "invoice": invoice,
-            "at": dice.randint(0, YEAR),
+            "at": dice.choice(DAYS),
             "tax_profile": dice.randint(-1, len(profiles) - 1),
             "split": dice.choice([-1, *fitting]),
         }
@@ -105,7 +106,7 @@ def random_commitment(
 
 def random_grant(dice: Random, digits: int, customers: range) -> Fields:
     """A grant; grants of a case are often equal in all that decides their turn but one thing."""
-    effective = dice.choice((0, 0, 0, dice.randint(0, YEAR)))
+    effective = dice.choice((0, 0, *DAYS[:-1]))
     balance = dice.randrange(1, 10**digits)
     return {
         "customer": dice.choice(customers),
@@ -115,8 +116,8 @@ def random_grant(dice: Random, digits: int, customers: range) -> Fields:
         "priority": dice.choice((50, 50, 1, 200)),
         "promotional": dice.random() < 0.5,
         "effective_at": effective,
-        "expires_at": dice.choice((None, YEAR + 1, effective + dice.randint(1, YEAR))),
-        "created_at": dice.choice((0, 1, dice.randint(0, YEAR))),
+        "expires_at": dice.choice((None, NEVER_REACHED, *(day for day in DAYS if day > effective))),
+        "created_at": dice.choice(DAYS),
         "price_ids": dice.choice((None, None, ("calls",), ("storage", "seats"))),
     }
 

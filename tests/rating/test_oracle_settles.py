@@ -2,10 +2,17 @@
 
 import sys
 import time
+from fractions import Fraction
 
+import numpy as np
 import pytest
+from oracle_bridge import charges_of, fractions
+from oracle_charges import MINOR_UNITS, random_batch
+from oracle_settle import counted_by
 from oracle_settle_bridge import actual, settlement_differences
 from oracle_settlements import random_settlement
+
+from rating import LineColumns, SettlementTerms, lines_of_rated, rate, settle
 
 SHORT_CASES = 150
 LONG_PARTS, LONG_CASES = 2, 5000
@@ -73,3 +80,87 @@ def test_net_and_taxes_of_a_line_add_up_to_its_gross(part, seed):
         for line, _, _, amount in tables["taxes"]:
             gross[line] += amount
         assert gross == tables["gross"]
+
+
+@pytest.mark.parametrize("part", range(2))
+def test_a_commitment_billed_in_parts_adds_up_to_the_whole_period(part, seed):
+    """Each part knows what earlier ones spent and booked; overage and true-up come to what they do at once."""
+    for number in range(SHORT_CASES // 3):
+        case = random_settlement(f"{seed}-parts-{part}-{number}")
+        fresh = {"final": True, "spent": 0, "booked_overage": 0, "booked_true_up": 0}
+        terms = [one | fresh for one in case["commitments"]]
+        at_once = adjustments(actual(case | {"commitments": terms}), len(terms))
+        billed = [[0, 0] for _ in terms]
+        for index in range(0, len(case["lines"]), 5):
+            lines = case["lines"][index : index + 5]
+            final = index + 5 >= len(case["lines"])
+            for own, (overage, true_up) in zip(terms, billed, strict=True):
+                own |= {"final": final, "booked_overage": overage, "booked_true_up": true_up}
+            found = adjustments(actual(case | {"commitments": terms, "lines": lines}), len(terms))
+            billed = [[a + b for a, b in zip(*pair, strict=True)] for pair in zip(billed, found, strict=True)]
+            for line in lines:
+                counts = counted_by(line, terms)
+                if counts >= 0:
+                    terms[counts]["spent"] += line["amount"]
+        assert billed == at_once
+
+
+def adjustments(tables, count):
+    """[overage, true-up] of each commitment, from the lines that they added."""
+    result = [[0, 0] for _ in range(count)]
+    for kind, row, amount in tables["lines"]:
+        if row >= 0:
+            result[row][kind == "true_up"] = amount
+    return result
+
+
+@pytest.mark.parametrize("part", range(2))
+def test_customers_settled_together_come_to_what_each_comes_to_alone(part, seed):
+    """What one customer owes depends on no other customer's lines, grants or commitments."""
+    for number in range(SHORT_CASES // 3):
+        case = random_settlement(f"{seed}-together-{part}-{number}")
+        together = actual(case)
+        owners = [line["customer"] for line in case["lines"]]
+        owners += [
+            case["commitments"][row]["columns"]["customer"] for _, row, _ in together["lines"] if row >= 0
+        ]
+        for customer in set(owners[: len(case["lines"])]):
+            alone = actual(of_customer(case, customer))
+            due = [amount for amount, owner in zip(together["due"], owners, strict=True) if owner == customer]
+            assert alone["due"] == due
+
+
+def of_customer(case, customer):
+    """The part of a case that is one customer's."""
+    return case | {
+        "lines": [line for line in case["lines"] if line["customer"] == customer],
+        "grants": [grant for grant in case["grants"] if grant["customer"] == customer],
+        "commitments": [terms for terms in case["commitments"] if terms["columns"]["customer"] == customer],
+    }
+
+
+def test_rated_charges_become_lines_of_the_same_amounts(seed):
+    """From `rate` to `settle`: the rated amounts, in minor units, are what is due where no terms apply."""
+    for number in range(20):
+        batch = random_batch(f"{seed}-chain-{number}", 60)
+        prices = [in_minor_units(price) for price in batch.prices]
+        charges = [
+            {name: value for name, value in charge.items() if name != "booked"} for charge in batch.charges
+        ]
+        rated = rate(charges_of(prices, batch.index, charges))
+        zeros = np.zeros(60, dtype=np.int64)
+        columns = LineColumns(
+            customer=zeros, invoice=np.arange(60), at_us=zeros, tax_profile=zeros - 1, split=zeros - 1
+        )
+        lines = lines_of_rated(rated, [f"price-{place}" for place in range(len(prices))], zeros, columns)
+        digits = [MINOR_UNITS[prices[place]["currency"]] for place in batch.index]
+        due = settle(lines, SettlementTerms()).due_minor.mantissa.tolist()
+        assert [Fraction(minor, 10**places) for minor, places in zip(due, digits, strict=True)] == fractions(
+            rated.amount
+        )
+
+
+def in_minor_units(price):
+    """The price without a rounding to more or fewer digits than its currency's, which no invoice can show."""
+    rounding = {name: value for name, value in price.get("rounding", {}).items() if name != "digits"}
+    return price | {"rounding": rounding}

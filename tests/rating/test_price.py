@@ -1,6 +1,7 @@
 """Prices are constructed whole or not at all, and every mistake is named at its place."""
 
 import json
+import pickle
 from decimal import Decimal
 
 import pytest
@@ -275,6 +276,16 @@ def test_a_price_does_not_change():
     price = read_price(PER_UNIT)
     with pytest.raises(AttributeError):
         price.unit_amount = Decimal(0)
+
+
+def test_equal_prices_are_one_key_also_after_a_journey():
+    """The hash follows the values, and a pickled price takes none along to another process."""
+    price, same = read_price(PER_UNIT), read_price({**PER_UNIT, "unit_amount": "0.10"})
+    assert hash(price) == hash(same)
+    arrived = pickle.loads(pickle.dumps(price))
+    assert "_hash" not in vars(arrived)
+    assert arrived == price
+    assert {price: "kept"}[arrived] == "kept"
 
 
 @pytest.mark.parametrize(("currency", "digits"), [("USD", 2), ("JPY", 0), ("KWD", 3), ("CLF", 4), ("UYW", 4)])

@@ -5,16 +5,17 @@ from decimal import Decimal
 from fractions import Fraction
 from random import Random
 
-import pytest
-from hypothesis import given
+import numpy as np
+from hypothesis import example, given
 from hypothesis import strategies as st
-from oracle_bridge import charges_of
+from oracle_bridge import charges_of, fractions
 from oracle_charges import edge_quantities, random_charge
 from oracle_formula import mistakes
-from oracle_numbers import ZERO, rounded
+from oracle_numbers import ZERO, allocated, rounded
 from oracle_random import EXACT, MODELS, REACHES, random_price, reach_of, text
 
-from rating import PriceError, RatingError, rate, read_price
+from rating import DecimalColumn, RoundingMode, rate, read_price
+from rating.allocate import allocate
 
 COUNTED = (
     "flat",
@@ -124,7 +125,17 @@ def test_what_a_counter_on_another_clock_charges_adds_up_to_the_price_of_all_it_
     assert charged == exact(year.stages[0][1])
 
 
+ROUNDED_TIERS = {
+    "currency": "USD",
+    "model": "graduated",
+    "tiers": [{"up_to": None, "unit_amount": "0.005"}],
+    "rounding": {"scope": "tier"},
+}
+RUNNING = {"quantity": "1", "consumed_before": "1", "counter_started": True}
+
+
 @given(priced())
+@example((ROUNDED_TIERS, [RUNNING]))
 def test_a_formula_read_back_holds_in_every_equation(case):
     """Terms, stages, rounding and what is booked, recomputed from the formula's text alone."""
     lines = lines_of(*case)
@@ -152,81 +163,54 @@ def test_a_price_written_as_fields_reads_back_equal(case):
     assert json.loads(json.dumps(price.to_fields())) == price.to_fields()
 
 
-TWO_TIERS = [{"up_to": "100", "unit_amount": "0.02"}, {"up_to": None, "unit_amount": "0.01"}]
-PER_UNIT = {"currency": "USD", "model": "per_unit", "unit_amount": "1"}
-GRADUATED = {"currency": "USD", "model": "graduated", "tiers": TWO_TIERS}
-PACKAGE = {"currency": "USD", "model": "package", "package_size": "10", "package_amount": "1"}
-MATRIX = {"currency": "USD", "model": "matrix", "dimensions": ["region", "class"]}
-
-
-def tiers(*ends):
-    return [{"up_to": end, "unit_amount": "1"} for end in ends]
-
-
-def cells(*pairs):
-    return [{"match": {"region": region, "class": kind}, "unit_amount": "1"} for region, kind in pairs]
-
-
-@pytest.mark.parametrize(
-    ("fields", "path"),
-    [
-        ({**GRADUATED, "tiers": tiers("100", "100", None)}, ("tiers", 1, "up_to")),
-        ({**GRADUATED, "tiers": tiers("100", "50", None)}, ("tiers", 1, "up_to")),
-        ({**GRADUATED, "tiers": tiers("100", "200")}, ("tiers", 1, "up_to")),
-        ({**GRADUATED, "tiers": tiers(None, None)}, ("tiers", 0, "up_to")),
-        ({**GRADUATED, "tiers": tiers("-5", None)}, ("tiers", 0, "up_to")),
-        ({**GRADUATED, "tiers": []}, ("tiers",)),
-        ({"currency": "USD", "model": "graduated"}, ("tiers",)),
-        ({**PACKAGE, "package_size": "-10"}, ("package_size",)),
-        ({**PACKAGE, "package_size": "0"}, ("package_size",)),
-        ({**PER_UNIT, "currency": "ABC"}, ("currency",)),
-        ({**PER_UNIT, "currency": "ABC", "rounding": {"digits": "2"}}, ("currency",)),
-        ({"model": "per_unit", "unit_amount": "1"}, ("currency",)),
-        ({**PER_UNIT, "model": "per_unti"}, ("model",)),
-        ({**PER_UNIT, "rounding": [{"mode": "up"}, {"mode": "down"}]}, ("rounding",)),
-        ({**PER_UNIT, "rounding": {"mode": "up", "rounding_mode": "down"}}, ("rounding", "rounding_mode")),
-        ({**PER_UNIT, "rounding": {"mode": ["up", "down"]}}, ("rounding", "mode")),
-        ({**MATRIX, "cells": cells(("eu", "hot"), ("us", "cold"))}, ("cells",)),
-        ({**MATRIX, "cells": cells(("eu", "hot"), ("eu", "hot"))}, ("cells", 1)),
-        ({**MATRIX, "cells": [{"match": {"region": "eu"}, "unit_amount": "1"}]}, ("cells", 0, "match")),
-        ({**PER_UNIT, "unit_amount": 0.1}, ("unit_amount",)),
-        ({**PER_UNIT, "unit_amount": "NaN"}, ("unit_amount",)),
-        ({**PER_UNIT, "unit_amount": "Infinity"}, ("unit_amount",)),
-        ({**PER_UNIT, "unit_amount": True}, ("unit_amount",)),
-        ({**PER_UNIT, "unit_amount": "one"}, ("unit_amount",)),
-        ({**PER_UNIT, "unit_amout": "1"}, ("unit_amout",)),
-        ({**PER_UNIT, "tiers": TWO_TIERS}, ("tiers",)),
-        ({**PER_UNIT, "percent_off": "101"}, ("percent_off",)),
-        ({**PER_UNIT, "minimum_amount": "5", "maximum_amount": "4"}, ("maximum_amount",)),
-        ({**PER_UNIT, "boundary": "inclusive"}, ("boundary",)),
-        ({**PER_UNIT, "conversion": {"divisor": "3"}}, ("conversion", "rounding")),
-        ({**PER_UNIT, "conversion": {"factor": "0"}}, ("conversion", "factor")),
-    ],
+NEAR_64_BITS = st.one_of(
+    st.integers(-(10**6), 10**6),
+    st.builds(
+        lambda power, off, sign: sign * (2**power + off),
+        st.integers(30, 64),
+        st.integers(-2, 2),
+        st.sampled_from((1, -1)),
+    ),
+    st.integers(-(10**38), 10**38),
 )
-def test_a_price_that_could_be_misread_is_refused_and_the_field_is_named(fields, path):
-    """No such price can be constructed; the problem's path leads to the field at fault."""
-    with pytest.raises(PriceError) as refused:
-        read_price(fields)
-    assert path in [problem.path[: len(path)] for problem in refused.value.problems]
+COLUMNS = st.lists(st.tuples(NEAR_64_BITS, NEAR_64_BITS), min_size=1, max_size=6)
 
 
-def test_all_mistakes_of_a_price_are_told_at_once():
-    """Four mistakes in four places, each with its path."""
-    fields = {
-        **GRADUATED,
-        "currency": "ABC",
-        "tiers": tiers("100", "50"),
-        "percent_off": "200",
-        "colour": "red",
-    }
-    with pytest.raises(PriceError) as refused:
-        read_price(fields)
-    paths = {problem.path for problem in refused.value.problems}
-    assert {("currency",), ("tiers", 1, "up_to"), ("percent_off",), ("colour",)} <= paths
+@given(COLUMNS, st.integers(0, 12), st.integers(0, 12))
+def test_arithmetic_of_columns_is_exact_on_both_sides_of_64_bits(pairs, scale_left, scale_right):
+    """Add, subtract, multiply, compare and sum against fractions; nothing wraps."""
+    left = DecimalColumn.of_ints([pair[0] for pair in pairs], scale_left)
+    right = DecimalColumn.of_ints([pair[1] for pair in pairs], scale_right)
+    both = [(Fraction(a, 10**scale_left), Fraction(b, 10**scale_right)) for a, b in pairs]
+    assert fractions(left.add(right)) == [a + b for a, b in both]
+    assert fractions(left.subtract(right)) == [a - b for a, b in both]
+    assert fractions(left.multiply(right)) == [a * b for a, b in both]
+    assert left.compare(right).tolist() == [(a > b) - (a < b) for a, b in both]
+    group = np.arange(len(pairs)) % 2
+    sums = [
+        sum((a for (a, _), own in zip(both, group, strict=True) if own == number), ZERO)
+        for number in range(2)
+    ]
+    assert fractions(left.sum_by_group(group, 2)) == sums
 
 
-def test_a_matrix_cell_without_a_match_is_an_error_that_names_the_dimensions():
-    """Never free: the error names what no cell has."""
-    price = {**MATRIX, "cells": cells(("eu", "hot"), ("eu", "cold"))}
-    with pytest.raises(RatingError, match=r"(?s)region.*us.*class.*hot|class.*hot.*region.*us"):
-        lines_of(price, [{"quantity": "1", "dimensions": {"region": "us", "class": "hot"}}])
+@given(
+    st.lists(NEAR_64_BITS, min_size=1, max_size=6),
+    st.integers(0, 12),
+    st.integers(0, 14),
+    st.sampled_from(RoundingMode),
+)
+def test_a_column_rounds_as_the_oracle_does_on_both_sides_of_64_bits(mantissas, scale, digits, mode):
+    """Every mode, to fewer and to more digits than there are."""
+    column = DecimalColumn.of_ints(mantissas, scale)
+    expected = [rounded(Fraction(mantissa, 10**scale), digits, mode) for mantissa in mantissas]
+    assert fractions(column.round(digits, mode)) == expected
+
+
+@given(NEAR_64_BITS, st.lists(st.integers(0, 10**20), min_size=1, max_size=6).filter(any))
+def test_an_allocation_adds_up_and_goes_by_the_largest_remainder(total, weights):
+    """The shares are the oracle's, and add up to the total, refunds too."""
+    one = np.zeros(len(weights), dtype=np.int64)
+    shares = fractions(allocate(DecimalColumn.of_ints([total]), DecimalColumn.of_ints(weights), one))
+    assert sum(shares, ZERO) == total
+    assert shares == allocated(Fraction(total), list(map(Fraction, weights)), 0)

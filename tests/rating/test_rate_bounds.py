@@ -9,7 +9,6 @@ from rating import Charges, DecimalColumn, EventAmounts, rate, read_price
 from rating.decimals import NARROW_MAX, objects
 from rating.plan import compile_plan
 from rating.profile import analysed, scales_of
-from rating.schedule import Priced
 from rating.stages import Inputs, run_stages
 
 GRADUATED = {
@@ -50,12 +49,8 @@ PRICES = {
 def plan_of(fields, scale):
     """The plan of one price for quantities of a scale."""
     price = read_price({"currency": "USD", **fields})
-    profile, schedules = analysed(price)
-    return compile_plan(
-        profile,
-        scales_of(profile, scale),
-        [Priced(price, cell, schedule) for cell, schedule in enumerate(schedules)],
-    )
+    profile, _ = analysed(price)
+    return compile_plan(profile, scales_of(profile, scale), (price,))
 
 
 class Watched(int):
@@ -108,8 +103,8 @@ def test_both_paths_give_the_same_lines_at_the_bound(name, scale):
     plan = plan_of(PRICES[name], scale)
     bound = plan.narrow_max()
     quantities = [bound - 1, bound, 0, 1, 999, 10**6]
-    narrow = run_stages(plan, plan.narrow, Inputs(np.array(quantities, dtype=np.int64)))
-    wide = run_stages(plan, plan.wide, Inputs(objects(quantities)))
+    narrow = run_stages(plan, plan.narrow, Inputs(np.array(quantities, dtype=np.int64)), record=True)
+    wide = run_stages(plan, plan.wide, Inputs(objects(quantities)), record=True)
     assert narrow.amount.mantissa.dtype == np.int64
     assert narrow.amount.to_decimals() == wide.amount.to_decimals()
     for stage, column in narrow.stages.items():
@@ -194,3 +189,15 @@ def test_the_fees_of_events_are_exact_past_int64(amount):
     assert Fraction(lines.line(0).exact_amount) == beyond / 100
     small = max(Fraction(0), 3 - Fraction(fields["free_amount"]))
     assert Fraction(lines.line(1).exact_amount) == small / 100
+
+
+@pytest.mark.parametrize("quantity", [0, 1, 7])
+def test_a_conversion_past_int64_is_exact_even_for_nothing(quantity):
+    """A factor of 26 digits, and a counter of more digits than int64 can be rescaled to."""
+    fields = {"model": "per_unit", "unit_amount": "1", "conversion": {"factor": "12345678901234567890123456"}}
+    assert rated(fields, [quantity], 0).amount.to_decimals() == [quantity * 12345678901234567890123456]
+    price = read_price({"currency": "USD", "model": "per_unit", "unit_amount": "1"})
+    columns = {"quantity": DecimalColumn.of([quantity]), "consumed_before": DecimalColumn.of(["1e-30"])}
+    assert (
+        rate(Charges(prices=[price], price_index=np.zeros(1, np.int64), **columns)).line(0).amount == quantity
+    )

@@ -2,10 +2,11 @@
 
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from rating_one import rate_one, rated
 
-from rating import RatingError
+from rating import Dimension, RatingError
 
 
 def tiers(*steps: str) -> list[dict]:
@@ -234,6 +235,13 @@ CAPACITY = {
 def test_capacity_charges_the_highest_tier_that_any_unit_reaches(seats, storage, amount):
     """Six seats lift a small store to the second tier."""
     assert rate_one(CAPACITY, quantities={"seats": seats, "storage": storage}).amount == amount
+
+
+@pytest.mark.parametrize("code", [-2, 1])
+def test_a_dimension_code_without_a_value_is_refused(code):
+    """Neither counted from the end nor taken for another value."""
+    with pytest.raises(RatingError, match=r"-1\.\.0"):
+        Dimension(np.array([code]), ("eu",))
 
 
 def test_capacity_needs_the_quantity_of_each_unit():

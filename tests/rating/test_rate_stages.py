@@ -251,6 +251,7 @@ def test_no_charges_make_no_lines():
         ({"price_index": np.array([0.0, 0.0])}, "int64"),
         ({"booked": DecimalColumn.of([1])}, "booked has 1 rows"),
         ({"consumed_before": DecimalColumn.of([1, -1])}, "0 or more"),
+        ({"quantity": DecimalColumn.of([1, "1e-37"])}, "quantity has 37 fractional digits"),
     ],
 )
 def test_charges_that_do_not_fit_together_are_refused(columns, words):
