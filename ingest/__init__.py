@@ -2,7 +2,7 @@
 
 from ingest.admission import Admission
 from ingest.batch import EventBatch, Sink, partition_batches
-from ingest.event import QUANTITY_PATTERN, Event, Problem, Reason, Verdict
+from ingest.event import QUANTITY_PATTERN, Entry, Event, Problem, Reason, Refused, Verdict
 from ingest.identity import HotWindow, Outcome
 from ingest.limits import Limits
 from ingest.watermark import IngestClock
@@ -10,6 +10,7 @@ from ingest.watermark import IngestClock
 __all__ = [
     "QUANTITY_PATTERN",
     "Admission",
+    "Entry",
     "Event",
     "EventBatch",
     "HotWindow",
@@ -18,6 +19,7 @@ __all__ = [
     "Outcome",
     "Problem",
     "Reason",
+    "Refused",
     "Sink",
     "Verdict",
     "partition_batches",

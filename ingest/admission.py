@@ -2,10 +2,12 @@
 
 Rules:
 1. An event stands alone: nothing in one event changes what becomes of another.
-2. The first broken rule is the one that is reported, in the order of the wire contract's fields.
+2. The first broken rule is the one that is reported: of form first, in the order of the wire contract's fields,
+   then of time, then of the catalog.
 3. A property that a meter of the event's type reads as its value must be a decimal number, if it is there.
    An event without it is admitted: it adds nothing to that meter.
 4. Time enters as an argument.
+5. Rules that change with time or catalog refuse an event; they don't say that it was never stored.
 """
 
 import math
@@ -13,12 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
-from ingest.event import Event, Problem, Reason, is_quantity
+from ingest.event import Entry, Event, Problem, Reason, Refused, is_quantity
 from ingest.limits import MICROSECONDS, Limits
 from meterline.v1.usage_pb2 import PropertyValue, UsageEvent
 
+_DAY_S = 24 * 60 * 60
 _NANOS_MAX = 999_999_999
 # The end of 9999, as in google.protobuf.Timestamp.
 _SECONDS_MAX = 253_402_300_799
@@ -40,62 +41,68 @@ class Admission:
     limits: Limits
     value_properties: Mapping[str, frozenset[str]]
 
-    def admit(self, tenant: str, messages: Sequence[UsageEvent], now_us: int) -> list[Event | Problem]:
+    def admit(self, tenant: str, messages: Sequence[UsageEvent], now_us: int) -> list[Entry]:
         """One entry for each message, in its order."""
         return [self._admit_one(tenant, message, now_us) for message in messages]
 
-    def _admit_one(self, tenant: str, message: UsageEvent, now_us: int) -> Event | Problem:
+    def _admit_one(self, tenant: str, message: UsageEvent, now_us: int) -> Entry:
         try:
             self._check_id("event_id", message.event_id)
             self._check_id("event_type", message.event_type)
             self._check_id("customer_id", message.customer_id)
-            event_time_us = self._event_time_us(message, now_us)
-            quantities = self._quantities_of(message.event_type)
-            properties = self._properties(message.properties, quantities)
+            event_time_us = _event_time_us(message)
+            properties = self._properties(message.properties)
         except _BrokenRuleError as broken:
             return broken.problem
-        return Event(
+        event = Event(
             tenant, message.event_id, message.event_type, message.customer_id, event_time_us, properties
         )
+        problem = self._time_problem(event, now_us) or self._quantity_problem(event)
+        return event if problem is None else Refused(event, problem)
 
     def _check_id(self, field: str, value: str) -> None:
         if not value:
             raise _BrokenRuleError(field, Reason.MISSING, f"{field} is empty")
         _check_bytes(field, value, self.limits.id_bytes_max, "id_bytes_max")
 
-    def _event_time_us(self, message: UsageEvent, now_us: int) -> int:
-        if not message.HasField("event_time"):
-            raise _BrokenRuleError("event_time", Reason.MISSING, "event_time is not set")
-        event_time_us = timestamp_us(message.event_time)
-        age_us = now_us - event_time_us
+    def _time_problem(self, event: Event, now_us: int) -> Problem | None:
+        age_us = now_us - event.event_time_us
         if age_us > self.limits.event_age_max_s * MICROSECONDS:
-            raise _BrokenRuleError(
+            return Problem(
                 "event_time",
                 Reason.TOO_OLD,
-                f"event_time is {age_us // MICROSECONDS} s in the past; event_age_max_s is {self.limits.event_age_max_s}",
+                f"event_time is {_span(age_us)} in the past; at most {_span(self.limits.event_age_max_s * MICROSECONDS)} "
+                "are taken (event_age_max_s)",
             )
         if -age_us > self.limits.event_ahead_max_s * MICROSECONDS:
-            raise _BrokenRuleError(
+            return Problem(
                 "event_time",
                 Reason.IN_FUTURE,
-                f"event_time is {-age_us // MICROSECONDS} s in the future; "
-                f"event_ahead_max_s is {self.limits.event_ahead_max_s}: check the producer's clock",
+                f"event_time is {_span(-age_us)} in the future; at most "
+                f"{_span(self.limits.event_ahead_max_s * MICROSECONDS)} are taken (event_ahead_max_s): "
+                "check the producer's clock",
             )
-        return event_time_us
+        return None
 
-    def _quantities_of(self, event_type: str) -> frozenset[str]:
-        quantities = self.value_properties.get(event_type)
+    def _quantity_problem(self, event: Event) -> Problem | None:
+        quantities = self.value_properties.get(event.event_type)
         if quantities is None:
-            raise _BrokenRuleError(
+            return Problem(
                 "event_type",
                 Reason.UNKNOWN_EVENT_TYPE,
-                f"no meter reads event_type {event_type!r}: check its spelling, or apply a meter for it first",
+                f"no meter reads event_type {event.event_type!r}: check its spelling, or apply a meter for it first",
             )
-        return quantities
+        for key, text in event.properties:
+            if key in quantities and not is_quantity(text):
+                return Problem(
+                    f"properties.{key}",
+                    Reason.NOT_DECIMAL,
+                    f"{text[:64]!r} is not a decimal number of at most 26 integer and 12 fractional digits, "
+                    "and a meter reads it as a quantity",
+                )
+        return None
 
-    def _properties(
-        self, values: Mapping[str, PropertyValue], quantities: frozenset[str]
-    ) -> tuple[tuple[str, str], ...]:
+    def _properties(self, values: Mapping[str, PropertyValue]) -> tuple[tuple[str, str], ...]:
         limits = self.limits
         if len(values) > limits.properties_max:
             raise _BrokenRuleError(
@@ -112,13 +119,6 @@ class Admission:
             _check_bytes(
                 f"properties.{key}", text, limits.property_value_bytes_max, "property_value_bytes_max"
             )
-            if key in quantities and not is_quantity(text):
-                raise _BrokenRuleError(
-                    f"properties.{key}",
-                    Reason.NOT_DECIMAL,
-                    f"{text[:64]!r} is not a decimal number of at most 26 integer and 12 fractional digits, "
-                    "and a meter reads it as a quantity",
-                )
             properties.append((key, text))
         return tuple(properties)
 
@@ -131,14 +131,22 @@ def _check_bytes(field: str, value: str, bytes_max: int, limit_name: str) -> Non
         )
 
 
-def timestamp_us(timestamp: Timestamp) -> int:
+def _event_time_us(message: UsageEvent) -> int:
     """Microseconds since 1970, what is finer cut off."""
-    seconds, nanos = timestamp.seconds, timestamp.nanos
+    if not message.HasField("event_time"):
+        raise _BrokenRuleError("event_time", Reason.MISSING, "event_time is not set")
+    seconds, nanos = message.event_time.seconds, message.event_time.nanos
     if not 0 <= seconds <= _SECONDS_MAX or not 0 <= nanos <= _NANOS_MAX:
         raise _BrokenRuleError(
             "event_time", Reason.OUT_OF_RANGE, "event_time must lie between the years 1970 and 9999"
         )
     return seconds * MICROSECONDS + nanos // 1000
+
+
+def _span(span_us: int) -> str:
+    """A span of time for people, rounded down: "36 days", "90 s"."""
+    seconds = span_us // MICROSECONDS
+    return f"{seconds // _DAY_S} days" if seconds >= 2 * _DAY_S else f"{seconds} s"
 
 
 def _text(key: str, value: PropertyValue) -> str:

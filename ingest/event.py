@@ -80,3 +80,16 @@ class Event:
     @property
     def identity(self) -> tuple[str, str]:
         return (self.tenant, self.event_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An event of good form that a rule refuses which changes with time or catalog: its age, its type, what a
+    meter reads. The same event may have been stored before the rule said so; then it is a duplicate.
+    """
+
+    event: Event
+    problem: Problem
+
+
+Entry = Event | Refused | Problem

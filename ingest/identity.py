@@ -4,18 +4,19 @@ Rules:
 1. (tenant, event_id) names an event. Its content is known by a digest.
 2. The first content to be stored under an id stands; the same content again is a duplicate, other content a
    conflict.
-3. An identity enters the window only after its event is durable, so a failed insert leaves no trace here.
-4. An insert that failed may have stored its events all the same: until they are sent again, their ids are in
+3. An event that a rule refuses by now is a duplicate all the same, if it was stored before.
+4. An identity enters the window only after its event is durable, so a failed insert leaves no trace here.
+5. An insert that failed may have stored its events all the same: until they are sent again, their ids are in
    doubt. The same content is inserted again; other content is a conflict.
-5. The window is bounded: the oldest identities leave first. Past it, the storage key still collapses an
+6. The window is bounded: the oldest identities leave first. Past it, the storage key still collapses an
    identical retry.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from ingest.event import Event, Problem, Reason, Verdict
+from ingest.event import Entry, Event, Problem, Reason, Refused, Verdict
 
 Identity = tuple[str, str]
 Outcome = Verdict | Problem
@@ -40,7 +41,7 @@ class HotWindow:
     def __len__(self) -> int:
         return len(self._digests)
 
-    def classify(self, requests: Sequence[Sequence[Event | Problem]]) -> Classified:
+    def classify(self, requests: Sequence[Sequence[Entry]]) -> Classified:
         """Compares the events of several requests, in their order, with the window and with each other."""
         within: dict[Identity, bytes] = {}
         fresh: list[Event] = []
@@ -48,26 +49,29 @@ class HotWindow:
         for request in requests:
             outcome: list[Outcome] = []
             for entry in request:
-                if isinstance(entry, Problem):
-                    outcome.append(entry)
-                    continue
-                identity = entry.identity
-                known = self._digests.get(identity) or within.get(identity)
-                if (
-                    known is None
-                    and self._in_doubt.get(identity, entry.content_digest) != entry.content_digest
-                ):
-                    outcome.append(_ID_REUSED)
-                elif known is None:
-                    within[identity] = entry.content_digest
-                    fresh.append(entry)
-                    outcome.append(Verdict.ACCEPTED)
-                elif known == entry.content_digest:
-                    outcome.append(Verdict.DUPLICATE)
+                if isinstance(entry, Event):
+                    outcome.append(self._judge(entry, within))
+                    if outcome[-1] is Verdict.ACCEPTED:
+                        within[entry.identity] = entry.content_digest
+                        fresh.append(entry)
+                elif isinstance(entry, Refused):
+                    outcome.append(self._judge_refused(entry))
                 else:
-                    outcome.append(_ID_REUSED)
+                    outcome.append(entry)
             outcomes.append(outcome)
         return Classified(fresh, outcomes)
+
+    def _judge(self, event: Event, within: Mapping[Identity, bytes]) -> Outcome:
+        identity = event.identity
+        known = self._digests.get(identity) or within.get(identity)
+        if known is None:
+            doubted = self._in_doubt.get(identity, event.content_digest)
+            return Verdict.ACCEPTED if doubted == event.content_digest else _ID_REUSED
+        return Verdict.DUPLICATE if known == event.content_digest else _ID_REUSED
+
+    def _judge_refused(self, refused: Refused) -> Outcome:
+        stored = self._digests.get(refused.event.identity) == refused.event.content_digest
+        return Verdict.DUPLICATE if stored else refused.problem
 
     def remember(self, events: Iterable[Event]) -> None:
         """Enters events that are durable now. The content that was entered first stands."""

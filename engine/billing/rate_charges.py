@@ -10,6 +10,7 @@ Rules:
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import chain
 
 import numpy as np
 
@@ -99,7 +100,10 @@ def _columns(rows: Sequence[Row]) -> Charges:
     prices = {charge.price.price: None for charge, _ in rows}
     index = {price: i for i, price in enumerate(prices)}
     dimensions = [dict(each.dimensions) for _, each in rows]
-    names = sorted({name for row in dimensions for name in row})
+    # Also those that a price looks up and no event has: then every charge has none of it.
+    names = sorted(
+        {*chain.from_iterable(dimensions), *chain.from_iterable(p.dimensions or () for p in prices)}
+    )
     return Charges(
         prices=tuple(prices),
         price_index=np.array([index[charge.price.price] for charge, _ in rows], dtype=np.int64),

@@ -94,6 +94,6 @@ def _show(pages: list[ListLineItemsResponse]) -> None:
         print_table(line_item_table(theirs, f"{first.customer_id}, plan {first.plan_id}, {period}"))
         click.echo()
         shown = True
-    if not shown:
+    if not shown and not any(page.unrateable_customers for page in pages):
         click.echo("no line items: no subscription covers this instant (name another with --at)")
     click.echo(footer(pages[-1].as_of, pages[-1].catalog_revision))

@@ -20,13 +20,13 @@ import structlog
 from engine.errors import QueueFullError, RetryLaterError, StoreUnavailableError
 from engine.metrics import METRICS
 from ingest import (
+    Entry,
     Event,
     EventBatch,
     HotWindow,
     IngestClock,
     Limits,
     Outcome,
-    Problem,
     Sink,
     partition_batches,
 )
@@ -34,7 +34,7 @@ from ingest import (
 _log = structlog.get_logger(__name__)
 _RETRY_AFTER_MS = 200
 
-Entries = Sequence[Event | Problem]
+Entries = Sequence[Entry]
 
 
 @dataclass(frozen=True, slots=True)

@@ -324,6 +324,19 @@ def test_a_matrix_rates_by_dimension_and_names_what_has_no_cell(channel, name, a
     assert _spend(channel, name).spends[0].amount == "5.50"
 
 
+def test_a_matrix_default_rates_usage_without_the_dimension(channel, name, apply):
+    """Also where no other line of the answer has it: 4 at the default of 1."""
+    apply(
+        MATRIX.replace("NAME", name).replace("dimensions: [model]", "dimensions: [model]\n        default: 1")
+    )
+    event = _event(name, "a", "4")
+    del event.properties["model"]
+    _record(channel, event)
+    assert [(line.amount, dict(line.dimensions)) for line in _spend(channel, name).line_items] == [
+        ("4.00", {})
+    ]
+
+
 def test_a_pinned_catalog_revision_keeps_its_prices(channel, name, apply):
     """Watermark and revision together give the same bytes, after a price has changed too."""
     _record(channel, _event(name, "a", "100"))

@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from ingest import Admission, Event, Limits, Problem, Reason, Verdict
+from ingest import Admission, Event, Limits, Problem, Reason, Refused, Verdict
 from meterline.v1 import usage_pb2
 from meterline.v1.usage_pb2 import PropertyValue, UsageEvent
 
@@ -31,8 +31,9 @@ def _event(**changes):
 
 
 def _admit(**changes):
+    """The event, or the problem of the first rule that it breaks."""
     (entry,) = ADMISSION.admit("t1", [_event(**changes)], NOW_US)
-    return entry
+    return entry.problem if isinstance(entry, Refused) else entry
 
 
 def test_a_sound_event_is_admitted_with_its_properties_as_sorted_text():
@@ -177,6 +178,28 @@ def test_65_properties_are_too_many():
 def test_long_keys_and_values_are_rejected(key, value):
     """129 bytes of key, 1,025 of value: one more than allowed."""
     assert _admit(properties={key: PropertyValue(string_value=value)}).reason is Reason.TOO_LONG
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"event_time": _timestamp(NOW_US - 36 * DAY_US)},
+        {"event_time": _timestamp(NOW_US + DAY_US)},
+        {"event_type": "unknown"},
+        {"properties": {"tokens": PropertyValue(string_value="many")}},
+    ],
+)
+def test_rules_of_time_and_catalog_refuse_an_event_that_may_be_stored(changes):
+    """The event goes on with its problem, to be compared with what is stored."""
+    (entry,) = ADMISSION.admit("t1", [_event(**changes)], NOW_US)
+    assert isinstance(entry, Refused)
+    assert entry.event.event_id == "e1"
+
+
+def test_ages_are_told_in_words_that_people_use():
+    """Days, not seconds."""
+    problem = _admit(event_time=_timestamp(NOW_US - 365 * DAY_US))
+    assert problem.message.startswith("event_time is 365 days in the past; at most 35 days are taken")
 
 
 def test_one_bad_event_touches_no_other():

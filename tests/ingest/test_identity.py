@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest import Event, HotWindow, IngestClock, Problem, Reason, Verdict, partition_batches
+from ingest import Event, HotWindow, IngestClock, Problem, Reason, Refused, Verdict, partition_batches
 
 OCTOBER_END_US = 1_793_491_199_999_999  # 2026-10-31T23:59:59.999999Z
 
@@ -33,6 +33,21 @@ def test_an_event_that_did_not_become_durable_leaves_no_trace():
     window = HotWindow(10)
     window.classify([[_event()]])
     assert _verdicts(window.classify([[_event()]]).outcomes[0]) == [Verdict.ACCEPTED]
+
+
+def test_what_was_stored_is_a_duplicate_also_when_a_rule_refuses_it_by_now():
+    """It has grown too old since: the producer must not take it for rejected and send it under a new id."""
+    window = HotWindow(10)
+    window.remember([_event()])
+    problem = Problem("event_time", Reason.TOO_OLD, "too old")
+    entries = [
+        Refused(_event(), problem),
+        Refused(_event(tokens="2"), problem),
+        Refused(_event("e2"), problem),
+    ]
+    found = window.classify([entries])
+    assert found.outcomes == [[Verdict.DUPLICATE, problem, problem]]
+    assert found.fresh == []
 
 
 def test_after_a_failed_insert_the_same_content_is_new_and_other_content_a_conflict():
