@@ -2,7 +2,7 @@
 
 from ingest.admission import Admission
 from ingest.batch import EventBatch, Sink, partition_batches
-from ingest.event import QUANTITY_PATTERN, Event, Problem, Reason, Verdict
+from ingest.event import QUANTITY_PATTERN, Event, Problem, Reason, Verdict, is_quantity
 from ingest.identity import HotWindow, Outcome
 from ingest.limits import Limits
 from ingest.watermark import IngestClock
@@ -20,5 +20,6 @@ __all__ = [
     "Reason",
     "Sink",
     "Verdict",
+    "is_quantity",
     "partition_batches",
 ]
