@@ -121,6 +121,13 @@ def test_what_ended_before_the_period_is_listed_no_more(read, aggregation):
     assert read(meter, events) == {("b",): Decimal(4), ("c",): Decimal(0)}
 
 
+def test_a_carried_zero_without_groups_still_says_what_it_is_made_from(read):
+    """The customer has its one line anyway; the row gives it its event count and digest."""
+    events = [(NOVEMBER_US - 2, "4"), (NOVEMBER_US - 1, "-4")]
+    meter = {"aggregation": "time_weighted", "carries_over": "true"}
+    assert read(meter, events) == {(): Decimal(0)}
+
+
 def test_the_largest_levels_over_the_longest_time_don_t_wrap(read):
     """A thousand of the largest value from 1970 to the end of 2199: the mean is a thousand of it."""
     period_us = (0, 7_258_118_400_000_000)
