@@ -18,8 +18,8 @@ test: .venv/dev.stamp ## every test, in about five minutes
 test-long: .venv/dev.stamp ## the full form of the long tests
 	@$(BIN)/python -m pytest -n 2 -m long --run-long tests
 
-test-oracle: .venv/dev.stamp ## a million random charges, the rating core against the oracle
-	@$(BIN)/python -m pytest -m long --run-long tests/rating/test_oracle_agrees.py
+test-oracle: .venv/dev.stamp ## a million random charges and ten thousand invoices, the rating core against the oracle
+	@$(BIN)/python -m pytest -m long --run-long tests/rating/test_oracle_agrees.py tests/rating/test_oracle_settles.py
 
 check: .venv/dev.stamp proto-lint ## lint, formatting, types, wire contract
 	@$(BIN)/ruff check .
@@ -47,8 +47,8 @@ wheel: .venv/dev.stamp ## build dist/*.whl
 test-wheel: wheel ## the wheel alone, in an empty environment, serves and rates
 	@$(BIN)/python tests/wheel_alone.py dist
 
-bench-rating: .venv/dev.stamp ## charges rated a second, beside a Decimal loop and ClickHouse SQL
-	@$(BIN)/python -m bench.bench_rating
+bench-rating: .venv/dev.stamp ## charges rated a second, beside a Decimal loop and SQL (BENCH=--ten-million)
+	@$(BIN)/python -m bench.bench_rating $(BENCH)
 
 clean: ## remove what make made
 	rm -rf .venv .tools dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

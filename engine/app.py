@@ -13,7 +13,7 @@ from prometheus_client import start_http_server
 from engine.admission_rules import AdmissionRules
 from engine.api.billing_service import BillingService
 from engine.api.catalog_service import CatalogService
-from engine.api.server import Server, Services
+from engine.api.server import Server, Services, check_address
 from engine.api.spend_service import SpendService
 from engine.api.usage_service import UsageService
 from engine.billing.rater import Rater
@@ -48,6 +48,8 @@ def serve(options: Options, stop: ThreadEvent) -> None:
     Raises:
         StartupError: the data directory, a port or a store can't be had.
     """
+    # Before anything is written: a port that can't be had must not leave a new directory behind.
+    check_address(options.listen)
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(open_data_directory(options.data))
         server = stack.enter_context(_running_server(directory, options))
@@ -73,6 +75,7 @@ def _running_server(directory: DataDirectory, options: Options) -> Iterator[Serv
         stack.callback(catalog.close)
         usage = UsageStore.open_embedded(directory.usage_path)
         stack.callback(usage.close)
+        directory.mark_complete()
         clock = IngestClock(usage.latest_stamp_us())
         window = HotWindow(limits.hot_window_events_max)
         window.remember(usage.recent_events(min(_WARM_EVENTS_MAX, limits.hot_window_events_max)))
@@ -84,7 +87,7 @@ def _running_server(directory: DataDirectory, options: Options) -> Iterator[Serv
             spend=SpendService(rater),
             billing=BillingService(rater),
         )
-        server = Server(services, options.listen, limits.request_bytes_max)
+        server = Server(services, options.listen)
         committer.start()
         stack.callback(committer.drain)
         stack.callback(server.stop, _GRACE_S)

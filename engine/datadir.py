@@ -5,7 +5,10 @@
     DIR/catalog.sqlite   the catalog store
     DIR/usage/           the usage store
 
-A directory that is neither empty nor ours is left alone.
+Rules:
+1. A directory that is neither empty nor ours is left alone.
+2. format.json is written last, when both stores are there: with it, a store that is missing was lost, and the
+   directory is refused; without it, a first start was cut short, and may start again.
 """
 
 import contextlib
@@ -19,6 +22,8 @@ from pathlib import Path
 from engine.errors import StartupError
 
 FORMAT = 1
+_STORES = ("catalog.sqlite", "usage")
+_OURS = ("format.json", "format.new", "lock", *_STORES, "catalog.sqlite-wal", "catalog.sqlite-shm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,11 @@ class DataDirectory:
     """The places in an open data directory."""
 
     path: Path
+
+    def mark_complete(self) -> None:
+        """Both stores are there: from now on they must be."""
+        if not (self.path / "format.json").exists():
+            _write_format(self.path / "format.json")
 
     @property
     def catalog_url(self) -> str:
@@ -49,7 +59,7 @@ def open_data_directory(path: Path) -> Iterator[DataDirectory]:
         entries = {entry.name for entry in path.iterdir()}
     except OSError as error:
         raise StartupError(f"{path}: can't be used as the data directory: {error.strerror}") from error
-    if entries and not entries & {"format.json", "lock"}:
+    if not entries & {"format.json", "lock"} and not entries <= set(_OURS):
         raise StartupError(
             f"{path}: is not empty and not a Meterline data directory: name a new or an empty one with --data"
         )
@@ -82,7 +92,6 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _check_format(path: Path) -> None:
     if not path.exists():
-        _write_format(path)
         return
     try:
         found = json.loads(path.read_text(encoding="utf-8"))["format"]
@@ -93,6 +102,16 @@ def _check_format(path: Path) -> None:
             f"{path.parent}: was written by a newer Meterline (format {found}; this one reads {FORMAT}): "
             "upgrade Meterline, or name another directory with --data"
         )
+    _check_stores(path.parent)
+
+
+def _check_stores(path: Path) -> None:
+    for name in _STORES:
+        if not (path / name).exists():
+            raise StartupError(
+                f"{path / name}: is missing, and was there before: restore it from a backup, "
+                "or name a new directory with --data"
+            )
 
 
 def _write_format(path: Path) -> None:

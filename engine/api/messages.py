@@ -1,5 +1,6 @@
 """Line items and spend as messages of the wire contract."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from engine.billing.line_item import LineItem
@@ -74,3 +75,10 @@ def spend_message(spend: Spend) -> spend_pb2.Spend:
         line_item_count=spend.line_item_count,
         event_count=spend.event_count,
     )
+
+
+def unrateable_messages(unrateable: Mapping[str, str]) -> list[billing_pb2.UnrateableCustomer]:
+    return [
+        billing_pb2.UnrateableCustomer(customer_id=customer_id, message=message)
+        for customer_id, message in sorted(unrateable.items())
+    ]

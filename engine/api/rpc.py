@@ -23,6 +23,8 @@ from engine.metrics import METRICS
 
 _log = structlog.get_logger(__name__)
 DEFAULT_TENANT = "default"
+# gRPC's own default for a message, so that every client library can send it and no proxy stands in the way.
+REQUEST_BYTES_MAX = 4 * 1024 * 1024
 RpcHandler: TypeAlias = "grpc.RpcMethodHandler[bytes, bytes]"
 
 Request = TypeVar("Request", bound=Message)
@@ -83,6 +85,10 @@ def _call_of(_context: grpc.ServicerContext) -> Call:
 
 
 def _parse(request_type: type[Request], data: bytes) -> Request:
+    if len(data) > REQUEST_BYTES_MAX:
+        raise InvalidRequestError(
+            FieldMistake("request", f"has {len(data)} bytes: send at most {REQUEST_BYTES_MAX} in one")
+        )
     try:
         return request_type.FromString(data)
     except DecodeError as error:

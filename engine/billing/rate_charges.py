@@ -3,10 +3,11 @@
 Rules:
 1. A metered price without usage gives one line at quantity zero: a first tier's flat amount is due then too.
    A matrix price gives none, unless it has a minimum: then one of its first cell.
-2. A charge that can't be rated fails the whole answer and is named: a total without it would be a wrong one.
+2. A customer with a charge that can't be rated gets no lines at all, and is named with the reason: a total
+   without that charge would be a wrong one, and the other customers' lines are not.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -14,8 +15,7 @@ import numpy as np
 
 from engine.billing.line_item import Charge, LineItem
 from engine.billing.periods import Period
-from engine.errors import UnrateableError
-from rating import Charges, DecimalColumn, Dimension, Model, Price, RatedLines, RatingError, rate
+from rating import Charges, DecimalColumn, Dimension, Model, Price, RatingError, rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +34,30 @@ UsageKey = tuple[str, Period, str]
 Row = tuple[Charge, Usage]
 
 
-def line_items(charges: Sequence[Charge], usage: Mapping[UsageKey, Sequence[Usage]]) -> list[LineItem]:
-    """One line for each charge and group of usage, in the order of the charges.
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """Line items in the order of their charges; and for each customer who can't be rated, why."""
 
-    Raises:
-        UnrateableError: a price can't rate its usage; the text names subscription and price.
-    """
+    line_items: list[LineItem]
+    unrateable: dict[str, str]
+
+
+def rate_charges(charges: Sequence[Charge], usage: Mapping[UsageKey, Sequence[Usage]]) -> Rated:
+    """One line for each charge and group of usage."""
     rows: list[Row] = []
     for charge in charges:
         found = _without_usage(charge.price.price)
         if charge.meter is not None:
             found = usage.get((charge.meter.resource.id, charge.period, charge.subscription.customer), found)
         rows.extend((charge, each) for each in found)
-    lines = _rate(rows)
-    return [
+    unrateable: dict[str, str] = {}
+    try:
+        lines = rate(_columns(rows))
+    except RatingError:
+        unrateable = dict(_faults(rows))
+        rows = [row for row in rows if row[0].subscription.customer not in unrateable]
+        lines = rate(_columns(rows))
+    items = [
         LineItem(
             charge,
             dict(each.dimensions),
@@ -58,6 +68,7 @@ def line_items(charges: Sequence[Charge], usage: Mapping[UsageKey, Sequence[Usag
         )
         for i, (charge, each) in enumerate(rows)
     ]
+    return Rated(items, unrateable)
 
 
 def _without_usage(price: Price) -> Sequence[Usage]:
@@ -68,18 +79,20 @@ def _without_usage(price: Price) -> Sequence[Usage]:
     return [replace(_NO_USAGE, dimensions=price.cells[0].match)]
 
 
-def _rate(rows: Sequence[Row]) -> RatedLines:
+def _faults(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    """Each customer with a charge that can't be rated, and why: by halves, until a charge stands alone."""
     try:
-        return rate(_columns(rows))
+        rate(_columns(rows))
     except RatingError as error:
         if len(rows) > 1:
-            # Each half in turn, until the charge at fault stands alone and can be named.
-            _rate(rows[: len(rows) // 2])
-            _rate(rows[len(rows) // 2 :])
-        charge = rows[0][0]
-        raise UnrateableError(
-            f"subscription {charge.subscription.id}, price {charge.price.id}: {error}"
-        ) from error
+            yield from _faults(rows[: len(rows) // 2])
+            yield from _faults(rows[len(rows) // 2 :])
+        else:
+            charge = rows[0][0]
+            yield (
+                charge.subscription.customer,
+                f"subscription {charge.subscription.id}, price {charge.price.id}: {error}",
+            )
 
 
 def _columns(rows: Sequence[Row]) -> Charges:

@@ -15,7 +15,7 @@ from engine.billing.charges import charges_at
 from engine.billing.line_item import Charge, LineItem
 from engine.billing.meter_usage import read_usage, usage_request
 from engine.billing.periods import Period
-from engine.billing.rate_charges import Usage, UsageKey, line_items
+from engine.billing.rate_charges import Rated, Usage, UsageKey, rate_charges
 from engine.catalog.resources import Meter
 from engine.catalog.snapshot import Catalog
 from engine.catalog.store import CatalogStore
@@ -72,14 +72,26 @@ class Rater:
             watermark_us if as_of_us is None else as_of_us,
         )
 
-    def rate(self, tenant: str, snapshot: Snapshot, customer_ids: Sequence[str] | None) -> list[LineItem]:
+    def rate_one(self, tenant: str, snapshot: Snapshot, customer_id: str) -> list[LineItem]:
+        """The line items of one customer.
+
+        Raises:
+            NotFoundError: the catalog doesn't have the customer.
+            UnrateableError: a price can't rate the customer's usage.
+        """
+        rated = self.rate(tenant, snapshot, [customer_id])
+        if reason := rated.unrateable.get(customer_id):
+            raise UnrateableError(reason)
+        return rated.line_items
+
+    def rate(self, tenant: str, snapshot: Snapshot, customer_ids: Sequence[str] | None) -> Rated:
         """The line items of these customers (None: of all) for the billing periods that contain `at`.
 
         By customer, subscription, the plan's order of prices, and dimensions.
 
         Raises:
             NotFoundError: a customer that the catalog doesn't have.
-            UnrateableError: a price can't rate its usage.
+            UnrateableError: a meter makes more groups than one answer holds.
         """
         customers = snapshot.catalog.customers
         for customer_id in customer_ids or ():
@@ -89,7 +101,7 @@ class Rater:
         with METRICS.rate_duration_seconds.time():
             charges = list(charges_at(snapshot.catalog, chosen, us_datetime(snapshot.at_us)))
             usage = self._usage_of(tenant, charges, snapshot.as_of_us)
-            return line_items(charges, usage)
+            return rate_charges(charges, usage)
 
     def _usage_of(self, tenant: str, charges: Iterable[Charge], as_of_us: int) -> dict[UsageKey, list[Usage]]:
         wanted: dict[tuple[str, Period], tuple[Meter, set[str]]] = {}
