@@ -2,6 +2,7 @@
 
     DIR/format.json      the form of the directory, so that an older engine never misreads a newer one
     DIR/lock             held by the engine that has the directory open
+    DIR/watermark        no instant after this one was ever handed out as stamp or watermark (microseconds)
     DIR/catalog.sqlite   the catalog store
     DIR/usage/           the usage store
 
@@ -19,11 +20,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import StartupError
+from engine.errors import StartupError, StoreUnavailableError
 
 FORMAT = 1
 _STORES = ("catalog.sqlite", "usage")
-_OURS = ("format.json", "format.new", "lock", *_STORES, "catalog.sqlite-wal", "catalog.sqlite-shm")
+_OURS = (
+    "format.json",
+    "format.new",
+    "lock",
+    "watermark",
+    "watermark.new",
+    *_STORES,
+    "catalog.sqlite-wal",
+    "catalog.sqlite-shm",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +42,38 @@ class DataDirectory:
 
     path: Path
 
+    def watermark_ceiling_us(self) -> int:
+        """The kept ceiling; 0 before the first.
+
+        Raises:
+            StartupError: the file holds no number.
+        """
+        try:
+            return int((self.path / "watermark").read_text(encoding="ascii"))
+        except FileNotFoundError:
+            return 0
+        except (OSError, ValueError) as error:
+            raise StartupError(
+                f"{self.path / 'watermark'}: can't be read: restore the data directory from a backup"
+            ) from error
+
+    def keep_watermark_ceiling(self, ceiling_us: int) -> None:
+        """Makes the ceiling durable.
+
+        Raises:
+            StoreUnavailableError: the disk refuses.
+        """
+        try:
+            _replace(self.path / "watermark", str(ceiling_us))
+        except OSError as error:
+            raise StoreUnavailableError(
+                f"{self.path}: can't be written: {error.strerror}", retry_after_ms=1_000
+            ) from error
+
     def mark_complete(self) -> None:
         """Both stores are there: from now on they must be."""
         if not (self.path / "format.json").exists():
-            _write_format(self.path / "format.json")
+            _replace(self.path / "format.json", json.dumps({"format": FORMAT}))
 
     @property
     def catalog_url(self) -> str:
@@ -114,11 +152,11 @@ def _check_stores(path: Path) -> None:
             )
 
 
-def _write_format(path: Path) -> None:
-    # Whole or not at all: a crash here leaves no half-written form.
+def _replace(path: Path, text: str) -> None:
+    """Writes a small file whole or not at all: a crash leaves the old content or the new."""
     temporary = path.with_suffix(".new")
     with temporary.open("w", encoding="utf-8") as file:
-        json.dump({"format": FORMAT}, file)
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)

@@ -1,9 +1,8 @@
-"""What is inserted at once: the events of one storage partition, under a token made from their content."""
+"""What is inserted at once: the events of one storage partition."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import blake2b
 from typing import Protocol
 
 from ingest.event import Event
@@ -16,15 +15,6 @@ class EventBatch:
 
     events: Sequence[Event]
     ingested_at_us: int
-
-    @property
-    def token(self) -> str:
-        """The same for the same events, so that a replayed insert is recognised; 128 bits, hex."""
-        digest = blake2b(digest_size=16)
-        for event in self.events:
-            digest.update(repr(event.identity).encode("utf-8", "surrogatepass"))
-            digest.update(event.content_digest)
-        return digest.hexdigest()
 
 
 class Sink(Protocol):

@@ -5,12 +5,15 @@ Rules:
 2. The first content to be stored under an id stands; the same content again is a duplicate, other content a
    conflict.
 3. An identity enters the window only after its event is durable, so a failed insert leaves no trace here.
-4. The window is bounded: the oldest identities leave first. Past it, the storage key still collapses an
+4. An insert that failed may have stored its events all the same: until they are sent again, their ids are in
+   doubt. The same content is inserted again; other content is a conflict.
+5. The window is bounded: the oldest identities leave first. Past it, the storage key still collapses an
    identical retry.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from ingest.event import Event, Problem, Reason, Verdict
 
@@ -32,6 +35,7 @@ class HotWindow:
     def __init__(self, events_max: int) -> None:
         self._events_max = events_max
         self._digests: dict[Identity, bytes] = {}
+        self._in_doubt: dict[Identity, bytes] = {}
 
     def __len__(self) -> int:
         return len(self._digests)
@@ -49,7 +53,12 @@ class HotWindow:
                     continue
                 identity = entry.identity
                 known = self._digests.get(identity) or within.get(identity)
-                if known is None:
+                if (
+                    known is None
+                    and self._in_doubt.get(identity, entry.content_digest) != entry.content_digest
+                ):
+                    outcome.append(_ID_REUSED)
+                elif known is None:
                     within[identity] = entry.content_digest
                     fresh.append(entry)
                     outcome.append(Verdict.ACCEPTED)
@@ -61,14 +70,23 @@ class HotWindow:
         return Classified(fresh, outcomes)
 
     def remember(self, events: Iterable[Event]) -> None:
-        """Enters events that are durable now."""
-        digests = self._digests
+        """Enters events that are durable now. The content that was entered first stands."""
         for event in events:
-            digests[event.identity] = event.content_digest
+            self._digests.setdefault(event.identity, event.content_digest)
+            self._in_doubt.pop(event.identity, None)
+        self._forget_oldest(self._digests)
+
+    def doubt(self, events: Iterable[Event]) -> None:
+        """Notes events whose insert failed: they may be stored, or not."""
+        for event in events:
+            if event.identity not in self._digests:
+                self._in_doubt[event.identity] = event.content_digest
+        self._forget_oldest(self._in_doubt)
+
+    def _forget_oldest(self, digests: dict[Identity, bytes]) -> None:
         excess = len(digests) - self._events_max
-        if excess > 0:
-            for identity in [identity for identity, _ in zip(digests, range(excess), strict=False)]:
-                del digests[identity]
+        for identity in list(islice(digests, max(0, excess))):
+            del digests[identity]
 
 
 _ID_REUSED = Problem(

@@ -14,7 +14,6 @@ from engine.api.rpc import Call
 from engine.errors import (
     FieldMistake,
     InvalidRequestError,
-    MeterlineError,
     StoreUnavailableError,
     TooManyStreamsError,
 )
@@ -40,6 +39,8 @@ _STREAM_RETRY_AFTER_MS = 1_000
 # Requests of one stream that may wait for their acknowledgement: enough to keep inserts busy while bounding
 # what one connection can hold in memory.
 _STREAM_WINDOW = 8
+# A batch of bad events must not make an answer that the client refuses: 4 MiB by default.
+_MESSAGES_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +99,11 @@ class UsageService:
                     if closed.is_set():
                         return
                     _put(window, (request.sequence, self._submit(request.events, call)), closed)
-            except (MeterlineError, grpc.RpcError) as error:
-                end = error if isinstance(error, MeterlineError) else None
+            except grpc.RpcError:
+                # The client has gone; there is nobody to tell.
+                end = None
+            except Exception as error:  # noqa: BLE001 - raised again by the thread that answers
+                end = error
             _put(window, end, closed)
 
         reader = threading.Thread(target=read, name="meterline-stream-reader", daemon=True)
@@ -168,7 +172,7 @@ def _answer(outcomes: Sequence[Outcome]) -> _Verdicts:
                     field=outcome.field,
                     reason=cast("usage_pb2.ProblemReason", outcome.reason),
                     retryable=outcome.retryable,
-                    message=outcome.message,
+                    message=outcome.message if len(problems) < _MESSAGES_MAX else "",
                 )
             )
         else:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 import click
-from rich.console import Console
 
 from engine.cli.connection import CommandError
 
@@ -153,10 +152,10 @@ def _bytes(path: Path) -> bytes:
 def _write(quotes: "Quotes", form: str) -> None:
     """To the standard output; what a machine's form can't hold is said on the standard error."""
     from engine.cli.quote_columns import amounts_csv, tiers_csv  # noqa: PLC0415 - as above
-    from engine.cli.quote_table import print_table  # noqa: PLC0415 - as above
+    from engine.cli.quote_table import show_table  # noqa: PLC0415 - as above
 
     if form == "table":
-        print_table(quotes, Console(highlight=False))
+        show_table(quotes)
         return
     writers: dict[str, Callable[[Quotes], Iterator[bytes]]] = {
         "csv": amounts_csv,

@@ -9,31 +9,26 @@ from rich.text import Text
 from engine.api.messages import decimal_text, money_text
 from engine.cli.quote_lines import Quotes
 from engine.cli.quote_prices import QuotedPrice
-from engine.cli.show import grouped
+from engine.cli.show import grouped, print_table, printable
 from rating import Model, Price, RatedLine, RatedTier, RoundingMode
 
 # What a person reads; the machine's forms have all of it.
 _LINES_SHOWN_MAX = 200
 _QUOTES_SHOWN_MAX = 50
-# Past any table: 200 prices of 128 characters.
-_WIDTH_MAX = 100_000
 
 
-def print_table(quotes: Quotes, console: Console) -> None:
-    """Never cut: a table that is wider than the terminal runs over, since half a number is a wrong one."""
-    single = quotes.count == 1
-    table = _working(quotes) if single else _overview(quotes)
-    endless = console.options.update(max_width=_WIDTH_MAX)
-    console.width = max(console.width, console.measure(table, options=endless).maximum)
-    console.print(table)
-    shown, of = (_LINES_SHOWN_MAX, len(quotes.lines)) if single else (_QUOTES_SHOWN_MAX, quotes.count)
+def show_table(quotes: Quotes) -> None:
+    """The table, how much of it isn't shown, and what was given no quantity."""
+    is_single = quotes.count == 1
+    print_table(_working(quotes) if is_single else _overview(quotes))
+    shown, of = (_LINES_SHOWN_MAX, len(quotes.lines)) if is_single else (_QUOTES_SHOWN_MAX, quotes.count)
+    notes = quotes.remarks()
     if of > shown:
-        what = "lines" if single else "quotes"
-        console.print(
-            f"the first {shown} of {of:,} {what}; all of them with --format csv, tiers or json", style="dim"
-        )
-    for remark in quotes.remarks():
-        console.print(Text(remark, style="dim"), soft_wrap=True)
+        what = "lines" if is_single else "quotes"
+        notes.insert(0, f"the first {shown} of {of:,} {what}; all of them with --format csv, tiers or json")
+    console = Console(highlight=False, soft_wrap=True)
+    for note in notes:
+        console.print(Text(note, style="dim"))
 
 
 def _working(quotes: Quotes) -> Table:
@@ -46,7 +41,7 @@ def _working(quotes: Quotes) -> Table:
     for row in quotes.order[:_LINES_SHOWN_MAX].tolist():
         line, quoted = quotes.lines.line(row), quotes.price_of(row)
         table.add_row(
-            Text(_name(quoted, quotes.dimensions_of(row))),
+            printable(_name(quoted, quotes.dimensions_of(row))),
             Text(_summary(line), style="dim"),
             _quantity(quotes, row, line),
             decimal_text(line.exact_amount),
@@ -65,7 +60,7 @@ def _overview(quotes: Quotes) -> Table:
     """Several quotes: a row each, with the amount of each price."""
     table = _table()
     for name in ("quote", *quotes.names):
-        table.add_column(name)
+        table.add_column(printable(name))
     for price_id in (*quotes.prices.ids, *(f"total {currency}" for currency in quotes.totals)):
         table.add_column(price_id, justify="right")
     width = len(quotes.prices)
@@ -76,7 +71,7 @@ def _overview(quotes: Quotes) -> Table:
             sums = quotes.amounts.take(cell).rescale(each.price.digits)
             amounts.append(grouped(money_text(sums.decimal(0))) if quotes.line_counts[cell.start] else "")
         totals = [grouped(money_text(total.decimal(quote))) for total in quotes.totals.values()]
-        table.add_row(f"{quote + 1:,}", *map(Text, quotes.names_of(quote).values()), *amounts, *totals)
+        table.add_row(f"{quote + 1:,}", *map(printable, quotes.names_of(quote).values()), *amounts, *totals)
     blank = [""] * (len(quotes.names) + width)
     grand = [grouped(money_text(total.total())) for total in quotes.totals.values()]
     table.add_row("total", *blank, *grand, style="bold")
@@ -88,7 +83,7 @@ def _table(*title: str) -> Table:
         box=None,
         pad_edge=False,
         header_style="bold",
-        title=Text(", ".join(title)) if title else None,
+        title=printable(", ".join(title)) if title else None,
         title_justify="left",
     )
 

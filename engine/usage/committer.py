@@ -19,7 +19,17 @@ import structlog
 
 from engine.errors import QueueFullError, RetryLaterError, StoreUnavailableError
 from engine.metrics import METRICS
-from ingest import Event, HotWindow, IngestClock, Limits, Outcome, Problem, Sink, partition_batches
+from ingest import (
+    Event,
+    EventBatch,
+    HotWindow,
+    IngestClock,
+    Limits,
+    Outcome,
+    Problem,
+    Sink,
+    partition_batches,
+)
 
 _log = structlog.get_logger(__name__)
 _RETRY_AFTER_MS = 200
@@ -129,13 +139,19 @@ class Committer:
         stamp_us = self._clock.begin(self._now_us())
         try:
             for batch in partition_batches(events, stamp_us):
-                with METRICS.insert_duration_seconds.time():
-                    self._sink.insert(batch)
-                self._window.remember(batch.events)
-                METRICS.inserted_events.inc(len(batch.events))
-        except StoreUnavailableError:
-            METRICS.failed_inserts.inc()
-            _log.warning("insert failed", events=len(events), exc_info=True)
-            raise
+                self._insert(batch)
         finally:
             self._clock.end(stamp_us)
+
+    def _insert(self, batch: EventBatch) -> None:
+        try:
+            with METRICS.insert_duration_seconds.time():
+                self._sink.insert(batch)
+        except Exception as error:
+            # Whatever it was, the batch may be stored all the same.
+            self._window.doubt(batch.events)
+            METRICS.failed_inserts.inc()
+            _log.warning("insert failed", events=len(batch.events), error=str(error))
+            raise
+        self._window.remember(batch.events)
+        METRICS.inserted_events.inc(len(batch.events))

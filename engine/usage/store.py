@@ -25,6 +25,9 @@ from ingest import Event, EventBatch
 # As many reads at once as two cores and a waiting disk make use of.
 _READERS = 4
 _RETRY_AFTER_MS = 1_000
+# ClickHouse writes the token of a deduplicated insert before the block: killed in between, it remembers a block
+# that was never stored, and drops the retry in silence. The sorting key collapses every retry by itself.
+_INSERT_SETTINGS = {"insert_deduplicate": 0, "async_insert": 0}
 _READ_SETTINGS = {"do_not_merge_across_partitions_select_final": 1}
 
 _ARROW_SCHEMA = pa.schema(
@@ -87,7 +90,7 @@ class UsageStore:
             self._writer.insert_arrow(
                 EVENTS_TABLE,
                 _to_arrow(batch),
-                settings={"insert_deduplication_token": batch.token, "async_insert": 0},
+                settings=_INSERT_SETTINGS,
             )
         except (ClickHouseError, OSError) as error:
             raise StoreUnavailableError(

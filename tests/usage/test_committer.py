@@ -39,7 +39,9 @@ def sink():
 
 @pytest.fixture
 def committer(sink):
-    made = Committer(sink, HotWindow(1_000), IngestClock(0), LIMITS, lambda: next(_ticks))
+    made = Committer(
+        sink, HotWindow(1_000), IngestClock(0, lambda _ceiling_us: None), LIMITS, lambda: next(_ticks)
+    )
     made.start()
     yield made
     sink.open.set()
@@ -124,7 +126,9 @@ def test_a_full_queue_refuses_at_once_and_recovers(committer, sink):
 
 def test_draining_stores_what_waits_and_refuses_what_comes_after(sink):
     """Nothing that was taken in is dropped at shutdown."""
-    committer = Committer(sink, HotWindow(1_000), IngestClock(0), LIMITS, lambda: next(_ticks))
+    committer = Committer(
+        sink, HotWindow(1_000), IngestClock(0, lambda _ceiling_us: None), LIMITS, lambda: next(_ticks)
+    )
     committer.start()
     sink.open.clear()
     futures = [committer.submit(_events(each)) for each in ("a", "b", "c")]
