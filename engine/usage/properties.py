@@ -7,6 +7,8 @@ from ingest import QUANTITY_PATTERN
 
 # Of every property of an event, in an order that doesn't depend on how it was sent.
 ALL_AS_TEXT = "toString(properties)"
+# Two columns: the names and the values of an event's properties, in one order.
+NAMES_AND_VALUES = "mapKeys(properties), mapValues(properties)"
 # What `decimal_sql` needs bound.
 DECIMAL_PARAMETERS = {"quantity_pattern": QUANTITY_PATTERN}
 

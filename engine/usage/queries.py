@@ -16,7 +16,7 @@ from decimal import Decimal
 
 from engine.usage.aggregations import VALUE, not_zero_sql, quantity_sql, unreadable_count_sql
 from engine.usage.filters import Filters, filter_conditions
-from engine.usage.properties import ALL_AS_TEXT, DECIMAL_PARAMETERS, nullable_text_sql
+from engine.usage.properties import ALL_AS_TEXT, DECIMAL_PARAMETERS, NAMES_AND_VALUES, nullable_text_sql
 from engine.usage.schema import EVENTS_TABLE
 
 Parameters = dict[str, object]
@@ -125,7 +125,7 @@ def recent_events_query(rows_max: int) -> Query:
     """The events ingested last, oldest of them first, to warm the hot window."""
     return Query(
         "SELECT tenant, event_id, event_type, customer_id, toUnixTimestamp64Micro(event_time),"  # noqa: S608
-        f" mapKeys(properties), mapValues(properties) FROM {EVENTS_TABLE}"
+        f" {NAMES_AND_VALUES} FROM {EVENTS_TABLE}"
         " ORDER BY ingested_at DESC LIMIT {rows_max:UInt64}",
         {"rows_max": rows_max},
     )

@@ -204,6 +204,8 @@ def test_a_percentile_of_nothing_is_zero(read):
         ({"at_least": "5"}, {"a", "b", "g"}),
         ({"less_than": "5"}, {"c"}),
         ({"at_most": "5.00"}, {"a", "b", "c"}),
+        ({"less_than": LARGEST}, {"a", "b", "c", "g"}),
+        ({"greater_than": LARGEST}, set()),
         ({"greater_than": "-7", "less_than": "10"}, {"a", "b"}),
         ({"at_least": "5", "at_most": "5"}, {"a", "b"}),
         ({"at_least": "5", "not": "5"}, {"b", "g"}),
