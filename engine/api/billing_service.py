@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
-from engine.api.messages import line_item_message, unrateable_messages
+from engine.api.messages import fitting_line_items, unrateable_messages
 from engine.api.rpc import Call
 from engine.billing.line_item import LineItem
 from engine.billing.rate_charges import Rated
@@ -17,7 +17,7 @@ from engine.times import INSTANT_US_MAX, optional_us, to_timestamp
 from meterline.v1.billing_pb2 import ListLineItemsRequest, ListLineItemsResponse
 
 _PAGE_SIZE_DEFAULT = 250
-# Lines are about a KiB each: a page stays a message that every client accepts.
+# Lines are about a KiB each; a page ends earlier if they are larger, to stay what every client accepts.
 _PAGE_SIZE_MAX = 1_000
 # Rated together: one read of each meter serves them all.
 _CUSTOMERS_AT_ONCE = 500
@@ -44,7 +44,7 @@ class _PageToken:
         try:
             fields = json.loads(base64.b64decode(text, altchars=b"-_", validate=True))
             at_us, as_of_us, revision, skip, customer_id, only_customer_id = fields
-        except (ValueError, TypeError, binascii.Error) as error:
+        except (ValueError, TypeError, RecursionError, binascii.Error) as error:
             raise _bad_token() from error
         numbers, texts = (at_us, as_of_us, revision, skip), (customer_id, only_customer_id)
         if not all(type(each) is int and 0 <= each <= INSTANT_US_MAX for each in numbers) or not all(
@@ -97,11 +97,12 @@ class BillingService:
         else:
             rated = self._first(call.tenant, snapshot, customer_ids, skip + page_size)
         items = rated.line_items
+        page = fitting_line_items(items[skip : skip + page_size])
         return ListLineItemsResponse(
-            line_items=map(line_item_message, items[skip : skip + page_size]),
+            line_items=page,
             as_of=to_timestamp(snapshot.as_of_us),
             catalog_revision=snapshot.catalog.revision,
-            next_page_token=_next_token(request, snapshot, items, skip + page_size),
+            next_page_token=_next_token(request, snapshot, items, skip + len(page)),
             unrateable_customers=unrateable_messages(rated.unrateable),
         )
 

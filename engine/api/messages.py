@@ -1,12 +1,15 @@
 """Line items and spend as messages of the wire contract."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from engine.billing.line_item import LineItem
 from engine.spend.spend import Spend
 from engine.times import datetime_us, to_timestamp
 from meterline.v1 import billing_pb2, spend_pb2
+
+# Well below the 4 MiB that a gRPC client takes unless it is told otherwise.
+ANSWER_BYTES_MAX = 3 * 1024 * 1024
 
 
 def decimal_text(value: Decimal | None) -> str:
@@ -65,6 +68,19 @@ def line_item_message(item: LineItem) -> billing_pb2.LineItem:
         unreadable_event_count=item.unreadable_event_count,
         negative_quantity=rated.negative_quantity,
     )
+
+
+def fitting_line_items(items: Iterable[LineItem]) -> list[billing_pb2.LineItem]:
+    """The first lines whose messages fit in one answer, and at least one."""
+    messages: list[billing_pb2.LineItem] = []
+    size_bytes = 0
+    for item in items:
+        message = line_item_message(item)
+        size_bytes += message.ByteSize()
+        if messages and size_bytes > ANSWER_BYTES_MAX:
+            break
+        messages.append(message)
+    return messages
 
 
 def spend_message(spend: Spend) -> spend_pb2.Spend:

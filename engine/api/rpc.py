@@ -17,7 +17,7 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
 
-from engine.api.status import RpcStatus, internal_status, status_of
+from engine.api.status import DETAILS_BYTES_KEY, RpcStatus, internal_status, status_of
 from engine.errors import FieldMistake, InvalidRequestError, MeterlineError
 from engine.metrics import METRICS
 
@@ -47,7 +47,7 @@ def unary(method: str, request_type: type[Request], serve: Callable[[Request, Ca
         try:
             return _bytes(serve(_parse(request_type, data), _call_of(context)))
         except Exception as error:  # noqa: BLE001 - the rim: every error becomes a status
-            status = _status(method, error)
+            status = _status(method, error, context)
             code = status.code
             context.abort_with_status(status)
         finally:
@@ -71,7 +71,7 @@ def stream(
             for response in serve(requests, _call_of(context)):
                 yield _bytes(response)
         except Exception as error:  # noqa: BLE001 - the rim: every error becomes a status
-            status = _status(method, error)
+            status = _status(method, error, context)
             code = status.code
             context.abort_with_status(status)
         finally:
@@ -105,9 +105,10 @@ def _parse(request_type: type[Request], data: bytes) -> Request:
         ) from error
 
 
-def _status(method: str, error: Exception) -> RpcStatus:
+def _status(method: str, error: Exception, context: grpc.ServicerContext) -> RpcStatus:
     if isinstance(error, MeterlineError):
-        status = status_of(error)
+        metadata = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
+        status = status_of(error, metadata.get(DETAILS_BYTES_KEY))
         _log.info("refused", method=method, code=status.code.name, error=str(error))
         return status
     _log.error("rpc failed", method=method, exc_info=error)

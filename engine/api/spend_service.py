@@ -2,7 +2,7 @@
 
 from itertools import groupby, islice
 
-from engine.api.messages import line_item_message, spend_message, unrateable_messages
+from engine.api.messages import fitting_line_items, spend_message, unrateable_messages
 from engine.api.rpc import Call
 from engine.billing.rater import Rater, Snapshot
 from engine.errors import FieldMistake, InvalidRequestError
@@ -13,7 +13,7 @@ from meterline.v1.spend_pb2 import GetSpendRequest, GetSpendResponse, ListSpendR
 _LIMIT_DEFAULT = 10
 # An answer stays a message of some hundred KiB.
 _LIMIT_MAX = 1_000
-# Lines are about a KiB each. Amounts are always of all lines.
+# Lines are about a KiB each; fewer are listed if they are larger. Amounts are always of all lines.
 _LINE_ITEMS_MAX = 1_000
 
 
@@ -30,7 +30,7 @@ class SpendService:
         items = self._rater.rate_one(call.tenant, snapshot, request.customer_id)
         return GetSpendResponse(
             spends=map(spend_message, spend_by_customer(items)),
-            line_items=map(line_item_message, items[:_LINE_ITEMS_MAX]),
+            line_items=fitting_line_items(items[:_LINE_ITEMS_MAX]),
             as_of=to_timestamp(snapshot.as_of_us),
             catalog_revision=snapshot.catalog.revision,
         )

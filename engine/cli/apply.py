@@ -9,7 +9,14 @@ import grpc
 from rich.console import Console
 from rich.text import Text
 
-from engine.cli.connection import TIMEOUT_S, CommandError, connected, field_violations, target_option
+from engine.cli.connection import (
+    ALL_MISTAKES,
+    TIMEOUT_S,
+    CommandError,
+    connected,
+    field_violations,
+    target_option,
+)
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest, ApplyCatalogResponse, ResourceChange
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 
@@ -49,7 +56,7 @@ def apply(path: Path, dry_run: bool, target: str) -> None:
     with connected(target) as channel:
         try:
             response: ApplyCatalogResponse = CatalogServiceStub(channel).ApplyCatalog(
-                request, timeout=TIMEOUT_S
+                request, timeout=TIMEOUT_S, metadata=ALL_MISTAKES
             )
         except grpc.RpcError as error:
             mistakes = field_violations(error)

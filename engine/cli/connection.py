@@ -17,6 +17,9 @@ DEFAULT_TARGET = "localhost:7070"
 # Local commands answer in milliseconds; past this the engine hangs, and a person wants to know.
 TIMEOUT_S = 60
 _MESSAGE_BYTES_MAX = 64 * 1024 * 1024
+_METADATA_BYTES_MAX = 512 * 1024
+# Asks for every mistake of a document instead of what a client takes by default.
+ALL_MISTAKES = (("meterline-details-bytes-max", "131072"),)
 
 target_option = click.option(
     "--target", default=DEFAULT_TARGET, show_default=True, metavar="HOST:PORT", help="The engine's address."
@@ -35,7 +38,11 @@ class CommandError(click.ClickException):
 @contextlib.contextmanager
 def connected(target: str) -> Iterator[grpc.Channel]:
     """A channel; an RPC that fails inside the block ends the command with its one line."""
-    options = [("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX)]
+    options = [
+        ("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX),
+        ("grpc.max_metadata_size", _METADATA_BYTES_MAX),
+        ("grpc.absolute_max_metadata_size", _METADATA_BYTES_MAX),
+    ]
     with grpc.insecure_channel(target, options=options) as channel:
         try:
             yield channel
