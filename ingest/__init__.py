@@ -2,7 +2,16 @@
 
 from ingest.admission import Admission
 from ingest.batch import EventBatch, Sink, partition_batches
-from ingest.event import QUANTITY_PATTERN, Entry, Event, Problem, Reason, Refused, Verdict
+from ingest.event import (
+    QUANTITY_PATTERN,
+    Entry,
+    Event,
+    Problem,
+    Reason,
+    Refused,
+    Verdict,
+    is_quantity,
+)
 from ingest.identity import HotWindow, Outcome
 from ingest.limits import Limits
 from ingest.watermark import IngestClock
@@ -22,5 +31,6 @@ __all__ = [
     "Refused",
     "Sink",
     "Verdict",
+    "is_quantity",
     "partition_batches",
 ]

@@ -4,8 +4,8 @@ Rules:
 1. An event stands alone: nothing in one event changes what becomes of another.
 2. The first broken rule is the one that is reported: of form first, in the order of the wire contract's fields,
    then of time, then of the catalog.
-3. A property that a meter of the event's type reads as its value must be a decimal number, if it is there.
-   An event without it is admitted: it adds nothing to that meter.
+3. A property that a meter of the event's type aggregates or compares as a number must be a decimal number, if
+   it is there. An event without it is admitted: it adds nothing to that meter.
 4. Time enters as an argument.
 5. Rules that change with time or catalog refuse an event; they don't say that it was never stored.
 """
@@ -34,7 +34,7 @@ class _BrokenRuleError(Exception):
 class Admission:
     """The rules that hold for one tenant at one moment.
 
-    `value_properties` maps each event type that a meter reads to the properties that its meters sum up or
+    `value_properties` maps each event type that a meter reads to the properties that its meters aggregate or
     compare as quantities.
     """
 

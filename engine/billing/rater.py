@@ -10,10 +10,10 @@ Rules:
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 from engine.billing.charges import charges_at
 from engine.billing.line_item import Charge, LineItem
+from engine.billing.meter_usage import read_usage, usage_request
 from engine.billing.periods import Period
 from engine.billing.rate_charges import Rated, Usage, UsageKey, rate_charges
 from engine.catalog.resources import Meter
@@ -21,8 +21,8 @@ from engine.catalog.snapshot import Catalog
 from engine.catalog.store import CatalogStore
 from engine.errors import FieldMistake, InvalidRequestError, NotFoundError, UnrateableError
 from engine.metrics import METRICS
-from engine.times import datetime_us, us_datetime
-from engine.usage.queries import UsageRequest, usage_query
+from engine.times import us_datetime
+from engine.usage.queries import usage_query
 from engine.usage.store import UsageStore
 from ingest import IngestClock
 
@@ -112,18 +112,7 @@ class Rater:
                 customers.add(charge.subscription.customer)
         found: dict[UsageKey, list[Usage]] = {}
         for (meter_id, period), (meter, customers) in wanted.items():
-            request = UsageRequest(
-                tenant=tenant,
-                event_type=meter.event_type,
-                aggregation=meter.aggregation,
-                value_property=meter.value,
-                filters=meter.filters,
-                group_by=meter.group_by,
-                customer_ids=sorted(customers),
-                period_start_us=datetime_us(period.start),
-                period_end_us=datetime_us(period.end),
-                as_of_us=as_of_us,
-            )
+            request = usage_request(tenant, meter, customers, period, as_of_us)
             rows = self._usage.query(usage_query(request, _GROUPS_MAX + 1))
             if len(rows) > _GROUPS_MAX:
                 raise UnrateableError(
@@ -131,31 +120,6 @@ class Rater:
                     "ask for fewer customers, or group by properties with fewer values"
                 )
             for row in rows:
-                key = (meter_id, period, str(row[0]))
-                found.setdefault(key, []).append(_usage(meter, row))
+                customer, usage = read_usage(meter, row)
+                found.setdefault((meter_id, period, customer), []).append(usage)
         return found
-
-
-def _usage(meter: Meter, row: Sequence[object]) -> Usage:
-    dimensions = tuple(
-        (name, str(value))
-        for name, value in zip(meter.group_by, row[1 : 1 + len(meter.group_by)], strict=True)
-        if value is not None
-    )
-    quantity, event_count, event_digest, unreadable = row[1 + len(meter.group_by) :]
-    return Usage(
-        dimensions,
-        # NULL: no event had a readable value. Decimal and int only, never a float.
-        Decimal(0) if quantity is None else _exact(quantity),
-        int(str(event_count)),
-        str(event_digest),
-        int(str(unreadable)),
-    )
-
-
-def _exact(quantity: object) -> Decimal:
-    if isinstance(quantity, Decimal):
-        return quantity
-    if isinstance(quantity, int):
-        return Decimal(quantity)
-    raise TypeError(f"the usage store returned a quantity of type {type(quantity).__name__}")
