@@ -4,7 +4,7 @@ BIN := .venv/bin
 BUF_VERSION := 1.75.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-oracle check format proto proto-lint lock wheel test-wheel bench-ingest bench-rating clean
+.PHONY: help demo test test-long test-oracle check format proto proto-lint lock wheel test-wheel bench-rating clean
 
 help: ## what can be made here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -18,8 +18,8 @@ test: .venv/dev.stamp ## every test, in about five minutes
 test-long: .venv/dev.stamp ## the full form of the long tests
 	@$(BIN)/python -m pytest -n 2 -m long --run-long tests
 
-test-oracle: .venv/dev.stamp ## a million random charges, the rating core against the oracle
-	@$(BIN)/python -m pytest -m long --run-long tests/rating/test_oracle_agrees.py
+test-oracle: .venv/dev.stamp ## a million random charges and ten thousand invoices, the rating core against the oracle
+	@$(BIN)/python -m pytest -m long --run-long tests/rating/test_oracle_agrees.py tests/rating/test_oracle_settles.py
 
 check: .venv/dev.stamp proto-lint ## lint, formatting, types, wire contract
 	@$(BIN)/ruff check .
@@ -50,8 +50,8 @@ test-wheel: wheel ## the wheel alone, in an empty environment, serves and rates
 bench-ingest: .venv/dev.stamp ## durable events a second over gRPC, beside raw inserts of the same rows
 	@$(BIN)/python -m bench.bench_ingest
 
-bench-rating: .venv/dev.stamp ## charges rated a second, beside a Decimal loop and ClickHouse SQL
-	@$(BIN)/python -m bench.bench_rating
+bench-rating: .venv/dev.stamp ## charges rated a second, beside a Decimal loop and SQL (BENCH=--ten-million)
+	@$(BIN)/python -m bench.bench_rating $(BENCH)
 
 clean: ## remove what make made
 	rm -rf .venv .tools dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

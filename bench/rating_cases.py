@@ -1,12 +1,12 @@
 """One price of each model and a million seeded charges for it: what `bench_rating` measures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from rating import Charges, DecimalColumn, Dimension, EventAmounts, Price, read_price
+from rating import Charges, DecimalColumn, Dimension, EventAmounts, read_price
 
 Fields = dict[str, Any]
 
@@ -79,15 +79,30 @@ MODELS: Mapping[str, Fields] = {
     },
 }
 EVENTS_A_CHARGE_MAX = 6
+MIXED = "1,000 prices, mixed"
+"""Prices of four models at random: what a bill run over a catalog of contracts looks like."""
+
+
+def _mixed_fields() -> list[Fields]:
+    """A thousand prices, no two alike."""
+    fields = []
+    for place in range(250):
+        tiers = [{**tier, "flat_amount": str(place)} for tier in FIVE_TIERS]
+        fields += [
+            {"model": "graduated", "tiers": tiers},
+            {"model": "volume", "tiers": tiers, "percent_off": "10"},
+            {"model": "per_unit", "unit_amount": f"0.00{place:03}", "minimum_amount": "5"},
+            {"model": "package", "package_size": str(100 + place), "package_amount": "0.75"},
+        ]
+    return fields
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A price and its charges; `columns` are the same numbers as plain int64 columns, for the SQL side."""
+    """Prices and charges; `columns` are the same numbers as plain int64 columns, for the SQL side."""
 
     name: str
-    fields: Fields
-    price: Price
+    fields: Sequence[Fields]
     charges: Charges
     columns: Mapping[str, Any]
 
@@ -95,8 +110,7 @@ class Case:
 def case_of(name: str, charges: int, seed: int) -> Case:
     """A case of a number of charges: whole quantities up to 300,000, events up to 500, uniformly."""
     rng = np.random.default_rng(seed)
-    fields = {"currency": "USD", **MODELS[name]}
-    price = read_price(fields)
+    fields = [{"currency": "USD", **own} for own in (_mixed_fields() if name == MIXED else [MODELS[name]])]
     quantity = rng.integers(0, 300_001, charges)
     columns: dict[str, Any] = {"quantity": quantity}
     extra: dict[str, Any] = {}
@@ -113,6 +127,7 @@ def case_of(name: str, charges: int, seed: int) -> Case:
         offsets = np.concatenate([[0], np.cumsum(rng.integers(0, EVENTS_A_CHARGE_MAX + 1, charges))])
         columns["offsets"], columns["events"] = offsets, rng.integers(0, 501, offsets[-1])
         extra["events"] = EventAmounts(offsets, DecimalColumn(columns["events"], 0))
-    index = np.zeros(charges, dtype=np.int64)
-    made = Charges(prices=[price], price_index=index, quantity=DecimalColumn(quantity, 0), **extra)
-    return Case(name, fields, price, made, columns)
+    prices = [read_price(own) for own in fields]
+    index = rng.integers(0, len(prices), charges)
+    made = Charges(prices=prices, price_index=index, quantity=DecimalColumn(quantity, 0), **extra)
+    return Case(name, fields, made, columns)

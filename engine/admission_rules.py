@@ -23,9 +23,7 @@ class AdmissionRules:
                 return known[1]
             values: dict[str, set[str]] = {}
             for meter in (each.resource for each in catalog.meters.values()):
-                values.setdefault(meter.event_type, set())
-                if meter.aggregation in {"sum", "min", "max"} and meter.value is not None:
-                    values[meter.event_type].add(meter.value)
+                values.setdefault(meter.event_type, set()).update(meter.decimal_properties)
             admission = Admission(
                 self._limits, {event_type: frozenset(names) for event_type, names in values.items()}
             )

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as ThreadEvent
 
-import numpy as np
 import structlog
 from prometheus_client import start_http_server
 
 from engine.admission_rules import AdmissionRules
 from engine.api.billing_service import BillingService
 from engine.api.catalog_service import CatalogService
-from engine.api.server import Server, Services
+from engine.api.rpc import REQUEST_BYTES_MAX
+from engine.api.server import Server, Services, check_address
 from engine.api.spend_service import SpendService
 from engine.api.usage_service import UsageService
 from engine.billing.rater import Rater
@@ -26,7 +26,7 @@ from engine.metrics import REGISTRY
 from engine.usage.committer import Committer
 from engine.usage.intake import Intake
 from engine.usage.store import UsageStore
-from ingest import Fingerprinter, HotWindow, IngestClock, Limits, Verdict
+from ingest import Fingerprinter, HotWindow, IngestClock, Limits
 
 _log = structlog.get_logger(__name__)
 # Running calls get this long at shutdown: several times the longest healthy insert.
@@ -37,12 +37,22 @@ _WARM_EVENTS_MAX = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How one engine runs. Addresses are HOST:PORT; port 0 takes a free one."""
+    """How one engine runs. Addresses are HOST:PORT; port 0 takes a free one.
+
+    Raises:
+        ValueError: limits under which a request of the largest size would be refused for ever.
+    """
 
     data: Path
     listen: str
     metrics_listen: str | None
     limits: Limits
+
+    def __post_init__(self) -> None:
+        if self.limits.queue_bytes_max < REQUEST_BYTES_MAX:
+            raise ValueError(
+                f"queue_bytes_max must be at least {REQUEST_BYTES_MAX}, the bytes of one request"
+            )
 
 
 def serve(options: Options, stop: ThreadEvent) -> None:
@@ -51,6 +61,8 @@ def serve(options: Options, stop: ThreadEvent) -> None:
     Raises:
         StartupError: the data directory, a port or a store can't be had.
     """
+    # Before anything is written: a port that can't be had must not leave a new directory behind.
+    check_address(options.listen)
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(open_data_directory(options.data))
         server = stack.enter_context(_running_server(directory, options))
@@ -76,10 +88,13 @@ def _running_server(directory: DataDirectory, options: Options) -> Iterator[Serv
         stack.callback(catalog.close)
         usage = UsageStore.open_embedded(directory.usage_path)
         stack.callback(usage.close)
-        clock = IngestClock(usage.latest_stamp_us())
+        directory.mark_complete()
+        latest_us = max(usage.latest_stamp_us(), directory.watermark_ceiling_us())
+        clock = IngestClock(latest_us, directory.keep_watermark_ceiling)
         fingerprinter = Fingerprinter(secrets.token_bytes())
         window = HotWindow(limits.hot_window_events_max)
-        _warm(window, fingerprinter, usage)
+        recent = usage.recent_events(min(_WARM_EVENTS_MAX, limits.hot_window_events_max))
+        window.remember(fingerprinter.of(recent))
         committer = Committer(usage, window, clock, limits, _now_us)
         intake = Intake(committer, AdmissionRules(catalog, limits).for_tenant, fingerprinter, limits, _now_us)
         rater = Rater(catalog, usage, clock, _now_us)
@@ -89,19 +104,13 @@ def _running_server(directory: DataDirectory, options: Options) -> Iterator[Serv
             spend=SpendService(rater),
             billing=BillingService(rater),
         )
-        server = Server(services, options.listen, limits.request_bytes_max)
+        server = Server(services, options.listen)
         committer.start()
         stack.callback(committer.drain)
         intake.start()
         stack.callback(intake.drain)
         stack.callback(server.stop, _GRACE_S)
         yield server
-
-
-def _warm(window: HotWindow, fingerprinter: Fingerprinter, usage: UsageStore) -> None:
-    events = fingerprinter.of(usage.recent_events(_WARM_EVENTS_MAX))
-    # A retry that was stored again is not new.
-    window.remember(events.take(np.flatnonzero(window.classify(events) == Verdict.ACCEPTED)))
 
 
 @contextlib.contextmanager

@@ -2,10 +2,14 @@
 
     DIR/format.json      the form of the directory, so that an older engine never misreads a newer one
     DIR/lock             held by the engine that has the directory open
+    DIR/watermark        no instant after this one was ever handed out as stamp or watermark (microseconds)
     DIR/catalog.sqlite   the catalog store
     DIR/usage/           the usage store
 
-A directory that is neither empty nor ours is left alone.
+Rules:
+1. A directory that is neither empty nor ours is left alone.
+2. format.json is written last, when both stores are there: with it, a store that is missing was lost, and the
+   directory is refused; without it, a first start was cut short, and may start again.
 """
 
 import contextlib
@@ -16,9 +20,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import StartupError
+from engine.errors import StartupError, StoreUnavailableError
 
 FORMAT = 1
+_STORES = ("catalog.sqlite", "usage")
+_OURS = (
+    "format.json",
+    "format.new",
+    "lock",
+    "watermark",
+    "watermark.new",
+    *_STORES,
+    "catalog.sqlite-wal",
+    "catalog.sqlite-shm",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +41,39 @@ class DataDirectory:
     """The places in an open data directory."""
 
     path: Path
+
+    def watermark_ceiling_us(self) -> int:
+        """The kept ceiling; 0 before the first.
+
+        Raises:
+            StartupError: the file holds no number.
+        """
+        try:
+            return int((self.path / "watermark").read_text(encoding="ascii"))
+        except FileNotFoundError:
+            return 0
+        except (OSError, ValueError) as error:
+            raise StartupError(
+                f"{self.path / 'watermark'}: can't be read: restore the data directory from a backup"
+            ) from error
+
+    def keep_watermark_ceiling(self, ceiling_us: int) -> None:
+        """Makes the ceiling durable.
+
+        Raises:
+            StoreUnavailableError: the disk refuses.
+        """
+        try:
+            _replace(self.path / "watermark", str(ceiling_us))
+        except OSError as error:
+            raise StoreUnavailableError(
+                f"{self.path}: can't be written: {error.strerror}", retry_after_ms=1_000
+            ) from error
+
+    def mark_complete(self) -> None:
+        """Both stores are there: from now on they must be."""
+        if not (self.path / "format.json").exists():
+            _replace(self.path / "format.json", json.dumps({"format": FORMAT}))
 
     @property
     def catalog_url(self) -> str:
@@ -49,7 +97,7 @@ def open_data_directory(path: Path) -> Iterator[DataDirectory]:
         entries = {entry.name for entry in path.iterdir()}
     except OSError as error:
         raise StartupError(f"{path}: can't be used as the data directory: {error.strerror}") from error
-    if entries and not entries & {"format.json", "lock"}:
+    if not entries & {"format.json", "lock"} and not entries <= set(_OURS):
         raise StartupError(
             f"{path}: is not empty and not a Meterline data directory: name a new or an empty one with --data"
         )
@@ -82,7 +130,6 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _check_format(path: Path) -> None:
     if not path.exists():
-        _write_format(path)
         return
     try:
         found = json.loads(path.read_text(encoding="utf-8"))["format"]
@@ -93,13 +140,23 @@ def _check_format(path: Path) -> None:
             f"{path.parent}: was written by a newer Meterline (format {found}; this one reads {FORMAT}): "
             "upgrade Meterline, or name another directory with --data"
         )
+    _check_stores(path.parent)
 
 
-def _write_format(path: Path) -> None:
-    # Whole or not at all: a crash here leaves no half-written form.
+def _check_stores(path: Path) -> None:
+    for name in _STORES:
+        if not (path / name).exists():
+            raise StartupError(
+                f"{path / name}: is missing, and was there before: restore it from a backup, "
+                "or name a new directory with --data"
+            )
+
+
+def _replace(path: Path, text: str) -> None:
+    """Writes a small file whole or not at all: a crash leaves the old content or the new."""
     temporary = path.with_suffix(".new")
     with temporary.open("w", encoding="utf-8") as file:
-        json.dump({"format": FORMAT}, file)
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)

@@ -4,14 +4,18 @@ import sys
 
 
 def main() -> None:
-    """Runs the command line; exit code 2 if the engine's parts are not installed."""
+    """Runs the command line. Exit codes: 2 for whatever a person can mend, 130 for an interruption."""
     try:
-        from engine.cli import cli  # noqa: PLC0415 - the import is what may fail
+        from engine.cli import run  # noqa: PLC0415 - the import is what may fail
+
+        sys.exit(run())
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] in {"engine", "ingest", "rating", "meterline"}:
             raise
         sys.exit(_missing_parts(error.name))
-    cli()
+    except KeyboardInterrupt:
+        sys.stderr.write("meterline: interrupted\n")
+        sys.exit(130)
 
 
 def _missing_parts(name: str | None) -> int:

@@ -8,8 +8,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from engine.errors import FieldMistake, InvalidRequestError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SECONDS_MAX = 253_402_300_799
-# The last microsecond of the year 9999, as for google.protobuf.Timestamp.
+# The last second of 2199: ClickHouse's DateTime64 ends a century later, and so must every period.
+_SECONDS_MAX = 7_258_118_399
 INSTANT_US_MAX = _SECONDS_MAX * 1_000_000 + 999_999
 
 
@@ -31,11 +31,11 @@ def optional_us(message: Message, field: str) -> int | None:
     """A request's optional instant, what is finer than a microsecond cut off.
 
     Raises:
-        InvalidRequestError: before 1970 or after 9999.
+        InvalidRequestError: before 1970 or after 2199.
     """
     if not message.HasField(field):
         return None
     timestamp = getattr(message, field)
     if not 0 <= timestamp.seconds <= _SECONDS_MAX or not 0 <= timestamp.nanos <= 999_999_999:
-        raise InvalidRequestError(FieldMistake(field, "must lie between the years 1970 and 9999"))
+        raise InvalidRequestError(FieldMistake(field, "must lie between the years 1970 and 2199"))
     return int(timestamp.seconds) * 1_000_000 + int(timestamp.nanos) // 1000

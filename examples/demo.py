@@ -7,13 +7,17 @@
 4. Prints the line items of three customers and compares every line of all customers with recompute.py.
 
 Exits with 0 if every line matches to the cent, with 1 if one differs.
+
+    python -m examples.demo                          on an engine of its own, which is gone at the end
+    python -m examples.demo --target localhost:7070  into yours: empty, and started with --event-age-max-days 36525
 """
 
+import argparse
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
@@ -24,7 +28,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from engine.cli.show import grouped, instant, line_item_table, spend_table
+from engine.cli.show import day, footer, grouped, instant, line_item_table, print_table, spend_table
 from examples.engine_process import EngineProcess
 from examples.llm_trace import TraceRequest, read_trace
 from examples.recompute import ExpectedLine, LineKey, expected_lines, read_catalog
@@ -95,17 +99,24 @@ def differences(items: Sequence[LineItem], expected: dict[LineKey, ExpectedLine]
     return sorted(lines)
 
 
-def main() -> int:
-    console = Console(highlight=False)
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = argparse.ArgumentParser(
+        description="Stream the example trace and compare every rated line with a recomputation."
+    )
+    options.add_argument(
+        "--target", metavar="HOST:PORT", help="an empty engine of yours; default: one of its own"
+    )
+    target = options.parse_args(arguments).target
+    console = Console(highlight=False, soft_wrap=True)
+    with nullcontext(target) if target else _own_engine(console) as where:
+        return _run(where, console)
+
+
+def _run(target: str, console: Console) -> int:
     catalog = read_catalog(CATALOG)
     customer_ids = [customer["id"] for customer in catalog["customers"]]
     requests = list(read_trace(customer_ids))
-    with (
-        tempfile.TemporaryDirectory(prefix="meterline-demo-") as directory,
-        _engine(directory, console) as target,
-        grpc.insecure_channel(target) as channel,
-        Client(target) as client,
-    ):
+    with grpc.insecure_channel(target) as channel, Client(target) as client:
         resources = apply_catalog(channel)
         console.print(
             f"applied [bold]examples/llm.yaml[/]: {resources} resources, {len(customer_ids)} customers\n"
@@ -114,15 +125,18 @@ def main() -> int:
         items = all_line_items(channel)
         totals = _list_spend(channel, limit=1)
     _show_lines(items, customer_ids, console)
-    console.print(spend_table([], totals.totals))
-    console.print(f"as of {instant(totals.as_of)}, catalog revision {totals.catalog_revision}\n", style="dim")
+    print_table(spend_table([], totals.totals))
+    console.print(f"{footer(totals.as_of, totals.catalog_revision)}\n", style="dim")
     return _judge(items, expected_lines(catalog, requests), console)
 
 
 @contextmanager
-def _engine(directory: str, console: Console) -> Iterator[str]:
+def _own_engine(console: Console) -> Iterator[str]:
     started = time.monotonic()
-    with EngineProcess(Path(directory) / "data", *ENGINE_OPTIONS) as engine:
+    with (
+        tempfile.TemporaryDirectory(prefix="meterline-demo-") as directory,
+        EngineProcess(Path(directory) / "data", *ENGINE_OPTIONS) as engine,
+    ):
         console.print(
             f"engine serving on {engine.target} after {time.monotonic() - started:.1f} s, one process"
         )
@@ -196,7 +210,8 @@ def _show_lines(items: Sequence[LineItem], customer_ids: Sequence[str], console:
     shown = (customer_ids[0], customer_ids[len(customer_ids) // 4], customer_ids[-1])[:_CUSTOMERS_SHOWN]
     for customer_id in shown:
         theirs = [item for item in items if item.customer_id == customer_id]
-        console.print(line_item_table(theirs, title=f"{customer_id}, plan {theirs[0].plan_id}"))
+        period = f"{day(theirs[0].period_start)} to {day(theirs[0].period_end)}"
+        print_table(line_item_table(theirs, f"{customer_id}, plan {theirs[0].plan_id}, {period}"))
         console.print()
 
 
@@ -217,10 +232,13 @@ def _judge(items: Sequence[LineItem], expected: dict[LineKey, ExpectedLine], con
     console.print(
         "  .venv/bin/meterline serve --data ./meterline-data --event-age-max-days 36525", style="bold"
     )
-    console.print("  .venv/bin/meterline apply -f examples/llm.yaml", style="bold")
+    console.print("  .venv/bin/python -m examples.demo --target localhost:7070", style="bold")
     console.print("  .venv/bin/meterline --help", style="bold")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

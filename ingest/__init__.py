@@ -3,7 +3,7 @@
 from ingest.admission import Admission, Admitted
 from ingest.batch import EventBatch, Sink, partition_batches
 from ingest.columns import EVENT_SCHEMA
-from ingest.event import QUANTITY_PATTERN, Problem, Reason, Verdict
+from ingest.event import QUANTITY_PATTERN, Problem, Reason, Verdict, is_quantity
 from ingest.fingerprint import Fingerprinter, Fingerprints
 from ingest.identity import ID_REUSED, HotWindow
 from ingest.limits import Limits
@@ -28,5 +28,6 @@ __all__ = [
     "Sink",
     "Verdict",
     "decode",
+    "is_quantity",
     "partition_batches",
 ]

@@ -2,11 +2,14 @@
 
 Rules:
 1. An event stands alone: nothing in one event changes what becomes of another.
-2. The first broken rule is the one that is reported, in the order of the wire contract's fields.
+2. The first broken rule is the one that is reported: of form first, in the order of the wire contract's fields,
+   then of time, then of the catalog.
 3. A property that a meter of the event's type reads as its value must be a decimal number, if it is there.
    An event without it is admitted: it adds nothing to that meter.
 4. Time enters as an argument.
-5. Each rule is written once: a mask over all events, and the text for those (few) that it hits.
+5. Rules that change with time or catalog refuse an event; they don't say that it was never stored. It keeps
+   its row, to be compared with what is stored.
+6. Each rule is written once: a mask over all events, and the text for those (few) that it hits.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,6 +25,7 @@ from ingest.event import Problem, Reason
 from ingest.limits import MICROSECONDS, Limits
 from ingest.properties import Properties, properties_of, too_long
 
+_DAY_S = 24 * 60 * 60
 _NANOS_MAX = 999_999_999
 # The end of 9999, as in google.protobuf.Timestamp.
 _SECONDS_MAX = 253_402_300_799
@@ -29,12 +33,16 @@ _SECONDS_MAX = 253_402_300_799
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """Of n rows: the events (EVENT_SCHEMA) that keep all rules, in order; the place of each among the rows; and
-    the problem at each other place.
+    """Of n rows: the events (EVENT_SCHEMA) of good form, in order; the place of each among the rows; which of
+    them a rule refuses by now that changes with time or catalog: their age, their type, what a meter reads; and
+    the problem at the place of each of these, and of each row that is not of good form.
+
+    A refused event may have been stored before the rule said so; then it is a duplicate.
     """
 
     events: pa.RecordBatch
     places: NDArray[np.int64]
+    refused: NDArray[np.bool_]
     problems: dict[int, Problem]
 
 
@@ -62,17 +70,22 @@ class Admission:
         types = events.field("event_type")
         properties = properties_of(events.field("properties"), types, self.value_properties, self.limits)
         instants = _Instants.of(events.field("event_time"))
-        rules = [
+        form = [
             *self._id_rules(events),
+            *_calendar_rules(instants),
+            self._count_rule(properties),
+            _Rule(properties.malformed(), lambda row: properties.form_problem(row, self.limits)),
+        ]
+        rules = [
+            *form,
             *self._time_rules(instants, now_us),
             self._type_rule(types),
-            self._count_rule(properties),
-            _Rule(properties.bad_events(), lambda row: properties.problem(row, self.limits)),
+            _Rule(properties.not_decimal(), properties.decimal_problem),
         ]
         first_broken = np.full(len(events), len(rules), np.uint8)
         for number in reversed(range(len(rules))):
             first_broken[rules[number].broken] = number
-        good = first_broken == len(rules)
+        good = first_broken >= len(form)
         admitted = pa.RecordBatch.from_arrays(
             [
                 pa.repeat(tenant, len(events)),
@@ -84,11 +97,11 @@ class Admission:
             ],
             schema=EVENT_SCHEMA,
         )
-        bad = np.flatnonzero(~good).tolist()
-        if bad:
+        if not good.all():
             admitted = admitted.filter(pa.array(good))
-        problems = {row: rules[first_broken[row]].problem(row) for row in bad}
-        return Admitted(admitted, np.flatnonzero(good), problems)
+        broken = first_broken < len(rules)
+        problems = {row: rules[first_broken[row]].problem(row) for row in np.flatnonzero(broken).tolist()}
+        return Admitted(admitted, np.flatnonzero(good), broken[good], problems)
 
     def _id_rules(self, events: pa.StructArray) -> list[_Rule]:
         rules = []
@@ -104,39 +117,26 @@ class Admission:
         return lambda row: too_long(field, int(lengths[row]), "id_bytes_max", self.limits)
 
     def _time_rules(self, instants: "_Instants", now_us: int) -> list[_Rule]:
-        age_max_s, ahead_max_s = self.limits.event_age_max_s, self.limits.event_ahead_max_s
+        age_max_us = self.limits.event_age_max_s * MICROSECONDS
+        ahead_max_us = self.limits.event_ahead_max_s * MICROSECONDS
         ages_us = now_us - instants.times_us
-
-        def seconds(age_us: np.int64) -> int:
-            return int(age_us) // MICROSECONDS
-
         return [
-            _Rule(instants.missing, _always(Problem("event_time", Reason.MISSING, "event_time is not set"))),
             _Rule(
-                instants.wild,
-                _always(
-                    Problem(
-                        "event_time",
-                        Reason.OUT_OF_RANGE,
-                        "event_time must lie between the years 1970 and 9999",
-                    )
-                ),
-            ),
-            _Rule(
-                ages_us > age_max_s * MICROSECONDS,
+                ages_us > age_max_us,
                 lambda row: Problem(
                     "event_time",
                     Reason.TOO_OLD,
-                    f"event_time is {seconds(ages_us[row])} s in the past; event_age_max_s is {age_max_s}",
+                    f"event_time is {_span(int(ages_us[row]))} in the past; at most {_span(age_max_us)} "
+                    "are taken (event_age_max_s)",
                 ),
             ),
             _Rule(
-                -ages_us > ahead_max_s * MICROSECONDS,
+                -ages_us > ahead_max_us,
                 lambda row: Problem(
                     "event_time",
                     Reason.IN_FUTURE,
-                    f"event_time is {seconds(-ages_us[row])} s in the future; "
-                    f"event_ahead_max_s is {ahead_max_s}: check the producer's clock",
+                    f"event_time is {_span(-int(ages_us[row]))} in the future; at most {_span(ahead_max_us)} "
+                    "are taken (event_ahead_max_s): check the producer's clock",
                 ),
             ),
         ]
@@ -164,6 +164,18 @@ class Admission:
                 f"has {counts[row]} properties; properties_max is {properties_max}",
             ),
         )
+
+
+def _calendar_rules(instants: "_Instants") -> list[_Rule]:
+    missing = Problem("event_time", Reason.MISSING, "event_time is not set")
+    wild = Problem("event_time", Reason.OUT_OF_RANGE, "event_time must lie between the years 1970 and 9999")
+    return [_Rule(instants.missing, _always(missing)), _Rule(instants.wild, _always(wild))]
+
+
+def _span(span_us: int) -> str:
+    """A span of time for people, rounded down: "36 days", "90 s"."""
+    seconds = span_us // MICROSECONDS
+    return f"{seconds // _DAY_S} days" if seconds >= 2 * _DAY_S else f"{seconds} s"
 
 
 def _always(problem: Problem) -> Callable[[int], Problem]:

@@ -1,15 +1,14 @@
-"""What is inserted at once: the events of one storage partition, under a token made from their content."""
+"""What is inserted at once: the events of one storage partition."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ingest.columns import bytes_of, offsets_of, times_us
+from ingest.columns import times_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,27 +17,6 @@ class EventBatch:
 
     events: pa.RecordBatch
     ingested_at_us: int
-
-    @property
-    def token(self) -> str:
-        """The same for the same events, so that a replayed insert is recognised; 128 bits, hex."""
-        digest = blake2b(digest_size=16)
-        for name in ("tenant", "event_id", "event_type", "customer_id"):
-            _add_texts(digest, self.events.column(name))
-        digest.update(times_us(self.events).data)
-        properties = self.events.column("properties")
-        offsets = offsets_of(properties)
-        digest.update((offsets - offsets[0]).data)
-        for texts in (properties.keys, properties.items):
-            _add_texts(digest, texts[int(offsets[0]) : int(offsets[-1])])
-        return digest.hexdigest()
-
-
-def _add_texts(digest: blake2b, texts: pa.StringArray) -> None:
-    """Where each text ends, then all of them: no two columns have these bytes in common."""
-    offsets = offsets_of(texts)
-    digest.update((offsets - offsets[0]).data)
-    digest.update(bytes_of(texts)[offsets[0] : offsets[-1]].data)
 
 
 class Sink(Protocol):

@@ -1,12 +1,19 @@
 """The words of admission: an event's verdict, and what is wrong with it."""
 
 import enum
+import re
 from dataclasses import dataclass
 
 # A quantity as text: at most 26 integer and 12 fractional digits, no exponent. The usage store applies the
 # same rule when it reads (engine.usage.queries), so what is admitted here is exactly what is counted there.
 # RE2 reads it in both places: its $ is the end of the text, never the place before a last newline.
 QUANTITY_PATTERN = r"^[+-]?[0-9]{1,26}([.][0-9]{1,12})?$"
+_is_quantity = re.compile(QUANTITY_PATTERN.removesuffix("$") + r"\Z").match
+
+
+def is_quantity(text: str) -> bool:
+    """Whether a meter can read this text as an exact decimal."""
+    return _is_quantity(text) is not None
 
 
 class Verdict(enum.IntEnum):

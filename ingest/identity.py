@@ -4,10 +4,13 @@ Rules:
 1. (tenant, event_id) names an event. It and its content are known by fingerprints (ingest.fingerprint).
 2. The first content to be stored under an id stands; the same content again is a duplicate, other content a
    conflict.
-3. An identity enters the window only after its event is durable, so a failed insert leaves no trace here.
-4. The window is bounded: the oldest identities leave first. Past it, the storage key still collapses an
-   identical retry.
-5. The window is two generations of open-addressing tables, each with room for the whole window and at most half
+3. An event that a rule refuses by now is a duplicate all the same, if it was stored before.
+4. An identity enters the window only after its event is durable, so a failed insert leaves no trace here.
+5. An insert that failed may have stored its events all the same: until they are sent again, their ids are in
+   doubt. The same content is inserted again; other content is a conflict.
+6. The window is bounded: the oldest identities leave first. Past it, the storage key still collapses an
+   identical retry. What is in doubt is bounded in the same way.
+7. The window is two generations of open-addressing tables, each with room for the whole window and at most half
    full. New identities enter the younger; when it is full the older one is dropped and a new one begins. Of the
    older generation only what is still among the newest counts. Nothing is ever deleted from a table.
 """
@@ -38,31 +41,62 @@ class HotWindow:
         self._events_max = events_max
         self._young = _Generation(events_max)
         self._old: _Generation | None = None
+        self._in_doubt = _Doubts(events_max)
 
     def __len__(self) -> int:
         return self._young.count if self._old is None else self._events_max
 
-    def classify(self, events: Fingerprints) -> NDArray[np.uint8]:
-        """The verdict of each event: compares them, in their order, with the window and with each other."""
+    def classify(self, events: Fingerprints, refused: NDArray[np.bool_]) -> NDArray[np.uint8]:
+        """The verdict of each event: compares them, in their order, with the window and with each other.
+
+        Of an event that is `refused`: DUPLICATE if it is in the window with this content, else REJECTED.
+        """
         known, contents = self._look_up(events)
-        firsts = _firsts(events.identities)
-        here = np.arange(len(events))
-        alone = firsts == here
-        contents = np.where(known, contents, events.contents[:, firsts])
         same = (contents == events.contents).all(axis=0)
+        other = np.where(refused, Verdict.REJECTED, Verdict.CONFLICT)
+        verdicts = np.where(known & same, Verdict.DUPLICATE, other).astype(np.uint8)
+        unknown = np.flatnonzero(~known & ~refused)
+        if len(unknown) == len(events):
+            return self._judge_unknown(events)
+        verdicts[unknown] = self._judge_unknown(events.take(unknown))
+        return verdicts
+
+    def _judge_unknown(self, events: Fingerprints) -> NDArray[np.uint8]:
+        """Verdicts of events that are not in the window."""
+        firsts = _firsts(events.identities)
+        accepted = firsts == np.arange(len(events))
+        contents = events.contents[:, firsts]
+        doubted, doubted_contents = self._in_doubt.look_up(events.identities)
+        contents[:, doubted] = doubted_contents
+        same = (contents == events.contents).all(axis=0)
+        if len(doubted):
+            # Of an id in doubt the first that is accepted is not the first that comes, but the first that agrees.
+            agreeing = np.flatnonzero(same)
+            alone = _firsts(events.identities[:, agreeing]) == np.arange(len(agreeing))
+            accepted = np.zeros(len(events), np.bool_)
+            accepted[agreeing[alone]] = True
         verdicts = np.where(same, Verdict.DUPLICATE, Verdict.CONFLICT).astype(np.uint8)
-        verdicts[alone & ~known] = Verdict.ACCEPTED
+        verdicts[accepted] = Verdict.ACCEPTED
         return verdicts
 
     def remember(self, events: Fingerprints) -> None:
-        """Enters events that are durable now, each of them new to the window."""
+        """Enters events that are durable now. The content that was entered first stands."""
+        known, _ = self._look_up(events)
+        firsts = _firsts(events.identities)
+        new = np.flatnonzero(~known & (firsts == np.arange(len(events))))
         first = 0
-        while first < len(events):
+        while first < len(new):
             if self._young.count == self._events_max:
                 self._old, self._young = self._young, _Generation(self._events_max)
-            last = min(len(events), first + self._events_max - self._young.count)
-            self._young.add(events.take(np.arange(first, last)))
+            last = min(len(new), first + self._events_max - self._young.count)
+            self._young.add(events.take(new[first:last]))
             first = last
+        self._in_doubt.remove(events.identities)
+
+    def doubt(self, events: Fingerprints) -> None:
+        """Notes events, all different, whose insert failed: they may be stored, or not."""
+        known, _ = self._look_up(events)
+        self._in_doubt.add(events.take(np.flatnonzero(~known)))
 
     def _look_up(self, events: Fingerprints) -> tuple[NDArray[np.bool_], NDArray[np.uint64]]:
         entries = self._young.find(events.identities)
@@ -75,6 +109,50 @@ class HotWindow:
             contents[:, alive] = self._old.contents[:, older[alive]]
             known |= alive
         return known, contents
+
+
+class _Doubts:
+    """The newest `events_max` identities whose insert failed. Made anew when some are added: failures are rare."""
+
+    def __init__(self, events_max: int) -> None:
+        self._events_max = events_max
+        self._clear()
+
+    def _clear(self) -> None:
+        self._events = Fingerprints(np.empty((2, 0), np.uint64), np.empty((2, 0), np.uint64))
+        self._places = _Generation(1)
+        self._alive = np.zeros(0, np.bool_)
+
+    def look_up(self, identities: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+        """The rows that are in doubt, and the content of each."""
+        if not len(self._events):
+            return np.zeros(0, np.int64), np.zeros((2, 0), np.uint64)
+        rows, places = self._find(identities)
+        return rows, self._events.contents[:, places]
+
+    def add(self, events: Fingerprints) -> None:
+        """Identities, all different; one that is in doubt already stays as it is."""
+        rows, _ = self._find(events.identities)
+        old = self._events.take(np.flatnonzero(self._alive))
+        events = Fingerprints.join([old, events.take(np.setdiff1d(np.arange(len(events)), rows))])
+        events = events.take(np.arange(max(0, len(events) - self._events_max), len(events)))
+        self._events, self._alive = events, np.ones(len(events), np.bool_)
+        self._places = _Generation(max(1, len(events)))
+        self._places.add(events)
+
+    def remove(self, identities: NDArray[np.uint64]) -> None:
+        if not len(self._events):
+            return
+        _, places = self._find(identities)
+        self._alive[places] = False
+        if not self._alive.any():
+            self._clear()
+
+    def _find(self, identities: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        places = self._places.find(identities)
+        rows = np.flatnonzero(places >= 0)
+        rows = rows[self._alive[places[rows]]]
+        return rows, places[rows]
 
 
 class _Generation:

@@ -17,8 +17,6 @@ class Limits:
     # A request is one unit of memory and of work on a server thread: 10,000 events keep both short,
     # and batches past 1,000 gain little.
     request_events_max: int = 10_000
-    # gRPC's own default for a message, so that every client library can send and no proxy stands in the way.
-    request_bytes_max: int = 4 * 1024 * 1024
     # Ids are repeated in keys, indexes and logs: a UUID with a prefix fits three times.
     id_bytes_max: int = 128
     # A property set beyond this is a document, not a set of labels and quantities.
@@ -51,5 +49,3 @@ class Limits:
             raise ValueError("insert_events_max must not be greater than queue_events_max")
         if self.queue_events_max > self.hot_window_events_max:
             raise ValueError("queue_events_max must not be greater than hot_window_events_max")
-        if self.request_bytes_max > self.queue_bytes_max:
-            raise ValueError("request_bytes_max must not be greater than queue_bytes_max")

@@ -5,11 +5,12 @@ Rules:
    as in every protobuf map.
 2. Texts: a string as it is, an integer's digits, true or false, and a double's shortest form that reads back as
    the same double, without an exponent.
-3. The first broken rule of the first bad property is the event's problem.
+3. Rules of form come first: the first broken one of the first bad property is the event's problem. What a meter
+   reads depends on the catalog, and is looked at only in an event of good form.
 """
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -24,7 +25,7 @@ from ingest.limits import Limits
 
 
 class Broken(enum.IntEnum):
-    """The rules of one property, in the order in which they are reported."""
+    """The rules of one property, in the order in which they are reported; all but the last are rules of form."""
 
     NONE = 0
     EMPTY_KEY = 1
@@ -55,17 +56,17 @@ class Properties:
     def as_map(self) -> pa.MapArray:
         return pa.MapArray.from_arrays(pa.array(self.offsets), self.keys, self.texts, type=PROPERTIES)
 
-    def bad_events(self) -> NDArray[np.bool_]:
-        """Which events have a property that breaks a rule."""
-        bad = np.zeros(len(self.offsets) - 1, np.bool_)
-        places = np.flatnonzero(self.broken)
-        bad[np.searchsorted(self.offsets, places, "right") - 1] = True
-        return bad
+    def malformed(self) -> NDArray[np.bool_]:
+        """Which events have a property that breaks a rule of form."""
+        return self._events_with(_malformed(self.broken))
 
-    def problem(self, event: int, limits: Limits) -> Problem:
-        """What is wrong with the properties of a bad event."""
-        first, last = self.offsets[event], self.offsets[event + 1]
-        entry = int(first + np.flatnonzero(self.broken[first:last])[0])
+    def not_decimal(self) -> NDArray[np.bool_]:
+        """Which events have a property that a meter reads as a quantity, and can't."""
+        return self._events_with(_not_decimal(self.broken))
+
+    def form_problem(self, event: int, limits: Limits) -> Problem:
+        """What is wrong with the form of an event's properties, of one that is `malformed`."""
+        entry = self._first_entry(event, _malformed)
         key, text = self.keys[entry].as_py(), self.texts[entry].as_py()
         field = f"properties.{key}"
         match Broken(self.broken[entry]):
@@ -77,15 +78,37 @@ class Properties:
                 return Problem(field, Reason.MISSING, "the property has no value")
             case Broken.NOT_FINITE:
                 return Problem(field, Reason.OUT_OF_RANGE, f"{self.doubles[entry].as_py()} is not a number")
-            case Broken.LONG_VALUE:
-                return too_long(field, len(text.encode()), "property_value_bytes_max", limits)
             case _:
-                return Problem(
-                    field,
-                    Reason.NOT_DECIMAL,
-                    f"{text[:64]!r} is not a decimal number of at most 26 integer and 12 fractional digits, "
-                    "and a meter reads it as a quantity",
-                )
+                return too_long(field, len(text.encode()), "property_value_bytes_max", limits)
+
+    def decimal_problem(self, event: int) -> Problem:
+        """The first quantity that is none, of an event that is `not_decimal`."""
+        entry = self._first_entry(event, _not_decimal)
+        return Problem(
+            f"properties.{self.keys[entry].as_py()}",
+            Reason.NOT_DECIMAL,
+            f"{self.texts[entry].as_py()[:64]!r} is not a decimal number of at most 26 integer and "
+            "12 fractional digits, and a meter reads it as a quantity",
+        )
+
+    def _events_with(self, entries: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        found = np.zeros(len(self.offsets) - 1, np.bool_)
+        found[np.searchsorted(self.offsets, np.flatnonzero(entries), "right") - 1] = True
+        return found
+
+    def _first_entry(self, event: int, which: Callable[[NDArray[np.uint8]], NDArray[np.bool_]]) -> int:
+        first, last = self.offsets[event], self.offsets[event + 1]
+        return int(first + np.flatnonzero(which(self.broken[first:last]))[0])
+
+
+def _malformed(broken: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    malformed: NDArray[np.bool_] = (broken != Broken.NONE) & (broken != Broken.NOT_DECIMAL)
+    return malformed
+
+
+def _not_decimal(broken: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    not_decimal: NDArray[np.bool_] = broken == Broken.NOT_DECIMAL
+    return not_decimal
 
 
 def too_long(field: str, bytes_here: int, limit: str, limits: Limits) -> Problem:

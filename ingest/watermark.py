@@ -5,24 +5,34 @@ Rules:
 2. A watermark never reaches a group that is still being stored: what a reader sees at a watermark is complete,
    and stays the same for ever.
 3. A watermark given out after a group was stored reaches that group: the first read after an ack includes it.
+4. Rules 1 and 2 hold over restarts, whatever the machine's clock does: no instant past the ceiling is handed out
+   before a higher ceiling is kept where the next start finds it.
 """
 
 import threading
+from collections.abc import Callable
+
+# A ceiling is kept once for so much time, and so far may the first instants after a crash run ahead.
+CEILING_STEP_US = 1_000_000
 
 
 class IngestClock:
     """Hands out stamps and watermarks, in microseconds since 1970. Thread-safe."""
 
-    def __init__(self, latest_us: int) -> None:
-        """`latest_us`: the newest stamp in the store when the engine starts."""
+    def __init__(self, latest_us: int, keep_ceiling_us: Callable[[int], None]) -> None:
+        """`latest_us`: the newest stamp in the store or the ceiling that was kept, whichever is later;
+        `keep_ceiling_us` makes a ceiling durable before it returns.
+        """
         self._lock = threading.Lock()
         self._latest_us = latest_us
+        self._ceiling_us = latest_us
+        self._keep_ceiling_us = keep_ceiling_us
         self._in_flight: set[int] = set()
 
     def begin(self, now_us: int) -> int:
         """Stamps a group that is about to be stored."""
         with self._lock:
-            self._latest_us = max(now_us, self._latest_us + 1)
+            self._advance(max(now_us, self._latest_us + 1))
             self._in_flight.add(self._latest_us)
             return self._latest_us
 
@@ -34,7 +44,14 @@ class IngestClock:
     def watermark(self, now_us: int) -> int:
         """The instant up to which everything is stored, as late as can be."""
         with self._lock:
-            self._latest_us = max(now_us, self._latest_us)
+            self._advance(max(now_us, self._latest_us))
             if self._in_flight:
                 return min(self._in_flight) - 1
             return self._latest_us
+
+    def _advance(self, instant_us: int) -> None:
+        if instant_us > self._ceiling_us:
+            ceiling_us = instant_us + CEILING_STEP_US
+            self._keep_ceiling_us(ceiling_us)
+            self._ceiling_us = ceiling_us
+        self._latest_us = instant_us

@@ -13,32 +13,66 @@ billed) and `final` (false on all but the last part, where a minimum counts). Ti
 than the invoice take `consumed_before`; percentage prices with terms per event `events`; matrix prices
 `dimensions`; capacity prices `quantities`. `rate` is the only rating path: live spend, drafts, invoices and
 simulations call it alike. It raises `RatingError` rather than bill a charge that its price says nothing about.
+
+What follows the lines (commitments, credit grants, taxes, revenue splits) has one way in as well:
+
+    settled = settle(lines_of_rated(lines, price_ids, subscription, columns), SettlementTerms(...))
+    settled.due_minor               # what each line leaves to pay, in minor units; the trace of each stage beside it
+    invoice_totals(settled)         # the sums of each invoice
 """
 
+from rating.adjustments import LineKind, adjustment_formula
 from rating.breakdown import TierBreakdown
 from rating.charges import Charges, Dimension, EventAmounts, RatingError
+from rating.commitments import Commitment, Commitments, read_commitment
 from rating.decimals import DecimalColumn
-from rating.lines import RatedLine, RatedLines, RatedTier
+from rating.grants import CreditGrant, CreditGrants, GrantCategory, read_credit_grant
+from rating.invoice_lines import InvoiceLines, LineColumns, lines_of_rated
+from rating.line import RatedEvent, RatedLine, RatedTier
+from rating.lines import RatedLines
 from rating.price import Cell, Conversion, Price, Rounding, Tier
 from rating.problems import PriceError, Problem
 from rating.rate import rate
 from rating.read import read_price
 from rating.rounding import RoundingMode
 from rating.schema import BlockScope, Boundary, Model, Scope, Timing, Whole
+from rating.settle import CreditsApply, Settlement, SettlementTerms, SplitBase, invoice_totals, settle
+from rating.splits import Share, Split, read_split
+from rating.tax import tax_totals
+from rating.tax_rates import (
+    InclusiveReverseCharge,
+    TaxProfile,
+    TaxRate,
+    TaxRounding,
+    TaxScope,
+    read_tax_profile,
+    read_tax_rate,
+)
 
 __all__ = [
     "BlockScope",
     "Boundary",
     "Cell",
     "Charges",
+    "Commitment",
+    "Commitments",
     "Conversion",
+    "CreditGrant",
+    "CreditGrants",
+    "CreditsApply",
     "DecimalColumn",
     "Dimension",
     "EventAmounts",
+    "GrantCategory",
+    "InclusiveReverseCharge",
+    "InvoiceLines",
+    "LineColumns",
+    "LineKind",
     "Model",
     "Price",
     "PriceError",
     "Problem",
+    "RatedEvent",
     "RatedLine",
     "RatedLines",
     "RatedTier",
@@ -46,10 +80,29 @@ __all__ = [
     "Rounding",
     "RoundingMode",
     "Scope",
+    "Settlement",
+    "SettlementTerms",
+    "Share",
+    "Split",
+    "SplitBase",
+    "TaxProfile",
+    "TaxRate",
+    "TaxRounding",
+    "TaxScope",
     "Tier",
     "TierBreakdown",
     "Timing",
     "Whole",
+    "adjustment_formula",
+    "invoice_totals",
+    "lines_of_rated",
     "rate",
+    "read_commitment",
+    "read_credit_grant",
     "read_price",
+    "read_split",
+    "read_tax_profile",
+    "read_tax_rate",
+    "settle",
+    "tax_totals",
 ]

@@ -9,7 +9,7 @@ from rating.checks import minor_unit_digits
 from rating.commitments import CommitmentResult, Commitments, apply_commitments
 from rating.decimals import DecimalColumn, decimal_of
 from rating.formula import TIMES, plain
-from rating.invoice_lines import NONE, Ids, InvoiceLines, LineColumns
+from rating.invoice_lines import NONE, Ids, InvoiceLines, LineColumns, codes_of
 
 
 class LineKind(IntEnum):
@@ -112,8 +112,8 @@ def _joined_lines(
     amounts: DecimalColumn,
 ) -> InvoiceLines:
     """The lines with one more for each amount; they belong where their commitments say."""
-    currencies = tuple(dict.fromkeys([*lines.currencies, *(each.currency for each in commitments.terms)]))
-    codes = np.array([currencies.index(each.currency) for each in commitments.terms], dtype=np.int64)
+    currencies = codes_of([*lines.currencies, *(each.currency for each in commitments.terms)])
+    codes = np.array([currencies[each.currency] for each in commitments.terms], dtype=np.int64)
 
     def joined(own: Ids, of_commitments: Ids) -> Ids:
         return np.concatenate([own, of_commitments[commitment]])
@@ -121,7 +121,7 @@ def _joined_lines(
     none = np.full(len(commitments), NONE, dtype=np.int64)
     return InvoiceLines(
         amount_minor=DecimalColumn.concatenate([lines.amount_minor, amounts]),
-        currencies=currencies,
+        currencies=tuple(currencies),
         currency=joined(lines.currency, codes[commitments.terms_index]),
         customer=joined(lines.customer, columns.customer),
         invoice=joined(lines.invoice, columns.invoice),

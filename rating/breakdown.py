@@ -50,17 +50,24 @@ class TierBreakdown:
 
 @dataclass(frozen=True, eq=False)
 class _Entries:
-    """Ragged mantissas at a plan's scales; `code` = tier x R + schedule finds an entry's numbers in [T, R]."""
+    """Ragged mantissas at a plan's scales."""
 
     offsets: Offsets
-    code: npt.NDArray[np.int32]
+    tier: npt.NDArray[np.int16]
     quantity: Mantissas
+    unit: Mantissas
     flat: Mantissas
     amount: Mantissas
 
 
 def break_down(
-    plan: Plan, tables: Tables, inputs: Inputs, billable: DecimalColumn, price: DecimalColumn
+    plan: Plan,
+    tables: Tables,
+    inputs: Inputs,
+    billable: DecimalColumn,
+    price: DecimalColumn,
+    *,
+    merge: bool = True,
 ) -> TierBreakdown:
     """The entries of the m charges of one plan.
 
@@ -70,17 +77,17 @@ def break_down(
         inputs: what was rated.
         billable: m quantities after conversion and allowance.
         price: m amounts of the price stage.
+        merge: whether a tier on a running counter has one entry, the difference; else what the counter cost
+            before comes off as entries of its own under every schedule.
     """
     if plan.profile.source is not Source.QUANTITY:
         return _single_entries(plan, inputs, billable, price)
-    entries = _entries_on_counter(plan, tables, inputs, billable.mantissa)
-    schedules = tables.unit.shape[1]
-    tier = entries.code // schedules + plan.cell[entries.code % schedules]
+    entries = _entries_on_counter(plan, tables, inputs, billable.mantissa, merge=merge)
     return TierBreakdown(
         offsets=entries.offsets,
-        tier=tier.astype(np.int16),
+        tier=entries.tier,
         quantity=DecimalColumn(entries.quantity, plan.scales.priced),
-        unit_amount=DecimalColumn(tables.unit.ravel().take(entries.code), plan.scales.unit),
+        unit_amount=DecimalColumn(entries.unit, plan.scales.unit),
         flat_amount=DecimalColumn(entries.flat, plan.scales.price),
         amount=DecimalColumn(entries.amount, plan.scales.price),
     )
@@ -102,7 +109,9 @@ def _single_entries(
     )
 
 
-def _entries_on_counter(plan: Plan, tables: Tables, inputs: Inputs, billable: Mantissas) -> _Entries:
+def _entries_on_counter(
+    plan: Plan, tables: Tables, inputs: Inputs, billable: Mantissas, *, merge: bool
+) -> _Entries:
     if inputs.before is None:
         return _entries(plan, tables, inputs.schedule, billable)
     started = inputs.before > 0 if inputs.started is None else inputs.started
@@ -111,8 +120,8 @@ def _entries_on_counter(plan: Plan, tables: Tables, inputs: Inputs, billable: Ma
     schedule = None if inputs.schedule is None else inputs.schedule[rows]
     before = _entries(plan, tables, schedule, inputs.before[rows])
     counts = np.diff(before.offsets)
-    nth = np.arange(len(before.code)) - np.repeat(before.offsets[:-1], counts)
-    if plan.profile.cumulative:
+    nth = np.arange(len(before.tier)) - np.repeat(before.offsets[:-1], counts)
+    if plan.profile.cumulative and merge:
         place = np.repeat(after.offsets[rows], counts) + nth
         for column, earlier in (
             (after.quantity, before.quantity),
@@ -127,17 +136,19 @@ def _entries_on_counter(plan: Plan, tables: Tables, inputs: Inputs, billable: Ma
 
 
 def _interleaved(first: _Entries, second: _Entries, rows: npt.NDArray[np.int64]) -> _Entries:
-    """One entry of `first` for every line, followed by one of `second` for the lines `rows`."""
-    lines = np.concatenate([np.arange(len(first.code)), rows])
+    """The entries of `first` for every line, each followed by those of `second` for the lines `rows`."""
+    length = len(first.offsets) - 1
+    own = np.repeat(np.arange(length), np.diff(first.offsets))
+    lines = np.concatenate([own, np.repeat(rows, np.diff(second.offsets))])
     order = np.argsort(lines, kind="stable")
-    counts = np.bincount(lines, minlength=len(first.code))
+    counts = np.bincount(lines, minlength=length)
 
     def merged(name: str) -> Mantissas:
         both: Mantissas = np.concatenate([getattr(first, name), getattr(second, name)])[order]
         return both
 
     offsets = np.concatenate([[0], np.cumsum(counts)])
-    return _Entries(offsets, merged("code"), merged("quantity"), merged("flat"), merged("amount"))
+    return _Entries(offsets, *(merged(name) for name in ("tier", "quantity", "unit", "flat", "amount")))
 
 
 def _entries(plan: Plan, tables: Tables, schedule: ScheduleColumn, quantity: Mantissas) -> _Entries:
@@ -155,7 +166,7 @@ def _entries(plan: Plan, tables: Tables, schedule: ScheduleColumn, quantity: Man
     offsets = np.zeros(length + 1, dtype=np.int64)
     np.cumsum(counts, out=offsets[1:])
     total = int(offsets[-1])
-    entries = _Entries(offsets, np.empty(total, np.int32), *(np.empty(total, dtype) for _ in range(3)))
+    entries = _Entries(offsets, np.empty(total, np.int16), *(np.empty(total, dtype) for _ in range(4)))
     full = _full_tiers(plan, tables)
     for rows in chunks:
         _fill(entries, plan, tables, rows, (_part(schedule, rows), quantity[rows], reached[rows]), full)
@@ -166,8 +177,17 @@ def _part(schedule: ScheduleColumn, rows: slice) -> ScheduleColumn:
     return None if schedule is None else schedule[rows]
 
 
-def _full_tiers(plan: Plan, tables: Tables) -> tuple[Mantissas, Mantissas, Mantissas]:
-    """(quantity, flat amount, amount) of every tier when it is full, raveled [T x R]; the last is never full."""
+@dataclass(frozen=True, eq=False)
+class _FullTiers:
+    """What every tier has when it is full, raveled [T x R]; the last tier never is."""
+
+    quantity: Mantissas
+    unit: Mantissas
+    flat: Mantissas
+    amount: Mantissas
+
+
+def _full_tiers(plan: Plan, tables: Tables) -> _FullTiers:
     width = np.zeros_like(tables.unit)
     width[:-1] = tables.upper - tables.lower[:-1]
     usage = np.zeros_like(tables.unit)
@@ -177,7 +197,8 @@ def _full_tiers(plan: Plan, tables: Tables) -> tuple[Mantissas, Mantissas, Manti
         )
         if plan.profile.blocks is BlockScope.TIER:
             width[tier] = whole_blocks(width[tier], tables.block_size, plan.profile.block_rounding)
-    return width.ravel(), tables.flat.ravel(), (usage + tables.flat).ravel()
+    columns = (width, tables.unit, tables.flat, usage + tables.flat)
+    return _FullTiers(*(np.ascontiguousarray(column).ravel() for column in columns))
 
 
 def _fill(
@@ -186,54 +207,60 @@ def _fill(
     tables: Tables,
     rows: slice,
     chunk: tuple[ScheduleColumn, Mantissas, npt.NDArray[np.int8]],
-    full: tuple[Mantissas, ...],
+    full: _FullTiers,
 ) -> None:
     """Writes the entries of one chunk of lines: (schedule, quantity, tier reached) of each."""
     schedule, quantity, reached = chunk
-    profile = plan.profile
+    profile, schedules = plan.profile, tables.unit.shape[1]
     offsets = entries.offsets[rows.start : rows.stop + 1]
     own = slice(int(offsets[0]), int(offsets[-1]))
-    schedules = tables.unit.shape[1]
     top = reached.astype(np.intp)
-    code = top * schedules if schedule is None else top * schedules + schedule
+    tier, of_entry = top, schedule
     if profile.cumulative:
         counts = np.diff(offsets)
         tier = np.arange(own.start, own.stop) - np.repeat(offsets[:-1], counts)
-        every = tier * schedules if schedule is None else tier * schedules + np.repeat(schedule, counts)
-        entries.quantity[own], entries.amount[own] = full[0].take(every), full[2].take(every)
-        entries.flat[own] = full[1].take(every)
-        entries.code[own] = every
-    else:
-        entries.flat[own] = full[1].take(code)
-        entries.code[own] = code
-    last = offsets[1:] - 1
+        of_entry = None if schedule is None else np.repeat(schedule, counts)
+    code = _code(tier, of_entry, schedules)
+    for name in ("quantity", "unit", "flat", "amount"):
+        np.take(getattr(full, name), code, out=getattr(entries, name)[own], mode="clip")
+    entries.tier[own] = tier if of_entry is None else tier + plan.cell[of_entry]
+    code = _code(top, schedule, schedules)
     size = pick(tables.block_size, None, schedule)
     inside = counted_units(profile, tables, schedule, quantity) - tables.lower.ravel().take(code)
-    usage = usage_amount(profile, plan.scales, inside, tables.unit.ravel().take(code), size)
+    usage = usage_amount(profile, plan.scales, inside, full.unit.take(code), size)
     if profile.blocks is BlockScope.TIER:
         inside = whole_blocks(inside, size, profile.block_rounding)
+    last = offsets[1:] - 1
     entries.quantity[last] = inside
-    entries.amount[last] = usage + full[1].take(code)
+    entries.amount[last] = usage + full.flat.take(code)
+
+
+def _code(tier: npt.NDArray[np.intp], schedule: ScheduleColumn, schedules: int) -> npt.NDArray[np.intp]:
+    """Where a tier of a schedule is in a raveled [T, R] table."""
+    return tier if schedule is None else tier * schedules + schedule
 
 
 def joined(
     parts: Sequence[TierBreakdown], rows: Sequence[npt.NDArray[np.int64] | slice], length: int
 ) -> TierBreakdown:
     """The breakdowns of segments as one, in the order of the lines."""
-    lines = [np.arange(length)[places] for places in rows]
-    of_entry = [np.repeat(places, np.diff(part.offsets)) for places, part in zip(lines, parts, strict=True)]
-    line = np.concatenate([np.zeros(0, dtype=np.int64), *of_entry])
-    order = np.argsort(line, kind="stable")
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(line, minlength=length))])
+    counts = np.zeros(length, dtype=np.int64)
+    for places, part in zip(rows, parts, strict=True):
+        counts[places] = np.diff(part.offsets)
+    offsets = np.zeros(length + 1, dtype=np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    places_of = [
+        np.arange(len(part.tier)) + np.repeat(offsets[:-1][places] - part.offsets[:-1], np.diff(part.offsets))
+        for places, part in zip(rows, parts, strict=True)
+    ]
+    total = int(offsets[-1])
+    tier = np.zeros(total, dtype=np.int16)
+    for places, part in zip(places_of, parts, strict=True):
+        tier[places] = part.tier
 
     def column(name: str) -> DecimalColumn:
-        return DecimalColumn.concatenate([getattr(part, name) for part in parts]).take(order)
+        return DecimalColumn.scattered([getattr(part, name) for part in parts], places_of, total)
 
     return TierBreakdown(
-        offsets=offsets,
-        tier=np.concatenate([np.zeros(0, dtype=np.int16), *(part.tier for part in parts)])[order],
-        quantity=column("quantity"),
-        unit_amount=column("unit_amount"),
-        flat_amount=column("flat_amount"),
-        amount=column("amount"),
+        offsets, tier, column("quantity"), column("unit_amount"), column("flat_amount"), column("amount")
     )

@@ -12,6 +12,10 @@ import numpy.typing as npt
 from rating.decimals import DecimalColumn
 from rating.price import Price
 
+QUANTITY_SCALE_MAX = 36
+"""Fractional digits of a column of charges: three times what a meter has, and far enough from SCALE_MAX of a
+decimal column that conversion (18), price (18) and discount (20) can add theirs."""
+
 
 class RatingError(ValueError):
     """Charges that can't be rated: columns that don't fit together, or a charge its price says nothing about."""
@@ -40,6 +44,10 @@ class EventAmounts:
         ):
             raise RatingError(f"event offsets must rise from 0 to the number of events ({len(self.amounts)})")
 
+    def of_charge(self, row: int) -> DecimalColumn:
+        """The amounts of one charge's events."""
+        return self.amounts.take(slice(int(self.offsets[row]), int(self.offsets[row + 1])))
+
     @classmethod
     def of(cls, events: Sequence[Sequence[Decimal | int | str]]) -> Self:
         """From one list of amounts for each charge."""
@@ -49,10 +57,18 @@ class EventAmounts:
 
 @dataclass(frozen=True, eq=False)
 class Dimension:
-    """One dimension of n charges, dictionary-encoded: values[codes[i]], or no value where the code is -1."""
+    """One dimension of n charges, dictionary-encoded: values[codes[i]], or no value where the code is -1.
+
+    Raises:
+        RatingError: a code without a value.
+    """
 
     codes: npt.NDArray[np.int64]
     values: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.codes) and not (self.codes.min() >= -1 and self.codes.max() < len(self.values)):
+            raise RatingError(f"dimension codes must be -1..{len(self.values) - 1}")
 
     @classmethod
     def of(cls, values: Sequence[str | None]) -> Self:
@@ -101,24 +117,48 @@ class Charges:
     final: npt.NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
-        lengths = {"quantity": len(self.quantity)}
-        optional = ("consumed_before", "counter_started", "booked", "final")
-        lengths |= {name: len(getattr(self, name)) for name in optional if getattr(self, name) is not None}
-        lengths |= {f"dimensions.{name}": len(column.codes) for name, column in self.dimensions.items()}
-        lengths |= {f"quantities.{name}": len(column) for name, column in self.quantities.items()}
-        if self.events is not None:
-            lengths["events"] = len(self.events.offsets) - 1
-        for name, length in lengths.items():
-            if length != len(self.price_index):
-                raise RatingError(f"{name} has {length} rows, price_index has {len(self.price_index)}")
-        if self.price_index.dtype.kind != "i":
-            raise RatingError(f"price_index must be int64, is {self.price_index.dtype}")
-        if len(self.price_index) and not (
-            self.price_index.min() >= 0 and self.price_index.max() < len(self.prices)
-        ):
-            raise RatingError(f"price_index must be 0..{len(self.prices) - 1}")
+        _check_lengths(self)
+        _check_scales(self)
+        index = self.price_index
+        if index.dtype.kind != "i":
+            raise RatingError(f"price_index must be int64, is {index.dtype}")
+        if len(index) and not (index.min() >= 0 and index.max() < len(self.prices)):
+            raise RatingError(
+                f"price_index must be 0..{len(self.prices) - 1}, is {index.min()}..{index.max()}"
+            )
         if self.consumed_before is not None and len(self) and self.consumed_before.mantissa.min() < 0:
             raise RatingError("consumed_before must be 0 or more")
 
     def __len__(self) -> int:
         return len(self.price_index)
+
+
+def _check_lengths(charges: Charges) -> None:
+    """Every column has a row for each charge."""
+    lengths = {"quantity": len(charges.quantity)}
+    for name in ("consumed_before", "counter_started", "booked", "final"):
+        column = getattr(charges, name)
+        lengths |= {} if column is None else {name: len(column)}
+    lengths |= {f"dimensions.{name}": len(column.codes) for name, column in charges.dimensions.items()}
+    lengths |= {f"quantities.{name}": len(column) for name, column in charges.quantities.items()}
+    if charges.events is not None:
+        lengths["events"] = len(charges.events.offsets) - 1
+    for name, length in lengths.items():
+        if length != len(charges.price_index):
+            raise RatingError(f"{name} has {length} rows, price_index has {len(charges.price_index)}")
+
+
+def _check_scales(charges: Charges) -> None:
+    """No column has more fractional digits than the stages have room for."""
+    columns = {
+        "quantity": charges.quantity,
+        "consumed_before": charges.consumed_before,
+        "booked": charges.booked,
+    }
+    columns |= {f"quantities.{name}": column for name, column in charges.quantities.items()}
+    columns["events"] = None if charges.events is None else charges.events.amounts
+    for name, column in columns.items():
+        if column is not None and column.scale > QUANTITY_SCALE_MAX:
+            raise RatingError(
+                f"{name} has {column.scale} fractional digits; at most {QUANTITY_SCALE_MAX} can be rated"
+            )

@@ -238,16 +238,18 @@ def _capacity_problems(bounds: list[Any]) -> Iterator[Problem]:
         )
     if any(bound is BAD or (bound is not None and not isinstance(bound, dict)) for bound in maps):
         return
+    if not names:
+        yield Problem(("tiers",), "must name the units that they count: up_to as {seats: 10}")
     for name in names:
         paths: list[Path] = [("tiers", index, "up_to", name) for index in range(len(maps))]
         yield from _bound_problems(paths, [(bound or {}).get(name) for bound in maps])
 
 
 def _block_problems(values: Values, bounds: list[Any]) -> Iterator[Problem]:
-    size = values.get("block_size")
+    size: Unchecked = values.get("block_size")
     on_total = values.get("block_scope", BlockScope.TOTAL) is BlockScope.TOTAL
-    if not isinstance(size, Decimal) or not size > 0 or not on_total:
+    if not on_total or _number_message(size, Number(positive=True)):
         return
     for index, bound in enumerate(bounds):
-        if isinstance(bound, Decimal) and bound.is_finite() and EXACT.remainder(bound, size):
+        if not _number_message(bound, Number(positive=True)) and EXACT.remainder(bound, size):
             yield Problem(("tiers", index, "up_to"), f"must be whole blocks of {size}, is {bound}")

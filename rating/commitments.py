@@ -30,10 +30,11 @@ from rating.invoice_lines import (
     check_columns,
     check_ids,
     check_minor,
+    codes_of,
     expanded,
 )
 from rating.problems import Problem
-from rating.rounding import RoundingMode, divide_rounded
+from rating.rounding import RoundingMode, divide_rounded_each
 from rating.terms import (
     Parser,
     Values,
@@ -204,17 +205,15 @@ def apply_commitments(lines: InvoiceLines, commitments: Commitments) -> Commitme
     factor = DecimalColumn.of([terms.overage_factor for terms in commitments.terms])
     extra = factor.subtract(DecimalColumn.of_ints([1] * len(factor)))
     overage = _rounded(over.maximum(zeros).multiply(extra.take(commitments.terms_index)), commitments)
-    owing = (
-        commitments.final
-        & np.array([terms.true_up for terms in commitments.terms], dtype=np.bool_)[commitments.terms_index]
-    )
+    trues_up = np.array([terms.true_up for terms in commitments.terms], dtype=np.bool_)
+    owing = commitments.final & trues_up[commitments.terms_index]
     shortfall = over.negate().maximum(zeros).subtract(commitments.true_up_minor)
     return CommitmentResult(
         counted_by=counted_by,
         committed_minor=committed,
         spend_minor=spend,
         overage_minor=overage.subtract(commitments.overage_minor).narrowed(),
-        true_up_minor=DecimalColumn(np.where(owing, shortfall.mantissa, 0), 0).narrowed(),
+        true_up_minor=shortfall.where(owing, zeros).narrowed(),
     )
 
 
@@ -226,42 +225,40 @@ def _committed(commitments: Commitments) -> DecimalColumn:
 
 
 def _rounded(exact: DecimalColumn, commitments: Commitments, divisor: Ids | None = None) -> DecimalColumn:
-    """Exact / divisor in whole units, each row by the rounding mode of its terms. A loop over distinct modes."""
+    """Exact / divisor in whole units, each row by the rounding mode of its terms."""
+    by = 10**exact.scale if divisor is None else divisor
     modes = [terms.rounding for terms in commitments.terms]
-    whole = np.zeros(len(exact), dtype=exact.mantissa.dtype)
-    for mode in set(modes):
-        rows = np.flatnonzero(np.array([each is mode for each in modes])[commitments.terms_index])
-        by = 10**exact.scale if divisor is None else divisor[rows]
-        whole[rows] = divide_rounded(exact.mantissa[rows], by, mode)
-    return DecimalColumn(whole, 0)
+    return DecimalColumn(divide_rounded_each(exact.mantissa, by, modes, commitments.terms_index), 0)
 
 
 def _matches(lines: InvoiceLines, commitments: Commitments) -> Ids:
     """For each line the commitment that it counts toward, by rule 1."""
-    prices = len(lines.price_ids)
-    named = {price: code for code, price in enumerate(lines.price_ids)}
-    scopes = [
-        [named[price] for price in terms.price_ids or () if price in named] for terms in commitments.terms
-    ]
     unscoped = np.array([terms.price_ids is None for terms in commitments.terms], dtype=np.bool_)
     for_all = np.flatnonzero(unscoped[commitments.terms_index])
-    sizes = np.array([len(scope) for scope in scopes], dtype=np.int64)[commitments.terms_index]
-    scoped, within = expanded(sizes)
-    starts = np.cumsum(np.r_[0, [len(scope) for scope in scopes]])[commitments.terms_index]
-    flat = np.array([code for scope in scopes for code in scope], dtype=np.int64)
-    price = flat[starts[scoped] + within] if len(flat) else flat
-    by_price = _lookup(
-        commitments.subscription[scoped] * prices + price, scoped, lines.subscription * prices + lines.price
-    )
-    by_price = np.where((lines.price == NONE) | (lines.subscription == NONE), NONE, by_price)
+    by_price = _matches_by_price(lines, commitments)
     by_subscription = _lookup(commitments.subscription[for_all], for_all, lines.subscription)
     match = np.where(by_price != NONE, by_price, by_subscription)
-    codes = {code: index for index, code in enumerate(lines.currencies)}
-    currency = np.array([codes.get(terms.currency, NONE) for terms in commitments.terms], dtype=np.int64)
     if not len(commitments):
         return match
+    codes = codes_of(lines.currencies)
+    currency = np.array([codes.get(terms.currency, NONE) for terms in commitments.terms], dtype=np.int64)
     foreign = currency[commitments.terms_index[match]] != lines.currency
     return np.where(foreign, NONE, match)
+
+
+def _matches_by_price(lines: InvoiceLines, commitments: Commitments) -> Ids:
+    """For each line the commitment that names its price, -1 where there is none."""
+    prices, named = len(lines.price_ids), codes_of(lines.price_ids)
+    scopes = [[named[each] for each in terms.price_ids or () if each in named] for terms in commitments.terms]
+    sizes = np.array([len(scope) for scope in scopes], dtype=np.int64)
+    starts = np.cumsum(sizes) - sizes
+    flat = np.array([code for scope in scopes for code in scope], dtype=np.int64)
+    row, within = expanded(sizes[commitments.terms_index])
+    price = flat[starts[commitments.terms_index[row]] + within]
+    match = _lookup(
+        commitments.subscription[row] * prices + price, row, lines.subscription * prices + lines.price
+    )
+    return np.where((lines.price == NONE) | (lines.subscription == NONE), NONE, match)
 
 
 def _lookup(key: Ids, value: Ids, wanted: Ids) -> Ids:

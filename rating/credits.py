@@ -26,7 +26,7 @@ import numpy as np
 
 from rating.decimals import NARROW_MAX, DecimalColumn
 from rating.grants import CreditGrants
-from rating.invoice_lines import NONE, Flags, Ids, InvoiceLines
+from rating.invoice_lines import NONE, Flags, Ids, InvoiceLines, codes_of
 from rating.rounding import Mantissas
 
 
@@ -53,13 +53,16 @@ class CreditResult:
 def apply_credits(lines: InvoiceLines, grants: CreditGrants) -> CreditResult:
     """Which line consumes how much of which grant.
 
-    Sums stay in int64 while (lines + grants) x the largest amount does; past it they are Python ints.
+    Running sums stay in int64 while all that is owed, and all balances (none counted for more than all that is owed),
+    add up to no more than NARROW_MAX; past it they are Python ints.
     """
-    owing = np.maximum(lines.amount_minor.mantissa, 0)
-    balance = grants.balance_minor.mantissa.copy()
-    largest = max(lines.amount_minor.magnitude_max(), grants.balance_minor.magnitude_max())
-    if (len(lines) + len(grants)) * largest > NARROW_MAX:
-        owing, balance = owing.astype(object), balance.astype(object)
+    zeros = DecimalColumn.zeros(len(lines))
+    owed = lines.amount_minor.maximum(zeros).narrowed()
+    all_owed = DecimalColumn.of_ints([int(owed.total())]).take(np.zeros(len(grants), dtype=np.int64))
+    offered = grants.balance_minor.minimum(all_owed).narrowed()
+    if max(owed.total(), offered.total()) > NARROW_MAX:
+        owed, offered = owed.widened(), offered.widened()
+    owing, balance = owed.mantissa.copy(), offered.mantissa.copy()
     accounts = _Accounts.of(lines, grants, owing, balance)
     taken = [np.zeros((2, 0), dtype=np.int64)]
     amounts = [owing[:0]]
@@ -69,15 +72,15 @@ def apply_credits(lines: InvoiceLines, grants: CreditGrants) -> CreditResult:
         amounts.append(amount)
     line, grant = np.concatenate(taken, axis=1)
     order = np.argsort(line, kind="stable")
-    left = np.where(lines.amount_minor.mantissa > 0, owing, lines.amount_minor.mantissa)
-    left_minor = DecimalColumn(left, 0).narrowed()
+    credited = owed.subtract(DecimalColumn(owing, 0))
+    given = offered.subtract(DecimalColumn(balance, 0))
     return CreditResult(
         grant=grant[order],
         line=line[order],
         amount_minor=DecimalColumn(np.concatenate(amounts)[order], 0).narrowed(),
-        credited_minor=lines.amount_minor.subtract(left_minor).narrowed(),
-        left_minor=left_minor,
-        balance_minor=DecimalColumn(balance, 0).narrowed(),
+        credited_minor=credited.narrowed(),
+        left_minor=lines.amount_minor.subtract(credited).narrowed(),
+        balance_minor=grants.balance_minor.subtract(given).narrowed(),
     )
 
 
@@ -134,7 +137,7 @@ class _Accounts:
             place = place[more]
             own = np.arange(self.runs[run], self.runs[run + 1])
             leader = np.zeros(len(self.account_runs), dtype=np.int64)
-            leader[self.grant_account[own[::-1]]] = self.grant[own[::-1]]
+            leader[self.grant_account[own]] = self.grant[own]  # any of a run: they treat lines alike
             of = leader[self.line_account[place]]
             row = self.line[place]
             at = lines.at_us[row]
@@ -164,7 +167,8 @@ def _consume(
     line_row, from_line = line_row[from_line > 0], from_line[from_line > 0]
     grant_row, from_grant = grant_row[from_grant > 0], from_grant[from_grant > 0]
     line_ends, grant_ends = np.cumsum(from_line), np.cumsum(from_grant)
-    ends = np.unique(np.concatenate([line_ends, grant_ends]))
+    ends = np.sort(np.concatenate([line_ends, grant_ends]))
+    ends = ends[_starts(ends)]
     pairs = np.stack(
         [line_row[np.searchsorted(line_ends, ends)], grant_row[np.searchsorted(grant_ends, ends)]]
     )
@@ -187,7 +191,7 @@ def _cut(values: Mantissas, account: Ids, limit: Mantissas) -> Mantissas:
     return cut
 
 
-def _starts(ordered: Ids) -> Ids:
+def _starts(ordered: Mantissas) -> Ids:
     """Where each stretch of equal values begins."""
     if not len(ordered):
         return np.zeros(0, dtype=np.int64)
@@ -197,7 +201,7 @@ def _starts(ordered: Ids) -> Ids:
 def _account_keys(lines: InvoiceLines, grants: CreditGrants) -> tuple[Ids, Ids]:
     """The account of each line and of each grant as a key; -1 for a grant in a currency that no line has."""
     currencies = len(lines.currencies)
-    codes = {code: index for index, code in enumerate(lines.currencies)}
+    codes = codes_of(lines.currencies)
     known = np.array([codes.get(code, NONE) for code in grants.currencies], dtype=np.int64)[grants.currency]
     own = np.where(known == NONE, NONE, grants.customer * currencies + known)
     return lines.customer * currencies + lines.currency, own
@@ -238,7 +242,7 @@ def _runs(scope: Ids, account: Ids, partly: Flags) -> Ids:
 
 def _scope_pairs(lines: InvoiceLines, grants: CreditGrants) -> Ids:
     """The pairs (scope, price) that fit, as sorted keys."""
-    named = {price: code for code, price in enumerate(lines.price_ids)}
+    named = codes_of(lines.price_ids)
     prices = len(named)
     pairs = [
         scope * prices + named[price]

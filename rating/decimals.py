@@ -13,6 +13,7 @@ Rules:
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
+from functools import cached_property
 from typing import Any, Self, TypeAlias
 
 import numpy as np
@@ -82,6 +83,14 @@ class DecimalColumn:
         return cls(objects(mantissas), scale)
 
     @classmethod
+    def proven(cls, mantissa: Mantissas, scale: int) -> "DecimalColumn":
+        """A column of mantissas that are known to keep rule 2, without looking at each of them again."""
+        column = object.__new__(cls)
+        object.__setattr__(column, "mantissa", mantissa)
+        object.__setattr__(column, "scale", scale)
+        return column
+
+    @classmethod
     def zeros(cls, length: int, scale: int = 0) -> Self:
         return cls(np.zeros(length, dtype=np.int64), scale)
 
@@ -94,6 +103,19 @@ class DecimalColumn:
         aligned = [column.rescale(scale) for column in columns]
         return DecimalColumn(np.concatenate([column.mantissa for column in aligned]), scale)
 
+    @classmethod
+    def scattered(
+        cls, columns: Sequence["DecimalColumn"], rows: Sequence[Index], length: int
+    ) -> "DecimalColumn":
+        """A column of `length` rows with each part at its own rows, at the largest of their scales; 0 elsewhere."""
+        scale = max((column.scale for column in columns), default=0)
+        aligned = [column.rescale(scale) for column in columns]
+        is_wide = any(column.is_wide for column in aligned)
+        mantissa: Mantissas = np.zeros(length, dtype=object if is_wide else np.int64)
+        for column, places in zip(aligned, rows, strict=True):
+            mantissa[places] = column.mantissa
+        return DecimalColumn(mantissa, scale)
+
     def __len__(self) -> int:
         return len(self.mantissa)
 
@@ -103,9 +125,15 @@ class DecimalColumn:
 
     def magnitude_max(self) -> int:
         """The largest |mantissa|, as a Python int; 0 for an empty column."""
+        low, high = self._extremes
+        return max(high, -low)
+
+    @cached_property
+    def _extremes(self) -> tuple[int, int]:
+        """The smallest and the largest mantissa, looked up once; (0, 0) for an empty column."""
         if not len(self.mantissa):
-            return 0
-        return max(int(self.mantissa.max()), -int(self.mantissa.min()))
+            return 0, 0
+        return int(self.mantissa.min()), int(self.mantissa.max())
 
     def decimal(self, row: int) -> Decimal:
         return decimal_of(int(self.mantissa[row]), self.scale)
@@ -114,7 +142,9 @@ class DecimalColumn:
         return [decimal_of(int(value), self.scale) for value in self.mantissa.tolist()]
 
     def take(self, rows: Index) -> "DecimalColumn":
-        return DecimalColumn(self.mantissa[rows], self.scale)
+        if isinstance(rows, slice) and rows == slice(None):
+            return self
+        return DecimalColumn.proven(self.mantissa[rows], self.scale)
 
     def widened(self) -> "DecimalColumn":
         """The same values as Python ints."""
@@ -134,11 +164,12 @@ class DecimalColumn:
         mantissa, scale = self.mantissa, self.scale
         step = 8
         while scale and step:
-            if step <= scale and not (mantissa % 10**step).any():
+            divisor = 10**step
+            if step <= scale and not (mantissa[:64] % divisor).any() and not (mantissa % divisor).any():
                 mantissa, scale = mantissa // 10**step, scale - step
             else:
                 step //= 2
-        return DecimalColumn(mantissa, scale).narrowed()
+        return self.narrowed() if scale == self.scale else DecimalColumn(mantissa, scale).narrowed()
 
     # --- arithmetic ---------------------------------------------------------------------------------------
 
@@ -295,6 +326,11 @@ def scaled_int(value: Decimal, scale: int) -> int:
 def decimal_of(mantissa: int, scale: int) -> Decimal:
     """Mantissa / 10**scale as a Decimal with `scale` fractional digits."""
     return Decimal(mantissa).scaleb(-scale, EXACT)
+
+
+def canonical(value: Decimal, digits: int = 0) -> Decimal:
+    """The same value with `digits` fractional digits, or as many more as it needs: whatever column it came from."""
+    return Decimal(format(value, f".{max(fraction_digits(value), digits)}f"))
 
 
 def objects(values: Iterable[int]) -> Mantissas:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Protocol
 
-from rating.decimals import EXACT, fraction_digits
+from rating.decimals import EXACT, canonical, fraction_digits
 from rating.price import Price
 from rating.schema import Model, Scope
 
@@ -49,7 +49,7 @@ def formula_of(
         text += f"; {_words(price, name)} = {plain(amount)}"
     text += f" → {rounded:f} {price.currency}"
     if booked:
-        text += f"; less {booked:f} booked = {EXACT.subtract(rounded, booked):f} {price.currency}"
+        text += f"; less {booked:f} booked = {canonical(EXACT.subtract(rounded, booked), price.digits):f} {price.currency}"
     return text
 
 

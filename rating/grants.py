@@ -11,7 +11,7 @@ import numpy as np
 
 from rating.checks import minor_unit_digits
 from rating.decimals import DecimalColumn, scaled_int
-from rating.invoice_lines import NONE, Flags, Ids, check_columns, check_ids, check_minor
+from rating.invoice_lines import NONE, Flags, Ids, check_columns, check_ids, check_minor, codes_of
 from rating.problems import Problem
 from rating.terms import (
     Parser,
@@ -152,8 +152,8 @@ class CreditGrants:
         balance_minor: Sequence[int] | None = None,
     ) -> Self:
         """Columns of the given grants and their customers; the balances are their whole amounts unless given."""
-        currencies = tuple(dict.fromkeys(grant.currency for grant in grants))
-        scopes = tuple(dict.fromkeys(grant.price_ids for grant in grants if grant.price_ids is not None))
+        currencies = codes_of(grant.currency for grant in grants)
+        scopes = codes_of(grant.price_ids for grant in grants if grant.price_ids is not None)
         balances = [grant.amount_minor for grant in grants] if balance_minor is None else balance_minor
 
         def ids(values: Iterator[int]) -> Ids:
@@ -161,16 +161,16 @@ class CreditGrants:
 
         return cls(
             customer=np.asarray(customer, dtype=np.int64),
-            currencies=currencies,
-            currency=ids(currencies.index(grant.currency) for grant in grants),
+            currencies=tuple(currencies),
+            currency=ids(currencies[grant.currency] for grant in grants),
             priority=ids(grant.priority for grant in grants),
             promotional=np.array([grant.is_promotional for grant in grants], dtype=np.bool_),
             effective_us=ids(grant.effective_us for grant in grants),
             expires_us=ids(NEVER_US if g.expires_us is None else g.expires_us for g in grants),
             created_us=ids(grant.created_us for grant in grants),
             balance_minor=DecimalColumn.of_ints(balances),
-            scopes=scopes,
-            scope=ids(NONE if g.price_ids is None else scopes.index(g.price_ids) for g in grants),
+            scopes=tuple(scopes),
+            scope=ids(NONE if g.price_ids is None else scopes[g.price_ids] for g in grants),
         )
 
 

@@ -4,9 +4,10 @@ One minor unit is a cent in USD, a yen in JPY, a thousandth in KWD. A line's amo
 stage from here on adds, splits and allocates whole units.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from rating.lines import RatedLines
 
 Ids = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
+Value = TypeVar("Value", bound=Hashable)
 
 ID_MAX = 2**31 - 1
 """Largest id in a column: two of them make one key within int64."""
@@ -71,9 +73,9 @@ class InvoiceLines:
     def _check_invoice_currencies(self) -> None:
         if len(self.currencies) < 2 or not len(self):
             return
-        key = self.invoice * len(self.currencies) + self.currency
-        distinct = np.unique(key) // len(self.currencies)
-        mixed = distinct[1:][distinct[1:] == distinct[:-1]]
+        key = np.sort(self.invoice * len(self.currencies) + self.currency)
+        invoice = key // len(self.currencies)
+        mixed = invoice[1:][(key[1:] != key[:-1]) & (invoice[1:] == invoice[:-1])]
         if len(mixed):
             raise ValueError(f"invoice {mixed[0]} has lines in more than one currency")
 
@@ -90,7 +92,7 @@ class InvoiceLines:
         no price, no tax, no split, and is of 1970.
         """
         codes = [currency] * len(amounts) if isinstance(currency, str) else list(currency)
-        currencies = tuple(dict.fromkeys(codes)) or ("USD",)
+        currencies = codes_of(codes) or {"USD": 0}
         minors = [
             scaled_int(Decimal(amount), minor_unit_digits(code))
             for amount, code in zip(amounts, codes, strict=True)
@@ -98,7 +100,7 @@ class InvoiceLines:
         prices = columns.pop("price", [None] * len(amounts))
         if not isinstance(prices, list | tuple):
             raise TypeError("price must be a list of price ids")
-        price_ids = tuple(dict.fromkeys(price for price in prices if price is not None))
+        price_ids = codes_of(price for price in prices if price is not None)
         defaults = {
             "customer": 0,
             "invoice": 0,
@@ -115,10 +117,10 @@ class InvoiceLines:
             raise TypeError(f"no such column: {', '.join(columns)}")
         return cls(
             amount_minor=DecimalColumn.of_ints(minors),
-            currencies=currencies,
-            currency=np.array([currencies.index(code) for code in codes], dtype=np.int64),
-            price_ids=price_ids,
-            price=np.array([NONE if p is None else price_ids.index(p) for p in prices], dtype=np.int64),
+            currencies=tuple(currencies),
+            currency=np.array([currencies[code] for code in codes], dtype=np.int64),
+            price_ids=tuple(price_ids),
+            price=np.array([NONE if p is None else price_ids[p] for p in prices], dtype=np.int64),
             **ids,
         )
 
@@ -154,19 +156,18 @@ def lines_of_rated(
         ValueError: an amount that isn't in whole minor units, because its price rounds to more digits.
     """
     prices = rated.charges.prices
-    currencies = tuple(dict.fromkeys(price.currency for price in prices))
-    ids = tuple(dict.fromkeys(price_ids))
+    currencies, ids = codes_of(price.currency for price in prices), codes_of(price_ids)
     index = rated.charges.price_index
-    currency = np.array([currencies.index(price.currency) for price in prices], dtype=np.int64)[index]
+    currency = np.array([currencies[price.currency] for price in prices], dtype=np.int64)[index]
     return InvoiceLines(
-        amount_minor=minor_units(rated.amount, currencies, currency),
-        currencies=currencies,
+        amount_minor=minor_units(rated.amount, tuple(currencies), currency),
+        currencies=tuple(currencies),
         currency=currency,
         customer=columns.customer,
         invoice=columns.invoice,
         subscription=subscription,
-        price_ids=ids,
-        price=np.array([ids.index(name) for name in price_ids], dtype=np.int64)[index],
+        price_ids=tuple(ids),
+        price=np.array([ids[name] for name in price_ids], dtype=np.int64)[index],
         at_us=columns.at_us,
         tax_profile=columns.tax_profile,
         split=columns.split,
@@ -195,6 +196,14 @@ def minor_units(amount: DecimalColumn, currencies: Sequence[str], currency: Ids)
             minor = minor.astype(object)
         minor[rows] = whole.mantissa
     return DecimalColumn(minor, 0).narrowed()
+
+
+def codes_of(values: Iterable[Value]) -> dict[Value, int]:
+    """The distinct values, each with its place in the order in which they first come."""
+    codes: dict[Value, int] = {}
+    for value in values:
+        codes.setdefault(value, len(codes))
+    return codes
 
 
 def check_minor(column: DecimalColumn, name: str) -> None:

@@ -1,81 +1,18 @@
-"""Rated lines: columns for machines, one line at a time for people."""
+"""Rated lines as columns; a line at a time from `line`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cached_property
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from rating.breakdown import TierBreakdown, break_down, joined
+from rating.breakdown import TierBreakdown, joined
 from rating.charges import Charges
-from rating.decimals import EXACT, DecimalColumn
-from rating.formula import formula_of
-from rating.plan import Plan
-from rating.price import Price, Rounding
+from rating.decimals import DecimalColumn
+from rating.line import RatedEvent, RatedLine, events_of, line_of
 from rating.profile import Source
-from rating.stages import Inputs, Outcome
-from rating.tables import Tables
-
-Rows: TypeAlias = npt.NDArray[np.int64] | slice
-
-
-@dataclass(frozen=True, eq=False)
-class Segment:
-    """Charges that were rated together: one plan, one path. `rows` are their places among the charges."""
-
-    plan: Plan
-    tables: Tables
-    rows: Rows
-    inputs: Inputs
-    outcome: Outcome
-
-
-@dataclass(frozen=True)
-class RatedTier:
-    """What one tier contributes to a line. `quantity` counts what `unit_amount` prices: units or whole blocks.
-
-    `amount` is quantity x unit_amount + flat_amount, each rounded where the price rounds each tier. A matrix
-    cell is a tier whose `index` is the cell's place; the default comes after the last cell.
-    """
-
-    index: int
-    from_quantity: Decimal
-    up_to: Decimal | None
-    quantity: Decimal
-    unit_amount: Decimal
-    flat_amount: Decimal
-    amount: Decimal
-
-
-@dataclass(frozen=True)
-class RatedLine:
-    """One charge, rated. Amounts are in units of the currency.
-
-    Attributes:
-        exact_amount: before the line's rounding and before what is booked.
-        amount: rounded to `digits`, less what is booked.
-        stages: (name, exact amount after it) of every amount stage the price has: price, percent_off,
-            amount_off, maximum_amount, minimum_amount.
-        formula: the whole calculation in one legible line.
-        negative_quantity: the quantity, or an event's amount, was below zero and billed as zero.
-    """
-
-    price: Price
-    quantity: Decimal
-    billable_quantity: Decimal
-    exact_amount: Decimal
-    amount: Decimal
-    booked: Decimal
-    currency: str
-    rounding: Rounding
-    digits: int
-    tiers: tuple[RatedTier, ...]
-    stages: tuple[tuple[str, Decimal], ...]
-    formula: str
-    negative_quantity: bool
+from rating.segment import Segment
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,12 +34,12 @@ class RatedLines:
     @cached_property
     def exact_amount(self) -> DecimalColumn:
         """N amounts before rounding and before what is booked."""
-        return self._joined(lambda segment: list(segment.outcome.stages.values())[-1])
+        return self._joined(lambda segment: segment.outcome.exact)
 
     @cached_property
     def billable_quantity(self) -> DecimalColumn:
         """N quantities after unit conversion and allowance; never negative."""
-        return self._joined(self._billable)
+        return self._joined(lambda segment: segment.billable(self.charges))
 
     @cached_property
     def negative_quantity(self) -> npt.NDArray[np.bool_]:
@@ -123,14 +60,14 @@ class RatedLines:
         order = ("price", "percent_off", "amount_off", "maximum_amount", "minimum_amount")
         until = order[: order.index(name) + 1]
         return self._joined(
-            lambda segment: [column for passed, column in segment.outcome.stages.items() if passed in until][
+            lambda segment: [part for passed, part in segment.recorded().stages.items() if passed in until][
                 -1
             ]
         )
 
     def breakdown(self) -> TierBreakdown:
         """Every tier of every line, as ragged columns; see `TierBreakdown`."""
-        parts = [self._broken_down(segment, slice(None)) for segment in self.segments]
+        parts = [segment.broken_down(self.charges) for segment in self.segments]
         if len(parts) == 1 and isinstance(self.segments[0].rows, slice):
             return parts[0]
         return joined(parts, [segment.rows for segment in self.segments], len(self))
@@ -141,43 +78,15 @@ class RatedLines:
         Raises:
             IndexError: no such line.
         """
-        if not 0 <= row < len(self):
-            raise IndexError(f"there are {len(self)} lines, asked for line {row}")
-        charges = self.charges
-        segment, place = self._found(row)
-        price = charges.prices[int(charges.price_index[row])]
-        stages = tuple((name, column.decimal(place)) for name, column in segment.outcome.stages.items())
-        booked = Decimal(0) if charges.booked is None else charges.booked.decimal(row)
-        rounded = segment.outcome.amount.decimal(place)
-        billable = self._billable(segment).decimal(place)
-        tiers = _tiers_of(self._broken_down(segment, slice(place, place + 1)), price)
-        return RatedLine(
-            price=price,
-            quantity=charges.quantity.decimal(row),
-            billable_quantity=billable,
-            exact_amount=stages[-1][1],
-            amount=EXACT.subtract(rounded, booked),
-            booked=booked,
-            currency=price.currency,
-            rounding=price.rounding,
-            digits=price.digits,
-            tiers=tiers,
-            stages=stages,
-            formula=formula_of(price, tiers, stages, rounded, booked),
-            negative_quantity=bool(self.negative_quantity[row]),
-        )
+        return line_of(self.charges, row, *self._found(row))
 
-    def _billable(self, segment: Segment) -> DecimalColumn:
-        if segment.plan.profile.source is Source.QUANTITY:
-            return segment.outcome.billable
-        quantity = self.charges.quantity.take(segment.rows)
-        return quantity.maximum(DecimalColumn.zeros(len(quantity)))
-
-    def _broken_down(self, segment: Segment, places: slice) -> TierBreakdown:
-        billable, price = self._billable(segment).take(places), segment.outcome.stages["price"].take(places)
-        return break_down(segment.plan, segment.tables, segment.inputs.part(places), billable, price)
+    def events(self, row: int) -> tuple[RatedEvent, ...]:
+        """Each event of one line with its fee, in order; none where the price has no terms per event."""
+        return events_of(self.charges, row)
 
     def _found(self, row: int) -> tuple[Segment, int]:
+        if not 0 <= row < len(self):
+            raise IndexError(f"there are {len(self)} lines, asked for line {row}")
         for segment in self.segments:
             if isinstance(segment.rows, slice):
                 return segment, row
@@ -190,37 +99,4 @@ class RatedLines:
         columns = [column_of(segment) for segment in self.segments]
         if len(columns) == 1 and isinstance(self.segments[0].rows, slice):
             return columns[0]
-        return _scattered(columns, [segment.rows for segment in self.segments], len(self))
-
-
-def _scattered(columns: Sequence[DecimalColumn], rows: Sequence[Rows], length: int) -> DecimalColumn:
-    """One column of n rows from the columns of its parts, at the largest of their scales."""
-    scale = max((column.scale for column in columns), default=0)
-    aligned = [column.rescale(scale) for column in columns]
-    is_wide = any(column.is_wide for column in aligned)
-    mantissa = np.zeros(length, dtype=object if is_wide else np.int64)
-    for column, places in zip(aligned, rows, strict=True):
-        mantissa[places] = column.mantissa
-    return DecimalColumn(mantissa, scale)
-
-
-def _tiers_of(parts: TierBreakdown, price: Price) -> tuple[RatedTier, ...]:
-    """The tiers of one line."""
-    bounds = [Decimal(0)]
-    bounds += [tier.up_to for tier in price.tiers or () if isinstance(tier.up_to, Decimal)]
-    tiers = []
-    for entry in range(len(parts.tier)):
-        index = int(parts.tier[entry])
-        from_quantity = bounds[index] if index < len(bounds) else bounds[0]
-        tiers.append(
-            RatedTier(
-                index=index,
-                from_quantity=from_quantity,
-                up_to=bounds[index + 1] if index + 1 < len(bounds) else None,
-                quantity=parts.quantity.decimal(entry),
-                unit_amount=parts.unit_amount.decimal(entry),
-                flat_amount=parts.flat_amount.decimal(entry),
-                amount=parts.amount.decimal(entry),
-            )
-        )
-    return tuple(tiers)
+        return DecimalColumn.scattered(columns, [segment.rows for segment in self.segments], len(self))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -26,34 +27,37 @@ def matrix_cells(price: Price, rows: Rows, dimensions: Mapping[str, Dimension]) 
         RatingError: no column for one of the price's dimensions, or a charge without a cell under a price
             without default; the message names the dimensions' values.
     """
-    names, cells = price.dimensions or (), price.cells or ()
-    keys = [tuple(dict(cell.match)[name] for name in names) for cell in cells]
+    names = price.dimensions or ()
+    axes, table = _cell_table(price)
     place = np.zeros(len(rows), dtype=np.int64)
-    known = np.ones(len(rows), dtype=np.bool_)
-    shape = []
-    axes = []
-    for axis, name in enumerate(names):
+    for name, values in zip(names, axes, strict=True):
         if name not in dimensions:
             raise RatingError(
                 f"a matrix price needs the dimension {name}; charges have {', '.join(dimensions) or 'none'}"
             )
-        values = {value: code for code, value in enumerate(dict.fromkeys(key[axis] for key in keys))}
         column = dimensions[name]
-        translated = np.array([values.get(value, -1) for value in column.values] + [-1], dtype=np.int64)
-        code = translated[column.codes[rows]]
-        known &= code >= 0
-        place = place * len(values) + np.maximum(code, 0)
-        shape.append(len(values))
-        axes.append(values)
-    table = np.full(int(np.prod(shape)), -1, dtype=np.int64)
-    for cell, key in enumerate(keys):
-        table[np.ravel_multi_index([axes[axis][value] for axis, value in enumerate(key)], shape)] = cell
-    found = np.where(known, table[place], -1)
+        positions = [values.get(value, len(values)) for value in column.values]
+        place *= len(values) + 1
+        place += np.array([*positions, len(values)], dtype=np.int64).take(column.codes[rows])  # -1: no value
+    found: Rows = table.take(place)
     if price.default is not None:
-        return np.where(found < 0, len(cells), found)
-    if (found < 0).any():
+        return np.where(found < 0, len(price.cells or ()), found)
+    if len(found) and found.min() < 0:
         raise RatingError(_no_cell(names, int(rows[np.argmin(found)]), dimensions))
     return found
+
+
+@lru_cache(maxsize=1024)
+def _cell_table(price: Price) -> tuple[list[dict[str, int]], Rows]:
+    """(place of each value on its axis, the raveled table of cells); the last place of an axis is any other value."""
+    names, cells = price.dimensions or (), price.cells or ()
+    keys = [tuple(dict(cell.match)[name] for name in names) for cell in cells]
+    distinct = [dict.fromkeys(key[axis] for key in keys) for axis in range(len(names))]
+    axes = [{value: place for place, value in enumerate(values)} for values in distinct]
+    table = np.full([len(values) + 1 for values in axes], -1, dtype=np.int64)
+    for cell, key in enumerate(keys):
+        table[tuple(values[value] for values, value in zip(axes, key, strict=True))] = cell
+    return axes, table.ravel()
 
 
 def _no_cell(names: Sequence[str], row: int, dimensions: Mapping[str, Dimension]) -> str:

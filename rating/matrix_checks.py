@@ -6,7 +6,7 @@ from math import prod
 from typing import Any
 
 from rating.problems import BAD, Problem, Unchecked
-from rating.schema import CELLS_MAX, DIMENSIONS_MAX
+from rating.schema import CELLS_MAX, COMBINATIONS_MAX, DIMENSIONS_MAX
 
 GAPS_SHOWN = 5
 """Gaps named one by one; the rest are counted."""
@@ -15,7 +15,7 @@ GAPS_SHOWN = 5
 def matrix_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
     """Problems of `dimensions`, `cells` and `default` of a matrix price's values."""
     dimensions, cells = values.get("dimensions"), values.get("cells")
-    if not isinstance(dimensions, tuple):
+    if not isinstance(dimensions, tuple) or BAD in dimensions:
         return
     if not 0 < len(dimensions) <= DIMENSIONS_MAX or len(set(dimensions)) < len(dimensions):
         yield Problem(
@@ -28,23 +28,32 @@ def matrix_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(("cells",), f"must be 1 to {CELLS_MAX} cells, are {len(cells)}")
         return
     seen: dict[tuple[str, ...], int] = {}
-    sound = True
+    yield from _cell_problems(dimensions, cells, seen)
+    axes = [sorted({key[axis] for key in seen}) for axis in range(len(dimensions))]
+    combinations = prod(len(axis) + 1 for axis in axes)
+    if combinations > COMBINATIONS_MAX:
+        yield Problem(
+            ("cells",), f"span {combinations} combinations, more than {COMBINATIONS_MAX}: split the price"
+        )
+    elif len(seen) == len(cells) and values.get("default") is None:
+        yield from _gap_problems(dimensions, axes, seen)
+
+
+def _cell_problems(
+    dimensions: tuple[str, ...], cells: tuple[Unchecked, ...], seen: dict[tuple[str, ...], int]
+) -> Iterator[Problem]:
+    """Problems of single cells; fills `seen` with the sound ones."""
     for index, cell in enumerate(cells):
-        parts = cell if isinstance(cell, Mapping) else vars(cell)
-        match = parts.get("match")
-        if match is BAD or cell is BAD:
-            sound = False
+        match = BAD if cell is BAD else (cell if isinstance(cell, Mapping) else vars(cell)).get("match")
+        if match is BAD or (match and BAD in dict(match).values()):
             continue
         key = _key(match, dimensions)
         if key is None:
-            sound = False
             yield Problem(("cells", index, "match"), f"must give a text for each of {', '.join(dimensions)}")
         elif key in seen:
             yield Problem(("cells", index, "match"), f"repeats cell {seen[key]}: {_named(dimensions, key)}")
         else:
             seen[key] = index
-    if sound and values.get("default") is None:
-        yield from _gap_problems(dimensions, seen)
 
 
 def _key(match: Unchecked, dimensions: tuple[str, ...]) -> tuple[str, ...] | None:
@@ -55,9 +64,10 @@ def _key(match: Unchecked, dimensions: tuple[str, ...]) -> tuple[str, ...] | Non
     return tuple(named[name] for name in dimensions)
 
 
-def _gap_problems(dimensions: tuple[str, ...], seen: Mapping[tuple[str, ...], int]) -> Iterator[Problem]:
+def _gap_problems(
+    dimensions: tuple[str, ...], axes: list[list[str]], seen: Mapping[tuple[str, ...], int]
+) -> Iterator[Problem]:
     """Combinations of the named values that no cell prices."""
-    axes = [sorted({key[axis] for key in seen}) for axis in range(len(dimensions))]
     gaps = prod(len(axis) for axis in axes) - len(seen)
     if not gaps:
         return

@@ -11,22 +11,19 @@ Rules:
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import gcd
 
 import numpy as np
 import numpy.typing as npt
 
-from rating.decimals import EXACT, NARROW_MAX, objects, scaled_int
+from rating.decimals import NARROW_MAX, objects, scaled_int
 from rating.kernels import settled_flat, usage_amount
 from rating.price import Price
-from rating.profile import Profile, Scales
+from rating.profile import Profile, Scales, analysed, kept_share
 from rating.rounding import Mantissas
-from rating.schedule import Schedule
 from rating.schema import BlockScope
 from rating.tables import Tables
-
-HUNDRED = Decimal(100)
 
 
 @dataclass(frozen=True)
@@ -49,32 +46,35 @@ class Plan:
         steps = [measured]
         if profile.conversion is not None:
             multiplier, divisor = self.conversion_ratio
-            steps.append(steps[-1] * multiplier + divisor)
+            steps.append(max(steps[-1], 1) * multiplier + divisor)
             steps.append(steps[-1] // divisor + 1)
-        steps.append(steps[-1] * 10 ** (scales.quantity - scales.converted) + before)
+        steps.append(max(steps[-1], 1) * 10 ** (scales.quantity - scales.converted) + before)
         if profile.blocks:
-            steps.append(steps[-1] + tables.largest("block_size"))
-        steps.append(steps[-1] + tables.largest("lower"))
-        steps.append(steps[-1] * tables.largest("unit") + 10 ** (scales.priced + scales.unit))
+            steps.append(steps[-1] + tables.largest["block_size"])
+        steps.append(steps[-1] + tables.largest["lower"])
+        steps.append(steps[-1] * tables.largest["unit"] + 10 ** (scales.priced + scales.unit))
         if profile.tier_rounding:
             steps.append(steps[-1] * 10 ** (scales.price - profile.digits))
-        steps.append(steps[-1] + max(tables.largest("base"), tables.largest("affine")))
+        steps.append(steps[-1] + max(tables.largest["base"], tables.largest["affine"]))
         if profile.has_percent_off:
-            steps.append(steps[-1] * tables.largest("percent_kept"))
-        steps.append(steps[-1] + tables.largest("amount_off"))
-        steps.append(max(steps[-1], tables.largest("minimum")) + 10**scales.amount)
+            steps.append(steps[-1] * tables.largest["percent_kept"])
+        steps.append(steps[-1] + tables.largest["amount_off"])
+        steps.append(max(steps[-1], tables.largest["minimum"]) + 10**scales.amount)
         steps.append(steps[-1] * 10 ** max(0, profile.digits - scales.amount))
         return max(steps)
 
+    def is_narrow(self, measured: int, before: int = 0) -> bool:
+        """Whether int64 rates |measured mantissas| up to this one exactly, on counters up to `before`."""
+        return self.narrow is not None and self.magnitude_max(measured, before) <= NARROW_MAX
+
     def narrow_max(self, before: int = 0) -> int:
         """The largest |measured mantissa| that int64 rates exactly; -1 if not even 0."""
-        if self.narrow is None or self.magnitude_max(0, before) > NARROW_MAX:
+        if not self.is_narrow(0, before):
             return -1
         low, high = 0, NARROW_MAX + 1
         while high - low > 1:
             middle = (low + high) // 2
-            fits = self.magnitude_max(middle, before) <= NARROW_MAX
-            low, high = (middle, high) if fits else (low, middle)
+            low, high = (middle, high) if self.is_narrow(middle, before) else (low, middle)
         return low
 
     @cached_property
@@ -93,9 +93,29 @@ class Plan:
         return numerator // common, denominator // common
 
 
-def compile_plan(profile: Profile, scales: Scales, priced: Sequence[tuple[Price, Schedule]]) -> Plan:
-    """The plan of R schedules of one profile, each with the price it belongs to."""
-    schedules = [schedule for _, schedule in priced]
+FEW_PRICES = 64
+"""Up to so many prices a plan takes at most 100 KB, so a thousand are kept; of larger ones, a catalog has few."""
+
+
+def compile_plan(profile: Profile, scales: Scales, prices: tuple[Price, ...]) -> Plan:
+    """The plan of all schedules of prices of one profile, in order; kept, since bills repeat with the same prices."""
+    return (_few if len(prices) <= FEW_PRICES else _many)(profile, scales, prices)
+
+
+@lru_cache(maxsize=1024)
+def _few(profile: Profile, scales: Scales, prices: tuple[Price, ...]) -> Plan:
+    return _compiled(profile, scales, prices)
+
+
+@lru_cache(maxsize=16)
+def _many(profile: Profile, scales: Scales, prices: tuple[Price, ...]) -> Plan:
+    return _compiled(profile, scales, prices)
+
+
+def _compiled(profile: Profile, scales: Scales, prices_of_profile: tuple[Price, ...]) -> Plan:
+    priced = [(price, *one) for price in prices_of_profile for one in enumerate(analysed(price)[1])]
+    prices = [price for price, _, _ in priced]
+    schedules = [schedule for _, _, schedule in priced]
 
     def column(values: Sequence[Decimal | None], scale: int) -> Mantissas:
         return objects(scaled_int(value or Decimal(0), scale) for value in values)
@@ -123,26 +143,13 @@ def compile_plan(profile: Profile, scales: Scales, priced: Sequence[tuple[Price,
             affine=base - unit * lower,
             allowance=column([schedule.allowance for schedule in schedules], scales.quantity),
             block_size=block_size,
-            percent_kept=column([_kept(price) for price, _ in priced], 2 + profile.percent_scale),
-            amount_off=column([price.amount_off for price, _ in priced], scales.amount),
-            maximum=column([price.maximum_amount for price, _ in priced], scales.amount),
-            minimum=column([price.minimum_amount for price, _ in priced], scales.amount),
+            percent_kept=column([kept_share(price) for price in prices], profile.percent_scale),
+            amount_off=column([price.amount_off for price in prices], scales.amount),
+            maximum=column([price.maximum_amount for price in prices], scales.amount),
+            minimum=column([price.minimum_amount for price in prices], scales.amount),
         ),
-        _cells([price for price, _ in priced]),
+        np.array([cell for _, cell, _ in priced], dtype=np.int64),
     )
-
-
-def _cells(prices: Sequence[Price]) -> npt.NDArray[np.int64]:
-    """How many schedules before each belong to the same price."""
-    cells = np.zeros(len(prices), dtype=np.int64)
-    for place in range(1, len(prices)):
-        cells[place] = cells[place - 1] + 1 if prices[place] is prices[place - 1] else 0
-    return cells
-
-
-def _kept(price: Price) -> Decimal:
-    """The share that a percent discount leaves."""
-    return EXACT.subtract(Decimal(1), (price.percent_off or Decimal(0)).scaleb(-2, EXACT))
 
 
 def _accumulated(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from rating.checks import find_problems, minor_unit_digits
@@ -65,7 +66,30 @@ class Price:
     """What usage costs. Fields that the model doesn't take are None; `schema.MODELS` tells which it takes.
 
     Amounts are in units of the currency (dollars, not cents), quantities in the meter's unit or, after a
-    conversion, in the price's unit.
+    conversion, in the price's unit. Numbers are never negative.
+
+    Attributes:
+        currency: ISO 4217 code; its minor unit gives the digits of a line.
+        model: how a quantity becomes an amount.
+        unit_amount: of one unit; of an overage price, of one unit beyond included_units.
+        flat_amount: whatever the usage; `timing` tells whether it is due in advance or in arrears (billing reads it).
+        tiers: the schedule, rising, the last tier open.
+        boundary: whether a quantity equal to `up_to` is still in the tier (default) or in the next.
+        block_size: unit_amounts are per block of so many units; `block_rounding` makes blocks whole (default up),
+            on the total before the tiers (`block_scope` total, default) or inside each tier.
+        package_size, package_amount, package_rounding: whole packages (default up) and what one costs.
+        percent: of the quantity, which is an amount; of each event where a term per event is given.
+        fixed_amount_per_event, minimum_per_event, maximum_per_event: of each event that isn't free; the minimum
+            and maximum bound percent and fixed amount together.
+        free_events, free_amount: the allowance of a percentage price; it ends when either is used up.
+        multiplier: of a dynamic price, on the amount that the events carry.
+        dimensions, cells, default: of a matrix, the unit amount for each combination of values, or for any other.
+        included_units: of an overage price, what costs nothing.
+        conversion: the price's unit from the meter's, before all else.
+        free_units: allowance, taken off before tiers count from zero.
+        percent_off, amount_off: discounts, in this order; they end at zero.
+        maximum_amount, minimum_amount: bounds of the line, after discounts; a minimum wins.
+        rounding: how the line becomes money.
 
     Raises:
         PriceError: with every problem of the values.
@@ -108,6 +132,18 @@ class Price:
         if problems:
             raise PriceError(problems)
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Worked out once: prices are keys of what is kept for them."""
+        return hash(tuple(values_of(self).values()))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the hash, which is another one in another process."""
+        return {name: value for name, value in vars(self).items() if name != "_hash"}
+
     @property
     def digits(self) -> int:
         """Fractional digits of this price's amounts on an invoice."""
@@ -149,7 +185,25 @@ def _misbuilt(price: Price) -> list[Problem]:
         if not optional and not all(isinstance(item, kind) for item in items):
             wanted = f"a tuple of {kind.__name__}" if name in lists else kind.__name__
             problems.append(Problem((name,), f"must be {wanted}, is {value!r}"))
+    if not problems:
+        problems += [
+            Problem(("cells", index, "match"), f"must be pairs of names and values, is {cell.match!r}")
+            for index, cell in enumerate(price.cells or ())
+            if not _are_pairs(cell.match)
+        ]
+        problems += [
+            Problem(("tiers", index, "up_to"), f"must be pairs of units and bounds, is {tier.up_to!r}")
+            for index, tier in enumerate(price.tiers or ())
+            if isinstance(tier.up_to, tuple) and not _are_pairs(tier.up_to)
+        ]
     return problems
+
+
+def _are_pairs(value: Unchecked) -> bool:
+    """Whether a value is a tuple of (name, anything)."""
+    return isinstance(value, tuple) and all(
+        isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) for pair in value
+    )
 
 
 def values_of(value: object) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
 
-from rating.decimals import fraction_digits
+from rating.decimals import EXACT, fraction_digits
 from rating.price import Conversion, Price
 from rating.rounding import RoundingMode
 from rating.schedule import Schedule, schedules_of
@@ -28,7 +28,8 @@ class Profile:
     """Shapes, flags and scales of prices; prices of equal profile share one plan.
 
     The scales are the fractional digits of: `bound_scale` up_to, allowance and block sizes; `unit_scale` unit
-    amounts; `money_scale` all other amounts; `percent_scale` the percent discount.
+    amounts; `money_scale` all other amounts; `percent_scale` the share that a percent discount
+    leaves.
     """
 
     source: Source
@@ -52,11 +53,17 @@ class Profile:
     has_minimum: bool
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)  # a few KB each
 def analysed(price: Price) -> tuple[Profile, tuple[Schedule, ...]]:
     """The profile and the schedules of a price; kept, since a catalog's prices are rated again and again."""
     schedules = schedules_of(price)
-    return profile_of(price, schedules), schedules
+    return _the_one(profile_of(price, schedules)), schedules
+
+
+@lru_cache(maxsize=4096)
+def _the_one(profile: Profile) -> Profile:
+    """One object for all equal profiles, so that most comparisons end at identity."""
+    return profile
 
 
 def profile_of(price: Price, schedules: Sequence[Schedule]) -> Profile:
@@ -83,13 +90,18 @@ def profile_of(price: Price, schedules: Sequence[Schedule]) -> Profile:
         bound_scale=_scale(bounds),
         unit_scale=_scale(value for one in schedules for value in one.unit),
         money_scale=_scale([*money, price.amount_off, price.maximum_amount, price.minimum_amount]),
-        percent_scale=_scale([price.percent_off]),
+        percent_scale=_scale([kept_share(price)]),
         has_allowance=any(one.allowance for one in schedules),
         has_percent_off=price.percent_off is not None,
         has_amount_off=price.amount_off is not None,
         has_maximum=price.maximum_amount is not None,
         has_minimum=price.minimum_amount is not None,
     )
+
+
+def kept_share(price: Price) -> Decimal:
+    """The share of an amount that the price's percent discount leaves: 0.9 for 10 %."""
+    return EXACT.subtract(Decimal(1), (price.percent_off or Decimal(0)).scaleb(-2, EXACT))
 
 
 def _scale(values: Iterable[Decimal | None]) -> int:
@@ -134,5 +146,5 @@ def scales_of(profile: Profile, measured: int, counter: int = 0) -> Scales:
     else:
         price = max(priced + profile.unit_scale, profile.money_scale)
         unit = price - priced
-    amount = price + (2 + profile.percent_scale if profile.has_percent_off else 0)
+    amount = price + profile.percent_scale
     return Scales(measured, converted, quantity, counted, priced, unit, price, amount)

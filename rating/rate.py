@@ -15,15 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from rating.charges import Charges, RatingError
-from rating.decimals import NARROW_MAX, DecimalColumn
-from rating.events import event_fees
-from rating.lines import RatedLines, Rows, Segment
+from rating.decimals import DecimalColumn
+from rating.events import sum_event_fees
+from rating.lines import RatedLines
 from rating.lookups import capacity_tiers, matrix_cells
 from rating.plan import Plan, compile_plan
-from rating.price import Price
 from rating.profile import Profile, Source, analysed, scales_of
-from rating.schedule import Schedule
 from rating.schema import Model
+from rating.segment import Rows, Segment
 from rating.stages import Inputs, run_stages
 
 
@@ -44,11 +43,12 @@ def rate(charges: Charges) -> RatedLines:
 
 @dataclass
 class _Group:
-    """The prices of one profile, their schedules, and the rows of their charges."""
+    """The prices of one profile, how many schedules they have, and the rows of their charges."""
 
     profile: Profile
+    number: int
     prices: list[int] = field(default_factory=list)
-    priced: list[tuple[Price, Schedule]] = field(default_factory=list)
+    schedules: int = 0
     rows: Rows = field(default_factory=lambda: slice(None))
     schedule: npt.NDArray[np.int64] | None = None
 
@@ -59,19 +59,27 @@ def _groups(charges: Charges) -> Iterator[_Group]:
     groups: dict[Profile, _Group] = {}
     group_of = np.zeros(len(prices), dtype=np.int32)
     first_schedule = np.zeros(len(prices), dtype=np.int64)
-    for place in np.flatnonzero(np.bincount(index, minlength=len(prices))).tolist():
+    for place in _used_prices(index, len(prices)):
         profile, schedules = analysed(prices[place])
-        group = groups.setdefault(profile, _Group(profile))
-        group_of[place] = list(groups).index(profile)
-        first_schedule[place] = len(group.priced)
+        group = groups.setdefault(profile, _Group(profile, len(groups)))
+        group_of[place] = group.number
+        first_schedule[place] = group.schedules
         group.prices.append(place)
-        group.priced += [(prices[place], schedule) for schedule in schedules]
+        group.schedules += len(schedules)
     for group, rows in zip(groups.values(), _rows_by_group(group_of, index, len(groups)), strict=True):
         group.rows = rows
-        if len(group.priced) > 1 or prices[group.prices[0]].model is Model.MATRIX:
+        if group.schedules > 1 or prices[group.prices[0]].model is Model.MATRIX:
             group.schedule = first_schedule[index[rows]]
             _add_cells(charges, group)
         yield group
+
+
+def _used_prices(index: npt.NDArray[np.int64], prices: int) -> list[int]:
+    """The prices that any charge has, rising."""
+    if prices <= 1:
+        return list(range(min(prices, len(index))))
+    used: list[int] = np.flatnonzero(np.bincount(index, minlength=prices)).tolist()
+    return used
 
 
 def _rows_by_group(group_of: npt.NDArray[np.int32], index: npt.NDArray[np.int64], groups: int) -> list[Rows]:
@@ -86,12 +94,16 @@ def _rows_by_group(group_of: npt.NDArray[np.int32], index: npt.NDArray[np.int64]
 
 def _add_cells(charges: Charges, group: _Group) -> None:
     """Moves the charges of matrix prices to the schedules of their cells."""
-    schedule = group.schedule
-    for place in group.prices:
-        if charges.prices[place].model is Model.MATRIX and schedule is not None:
-            rows = _as_array(group.rows, len(charges))
-            own = np.flatnonzero(charges.price_index[rows] == place)
-            schedule[own] += matrix_cells(charges.prices[place], rows[own], charges.dimensions)
+    matrices = [place for place in group.prices if charges.prices[place].model is Model.MATRIX]
+    if not matrices or group.schedule is None:
+        return
+    rows = _as_array(group.rows, len(charges))
+    if len(group.prices) == 1:
+        group.schedule += matrix_cells(charges.prices[matrices[0]], rows, charges.dimensions)
+        return
+    for place in matrices:
+        own = np.flatnonzero(charges.price_index[rows] == place)
+        group.schedule[own] += matrix_cells(charges.prices[place], rows[own], charges.dimensions)
 
 
 def _as_array(rows: Rows, length: int) -> npt.NDArray[np.int64]:
@@ -103,7 +115,7 @@ def _rated(charges: Charges, group: _Group) -> Iterator[Segment]:
     measured = _measured(charges, group).trimmed()
     before = None if charges.consumed_before is None else charges.consumed_before.take(group.rows).trimmed()
     scales = scales_of(group.profile, measured.scale, 0 if before is None else before.scale)
-    plan = compile_plan(group.profile, scales, group.priced)
+    plan = compile_plan(group.profile, scales, tuple(charges.prices[place] for place in group.prices))
     before = None if before is None else before.rescale(scales.quantity)
     inputs = Inputs(
         measured.mantissa,
@@ -133,15 +145,15 @@ def _measured(charges: Charges, group: _Group) -> DecimalColumn:
         raise RatingError(
             "a percentage price with terms per event needs each event's amount: give Charges.events"
         )
-    return event_fees(prices, own_index, rows, charges.events)
+    return sum_event_fees(prices, own_index, rows, charges.events)
 
 
 def _paths(plan: Plan, measured: DecimalColumn, before: DecimalColumn | None) -> list[tuple[Rows, bool]]:
     """(rows, whether they need Python ints) of a group's charges."""
     counter_max = 0 if before is None else before.magnitude_max()
-    largest = plan.narrow_max(counter_max) if counter_max <= NARROW_MAX else -1
-    if measured.magnitude_max() <= largest:
+    if plan.is_narrow(measured.magnitude_max(), counter_max):
         return [(slice(None), False)]
+    largest = plan.narrow_max(counter_max)
     if largest < 0:
         return [(slice(None), True)]
     fits = np.asarray((measured.mantissa <= largest) & (measured.mantissa >= -largest), dtype=np.bool_)

@@ -134,6 +134,8 @@ class _Reader:
     def up_to(self, path: Path, raw: object) -> Unchecked:
         if not isinstance(raw, Mapping):
             return self.decimal(path, raw)
+        if not raw:
+            return None
         return tuple(
             (str(unit), None if bound in _NO_END else self.decimal((*path, str(unit)), bound))
             for unit, bound in raw.items()

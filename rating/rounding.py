@@ -4,6 +4,7 @@ A rounding is a division of an integer numerator by a positive divisor. The same
 and columns of Python ints (dtype object); every intermediate is smaller than the numerator plus the divisor.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -49,6 +50,21 @@ def divide_rounded(numerator: Mantissas, divisor: int | Mantissas, mode: Roundin
     increment = _increments(numerator, floor, remainder, divisor - remainder, mode)
     rounded: Mantissas = floor + increment.astype(np.int64)
     return rounded
+
+
+def divide_rounded_each(
+    numerator: Mantissas,
+    divisor: int | Mantissas,
+    modes: Sequence[RoundingMode],
+    index: npt.NDArray[np.int64],
+) -> Mantissas:
+    """`divide_rounded` with a mode for each row: modes[index[i]]. One pass over its rows for each distinct mode."""
+    quotient = np.zeros(len(numerator), dtype=numerator.dtype)
+    for mode in set(modes):
+        rows = np.flatnonzero(np.array([each is mode for each in modes], dtype=np.bool_)[index])
+        by = divisor if isinstance(divisor, int) else divisor[rows]
+        quotient[rows] = divide_rounded(numerator[rows], by, mode)
+    return quotient
 
 
 def _increments(

@@ -21,6 +21,8 @@ TIERS_MAX = 128
 CELLS_MAX = 20_000
 """Cells of a matrix: a dense table over all combinations is built from them."""
 DIMENSIONS_MAX = 8
+COMBINATIONS_MAX = 1_000_000
+"""Combinations of a matrix's values, priced by a cell or by the default: the size of its table (8 MB)."""
 
 
 class Model(StrEnum):

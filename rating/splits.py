@@ -18,9 +18,9 @@ import numpy as np
 from rating.allocate import allocate
 from rating.checks import minor_unit_digits
 from rating.decimals import DecimalColumn, scaled_int
-from rating.invoice_lines import NONE, Flags, Ids, InvoiceLines, check_ids, expanded
+from rating.invoice_lines import NONE, Ids, InvoiceLines, check_ids, codes_of, expanded
 from rating.problems import Problem
-from rating.rounding import RoundingMode
+from rating.rounding import RoundingMode, divide_rounded_each
 from rating.terms import (
     Parser,
     Values,
@@ -127,9 +127,8 @@ def apply_splits(lines: InvoiceLines, splits: Sequence[Split]) -> SplitResult:
     start = np.cumsum(count) - count
     owner, within = expanded(count[split])
     entry = start[split][owner] + within
-    recipients = {share.recipient_id: None for each in splits for share in each.shares}
-    index = {recipient: place for place, recipient in enumerate(recipients)}
-    recipient = np.array([index[s.recipient_id] for each in splits for s in each.shares], dtype=np.int64)
+    recipients = codes_of(share.recipient_id for each in splits for share in each.shares)
+    recipient = np.array([recipients[s.recipient_id] for each in splits for s in each.shares], dtype=np.int64)
     weights = DecimalColumn.of([share.weight for each in splits for share in each.shares])
     platform = np.zeros(len(lines), dtype=fee.mantissa.dtype)
     platform[divided] = fee.mantissa
@@ -149,24 +148,16 @@ def _fees(amount: DecimalColumn, splits: Sequence[Split], split: Ids) -> Decimal
     fixed = DecimalColumn.of_ints([each.fixed_minor for each in splits]).take(split)
     returned = np.array([each.refund_fixed for each in splits], dtype=np.bool_)[split]
     sign: Ids = np.sign(amount.mantissa).astype(np.int64)
-    due = DecimalColumn(np.where((sign > 0) | returned, fixed.mantissa, 0), 0)
+    due = fixed.where((sign > 0) | returned, DecimalColumn.zeros(len(fixed)))
     size = amount.multiply(DecimalColumn(sign, 0))
     exact = size.multiply(part).add(due)
-    capped = _rounded(exact, splits, split).minimum(size)
-    return capped.multiply(DecimalColumn(sign, 0)).narrowed()
-
-
-def _rounded(exact: DecimalColumn, splits: Sequence[Split], split: Ids) -> DecimalColumn:
-    """Whole units, each row by its split's mode. A loop over distinct modes."""
-    whole = np.zeros(len(exact), dtype=exact.mantissa.dtype)
-    for mode in {each.rounding for each in splits}:
-        rows: Flags = np.array([each.rounding is mode for each in splits])[split]
-        whole[rows] = exact.take(rows).round(0, mode).mantissa
-    return DecimalColumn(whole, 0)
+    modes = [each.rounding for each in splits]
+    fee = DecimalColumn(divide_rounded_each(exact.mantissa, 10**exact.scale, modes, split), 0)
+    return fee.minimum(size).multiply(DecimalColumn(sign, 0)).narrowed()
 
 
 def _check_currencies(lines: InvoiceLines, splits: Sequence[Split], divided: Ids, split: Ids) -> None:
-    codes = {code: index for index, code in enumerate(lines.currencies)}
+    codes = codes_of(lines.currencies)
     fixed = np.array([each.fixed_minor > 0 for each in splits], dtype=np.bool_)[split]
     own = np.array([codes.get(each.currency or "", NONE) for each in splits], dtype=np.int64)[split]
     foreign = fixed & (own != lines.currency[divided])

@@ -1,8 +1,8 @@
 """The stages of a line, in their order, for one chunk of charges at a time.
 
 Order: unit conversion, allowance, price, percent discount, amount discount, maximum, minimum, rounding.
-A chunk's columns stay in the processor's cache from the first stage to the last; what each amount stage leaves is
-written to its own column of the output, so that a line can show how it came about.
+A chunk's columns stay in the processor's cache from the first stage to the last; only what is asked for is written
+out. What each stage left can be asked for, so that a line can show how it came about.
 """
 
 from collections.abc import Mapping
@@ -56,19 +56,27 @@ class Inputs:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What the stages leave for m charges: the billable quantity, the amount after each stage, the rounded one."""
+    """What the stages leave for m charges: the billable quantity, the exact amount, the rounded one.
+
+    `stages` has the exact amounts after each stage if they were to be recorded, else only after the last.
+    """
 
     billable: DecimalColumn
     stages: Mapping[str, DecimalColumn]
+    exact: DecimalColumn
     amount: DecimalColumn
 
 
-def run_stages(plan: Plan, tables: Tables, inputs: Inputs) -> Outcome:
-    """Rates m charges of one plan, chunk by chunk; the tables' dtype says on which path."""
+def run_stages(plan: Plan, tables: Tables, inputs: Inputs, *, record: bool = False) -> Outcome:
+    """Rates m charges of one plan, chunk by chunk; the tables' dtype says on which path.
+
+    The plan's bound proves every column. `record` keeps every stage's amounts; nothing is lost without it, the
+    same call with it shows them again.
+    """
     wide = inputs.measured.dtype == np.object_
     length, dtype, step = len(inputs.measured), inputs.measured.dtype, CHUNK_WIDE if wide else CHUNK_NARROW
     names = stage_names(plan.profile)
-    columns = {name: np.empty(length, dtype) for name in names}
+    columns = {name: np.empty(length, dtype) for name in (names if record else names[-1:])}
     amount = np.empty(length, dtype)
     billable = np.empty(length, dtype) if _changes_quantity(plan, inputs.measured) else None
     for start in range(0, length, step):
@@ -78,19 +86,22 @@ def run_stages(plan: Plan, tables: Tables, inputs: Inputs) -> Outcome:
         if billable is not None:
             billable[rows] = quantity
         value = priced(plan, tables, chunk, quantity)
-        columns["price"][rows] = value
-        for name in names[1:]:
-            value = _STAGES[name](value, tables, chunk)
-            columns[name][rows] = value
+        for name in names:
+            value = _STAGES[name](value, tables, chunk) if name != "price" else value
+            if name in columns:
+                columns[name][rows] = value
         amount[rows] = settle(plan, value, signed=chunk.before is not None)
     scales = plan.scales
     stages = {
-        name: DecimalColumn(column, scales.price if name == "price" else scales.amount)
+        name: DecimalColumn.proven(column, scales.price if name == "price" else scales.amount)
         for name, column in columns.items()
     }
     counted = inputs.measured if billable is None else billable
     return Outcome(
-        DecimalColumn(counted, scales.quantity), stages, DecimalColumn(amount, plan.profile.digits)
+        billable=DecimalColumn.proven(counted, scales.quantity),
+        stages=stages,
+        exact=stages[names[-1]],
+        amount=DecimalColumn.proven(amount, plan.profile.digits),
     )
 
 

@@ -1,6 +1,8 @@
 """The integer tables of schedules that are rated in one pass, and how kernels pick from them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -32,16 +34,22 @@ class Tables:
     maximum: Mantissas
     minimum: Mantissas
 
-    def largest(self, name: str) -> int:
-        """The largest magnitude in one table."""
-        return max((abs(int(value)) for value in getattr(self, name).flat), default=0)
+    @cached_property
+    def largest(self) -> Mapping[str, int]:
+        """The largest magnitude in each table."""
+        columns = {field.name: getattr(self, field.name).ravel() for field in fields(self)}
+        return {name: int(np.abs(column).max()) if len(column) else 0 for name, column in columns.items()}
 
     def narrowed(self) -> "Tables | None":
-        """The tables in int64; None if an entry doesn't fit."""
-        names = [field.name for field in fields(self)]
-        if any(self.largest(name) > NARROW_MAX for name in names):
+        """The tables in int64; None if an entry doesn't fit.
+
+        A maximum past int64 caps nothing that int64 holds, so the largest int64 stands in for it.
+        """
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        columns["maximum"] = np.minimum(self.maximum, NARROW_MAX)
+        if any(self.largest[name] > NARROW_MAX for name in columns if name != "maximum"):
             return None
-        return Tables(**{name: getattr(self, name).astype(np.int64) for name in names})
+        return Tables(**{name: column.astype(np.int64) for name, column in columns.items()})
 
 
 def pick(

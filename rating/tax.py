@@ -19,8 +19,8 @@ import numpy as np
 
 from rating.allocate import round_to_total
 from rating.decimals import DecimalColumn
-from rating.invoice_lines import NONE, Flags, Ids, InvoiceLines, check_ids, expanded
-from rating.rounding import Mantissas, RoundingMode, divide_rounded
+from rating.invoice_lines import NONE, Flags, Ids, InvoiceLines, check_ids, codes_of, expanded
+from rating.rounding import RoundingMode, divide_rounded
 from rating.tax_rates import InclusiveReverseCharge, TaxProfile, TaxRate, TaxRounding, TaxScope
 
 
@@ -78,7 +78,7 @@ class _Table:
     @classmethod
     def of(cls, profiles: Sequence[TaxProfile]) -> "_Table":
         keys = [(rate, profile.reverse_charge) for profile in profiles for rate in profile.rates]
-        distinct = {key: index for index, key in enumerate(dict.fromkeys(keys))}
+        distinct = codes_of(keys)
         factors = [factor for profile in profiles for factor in profile.factors()]
         count = np.array([len(profile.rates) for profile in profiles], dtype=np.int64)
         return cls(
@@ -163,9 +163,10 @@ def _result(
     line, entry = rows
     keeps = [each.inclusive_reverse_charge is InclusiveReverseCharge.KEEP for each in profiles] or [True]
     kept = reverse_charge & np.array(keeps, dtype=np.bool_)[np.maximum(lines.tax_profile, 0)]
-    contained = _masked(nominal, table.inclusive[entry] & ~kept[line])
+    none = DecimalColumn.zeros(len(nominal))
+    contained = nominal.where(table.inclusive[entry] & ~kept[line], none)
     net = lines.amount_minor.subtract(contained.sum_by_group(line, len(lines))).narrowed()
-    amount = _masked(nominal, ~reverse_charge[line])
+    amount = nominal.where(~reverse_charge[line], none)
     tax = amount.sum_by_group(line, len(lines))
     taxable = net.take(line).add(_taxes_before(amount, line, table.compound[entry]))
     return TaxResult(
@@ -184,20 +185,16 @@ def _result(
 
 def _taxes_before(amount: DecimalColumn, line: Ids, compound: Flags) -> DecimalColumn:
     """For a compound tax the taxes before it on its line; 0 for others."""
+    none = DecimalColumn.zeros(len(amount))
     if not compound.any():
-        return DecimalColumn.zeros(len(amount))
-    before = DecimalColumn.zeros(len(amount))
-    earlier = amount
+        return none
+    same_line = np.concatenate([[False], line[1:] == line[:-1]])
+    back_one = np.maximum(np.arange(len(line)) - 1, 0)
+    before, earlier = none, amount
     for _ in range(int(np.bincount(line).max()) - 1):
-        same = np.r_[False, line[1:] == line[:-1]]
-        shifted: Mantissas = np.r_[earlier.mantissa[:1], earlier.mantissa[:-1]]
-        earlier = _masked(DecimalColumn(shifted, 0), same)
+        earlier = earlier.take(back_one).where(same_line, none)
         before = before.add(earlier)
-    return _masked(before, compound)
-
-
-def _masked(column: DecimalColumn, kept: Flags) -> DecimalColumn:
-    return DecimalColumn(np.where(kept, column.mantissa, 0), column.scale)
+    return before.where(compound, none)
 
 
 def tax_totals(lines: InvoiceLines, taxes: TaxResult) -> TaxTotals:

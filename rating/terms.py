@@ -34,10 +34,13 @@ def read_terms(
 ) -> Terms:
     """Terms of the class `make` from untrusted fields: texts, ints and bools as YAML and JSON give them.
 
+    A field given as None counts as left out.
+
     Raises:
         PriceError: with every problem: unknown, missing, unreadable and impossible fields.
     """
     problems = [Problem((name,), "is not a field here") for name in given if name not in parsers]
+    given = {name: value for name, value in given.items() if value is not None}
     values: dict[str, Any] = {}
     for field in fields(make):  # type: ignore[arg-type]  # the classes of terms are dataclasses
         if field.name in given:
@@ -83,6 +86,8 @@ def parse_texts(value: object) -> tuple[str, ...] | None:
 def parse_decimal(value: object) -> Decimal:
     if isinstance(value, float):
         raise TypeError(f"must be a decimal written as text, is the float {value!r}")
+    if isinstance(value, str) and not (value.isascii() and "_" not in value):
+        raise ValueError(f"must be a decimal, is {value!r}")
     return exact_decimal(value)  # type: ignore[arg-type]  # it raises for any other type
 
 

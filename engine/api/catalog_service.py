@@ -1,10 +1,14 @@
 """CatalogService: documents in, differences out."""
 
+import re
 from collections.abc import Callable
+from itertools import islice
 
+from engine.api.messages import ANSWER_BYTES_MAX
 from engine.api.rpc import Call
 from engine.catalog.definition import definition
 from engine.catalog.store import Applied, CatalogStore
+from engine.errors import FieldMistake, InvalidRequestError
 from engine.times import us_datetime
 from meterline.v1.catalog_pb2 import (
     ApplyCatalogRequest,
@@ -34,20 +38,38 @@ class CatalogService:
         )
         return _applied_message(applied)
 
-    def get_catalog(self, _request: GetCatalogRequest, call: Call) -> GetCatalogResponse:
-        catalog = self._catalog.snapshot(call.tenant)
-        return GetCatalogResponse(
-            revision=catalog.revision,
-            resources=[
-                Resource(
-                    kind=each.resource.kind,
-                    id=each.resource.id,
-                    version=each.version,
-                    definition=definition(each.resource),
-                )
-                for each in catalog.all()
-            ],
+    def get_catalog(self, request: GetCatalogRequest, call: Call) -> GetCatalogResponse:
+        revision, first = _read_token(request.page_token)
+        catalog = self._catalog.snapshot(call.tenant, revision)
+        response = GetCatalogResponse(revision=catalog.revision)
+        size_bytes = 0
+        for index, each in enumerate(islice(catalog.all(), first, None), start=first):
+            resource = Resource(
+                kind=each.resource.kind,
+                id=each.resource.id,
+                version=each.version,
+                definition=definition(each.resource),
+            )
+            size_bytes += resource.ByteSize()
+            if response.resources and size_bytes > ANSWER_BYTES_MAX:
+                response.next_page_token = f"{catalog.revision}-{index}"
+                break
+            response.resources.append(resource)
+        return response
+
+
+def _read_token(token: str) -> tuple[int | None, int]:
+    """The revision that the pages share, and the first resource of this one."""
+    if not token:
+        return None, 0
+    found = re.fullmatch(r"([0-9]{1,18})-([0-9]{1,18})", token, re.ASCII)
+    if found is None:
+        raise InvalidRequestError(
+            FieldMistake(
+                "page_token", "is not one that this engine gave out: start the listing anew without it"
+            )
         )
+    return int(found[1]), int(found[2])
 
 
 def _applied_message(applied: Applied) -> ApplyCatalogResponse:

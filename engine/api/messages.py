@@ -1,11 +1,15 @@
 """Line items and spend as messages of the wire contract."""
 
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from engine.billing.line_item import LineItem
 from engine.spend.spend import Spend
 from engine.times import datetime_us, to_timestamp
 from meterline.v1 import billing_pb2, spend_pb2
+
+# Well below the 4 MiB that a gRPC client takes unless it is told otherwise.
+ANSWER_BYTES_MAX = 3 * 1024 * 1024
 
 
 def decimal_text(value: Decimal | None) -> str:
@@ -66,6 +70,19 @@ def line_item_message(item: LineItem) -> billing_pb2.LineItem:
     )
 
 
+def fitting_line_items(items: Iterable[LineItem]) -> list[billing_pb2.LineItem]:
+    """The first lines whose messages fit in one answer, and at least one."""
+    messages: list[billing_pb2.LineItem] = []
+    size_bytes = 0
+    for item in items:
+        message = line_item_message(item)
+        size_bytes += message.ByteSize()
+        if messages and size_bytes > ANSWER_BYTES_MAX:
+            break
+        messages.append(message)
+    return messages
+
+
 def spend_message(spend: Spend) -> spend_pb2.Spend:
     return spend_pb2.Spend(
         customer_id=spend.customer_id or "",
@@ -74,3 +91,10 @@ def spend_message(spend: Spend) -> spend_pb2.Spend:
         line_item_count=spend.line_item_count,
         event_count=spend.event_count,
     )
+
+
+def unrateable_messages(unrateable: Mapping[str, str]) -> list[billing_pb2.UnrateableCustomer]:
+    return [
+        billing_pb2.UnrateableCustomer(customer_id=customer_id, message=message)
+        for customer_id, message in sorted(unrateable.items())
+    ]

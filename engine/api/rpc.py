@@ -17,12 +17,14 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
 
-from engine.api.status import RpcStatus, internal_status, status_of
+from engine.api.status import DETAILS_BYTES_KEY, RpcStatus, internal_status, status_of
 from engine.errors import FieldMistake, InvalidRequestError, MeterlineError
 from engine.metrics import METRICS
 
 _log = structlog.get_logger(__name__)
 DEFAULT_TENANT = "default"
+# gRPC's own default for a message, so that every client library can send it and no proxy stands in the way.
+REQUEST_BYTES_MAX = 4 * 1024 * 1024
 RpcHandler: TypeAlias = "grpc.RpcMethodHandler[bytes, bytes]"
 
 Request = TypeVar("Request")
@@ -67,9 +69,9 @@ def unary(
         started = time.perf_counter()
         code = grpc.StatusCode.OK
         try:
-            return serve(parse(data), _call_of(context)).SerializeToString()
+            return _bytes(serve(parse(_checked(data)), _call_of(context)))
         except Exception as error:  # noqa: BLE001 - the rim: every error becomes a status
-            status = _status(method, error)
+            status = _status(method, error, context)
             code = status.code
             context.abort_with_status(status)
         finally:
@@ -89,10 +91,11 @@ def stream(
         started = time.perf_counter()
         code = grpc.StatusCode.OK
         try:
-            for response in serve(map(parse, data), _call_of(context)):
-                yield response.SerializeToString()
+            requests = (parse(_checked(item)) for item in data)
+            for response in serve(requests, _call_of(context)):
+                yield _bytes(response)
         except Exception as error:  # noqa: BLE001 - the rim: every error becomes a status
-            status = _status(method, error)
+            status = _status(method, error, context)
             code = status.code
             context.abort_with_status(status)
         finally:
@@ -101,13 +104,27 @@ def stream(
     return grpc.stream_stream_rpc_method_handler(handle)
 
 
+def _bytes(response: Message) -> bytes:
+    # Maps in the order of their keys: the same answer is the same bytes, in every process.
+    return response.SerializeToString(deterministic=True)
+
+
+def _checked(data: bytes) -> bytes:
+    if len(data) > REQUEST_BYTES_MAX:
+        raise InvalidRequestError(
+            FieldMistake("request", f"has {len(data)} bytes: send at most {REQUEST_BYTES_MAX} in one")
+        )
+    return data
+
+
 def _call_of(_context: grpc.ServicerContext) -> Call:
     return Call(tenant=DEFAULT_TENANT)
 
 
-def _status(method: str, error: Exception) -> RpcStatus:
+def _status(method: str, error: Exception, context: grpc.ServicerContext) -> RpcStatus:
     if isinstance(error, MeterlineError):
-        status = status_of(error)
+        metadata = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
+        status = status_of(error, metadata.get(DETAILS_BYTES_KEY))
         _log.info("refused", method=method, code=status.code.name, error=str(error))
         return status
     _log.error("rpc failed", method=method, exc_info=error)

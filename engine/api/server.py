@@ -1,5 +1,6 @@
 """The gRPC server: which method is served by what, health and reflection beside it."""
 
+import errno
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from grpc_reflection.v1alpha import reflection
 
 from engine.api.billing_service import BillingService
 from engine.api.catalog_service import CatalogService
-from engine.api.rpc import RpcHandler, message, raw, stream, unary
+from engine.api.rpc import REQUEST_BYTES_MAX, RpcHandler, message, raw, stream, unary
 from engine.api.spend_service import SpendService
 from engine.api.usage_service import UsageService
 from engine.errors import StartupError
@@ -19,8 +20,8 @@ from meterline.v1 import billing_pb2, catalog_pb2, spend_pb2
 # A waiting request holds a thread until its insert is durable: enough threads to fill the next insert while
 # one runs. A stream holds one for as long as it is open.
 _THREADS = 64
-# Calls beyond this are refused with RESOURCE_EXHAUSTED: with 4 MiB a request, a GiB is held at most.
-_CALLS_MAX = 256
+# Calls beyond this are refused with RESOURCE_EXHAUSTED: with 16 MiB a message, 2 GiB are held at most.
+_CALLS_MAX = 128
 _PORT_MAX = 65_535
 
 
@@ -37,7 +38,7 @@ class Services:
 class Server:
     """Listens on one address."""
 
-    def __init__(self, services: Services, address: str, request_bytes_max: int) -> None:
+    def __init__(self, services: Services, address: str) -> None:
         """Takes the port without serving yet.
 
         Raises:
@@ -47,9 +48,12 @@ class Server:
             ThreadPoolExecutor(_THREADS, thread_name_prefix="meterline-rpc"),
             maximum_concurrent_rpcs=_CALLS_MAX,
             options=[
-                ("grpc.max_receive_message_length", request_bytes_max),
+                # Above the limit of a request, so that a request over it gets a clear answer from us.
+                ("grpc.max_receive_message_length", 4 * REQUEST_BYTES_MAX),
                 # Without this a second engine would take the same port and half of the events.
                 ("grpc.so_reuseport", 0),
+                # A call holds a thread from its first byte on: no single connection may hold them all.
+                ("grpc.max_concurrent_streams", _THREADS * 3 // 4),
                 # A peer that vanished without a word gives its thread back after these.
                 ("grpc.keepalive_time_ms", 60_000),
                 ("grpc.keepalive_timeout_ms", 20_000),
@@ -76,56 +80,62 @@ class Server:
         self._grpc.stop(grace_s).wait()
 
     def _bind(self, address: str) -> int:
-        _check_free(address)
+        check_address(address)
         try:
             return self._grpc.add_insecure_port(address)
         except RuntimeError as error:
-            raise _cannot_listen(address, str(error)) from error
+            raise _cannot_listen(address, error) from error
 
 
-def _check_free(address: str) -> None:
-    """Tries the address with a socket first: gRPC itself would write its own words to standard error."""
+def check_address(address: str) -> None:
+    """Whether HOST:PORT can be listened on, tried with a socket of its own.
+
+    gRPC itself would write its own words to standard error.
+
+    Raises:
+        StartupError: it is no HOST:PORT, not of this machine, or taken.
+    """
     host, _, port = address.rpartition(":")
+    # getaddrinfo would take 99999 and wrap it.
+    if not host or not port.isdecimal() or int(port) > _PORT_MAX:
+        raise StartupError(f"{address}: is no address: write HOST:PORT, such as 127.0.0.1:7070")
     try:
-        # getaddrinfo would take 99999 and wrap it.
-        if not 0 <= int(port) <= _PORT_MAX:
-            raise _cannot_listen(address, f"{port} is no port")
-        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
-        family, *_, where = found[0]
+        family, *_, where = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
         with socket.create_server((str(where[0]), int(where[1])), family=family):
             pass
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no HOST:PORT"
-        raise _cannot_listen(address, reason or str(error)) from error
+    except OSError as error:
+        raise _cannot_listen(address, error) from error
 
 
-def _cannot_listen(address: str, reason: str) -> StartupError:
+def _cannot_listen(address: str, error: Exception) -> StartupError:
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return StartupError(f"{address}: the port is taken: stop what has it, or name another with --listen")
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
     return StartupError(
-        f"{address}: can't listen there: {reason}: stop what has the port, or name another address with --listen"
+        f"{address}: can't listen there: {reason}: name an address of this machine with --listen"
     )
 
 
 def _handlers(services: Services) -> dict[str, dict[str, RpcHandler]]:
+    usage, catalog, spend, billing = services.usage, services.catalog, services.spend, services.billing
     return {
         "meterline.v1.UsageService": {
-            "RecordUsage": unary("RecordUsage", raw, services.usage.record_usage),
-            "StreamUsage": stream("StreamUsage", raw, services.usage.stream_usage),
+            "RecordUsage": unary("RecordUsage", raw, usage.record_usage),
+            "StreamUsage": stream("StreamUsage", raw, usage.stream_usage),
         },
         "meterline.v1.CatalogService": {
             "ApplyCatalog": unary(
-                "ApplyCatalog", message(catalog_pb2.ApplyCatalogRequest), services.catalog.apply_catalog
+                "ApplyCatalog", message(catalog_pb2.ApplyCatalogRequest), catalog.apply_catalog
             ),
-            "GetCatalog": unary(
-                "GetCatalog", message(catalog_pb2.GetCatalogRequest), services.catalog.get_catalog
-            ),
+            "GetCatalog": unary("GetCatalog", message(catalog_pb2.GetCatalogRequest), catalog.get_catalog),
         },
         "meterline.v1.SpendService": {
-            "GetSpend": unary("GetSpend", message(spend_pb2.GetSpendRequest), services.spend.get_spend),
-            "ListSpend": unary("ListSpend", message(spend_pb2.ListSpendRequest), services.spend.list_spend),
+            "GetSpend": unary("GetSpend", message(spend_pb2.GetSpendRequest), spend.get_spend),
+            "ListSpend": unary("ListSpend", message(spend_pb2.ListSpendRequest), spend.list_spend),
         },
         "meterline.v1.BillingService": {
             "ListLineItems": unary(
-                "ListLineItems", message(billing_pb2.ListLineItemsRequest), services.billing.list_line_items
+                "ListLineItems", message(billing_pb2.ListLineItemsRequest), billing.list_line_items
             ),
         },
     }

@@ -24,10 +24,14 @@ _DOMAIN = "meterline"
 # gRPC's own hint for retries; clients without google.rpc types read this one.
 _PUSHBACK = "grpc-retry-pushback-ms"
 
-# Both travel in trailing metadata, of which a gRPC client takes 8 KiB unless it is told otherwise, and binary
-# details grow by a third on the way.
-_VIOLATIONS_BYTES_MAX = 4_000
-_LINE_CHARS_MAX = 500
+# A status travels in trailing metadata, of which a gRPC client takes 8 KiB unless it is told otherwise: its line
+# percent-encoded (3 bytes for one that is not ASCII), and line and details once more in base64 (4 bytes for 3).
+# 900 x 3 + (900 + 2,500) x 4 / 3 is 7,234.
+_VIOLATIONS_BYTES_MAX = 2_500
+_LINE_BYTES_MAX = 900
+# A client that takes more metadata may say so, up to this, and gets that many bytes of mistakes.
+DETAILS_BYTES_KEY = "meterline-details-bytes-max"
+_DETAILS_BYTES_CEILING = 128 * 1024
 
 # The first class that fits decides: derived classes before their bases.
 _CODES: tuple[tuple[type[MeterlineError], int, str], ...] = (
@@ -51,19 +55,19 @@ class RpcStatus(grpc.Status):
     trailing_metadata: tuple[tuple[str, str | bytes], ...]
 
 
-def status_of(error: MeterlineError) -> RpcStatus:
-    """The status that a caller sees for this error."""
+def status_of(error: MeterlineError, details_bytes: str | None = None) -> RpcStatus:
+    """The status that a caller sees for this error; `details_bytes` is what the caller sent under the key."""
     code, reason = next((code, reason) for kind, code, reason in _CODES if isinstance(error, kind))
     details: list[Message] = [error_details_pb2.ErrorInfo(reason=reason, domain=_DOMAIN)]
     metadata: list[tuple[str, str | bytes]] = []
     if isinstance(error, InvalidRequestError):
-        details.append(_bad_request(error))
+        details.append(_bad_request(error, _details_bytes_max(details_bytes)))
     if isinstance(error, RetryLaterError):
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromMilliseconds(error.retry_after_ms)
         details.append(retry)
         metadata.append((_PUSHBACK, str(error.retry_after_ms)))
-    return _pack(code, _one_line(error), details, metadata)
+    return _pack(code, _cut(str(error), _LINE_BYTES_MAX), details, metadata)
 
 
 def internal_status() -> RpcStatus:
@@ -72,21 +76,31 @@ def internal_status() -> RpcStatus:
     return _pack(code_pb2.INTERNAL, "an error inside the engine: its log tells more", [info], [])
 
 
-def _bad_request(error: InvalidRequestError) -> error_details_pb2.BadRequest:
+def _details_bytes_max(asked: str | None) -> int:
+    if asked is None or not asked.isdecimal() or len(asked) > len(str(_DETAILS_BYTES_CEILING)):
+        return _VIOLATIONS_BYTES_MAX
+    return max(_VIOLATIONS_BYTES_MAX, min(int(asked), _DETAILS_BYTES_CEILING))
+
+
+def _bad_request(error: InvalidRequestError, bytes_max: int) -> error_details_pb2.BadRequest:
     """The mistakes in their order, as many as fit; then how many are left out."""
     request = error_details_pb2.BadRequest()
     for index, mistake in enumerate(error.mistakes):
-        violation = request.field_violations.add(field=mistake.field, description=mistake.message)
-        if request.ByteSize() > _VIOLATIONS_BYTES_MAX and index > 0:
+        violation = request.field_violations.add(
+            field=_cut(mistake.field, bytes_max // 3), description=_cut(mistake.message, bytes_max // 3)
+        )
+        if request.ByteSize() > bytes_max:
             left = len(error.mistakes) - index
             violation.field, violation.description = "…", f"and {left} more: mend these first"
             break
     return request
 
 
-def _one_line(error: MeterlineError) -> str:
-    text = str(error)
-    return text if len(text) <= _LINE_CHARS_MAX else f"{text[:_LINE_CHARS_MAX]}…"
+def _cut(text: str, bytes_max: int) -> str:
+    encoded = text.encode()
+    if len(encoded) <= bytes_max:
+        return text
+    return encoded[: bytes_max - len("…".encode())].decode(errors="ignore") + "…"
 
 
 def _pack(

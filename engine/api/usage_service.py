@@ -12,7 +12,7 @@ import grpc
 import numpy as np
 
 from engine.api.rpc import Call
-from engine.errors import MeterlineError, StoreUnavailableError, TooManyStreamsError
+from engine.errors import StoreUnavailableError, TooManyStreamsError
 from engine.metrics import METRICS
 from engine.times import to_timestamp
 from engine.usage.committer import Recorded
@@ -33,6 +33,8 @@ _STREAM_RETRY_AFTER_MS = 1_000
 # Requests of one stream that may wait for their acknowledgement: enough to keep inserts busy while bounding
 # what one connection can hold in memory.
 _STREAM_WINDOW = 8
+# A batch of bad events must not make an answer that the client refuses: 4 MiB by default.
+_MESSAGES_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,11 @@ class UsageService:
                     if closed.is_set():
                         return
                     _put(window, self._intake.submit(call.tenant, RequestKind.STREAM, request), closed)
-            except (MeterlineError, grpc.RpcError) as error:
-                end = error if isinstance(error, MeterlineError) else None
+            except grpc.RpcError:
+                # The client has gone; there is nobody to tell.
+                end = None
+            except Exception as error:  # noqa: BLE001 - raised again by the thread that answers
+                end = error
             _put(window, end, closed)
 
         reader = threading.Thread(target=read, name="meterline-stream-reader", daemon=True)
@@ -130,9 +135,9 @@ def _answer(recorded: Recorded) -> _Verdicts:
             field=problem.field,
             reason=cast("usage_pb2.ProblemReason", problem.reason),
             retryable=problem.retryable,
-            message=problem.message,
+            message=problem.message if number < _MESSAGES_MAX else "",
         )
-        for index, problem in recorded.problems
+        for number, (index, problem) in enumerate(recorded.problems)
     ]
     counts = np.bincount(recorded.verdicts, minlength=len(Verdict) + 1)
     for verdict in Verdict:

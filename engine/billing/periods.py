@@ -3,7 +3,8 @@
 Rules:
 1. A month period starts at the subscription's start plus n months, always counted from the start and never
    from the period before: an anchor of 31 January gives 28 February and then 31 March.
-2. Periods meet without gap or overlap; the last one ends where the subscription ends.
+2. Periods meet without gap or overlap. The last one ends where the subscription ends, and is still the answer
+   until the month would have ended: a job that asks at the end of the month misses no customer who left.
 3. All of it in UTC.
 """
 
@@ -21,14 +22,19 @@ class Period:
 
 
 def month_period(anchor: datetime, ends: datetime | None, at: datetime) -> Period | None:
-    """The period that contains `at`; None before the subscription's start and from its end on."""
-    if at < anchor or (ends is not None and at >= ends):
+    """The period that contains `at`, cut at the subscription's end.
+
+    None before the subscription's start, and from the natural end of its last month on.
+    """
+    if at < anchor:
         return None
     n = (at.year - anchor.year) * 12 + at.month - anchor.month
     if add_months(anchor, n) > at:
         n -= 1
-    end = add_months(anchor, n + 1)
-    return Period(add_months(anchor, n), end if ends is None else min(end, ends))
+    start, end = add_months(anchor, n), add_months(anchor, n + 1)
+    if ends is not None and ends <= start:
+        return None
+    return Period(start, end if ends is None else min(end, ends))
 
 
 def add_months(anchor: datetime, months: int) -> datetime:

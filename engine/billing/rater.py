@@ -6,28 +6,25 @@ Rules:
 1. The watermark is taken before anything is read, the usage is read as it stood at the watermark, and the
    catalog at one revision: the same watermark and revision give the same lines.
 2. Usage is read once for each meter and period, for all customers together.
-3. A metered price without usage gives one line at quantity zero: a first tier's flat amount is due then too.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-
-import numpy as np
 
 from engine.billing.charges import charges_at
 from engine.billing.line_item import Charge, LineItem
+from engine.billing.meter_usage import read_usage, usage_request
 from engine.billing.periods import Period
+from engine.billing.rate_charges import Rated, Usage, UsageKey, rate_charges
 from engine.catalog.resources import Meter
 from engine.catalog.snapshot import Catalog
 from engine.catalog.store import CatalogStore
 from engine.errors import FieldMistake, InvalidRequestError, NotFoundError, UnrateableError
 from engine.metrics import METRICS
-from engine.times import datetime_us, us_datetime
-from engine.usage.queries import UsageRequest, usage_query
+from engine.times import us_datetime
+from engine.usage.queries import usage_query
 from engine.usage.store import UsageStore
 from ingest import IngestClock
-from rating import Charges, DecimalColumn, Dimension, RatingError, rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +36,8 @@ class Snapshot:
     as_of_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """A meter's quantity for one customer, period and group of dimensions."""
-
-    dimensions: tuple[tuple[str, str], ...]
-    quantity: Decimal
-    event_count: int
-    event_digest: str
-    unreadable_event_count: int
-
-
-_NO_USAGE = Usage((), Decimal(0), 0, "0" * 32, 0)
-UsageKey = tuple[str, Period, str]
+# Groups of dimensions that one read may make: far past any invoice, well within memory.
+_GROUPS_MAX = 200_000
 
 
 class Rater:
@@ -86,14 +72,26 @@ class Rater:
             watermark_us if as_of_us is None else as_of_us,
         )
 
-    def rate(self, tenant: str, snapshot: Snapshot, customer_ids: Sequence[str] | None) -> list[LineItem]:
+    def rate_one(self, tenant: str, snapshot: Snapshot, customer_id: str) -> list[LineItem]:
+        """The line items of one customer.
+
+        Raises:
+            NotFoundError: the catalog doesn't have the customer.
+            UnrateableError: a price can't rate the customer's usage.
+        """
+        rated = self.rate(tenant, snapshot, [customer_id])
+        if reason := rated.unrateable.get(customer_id):
+            raise UnrateableError(reason)
+        return rated.line_items
+
+    def rate(self, tenant: str, snapshot: Snapshot, customer_ids: Sequence[str] | None) -> Rated:
         """The line items of these customers (None: of all) for the billing periods that contain `at`.
 
         By customer, subscription, the plan's order of prices, and dimensions.
 
         Raises:
             NotFoundError: a customer that the catalog doesn't have.
-            UnrateableError: a price can't rate its usage.
+            UnrateableError: a meter makes more groups than one answer holds.
         """
         customers = snapshot.catalog.customers
         for customer_id in customer_ids or ():
@@ -103,7 +101,7 @@ class Rater:
         with METRICS.rate_duration_seconds.time():
             charges = list(charges_at(snapshot.catalog, chosen, us_datetime(snapshot.at_us)))
             usage = self._usage_of(tenant, charges, snapshot.as_of_us)
-            return _line_items(charges, usage)
+            return rate_charges(charges, usage)
 
     def _usage_of(self, tenant: str, charges: Iterable[Charge], as_of_us: int) -> dict[UsageKey, list[Usage]]:
         wanted: dict[tuple[str, Period], tuple[Meter, set[str]]] = {}
@@ -114,84 +112,14 @@ class Rater:
                 customers.add(charge.subscription.customer)
         found: dict[UsageKey, list[Usage]] = {}
         for (meter_id, period), (meter, customers) in wanted.items():
-            request = UsageRequest(
-                tenant=tenant,
-                event_type=meter.event_type,
-                aggregation=meter.aggregation,
-                value_property=meter.value,
-                filters=meter.filters,
-                group_by=meter.group_by,
-                customer_ids=sorted(customers),
-                period_start_us=datetime_us(period.start),
-                period_end_us=datetime_us(period.end),
-                as_of_us=as_of_us,
-            )
-            for row in self._usage.query(usage_query(request)):
-                key = (meter_id, period, str(row[0]))
-                found.setdefault(key, []).append(_usage(meter, row))
+            request = usage_request(tenant, meter, customers, period, as_of_us)
+            rows = self._usage.query(usage_query(request, _GROUPS_MAX + 1))
+            if len(rows) > _GROUPS_MAX:
+                raise UnrateableError(
+                    f"meter {meter_id}: its group_by properties make more than {_GROUPS_MAX} lines: "
+                    "ask for fewer customers, or group by properties with fewer values"
+                )
+            for row in rows:
+                customer, usage = read_usage(meter, row)
+                found.setdefault((meter_id, period, customer), []).append(usage)
         return found
-
-
-def _usage(meter: Meter, row: Sequence[object]) -> Usage:
-    dimensions = tuple(
-        (name, str(value))
-        for name, value in zip(meter.group_by, row[1 : 1 + len(meter.group_by)], strict=True)
-        if value is not None
-    )
-    quantity, event_count, event_digest, unreadable = row[1 + len(meter.group_by) :]
-    return Usage(
-        dimensions,
-        # NULL: no event had a readable value. Decimal and int only, never a float.
-        Decimal(0) if quantity is None else _exact(quantity),
-        int(str(event_count)),
-        str(event_digest),
-        int(str(unreadable)),
-    )
-
-
-def _exact(quantity: object) -> Decimal:
-    if isinstance(quantity, Decimal):
-        return quantity
-    if isinstance(quantity, int):
-        return Decimal(quantity)
-    raise TypeError(f"the usage store returned a quantity of type {type(quantity).__name__}")
-
-
-def _line_items(charges: Sequence[Charge], usage: dict[UsageKey, list[Usage]]) -> list[LineItem]:
-    rows: list[tuple[Charge, Usage]] = []
-    for charge in charges:
-        found = [_NO_USAGE]
-        if charge.meter is not None:
-            found = usage.get((charge.meter.resource.id, charge.period, charge.subscription.customer), found)
-        rows.extend((charge, each) for each in found)
-    if not rows:
-        return []
-    prices = {charge.price.price: None for charge, _ in rows}
-    index = {price: i for i, price in enumerate(prices)}
-    try:
-        lines = rate(
-            Charges(
-                prices=tuple(prices),
-                price_index=np.array([index[charge.price.price] for charge, _ in rows], dtype=np.int64),
-                quantity=DecimalColumn.of([each.quantity for _, each in rows]),
-                dimensions=_dimensions([dict(each.dimensions) for _, each in rows]),
-            )
-        )
-    except RatingError as error:
-        raise UnrateableError(str(error)) from error
-    return [
-        LineItem(
-            charge,
-            dict(each.dimensions),
-            lines.line(i),
-            each.event_count,
-            each.event_digest,
-            each.unreadable_event_count,
-        )
-        for i, (charge, each) in enumerate(rows)
-    ]
-
-
-def _dimensions(rows: Sequence[Mapping[str, str]]) -> dict[str, Dimension]:
-    names = {name for row in rows for name in row}
-    return {name: Dimension.of([row.get(name) for row in rows]) for name in sorted(names)}

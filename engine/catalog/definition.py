@@ -7,8 +7,10 @@ equal if and only if their texts are, and `read_resource` gives the resource bac
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import TypeAlias
 
+from engine.catalog.filters import Conditions, Filter
 from engine.catalog.read import read_resource
 from engine.catalog.resources import Customer, Kind, Meter, Plan, PlanPrice, Resource, Subscription
 
@@ -46,10 +48,26 @@ def _meter_fields(meter: Meter) -> dict[str, Json]:
         "event_type": meter.event_type,
         "aggregation": meter.aggregation,
         "value": meter.value,
-        "filters": {name: list(values) for name, values in meter.filters.items()} or None,
+        "percentile": _decimal(meter.percentile),
+        "carries_over": meter.carries_over or None,
+        "filters": {name: _filter_fields(each) for name, each in meter.filters.items()} or None,
         "group_by": list(meter.group_by) or None,
         "unit": meter.unit,
     }
+
+
+def _filter_fields(given: Filter) -> Json:
+    if not isinstance(given, Conditions):
+        return list(given)
+    fields: dict[str, Json] = {
+        "not": None if given.refused is None else list(given.refused),
+        "exists": given.exists,
+        "greater_than": _decimal(given.greater_than),
+        "at_least": _decimal(given.at_least),
+        "less_than": _decimal(given.less_than),
+        "at_most": _decimal(given.at_most),
+    }
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _price_fields(price: PlanPrice) -> Json:
@@ -73,6 +91,10 @@ def read_definition(kind: Kind, text: str) -> Resource:
 
 def json_text(value: Json) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _decimal(value: Decimal | None) -> str | None:
+    return None if value is None else format(value, "f")
 
 
 def _rfc3339(instant: datetime) -> str:

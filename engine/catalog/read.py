@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from engine.catalog import limits
+from engine.catalog.filters import CONDITION_NAMES, CONDITIONS_TAG, VALUES_TAG
 from engine.catalog.resources import (
     Customer,
     Kind,
@@ -43,6 +44,7 @@ _PRICE_FIELDS: Final = tuple(field.name for field in dataclasses.fields(Price) i
 # Named to someone whose field is like none of them, if they are that few.
 _FIELDS_SHOWN_MAX: Final = 10
 # pydantic's types of errors, in our words.
+_MARKS: Final = frozenset({"[key]", VALUES_TAG, CONDITIONS_TAG})
 _MESSAGES: Final[Mapping[str, str]] = {
     "missing": "is missing",
     "string_type": "must be text, is {shape}",
@@ -153,8 +155,8 @@ def _read_plan_price(fields: object, currency: str | None) -> PlanPrice:
 
 def _problems(error: ValidationError, resource: type[Resource | PlanPrice]) -> Iterator[Problem]:
     for details in error.errors(include_url=False):
-        # A key at fault is located as (..., key, "[key]").
-        path = tuple(part for part in details["loc"] if part != "[key]")
+        # A key at fault is located as (..., key, "[key]"), a filter as (..., property, its tag).
+        path = tuple(part for part in details["loc"] if part not in _MARKS)
         yield Problem(path, _message(details, resource))
 
 
@@ -164,6 +166,8 @@ def _message(details: ErrorDetails, resource: type[Resource | PlanPrice]) -> str
         return str(context["error"])
     if details["type"] == "extra_forbidden":
         name = str(details["loc"][-1])
+        if CONDITIONS_TAG in details["loc"]:
+            return unknown_field(name, "filter", CONDITION_NAMES)
         return unknown_field(name, resource.__name__.lower(), tuple(resource.model_fields))
     template = _MESSAGES.get(details["type"])
     return template.format(shape=_shape(details["input"]), **context) if template else details["msg"]

@@ -11,6 +11,7 @@ is the way in that also reads prices and reports every mistake with its path.
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
@@ -28,40 +29,32 @@ from pydantic import (
 from pydantic_core import core_schema
 
 from engine.catalog import limits
+from engine.catalog.filters import Conditions, Filters
 from engine.catalog.rules import (
-    accepted_value,
+    CARRIED_OVER_AGGREGATIONS,
+    NUMERIC_AGGREGATIONS,
     frozen_metadata,
     instant_in_utc,
     one_currency,
     one_id,
     one_label,
     one_name,
+    one_percentile,
     supported_aggregation,
     supported_billing_period,
-    text_list,
+    true_or_false,
     without_repetition,
 )
 from rating import Model, Price
 
 Kind: TypeAlias = Literal["meter", "plan", "customer", "subscription"]
-Aggregation: TypeAlias = Literal["count", "sum", "min", "max", "unique_count"]
+Aggregation: TypeAlias = Literal[
+    "count", "sum", "min", "max", "avg", "latest", "unique_count", "time_weighted", "percentile"
+]
 
 Id = Annotated[str, AfterValidator(one_id)]
 Label = Annotated[str, AfterValidator(one_label)]
 Name = Annotated[str, AfterValidator(one_name)]
-AcceptedValue = Annotated[str, AfterValidator(accepted_value)]
-AcceptedValues = Annotated[
-    tuple[AcceptedValue, ...],
-    BeforeValidator(text_list),
-    Field(min_length=1, max_length=limits.METER_FILTER_VALUES_MAX),
-    AfterValidator(without_repetition),
-    AfterValidator(lambda values: tuple(sorted(values))),
-]
-Filters = Annotated[
-    Mapping[Label, AcceptedValues],
-    Field(max_length=limits.METER_FILTERS_MAX),
-    AfterValidator(lambda filters: MappingProxyType(dict(sorted(filters.items())))),
-]
 GroupBy = Annotated[
     tuple[Label, ...],
     Field(max_length=limits.METER_GROUP_BY_MAX),
@@ -91,7 +84,9 @@ class Meter(_Value):
     """Aggregates the events of `event_type` whose properties pass `filters`, for each group of `group_by`.
 
     value: the property that is aggregated; None for a count, and only then.
-    filters: property -> accepted values, sorted; an event must pass every one. Compared as text.
+    percentile: of a percentile and only then; in (0, 100], at most 3 fractional digits.
+    carries_over: whether events before the billing period count as well; for sum, latest and time_weighted.
+    filters: property -> accepted values, sorted, or Conditions; an event must pass every one.
     group_by: properties, in the order of the dimensions of a line item.
     unit: for display only.
     """
@@ -101,6 +96,10 @@ class Meter(_Value):
     event_type: Label
     aggregation: Annotated[Aggregation, BeforeValidator(supported_aggregation)]
     value: Label | None = Field(default=None, validate_default=True)
+    percentile: Annotated[Decimal, BeforeValidator(one_percentile)] | None = Field(
+        default=None, validate_default=True
+    )
+    carries_over: Annotated[bool, BeforeValidator(true_or_false)] = False
     filters: Filters = Field(default_factory=_nothing)
     group_by: GroupBy = ()
     unit: Name | None = None
@@ -114,6 +113,36 @@ class Meter(_Value):
         if aggregation not in (None, "count") and value is None:
             raise ValueError(f"is missing: name the property to aggregate by {aggregation}")
         return value
+
+    @field_validator("percentile")
+    @classmethod
+    def _percentile_fits_aggregation(cls, percentile: Decimal | None, info: ValidationInfo) -> Decimal | None:
+        aggregation = info.data.get("aggregation")
+        if aggregation == "percentile" and percentile is None:
+            raise ValueError("is missing: say which one, such as 95")
+        if aggregation not in (None, "percentile") and percentile is not None:
+            raise ValueError(f"does not belong to {aggregation}: remove it, or aggregate by percentile")
+        return percentile
+
+    @field_validator("carries_over")
+    @classmethod
+    def _carries_over_fits_aggregation(cls, carries_over: bool, info: ValidationInfo) -> bool:
+        aggregation = info.data.get("aggregation")
+        if carries_over and aggregation is not None and aggregation not in CARRIED_OVER_AGGREGATIONS:
+            able = ", ".join(CARRIED_OVER_AGGREGATIONS)
+            raise ValueError(f"does not belong to {aggregation}: only {able} carry over")
+        return carries_over
+
+    @property
+    def decimal_properties(self) -> frozenset[str]:
+        """The properties that must be decimals if an event has them: aggregated, or compared in a filter."""
+        compared = {
+            name
+            for name, each in self.filters.items()
+            if isinstance(each, Conditions) and each.compares_decimals
+        }
+        aggregated = {self.value} if self.value and self.aggregation in NUMERIC_AGGREGATIONS else set()
+        return frozenset(aggregated | compared)
 
 
 class PlanPrice(_Value):

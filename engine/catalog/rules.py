@@ -7,14 +7,29 @@ import difflib
 import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from types import MappingProxyType
 
 from iso4217 import Currency
 
 from engine.catalog import limits
+from ingest import is_quantity
 
-AGGREGATIONS = ("count", "sum", "min", "max", "unique_count")
-AGGREGATIONS_LATER = ("avg", "latest", "time_weighted", "percentile")
+AGGREGATIONS = (
+    "count",
+    "sum",
+    "min",
+    "max",
+    "avg",
+    "latest",
+    "unique_count",
+    "time_weighted",
+    "percentile",
+)
+# These read their value as a decimal.
+NUMERIC_AGGREGATIONS = frozenset(AGGREGATIONS) - {"count", "unique_count"}
+# What events before the period mean to the others is another aggregation, or nothing.
+CARRIED_OVER_AGGREGATIONS = ("sum", "latest", "time_weighted")
 
 _ID = re.compile(r"[A-Za-z0-9_.:@-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -76,7 +91,7 @@ def frozen_metadata(metadata: Mapping[str, str]) -> Mapping[str, str]:
 def text_list(given: object) -> object:
     """A scalar is a list of one."""
     if given is None or given == []:
-        raise ValueError("needs the value that is accepted, or a list of them")
+        raise ValueError("needs a value, or a list of values")
     return [given] if isinstance(given, str) else given
 
 
@@ -88,12 +103,48 @@ def without_repetition(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def supported_aggregation(given: object) -> object:
-    if given in AGGREGATIONS_LATER:
-        raise ValueError(f"{given} is not supported yet: one of {', '.join(AGGREGATIONS)}")
     if isinstance(given, str) and given not in AGGREGATIONS:
         hint = did_you_mean(given, AGGREGATIONS)
         raise ValueError(f"must be one of {', '.join(AGGREGATIONS)}, is {given!r}{hint}")
     return given
+
+
+def true_or_false(given: object) -> object:
+    """A document gives text, a definition JSON."""
+    if given is None or isinstance(given, bool):
+        return given
+    if given not in ("true", "false"):
+        raise ValueError(f"must be true or false, is {_shown(given)}")
+    return given == "true"
+
+
+def exact_decimal(given: object) -> object:
+    """A decimal that an event's property could hold, without zeros that say nothing; None stays None."""
+    if given is None:
+        return None
+    text = format(given, "f") if isinstance(given, Decimal) else given
+    if not isinstance(text, str) or not is_quantity(text):
+        raise ValueError(
+            f"must be a decimal of at most 26 integer and 12 fractional digits, is {_shown(given)}"
+        )
+    whole, _, fraction = text.lstrip("+-").partition(".")
+    whole, fraction = whole.lstrip("0") or "0", fraction.rstrip("0")
+    # Made from its digits: arithmetic would round to the digits of a context.
+    value = Decimal(f"{whole}.{fraction}" if fraction else whole)
+    return value.copy_negate() if text.startswith("-") and value else value
+
+
+def one_percentile(given: object) -> object:
+    value = exact_decimal(given)
+    if isinstance(value, Decimal) and not (0 < value <= 100 and value == round(value, 3)):
+        raise ValueError(
+            f"must be greater than 0, at most 100, and have at most 3 fractional digits, is {value:f}"
+        )
+    return value
+
+
+def _shown(given: object) -> str:
+    return repr(given[:48]) if isinstance(given, str) else f"a {type(given).__name__}"
 
 
 def supported_billing_period(given: object) -> object:

@@ -7,24 +7,45 @@ import click
 from engine.cli.apply import apply
 from engine.cli.catalog import catalog
 from engine.cli.lines import lines
+from engine.cli.quote import quote
 from engine.cli.serve import serve
 from engine.cli.spend import spend
 
+_HELP = """Meterline: usage metering and rating.
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+\b
+meterline serve --data DIR            run the engine
+meterline apply -f examples/llm.yaml  say what is metered and what it costs
+meterline catalog                     what is applied
+meterline spend                       who has spent what, right now
+meterline lines --customer ID         the rated line items, tier by tier
+meterline quote -f FILE --plan ID     what quantities would cost; needs no engine
+
+A command that fails says why in one line, and exits with 2.
+"""
+
+
+@click.group(help=_HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(importlib.metadata.version("meterline"), prog_name="meterline")
 def cli() -> None:
-    r"""Meterline: usage metering and rating.
-
-    \b
-    meterline serve --data DIR          run the engine
-    meterline apply -f examples/llm.yaml  tell it what is metered and what it costs
-    meterline spend                     who has spent what, right now
-    meterline lines --customer ID       the rated line items, tier by tier
-
-    A command that fails prints one line that says why, and exits with 2.
-    """
+    pass
 
 
-for command in (serve, apply, catalog, spend, lines):
+for command in (serve, apply, catalog, spend, lines, quote):
     cli.add_command(command)
+
+
+def run() -> int:
+    """Runs the command line of this process; its exit code.
+
+    Raises:
+        KeyboardInterrupt: somebody pressed Ctrl-C.
+    """
+    try:
+        cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.exceptions.Abort:
+        raise KeyboardInterrupt from None
+    return 0

@@ -1,5 +1,7 @@
 """`meterline apply`: the catalog as code."""
 
+import sys
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -7,17 +9,31 @@ import grpc
 from rich.console import Console
 from rich.text import Text
 
-from engine.cli.connection import TIMEOUT_S, CommandError, connected, field_violations, target_option
+from engine.cli.connection import (
+    ALL_MISTAKES,
+    TIMEOUT_S,
+    CommandError,
+    connected,
+    field_violations,
+    target_option,
+)
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest, ApplyCatalogResponse, ResourceChange
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 
 _DOCUMENT_BYTES_MAX = 4 * 1024 * 1024 - 4096
+# Beyond these the new ones are counted by kind; what changes is always shown whole.
+_CREATES_SHOWN_MAX = 20
 _MARK = {ResourceChange.ACTION_CREATE: ("+", "green"), ResourceChange.ACTION_UPDATE: ("~", "yellow")}
 
 
 @click.command()
 @click.option(
-    "-f", "--file", "path", type=click.Path(path_type=Path), required=True, help="A catalog in YAML or JSON."
+    "-f",
+    "--file",
+    "path",
+    type=click.Path(path_type=Path, allow_dash=True),
+    required=True,
+    help="A catalog in YAML or JSON; - for standard input.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would change; apply nothing.")
 @target_option
@@ -28,7 +44,8 @@ def apply(path: Path, dry_run: bool, target: str) -> None:
     file:line: field: what is wrong.
     """
     try:
-        document = path.read_bytes().decode("utf-8")
+        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        document = content.decode("utf-8")
     except OSError as error:
         raise CommandError(f"{path}: can't be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -39,7 +56,7 @@ def apply(path: Path, dry_run: bool, target: str) -> None:
     with connected(target) as channel:
         try:
             response: ApplyCatalogResponse = CatalogServiceStub(channel).ApplyCatalog(
-                request, timeout=TIMEOUT_S
+                request, timeout=TIMEOUT_S, metadata=ALL_MISTAKES
             )
         except grpc.RpcError as error:
             mistakes = field_violations(error)
@@ -53,7 +70,15 @@ def apply(path: Path, dry_run: bool, target: str) -> None:
 
 def _show(response: ApplyCatalogResponse, dry_run: bool) -> None:
     console = Console(highlight=False, soft_wrap=True)
+    creates = Counter(
+        change.kind for change in response.changes if change.action == ResourceChange.ACTION_CREATE
+    )
+    in_short = creates.total() > _CREATES_SHOWN_MAX
+    for kind, count in creates.items() if in_short else ():
+        console.print(Text(f"+ {count} {kind}s", style="green"))
     for change in response.changes:
+        if in_short and change.action == ResourceChange.ACTION_CREATE:
+            continue
         mark, style = _MARK[change.action]
         console.print(Text(f"{mark} {change.kind} {change.id} (version {change.version})", style=style))
         for field in change.fields:

@@ -5,7 +5,7 @@ import json
 import click
 
 from engine.cli.connection import TIMEOUT_S, connected, target_option
-from meterline.v1.catalog_pb2 import GetCatalogRequest
+from meterline.v1.catalog_pb2 import GetCatalogRequest, Resource
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 
 
@@ -13,16 +13,24 @@ from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 @target_option
 def catalog(target: str) -> None:
     """Print the applied catalog: one line of JSON for each resource, with its version."""
+    request = GetCatalogRequest()
     with connected(target) as channel:
-        response = CatalogServiceStub(channel).GetCatalog(GetCatalogRequest(), timeout=TIMEOUT_S)
-    for resource in response.resources:
-        click.echo(
-            json.dumps(
-                {
-                    "kind": resource.kind,
-                    "id": resource.id,
-                    "version": resource.version,
-                    "definition": json.loads(resource.definition),
-                }
-            )
-        )
+        while True:
+            response = CatalogServiceStub(channel).GetCatalog(request, timeout=TIMEOUT_S)
+            for resource in response.resources:
+                click.echo(_line(resource))
+            if not response.next_page_token:
+                return
+            request.page_token = response.next_page_token
+
+
+def _line(resource: Resource) -> str:
+    return json.dumps(
+        {
+            "kind": resource.kind,
+            "id": resource.id,
+            "version": resource.version,
+            "definition": json.loads(resource.definition),
+        },
+        ensure_ascii=False,
+    )

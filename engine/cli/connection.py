@@ -1,7 +1,7 @@
 """How a command reaches an engine, and how every failure becomes one clear line and exit code 2."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import IO, Any, cast
 
@@ -11,10 +11,15 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from meterline.v1.billing_pb2 import UnrateableCustomer
+
 DEFAULT_TARGET = "localhost:7070"
 # Local commands answer in milliseconds; past this the engine hangs, and a person wants to know.
 TIMEOUT_S = 60
 _MESSAGE_BYTES_MAX = 64 * 1024 * 1024
+_METADATA_BYTES_MAX = 512 * 1024
+# Asks for every mistake of a document instead of what a client takes by default.
+ALL_MISTAKES = (("meterline-details-bytes-max", "131072"),)
 
 target_option = click.option(
     "--target", default=DEFAULT_TARGET, show_default=True, metavar="HOST:PORT", help="The engine's address."
@@ -33,7 +38,11 @@ class CommandError(click.ClickException):
 @contextlib.contextmanager
 def connected(target: str) -> Iterator[grpc.Channel]:
     """A channel; an RPC that fails inside the block ends the command with its one line."""
-    options = [("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX)]
+    options = [
+        ("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX),
+        ("grpc.max_metadata_size", _METADATA_BYTES_MAX),
+        ("grpc.absolute_max_metadata_size", _METADATA_BYTES_MAX),
+    ]
     with grpc.insecure_channel(target, options=options) as channel:
         try:
             yield channel
@@ -43,7 +52,8 @@ def connected(target: str) -> Iterator[grpc.Channel]:
 
 def _line(target: str, error: grpc.RpcError) -> str:
     call = _call(error)
-    if call.code() is grpc.StatusCode.UNAVAILABLE and "connect" in (call.details() or "").lower():
+    unreachable = any(word in (call.details() or "").lower() for word in ("connect", "resolv", "lookup"))
+    if call.code() is grpc.StatusCode.UNAVAILABLE and unreachable:
         return f"no engine answers at {target}: start one with `meterline serve`, or name it with --target"
     if call.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
         return f"the engine at {target} did not answer in {TIMEOUT_S} s: see its log"
@@ -77,8 +87,13 @@ class InstantType(click.ParamType["datetime"]):
         try:
             instant = datetime.fromisoformat(value)
         except ValueError:
+            instant = None
+        if instant is not None and instant.tzinfo is not None:
+            return instant.astimezone(UTC)
+        # A date has no zone to forget: it is midnight in UTC, as in the catalog.
+        if instant is None or len(value) > len("2023-11-16"):
             self.fail(f"{value!r} is no instant: write 2023-11-16 or 2023-11-16T18:15:00Z", param, ctx)
-        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+        return instant.replace(tzinfo=UTC)
 
 
 def timestamp(instant: datetime | None) -> Timestamp | None:
@@ -95,9 +110,28 @@ at_option = click.option(
     metavar="INSTANT",
     help="Which billing period: the one that contains it. Default: now.",
 )
+revision_option = click.option(
+    "--catalog-revision",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Rate with the catalog as it was at this revision. Default: the newest.",
+)
 as_of_option = click.option(
     "--as-of",
     type=InstantType(),
     metavar="INSTANT",
     help="Only what was ingested by then. Default: all that is stored.",
 )
+
+
+def report_unrateable(unrateable: Iterable[UnrateableCustomer]) -> None:
+    """Names the customers whose lines are missing, on standard error; then the command fails.
+
+    Raises:
+        CommandError: there is one.
+    """
+    customers = list(unrateable)
+    for customer in customers:
+        click.echo(f"{customer.customer_id}: {customer.message}", err=True)
+    if customers:
+        raise CommandError(f"{len(customers)} of the customers can't be rated and are left out: see above")

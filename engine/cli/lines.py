@@ -1,47 +1,99 @@
 """`meterline lines`: rated line items."""
 
+import json
 from collections.abc import Iterator
 from datetime import datetime
-from itertools import groupby
+from itertools import chain, groupby
 
 import click
 import grpc
-from google.protobuf.json_format import MessageToJson
-from rich.console import Console
+from google.protobuf.json_format import MessageToDict
 
-from engine.cli.connection import TIMEOUT_S, as_of_option, at_option, connected, target_option, timestamp
-from engine.cli.show import line_item_table
-from meterline.v1.billing_pb2 import LineItem, ListLineItemsRequest
+from engine.cli.connection import (
+    TIMEOUT_S,
+    as_of_option,
+    at_option,
+    connected,
+    report_unrateable,
+    revision_option,
+    target_option,
+    timestamp,
+)
+from engine.cli.show import day, footer, instant, line_item_table, print_table
+from meterline.v1.billing_pb2 import LineItem, ListLineItemsRequest, ListLineItemsResponse
 from meterline.v1.billing_pb2_grpc import BillingServiceStub
 
 
 @click.command()
-@click.option("--customer", default="", metavar="ID", help="Only this customer.")
+@click.option("--customer", metavar="ID", help="Only this customer.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @at_option
 @as_of_option
+@revision_option
 @target_option
-def lines(customer: str, as_json: bool, at: datetime | None, as_of: datetime | None, target: str) -> None:
-    """Show the rated line items of the current billing period, tier by tier."""
-    request = ListLineItemsRequest(customer_id=customer, at=timestamp(at), as_of=timestamp(as_of))
+def lines(
+    customer: str | None,
+    as_json: bool,
+    at: datetime | None,
+    as_of: datetime | None,
+    catalog_revision: int | None,
+    target: str,
+) -> None:
+    """Show the rated line items of the current billing period, tier by tier.
+
+    The same --as-of and --catalog-revision give the same lines, byte for byte; both are on every line of
+    JSON and below the tables.
+    """
+    if customer == "":
+        raise click.BadParameter(
+            "is empty: name a customer, or leave the option out", param_hint="--customer"
+        )
+    request = ListLineItemsRequest(
+        customer_id=customer or "",
+        at=timestamp(at),
+        as_of=timestamp(as_of),
+        catalog_revision=catalog_revision or 0,
+    )
     with connected(target) as channel:
-        if as_json:
-            for item in _all(channel, request):
-                click.echo(MessageToJson(item, indent=None, preserving_proto_field_name=True))
-            return
-        console = Console(highlight=False)
-        for (customer_id, subscription_id), items in groupby(
-            _all(channel, request), key=lambda item: (item.customer_id, item.subscription_id)
-        ):
-            console.print(line_item_table(items, title=f"{customer_id} ({subscription_id})"))
-            console.print()
+        pages = list(_pages(channel, request))
+    if as_json:
+        for page in pages:
+            for item in page.line_items:
+                click.echo(_json(page, item))
+    else:
+        _show(pages)
+    unrateable = {each.customer_id: each for page in pages for each in page.unrateable_customers}
+    report_unrateable(unrateable.values())
 
 
-def _all(channel: grpc.Channel, request: ListLineItemsRequest) -> Iterator[LineItem]:
+def _pages(channel: grpc.Channel, request: ListLineItemsRequest) -> Iterator[ListLineItemsResponse]:
     stub = BillingServiceStub(channel)
     while True:
         response = stub.ListLineItems(request, timeout=TIMEOUT_S)
-        yield from response.line_items
+        yield response
         if not response.next_page_token:
             return
         request.page_token = response.next_page_token
+
+
+def _json(page: ListLineItemsResponse, item: LineItem) -> str:
+    fields = MessageToDict(item, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    # In the order of the contract, whatever is at its default.
+    ordered = {field.name: fields[field.name] for field in LineItem.DESCRIPTOR.fields if field.name in fields}
+    snapshot = {"as_of": instant(page.as_of), "catalog_revision": page.catalog_revision}
+    return json.dumps(snapshot | ordered, ensure_ascii=False)
+
+
+def _show(pages: list[ListLineItemsResponse]) -> None:
+    items = chain.from_iterable(page.line_items for page in pages)
+    shown = False
+    for _, group in groupby(items, key=lambda item: item.subscription_id):
+        theirs = list(group)
+        first = theirs[0]
+        period = f"{day(first.period_start)} to {day(first.period_end)}"
+        print_table(line_item_table(theirs, f"{first.customer_id}, plan {first.plan_id}, {period}"))
+        click.echo()
+        shown = True
+    if not shown and not any(page.unrateable_customers for page in pages):
+        click.echo("no line items: no subscription covers this instant (name another with --at)")
+    click.echo(footer(pages[-1].as_of, pages[-1].catalog_revision))

@@ -1,20 +1,30 @@
 """Line items and spend as tables for people. The text of the wire is shown as it is: nothing is computed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from google.protobuf.timestamp_pb2 import Timestamp
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from meterline.v1.billing_pb2 import LineItem
+from meterline.v1.billing_pb2 import LineItem, TierAmount
 from meterline.v1.spend_pb2 import Spend
+
+# Wider than any line of text that an id or a dimension may make.
+_WIDTH_MAX = 10_000
+
+
+def print_table(table: Table) -> None:
+    """Prints the table as wide as it is: a number that is cut short or broken in two would be a wrong one."""
+    console = Console(highlight=False)
+    natural = console.measure(table, options=console.options.update(width=_WIDTH_MAX)).maximum
+    if natural > console.width:
+        console = Console(highlight=False, width=natural)
+    console.print(table)
 
 
 def spend_table(spends: Iterable[Spend], totals: Iterable[Spend]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("customer")
-    for name in ("lines", "spend"):
-        table.add_column(name, justify="right")
+    table = _table("customer", ("lines", "spend"))
     for spend in spends:
         table.add_row(*_spend_row(spend.customer_id, spend))
     for total in totals:
@@ -22,34 +32,35 @@ def spend_table(spends: Iterable[Spend], totals: Iterable[Spend]) -> Table:
     return table
 
 
-def _spend_row(name: str, spend: Spend) -> tuple[str | Text, ...]:
+def _table(label: str, numbers: Iterable[str], title: str | None = None) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left")
+    table.add_column(label, no_wrap=True)
+    for name in numbers:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _spend_row(name: str, spend: Spend) -> tuple[Text, ...]:
     return (
-        Text(name),
-        f"{spend.line_item_count:,}",
-        f"{grouped(spend.amount)} {spend.currency}",
+        printable(name),
+        Text(f"{spend.line_item_count:,}"),
+        Text(f"{grouped(spend.amount)} {spend.currency}"),
     )
 
 
 def line_item_table(items: Iterable[LineItem], title: str | None = None) -> Table:
-    """One row a line, and below it one a tier."""
-    table = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left")
-    table.add_column("price", no_wrap=True)
-    table.add_column("working")
-    for name in ("quantity", "exact", "amount"):
-        table.add_column(name, justify="right", no_wrap=True)
+    """One row a line, and below it its working: tiers, stages, and what is worth a note."""
+    table = _table("price", ("quantity", "exact", "amount"), title)
     for item in items:
+        rate = _rate(item.tiers[0]) if len(item.tiers) == 1 and item.meter_id else ""
         table.add_row(
-            Text(_price_name(item)),
-            Text(f"{item.model}, {item.event_count:,} events" if item.meter_id else item.model, style="dim"),
+            printable(f"{_price_name(item)}: {item.model}{rate}{_events(item)}"),
             grouped(item.quantity) if item.meter_id else "",
             item.exact_amount,
             f"{grouped(item.amount)} {item.currency}",
         )
-        for tier in item.tiers if len(item.tiers) > 1 else ():
-            table.add_row(
-                "", Text(_tier_working(tier.up_to, tier.unit_amount, tier.flat_amount)),
-                grouped(tier.quantity), tier.amount, "", style="dim",
-            )  # fmt: skip
+        for label, quantity, amount in _working(item):
+            table.add_row(printable(f"    {label}"), quantity, amount, "", style="dim")
     return table
 
 
@@ -58,13 +69,31 @@ def _price_name(item: LineItem) -> str:
     return f"{item.price_id} [{dimensions}]" if dimensions else item.price_id
 
 
-def _tier_working(up_to: str, unit_amount: str, flat_amount: str) -> str:
-    reach = f"to {grouped(up_to)}" if up_to else "above"
-    parts = [
-        f"× {unit_amount}" if unit_amount else "",
-        f"+ {flat_amount}" if flat_amount not in ("", "0") else "",
-    ]
-    return f"  {reach} {' '.join(part for part in parts if part)}"
+def _events(item: LineItem) -> str:
+    if not item.meter_id:
+        return ""
+    return f", {item.event_count:,} event{'' if item.event_count == 1 else 's'}"
+
+
+def _working(item: LineItem) -> Iterator[tuple[str, str, str]]:
+    """Rows of (what, quantity, exact amount) that explain a line."""
+    if len(item.tiers) > 1:
+        for tier in item.tiers:
+            reach = f"to {grouped(tier.up_to)}" if tier.up_to else "above"
+            yield f"{reach}{_rate(tier)}", grouped(tier.quantity), tier.amount
+    if len(item.stages) > 1:
+        for stage in item.stages:
+            yield f"after {stage.stage}", "", stage.amount
+    if item.negative_quantity:
+        yield "negative: bills as zero", "", ""
+    if item.unreadable_event_count:
+        yield f"{item.unreadable_event_count:,} events without a readable value are left out", "", ""
+
+
+def _rate(tier: TierAmount) -> str:
+    flat = f" + {tier.flat_amount}" if tier.flat_amount not in ("", "0") else ""
+    unit = f" × {tier.unit_amount}" if tier.unit_amount else ""
+    return f"{unit}{flat}"
 
 
 def grouped(number: str) -> str:
@@ -74,5 +103,22 @@ def grouped(number: str) -> str:
     return f"{sign}{int(whole):,}{point}{fraction}" if whole else number
 
 
+def printable(text: str) -> Text:
+    """Text for a terminal: control characters, which could steer it, are shown by their escapes."""
+    return Text(
+        "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    )
+
+
 def instant(timestamp: Timestamp) -> str:
     return timestamp.ToDatetime().isoformat(timespec="microseconds") + "Z"
+
+
+def day(timestamp: Timestamp) -> str:
+    """The date, or the whole instant where it isn't midnight."""
+    moment = timestamp.ToDatetime()
+    return moment.isoformat() + "Z" if moment.time().isoformat() != "00:00:00" else moment.date().isoformat()
+
+
+def footer(as_of: Timestamp, catalog_revision: int) -> str:
+    return f"as of {instant(as_of)}, catalog revision {catalog_revision}"

@@ -3,28 +3,43 @@
 from datetime import datetime
 
 import click
-from rich.console import Console
 
-from engine.cli.connection import TIMEOUT_S, as_of_option, at_option, connected, target_option, timestamp
-from engine.cli.show import instant, spend_table
+from engine.cli.connection import (
+    TIMEOUT_S,
+    as_of_option,
+    at_option,
+    connected,
+    report_unrateable,
+    revision_option,
+    target_option,
+    timestamp,
+)
+from engine.cli.show import footer, print_table, spend_table
 from meterline.v1.spend_pb2 import ListSpendRequest
 from meterline.v1.spend_pb2_grpc import SpendServiceStub
 
 
 @click.command()
 @click.option(
-    "--top", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many customers."
+    "--top",
+    type=click.IntRange(1, 1000),
+    default=10,
+    show_default=True,
+    help="How many customers in each currency.",
 )
 @at_option
 @as_of_option
+@revision_option
 @target_option
-def spend(top: int, at: datetime | None, as_of: datetime | None, target: str) -> None:
+def spend(
+    top: int, at: datetime | None, as_of: datetime | None, catalog_revision: int | None, target: str
+) -> None:
     """Show the customers who spend most in their current billing period."""
-    request = ListSpendRequest(limit=top, at=timestamp(at), as_of=timestamp(as_of))
+    request = ListSpendRequest(
+        limit=top, at=timestamp(at), as_of=timestamp(as_of), catalog_revision=catalog_revision or 0
+    )
     with connected(target) as channel:
         response = SpendServiceStub(channel).ListSpend(request, timeout=TIMEOUT_S)
-    console = Console(highlight=False)
-    console.print(spend_table(response.spends, response.totals))
-    console.print(
-        f"as of {instant(response.as_of)}, catalog revision {response.catalog_revision}", style="dim"
-    )
+    print_table(spend_table(response.spends, response.totals))
+    click.echo(footer(response.as_of, response.catalog_revision))
+    report_unrateable(response.unrateable_customers)

@@ -24,7 +24,7 @@ class Spend:
 def spend_by_customer(items: Iterable[LineItem]) -> list[Spend]:
     """One for each customer and currency: by currency, then descending by amount, then by customer."""
     spends = _sum(items, by_customer=True)
-    return sorted(spends, key=lambda each: (each.currency, -each.amount, each.customer_id or ""))
+    return sorted(spends, key=lambda each: (each.currency, each.amount.copy_negate(), each.customer_id or ""))
 
 
 def spend_totals(items: Iterable[LineItem]) -> list[Spend]:

@@ -4,7 +4,7 @@ Rules:
 1. A request is answered only after all its new events are durable.
 2. One thread compares, stamps and inserts, so two requests can't both find an event new.
 3. A failed insert fails every request of its groups; they are sent again by their callers, and what was stored
-   all the same collapses with the retry.
+   all the same collapses with the retry. Until then its ids are in doubt (ingest.identity).
 4. What waits here is bounded by who puts it in (engine.usage.intake).
 5. Draining stores what waits, then refuses.
 """
@@ -26,6 +26,7 @@ from engine.metrics import METRICS
 from ingest import (
     ID_REUSED,
     Admitted,
+    EventBatch,
     Fingerprints,
     HotWindow,
     IngestClock,
@@ -150,7 +151,8 @@ class Committer:
     def _commit(self, groups: Sequence[Group]) -> None:
         events = pa.concat_batches([group.admitted.events for group in groups])
         fingerprints = Fingerprints.join([group.fingerprints for group in groups])
-        verdicts = self._window.classify(fingerprints)
+        refused = np.concatenate([group.admitted.refused for group in groups])
+        verdicts = self._window.classify(fingerprints, refused)
         fresh = np.flatnonzero(verdicts == Verdict.ACCEPTED)
         if len(fresh) == len(verdicts) > 0:
             self._store(events, fingerprints)
@@ -167,27 +169,34 @@ class Committer:
         stamp_us = self._clock.begin(self._now_us())
         try:
             for batch, rows in partition_batches(events, stamp_us, self._limits.insert_events_max):
-                with METRICS.insert_duration_seconds.time():
-                    self._sink.insert(batch)
-                self._window.remember(fingerprints.take(rows))
-                METRICS.inserted_events.inc(len(rows))
-        except StoreUnavailableError:
-            METRICS.failed_inserts.inc()
-            _log.warning("insert failed", events=len(events), exc_info=True)
-            raise
+                self._insert(batch, fingerprints.take(rows))
         finally:
             self._clock.end(stamp_us)
 
+    def _insert(self, batch: EventBatch, fingerprints: Fingerprints) -> None:
+        try:
+            with METRICS.insert_duration_seconds.time():
+                self._sink.insert(batch)
+        except Exception as error:
+            # Whatever it was, the batch may be stored all the same.
+            self._window.doubt(fingerprints)
+            METRICS.failed_inserts.inc()
+            _log.warning("insert failed", events=len(fingerprints), error=str(error))
+            raise
+        self._window.remember(fingerprints)
+        METRICS.inserted_events.inc(len(fingerprints))
+
 
 def _answer(group: Group, verdicts: NDArray[np.uint8], as_of_us: int) -> None:
-    """Ends the group's requests; `verdicts` are those of its admitted events."""
+    """Ends the group's requests; `verdicts` are those of its events of good form."""
     places = group.admitted.places
     every = np.full(group.rows, Verdict.REJECTED, np.uint8)
     every[places] = verdicts
     problems = group.admitted.problems | dict.fromkeys(
         places[verdicts == Verdict.CONFLICT].tolist(), ID_REUSED
     )
-    bad = sorted(problems)
+    # Also those that were stored before a rule refused them: they have a problem, and are none.
+    bad = np.flatnonzero(every > Verdict.DUPLICATE).tolist()
     first = 0
     for request in group.requests:
         last = first + request.rows

@@ -5,33 +5,28 @@ Rules:
 2. Every read sees each event once (FINAL) and only what was ingested at or before its watermark. The watermark
    is compared after the collapse of retries, which keeps the first of them (engine.usage.schema).
 3. A value that is not an exact decimal of the admitted form is left out of the quantity and counted.
+4. A meter that carries over reads the events before the period as well: they are part of the quantity, hence
+   of the count and the digest. A group of dimensions to which nothing happened in the period, and whose
+   quantity is zero, has no usage: it has no row, or what once existed would be listed for ever.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
+from engine.usage.aggregations import VALUE, not_zero_sql, quantity_sql, unreadable_count_sql
+from engine.usage.filters import Filters, filter_conditions
+from engine.usage.properties import ALL_AS_TEXT, DECIMAL_PARAMETERS, nullable_text_sql
 from engine.usage.schema import EVENTS_TABLE
-from ingest import EVENT_SCHEMA, QUANTITY_PATTERN
+from ingest import EVENT_SCHEMA
 
 Parameters = dict[str, object]
 
 # Of the events that a read keeps, identical in any order of rows and after any merge.
 _EVENT_DIGEST = (
-    "lower(hex(groupBitXor(reinterpretAsUInt128(sipHash128(event_id, event_time, toString(properties))))))"
+    f"lower(hex(groupBitXor(reinterpretAsUInt128(sipHash128(event_id, event_time, {ALL_AS_TEXT})))))"
 )
-_VALUE = "properties[{value_property:String}]"
-# More than 12 fractional digits would be cut off silently by the conversion: the pattern keeps them out.
-_DECIMAL = f"if(match({_VALUE}, {{quantity_pattern:String}}), toDecimal256OrNull({_VALUE}, 12), NULL)"
-
-_QUANTITY_OF = {
-    "count": "count()",
-    "sum": f"sum({_DECIMAL})",
-    "min": f"min({_DECIMAL})",
-    "max": f"max({_DECIMAL})",
-    "unique_count": f"uniqExactIf({_VALUE}, mapContains(properties, {{value_property:String}}))",
-}
-_NUMERIC = frozenset({"sum", "min", "max"})
-SUPPORTED_AGGREGATIONS = frozenset(_QUANTITY_OF)
+_AFTER_START = "event_time >= fromUnixTimestamp64Micro({period_start_us:Int64}, 'UTC')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +39,18 @@ class Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageRequest:
-    """Which usage to aggregate. Times are microseconds since 1970; the period is half-open."""
+    """Which usage to aggregate, how. Times are microseconds since 1970; the period is half-open.
+
+    The fields of a meter mean what they mean in engine.catalog.resources.
+    """
 
     tenant: str
     event_type: str
     aggregation: str
     value_property: str | None
-    filters: Mapping[str, Sequence[str]]
+    percentile: Decimal | None = None
+    carries_over: bool = False
+    filters: Filters
     group_by: Sequence[str]
     customer_ids: Sequence[str]
     period_start_us: int
@@ -58,10 +58,49 @@ class UsageRequest:
     as_of_us: int
 
 
-def usage_query(request: UsageRequest) -> Query:
+def usage_query(request: UsageRequest, rows_max: int) -> Query:
     """Aggregates by customer and the group_by properties; a row has the customer, a value for each property
     (NULL where the event has none), quantity, event count, event digest and the count of unreadable values.
+
+    The quantity is for `engine.usage.aggregations.exact_quantity` to read.
     """
+    parameters = _parameters(request, rows_max)
+    conditions = [
+        "tenant = {tenant:String}",
+        "customer_id IN {customer_ids:Array(String)}",
+        "event_type = {event_type:String}",
+        "event_time < fromUnixTimestamp64Micro({period_end_us:Int64}, 'UTC')",
+        "ingested_at <= fromUnixTimestamp64Micro({as_of_us:Int64}, 'UTC')",
+    ]
+    if not request.carries_over:
+        conditions.append(_AFTER_START)
+    conditions += filter_conditions(request.filters, parameters)
+    dimensions = []
+    for i, name in enumerate(request.group_by):
+        parameters[f"group_{i}"] = name
+        dimensions.append(f"{nullable_text_sql(f'group_{i}')} AS dimension_{i}")
+    keys = ["customer_id", *(f"dimension_{i}" for i in range(len(dimensions)))]
+    columns = [
+        "customer_id",
+        *dimensions,
+        f"{quantity_sql(request.aggregation)} AS quantity",
+        "count() AS event_count",
+        f"{_EVENT_DIGEST} AS event_digest",
+        f"{unreadable_count_sql(request.aggregation)} AS unreadable_event_count",
+    ]
+    having = ""
+    if request.carries_over and request.group_by:
+        not_zero = not_zero_sql(request.aggregation, "quantity")
+        having = f"HAVING {not_zero} OR unreadable_event_count > 0 OR countIf({_AFTER_START}) > 0\n"
+    sql = (
+        f"SELECT {', '.join(columns)}\nFROM {EVENTS_TABLE} FINAL\n"
+        f"WHERE {' AND '.join(conditions)}\nGROUP BY {', '.join(keys)}\n{having}ORDER BY {', '.join(keys)}"
+        "\nLIMIT {rows_max:UInt64}"
+    )
+    return Query(sql, parameters)
+
+
+def _parameters(request: UsageRequest, rows_max: int) -> Parameters:
     parameters: Parameters = {
         "tenant": request.tenant,
         "event_type": request.event_type,
@@ -69,47 +108,13 @@ def usage_query(request: UsageRequest) -> Query:
         "period_start_us": request.period_start_us,
         "period_end_us": request.period_end_us,
         "as_of_us": request.as_of_us,
+        "rows_max": rows_max,
     }
-    conditions = [
-        "tenant = {tenant:String}",
-        "customer_id IN {customer_ids:Array(String)}",
-        "event_type = {event_type:String}",
-        "event_time >= fromUnixTimestamp64Micro({period_start_us:Int64}, 'UTC')",
-        "event_time < fromUnixTimestamp64Micro({period_end_us:Int64}, 'UTC')",
-        "ingested_at <= fromUnixTimestamp64Micro({as_of_us:Int64}, 'UTC')",
-    ]
-    for i, (name, accepted) in enumerate(request.filters.items()):
-        parameters |= {f"filter_{i}": name, f"accepted_{i}": list(accepted)}
-        conditions.append(
-            f"mapContains(properties, {{filter_{i}:String}})"
-            f" AND properties[{{filter_{i}:String}}] IN {{accepted_{i}:Array(String)}}"
-        )
-    dimensions = []
-    for i, name in enumerate(request.group_by):
-        parameters[f"group_{i}"] = name
-        dimensions.append(
-            f"if(mapContains(properties, {{group_{i}:String}}), properties[{{group_{i}:String}}], NULL) AS dimension_{i}"
-        )
-    unreadable = "toUInt64(0)"
     if request.value_property is not None:
-        parameters["value_property"] = request.value_property
-    if request.aggregation in _NUMERIC:
-        parameters["quantity_pattern"] = QUANTITY_PATTERN
-        unreadable = f"countIf(mapContains(properties, {{value_property:String}}) AND isNull({_DECIMAL}))"
-    keys = ["customer_id", *(f"dimension_{i}" for i in range(len(dimensions)))]
-    columns = [
-        "customer_id",
-        *dimensions,
-        f"{_QUANTITY_OF[request.aggregation]} AS quantity",
-        "count() AS event_count",
-        f"{_EVENT_DIGEST} AS event_digest",
-        f"{unreadable} AS unreadable_event_count",
-    ]
-    sql = (
-        f"SELECT {', '.join(columns)}\nFROM {EVENTS_TABLE} FINAL\n"
-        f"WHERE {' AND '.join(conditions)}\nGROUP BY {', '.join(keys)}\nORDER BY {', '.join(keys)}"
-    )
-    return Query(sql, parameters)
+        parameters |= {VALUE: request.value_property, **DECIMAL_PARAMETERS}
+    if request.percentile is not None:
+        parameters["percentile_thousandths"] = int(request.percentile * 1000)
+    return parameters
 
 
 def latest_stamp_query() -> Query:

@@ -29,7 +29,6 @@ CREATE TABLE IF NOT EXISTS {EVENTS_TABLE} (
 ENGINE = ReplacingMergeTree(ingest_rank)
 PARTITION BY toYYYYMM(event_time)
 ORDER BY (tenant, customer_id, event_type, event_time, event_id)
-SETTINGS non_replicated_deduplication_window = 1000
 """
 
 SCHEMA = (CREATE_DATABASE, CREATE_EVENTS)

@@ -10,30 +10,42 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ListLineItemsRequest(_message.Message):
-    __slots__ = ("customer_id", "at", "as_of", "page_size", "page_token")
+    __slots__ = ("customer_id", "at", "as_of", "page_size", "page_token", "catalog_revision")
     CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
     AT_FIELD_NUMBER: _ClassVar[int]
     AS_OF_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    CATALOG_REVISION_FIELD_NUMBER: _ClassVar[int]
     customer_id: str
     at: _timestamp_pb2.Timestamp
     as_of: _timestamp_pb2.Timestamp
     page_size: int
     page_token: str
-    def __init__(self, customer_id: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    catalog_revision: int
+    def __init__(self, customer_id: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., catalog_revision: _Optional[int] = ...) -> None: ...
 
 class ListLineItemsResponse(_message.Message):
-    __slots__ = ("line_items", "as_of", "catalog_revision", "next_page_token")
+    __slots__ = ("line_items", "as_of", "catalog_revision", "next_page_token", "unrateable_customers")
     LINE_ITEMS_FIELD_NUMBER: _ClassVar[int]
     AS_OF_FIELD_NUMBER: _ClassVar[int]
     CATALOG_REVISION_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    UNRATEABLE_CUSTOMERS_FIELD_NUMBER: _ClassVar[int]
     line_items: _containers.RepeatedCompositeFieldContainer[LineItem]
     as_of: _timestamp_pb2.Timestamp
     catalog_revision: int
     next_page_token: str
-    def __init__(self, line_items: _Optional[_Iterable[_Union[LineItem, _Mapping]]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    unrateable_customers: _containers.RepeatedCompositeFieldContainer[UnrateableCustomer]
+    def __init__(self, line_items: _Optional[_Iterable[_Union[LineItem, _Mapping]]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ..., next_page_token: _Optional[str] = ..., unrateable_customers: _Optional[_Iterable[_Union[UnrateableCustomer, _Mapping]]] = ...) -> None: ...
+
+class UnrateableCustomer(_message.Message):
+    __slots__ = ("customer_id", "message")
+    CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    customer_id: str
+    message: str
+    def __init__(self, customer_id: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class LineItem(_message.Message):
     __slots__ = ("line_item_id", "customer_id", "subscription_id", "plan_id", "plan_version", "price_id", "price_version", "model", "meter_id", "meter_version", "dimensions", "period_start", "period_end", "quantity", "exact_amount", "amount", "currency", "rounding", "tiers", "stages", "formula", "event_count", "event_digest", "unreadable_event_count", "negative_quantity")

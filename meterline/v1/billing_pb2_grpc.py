@@ -50,9 +50,10 @@ class BillingServiceServicer:
         """Lists the line items of every billing period that contains `at`, rated now
         from the usage at `as_of`: the same function and the same numbers as spend.
 
-        Errors: INVALID_ARGUMENT (a page token that is not ours, an as_of in the
-        future), NOT_FOUND (no such customer), FAILED_PRECONDITION (a charge that
-        the price can't rate: the message names subscription and price).
+        Errors: INVALID_ARGUMENT (a page token that is not of this listing, an as_of
+        in the future), NOT_FOUND (no such customer or catalog revision),
+        FAILED_PRECONDITION (the one customer asked for has a charge that its price
+        can't rate: the message names subscription and price).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -57,14 +57,19 @@ class CatalogServiceServicer:
         version; what the document doesn't mention stays as it is.
 
         Errors: INVALID_ARGUMENT with a BadRequest that lists every mistake of the
-        document (field: "FILE:LINE: path", description: what is wrong).
+        document (field: "FILE:LINE: path", description: what is wrong), as many as
+        fit in the 8 KiB of metadata that a gRPC client takes by default. A client
+        that takes more sends the bytes that mistakes may have, up to 131072, as
+        metadata "meterline-details-bytes-max".
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetCatalog(self, request, context):
-        """Returns the newest version of every resource.
+        """Returns the newest version of every resource, page by page.
+
+        Errors: INVALID_ARGUMENT (a page token that is not ours).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

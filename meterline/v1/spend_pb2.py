@@ -26,23 +26,23 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from meterline.v1 import billing_pb2 as meterline_dot_v1_dot_billing__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18meterline/v1/spend.proto\x12\x0cmeterline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ameterline/v1/billing.proto\"y\n\x0fGetSpendRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa8\x01\n\x10GetSpendResponse\x12#\n\x06spends\x18\x01 \x03(\x0b\x32\x13.meterline.v1.Spend\x12*\n\nline_items\x18\x02 \x03(\x0b\x32\x16.meterline.v1.LineItem\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61talog_revision\x18\x04 \x01(\x04\"t\n\x10ListSpendRequest\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05limit\x18\x03 \x01(\r\"\xa2\x01\n\x11ListSpendResponse\x12#\n\x06spends\x18\x01 \x03(\x0b\x32\x13.meterline.v1.Spend\x12#\n\x06totals\x18\x02 \x03(\x0b\x32\x13.meterline.v1.Spend\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61talog_revision\x18\x04 \x01(\x04\"l\n\x05Spend\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\x0e\n\x06\x61mount\x18\x03 \x01(\t\x12\x17\n\x0fline_item_count\x18\x04 \x01(\r\x12\x13\n\x0b\x65vent_count\x18\x05 \x01(\x04\x32\xa7\x01\n\x0cSpendService\x12I\n\x08GetSpend\x12\x1d.meterline.v1.GetSpendRequest\x1a\x1e.meterline.v1.GetSpendResponse\x12L\n\tListSpend\x12\x1e.meterline.v1.ListSpendRequest\x1a\x1f.meterline.v1.ListSpendResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18meterline/v1/spend.proto\x12\x0cmeterline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ameterline/v1/billing.proto\"\x93\x01\n\x0fGetSpendRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61talog_revision\x18\x04 \x01(\x04\"\xa8\x01\n\x10GetSpendResponse\x12#\n\x06spends\x18\x01 \x03(\x0b\x32\x13.meterline.v1.Spend\x12*\n\nline_items\x18\x02 \x03(\x0b\x32\x16.meterline.v1.LineItem\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61talog_revision\x18\x04 \x01(\x04\"\x8e\x01\n\x10ListSpendRequest\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05limit\x18\x03 \x01(\r\x12\x18\n\x10\x63\x61talog_revision\x18\x04 \x01(\x04\"\xe2\x01\n\x11ListSpendResponse\x12#\n\x06spends\x18\x01 \x03(\x0b\x32\x13.meterline.v1.Spend\x12#\n\x06totals\x18\x02 \x03(\x0b\x32\x13.meterline.v1.Spend\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61talog_revision\x18\x04 \x01(\x04\x12>\n\x14unrateable_customers\x18\x05 \x03(\x0b\x32 .meterline.v1.UnrateableCustomer\"l\n\x05Spend\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\x0e\n\x06\x61mount\x18\x03 \x01(\t\x12\x17\n\x0fline_item_count\x18\x04 \x01(\r\x12\x13\n\x0b\x65vent_count\x18\x05 \x01(\x04\x32\xa7\x01\n\x0cSpendService\x12I\n\x08GetSpend\x12\x1d.meterline.v1.GetSpendRequest\x1a\x1e.meterline.v1.GetSpendResponse\x12L\n\tListSpend\x12\x1e.meterline.v1.ListSpendRequest\x1a\x1f.meterline.v1.ListSpendResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'meterline.v1.spend_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETSPENDREQUEST']._serialized_start=103
-  _globals['_GETSPENDREQUEST']._serialized_end=224
-  _globals['_GETSPENDRESPONSE']._serialized_start=227
-  _globals['_GETSPENDRESPONSE']._serialized_end=395
-  _globals['_LISTSPENDREQUEST']._serialized_start=397
-  _globals['_LISTSPENDREQUEST']._serialized_end=513
-  _globals['_LISTSPENDRESPONSE']._serialized_start=516
-  _globals['_LISTSPENDRESPONSE']._serialized_end=678
-  _globals['_SPEND']._serialized_start=680
-  _globals['_SPEND']._serialized_end=788
-  _globals['_SPENDSERVICE']._serialized_start=791
-  _globals['_SPENDSERVICE']._serialized_end=958
+  _globals['_GETSPENDREQUEST']._serialized_start=104
+  _globals['_GETSPENDREQUEST']._serialized_end=251
+  _globals['_GETSPENDRESPONSE']._serialized_start=254
+  _globals['_GETSPENDRESPONSE']._serialized_end=422
+  _globals['_LISTSPENDREQUEST']._serialized_start=425
+  _globals['_LISTSPENDREQUEST']._serialized_end=567
+  _globals['_LISTSPENDRESPONSE']._serialized_start=570
+  _globals['_LISTSPENDRESPONSE']._serialized_end=796
+  _globals['_SPEND']._serialized_start=798
+  _globals['_SPEND']._serialized_end=906
+  _globals['_SPENDSERVICE']._serialized_start=909
+  _globals['_SPENDSERVICE']._serialized_end=1076
 # @@protoc_insertion_point(module_scope)

@@ -11,14 +11,16 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GetSpendRequest(_message.Message):
-    __slots__ = ("customer_id", "at", "as_of")
+    __slots__ = ("customer_id", "at", "as_of", "catalog_revision")
     CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
     AT_FIELD_NUMBER: _ClassVar[int]
     AS_OF_FIELD_NUMBER: _ClassVar[int]
+    CATALOG_REVISION_FIELD_NUMBER: _ClassVar[int]
     customer_id: str
     at: _timestamp_pb2.Timestamp
     as_of: _timestamp_pb2.Timestamp
-    def __init__(self, customer_id: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    catalog_revision: int
+    def __init__(self, customer_id: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ...) -> None: ...
 
 class GetSpendResponse(_message.Message):
     __slots__ = ("spends", "line_items", "as_of", "catalog_revision")
@@ -33,26 +35,30 @@ class GetSpendResponse(_message.Message):
     def __init__(self, spends: _Optional[_Iterable[_Union[Spend, _Mapping]]] = ..., line_items: _Optional[_Iterable[_Union[_billing_pb2.LineItem, _Mapping]]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ...) -> None: ...
 
 class ListSpendRequest(_message.Message):
-    __slots__ = ("at", "as_of", "limit")
+    __slots__ = ("at", "as_of", "limit", "catalog_revision")
     AT_FIELD_NUMBER: _ClassVar[int]
     AS_OF_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    CATALOG_REVISION_FIELD_NUMBER: _ClassVar[int]
     at: _timestamp_pb2.Timestamp
     as_of: _timestamp_pb2.Timestamp
     limit: int
-    def __init__(self, at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., limit: _Optional[int] = ...) -> None: ...
+    catalog_revision: int
+    def __init__(self, at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., limit: _Optional[int] = ..., catalog_revision: _Optional[int] = ...) -> None: ...
 
 class ListSpendResponse(_message.Message):
-    __slots__ = ("spends", "totals", "as_of", "catalog_revision")
+    __slots__ = ("spends", "totals", "as_of", "catalog_revision", "unrateable_customers")
     SPENDS_FIELD_NUMBER: _ClassVar[int]
     TOTALS_FIELD_NUMBER: _ClassVar[int]
     AS_OF_FIELD_NUMBER: _ClassVar[int]
     CATALOG_REVISION_FIELD_NUMBER: _ClassVar[int]
+    UNRATEABLE_CUSTOMERS_FIELD_NUMBER: _ClassVar[int]
     spends: _containers.RepeatedCompositeFieldContainer[Spend]
     totals: _containers.RepeatedCompositeFieldContainer[Spend]
     as_of: _timestamp_pb2.Timestamp
     catalog_revision: int
-    def __init__(self, spends: _Optional[_Iterable[_Union[Spend, _Mapping]]] = ..., totals: _Optional[_Iterable[_Union[Spend, _Mapping]]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ...) -> None: ...
+    unrateable_customers: _containers.RepeatedCompositeFieldContainer[_billing_pb2.UnrateableCustomer]
+    def __init__(self, spends: _Optional[_Iterable[_Union[Spend, _Mapping]]] = ..., totals: _Optional[_Iterable[_Union[Spend, _Mapping]]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ..., unrateable_customers: _Optional[_Iterable[_Union[_billing_pb2.UnrateableCustomer, _Mapping]]] = ...) -> None: ...
 
 class Spend(_message.Message):
     __slots__ = ("customer_id", "currency", "amount", "line_item_count", "event_count")

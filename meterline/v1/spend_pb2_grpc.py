@@ -57,14 +57,19 @@ class SpendServiceServicer:
         """The spend of one customer, with its line items.
 
         Errors: INVALID_ARGUMENT (no customer_id, an as_of in the future),
-        NOT_FOUND (no such customer).
+        NOT_FOUND (no such customer or catalog revision), FAILED_PRECONDITION (a
+        charge that its price can't rate).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListSpend(self, request, context):
-        """The customers who spend most, in descending order of amount.
+        """The customers who spend most in each currency, in descending order of
+        amount.
+
+        Errors: INVALID_ARGUMENT (a limit over 1,000, an as_of in the future),
+        NOT_FOUND (no such catalog revision).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -35,6 +35,8 @@ class UsageServiceStub:
     Errors of both methods (details are google.rpc messages):
     INVALID_ARGUMENT    the request can't be read, or is empty, or has more
     events or bytes than the limit: BadRequest names it.
+    (Past 16 MiB the transport itself refuses a message,
+    with RESOURCE_EXHAUSTED and without RetryInfo.)
     RESOURCE_EXHAUSTED  the queue is full: wait as RetryInfo says, send again.
     UNAVAILABLE         the store does not answer or the engine is shutting
     down: wait as RetryInfo says, send again.
@@ -70,6 +72,8 @@ class UsageServiceServicer:
     Errors of both methods (details are google.rpc messages):
     INVALID_ARGUMENT    the request can't be read, or is empty, or has more
     events or bytes than the limit: BadRequest names it.
+    (Past 16 MiB the transport itself refuses a message,
+    with RESOURCE_EXHAUSTED and without RetryInfo.)
     RESOURCE_EXHAUSTED  the queue is full: wait as RetryInfo says, send again.
     UNAVAILABLE         the store does not answer or the engine is shutting
     down: wait as RetryInfo says, send again.
@@ -125,6 +129,8 @@ class UsageService:
     Errors of both methods (details are google.rpc messages):
     INVALID_ARGUMENT    the request can't be read, or is empty, or has more
     events or bytes than the limit: BadRequest names it.
+    (Past 16 MiB the transport itself refuses a message,
+    with RESOURCE_EXHAUSTED and without RetryInfo.)
     RESOURCE_EXHAUSTED  the queue is full: wait as RetryInfo says, send again.
     UNAVAILABLE         the store does not answer or the engine is shutting
     down: wait as RetryInfo says, send again.

@@ -1,5 +1,6 @@
 """A resource is valid once it is constructed, and reads back from its definition."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -79,6 +80,32 @@ def test_a_filter_is_a_set():
     one = read_resource("meter", {**fields, "filters": {"b": "x", "a": ["z", "y"]}})
     assert one.filters == {"a": ("y", "z"), "b": ("x",)}
     assert one == read_resource("meter", {**fields, "filters": {"a": ["y", "z"], "b": ["x"]}})
+
+
+def test_a_number_in_a_meter_is_one_however_it_is_written():
+    """Digit by digit, without the zeros that say nothing; twelve digits and 26 more are not too many."""
+    fields = {"id": "m", "event_type": "e", "aggregation": "percentile", "value": "v"}
+    large = "9" * 26 + "." + "9" * 12
+
+    def meter(percentile, low, high):
+        condition = {"at_least": low, "less_than": high}
+        return read_resource("meter", {**fields, "percentile": percentile, "filters": {"size": condition}})
+
+    one = meter("95", "-0.5", large)
+    assert one == meter("+095.00", "-00.50", large)
+    assert json.loads(definition(one)) == {
+        **fields,
+        "percentile": "95",
+        "filters": {"size": {"at_least": "-0.5", "less_than": large}},
+    }
+
+
+@pytest.mark.parametrize("percentile", ["0", "-1", "100.001", "99.9999", "1e1", "NaN", "", "50%"])
+def test_a_percentile_is_above_zero_up_to_100_in_thousandths(percentile):
+    """Nothing else is a rank."""
+    fields = {"id": "m", "event_type": "e", "aggregation": "percentile", "value": "v"}
+    ((path, _),) = problems_of("meter", {**fields, "percentile": percentile})
+    assert path == ("percentile",)
 
 
 def test_values_can_t_be_changed():

@@ -31,6 +31,26 @@ schedules = st.tuples(
         {"up_to": up_to, **tier} for up_to, tier in zip([*map(str, parts[0]), None], parts[1], strict=False)
     ]
 )
+# 5, 5.0, 005 and +5 are one number, and so is every filter that they stand in.
+decimals = st.sampled_from(["5", "5.0", "005", "+5", "-5", "0", "-0", "0.000000000001", "9" * 26])
+values = texts | st.lists(texts, min_size=1, unique=True)
+conditions = st.one_of(
+    st.fixed_dictionaries({"not": values}, optional={"exists": st.just("true"), "at_most": decimals}),
+    st.fixed_dictionaries({"exists": st.sampled_from(["true", "false"])}),
+    st.sampled_from(["greater_than", "at_least", "less_than", "at_most"]).flatmap(
+        lambda name: st.fixed_dictionaries({name: decimals})
+    ),
+)
+aggregations = st.one_of(
+    st.fixed_dictionaries({"aggregation": st.sampled_from(["sum", "max", "avg", "unique_count"])}),
+    st.fixed_dictionaries(
+        {"aggregation": st.sampled_from(["sum", "latest", "time_weighted"])},
+        optional={"carries_over": st.sampled_from(["true", "false"])},
+    ),
+    st.fixed_dictionaries(
+        {"aggregation": st.just("percentile"), "percentile": st.sampled_from(["95", "95.0", "99.9", "0.001"])}
+    ),
+)
 price_models = st.one_of(
     st.fixed_dictionaries({"model": st.just("per_unit"), "unit_amount": amounts}),
     st.fixed_dictionaries({"model": st.sampled_from(["graduated", "volume"]), "tiers": schedules}),
@@ -46,20 +66,17 @@ def catalogs(draw):
     """Sections of a document, by id: whatever the format allows."""
     meters = draw(
         st.lists(
-            st.fixed_dictionaries(
-                {
-                    "id": ids,
-                    "event_type": texts,
-                    "aggregation": st.sampled_from(["sum", "max"]),
-                    "value": texts,
-                },
-                optional={
-                    "filters": st.dictionaries(
-                        texts, texts | st.lists(texts, min_size=1, unique=True), max_size=3
-                    ),
-                    "group_by": st.lists(texts, max_size=3, unique=True),
-                    "unit": st.none() | texts,
-                },
+            st.builds(
+                lambda meter, aggregation: {**meter, **aggregation},
+                st.fixed_dictionaries(
+                    {"id": ids, "event_type": texts, "value": texts},
+                    optional={
+                        "filters": st.dictionaries(texts, values | conditions, max_size=3),
+                        "group_by": st.lists(texts, max_size=3, unique=True),
+                        "unit": st.none() | texts,
+                    },
+                ),
+                aggregations,
             ),
             min_size=1,
             max_size=3,

@@ -23,23 +23,123 @@ TABLE = {
             "llm.yaml:5: meters.input.valeu: is not a field of a meter; did you mean 'value'?",
         ],
     ),
-    "an aggregation of a later version": (
+    "a percentile without its value and its number": (
         "aggregation: count",
         "aggregation: percentile",
         [
+            "llm.yaml:7: meters.requests.value: is missing: name the property to aggregate by percentile",
+            "llm.yaml:7: meters.requests.percentile: is missing: say which one, such as 95",
+        ],
+    ),
+    "a percentile that there isn't": (
+        "aggregation: sum",
+        "aggregation: percentile\n    percentile: 0",
+        [
             (
-                "llm.yaml:7: meters.requests.aggregation: percentile is not supported yet: "
-                "one of count, sum, min, max, unique_count"
+                "llm.yaml:5: meters.input.percentile: must be greater than 0, at most 100, "
+                "and have at most 3 fractional digits, is 0"
             )
         ],
+    ),
+    "a percentile that is no number": (
+        "aggregation: sum",
+        "aggregation: percentile\n    percentile: p95",
+        [
+            (
+                "llm.yaml:5: meters.input.percentile: must be a decimal of at most 26 integer and "
+                "12 fractional digits, is 'p95'"
+            )
+        ],
+    ),
+    "the number of another aggregation": (
+        "aggregation: sum",
+        "aggregation: sum\n    percentile: 95",
+        [
+            (
+                "llm.yaml:5: meters.input.percentile: does not belong to sum: "
+                "remove it, or aggregate by percentile"
+            )
+        ],
+    ),
+    "a maximum that carries over": (
+        "aggregation: sum",
+        "aggregation: max\n    carries_over: true",
+        [
+            (
+                "llm.yaml:5: meters.input.carries_over: does not belong to max: "
+                "only sum, latest, time_weighted carry over"
+            )
+        ],
+    ),
+    "neither true nor false": (
+        "aggregation: sum",
+        "aggregation: sum\n    carries_over: yes",
+        ["llm.yaml:5: meters.input.carries_over: must be true or false, is 'yes'"],
+    ),
+    "a condition with a spelling mistake": (
+        "group_by: [model]",
+        "filters: {size: {at_laest: 5}}",
+        [
+            "llm.yaml:6: meters.input.filters.size.at_laest: is not a field of a filter; did you mean 'at_least'?"
+        ],
+    ),
+    "a filter without a condition": (
+        "group_by: [model]",
+        "filters: {size: {}}",
+        [
+            (
+                "llm.yaml:6: meters.input.filters.size: has no condition: give at least one of "
+                "not, exists, greater_than, at_least, less_than, at_most"
+            )
+        ],
+    ),
+    "a comparison with a text": (
+        "group_by: [model]",
+        "filters: {size: {at_least: 1e3}}",
+        [
+            (
+                "llm.yaml:6: meters.input.filters.size.at_least: must be a decimal of at most 26 integer and "
+                "12 fractional digits, is '1e3'"
+            )
+        ],
+    ),
+    "bounds that leave nothing": (
+        "group_by: [model]",
+        "filters: {size: {greater_than: 5, at_most: 5.0}}",
+        [
+            (
+                "llm.yaml:6: meters.input.filters.size: passes no value: "
+                "its lower bound is not below its upper bound"
+            )
+        ],
+    ),
+    "two lower bounds": (
+        "group_by: [model]",
+        "filters: {size: {greater_than: 5, at_least: 7}}",
+        ["llm.yaml:6: meters.input.filters.size: has both greater_than and at_least: give one of them"],
+    ),
+    "a comparison with what isn't there": (
+        "group_by: [model]",
+        "filters: {size: {exists: false, at_least: 7}}",
+        [
+            (
+                "llm.yaml:6: meters.input.filters.size: {exists: false} stands alone: "
+                "what isn't there can't be compared"
+            )
+        ],
+    ),
+    "a negation of nothing": (
+        "group_by: [model]",
+        "filters: {model: {not: []}}",
+        ["llm.yaml:6: meters.input.filters.model.not: needs a value, or a list of values"],
     ),
     "an aggregation with a spelling mistake": (
         "aggregation: sum",
         "aggregation: summ",
         [
             (
-                "llm.yaml:4: meters.input.aggregation: must be one of count, sum, min, max, unique_count, "
-                "is 'summ'; did you mean 'sum'?"
+                "llm.yaml:4: meters.input.aggregation: must be one of count, sum, min, max, avg, "
+                "latest, unique_count, time_weighted, percentile, is 'summ'; did you mean 'sum'?"
             )
         ],
     ),
@@ -68,7 +168,7 @@ TABLE = {
     "a filter without a value": (
         "group_by: [model]",
         "filters: {model: null}",
-        ["llm.yaml:6: meters.input.filters.model: needs the value that is accepted, or a list of them"],
+        ["llm.yaml:6: meters.input.filters.model: needs a value, or a list of values"],
     ),
     "a filter with a value too deep": (
         "group_by: [model]",

@@ -1,5 +1,8 @@
 """The engine over real gRPC: usage in, verdicts, spend and lines out, and a clear status for every mistake."""
 
+import base64
+from decimal import Decimal
+
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -30,6 +33,7 @@ from meterline.v1.usage_pb2_grpc import UsageServiceStub
 
 JUNE_10 = 1_749_513_600  # 2025-06-10T00:00:00Z
 AT = Timestamp(seconds=JUNE_10)
+LATE_JUNE = Timestamp(seconds=JUNE_10 + 10 * 86_400)
 
 CATALOG = """
 meters:
@@ -259,16 +263,148 @@ def test_a_changed_price_makes_a_new_version_that_rates_the_open_period(channel,
     )
 
 
+MATRIX = """
+meters:
+  - {id: NAME_tokens, event_type: NAME.call, aggregation: sum, value: tokens, group_by: [model]}
+plans:
+  - id: NAME
+    name: The plan of NAME
+    currency: USD
+    prices:
+      - id: tokens
+        meter: NAME_tokens
+        model: matrix
+        dimensions: [model]
+        cells:
+          - {match: {model: large}, unit_amount: "0.5"}
+          - {match: {model: small}, unit_amount: "0.25"}
+  - id: NAME_flat
+    name: A fee
+    currency: USD
+    prices: [{id: fee, model: flat, flat_amount: 7}]
+subscriptions:
+  - {customer: NAME_bolt, plan: NAME_flat, start: 2025-06-15}
+"""
+
+
+def test_a_matrix_rates_by_dimension_and_names_what_has_no_cell(channel, name, apply):
+    """8 large at 0.5 and 2 small at 0.25; no usage, no line but the minimum's; a model without a cell is named,
+    never free.
+    """
+    apply(MATRIX.replace("NAME", name))
+    assert list(_spend(channel, name).line_items) == []
+    apply(MATRIX.replace("NAME", name).replace("model: matrix", "model: matrix\n        minimum_amount: 3"))
+    assert [(line.quantity, line.amount) for line in _spend(channel, name).line_items] == [("0", "3.00")]
+    apply(MATRIX.replace("NAME", name))
+    _record(channel, _event(name, "a", "8"), _event(name, "b", "2", model="small"))
+    lines = {line.dimensions["model"]: line.amount for line in _spend(channel, name).line_items}
+    assert lines == {"large": "4.00", "small": "0.50"}
+    _record(channel, _event(name, "c", "1", model="huge"))
+    code, line, details = _refusal(lambda: _spend(channel, name))
+    assert code is grpc.StatusCode.FAILED_PRECONDITION
+    assert f"subscription {name}_acme:{name}, price tokens" in line
+    assert "model=huge" in line
+    assert details["ErrorInfo"].reason == "UNRATEABLE"
+    # Everybody else is rated, and the customer is named, with no part of the bill.
+    everybody = SpendServiceStub(channel).ListSpend(ListSpendRequest(at=LATE_JUNE, limit=1000), timeout=30)
+    assert [(each.customer_id, each.message) for each in everybody.unrateable_customers] == [
+        (f"{name}_acme", line)
+    ]
+    assert f"{name}_bolt" in {spend.customer_id for spend in everybody.spends}
+    assert f"{name}_acme" not in {spend.customer_id for spend in everybody.spends}
+    listing = BillingServiceStub(channel).ListLineItems(
+        ListLineItemsRequest(at=LATE_JUNE, page_size=1000), timeout=30
+    )
+    assert [each.customer_id for each in listing.unrateable_customers] == [f"{name}_acme"]
+    assert f"{name}_acme" not in {item.customer_id for item in listing.line_items}
+    # Mended, the bill is whole.
+    apply(
+        MATRIX.replace("NAME", name).replace("dimensions: [model]", "dimensions: [model]\n        default: 1")
+    )
+    assert _spend(channel, name).spends[0].amount == "5.50"
+
+
+def test_a_matrix_default_rates_usage_without_the_dimension(channel, name, apply):
+    """Also where no other line of the answer has it: 4 at the default of 1."""
+    apply(
+        MATRIX.replace("NAME", name).replace("dimensions: [model]", "dimensions: [model]\n        default: 1")
+    )
+    event = _event(name, "a", "4")
+    del event.properties["model"]
+    _record(channel, event)
+    assert [(line.amount, dict(line.dimensions)) for line in _spend(channel, name).line_items] == [
+        ("4.00", {})
+    ]
+
+
+def test_a_pinned_catalog_revision_keeps_its_prices(channel, name, apply):
+    """Watermark and revision together give the same bytes, after a price has changed too."""
+    _record(channel, _event(name, "a", "100"))
+    first = _spend(channel, name)
+    apply(CATALOG.replace("NAME", name).replace('"0.01"', '"0.02"'))
+    assert _spend(channel, name).spends[0].amount == "22.00"
+    again = _spend(channel, name, as_of=first.as_of, catalog_revision=first.catalog_revision)
+    assert again.SerializeToString(deterministic=True) == first.SerializeToString(deterministic=True)
+    code, line, _ = _refusal(lambda: _spend(channel, name, catalog_revision=10**6))
+    assert code is grpc.StatusCode.NOT_FOUND
+    assert "1000000" in line
+
+
+def test_a_customer_who_left_is_billed_at_the_end_of_the_month(channel, name, apply):
+    """From 1 to 10 June: asked on the 30th, the period is [1, 10) with its usage; in July there is none."""
+    leaving = "subscriptions:\n  - {customer: NAME_acme, plan: NAME, start: 2025-06-01, end: 2025-06-10}\n"
+    apply(leaving.replace("NAME", name))
+    _record(channel, _event(name, "in", "100", seconds=JUNE_10 - 1), _event(name, "out", "1000"))
+    stub = SpendServiceStub(channel)
+    last_day = GetSpendRequest(customer_id=f"{name}_acme", at=Timestamp(seconds=JUNE_10 + 20 * 86_400))
+    spend = stub.GetSpend(last_day, timeout=30)
+    assert spend.spends[0].amount == "21.00"
+    assert {line.period_end.ToJsonString() for line in spend.line_items} == {"2025-06-10T00:00:00Z"}
+    july = GetSpendRequest(customer_id=f"{name}_acme", at=Timestamp(seconds=JUNE_10 + 21 * 86_400))
+    assert list(stub.GetSpend(july, timeout=30).line_items) == []
+
+
+def test_the_limit_of_list_spend_holds_for_each_currency(channel, name, apply):
+    """One euro customer doesn't hide the dollar customers."""
+    apply(CATALOG.replace("NAME", f"{name}_eur").replace("USD", "EUR"))
+    response = SpendServiceStub(channel).ListSpend(ListSpendRequest(at=AT, limit=1), timeout=30)
+    assert {spend.currency for spend in response.spends} >= {"EUR", "USD"}
+    assert len(response.spends) == len({spend.currency for spend in response.spends})
+
+
+def test_a_page_token_holds_for_its_own_listing(channel, name):
+    """A token of all customers with one customer named would skip lines silently."""
+    stub = BillingServiceStub(channel)
+    first = stub.ListLineItems(ListLineItemsRequest(at=AT, page_size=1), timeout=30)
+    other = ListLineItemsRequest(customer_id=f"{name}_acme", page_token=first.next_page_token)
+    code, line, _ = _refusal(lambda: stub.ListLineItems(other, timeout=30))
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert line.startswith("page_token:")
+
+
+def test_a_request_over_4_mib_is_the_callers_mistake(channel, name):
+    """INVALID_ARGUMENT with the limit: sending it again would never help."""
+    padding = {f"p{i}": PropertyValue(string_value="x" * 1000) for i in range(50)}
+    events = []
+    for i in range(100):
+        events.append(_event(name, str(i)))
+        for key, value in padding.items():
+            events[-1].properties[key].CopyFrom(value)
+    code, line, _ = _refusal(lambda: _record(channel, *events))
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert "send at most 4194304" in line
+
+
 def test_list_spend_orders_by_amount_and_totals_all(channel, name, apply):
     """The totals count customers beyond the limit too."""
     _record(channel, _event(name, "a", "100000"))
     response = SpendServiceStub(channel).ListSpend(ListSpendRequest(at=AT, limit=1000), timeout=30)
-    amounts = [float(spend.amount) for spend in response.spends]
+    amounts = [Decimal(spend.amount) for spend in response.spends if spend.currency == "USD"]
     assert amounts == sorted(amounts, reverse=True)
     one = SpendServiceStub(channel).ListSpend(
         ListSpendRequest(at=AT, limit=1, as_of=response.as_of), timeout=30
     )
-    assert len(one.spends) == 1
+    assert one.spends[-1] == next(spend for spend in response.spends if spend.currency == "USD")
     assert list(one.totals) == list(response.totals)
 
 
@@ -316,7 +452,17 @@ def test_a_watermark_in_the_future_is_refused(channel, name):
     assert "is in the future" in line
 
 
-@pytest.mark.parametrize("token", ["x", "bm9uc2Vuc2U=", "W10=", "WzEsMiwzLDQsNV0=", "Wy0xLDEsMSwxLCJhIl0="])
+@pytest.mark.parametrize(
+    "token",
+    [
+        "x",
+        "bm9uc2Vuc2U=",
+        "W10=",
+        base64.b64encode(b"[" * 100_000).decode(),
+        "WzEsMiwzLDQsNSw2XQ==",
+        "Wy0xLDEsMSwxLCJhIiwiIl0=",
+    ],
+)
 def test_a_page_token_of_another_make_is_refused(channel, token):
     """Words, lists of the wrong length or kind, negative numbers."""
     request = ListLineItemsRequest(page_token=token)
@@ -336,17 +482,68 @@ def test_every_mistake_of_a_document_is_reported_and_nothing_applied(channel, ap
     assert CatalogServiceStub(channel).GetCatalog(GetCatalogRequest(), timeout=30).revision == before
 
 
-def test_a_flood_of_mistakes_fits_what_a_client_takes(channel, apply):
-    """A thousand mistakes: as many as fit are named in order, the rest is counted, and the status arrives."""
-    document = "customers:\n" + "".join(f"  - {{id: 'no no {i}', name: X}}\n" for i in range(1000))
+@pytest.mark.parametrize("text", ["no no", "\N{ROCKET} " * 20])
+def test_a_flood_of_mistakes_fits_what_a_client_takes(apply, text):
+    """A hundred mistakes, in ASCII or not: as many as fit are named in order, the rest is counted, and the
+    status arrives at a client with gRPC's own limits.
+    """
+    document = "customers:\n" + "".join(f"  - {{id: '{text}{i}', name: X}}\n" for i in range(90))
     code, _, details = _refusal(lambda: apply(document))
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     *named, rest = details["BadRequest"].field_violations
     assert [violation.field.split(": ")[0] for violation in named] == [
         f"test.yaml:{i + 2}" for i in range(len(named))
     ]
-    assert len(named) > 20
-    assert "more" in rest.description
+    assert len(named) >= 5
+    assert f"and {90 - len(named)} more" in rest.description
+
+
+def test_pages_of_the_catalog_are_the_catalog(channel, name):
+    """A token leads on within the revision of its first page; one of another make is refused."""
+    stub = CatalogServiceStub(channel)
+    whole = stub.GetCatalog(GetCatalogRequest(), timeout=30)
+    rest = stub.GetCatalog(GetCatalogRequest(page_token=f"{whole.revision}-3"), timeout=30)
+    assert list(rest.resources) == list(whole.resources[3:])
+    code, _, _ = _refusal(lambda: stub.GetCatalog(GetCatalogRequest(page_token="3"), timeout=30))
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_lines_too_large_for_one_message_end_the_page_early(channel, name):
+    """Five thousand groups with values of a KiB: every page is below 4 MiB, and together they are all."""
+    # In a month of its own: other tests list June.
+    september = Timestamp(seconds=JUNE_10 + 92 * 86_400)
+    models = [f"{i:04d}" + "x" * 900 for i in range(2_500)]
+    for first in range(0, len(models), 500):
+        _record(
+            channel,
+            *(
+                _event(name, f"{first}-{i}", model=m, seconds=september.seconds)
+                for i, m in enumerate(models[first : first + 500])
+            ),
+        )
+    request = ListLineItemsRequest(customer_id=f"{name}_acme", at=september, page_size=1000)
+    seen = []
+    while True:
+        page = BillingServiceStub(channel).ListLineItems(request, timeout=60)
+        assert page.ByteSize() < 4 * 1024 * 1024
+        seen += [line.dimensions["model"] for line in page.line_items if line.meter_id]
+        if not page.next_page_token:
+            break
+        request.page_token = page.next_page_token
+    assert seen == models
+    request = GetSpendRequest(customer_id=f"{name}_acme", at=september)
+    spend = SpendServiceStub(channel).GetSpend(request, timeout=60)
+    assert spend.spends[0].line_item_count == 2_501
+    assert spend.ByteSize() < 4 * 1024 * 1024
+
+
+def test_ten_thousand_bad_events_make_an_answer_that_arrives(channel, name):
+    """Each has its verdict and reason; the first thousand have words too."""
+    bad = [_event(name, str(i), "\N{ROCKET}" * 60) for i in range(9_000)]
+    answer = _record(channel, _event(name, "good"), *bad)
+    assert list(answer.verdicts) == [VERDICT_ACCEPTED] + [VERDICT_REJECTED] * 9_000
+    assert {problem.reason for problem in answer.problems} == {PROBLEM_REASON_NOT_DECIMAL}
+    assert [bool(problem.message) for problem in answer.problems] == [True] * 1_000 + [False] * 8_000
 
 
 def test_health_and_reflection_are_served(channel):

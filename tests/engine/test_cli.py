@@ -1,9 +1,11 @@
 """The command line: what it prints for people, and one clear line with exit code 2 when something is wrong."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -41,11 +43,12 @@ def running(tmp_path):
 
 
 def test_a_taken_port_is_named(tmp_path):
-    """And the way out."""
+    """And the way out; no data directory is left behind."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         done = _meterline("serve", "--data", tmp_path / "d", "--listen", address, "--no-metrics")
-    _assert_one_clear_line(done, address, "--listen")
+    _assert_one_clear_line(done, address, "the port is taken", "--listen")
+    assert not (tmp_path / "d").exists()
 
 
 def test_a_second_engine_on_the_port_of_the_first_is_refused(running, tmp_path):
@@ -104,17 +107,37 @@ def test_a_place_that_cannot_be_written_is_named():
     _assert_one_clear_line(_serve("/proc/meterline-data"), "/proc/meterline-data", "can't be used")
 
 
-@pytest.mark.parametrize("address", ["nonsense", "localhost:port", "localhost:99999", "192.0.2.1:7070"])
+@pytest.mark.parametrize(
+    "address", ["nonsense", "localhost:port", "localhost:99999", ":80", "192.0.2.1:7070"]
+)
 def test_an_address_that_is_none_of_ours_is_named(tmp_path, address):
     """No port, no number, a port too high, and an address of another machine."""
     done = _meterline("serve", "--data", tmp_path / "d", "--listen", address, "--no-metrics")
-    _assert_one_clear_line(done, address, "--listen")
+    _assert_one_clear_line(done, address, "address")
+
+
+@pytest.mark.parametrize("lost", ["catalog.sqlite", "usage"])
+def test_a_directory_that_lost_a_store_is_refused(tmp_path, lost):
+    """An empty store in its place would bill nobody."""
+    EngineProcess(tmp_path / "data").start().stop()
+    path = tmp_path / "data" / lost
+    path.rename(tmp_path / lost)
+    _assert_one_clear_line(_serve(tmp_path / "data"), str(path), "is missing", "backup")
+    assert not path.exists()
+
+
+def test_a_first_start_that_was_cut_short_starts_again(tmp_path):
+    """Without format.json the directory was never complete."""
+    engine = EngineProcess(tmp_path / "data").start()
+    engine.kill()
+    (tmp_path / "data" / "format.json").unlink()
+    assert EngineProcess(tmp_path / "data").start().stop() == 0
 
 
 def test_a_damaged_catalog_is_refused(tmp_path):
     """A file that is no database stays as it is."""
     data = tmp_path / "data"
-    data.mkdir()
+    (data / "usage").mkdir(parents=True)
     (data / "format.json").write_text('{"format": 1}')
     (data / "catalog.sqlite").write_text("this is no database, but long enough to be read as one" * 50)
     _assert_one_clear_line(_serve(data), "catalog.sqlite")
@@ -161,7 +184,7 @@ def test_the_example_from_empty_to_lines(running):
     """Dry run, apply, apply again, spend, lines as a table and as JSON."""
     target = ("--target", running.target)
     dry = _meterline("apply", "-f", EXAMPLE, "--dry-run", *target)
-    assert "+ meter" in dry.stdout
+    assert "+ 64 customers" in dry.stdout
     assert "nothing was applied" in dry.stdout
     assert "catalog revision 0" in _meterline("spend", *target).stdout
     assert "catalog revision 1" in _meterline("apply", "-f", EXAMPLE, *target).stdout
@@ -174,14 +197,60 @@ def test_the_example_from_empty_to_lines(running):
     assert len(ids) == len(set(ids)) > 100
     customer_id = json.loads(lines[0])["customer_id"]
     table = _meterline("lines", "--at", "2023-11-16", "--customer", customer_id, *target)
-    assert customer_id in table.stdout
+    assert f"{customer_id}, plan" in table.stdout
+    assert "2023-11-01 to 2023-12-01" in table.stdout
+    assert {"as_of", "catalog_revision"} <= json.loads(lines[0]).keys()
+    nothing = _meterline("lines", "--at", "2020-01-01", *target)
+    assert "no subscription covers this instant" in nothing.stdout
 
 
-def test_an_instant_that_is_none_is_a_usage_error(running):
-    """Click's own exit code for a wrong option is 2 as well."""
-    done = _meterline("spend", "--at", "yesterday", "--target", running.target)
+@pytest.mark.parametrize("instant", ["yesterday", "2023-11-16T18:15:00"])
+def test_an_instant_that_is_none_is_a_usage_error(instant):
+    """Words, and a time whose zone was forgotten; click's own exit code for a wrong option is 2 as well."""
+    done = _meterline("spend", "--at", instant)
     assert done.returncode == 2
-    assert "'yesterday' is no instant" in done.stderr
+    assert f"{instant!r} is no instant" in done.stderr
+
+
+def test_a_target_that_is_none_is_named():
+    """In our words, not gRPC's."""
+    _assert_one_clear_line(
+        _meterline("spend", "--target", "nonsense.invalid:7070"), "no engine answers at nonsense"
+    )
+
+
+def test_an_empty_customer_is_not_everybody():
+    """A shell variable that is not set must not list all customers."""
+    done = _meterline("lines", "--customer", "")
+    assert done.returncode == 2
+    assert "is empty" in done.stderr
+
+
+def test_apply_reads_standard_input(running):
+    """A catalog may come out of another program."""
+    command = [sys.executable, "-m", "engine", "apply", "-f", "-", "--target", running.target]
+    document = "customers: [{id: piped, name: Piped}]"
+    done = subprocess.run(
+        command, cwd=ROOT, input=document, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0
+    assert "+ customer piped" in done.stdout
+
+
+def test_ctrl_c_ends_a_command_without_a_traceback(running):
+    """Whenever it comes: exit code 130."""
+    for delay_s in (0.05, 0.15, 0.3):
+        command = [sys.executable, "-m", "engine", "spend", "--target", running.target]
+        process = subprocess.Popen(
+            command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        )
+        time.sleep(delay_s)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+        # Before the interpreter has read our first line, Python itself ends by the signal.
+        if process.returncode != -signal.SIGINT:
+            assert process.returncode in {0, 130}, stderr
+            assert "Traceback" not in stderr
 
 
 def test_metrics_are_served_and_count_by_convention(running):

@@ -25,7 +25,9 @@ from examples.engine_process import EngineProcess
 from examples.llm_trace import read_trace
 from examples.recompute import expected_lines, read_catalog
 from meterline import Client, Verdict
-from meterline.v1.billing_pb2 import LineItem
+from meterline.v1.billing_pb2 import LineItem, ListLineItemsRequest, ListLineItemsResponse
+from meterline.v1.catalog_pb2 import ApplyCatalogRequest
+from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 
 ROOT = Path(__file__).parents[2]
 
@@ -186,3 +188,31 @@ def test_what_was_acknowledged_before_a_kill_is_there_after_it(tmp_path, trace):
             assert differences(all_line_items(channel), expected_lines(catalog, requests[:500])) == []
     finally:
         engine.kill()
+
+
+def test_the_same_snapshot_gives_the_same_bytes_over_restarts(tmp_path):
+    """Raw bytes of the answer, of a line with three dimensions, from three processes."""
+    document = """
+meters: [{id: m, event_type: call, aggregation: count, group_by: [a, b, c]}]
+plans: [{id: p, name: P, currency: USD, prices: [{id: x, meter: m, model: per_unit, unit_amount: 2}]}]
+customers: [{id: acme, name: Acme}]
+subscriptions: [{customer: acme, plan: p, start: 2023-11-01}]
+"""
+    request = ListLineItemsRequest(catalog_revision=1)
+    request.at.FromDatetime(datetime(2023, 11, 16, tzinfo=UTC))
+    engine, answers = EngineProcess(tmp_path / "data", *ENGINE_OPTIONS), set()
+    for start in range(3):
+        with engine, grpc.insecure_channel(engine.target) as channel, Client(engine.target) as client:
+            if start == 0:
+                CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=30)
+            client.record(
+                "acme", "call", {"a": "1", "b": "2", "c": "3"}, event_time=datetime(2023, 11, 16, tzinfo=UTC)
+            )
+            client.flush()
+            call = channel.unary_unary("/meterline.v1.BillingService/ListLineItems")
+            answer = call(request.SerializeToString(), timeout=30)
+            if start == 0:
+                request.as_of.CopyFrom(ListLineItemsResponse.FromString(answer).as_of)
+            answers.add(answer)
+    (answer,) = answers
+    assert [line.amount for line in ListLineItemsResponse.FromString(answer).line_items] == ["2.00"]

@@ -1,7 +1,7 @@
 """Between the columns of `ingest` and what a test can read: rows out, events in."""
 
 import pyarrow as pa
-from admission_oracle import Row
+from admission_oracle import Refused, Row
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from ingest import EVENT_SCHEMA, RequestKind, decode
@@ -51,15 +51,18 @@ def message_of(row):
 
 
 def admit(admission, tenant, messages, now_us):
-    """A Row or a Problem for each message, through the bytes of one request."""
+    """A Row, a Refused or a Problem for each message, through the bytes of one request."""
     decoded = decode(RequestKind.RECORD, [RecordUsageRequest(events=messages).SerializeToString()])
     assert not decoded.malformed
     return entries_of(admission.admit(tenant, decoded.events, now_us))
 
 
 def entries_of(admitted):
-    """A Row or a Problem for each row, in order."""
+    """A Row, a Refused or a Problem for each row, in order."""
     entries = dict(admitted.problems)
-    entries |= zip(admitted.places.tolist(), rows_of(admitted.events), strict=True)
+    of_good_form = zip(admitted.places.tolist(), rows_of(admitted.events), admitted.refused, strict=True)
+    for place, row, refused in of_good_form:
+        assert refused == (place in entries)
+        entries[place] = Refused(row, entries[place]) if refused else row
     assert sorted(entries) == list(range(len(entries)))
     return [entries[place] for place in sorted(entries)]

@@ -22,7 +22,12 @@ def _prints(*rows):
 
 
 def _verdicts(window, *rows):
-    return [Verdict(number) for number in window.classify(_prints(*rows)).tolist()]
+    return _judged(window, rows, [False] * len(rows))
+
+
+def _judged(window, rows, refused):
+    """The verdict of each row, some of which a rule refuses."""
+    return [Verdict(each) for each in window.classify(_prints(*rows), np.array(refused, np.bool_)).tolist()]
 
 
 def test_the_same_event_is_accepted_once_and_then_a_duplicate():
@@ -38,6 +43,56 @@ def test_an_event_that_did_not_become_durable_leaves_no_trace():
     window = HotWindow(10)
     _verdicts(window, _event())
     assert _verdicts(window, _event()) == [Verdict.ACCEPTED]
+
+
+def test_what_was_stored_is_a_duplicate_also_when_a_rule_refuses_it_by_now():
+    """It has grown too old since: the producer must not take it for rejected and send it under a new id."""
+    window = HotWindow(10)
+    window.remember(_prints(_event()))
+    rows = [_event(), _event(tokens="2"), _event("e2")]
+    assert _judged(window, rows, [True] * 3) == [Verdict.DUPLICATE, Verdict.REJECTED, Verdict.REJECTED]
+
+
+def test_a_refused_event_takes_no_id_from_a_sound_one():
+    """It is not stored: neither a conflict nor a duplicate of it is."""
+    rows = [_event(tokens="2"), _event(), _event(tokens="2"), _event()]
+    assert _judged(HotWindow(10), rows, [True, False, True, False]) == [
+        Verdict.REJECTED,
+        Verdict.ACCEPTED,
+        Verdict.REJECTED,
+        Verdict.DUPLICATE,
+    ]
+
+
+def test_after_a_failed_insert_the_same_content_is_new_and_other_content_a_conflict():
+    """The first may be stored: taking another under its id would count both."""
+    window = HotWindow(10)
+    window.doubt(_prints(_event(tokens="1")))
+    assert _verdicts(window, _event(tokens="2")) == [Verdict.CONFLICT]
+    assert _verdicts(window, _event(tokens="1")) == [Verdict.ACCEPTED]
+    window.remember(_prints(_event(tokens="1")))
+    assert _verdicts(window, _event(tokens="1")) == [Verdict.DUPLICATE]
+
+
+def test_of_an_id_in_doubt_the_first_that_agrees_is_accepted():
+    """Whatever comes before it in the same group."""
+    window = HotWindow(10)
+    window.doubt(_prints(_event(tokens="1")))
+    assert _verdicts(window, *(_event(tokens=each) for each in "2112")) == [
+        Verdict.CONFLICT,
+        Verdict.ACCEPTED,
+        Verdict.DUPLICATE,
+        Verdict.CONFLICT,
+    ]
+
+
+def test_of_two_contents_read_back_at_start_the_first_stands():
+    """In the order of their ingestion."""
+    window = HotWindow(10)
+    window.remember(_prints(_event(tokens="1"), _event(tokens="2")))
+    assert _verdicts(window, _event(tokens="1"), _event(tokens="2")) == [Verdict.DUPLICATE, Verdict.CONFLICT]
+    window.remember(_prints(_event(tokens="2")))
+    assert _verdicts(window, _event(tokens="1"), _event(tokens="2")) == [Verdict.DUPLICATE, Verdict.CONFLICT]
 
 
 def test_other_content_under_a_known_id_is_a_conflict_and_the_first_stands():
@@ -125,44 +180,80 @@ def test_the_window_is_bounded_and_forgets_the_oldest():
     assert verdicts == [Verdict.ACCEPTED] * 2 + [Verdict.DUPLICATE] * 3
 
 
+class _Dictionaries:
+    """The window as two dictionaries: slow and obvious."""
+
+    def __init__(self, events_max):
+        self.events_max = events_max
+        self.kept, self.in_doubt = {}, {}
+
+    def judge(self, group):
+        """A verdict for each (id, content, refused), and the content of each accepted id."""
+        within, verdicts = {}, []
+        for each, content, refused in group:
+            if refused:
+                stored = self.kept.get(each) == content
+                verdicts.append(Verdict.DUPLICATE if stored else Verdict.REJECTED)
+                continue
+            known = self.kept[each] if each in self.kept else within.get(each)
+            if known is not None:
+                verdicts.append(Verdict.DUPLICATE if known == content else Verdict.CONFLICT)
+            elif self.in_doubt.get(each, content) == content:
+                within[each] = content
+                verdicts.append(Verdict.ACCEPTED)
+            else:
+                verdicts.append(Verdict.CONFLICT)
+        return verdicts, within
+
+    def remember(self, within):
+        for each, content in within.items():
+            self.kept.setdefault(each, content)
+            self.in_doubt.pop(each, None)
+        self._bound(self.kept)
+
+    def doubt(self, within):
+        for each, content in within.items():
+            if each not in self.kept:
+                self.in_doubt[each] = content
+        self._bound(self.in_doubt)
+
+    def _bound(self, contents):
+        for oldest in list(contents)[: max(0, len(contents) - self.events_max)]:
+            del contents[oldest]
+
+
 @given(
     st.lists(
-        st.tuples(st.lists(st.tuples(st.integers(0, 15), st.integers(0, 1)), max_size=12), st.booleans()),
+        st.tuples(
+            st.lists(st.tuples(st.integers(0, 15), st.integers(0, 1), st.booleans()), max_size=12),
+            st.sampled_from(["stored", "failed", "never tried"]),
+        ),
         max_size=12,
     ),
     st.integers(1, 9),
     st.integers(0, 3),
 )
-def test_the_window_answers_as_a_dictionary_would(groups, events_max, crowding):
-    """Any groups, durable or failed; a window of any size; ids that crowd the same slots of its table, and ids
-    whose first lanes are equal.
+def test_the_window_answers_as_dictionaries_would(groups, events_max, crowding):
+    """Any groups, durable, failed or never inserted, with refused events among them; a window of any size; ids that
+    crowd the same slots of its table, and ids whose first lanes are equal.
     """
-    window, kept = HotWindow(events_max), {}
-    for group, durable in groups:
+    window, expected = HotWindow(events_max), _Dictionaries(events_max)
+    for group, insert in groups:
         prints = Fingerprints(
-            np.array([[each % (crowding + 1) for each, _ in group], [each for each, _ in group]], np.uint64),
-            np.array([[content for _, content in group]] * 2, np.uint64),
+            np.array([[e % (crowding + 1) for e, _, _ in group], [e for e, _, _ in group]], np.uint64),
+            np.array([[content for _, content, _ in group]] * 2, np.uint64),
         )
-        within, expected = {}, []
-        for each, content in group:
-            known = kept[each] if each in kept else within.get(each)
-            if known is None:
-                within[each] = content
-                expected.append(Verdict.ACCEPTED)
-            else:
-                expected.append(Verdict.DUPLICATE if known == content else Verdict.CONFLICT)
-        verdicts = window.classify(prints)
-        assert verdicts.tolist() == expected
-        if durable:
-            window.remember(prints.take(np.flatnonzero(verdicts == Verdict.ACCEPTED)))
-            kept |= within
-            for oldest in list(kept)[: max(0, len(kept) - events_max)]:
-                del kept[oldest]
-        assert len(window) == len(kept)
-
-
-def _batches(rows, stamp_us=5):
-    return [batch for batch, _ in partition_batches(columns_of(rows), stamp_us, 10)]
+        verdicts = window.classify(prints, np.array([refused for _, _, refused in group], np.bool_))
+        expected_verdicts, within = expected.judge(group)
+        assert verdicts.tolist() == expected_verdicts
+        fresh = prints.take(np.flatnonzero(verdicts == Verdict.ACCEPTED))
+        if insert == "stored":
+            window.remember(fresh)
+            expected.remember(within)
+        elif insert == "failed":
+            window.doubt(fresh)
+            expected.doubt(within)
+        assert len(window) == len(expected.kept)
 
 
 def test_a_batch_never_spans_two_months():
@@ -185,22 +276,13 @@ def test_a_batch_never_has_more_rows_than_an_insert_may():
     assert [taken.tolist() for _, taken in batches] == [[0, 1], [2, 3], [4]]
 
 
-def test_a_token_is_made_from_the_content_and_from_nothing_else():
-    """The same events under another stamp, or cut from a larger batch, replay as the same insert; any other
-    event makes another token.
-    """
-    (one,) = _batches([_event("a"), _event("b")], 5)
-    (same,) = _batches([_event("a"), _event("b")], 6)
-    ((cut, _),) = partition_batches(columns_of([_event("x"), _event("a"), _event("b")]).slice(1), 5, 10)
-    (other,) = _batches([_event("a"), _event("b", "2")], 5)
-    (moved,) = _batches([_event("ab"), _event("")], 5)
-    assert one.token == same.token == cut.token
-    assert len({one.token, other.token, moved.token}) == 3
-
-
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["begin", "end", "watermark"]), st.integers(0, 50), st.integers(0, 3)),
+        st.tuples(
+            st.sampled_from(["begin", "end", "watermark", "restart"]),
+            st.integers(0, 5_000_000),
+            st.integers(0, 3),
+        ),
         max_size=60,
     )
 )
@@ -208,7 +290,8 @@ def test_a_watermark_is_complete_for_ever(steps):
     """Whatever the clock does: a stamp is later than every watermark before it, and no watermark reaches a
     group that is still being stored; once all are stored, a watermark reaches every stamp.
     """
-    clock = IngestClock(10)
+    kept = [10]
+    clock = IngestClock(10, kept.append)
     in_flight, stamps, watermarks = [], [10], [0]
     for step, now_us, pick in steps:
         if step == "begin":
@@ -225,3 +308,8 @@ def test_a_watermark_is_complete_for_ever(steps):
             if not in_flight:
                 assert watermark >= max(stamps)
             watermarks.append(watermark)
+        elif step == "restart":
+            # Killed: all that is left is the newest stamp in the store, and the ceiling.
+            clock = IngestClock(max(stamps[0], kept[-1]), kept.append)
+            in_flight = []
+        assert max(stamps + watermarks) <= kept[-1]

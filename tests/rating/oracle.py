@@ -89,10 +89,9 @@ def rate_one(price: Fields, charge: Fields, digits: int) -> Line:
     stages = [("price", amount)]
     for name, stage in STAGES:
         value = price.get(name)
-        if value is None:
+        if value is None or (name == "minimum_amount" and not charge.get("final", True)):
             continue
-        if name != "minimum_amount" or charge.get("final", True):
-            amount = stage(amount, value)
+        amount = stage(amount, value)
         stages.append((name, amount))
     due = rounded(amount, digits, mode) - charge.get("booked", ZERO)
     negative = raw < 0 or any(amount < 0 for amount in charge.get("events", ()))

@@ -1,6 +1,6 @@
 """Asks the rating core what a batch comes to, and tells where it differs from the oracle.
 
-A difference is one line of text with the seed, the price and the charge as fields: enough to repeat it alone.
+A difference is a line of text with the seed, the price and the charge as fields: enough to repeat it alone.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 from oracle import Line, exactly, rate_one
 from oracle_charges import MINOR_UNITS, Batch
+from oracle_formula import mistakes
+from oracle_models import event_fees
 from oracle_numbers import ZERO
 from oracle_random import Fields
 
-from rating import Charges, DecimalColumn, Dimension, EventAmounts, RatedLines, rate, read_price
+from rating import Charges, DecimalColumn, Dimension, EventAmounts, RatedLines, RatedTier, rate, read_price
 
 STAGES = ("price", "percent_off", "amount_off", "maximum_amount", "minimum_amount")
 
@@ -97,6 +99,50 @@ def breakdown_differences(batch: Batch, lines: RatedLines, expected: Sequence[Li
             yield told(batch, row, "sum of tiers", total, line.stages[0][1])
         elif actual != line.tiers and (tiered or not batch.charges[row].get("counter_started")):
             yield told(batch, row, "tiers", actual, line.tiers)
+
+
+def line_differences(batch: Batch) -> Iterator[str]:
+    """Where a line in full, its events or its formula differ from the oracle's; `differences` compares columns."""
+    lines = rate(charges_of(batch.prices, batch.index, batch.charges))
+    for row, expected in enumerate(expected_lines(batch)):
+        price, charge = batch.prices[batch.index[row]], batch.charges[row]
+        line = lines.line(row)
+        digits = int(price.get("rounding", {}).get("digits", MINOR_UNITS[price["currency"]]))
+        comparisons = {
+            "quantity": (line.quantity, Fraction(charge["quantity"])),
+            "billable_quantity": (line.billable_quantity, expected.billable_quantity),
+            "exact_amount": (line.exact_amount, expected.exact_amount),
+            "amount": (line.amount, expected.amount),
+            "booked": (line.booked, Fraction(charge.get("booked", 0))),
+            "currency and digits": ((line.currency, line.digits), (price["currency"], digits)),
+            "places of the amount": (-line.amount.as_tuple().exponent, digits),
+            "rounding mode": (line.rounding.mode, price.get("rounding", {}).get("mode", "half_up")),
+            "negative_quantity": (line.negative_quantity, expected.negative),
+            "stages": (list(line.stages), expected.stages),
+            "bounds of tiers": (
+                [(t.from_quantity, t.up_to) for t in line.tiers],
+                bounds_of(price, line.tiers),
+            ),
+            "fees of events": ([event.fee for event in lines.events(row)], fees_of(price, charge)),
+            "formula": (list(mistakes(line.formula, digits, line.rounding.mode)), []),
+        }
+        for name, (actual, value) in comparisons.items():
+            if actual != value:
+                yield told(batch, row, name, actual, value) + f"\n  {line.formula}"
+
+
+def bounds_of(price: Fields, tiers: Sequence[RatedTier]) -> list[tuple[Fraction, Fraction | None]]:
+    """Where each of the line's tiers starts and ends; a price without tiers has one without an end."""
+    ends = [tier["up_to"] for tier in price.get("tiers", [])]
+    if not ends or price["model"] == "capacity":
+        return [(ZERO, None)] * len(tiers)
+    spans = list(zip([ZERO, *map(Fraction, ends[:-1])], [*map(Fraction, ends[:-1]), None], strict=True))
+    return [spans[tier.index] for tier in tiers]
+
+
+def fees_of(price: Fields, charge: Fields) -> list[Fraction]:
+    """The fee of each event, where the price has terms per event."""
+    return list(event_fees(exactly(price), exactly(charge["events"]))) if "events" in charge else []
 
 
 def after(line: Line, place: int) -> Fraction:

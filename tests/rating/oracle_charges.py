@@ -12,6 +12,7 @@ from typing import NamedTuple
 from oracle_random import (
     CLASSES,
     EXACT,
+    MODELS,
     PER_EVENT,
     REACHES,
     REGIONS,
@@ -39,12 +40,14 @@ class Batch(NamedTuple):
     charges: list[Fields]
 
 
-def random_batch(seed: str, size: int, *, charges_per_price: int = 50) -> Batch:
+def random_batch(seed: str, size: int, prices_max: int | None = None) -> Batch:
     """A batch that the seed alone decides: one reach, some prices, `size` charges in random order."""
     dice = Random(seed)
     reach = reach_of(dice.choice(REACHES), dice)
-    model = dice.choice((None, None, "graduated", "volume", "package", "percentage"))
-    prices = [random_price(dice, reach, model) for _ in range(max(1, size // charges_per_price))]
+    model = dice.choice((None, None, None, "graduated", "volume", *MODELS))
+    charges_per_price = dice.choice((5, 20, 100))
+    count = max(1, size // charges_per_price) if prices_max is None else prices_max
+    prices = [random_price(dice, reach, model) for _ in range(count)]
     parts, counters = dice.random() < 0.5, dice.random() < 0.3
     index = [dice.randrange(len(prices)) for _ in range(size)]
     edges = [list(edge_quantities(price)) for price in prices]
@@ -58,7 +61,7 @@ def random_charge(
     """One charge with what its price needs to know."""
     charge: Fields = {"quantity": text(random_quantity(dice, reach, edges))}
     if any(name in price for name in PER_EVENT):
-        amounts = random_events(dice, price)
+        amounts = random_events(dice, reach, price)
         charge = {"quantity": text(sum(amounts, Decimal(0))), "events": [text(amount) for amount in amounts]}
     if price["model"] == "matrix":
         charge["dimensions"] = random_dimensions(dice, price)
@@ -116,9 +119,14 @@ def edge_quantities(price: Fields) -> Iterator[Decimal]:
                 yield meter.quantize(SMALLEST, ROUND_DOWN, EXACT).normalize(EXACT)
 
 
-def random_events(dice: Random, price: Fields) -> list[Decimal]:
-    """Amounts of a few events; some meet the free amount exactly."""
-    amounts = [number(dice, 4, 2) for _ in range(dice.choice((0, 1, 2, 3, 4, 6, 10)))]
+def random_events(dice: Random, reach: Reach, price: Fields) -> list[Decimal]:
+    """Amounts of a few events; some meet the free amount exactly, some add up to more than 64 bits."""
+    digits, decimals = (
+        (4, 2) if dice.random() < 0.7 else (min(24, reach.quantity_digits), reach.quantity_decimals)
+    )
+    amounts = [number(dice, digits, decimals) for _ in range(dice.choice((0, 1, 2, 3, 4, 6, 10)))]
+    if dice.random() < 0.05:
+        amounts = [Decimal(dice.randrange(10**18, 9 * 10**18)).scaleb(-2, EXACT) for _ in amounts]
     if amounts and dice.random() < 0.1:
         amounts[dice.randrange(len(amounts))] = Decimal(0)
     if amounts and dice.random() < 0.03:

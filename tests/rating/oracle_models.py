@@ -13,7 +13,7 @@ Rules:
    inside each tier on their own.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -85,29 +85,36 @@ def percentage(price: Fields, quantity: Fraction, charge: Fields) -> list[Part]:
     """A share of each event's amount, with fees and allowances event by event; or of what all come to."""
     if "events" not in charge:
         return [Part(0, quantity, price["percent"] / HUNDRED, ZERO)]
+    return [Part(0, quantity, ZERO, sum(event_fees(price, charge["events"]), ZERO))]
+
+
+def event_fees(price: Fields, amounts: Iterable[Fraction]) -> Iterator[Fraction]:
+    """What each event owes, in order."""
     free_left = price.get("free_amount")
     events_left = price.get("free_events")
-    total = ZERO
-    for amount in charge["events"]:
+    for amount in amounts:
         if amount < 0:
+            yield ZERO
             continue
-        beyond = amount
-        free = (events_left is not None or free_left is not None) and events_left != 0 and free_left != 0
-        if free:
+        paying = amount
+        within_allowance = (events_left, free_left) != (None, None) and events_left != 0 and free_left != 0
+        if within_allowance:
             if events_left is not None:
                 events_left -= 1
+            paying = ZERO if free_left is None else max(ZERO, amount - free_left)
             if free_left is not None:
-                beyond = max(ZERO, amount - free_left)
                 free_left = max(ZERO, free_left - amount)
-            if free_left is None or beyond == 0:
-                continue
-        fee = beyond * price["percent"] / HUNDRED + price.get("fixed_amount_per_event", ZERO)
-        if price.get("maximum_per_event") is not None:
-            fee = min(fee, price["maximum_per_event"])
-        if price.get("minimum_per_event") is not None:
-            fee = max(fee, price["minimum_per_event"])
-        total += fee
-    return [Part(0, quantity, ZERO, total)]
+        yield ZERO if within_allowance and paying == 0 else event_fee(price, paying)
+
+
+def event_fee(price: Fields, amount: Fraction) -> Fraction:
+    """Percent and fixed fee together, within what an event costs at most and at least."""
+    fee = amount * price["percent"] / HUNDRED + price.get("fixed_amount_per_event", ZERO)
+    if price.get("maximum_per_event") is not None:
+        fee = min(fee, price["maximum_per_event"])
+    if price.get("minimum_per_event") is not None:
+        fee = max(fee, price["minimum_per_event"])
+    return fee
 
 
 def matrix(price: Fields, quantity: Fraction, charge: Fields) -> list[Part]:

@@ -5,7 +5,7 @@ Rules:
 2. A price is fields as a catalog would have them: decimals are strings.
 3. A batch has a reach. `narrow`: numbers that fit 64 bits with room. `edge`: the digits of a quantity and of a
    price together number 17 to 20, so that products lie around the largest 64-bit integer. `wide`: quantities of
-   up to 26 integer and 12 fractional digits, prices of up to 12 fractional digits.
+   up to 26 integer and 12 fractional digits, prices of up to 18 fractional digits.
 4. Every option that a model takes is left out about as often as it is given.
 """
 
@@ -39,7 +39,7 @@ def reach_of(name: str, dice: Random) -> Reach:
     if name == "narrow":
         return Reach(6, dice.choice((0, 0, 2, 3)), 3, 4)
     if name == "wide":
-        return Reach(26, 12, 8, 12)
+        return Reach(26, 12, 8, dice.choice((12, 12, 18)))
     quantity_digits, quantity_decimals, price_digits = (
         dice.randint(5, 12),
         dice.randint(0, 3),
@@ -80,7 +80,7 @@ def units(dice: Random, reach: Reach) -> Decimal:
 
 def bounds(dice: Random, reach: Reach) -> list[str | None]:
     """Where tiers end: rising, and the last one open."""
-    ends = sorted({units(dice, reach) for _ in range(dice.choice((0, 1, 1, 2, 2, 3, 4, 7)))})
+    ends = sorted({units(dice, reach) for _ in range(dice.choice((0, 1, 1, 2, 2, 2, 3, 3, 4, 4, 5, 7, 40)))})
     return [*map(text, ends), None]
 
 
@@ -173,7 +173,8 @@ def capacity(dice: Random, reach: Reach) -> Fields:
 
 def percentage(dice: Random, reach: Reach) -> Fields:
     """A share of each event's amount."""
-    fees = maybe(dice, fixed_amount_per_event=amount(dice, reach), free_amount=text(number(dice, 4, 2)))
+    free_amount = number(dice, 4, 2) if dice.random() < 0.8 else units(dice, reach)
+    fees = maybe(dice, fixed_amount_per_event=amount(dice, reach), free_amount=text(free_amount))
     fees |= maybe(dice, free_events=str(dice.randint(0, 5)))
     low, high = sorted((number(dice, 2, 3), number(dice, 3, 3)))
     fees |= maybe(dice, minimum_per_event=text(low))

@@ -155,6 +155,15 @@ def test_lines_of_other_subscriptions_and_currencies_do_not_count():
     ]
 
 
+def test_a_commitment_counts_only_lines_in_its_own_currency():
+    """30.00 EUR of 100.00 EUR, whichever currency comes first; a commitment in yen has no line at all."""
+    for currencies in (["USD", "EUR"], ["EUR", "USD"]):
+        amounts = ["40" if code == "USD" else "30" for code in currencies]
+        lines = InvoiceLines.of(amounts, currencies, invoice=[0, 1])
+        assert charged(lines, commitment("100", currency="EUR")) == [(0, 70_00)]
+        assert charged(lines, commitment("100", currency="JPY")) == [(0, 100)]
+
+
 @pytest.mark.parametrize("scope", [None, ("api",)])
 def test_two_commitments_for_the_same_prices_are_refused(scope):
     """Their lines would count twice."""
@@ -227,6 +236,7 @@ def test_every_mistake_in_a_commitment_is_named_at_once():
         read_commitment(
             {"currency": "XYZ", "overage_factor": "-1", "true_up": "maybe", "price_ids": [], "colour": "red"}
         )
+    assert "amount: is missing" in str(error.value)
     assert {problem.path for problem in error.value.problems} == {
         ("currency",),
         ("amount",),

@@ -176,6 +176,19 @@ def test_amounts_past_64_bits_stay_exact():
     assert trace == [(0, 0, 10**20), (1, 0, 1)]
 
 
+def test_sums_past_64_bits_of_amounts_within_them_stay_exact():
+    """Three lines and three grants of 2**62 and 2**62 - 1 cents: each pair differs by one cent, handed on."""
+    lines = replace(lines_of(["0"] * 3), amount_minor=DecimalColumn.of_ints([2**62 - 1] * 3))
+    trace = consumed(lines, grant("1"), grant("1"), grant("1"), balance_minor=[2**62] * 3)
+    assert trace == [(0, 0, 2**62 - 1), (0, 1, 1), (1, 1, 2**62 - 2), (1, 2, 2), (2, 2, 2**62 - 3)]
+
+
+def test_a_practically_endless_grant_is_used_like_any_other():
+    """2**62 cents twice are more than int64 together; the first pays for everything."""
+    trace = consumed(lines_of(["7", "8"]), grant("1"), grant("1"), balance_minor=[2**62, 2**62])
+    assert trace == [(0, 0, 7_00), (0, 1, 8_00)]
+
+
 def test_a_negative_balance_is_refused():
     """By its row."""
     with pytest.raises(ValueError, match="row 1 has -1"):

@@ -1,6 +1,7 @@
 """Prices are constructed whole or not at all, and every mistake is named at its place."""
 
 import json
+import pickle
 from decimal import Decimal
 
 import pytest
@@ -224,6 +225,13 @@ def test_a_matrix_with_gaps_needs_a_default():
     assert read_price(matrix(*cells, default="0")).default == 0
 
 
+def test_a_matrix_spans_a_bounded_table():
+    """A thousand values on each of two axes, with a default for all but a thousand cells, is one too many."""
+    cells = [cell(f"region {place}", f"size {place}") for place in range(1000)]
+    assert "1002001 combinations" in problems_of(matrix(*cells, default="1"))["cells",]
+    assert len(read_price(matrix(*cells[:999], default="1")).cells) == 999
+
+
 def test_a_matrix_cell_is_priced_once_and_names_every_dimension():
     """A repeated cell, a missing dimension, a stranger and a bad amount are each named."""
     broken = {"match": {"region": "eu"}, "unit_amount": "1"}
@@ -268,6 +276,16 @@ def test_a_price_does_not_change():
     price = read_price(PER_UNIT)
     with pytest.raises(AttributeError):
         price.unit_amount = Decimal(0)
+
+
+def test_equal_prices_are_one_key_also_after_a_journey():
+    """The hash follows the values, and a pickled price takes none along to another process."""
+    price, same = read_price(PER_UNIT), read_price({**PER_UNIT, "unit_amount": "0.10"})
+    assert hash(price) == hash(same)
+    arrived = pickle.loads(pickle.dumps(price))
+    assert "_hash" not in vars(arrived)
+    assert arrived == price
+    assert {price: "kept"}[arrived] == "kept"
 
 
 @pytest.mark.parametrize(("currency", "digits"), [("USD", 2), ("JPY", 0), ("KWD", 3), ("CLF", 4), ("UYW", 4)])

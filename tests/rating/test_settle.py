@@ -119,21 +119,21 @@ def test_a_shortfall_becomes_a_line_of_the_invoice_that_its_commitment_names():
 
 
 def test_adjustments_follow_their_commitments_overage_first():
-    """Late usage on the first commitment: 50.00 overage and -400.00 true-up; the second owes 10.00."""
+    """Late usage on the first: 100.00 x 0.5 = 50.00 overage and -400.00 true-up. The second: 5.00 x 0.5 = 2.50."""
     terms = [
         Commitment(currency="USD", amount=Decimal(1000), overage_factor=Decimal("1.5")),
-        Commitment(currency="USD", amount=Decimal(10)),
+        Commitment(currency="USD", amount=Decimal(10), overage_factor=Decimal("1.5")),
     ]
     commitments = replace(
         Commitments.of(terms, [0, 1]),
         spent_minor=DecimalColumn.of_ints([600_00, 0]),
         true_up_minor=DecimalColumn.of_ints([400_00, 0]),
     )
-    settled = settle(
-        InvoiceLines.of(["500"]), SettlementTerms(commitments=commitments, adjustments=columns_of(2))
-    )
-    assert minors(settled.lines.amount_minor) == [500_00, 50_00, -400_00, 10_00]
-    assert settled.commitment.tolist() == [-1, 0, 0, 1]
+    lines = InvoiceLines.of(["500", "15"], subscription=[0, 1])
+    settled = settle(lines, SettlementTerms(commitments=commitments, adjustments=columns_of(2)))
+    assert minors(settled.lines.amount_minor) == [500_00, 15_00, 50_00, -400_00, 2_50]
+    assert settled.commitment.tolist() == [-1, -1, 0, 0, 1]
+    assert settled.kind.tolist()[2:] == [LineKind.OVERAGE, LineKind.TRUE_UP, LineKind.OVERAGE]
 
 
 def test_an_adjustment_explains_itself():
@@ -162,6 +162,16 @@ def test_an_adjustment_explains_itself():
     )
     with pytest.raises(ValueError, match="no adjustment"):
         adjustment_formula(plain, settled.commitments, 0, LineKind.RATED)
+
+
+def test_a_wide_column_of_small_amounts_settles_alike():
+    """Python ints that would fit 64 bits take the wide path through every stage, to the same result."""
+    settled = settle(LINES, TERMS)
+    wide = settle(LINES.with_amounts(LINES.amount_minor.widened()), TERMS)
+    assert minors(wide.due_minor) == minors(settled.due_minor)
+    assert minors(wide.credits.amount_minor) == minors(settled.credits.amount_minor)
+    assert minors(wide.taxes.amount_minor) == minors(settled.taxes.amount_minor)
+    assert minors(wide.splits.amount_minor) == minors(settled.splits.amount_minor)
 
 
 def test_without_terms_what_is_due_are_the_lines():

@@ -76,6 +76,24 @@ def test_a_compound_tax_is_charged_on_the_taxes_before_it():
     assert plain.taxable_minor.mantissa.tolist() == [100_00, 100_00]
 
 
+def test_a_compound_tax_counts_every_tax_before_it_and_no_other_lines():
+    """10 % and 5 % of 100.00, then 10 % of 115.00; the second line has its own: 1.00, 0.50, 1.15 of 11.50."""
+    result = taxed(
+        ["100", "10"], profile(rate(10, "a"), rate(5, "b"), rate(10, "c", compound=True), rate(1, "d"))
+    )
+    assert taxes(result) == [10_00, 5_00, 11_50, 1_00, 1_00, 50, 1_15, 10]
+    assert result.taxable_minor.mantissa.tolist() == [
+        100_00,
+        100_00,
+        115_00,
+        100_00,
+        10_00,
+        10_00,
+        11_50,
+        10_00,
+    ]
+
+
 def test_compounding_goes_on_with_exact_taxes():
     """1 % of 0.50 is 0.005: 0.01. 50 % of 0.505 is 0.2525: 0.25; on the rounded 0.51 it would be 0.26."""
     assert taxes(taxed(["0.50"], profile(rate(1, "a"), rate(50, "b", compound=True)))) == [1, 25]
@@ -146,6 +164,12 @@ def test_under_reverse_charge_taxes_are_recorded_as_zero():
     ]
 
 
+def test_an_untaxed_line_is_not_under_reverse_charge():
+    """Only the line with the profile is flagged."""
+    result = taxed(["1", "2"], profile(rate(19), reverse_charge=True), tax_profile=[-1, 0])
+    assert result.reverse_charge.tolist() == [False, True]
+
+
 def test_reverse_charge_on_a_price_that_contains_taxes_keeps_or_strips_it():
     """119.00 containing 19 %: kept it is the net (default), stripped the net is 100.00."""
     kept = profile(contained(19), reverse_charge=True)
@@ -162,7 +186,9 @@ def test_lines_without_a_profile_or_rates_pay_no_tax():
     assert sums(result) == [(5_00, 0, 5_00), (6_00, 0, 6_00), (7_00, 0, 7_00)]
     assert (result.line.tolist(), taxes(result)) == ([2], [0])
     assert sums(taxed(["5"], tax_profile=-1)) == [(5_00, 0, 5_00)]
-    assert sums(taxed([], profile(rate(5)))) == []
+    for rounding in (TaxRounding(), ON_INVOICE):
+        assert sums(taxed([], profile(rate(5)), rounding=rounding)) == []
+        assert sums(taxed(["5"], tax_profile=-1, rounding=rounding)) == [(5_00, 0, 5_00)]
 
 
 def test_a_profile_that_is_not_there_is_refused():

@@ -18,7 +18,6 @@ LIMITS = Limits(
     insert_events_max=10,
     queue_events_max=20,
     hot_window_events_max=1_000,
-    request_bytes_max=10_000,
     queue_bytes_max=10_000,
     insert_bytes_max=4_000,
 )
@@ -62,7 +61,9 @@ class Path:
     """Intake and committer, as the engine joins them."""
 
     def __init__(self, sink):
-        self.committer = Committer(sink, HotWindow(1_000), IngestClock(0), LIMITS, lambda: next(_ticks))
+        self.committer = Committer(
+            sink, HotWindow(1_000), IngestClock(0, lambda _ceiling_us: None), LIMITS, lambda: next(_ticks)
+        )
         self.intake = Intake(
             self.committer, lambda _tenant: ADMISSION, Fingerprinter(b"s"), LIMITS, lambda: 1_000_000
         )

@@ -46,7 +46,7 @@ def _read(store, aggregation="sum", **changes):
         "period_end_us": DECEMBER_US,
         "as_of_us": 10**15,
     }
-    return store.query(usage_query(UsageRequest(**(fields | changes))))
+    return store.query(usage_query(UsageRequest(**(fields | changes)), 1_000))
 
 
 def test_usage_is_summed_by_customer_to_the_last_digit(store):

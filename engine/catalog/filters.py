@@ -1,0 +1,106 @@
+"""Filters of a meter: property -> what it must be like for an event to count.
+
+    model: large                                  the value, or a list of values: one of them
+    region: {not: [eu, uk]}                       none of them
+    session: {exists: false}                      has it (true), has it not (false)
+    tokens: {greater_than: 100, at_most: 5000}    compared as decimals; less_than and at_least too
+
+Rules:
+1. An event must pass every filter, and every condition of each.
+2. `not` is the complement of the list: an event without the property passes it. Two meters with the same list,
+   one of them under `not`, count every event exactly once between them.
+3. Lists compare as text ("1" is not "1.0"), the four comparisons as exact decimals. What is no decimal, or not
+   there, passes none of the four.
+4. Filters that no event could pass are refused.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Annotated, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
+
+from engine.catalog import limits
+from engine.catalog.rules import (
+    accepted_value,
+    exact_decimal,
+    one_label,
+    text_list,
+    true_or_false,
+    without_repetition,
+)
+
+Values = Annotated[
+    tuple[Annotated[str, AfterValidator(accepted_value)], ...],
+    BeforeValidator(text_list),
+    Field(min_length=1, max_length=limits.METER_FILTER_VALUES_MAX),
+    AfterValidator(without_repetition),
+    AfterValidator(lambda values: tuple(sorted(values))),
+]
+Bound = Annotated[Decimal, BeforeValidator(exact_decimal)]
+
+
+class Conditions(BaseModel):
+    """Conditions on one property; those that aren't given are None. `refused` is written `not`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    refused: Values | None = Field(default=None, alias="not")
+    exists: Annotated[bool, BeforeValidator(true_or_false)] | None = None
+    greater_than: Bound | None = None
+    at_least: Bound | None = None
+    less_than: Bound | None = None
+    at_most: Bound | None = None
+
+    @property
+    def compares_decimals(self) -> bool:
+        return any(
+            bound is not None for bound in (self.greater_than, self.at_least, self.less_than, self.at_most)
+        )
+
+    @model_validator(mode="after")
+    def _some_event_can_pass(self) -> "Conditions":
+        given = [name for name, value in self if value is not None]
+        if not given:
+            raise ValueError(f"has no condition: give at least one of {', '.join(CONDITION_NAMES)}")
+        if self.exists is False and given != ["exists"]:
+            raise ValueError("{exists: false} stands alone: what isn't there can't be compared")
+        for one, other in (("greater_than", "at_least"), ("less_than", "at_most")):
+            if one in given and other in given:
+                raise ValueError(f"has both {one} and {other}: give one of them")
+        low = self.greater_than if self.at_least is None else self.at_least
+        high = self.less_than if self.at_most is None else self.at_most
+        both_included = self.at_least is not None and self.at_most is not None
+        if low is not None and high is not None and (low > high or (low == high and not both_included)):
+            raise ValueError("passes no value: its lower bound is not below its upper bound")
+        return self
+
+
+CONDITION_NAMES = tuple(field.alias or name for name, field in Conditions.model_fields.items())
+
+# The tags show in the paths of mistakes; `engine.catalog.read` takes them out.
+VALUES_TAG, CONDITIONS_TAG = "[values]", "[conditions]"
+Filter: TypeAlias = tuple[str, ...] | Conditions
+Filters = Annotated[
+    Mapping[
+        Annotated[str, AfterValidator(one_label)],
+        Annotated[
+            Annotated[Values, Tag(VALUES_TAG)] | Annotated[Conditions, Tag(CONDITIONS_TAG)],
+            Discriminator(
+                lambda given: CONDITIONS_TAG if isinstance(given, Mapping | Conditions) else VALUES_TAG
+            ),
+        ],
+    ],
+    Field(max_length=limits.METER_FILTERS_MAX),
+    AfterValidator(lambda filters: MappingProxyType(dict(sorted(filters.items())))),
+]

@@ -1,0 +1,49 @@
+"""A meter of the catalog read from a real usage store, the way rating reads it."""
+
+from admission_oracle import Row
+from event_columns import columns_of
+
+from engine.billing.meter_usage import read_usage, usage_request
+from engine.billing.periods import Period
+from engine.catalog.read import read_resource
+from engine.times import us_datetime
+from engine.usage.queries import usage_query
+from ingest import partition_batches
+
+ROWS_MAX = 10_000
+
+
+def deliver(store, deliveries):
+    """Inserts in the order of arrival, what arrives at the same instant together."""
+    for stamp_us in sorted({each["ingested_us"] for each in deliveries}):
+        events = [
+            Row(
+                each["tenant"],
+                each["event_id"],
+                each["event_type"],
+                each["customer"],
+                each["time_us"],
+                tuple(sorted(each["properties"].items())),
+            )
+            for each in deliveries
+            if each["ingested_us"] == stamp_us
+        ]
+        for batch, _ in partition_batches(columns_of(events), stamp_us, 10_000):
+            store.insert(batch)
+
+
+def usage_by_store(store, meter, *, tenant, customers, period_us, as_of_us):
+    """(customer, dimensions) -> rating's Usage; a dimension that the events lack is None."""
+    resource = read_resource("meter", meter)
+    period = Period(*map(us_datetime, period_us))
+    request = usage_request(tenant, resource, customers, period, as_of_us)
+    rows = store.query(usage_query(request, ROWS_MAX))
+    assert len(rows) < ROWS_MAX
+    found = {}
+    for row in rows:
+        customer, usage = read_usage(resource, row)
+        dimensions = dict(usage.dimensions)
+        key = (customer, tuple(map(dimensions.get, resource.group_by)))
+        assert key not in found
+        found[key] = usage
+    return found

@@ -1,0 +1,130 @@
+"""The slow, obvious meter: Python lists, fractions, one event at a time. Judges the SQL of the usage store.
+
+A delivery is an event that arrives, perhaps again: a dict with tenant, event_id, event_type, customer, time_us,
+properties (name -> text) and ingested_us. A meter is the fields of a catalog document, all of them text.
+"""
+
+import math
+import re
+from collections import defaultdict
+from fractions import Fraction
+
+from oracle_numbers import rounded
+
+_QUANTITY = re.compile(r"[+-]?\d{1,26}(\.\d{1,12})?", re.ASCII)
+_COMPARISONS = {
+    "greater_than": lambda value, bound: value > bound,
+    "at_least": lambda value, bound: value >= bound,
+    "less_than": lambda value, bound: value < bound,
+    "at_most": lambda value, bound: value <= bound,
+}
+
+
+def fraction(text):
+    """The exact value; None for what is no quantity, or not there."""
+    return Fraction(text) if text is not None and _QUANTITY.fullmatch(text) else None
+
+
+def usage_by_oracle(deliveries, meter, *, tenant, customers, period_us, as_of_us):
+    """(customer, dimensions) -> (quantity, event count, unreadable count); no key for what has no row."""
+    start_us, end_us = period_us
+    carries_over = meter.get("carries_over") == "true"
+    groups = defaultdict(list)
+    for event in _distinct(deliveries, as_of_us):
+        if (
+            event["tenant"] == tenant
+            and event["customer"] in customers
+            and event["event_type"] == meter["event_type"]
+            and (carries_over or event["time_us"] >= start_us)
+            and event["time_us"] < end_us
+            and all(
+                _passes(event["properties"].get(name), each)
+                for name, each in meter.get("filters", {}).items()
+            )
+        ):
+            dimensions = tuple(event["properties"].get(name) for name in meter.get("group_by", []))
+            groups[event["customer"], dimensions].append(event)
+    found = {}
+    for key, events in groups.items():
+        quantity, unreadable = _quantity(events, meter, start_us, end_us)
+        happened = any(event["time_us"] >= start_us for event in events)
+        if not key[1] or quantity or unreadable or happened:
+            found[key] = (quantity, len(events), unreadable)
+    return found
+
+
+def _distinct(deliveries, as_of_us):
+    """What had been ingested by then, each event once."""
+    seen = {}
+    for each in deliveries:
+        if each["ingested_us"] <= as_of_us:
+            seen.setdefault((each["tenant"], each["customer"], each["time_us"], each["event_id"]), each)
+    return seen.values()
+
+
+def _passes(text, condition):
+    if isinstance(condition, str):
+        return text == condition
+    if isinstance(condition, list):
+        return text in condition
+    for name, given in condition.items():
+        if name == "not":
+            passes = text not in ([given] if isinstance(given, str) else given)
+        elif name == "exists":
+            passes = (text is not None) == (given == "true")
+        else:
+            value = fraction(text)
+            passes = value is not None and _COMPARISONS[name](value, Fraction(given))
+        if not passes:
+            return False
+    return True
+
+
+def _quantity(events, meter, start_us, end_us):
+    aggregation = meter["aggregation"]
+    if aggregation == "count":
+        return Fraction(len(events)), 0
+    given = [event for event in events if meter["value"] in event["properties"]]
+    if aggregation == "unique_count":
+        return Fraction(len({event["properties"][meter["value"]] for event in given})), 0
+    readable = [
+        (event["time_us"], event["event_id"].encode(), value)
+        for event in given
+        if (value := fraction(event["properties"][meter["value"]])) is not None
+    ]
+    unreadable = len(given) - len(readable)
+    if not readable:
+        return Fraction(0), unreadable
+    if aggregation == "time_weighted":
+        return rounded(_mean_level(readable, start_us, end_us), 12, "half_even"), unreadable
+    if aggregation == "latest":
+        return max(readable)[2], unreadable
+    return _of_values(meter, sorted(value for _, _, value in readable)), unreadable
+
+
+def _of_values(meter, values):
+    """`values` ascend; when they came doesn't matter."""
+    match meter["aggregation"]:
+        case "sum":
+            return sum(values)
+        case "min":
+            return values[0]
+        case "max":
+            return values[-1]
+        case "avg":
+            return rounded(sum(values) / len(values), 12, "half_even")
+        case "percentile":
+            return values[math.ceil(Fraction(meter["percentile"]) / 100 * len(values)) - 1]
+    raise ValueError(f"the oracle knows no {meter['aggregation']}")
+
+
+def _mean_level(changes, start_us, end_us):
+    """Walks through the period: the level of every stretch between two changes times the stretch's length."""
+    level = area = Fraction(0)
+    now_us = start_us
+    for time_us, _, delta in sorted(changes):
+        if time_us > now_us:
+            area += level * (time_us - now_us)
+            now_us = time_us
+        level += delta
+    return (area + level * (end_us - now_us)) / (end_us - start_us)
