@@ -66,6 +66,7 @@ def line_item_message(item: LineItem) -> billing_pb2.LineItem:
         event_count=item.event_count,
         event_digest=item.event_digest,
         unreadable_event_count=item.unreadable_event_count,
+        missing_value_event_count=item.missing_value_event_count,
         negative_quantity=rated.negative_quantity,
     )
 

@@ -33,6 +33,7 @@ class LineItem:
     event_count: int
     event_digest: str
     unreadable_event_count: int
+    missing_value_event_count: int
 
     @property
     def line_item_id(self) -> str:

@@ -38,12 +38,13 @@ def read_usage(meter: Meter, row: Sequence[object]) -> tuple[str, Usage]:
         for name, value in zip(meter.group_by, row[1:dimensions_end], strict=True)
         if value is not None
     )
-    quantity, event_count, event_digest, unreadable = row[dimensions_end:]
+    quantity, event_count, event_digest, unreadable, missing = row[dimensions_end:]
     usage = Usage(
         dimensions,
         exact_quantity(quantity),
         int(str(event_count)),
         str(event_digest),
         int(str(unreadable)),
+        int(str(missing)),
     )
     return str(row[0]), usage

@@ -28,9 +28,10 @@ class Usage:
     event_count: int
     event_digest: str
     unreadable_event_count: int
+    missing_value_event_count: int
 
 
-_NO_USAGE = Usage((), Decimal(0), 0, "0" * 32, 0)
+_NO_USAGE = Usage((), Decimal(0), 0, "0" * 32, 0, 0)
 UsageKey = tuple[str, Period, str]
 Row = tuple[Charge, Usage]
 
@@ -66,6 +67,7 @@ def rate_charges(charges: Sequence[Charge], usage: Mapping[UsageKey, Sequence[Us
             each.event_count,
             each.event_digest,
             each.unreadable_event_count,
+            each.missing_value_event_count,
         )
         for i, (charge, each) in enumerate(rows)
     ]

@@ -87,7 +87,9 @@ def _working(item: LineItem) -> Iterator[tuple[str, str, str]]:
     if item.negative_quantity:
         yield "negative: bills as zero", "", ""
     if item.unreadable_event_count:
-        yield f"{item.unreadable_event_count:,} events without a readable value are left out", "", ""
+        yield f"{item.unreadable_event_count:,} events with an unreadable value are left out", "", ""
+    if item.missing_value_event_count:
+        yield f"{item.missing_value_event_count:,} events don't have the metered property", "", ""
 
 
 def _rate(tier: TierAmount) -> str:

@@ -69,6 +69,11 @@ def unreadable_count_sql(aggregation: str) -> str:
     return f"countIf({exists_sql(VALUE)} AND isNull({_DECIMAL}))"
 
 
+def missing_count_sql(value_property: str | None) -> str:
+    """How many events of a group don't have the value at all, where the meter reads one."""
+    return "toUInt64(0)" if value_property is None else f"countIf(NOT {exists_sql(VALUE)})"
+
+
 def not_zero_sql(aggregation: str, column: str) -> str:
     """Whether a quantity in this column is other than zero."""
     return f"ifNull({column}.1 != 0, 0)" if aggregation in _QUOTIENTS else f"ifNull({column} != 0, 0)"

@@ -14,7 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from engine.usage.aggregations import VALUE, not_zero_sql, quantity_sql, unreadable_count_sql
+from engine.usage.aggregations import (
+    VALUE,
+    missing_count_sql,
+    not_zero_sql,
+    quantity_sql,
+    unreadable_count_sql,
+)
 from engine.usage.filters import Filters, filter_conditions
 from engine.usage.properties import ALL_AS_TEXT, DECIMAL_PARAMETERS, nullable_text_sql
 from engine.usage.schema import EVENTS_TABLE
@@ -60,7 +66,8 @@ class UsageRequest:
 
 def usage_query(request: UsageRequest, rows_max: int) -> Query:
     """Aggregates by customer and the group_by properties; a row has the customer, a value for each property
-    (NULL where the event has none), quantity, event count, event digest and the count of unreadable values.
+    (NULL where the event has none), quantity, event count, event digest, and the counts of unreadable and of
+    missing values.
 
     The quantity is for `engine.usage.aggregations.exact_quantity` to read.
     """
@@ -87,6 +94,7 @@ def usage_query(request: UsageRequest, rows_max: int) -> Query:
         "count() AS event_count",
         f"{_EVENT_DIGEST} AS event_digest",
         f"{unreadable_count_sql(request.aggregation)} AS unreadable_event_count",
+        f"{missing_count_sql(request.value_property)} AS missing_value_event_count",
     ]
     having = ""
     if request.carries_over and request.group_by:

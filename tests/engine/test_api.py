@@ -337,6 +337,16 @@ def test_a_matrix_default_rates_usage_without_the_dimension(channel, name, apply
     ]
 
 
+def test_a_line_counts_the_events_without_the_metered_property(channel, name):
+    """A misspelled name is not lost in silence."""
+    misspelled = _event(name, "a")
+    misspelled.properties["tokenz"].CopyFrom(misspelled.properties["tokens"])
+    del misspelled.properties["tokens"]
+    _record(channel, misspelled, _event(name, "b", "5"))
+    (line,) = (line for line in _spend(channel, name).line_items if line.price_id == "tokens")
+    assert (line.quantity, line.event_count, line.missing_value_event_count) == ("5", 2, 1)
+
+
 def test_a_pinned_catalog_revision_keeps_its_prices(channel, name, apply):
     """Watermark and revision together give the same bytes, after a price has changed too."""
     _record(channel, _event(name, "a", "100"))
