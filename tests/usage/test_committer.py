@@ -7,6 +7,7 @@ import time
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from engine.app import Options
 from engine.errors import InvalidRequestError, QueueFullError, StoreUnavailableError
 from engine.usage.committer import Committer
 from engine.usage.intake import Intake
@@ -64,8 +65,9 @@ class Path:
         self.committer = Committer(
             sink, HotWindow(1_000), IngestClock(0, lambda _ceiling_us: None), LIMITS, lambda: next(_ticks)
         )
+        self.admission = ADMISSION
         self.intake = Intake(
-            self.committer, lambda _tenant: ADMISSION, Fingerprinter(b"s"), LIMITS, lambda: 1_000_000
+            self.committer, lambda _tenant: self.admission, Fingerprinter(b"s"), LIMITS, lambda: 1_000_000
         )
         self.committer.start()
         self.intake.start()
@@ -157,6 +159,43 @@ def test_a_failed_insert_is_no_ack_and_its_retry_is_stored(path, sink):
         path.submit(_events("a")).result(30)
     assert _verdicts(path.submit(_events("a"))) == [Verdict.ACCEPTED]
     assert sink.stored == [["a"]]
+
+
+@pytest.mark.parametrize(
+    "error", [StoreUnavailableError("no store", retry_after_ms=1), RuntimeError("a bug")]
+)
+def test_after_a_failed_insert_other_content_under_its_id_is_a_conflict(path, sink, error):
+    """Whatever failed, the first may be stored: its retry is taken, and nothing else under its id."""
+    sink.insert, insert = lambda _batch: (_ for _ in ()).throw(error), sink.insert
+    with pytest.raises(type(error)):
+        path.submit(_events("a", "b")).result(30)
+    sink.insert = insert
+    assert _verdicts(path.submit(_events("a", tokens="2"))) == [Verdict.CONFLICT]
+    assert _verdicts(path.submit(_events("a", "c"))) == [Verdict.ACCEPTED, Verdict.ACCEPTED]
+    assert _verdicts(path.submit(_events("a", "b"))) == [Verdict.DUPLICATE, Verdict.ACCEPTED]
+    assert sink.stored == [["a", "c"], ["b"]]
+
+
+def test_a_stored_event_that_a_rule_refuses_by_now_is_a_duplicate_and_has_no_problem(path, sink):
+    """The catalog has lost its type since; what was not stored, or has other content, is rejected."""
+    path.submit(_events("a")).result(30)
+    path.admission = Admission(LIMITS, {})
+    events = [*_events("a"), *_events("b"), *_events(""), *_events("a", tokens="2"), *_events("a")]
+    recorded = path.submit(events).result(30)
+    duplicate, rejected = Verdict.DUPLICATE, Verdict.REJECTED
+    assert recorded.verdicts.tolist() == [duplicate, rejected, rejected, rejected, duplicate]
+    assert [(index, problem.reason) for index, problem in recorded.problems] == [
+        (1, Reason.UNKNOWN_EVENT_TYPE),
+        (2, Reason.MISSING),
+        (3, Reason.UNKNOWN_EVENT_TYPE),
+    ]
+    assert sink.stored == [["a"]]
+
+
+def test_an_engine_whose_queue_is_smaller_than_one_request_is_refused(tmp_path):
+    """Such a request could never be taken, however often it is sent."""
+    with pytest.raises(ValueError, match="queue_bytes_max must be at least 4194304"):
+        Options(data=tmp_path, listen="", metrics_listen=None, limits=Limits(queue_bytes_max=1_000_000))
 
 
 def test_bad_events_and_duplicates_need_no_insert(path, sink):
