@@ -126,7 +126,7 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text(), re.MULTILINE |
 
 def test_the_examples_of_the_guide_run(serving, capsys):
     """Each as it stands, on the example catalog; the first two events of acme show up in its spend."""
-    assert len(BLOCKS) == 4
+    assert len(BLOCKS) == 5
     document = (GUIDE.parents[1] / "examples" / "llm.yaml").read_text()
     with grpc.insecure_channel(serving.target) as channel:
         CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=30)
