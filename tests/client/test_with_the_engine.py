@@ -134,10 +134,12 @@ def test_the_examples_of_the_guide_run(serving, capsys):
     for block in BLOCKS:
         exec(block.replace("localhost:7070", serving.target), {"__name__": "guide"})
         printed.append(capsys.readouterr().out.splitlines())
-    [], [verdict, counts], [], [amount, *lines] = printed
+    [], [verdict, counts], [], [amount, *lines], listed = printed
     assert verdict.startswith("rejected ")
     assert " event_type unknown_event_type " in verdict
     assert counts == "0 1 0"
     assert " USD " in amount
     # 374 input tokens of the first, the third and the last block's event with the model "large".
     assert any(line.startswith("input {'model': 'large'} 1122 ") for line in lines), lines
+    # The trace's month has no usage in this engine: zeros, and the fee of the plan that has one.
+    assert "acme platform 0 49.00 USD" in listed
