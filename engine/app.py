@@ -31,6 +31,7 @@ from ingest import Fingerprinter, HotWindow, IngestClock, Limits
 _log = structlog.get_logger(__name__)
 # Running calls get this long at shutdown: several times the longest healthy insert.
 _GRACE_S = 10.0
+_STOP_POLL_S = 0.5
 # Identities that are read back at start, so that a reused id is still seen after a restart; about a second.
 _WARM_EVENTS_MAX = 100_000
 
@@ -74,7 +75,10 @@ def serve(options: Options, stop: ThreadEvent) -> None:
             metrics_port=metrics_port,
             data=str(directory.path),
         )
-        stop.wait()
+        # A signal may reach any of the process's threads, and an endless wait sleeps through one that reached
+        # another: look again every so often.
+        while not stop.wait(_STOP_POLL_S):
+            pass
         _log.info("stopping")
     _log.info("stopped")
 

@@ -126,7 +126,7 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text(), re.MULTILINE |
 
 def test_the_examples_of_the_guide_run(serving, capsys):
     """Each as it stands, on the example catalog; the first two events of acme show up in its spend."""
-    assert len(BLOCKS) == 4
+    assert len(BLOCKS) == 5
     document = (GUIDE.parents[1] / "examples" / "llm.yaml").read_text()
     with grpc.insecure_channel(serving.target) as channel:
         CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=30)
@@ -134,10 +134,12 @@ def test_the_examples_of_the_guide_run(serving, capsys):
     for block in BLOCKS:
         exec(block.replace("localhost:7070", serving.target), {"__name__": "guide"})
         printed.append(capsys.readouterr().out.splitlines())
-    [], [verdict, counts], [], [amount, *lines] = printed
+    [], [verdict, counts], [], [amount, *lines], listed = printed
     assert verdict.startswith("rejected ")
     assert " event_type unknown_event_type " in verdict
     assert counts == "0 1 0"
     assert " USD " in amount
     # 374 input tokens of the first, the third and the last block's event with the model "large".
     assert any(line.startswith("input {'model': 'large'} 1122 ") for line in lines), lines
+    # The trace's month has no usage in this engine: zeros, and the fee of the plan that has one.
+    assert "acme platform 0 49.00 USD" in listed
