@@ -52,8 +52,6 @@ class Server:
                 ("grpc.max_receive_message_length", 4 * REQUEST_BYTES_MAX),
                 # Without this a second engine would take the same port and half of the events.
                 ("grpc.so_reuseport", 0),
-                # A call holds a thread from its first byte on: no single connection may hold them all.
-                ("grpc.max_concurrent_streams", _THREADS * 3 // 4),
                 # A peer that vanished without a word gives its thread back after these.
                 ("grpc.keepalive_time_ms", 60_000),
                 ("grpc.keepalive_timeout_ms", 20_000),
