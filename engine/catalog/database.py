@@ -157,12 +157,12 @@ def _on_one_line(error: DBAPIError) -> str:
 
 @contextmanager
 def _available() -> Iterator[None]:
-    """A lock that stays taken and a server that doesn't answer pass: the caller may retry."""
+    """A lock that stays taken, a full disk and a server that doesn't answer pass: the caller may retry."""
     try:
         yield
     except OperationalError as error:
-        busy = "locked" in str(error.orig) or "busy" in str(error.orig)
-        if busy or error.connection_invalidated:
+        passes = any(word in str(error.orig) for word in ("locked", "busy", "disk"))
+        if passes or error.connection_invalidated:
             raise StoreUnavailableError(
                 f"the catalog store does not answer: {_on_one_line(error)}", retry_after_ms=_RETRY_AFTER_MS
             ) from error

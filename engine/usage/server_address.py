@@ -82,7 +82,9 @@ def read_server_address(url: str) -> ServerAddress:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise ValueError(f"the URL can't be read (is '@', ':' or '/' in the password percent-encoded?): {_WRONG}") from None
+        raise ValueError(
+            f"the URL can't be read (is '@', ':' or '/' in the password percent-encoded?): {_WRONG}"
+        ) from None
     if parts.scheme not in _PORTS or not parts.hostname or parts.fragment:
         raise ValueError(f"it is no URL of a ClickHouse server: {_WRONG}")
     database = unquote(parts.path).strip("/") or "meterline"

@@ -99,6 +99,9 @@ class SharedClock:
     def start(self, store_latest_us: int, *, alone: bool) -> None:
         """Joins in. `store_latest_us` is the newest stamp in the store; `alone`: no other gateway lives.
 
+        What is in flight by now may be in the hot window already, and be acknowledged as a duplicate: later
+        watermarks have to reach it.
+
         Raises:
             StoreUnavailableError: a store does not answer.
         """
@@ -107,13 +110,16 @@ class SharedClock:
                 connection.execute(insert(INGEST_ORDER).values(id=1, latest_us=0, stored_us=0, ceiling_us=0))
             state = _state(connection)
             first_us = max(state.latest_us, state.ceiling_us if alone else 0, store_latest_us)
-            _move(connection, latest_us=first_us, ceiling_us=max(first_us, state.ceiling_us))
+            _move(
+                connection,
+                latest_us=first_us,
+                stored_us=first_us,
+                ceiling_us=max(first_us, state.ceiling_us),
+            )
         if alone:
             self._world.call_off([(0, first_us)])
             with self._quick.writing() as connection:
                 connection.execute(delete(INGEST_IN_FLIGHT).where(INGEST_IN_FLIGHT.c.stamp_us <= first_us))
-                # All that is stored by now was perhaps acknowledged.
-                _move(connection, stored_us=max(state.stored_us, store_latest_us))
         with self._lock:
             self._reached_us = first_us
 
@@ -128,11 +134,11 @@ class SharedClock:
         if given_up:
             self._settle(given_up)
 
-        def move(connection: Connection, state: _State, stamp_us: int) -> None:
+        def put_in_flight(connection: Connection, stamp_us: int) -> None:
             values = {"stamp_us": stamp_us, "gateway": self._gateway, "lease_end_us": now_us + self._lease_us}
             connection.execute(insert(INGEST_IN_FLIGHT).values(values))
 
-        return self._advance(lambda state: max(now_us, state.latest_us + 1), move)
+        return self._advance(lambda state: max(now_us, state.latest_us + 1), put_in_flight)
 
     def end(self, stamp_us: int) -> None:
         """The group is stored: it is in every watermark that is asked for from now on.
@@ -188,7 +194,8 @@ class SharedClock:
                 self._settle(lost)
             elif waited_ms >= self._wait_ms_max:
                 raise StoreUnavailableError(
-                    f"an older group of gateway {before[0][1]} is still being stored", retry_after_ms=_RETRY_AFTER_MS
+                    f"an older group of gateway {before[0][1]} is still being stored",
+                    retry_after_ms=_RETRY_AFTER_MS,
                 )
             else:
                 self._world.sleep_ms(_POLL_MS)
@@ -211,7 +218,7 @@ class SharedClock:
     def _advance(
         self,
         instant: Callable[[_State], int],
-        then: Callable[[Connection, _State, int], None] = lambda _connection, _state, _instant_us: None,
+        then: Callable[[Connection, int], None] = lambda _connection, _instant_us: None,
     ) -> int:
         """Hands out an instant; `then` runs in the same transaction. Rule 7."""
         for database in (self._quick, self._power_safe):
@@ -224,7 +231,7 @@ class SharedClock:
                         continue
                     ceiling_us = instant_us + CEILING_STEP_US
                 _move(connection, latest_us=instant_us, ceiling_us=ceiling_us)
-                then(connection, state, instant_us)
+                then(connection, instant_us)
             return instant_us
         raise RuntimeError("a power-safe transaction may move the ceiling")
 

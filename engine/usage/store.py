@@ -21,6 +21,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from clickhouse_connect.driver.exceptions import Error as DriverError
 from clickhouse_connect.driver.httputil import get_pool_manager
+from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 
 from engine.errors import StartupError, StoreUnavailableError
 from engine.usage.guarded_insert import (
@@ -49,6 +50,8 @@ _SERVER_VERSION_MIN = (25, 8)
 # What ClickHouse answers when user or password are wrong (REQUIRED_PASSWORD, AUTHENTICATION_FAILED and kin).
 _REFUSED_USER_CODES = {192, 193, 194, 516}
 _NOT_ALLOWED_CODE = 497
+
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 # ClickHouse takes these as they are; from plain texts it would make the dictionary itself, at more cost.
 _LOW_CARDINALITY = ("tenant", "event_type")
@@ -107,7 +110,8 @@ class UsageStore:
                 with contextlib.closing(_server_client(address, None)) as first:
                     _check_version(address, first.server_version)
                     found = first.query(
-                        "SELECT 1 FROM system.databases WHERE name = {name:String}", {"name": address.database}
+                        "SELECT 1 FROM system.databases WHERE name = {name:String}",
+                        {"name": address.database},
                     )
                     # Who may not make databases may use one that is there.
                     if not found.result_rows:
@@ -169,7 +173,8 @@ class UsageStore:
             left = reader.command(f"SELECT count() FROM system.processes WHERE {running}")  # noqa: S608 - own names
         if left != 0:
             raise StoreUnavailableError(
-                f"{left} inserts that were called off still run in the usage store", retry_after_ms=_RETRY_AFTER_MS
+                f"{left} inserts that were called off still run in the usage store",
+                retry_after_ms=_RETRY_AFTER_MS,
             )
 
     def query(self, query: Query) -> list[Row]:
@@ -220,25 +225,20 @@ def _server_client(address: ServerAddress, database: str | None) -> Client:
         password=address.password,
         database=database,
         connect_timeout=patience.connect_timeout_s,
-        send_receive_timeout=max(patience.insert_timeout_s, patience.read_timeout_s) + patience.answer_margin_s,
+        send_receive_timeout=max(patience.insert_timeout_s, patience.read_timeout_s)
+        + patience.answer_margin_s,
         # A session would be lost with a server that restarts, and allow one query at a time across all gateways.
         autogenerate_session_id=False,
         # Version and address of the server are no business of whoever sees an error.
         show_clickhouse_errors="scrub",
         client_name="meterline",
-        **_own_way(address),
+        # A proxy of the environment has no way to this machine's own loopback.
+        pool_mgr=get_pool_manager() if address.host in _LOOPBACK else None,
     )
 
 
-def _own_way(address: ServerAddress) -> dict[str, object]:
-    # A proxy of the environment has no way to this machine's own loopback.
-    if address.host in {"localhost", "127.0.0.1", "::1"}:
-        return {"pool_mgr": get_pool_manager()}
-    return {"dedicated_pool": True}
-
-
-def _check_version(address: ServerAddress, version: str) -> None:
-    if tuple(int(part) for part in version.split(".")[:2]) < _SERVER_VERSION_MIN:
+def _check_version(address: ServerAddress, version: str | None) -> None:
+    if version is None or tuple(int(part) for part in version.split(".")[:2]) < _SERVER_VERSION_MIN:
         oldest = ".".join(map(str, _SERVER_VERSION_MIN))
         raise StartupError(f"{address.shown}: is ClickHouse {version}: upgrade it to {oldest} or newer")
 
@@ -290,4 +290,14 @@ def _to_arrow(batch: EventBatch) -> pa.Table:
 
 
 def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
+    """What went wrong, in one line: what the server said, or else why there is no answer."""
+    if error.__cause__ is None:
+        return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        if isinstance(cause, Urllib3TimeoutError | TimeoutError):
+            return "no answer in time"
+        cause = cause.__cause__ or cause.__context__
+    return type(error.__cause__).__name__
