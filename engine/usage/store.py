@@ -293,11 +293,12 @@ def _first_line(error: Exception) -> str:
     """What went wrong, in one line: what the server said, or else why there is no answer."""
     if error.__cause__ is None:
         return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
-    cause: BaseException | None = error
-    while cause is not None:
+    causes: list[BaseException] = [error]
+    while following := causes[-1].__cause__ or causes[-1].__context__:
+        causes.append(following)
+    for cause in causes:
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
-        if isinstance(cause, Urllib3TimeoutError | TimeoutError):
-            return "no answer in time"
-        cause = cause.__cause__ or cause.__context__
-    return type(error.__cause__).__name__
+    if any(isinstance(cause, Urllib3TimeoutError | TimeoutError) for cause in causes):
+        return "no answer in time"
+    return f"the connection broke ({type(error.__cause__).__name__})"
