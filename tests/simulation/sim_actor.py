@@ -11,8 +11,15 @@ class Stopped(BaseException):
     """Unwinds an actor that is not wanted any more."""
 
 
+def pause():
+    """The actor that runs gives way to the scheduler."""
+    Actor.running.give_way()
+
+
 class Actor:
-    """Runs `work(pause)` bit by bit."""
+    """Runs `work` bit by bit, from one `pause` to the next."""
+
+    running = None
 
     def __init__(self, work):
         self._go, self._paused = threading.Semaphore(0), threading.Semaphore(0)
@@ -24,8 +31,10 @@ class Actor:
 
     def resume(self):
         """Returns when the actor pauses or ends; raises what it raised."""
+        Actor.running = self
         self._go.release()
         self._paused.acquire()
+        Actor.running = None
         if self.error is not None:
             raise self.error
 
@@ -36,7 +45,7 @@ class Actor:
             self._go.release()
             self._thread.join()
 
-    def pause(self):
+    def give_way(self):
         self._paused.release()
         self._go.acquire()
         if self._stopping:
@@ -46,7 +55,7 @@ class Actor:
         self._go.acquire()
         try:
             if not self._stopping:
-                work(self.pause)
+                work()
         except Stopped:
             pass
         except BaseException as error:  # noqa: BLE001 - raised again by who resumes

@@ -6,17 +6,17 @@ committer is an actor: an insert pauses, and anything may happen meanwhile.
 
 from admission_oracle import admit
 from event_columns import rows_of
-from sim_actor import Actor
+from sim_actor import Actor, pause
 from sim_model import WindowModel
 
 from engine.errors import InvalidRequestError, RetryLaterError, StoreUnavailableError
 from engine.usage.committer import Committer
 from engine.usage.intake import Intake
-from ingest import Admission, Fingerprinter, HotWindow, IngestClock
+from ingest import Admission, Fingerprinter, HotWindow, Verdict
 
 
 class WatchedCommitter(Committer):
-    """Tells the gateway what is put in line, and what is about to be committed together."""
+    """Tells the gateway what is put in line, what is about to be committed together, and how that went."""
 
     gateway = None
 
@@ -26,7 +26,25 @@ class WatchedCommitter(Committer):
 
     def commit(self, groups):
         self.gateway.committing(groups)
-        super().commit(groups)
+        try:
+            super().commit(groups)
+        except Exception:
+            self.gateway.failed()
+            raise
+
+
+class WatchedOrder:
+    """Tells the gateway when a group's end is agreed on."""
+
+    def __init__(self, order, gateway):
+        self._order, self._gateway = order, gateway
+
+    def __getattr__(self, name):
+        return getattr(self._order, name)
+
+    def end(self, stamp_us):
+        self._order.end(stamp_us)
+        self._gateway.ended()
 
 
 class Gateway:
@@ -35,24 +53,25 @@ class Gateway:
     def __init__(self, world, name):
         self.world, self.name, self.limits = world, name, world.limits
         self.offset_us = world.skew_us()
-        self.alive = True
         store, ledger = world.store, world.ledger
         self._ledger = ledger
-        latest_us = max(store.latest_stamp_us(), world.ceiling_us)
-        self.clock = IngestClock(latest_us, self._keep_ceiling)
         fingerprinter = Fingerprinter(world.random.randbytes(8))
         window = HotWindow(self.limits.hot_window_events_max)
         recent_max = self.limits.hot_window_events_max
         window.remember(fingerprinter.of(store.recent_events(recent_max)))
         self._model = WindowModel(recent_max, store.recent_rows(recent_max))
+        # After the window has been warmed: what is in it may be acknowledged as a duplicate.
+        self.clock = WatchedOrder(world.order.join(self), self)
         self.committer = WatchedCommitter(self, window, self.clock, self.limits, self.now_us)
         self.committer.gateway = self
         self.intake = Intake(self.committer, self._admission_for, fingerprinter, self.limits, self.now_us)
         # By the future of an attempt: its request, then the entries and verdicts that it must get.
         self._requests, self._expected = {}, {}
-        self._pause = None
-        self.actor = Actor(self._commit)
+        # Of the group that is being committed: what must be new in it, and what was tried so far.
+        self._fresh, self._tried = [], []
+        self._inserting = None
         self.busy = False
+        self.actor = Actor(self._commit)
 
     def now_us(self):
         return self.world.now_us + self.offset_us
@@ -77,8 +96,15 @@ class Gateway:
         self.actor.resume()
 
     def read(self):
-        """The watermark of a read that begins now."""
-        return self.clock.watermark(self.now_us())
+        """One read; it may pause."""
+        acknowledged = list(self._ledger.acknowledged)
+        try:
+            as_of_us = self.clock.watermark(self.now_us())
+        except StoreUnavailableError as error:
+            self.world.note(f"{self.name} can't read: {error}")
+            return
+        self.world.note(f"{self.name} reads as of {as_of_us}")
+        self._ledger.read(as_of_us, self.world.store.read(as_of_us), acknowledged)
 
     def check_bounds(self):
         """What waits and what is held stays within its limits."""
@@ -88,11 +114,13 @@ class Gateway:
 
     def crash(self):
         """Nothing of it runs any more: the actor stays where it is."""
-        self.alive = False
+        for request in self._requests.values():
+            request.waiting -= 1
         self._requests.clear()
+        if self.world.order.shared and self._inserting is not None and self.world.random.random() < 0.5:
+            self.world.store.late.append(self._inserting)
 
-    def _commit(self, pause):
-        self._pause = pause
+    def _commit(self):
         while True:
             self.committer.worker.turn()
             self.busy = False
@@ -104,19 +132,22 @@ class Gateway:
         self._ledger.batch(rows, self.limits.insert_events_max)
         world = self.world
         world.note(f"{self.name} inserts {[row.event_id for row in rows]} stamped {batch.ingested_at_us}")
+        self._tried += rows
+        self._inserting = batch
         try:
             self._store(batch, world.fate())
         except Exception as error:
             world.note(f"{self.name}: {error}")
-            self._model.doubt(rows)
             raise
-        self._model.remember(rows)
 
     def _store(self, batch, fate):
         self._pauses(0, 0, 1, 3)
         self.world.store.check()
-        if fate == "refused":
-            raise StoreUnavailableError("refused", retry_after_ms=1)
+        self._inserting = None
+        if fate == "late":
+            self.world.store.late.append(batch)
+        if fate in ("refused", "late"):
+            raise StoreUnavailableError(fate, retry_after_ms=1)
         self.world.store.apply(batch)
         self.world.note(f"{self.name}: applied")
         self._pauses(0, 0, 1)
@@ -127,7 +158,7 @@ class Gateway:
 
     def _pauses(self, *counts):
         for _ in range(self.world.random.choice(counts)):
-            self._pause()
+            pause()
 
     def admitted(self, group):
         """A group is in line: what the oracle makes of its events now is what counts."""
@@ -143,11 +174,22 @@ class Gateway:
         futures = [request.done for group in groups for request in group.requests]
         entries = [entry for future in futures for entry in self._expected[future]]
         verdicts = self._model.verdicts(entries)
+        accepted = zip(entries, verdicts, strict=True)
+        self._fresh = [entry for entry, verdict in accepted if verdict is Verdict.ACCEPTED]
+        self._tried = []
         first = 0
         for future in futures:
             last = first + len(self._expected[future])
             self._expected[future] = (self._expected[future], verdicts[first:last])
             first = last
+
+    def ended(self):
+        self._model.remember(self._fresh)
+        self._tried = []
+
+    def failed(self):
+        """What was tried and not ended is in doubt."""
+        self._model.doubt(self._tried)
 
     def _answered(self, future, request, heard):
         self._requests.pop(future, None)
@@ -156,6 +198,8 @@ class Gateway:
             recorded = future.result()
             entries, verdicts = self._expected.pop(future)
             self._ledger.answered(entries, verdicts, recorded)
+            if not self.world.order.shared:
+                self._ledger.handed_out(recorded.as_of_us)
             if recorded.sequence != request.sequence:
                 self._ledger.blame(f"sequence {recorded.sequence} for {request.sequence}")
         elif isinstance(error, InvalidRequestError):
@@ -167,7 +211,3 @@ class Gateway:
 
     def _admission_for(self, _tenant):
         return Admission(self.limits, self.world.value_properties)
-
-    def _keep_ceiling(self, ceiling_us):
-        self.world.store.check()
-        self.world.ceiling_us = ceiling_us

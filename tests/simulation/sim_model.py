@@ -123,7 +123,6 @@ class Ledger:
                     self.blame(f"{row.event_id} is stamped {stamp_us}, after its as_of {recorded.as_of_us}")
                 self.acknowledged.setdefault(row, recorded.as_of_us)
         self._problems(entries, verdicts, recorded.problems)
-        self.handed_out(recorded.as_of_us)
 
     def _problems(self, entries, verdicts, problems):
         found = dict(problems)

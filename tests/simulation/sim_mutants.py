@@ -10,11 +10,13 @@ from unittest.mock import patch
 import numpy as np
 import pyarrow as pa
 
-from engine.usage import committer, intake, worker
+from engine.errors import StoreUnavailableError
+from engine.usage import committer, intake, shared_clock, worker
 from ingest import Verdict, admission, fingerprint, identity, watermark
 
 Committer, Intake, Worker = committer.Committer, intake.Intake, worker.Worker
 HotWindow, IngestClock = identity.HotWindow, watermark.IngestClock
+SharedClock = shared_clock.SharedClock
 
 
 def _replaced(owner, name, make):
@@ -41,22 +43,36 @@ def _ack_before_insert(commit):
     return early
 
 
-def _remember_before_insert(insert):
-    def early(self, batch, fingerprints):
+def _remember_before_insert(store):
+    def early(self, events, fingerprints):
         self._window.remember(fingerprints)
-        insert(self, batch, fingerprints)
+        store(self, events, fingerprints)
 
     return early
 
 
-def _remember_after_failure(insert):
-    def anyway(self, batch, fingerprints):
+def _remember_after_failure(store):
+    def anyway(self, events, fingerprints):
         try:
-            insert(self, batch, fingerprints)
+            store(self, events, fingerprints)
         finally:
             self._window.remember(fingerprints)
 
     return anyway
+
+
+def _remember_before_the_end(store):
+    def early(self, events, fingerprints):
+        end = self._clock.end
+
+        def remember_then_end(stamp_us):
+            self._window.remember(fingerprints)
+            end(stamp_us)
+
+        with patch.object(self._clock, "end", remember_then_end):
+            store(self, events, fingerprints)
+
+    return early
 
 
 def _forget_last_partition(batches):
@@ -202,10 +218,64 @@ def _answers_in_the_wrong_order(answer):
 def _watermark_before_the_insert(commit):
     def early(self, groups):
         as_of_us = self._clock.watermark(self._now_us())
-        with patch.object(self._clock, "watermark", lambda _now_us: as_of_us):
+        with patch.object(self._clock, "reached", lambda _now_us: as_of_us):
             commit(self, groups)
 
     return early
+
+
+def _shared_stamp_of_the_machine(_advance):
+    def advance(self, _instant, then=lambda _connection, _instant_us: None):
+        with self._quick.writing() as connection:
+            instant_us = self._world.now_us()
+            shared_clock._move(connection, latest_us=instant_us)
+            then(connection, instant_us)
+        return instant_us
+
+    return advance
+
+
+def _shared_watermark_over_what_is_in_flight(_watermark):
+    return lambda self, _now_us: self._read().latest_us
+
+
+def _shared_watermark_that_does_not_wait(_watermark):
+    return lambda self, _now_us: self._read().complete_us
+
+
+def _settled_without_calling_off(settle):
+    def careless(self, stamps_us):
+        with patch.object(self, "_world", dataclasses.replace(self._world, call_off=lambda _spans: None)):
+            settle(self, stamps_us)
+
+    return careless
+
+
+def _abandoned_as_if_it_had_ended(_abandon):
+    def abandon(self, stamp_us):
+        with self._quick.writing() as connection:
+            in_flight = shared_clock.INGEST_IN_FLIGHT
+            connection.execute(shared_clock.delete(in_flight).where(in_flight.c.stamp_us == stamp_us))
+
+    return abandon
+
+
+def _end_not_told_to_others(end):
+    def alone(self, stamp_us):
+        with patch.object(shared_clock, "_move", lambda _connection, **_values: None):
+            end(self, stamp_us)
+
+    return alone
+
+
+def _end_of_what_was_called_off(end):
+    def lenient(self, stamp_us):
+        try:
+            end(self, stamp_us)
+        except StoreUnavailableError:
+            self._reached_us = max(self._reached_us, stamp_us)
+
+    return lenient
 
 
 def _callers_not_told(_fail):
@@ -241,8 +311,9 @@ def _nothing(_original):
 MUTANTS = {
     "ack without insert": (Committer, "_store", _ack_without_insert),
     "ack before insert": (Committer, "commit", _ack_before_insert),
-    "remember before insert": (Committer, "_insert", _remember_before_insert),
-    "remember after a failure": (Committer, "_insert", _remember_after_failure),
+    "remember before insert": (Committer, "_store", _remember_before_insert),
+    "remember after a failure": (Committer, "_store", _remember_after_failure),
+    "remember before the end": (Committer, "_store", _remember_before_the_end),
     "no doubt after a failure": (HotWindow, "doubt", _nothing),
     "doubt ignored": (HotWindow, "_judge_unknown", _doubt_for_the_first_that_comes),
     "a partition forgotten": (committer, "partition_batches", _forget_last_partition),
@@ -253,6 +324,17 @@ MUTANTS = {
     "watermark of before the insert": (Committer, "commit", _watermark_before_the_insert),
     "ceiling not kept": (IngestClock, "_advance", _ceiling_not_kept),
     "insert in flight for ever": (IngestClock, "end", _end_left_out),
+    "shared: stamps by the machine's clock": (SharedClock, "_advance", _shared_stamp_of_the_machine),
+    "shared: watermark over inserts in flight": (
+        SharedClock,
+        "watermark",
+        _shared_watermark_over_what_is_in_flight,
+    ),
+    "shared: watermark that does not wait": (SharedClock, "watermark", _shared_watermark_that_does_not_wait),
+    "shared: settled without calling off": (SharedClock, "_settle", _settled_without_calling_off),
+    "shared: abandoned as if ended": (SharedClock, "abandon", _abandoned_as_if_it_had_ended),
+    "shared: end not told to others": (SharedClock, "end", _end_not_told_to_others),
+    "shared: end of what was called off": (SharedClock, "end", _end_of_what_was_called_off),
     "window keeps too much": (HotWindow, "_look_up", _window_keeps_the_older_generation),
     "window drops too much": (HotWindow, "remember", _window_drops_the_older_generation),
     "nothing remembered": (HotWindow, "remember", _nothing),

@@ -4,16 +4,19 @@ insert can go wrong.
 Rules:
 1. A batch is one partition: all of its rows are applied at once, or none.
 2. Identical rows collapse to the one ingested first, sooner (a merge) or later (a read).
-3. An insert that fails may have been applied. It ends with its call: nothing is applied after it.
+3. An insert that fails may have been applied. Embedded, it ends with its call: nothing is applied after it. At a
+   server it may be executed at any time later, until its stamp is called off.
 """
 
 import collections
+import contextlib
 
 from event_columns import columns_of, rows_of
 
 from engine.errors import StoreUnavailableError
 
 FATES = ("refused", "lost ack", "bug")
+SERVER_FATES = (*FATES, "late")
 
 
 class SimStore:
@@ -24,6 +27,8 @@ class SimStore:
         self.physical = []
         self.down = False
         self.full = False
+        self.late = []
+        self._fences = []
 
     def check(self):
         """Raises StoreUnavailableError while nothing can be written."""
@@ -31,9 +36,21 @@ class SimStore:
             raise StoreUnavailableError("no space" if self.full else "no answer", retry_after_ms=1)
 
     def apply(self, batch):
+        if any(first <= batch.ingested_at_us <= last for first, last in self._fences):
+            raise StoreUnavailableError("called off", retry_after_ms=1)
         rows = rows_of(batch.events)
         self.physical += [(batch.ingested_at_us, row) for row in rows]
         self.ledger.applied(rows, batch.ingested_at_us)
+
+    def apply_late(self, batch):
+        """The server executes what nobody waits for any more."""
+        self.late.remove(batch)
+        with contextlib.suppress(StoreUnavailableError):
+            self.apply(batch)
+
+    def call_off(self, spans):
+        self.check()
+        self._fences += spans
 
     def merge(self):
         """Of identical rows the one ingested first stays."""

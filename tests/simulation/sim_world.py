@@ -12,12 +12,14 @@ import logging
 import random
 
 import structlog
+from sim_actor import Actor
 from sim_clients import Clients
 from sim_gateway import Gateway
 from sim_model import Ledger
-from sim_store import FATES, SimStore
+from sim_order import EmbeddedOrder, SharedOrder
+from sim_store import FATES, SERVER_FATES, SimStore
 
-from engine.errors import InvalidRequestError
+from engine.errors import InvalidRequestError, StoreUnavailableError
 from ingest import Limits
 
 START_US = 1_796_083_198_000_000  # 2026-11-30T23:59:58Z: partitions change two seconds later
@@ -61,7 +63,7 @@ def _quiet():
 class World:
     """One history."""
 
-    def __init__(self, seed, gateways=1):
+    def __init__(self, seed):
         self.seed = seed
         self.random = random.Random(seed)
         self.limits = LIMITS
@@ -70,15 +72,18 @@ class World:
         self.clients = Clients(self.random, LIMITS)
         self.value_properties = {"call": frozenset({"tokens"}), "rare": frozenset({"tokens"})}
         self.now_us = START_US
-        self.ceiling_us = 0
+        gateways = self.random.choice((1, 1, 2, 3))
+        self.order = EmbeddedOrder(self) if gateways == 1 else SharedOrder(self)
         self.trace = []
         self.healing = False
         # Each history has its own kinds of trouble: all of them at once would hide each other.
         self._fault_rate = self.random.choice((0, 0, 0.1, 0.4))
+        self._catalog_fault_rate = self.random.choice((0, 0, 0.03))
         self._lost_answers = self.random.choice((0, 0.2))
         self._gives_up = self.random.choice((0, 0, 0.2))
         self._jumps = self.random.random() < 0.5
         self._actors = []
+        self._reads = []
         self.gateways = [None] * gateways
         self._actions = self._weighted()
 
@@ -92,7 +97,16 @@ class World:
         """How the next insert ends."""
         if self.healing or self.random.random() >= self._fault_rate:
             return "stored"
-        return self.random.choice(FATES)
+        return self.random.choice(SERVER_FATES if self.order.shared else FATES)
+
+    def is_dead(self, name):
+        return name not in [gateway.name for gateway in self._alive()]
+
+    def nobody_lives(self):
+        return not self._alive()
+
+    def catalog_fails(self):
+        return not self.healing and self.random.random() < self._catalog_fault_rate
 
     def run(self, steps):
         """Plays the history. Raises HistoryError."""
@@ -124,6 +138,8 @@ class World:
             (self._outage, outages),
             (self._change_catalog, 0.3),
             (self._merge, 0.5),
+            (self._read_on, 4 if self.order.shared else 0),
+            (self._apply_late, 1 if self.order.shared else 0),
         ]
 
     def _alive(self):
@@ -177,10 +193,21 @@ class World:
         gateway = self._one(self._alive())
         if gateway is None or self.store.full or self.store.down:
             return
-        acknowledged = list(self.ledger.acknowledged)
-        as_of_us = gateway.read()
-        self.note(f"{gateway.name} reads as of {as_of_us}")
-        self.ledger.read(as_of_us, self.store.read(as_of_us), acknowledged)
+        self._reads.append((gateway, Actor(gateway.read)))
+        self._actors.append(self._reads[-1][1])
+        self._reads[-1][1].resume()
+
+    def _read_on(self):
+        """A read that waits for other gateways looks again."""
+        self._reads = [(by, read) for by, read in self._reads if not read.ended and by in self.gateways]
+        if self._reads:
+            self.random.choice(self._reads)[1].resume()
+
+    def _apply_late(self):
+        late = self._one(self.store.late)
+        if late is not None and not self.store.down and not self.store.full:
+            self.note(f"the server executes a late insert stamped {late.ingested_at_us}")
+            self.store.apply_late(late)
 
     def _wait(self):
         self.now_us += self.random.choice((0, 1, 1_000, 700_000, 5_000_000, _HOUR_US))
@@ -210,18 +237,21 @@ class World:
 
     def _forget(self, gateway):
         self.gateways[self.gateways.index(gateway)] = None
-        for request in self.clients.requests:
-            request.waiting = 0
 
     def _start_one(self):
         if None in self.gateways:
             self._start(self.gateways.index(None))
 
     def _start(self, place):
-        if self.store.down:
+        if self.store.down or self.store.full:
             return
-        gateway = Gateway(self, f"g{place}.{len(self._actors)}")
-        self.note(f"{gateway.name} starts")
+        name = f"g{place}.{len(self._actors)}"
+        try:
+            gateway = Gateway(self, name)
+        except StoreUnavailableError as error:
+            self.note(f"{name} can't start: {error}")
+            return
+        self.note(f"{name} starts")
         self._actors.append(gateway.actor)
         self.gateways[place] = gateway
 
@@ -269,7 +299,11 @@ class World:
             if not request.settled:
                 self.ledger.blame(f"request {request.number} gets no answer")
             self._check()
+        while self.store.late:
+            self._apply_late()
         self._read()
+        while self._reads:
+            self._read_on()
         self._check()
         self.ledger.close(self.store.first_stamps())
         self._check()
