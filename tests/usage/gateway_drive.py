@@ -144,16 +144,18 @@ class Books:
         return line
 
     def run(self, *, seconds, producers=4, disturb=lambda: None, pause_s=0.0):
-        """Produces and reads for so long while `disturb` runs; what is not acknowledged by then is sent until it is."""
+        """Produces and reads while `disturb` runs and so long after it; what is not acknowledged by then is sent
+        until it is.
+        """
         seed = random.randrange(2**32)
         print(f"seed {seed}")
         failures = []
-        ends_at = time.monotonic() + seconds
+        ended = threading.Event()
 
         def guarded(work, *arguments):
             channels = [channel_to(target) for target in self.targets]
             try:
-                work(channels, ends_at, *arguments)
+                work(channels, ended, *arguments)
             except Exception as error:
                 failures.append(error)
                 raise
@@ -165,25 +167,32 @@ class Books:
         threads = [threading.Thread(target=guarded, args=work) for work in [*works, (self._read_on,)]]
         for thread in threads:
             thread.start()
-        disturb()
+        try:
+            disturb()
+            time.sleep(seconds)
+        finally:
+            ended.set()
         for thread in threads:
-            thread.join(seconds + _PATIENCE_S + 60)
+            thread.join(_PATIENCE_S + 60)
             assert not thread.is_alive()
         assert failures == []
 
-    def _produce(self, channels, ends_at, moments, pause_s):
-        while time.monotonic() < ends_at:
+    def _produce(self, channels, ended, moments, pause_s):
+        while not ended.is_set():
             ids, request = self.batch(moments)
+            patient_until = None
             while not self.send(moments.choice(channels), ids, request):
-                assert time.monotonic() < ends_at + _PATIENCE_S, "not acknowledged in time"
+                if ended.is_set():
+                    patient_until = patient_until or time.monotonic() + _PATIENCE_S
+                    assert time.monotonic() < patient_until, "not acknowledged in time"
                 time.sleep(0.02)
             # A producer may have missed its answer, and sends again, wherever.
             if moments.random() < 0.2:
                 self.send(moments.choice(channels), ids, request)
             time.sleep(pause_s)
 
-    def _read_on(self, channels, ends_at):
-        while time.monotonic() < ends_at:
+    def _read_on(self, channels, ended):
+        while not ended.is_set():
             for channel in channels:
                 self.read(channel)
             time.sleep(0.05)
