@@ -75,9 +75,12 @@ def test_a_directory_belongs_to_one_usage_store(tmp_path):
 def test_gateways_start_one_after_the_other(tmp_path, monkeypatch):
     """A second waits for its turn, and says so when the first takes too long."""
     monkeypatch.setattr("engine.datadir._START_TIMEOUT_S", 0.2)
-    with start_turn(tmp_path):
-        with pytest.raises(StartupError, match="another gateway has been starting for"), start_turn(tmp_path):
-            pass
+    with (
+        start_turn(tmp_path),
+        pytest.raises(StartupError, match="another gateway has been starting for"),
+        start_turn(tmp_path),
+    ):
+        pass
     with start_turn(tmp_path):
         pass
 
