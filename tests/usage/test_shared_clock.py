@@ -116,11 +116,14 @@ class Order(RuleBasedStateMachine):
     @rule(pick=st.integers(0, 9))
     def record(self, pick):
         """The common case: begun, stored, acknowledged."""
-        if (stamp := self.begin(pick)) is not None:
+        if (stamp := self._begin(pick)) is not None:
             self._acknowledge(stamp)
 
     @rule(pick=st.integers(0, 9))
     def begin(self, pick):
+        self._begin(pick)
+
+    def _begin(self, pick):
         name = self._pick(self.clocks, pick)
         try:
             stamp = self.clocks[name].begin(self.world.now_us)
