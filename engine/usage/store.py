@@ -109,7 +109,8 @@ class UsageStore:
         clients: list[Client] = []
         try:
             with _at_start(address):
-                with contextlib.closing(_server_client(address, None)) as first:
+                patience = address.patience
+                with contextlib.closing(_server_client(address, None, patience.read_timeout_s)) as first:
                     _check_version(address, first.server_version)
                     found = first.query(
                         "SELECT 1 FROM system.databases WHERE name = {name:String}",
@@ -118,7 +119,8 @@ class UsageStore:
                     # Who may not make databases may use one that is there.
                     if not found.result_rows:
                         first.command(create_database(address.database))
-                clients.extend(_server_client(address, address.database) for _ in range(1 + _READERS))
+                for timeout_s in (patience.insert_timeout_s, *[patience.read_timeout_s] * _READERS):
+                    clients.append(_server_client(address, address.database, timeout_s))  # noqa: PERF401 - closed below
                 for statement in (*SCHEMA, CREATE_FENCES):
                     clients[0].command(statement)
                 _set_durability(clients[0], durability)
@@ -139,15 +141,15 @@ class UsageStore:
             StoreUnavailableError: it may or may not be stored; insert the same events again.
         """
         try:
-            self._write(EVENTS_TABLE, _to_arrow(batch), batch.ingested_at_us)
+            self._write(self._writer, EVENTS_TABLE, _to_arrow(batch), batch.ingested_at_us)
         except (ClickHouseError, OSError) as error:
             raise StoreUnavailableError(
                 f"the usage store refused an insert: {_first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
             ) from error
 
-    def _write(self, table: str, rows: pa.Table, stamp_us: int) -> None:
+    def _write(self, client: Client, table: str, rows: pa.Table, stamp_us: int) -> None:
         if self._server is None:
-            self._writer.insert_arrow(table, rows, settings=INSERT_SETTINGS)
+            client.insert_arrow(table, rows, settings=INSERT_SETTINGS)
             return
         settings = INSERT_SETTINGS | {
             "query_id": query_id(self._server.database, stamp_us),
@@ -157,7 +159,7 @@ class UsageStore:
         }
         target = guarded_target(table, rows.schema, stamp_us)
         # Plain bytes: the driver can send them again when the server has closed an idle connection.
-        self._writer.raw_insert(target, insert_block=_arrow_file(rows), fmt="Arrow", settings=settings)
+        client.raw_insert(target, insert_block=_arrow_file(rows), fmt="Arrow", settings=settings)
 
     def call_off(self, spans: Sequence[Span]) -> None:
         """Returns when no insert with a stamp in these spans runs or will ever store anything.
@@ -224,8 +226,8 @@ def _set_durability(client: Client, durability: Durability) -> None:
         client.command(statement)
 
 
-def _server_client(address: ServerAddress, database: str | None) -> Client:
-    patience = address.patience
+def _server_client(address: ServerAddress, database: str | None, timeout_s: int) -> Client:
+    """`timeout_s`: after which the server itself ends what this client asks."""
     return clickhouse_connect.get_client(
         interface=address.interface,
         host=address.host,
@@ -233,9 +235,8 @@ def _server_client(address: ServerAddress, database: str | None) -> Client:
         username=address.user,
         password=address.password,
         database=database,
-        connect_timeout=patience.connect_timeout_s,
-        send_receive_timeout=max(patience.insert_timeout_s, patience.read_timeout_s)
-        + patience.answer_margin_s,
+        connect_timeout=address.patience.connect_timeout_s,
+        send_receive_timeout=timeout_s + address.patience.answer_margin_s,
         # A session would be lost with a server that restarts, and allow one query at a time across all gateways.
         autogenerate_session_id=False,
         # Version and address of the server are no business of whoever sees an error.

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 from clickhouse_front import PASSWORD, USER
@@ -19,7 +19,7 @@ class ClickHouseProcess:
         self._process: subprocess.Popen[str] | None = None
         self._ports = [0, 0]
 
-    def start(self) -> "ClickHouseProcess":
+    def start(self) -> Self:
         front = Path(__file__).with_name("clickhouse_front.py")
         self._process = subprocess.Popen(
             [sys.executable, str(front), str(self._directory), *map(str, self._ports)],
@@ -74,7 +74,7 @@ class ClickHouseProcess:
         with opener.open(request, timeout=30) as answer:
             return json.loads(answer.read())
 
-    def __enter__(self) -> "ClickHouseProcess":
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
