@@ -46,7 +46,9 @@ def decode_columns(payload: bytes, limits: Limits) -> Decoded:
             f"the bytes are no meterline.v1.{RequestKind.COLUMNS.value}: send the message of this method",
         )
     except UnreadableError as error:
-        mistake = RequestMistake(_FIELD, str(error))
+        # Names and types come from the request: whatever is in them, it stays one line.
+        line = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in str(error))
+        mistake = RequestMistake(_FIELD, line)
     else:
         return Decoded(np.array([0, len(events)]), np.zeros(1, np.uint64), {}, events)
     return Decoded(np.zeros(2, np.int64), np.zeros(1, np.uint64), {0: mistake}, _NO_EVENTS)
@@ -107,7 +109,7 @@ def _number_bytes(array: pa.Array) -> int:
         return values * (int(max(kind.precision, kind.scale)) + _DECIMAL_EXTRA_BYTES)
     if not pa.types.is_floating(kind):
         return values * _INTEGER_BYTES_MAX
-    bits = np.frombuffer(array.buffers()[1], np.int64)[array.offset : array.offset + len(array)]
+    bits = np.frombuffer(array.buffers()[1], np.int64, len(array), 8 * array.offset)
     exponents = bits >> 52 & 0x7FF
     wild = np.count_nonzero((exponents < _COMMON_EXPONENTS[0]) | (exponents > _COMMON_EXPONENTS[1]))
     return values * _DOUBLE_BYTES + int(wild) * _DOUBLE_BYTES_MAX
@@ -117,11 +119,18 @@ def _lengths(texts: pa.Array) -> NDArray[np.int64]:
     """The bytes of each text; 0 for null."""
     if pa.types.is_string_view(texts.type):
         # Arrow has no kernel for it; the first four bytes of a view are its length.
-        views = np.frombuffer(texts.buffers()[1], np.int32).reshape(-1, 4)
-        lengths = views[texts.offset : texts.offset + len(texts), 0].astype(np.int64)
-        return np.where(texts.is_valid().to_numpy(zero_copy_only=False), lengths, 0)
-    plain: NDArray[np.int64] = pc.binary_length(texts).fill_null(0).to_numpy().astype(np.int64)
-    return plain
+        return _sound_views(texts).view(np.int32)[:, 0].astype(np.int64)
+    lengths: NDArray[np.int64] = pc.binary_length(texts).fill_null(0).to_numpy().astype(np.int64)
+    return lengths
+
+
+def _sound_views(texts: pa.Array) -> NDArray[np.uint8]:
+    """The views, 16 bytes each, of an utf8_view; an empty one for null."""
+    # What a null's view refers to nobody validates, yet Arrow's cast follows it, out of all buffers.
+    count = 16 * len(texts)
+    views = np.frombuffer(texts.buffers()[1], np.uint8, count, 16 * texts.offset).reshape(-1, 16)
+    there = texts.is_valid().to_numpy(zero_copy_only=False)
+    return np.where(there[:, np.newaxis], views, np.uint8(0))
 
 
 def _indices(array: pa.DictionaryArray) -> NDArray[np.int64]:
@@ -139,6 +148,13 @@ def _texts(array: pa.Array) -> pa.StringArray:
         return double_texts(array)
     if pa.types.is_decimal(kind):
         return decimal_texts(array)
+    if pa.types.is_string_view(kind):
+        there, _views, *data = array.buffers()
+        views = np.pad(_sound_views(array), ((array.offset, 0), (0, 0)))
+        buffers = [there, pa.py_buffer(views), *data]
+        return pa.Array.from_buffers(kind, len(array), buffers, array.null_count, array.offset).cast(
+            pa.string()
+        )
     return array.cast(pa.string())
 
 
