@@ -3,12 +3,13 @@
 from ingest.admission import Admission, Admitted
 from ingest.batch import EventBatch, Sink, partition_batches
 from ingest.columns import EVENT_SCHEMA
+from ingest.decode import decode
+from ingest.decoded import Decoded, RequestKind, RequestMistake
 from ingest.event import QUANTITY_PATTERN, Problem, Reason, Verdict, is_quantity
 from ingest.fingerprint import Fingerprinter, Fingerprints
 from ingest.identity import ID_REUSED, HotWindow
 from ingest.limits import Limits
 from ingest.watermark import IngestClock
-from ingest.wire import RequestKind, decode
 
 __all__ = [
     "EVENT_SCHEMA",
@@ -16,6 +17,7 @@ __all__ = [
     "QUANTITY_PATTERN",
     "Admission",
     "Admitted",
+    "Decoded",
     "EventBatch",
     "Fingerprinter",
     "Fingerprints",
@@ -25,6 +27,7 @@ __all__ = [
     "Problem",
     "Reason",
     "RequestKind",
+    "RequestMistake",
     "Sink",
     "Verdict",
     "decode",

@@ -120,6 +120,7 @@ def _handlers(services: Services) -> dict[str, dict[str, RpcHandler]]:
         "meterline.v1.UsageService": {
             "RecordUsage": unary("RecordUsage", raw, usage.record_usage),
             "StreamUsage": stream("StreamUsage", raw, usage.stream_usage),
+            "RecordUsageColumns": unary("RecordUsageColumns", raw, usage.record_usage_columns),
         },
         "meterline.v1.CatalogService": {
             "ApplyCatalog": unary(
