@@ -9,7 +9,7 @@ from ingest.event import QUANTITY_PATTERN, Problem, Reason, Verdict, is_quantity
 from ingest.fingerprint import Fingerprinter, Fingerprints
 from ingest.identity import ID_REUSED, HotWindow
 from ingest.limits import Limits
-from ingest.watermark import IngestClock
+from ingest.watermark import IngestClock, IngestOrder
 
 __all__ = [
     "EVENT_SCHEMA",
@@ -23,6 +23,7 @@ __all__ = [
     "Fingerprints",
     "HotWindow",
     "IngestClock",
+    "IngestOrder",
     "Limits",
     "Problem",
     "Reason",
