@@ -151,25 +151,29 @@ class Committer:
     def _store(self, events: pa.RecordBatch, fingerprints: Fingerprints) -> None:
         stamp_us = self._clock.begin(self._now_us())
         try:
-            for batch, rows in partition_batches(events, stamp_us, self._limits.insert_events_max):
-                self._insert(batch, fingerprints.take(rows))
-        except BaseException:
-            self._clock.abandon(stamp_us)
+            try:
+                for batch, _ in partition_batches(events, stamp_us, self._limits.insert_events_max):
+                    self._insert(batch)
+            except BaseException:
+                self._clock.abandon(stamp_us)
+                raise
+            self._clock.end(stamp_us)
+        except Exception:
+            # Whatever it was, all of it may be stored all the same. But none of it is in a watermark for sure
+            # before `end`, so none may be known as a duplicate, which is an acknowledgement.
+            self._window.doubt(fingerprints)
             raise
-        self._clock.end(stamp_us)
+        self._window.remember(fingerprints)
 
-    def _insert(self, batch: EventBatch, fingerprints: Fingerprints) -> None:
+    def _insert(self, batch: EventBatch) -> None:
         try:
             with METRICS.insert_duration_seconds.time():
                 self._sink.insert(batch)
         except Exception as error:
-            # Whatever it was, the batch may be stored all the same.
-            self._window.doubt(fingerprints)
             METRICS.failed_inserts.inc()
-            _log.warning("insert failed", events=len(fingerprints), error=str(error))
+            _log.warning("insert failed", events=len(batch.events), error=str(error))
             raise
-        self._window.remember(fingerprints)
-        METRICS.inserted_events.inc(len(fingerprints))
+        METRICS.inserted_events.inc(len(batch.events))
 
 
 def _answer(group: Group, verdicts: NDArray[np.uint8], as_of_us: int) -> None:

@@ -107,7 +107,8 @@ class UsageStore:
         clients: list[Client] = []
         try:
             with _at_start(address):
-                with contextlib.closing(_server_client(address, None)) as first:
+                patience = address.patience
+                with contextlib.closing(_server_client(address, None, patience.read_timeout_s)) as first:
                     _check_version(address, first.server_version)
                     found = first.query(
                         "SELECT 1 FROM system.databases WHERE name = {name:String}",
@@ -116,7 +117,8 @@ class UsageStore:
                     # Who may not make databases may use one that is there.
                     if not found.result_rows:
                         first.command(create_database(address.database))
-                clients.extend(_server_client(address, address.database) for _ in range(1 + _READERS))
+                for timeout_s in (patience.insert_timeout_s, *[patience.read_timeout_s] * _READERS):
+                    clients.append(_server_client(address, address.database, timeout_s))  # noqa: PERF401 - closed below
                 for statement in (*SCHEMA, CREATE_FENCES):
                     clients[0].command(statement)
         except StartupError:
@@ -215,8 +217,8 @@ def _embedded_client(path: Path, database: str | None = None) -> Client:
     return clickhouse_connect.get_client(interface="chdb", path=str(path), database=database)
 
 
-def _server_client(address: ServerAddress, database: str | None) -> Client:
-    patience = address.patience
+def _server_client(address: ServerAddress, database: str | None, timeout_s: int) -> Client:
+    """`timeout_s`: after which the server itself ends what this client asks."""
     return clickhouse_connect.get_client(
         interface=address.interface,
         host=address.host,
@@ -224,9 +226,8 @@ def _server_client(address: ServerAddress, database: str | None) -> Client:
         username=address.user,
         password=address.password,
         database=database,
-        connect_timeout=patience.connect_timeout_s,
-        send_receive_timeout=max(patience.insert_timeout_s, patience.read_timeout_s)
-        + patience.answer_margin_s,
+        connect_timeout=address.patience.connect_timeout_s,
+        send_receive_timeout=timeout_s + address.patience.answer_margin_s,
         # A session would be lost with a server that restarts, and allow one query at a time across all gateways.
         autogenerate_session_id=False,
         # Version and address of the server are no business of whoever sees an error.

@@ -174,7 +174,8 @@ class Handler(BaseHTTPRequestHandler):
         try:
             self._serve()
         except ServerError as error:
-            self._answer(str(error).encode(), error.status, {"X-ClickHouse-Exception-Code": str(error.code)})
+            headers = {"X-ClickHouse-Exception-Code": str(error.code)} if error.code else {}
+            self._answer(str(error).encode(), error.status, headers)
         except (ConnectionError, TimeoutError):
             self.close_connection = True
 
@@ -194,23 +195,13 @@ class Handler(BaseHTTPRequestHandler):
         fault = self.faults.take("insert" if arrow else "control" if _is_control(text) else "read")
         kind = fault.kind if fault else ""
         if kind == "reset_before":
-            return self._reset()
-        if kind == "unavailable":
-            return self._answer(b"Service Unavailable", 503, {})
-        if kind == "disk_full":
-            raise ServerError(243, "Cannot reserve 1.00 MiB, not enough space. (NOT_ENOUGH_SPACE)")
-        if kind == "slow":
-            time.sleep(fault.seconds)
-        if kind == "freeze":
-            fault.cleared.wait()
+            self._reset()
+            return
+        self._refuse_or_wait(fault)
         query_id = options.get("query_id") or f"own-{threading.get_ident()}-{time.monotonic_ns()}"
         with self.engine.listed(query_id):
             if kind == "hang":
-                with self.engine.changed:
-                    while not fault.cleared.is_set() and not self.engine.running[query_id]:
-                        self.engine.changed.wait(0.02)
-                if self.engine.running[query_id]:
-                    raise ServerError(394, "Query was cancelled. (QUERY_WAS_CANCELLED)")
+                self._hang(query_id, fault)
             database = options.get("database")
             if arrow:
                 result = self.engine.insert(text.decode(), body, options, database)
@@ -218,20 +209,38 @@ class Handler(BaseHTTPRequestHandler):
                 bound = {name[6:]: value for name, value in options.items() if name.startswith("param_")}
                 result = self.engine.run(text.decode(), bound, options, database)
         if kind == "reset_after":
-            return self._reset()
+            self._reset()
+            return
         headers = {
             "X-ClickHouse-Query-Id": query_id,
             "X-ClickHouse-Timezone": "UTC",
             "X-ClickHouse-Summary": "{}",
         }
-        if (
-            options.get("enable_http_compression") == "1"
-            and "lz4" in self.headers.get("Accept-Encoding", "")
-            and result
-        ):
+        compressed = options.get("enable_http_compression") == "1" and "lz4" in self.headers.get(
+            "Accept-Encoding", ""
+        )
+        if compressed and result:
             result = lz4.frame.compress(result)
             headers["Content-Encoding"] = "lz4"
-        return self._answer(result, 200, headers, cut=kind == "truncate")
+        self._answer(result, 200, headers, cut=kind == "truncate")
+
+    def _refuse_or_wait(self, fault: Fault | None) -> None:
+        match fault.kind if fault else "":
+            case "unavailable":
+                raise ServerError(0, "Service Unavailable", 503)
+            case "disk_full":
+                raise ServerError(243, "Cannot reserve 1.00 MiB, not enough space. (NOT_ENOUGH_SPACE)")
+            case "slow":
+                time.sleep(fault.seconds)
+            case "freeze":
+                fault.cleared.wait()
+
+    def _hang(self, query_id: str, fault: Fault) -> None:
+        with self.engine.changed:
+            while not fault.cleared.is_set() and not self.engine.running[query_id]:
+                self.engine.changed.wait(0.02)
+            if self.engine.running[query_id]:
+                raise ServerError(394, "Query was cancelled. (QUERY_WAS_CANCELLED)")
 
     def _check_user(self) -> None:
         given = base64.b64decode(self.headers.get("Authorization", "").removeprefix("Basic ")).decode()
