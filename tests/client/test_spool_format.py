@@ -1,5 +1,7 @@
 """The bytes of the spool: what was written whole is found again, whatever else is damaged."""
 
+from itertools import accumulate, pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,12 +53,9 @@ def test_a_flipped_bit_loses_the_one_record_it_is_in(frames, data):
     written = bytearray(b"".join(map(record, frames)))
     hit = data.draw(st.integers(0, len(written) - 1))
     written[hit] ^= 1 << data.draw(st.integers(0, 7))
-    position = 0
-    for index, frame in enumerate(frames):
-        position += len(record(frame))
-        if hit < position:
-            break
-    assert good_frames(bytes(written)) == frames[:index] + frames[index + 1 :]
+    ends = list(accumulate(len(record(frame)) for frame in frames))
+    lost = next(index for index, end in enumerate(ends) if hit < end)
+    assert good_frames(bytes(written)) == frames[:lost] + frames[lost + 1 :]
 
 
 @given(FRAMES, st.binary(max_size=200), FRAMES)
@@ -87,7 +86,7 @@ def test_every_part_is_told_once_and_none_is_left_out():
     parts = [span for _, span in read_records(data)]
     assert parts[0].start == 0
     assert parts[-1].end == len(data)
-    assert all(one.end == two.start for one, two in zip(parts, parts[1:], strict=False))
+    assert all(one.end == two.start for one, two in pairwise(parts))
 
 
 def test_a_header_of_another_kind_is_none():
