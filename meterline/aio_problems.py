@@ -1,9 +1,9 @@
-"""`on_problem` of an AsyncClient: called by a sender's thread, run on the owner's event loop.
+"""`on_problem` of an AsyncClient: asked for by a sender's thread, run on the owner's event loop.
 
-1. The thread waits until the callback has returned: so `flush` comes after it, and a slow callback slows the
-   sending instead of piling up.
+1. The thread waits until the callbacks of its batch have returned: so `flush` comes after them, and a slow
+   callback slows the sending instead of piling up.
 2. The loop is the one in which the client was used first; when that no longer runs, the one of the next use.
-3. Where no loop runs any more the problem goes to the log. It is never swallowed.
+3. Where no loop runs any more the problems go to the log. None is swallowed, none is told twice.
 """
 
 import asyncio
@@ -11,15 +11,28 @@ import concurrent.futures
 import inspect
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from meterline.events import Receipt
+from meterline.reporting import log_raised
 
 AsyncOnProblem: TypeAlias = Callable[[Receipt], object] | Callable[[Receipt], Awaitable[object]]
 
 _log = logging.getLogger("meterline")
 _LOOK_AT_LOOP_S = 1.0  # how often the thread looks whether the loop still runs
+_YIELD_EVERY = 8  # plain functions after which the loop's other tasks have a turn
+
+
+@dataclass(slots=True)
+class _Telling:
+    """The problems of one batch: how far the loop has come, and whether the thread still waits for it."""
+
+    receipts: Sequence[Receipt]
+    told_count: int = 0
+    given_up: bool = False
+    done: "concurrent.futures.Future[None]" = field(default_factory=concurrent.futures.Future)
 
 
 class LoopCallback:
@@ -29,7 +42,7 @@ class LoopCallback:
         self._on_problem = on_problem
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process_id = os.getpid()
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def bind(self) -> None:
         """Run callbacks on the loop that runs now, unless an earlier one of this process still runs."""
@@ -41,68 +54,63 @@ class LoopCallback:
         """Whether the current task is a callback."""
         return asyncio.current_task() in self._tasks
 
-    def __call__(self, receipt: Receipt) -> None:
-        """Run the callback and wait for it. Raises what it raises."""
-        loop = self._loop
-        if loop is None or loop.is_closed():
-            _tell(receipt)
-            return
-        call = self._run(receipt)
-        try:
-            future = asyncio.run_coroutine_threadsafe(call, loop)
-        except RuntimeError:  # closed since
-            call.close()
-            _tell(receipt)
-            return
-        error = self._outcome(future, loop, receipt)
-        if error is not None:
-            raise error
+    def __call__(self, receipts: Sequence[Receipt]) -> None:
+        """Run the callback for each and wait until that is done. For a sender's thread."""
+        telling = _Telling(receipts)
+        if self._loop is not None:
+            self._hand_over(telling, self._loop)
+        if telling.told_count < len(receipts):
+            _log_untold(receipts[telling.told_count :])
 
-    def _outcome(
-        self,
-        future: "concurrent.futures.Future[BaseException | None]",
-        loop: asyncio.AbstractEventLoop,
-        receipt: Receipt,
-    ) -> BaseException | None:
+    def _hand_over(self, telling: _Telling, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            loop.call_soon_threadsafe(self._start, telling, loop)
+        except RuntimeError:  # it is closed
+            return None
         while True:
             try:
-                return future.result(_LOOK_AT_LOOP_S)
+                return telling.done.result(_LOOK_AT_LOOP_S)
             except TimeoutError:
-                if loop.is_running():
-                    continue
-                future.cancel()
-                _tell(receipt)
-                return None
-            except concurrent.futures.CancelledError:  # the loop ends and cancels its tasks
-                _tell(receipt)
-                return None
+                if not loop.is_running():
+                    telling.given_up = True
+                    return None
 
-    async def _run(self, receipt: Receipt) -> BaseException | None:
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("a callback runs in a task")
+    def _start(self, telling: _Telling, loop: asyncio.AbstractEventLoop) -> None:
+        task = loop.create_task(self._run(telling))
         self._tasks.add(task)
-        try:
-            result = self._on_problem(receipt)
-            if inspect.isawaitable(result):
-                await result
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001 - the owner's sys.exit() must not end the loop from here
-            return error
-        finally:
-            self._tasks.discard(task)
-        return None
+        task.add_done_callback(lambda task: self._end(task, telling))
+
+    def _end(self, task: "asyncio.Task[None]", telling: _Telling) -> None:
+        self._tasks.discard(task)
+        telling.done.set_result(None)
+
+    async def _run(self, telling: _Telling) -> None:
+        for receipt in telling.receipts:
+            if telling.given_up:
+                return
+            telling.told_count += 1
+            try:
+                result = self._on_problem(receipt)
+                if inspect.isawaitable(result):
+                    await result
+            except asyncio.CancelledError:  # the loop ends and cancels its tasks
+                return
+            except BaseException:  # noqa: BLE001 - the owner's sys.exit() must not end the loop from here
+                log_raised(receipt)
+            if not telling.told_count % _YIELD_EVERY:
+                await asyncio.sleep(0)
 
 
-def _tell(receipt: Receipt) -> None:
-    event = receipt.event
+def _log_untold(receipts: Sequence[Receipt]) -> None:
+    first = receipts[0]
     _log.warning(
-        "on_problem could not run, its event loop has ended: event %s of customer %s was %s (%s%s): %s",
-        event.event_id,
-        event.customer_id,
-        receipt.verdict,
-        receipt.reason,
-        f" {receipt.field}" if receipt.field else "",
-        receipt.message,
+        "on_problem could not run for %d events, its event loop has ended; "
+        "first: event %s of customer %s was %s (%s%s): %s",
+        len(receipts),
+        first.event_id,
+        first.event.customer_id,
+        first.verdict,
+        first.reason,
+        f" {first.field}" if first.field else "",
+        first.message,
     )

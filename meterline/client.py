@@ -10,7 +10,7 @@ import grpc
 from meterline.errors import SpoolError
 from meterline.events import Delivery, Event, Properties, Receipt
 from meterline.options import OptionKeywords, Options, check_target
-from meterline.reporting import OnProblem
+from meterline.reporting import OnProblem, one_by_one
 from meterline.session import Sessions, Settings
 from meterline.spend import Spend
 from meterline.transport import Metadata
@@ -44,7 +44,8 @@ class Client:
         **options: Unpack[OptionKeywords],
     ) -> None:
         check_target(target)
-        settings = Settings(target, credentials, metadata, Options(**options), on_problem)
+        tell = None if on_problem is None else one_by_one(on_problem)
+        settings = Settings(target, credentials, metadata, Options(**options), tell)
         self._sessions = Sessions(settings)
         try:
             self._sessions.current()

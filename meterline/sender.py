@@ -30,7 +30,7 @@ from meterline.errors import BufferFullError, CallbackMisuseError, ClientClosedE
 from meterline.events import Delivery, Judgement, Verdict
 from meterline.messages import count_verdicts
 from meterline.options import Options
-from meterline.reporting import OnProblem, report
+from meterline.reporting import Tell, report
 from meterline.retry import CallFailure
 from meterline.spool import Spool
 from meterline.waiting import Waiting
@@ -47,13 +47,13 @@ class Sender:
         self,
         courier: Courier,
         options: Options,
-        on_problem: OnProblem | None,
+        tell: Tell | None,
         abandon: threading.Event,
         spool: Spool | None = None,
     ) -> None:
         self._courier = courier
         self._options = options
-        self._on_problem = on_problem
+        self._tell = tell
         self._abandon = abandon
         self._spool = spool
         self._staying = StayingLog("" if spool is None else str(spool.directory))
@@ -262,7 +262,7 @@ class Sender:
     def _settle(self, batch: Batch, cargo: Cargo, judged: Sequence[Judgement]) -> None:
         result = sort_out(cargo, judged)
         try:
-            report(result.frames, result.judged, self._on_problem)
+            report(result.frames, result.judged, self._tell)
             if result.staying and not self._abandon.is_set():
                 self._staying.tell(judged)
         except Exception:  # noqa: BLE001 - rule 4; a log handler that raises can't be told through the log

@@ -24,7 +24,7 @@ from meterline.interruption import Interruption
 from meterline.messages import checked_text, encode, epoch_us, time_of
 from meterline.options import Options
 from meterline.reading import read
-from meterline.reporting import OnProblem
+from meterline.reporting import Tell
 from meterline.retry import RetryPolicy
 from meterline.sender import Sender
 from meterline.spend import Spend, read_spend, spend_request
@@ -41,7 +41,7 @@ class Settings:
     credentials: grpc.ChannelCredentials | None
     metadata: Metadata
     options: Options
-    on_problem: OnProblem | None
+    tell: Tell | None
 
 
 class Session:
@@ -64,7 +64,7 @@ class Session:
         )
         self.spool = _open_spool(self._options, forked=forked)
         try:
-            self.sender = Sender(self._courier, self._options, settings.on_problem, self._abandon, self.spool)
+            self.sender = Sender(self._courier, self._options, settings.tell, self._abandon, self.spool)
         except BaseException:
             if self.spool is not None:
                 self.spool.close()

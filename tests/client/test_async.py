@@ -410,8 +410,30 @@ def test_a_client_outlives_a_loop(engine, keeping, caplog):
     deadline_s = time.monotonic() + 10
     while client.delivery().rejected < 3 and time.monotonic() < deadline_s:
         time.sleep(0.01)
-    assert "on_problem could not run, its event loop has ended: event three of customer acme" in caplog.text
+    assert (
+        "on_problem could not run for 1 events, its event loop has ended; first: event three of "
+        in caplog.text
+    )
     assert asyncio.run(client.close()) == Delivery(rejected=3)
+
+
+def test_many_problems_neither_block_the_loop_nor_get_lost_at_the_end(engine, capfd):
+    """10,000 events fail when the client is closed: each is told on the loop, which beats on meanwhile."""
+    engine.stop()
+    told = []
+
+    async def main():
+        client = AsyncClient(engine.target, on_problem=lambda receipt: told.append(receipt.event_id))
+        ids = [await client.record("acme", "llm.completion") for _ in range(10_000)]
+        async with heartbeat() as gaps:
+            await asyncio.sleep(0.05)
+            assert await client.close(0.1) == Delivery(failed=10_000)
+        return ids, gaps
+
+    ids, gaps = asyncio.run(main())
+    assert sorted(told) == sorted(ids)
+    assert max(gaps) < 0.25
+    assert capfd.readouterr().err == ""
 
 
 def test_loops_of_several_threads_share_a_client(engine, keeping):
