@@ -112,7 +112,10 @@ class Segment:
     def _flush(self) -> None:
         if self.broken or self._file < 0:
             raise OSError(errno.EIO, "an earlier write to this file failed")
-        os.fdatasync(self._file)
+        if hasattr(os, "fdatasync"):
+            os.fdatasync(self._file)
+        else:  # macOS
+            os.fsync(self._file)
 
     def cut_unsynced(self) -> None:
         """After a failed `sync`: let nothing of what was not flushed come back."""
