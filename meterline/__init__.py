@@ -22,12 +22,14 @@ from meterline.errors import (
 )
 from meterline.events import Delivery, Event, Properties, PropertyScalar, Receipt, Verdict
 from meterline.options import FullPolicy, Options
+from meterline.retry import CallFailure, RetryPolicy, read_pushback_ms
 from meterline.spend import CurrencySpend, LineItem, Rounding, Spend, StageAmount, TierAmount
 
 __all__ = [
     "DEFAULT_TARGET",
     "AccessDeniedError",
     "BufferFullError",
+    "CallFailure",
     "CallbackMisuseError",
     "Client",
     "ClientClosedError",
@@ -47,9 +49,11 @@ __all__ = [
     "PropertyScalar",
     "Receipt",
     "RequestFailedError",
+    "RetryPolicy",
     "Rounding",
     "Spend",
     "StageAmount",
     "TierAmount",
     "Verdict",
+    "read_pushback_ms",
 ]
