@@ -11,6 +11,7 @@ Rules:
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from engine.cli.import_rows import Cell, Flaw, Row
 from engine.cli.import_times import TimeReader
@@ -18,6 +19,8 @@ from engine.cli.import_times import TimeReader
 # One event takes at most this much of a request.
 _EVENT_BYTES_MAX = 128 * 1024
 _ID_SEPARATOR = "/"
+# Columns that are remembered: rows of JSON may each have their own.
+_NAMES_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,8 @@ class ImportedEvent:
     event_time_us: int | None
     properties: dict[str, str]
 
-    @property
     def nbytes(self) -> int:
+        """About what it takes in a request. Raises UnicodeEncodeError for text that is no UTF-8."""
         texts = (
             self.event_id,
             self.event_type,
@@ -48,7 +51,7 @@ class ImportedEvent:
             *self.properties,
             *self.properties.values(),
         )
-        return sum(len(text.encode()) + 4 for text in texts) + 8
+        return len("".join(texts).encode()) + 4 * len(texts) + 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,8 @@ class RowMapping:
     property_name: Callable[[str], str | None]
     # Every column that is named.
     columns: frozenset[str] = field(init=False)
+    # What `property_name` said, for each column that was met.
+    names: dict[str, str | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         fields = (self.event_type, self.customer_id, self.event_time, *self.properties.values())
@@ -94,7 +99,7 @@ class RowMapping:
             return Problem("", "malformed", f"the row {row.cells.message}")
         try:
             event = self._event(row.number, row.cells, derived_id)
-            nbytes = event.nbytes
+            nbytes = event.nbytes()
         except _FlawedError as flawed:
             return flawed.problem
         except UnicodeEncodeError:
@@ -129,14 +134,22 @@ class RowMapping:
 
     def _properties(self, cells: Mapping[str, Cell]) -> dict[str, str]:
         if self.properties:
-            named = {name: field.read(cells) for name, field in self.properties.items()}
+            read = {name: source.read(cells) for name, source in self.properties.items()}
+            named = {name: cell for name, cell in read.items() if cell is not None}
         else:
-            named = {
-                name: cell
-                for column, cell in cells.items()
-                if column not in self.columns and (name := self.property_name(column)) is not None
-            }
-        return {name: _text(f"properties.{name}", cell) for name, cell in named.items() if cell is not None}
+            named = {name: cell for column, cell in cells.items() if (name := self._name(column)) is not None}
+        for name, cell in named.items():
+            if isinstance(cell, Flaw):
+                raise _FlawedError(f"properties.{name}", cell)
+        return cast("dict[str, str]", named)
+
+    def _name(self, column: str) -> str | None:
+        """Under which name a column is a property."""
+        if column not in self.names:
+            if len(self.names) >= _NAMES_MAX:
+                self.names.clear()
+            self.names[column] = None if column in self.columns else self.property_name(column)
+        return self.names[column]
 
 
 class _FlawedError(Exception):

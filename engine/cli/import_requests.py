@@ -51,7 +51,7 @@ def requests_of(
             nbytes += len(str(last.original))
         else:
             events.append((last, made))
-            nbytes += made.nbytes
+            nbytes += made.nbytes()
         if len(events) + len(problems) >= REQUEST_EVENTS or nbytes >= _COLLECTED_BYTES_MAX:
             yield from _written(last.number, events, problems)
             events, problems, nbytes = [], [], 0
