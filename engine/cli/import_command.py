@@ -110,9 +110,10 @@ def import_(
             progress = _run(path, one, courier)
             bad = progress.conflict + progress.rejected
             not_stored += bad
-            click.echo(_summary(path, progress) + (f"; see {rejects_path}" if bad else ""))
+            earlier = f" ({one.rows_before:,} of them by an earlier run)" if one.rows_before else ""
+            click.echo(f"{path}: {_summary(progress)}{earlier}" + (f"; see {rejects_path}" if bad else ""))
     if not_stored:
-        raise SomeNotStoredError(f"{not_stored:,} rows were not stored: the rejects file says why")
+        raise SomeNotStoredError(f"{_rows(not_stored)} not stored: the rejects file says why")
 
 
 def _run(path: Path, one: FileImport, courier: Courier) -> import_state.Progress:
@@ -147,8 +148,12 @@ def _stopped(path: Path, one: FileImport, reason: str) -> str:
     return f"{path}: stopped after row {one.progress.rows:,}: {reason}. Run the same command again to go on from there"
 
 
-def _summary(path: Path, progress: import_state.Progress) -> str:
+def _summary(progress: import_state.Progress) -> str:
     return (
-        f"{path}: {progress.rows:,} rows: {progress.accepted:,} accepted, {progress.duplicate:,} duplicate, "
+        f"{_rows(progress.rows)}: {progress.accepted:,} accepted, {progress.duplicate:,} duplicate, "
         f"{progress.conflict:,} conflict, {progress.rejected:,} rejected"
     )
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"

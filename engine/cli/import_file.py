@@ -34,6 +34,8 @@ class FileImport:
         self._path, self._options = path, options
         self._state_path, self._rejects_path = state_path, rejects_path
         self._state: ImportState | None = None
+        # Rows that had their verdict from an earlier run.
+        self.rows_before = 0
 
     @property
     def progress(self) -> Progress:
@@ -72,7 +74,8 @@ class FileImport:
         first = next(rows, None)
         first_columns = set() if first is None or isinstance(first.cells, Flaw) else set(first.cells)
         mapping = self._options.mapping(self._path, source.columns, first_columns | set(source.columns or ()))
-        done = self.progress.rows
+        rejects.begin()
+        done = self.rows_before = self.progress.rows
         every = itertools.chain([first] if first is not None else [], rows)
         left = (row for row in every if row.number > done)
         waiting: deque[tuple[Request, Future[RecordUsageColumnsResponse] | None]] = deque()

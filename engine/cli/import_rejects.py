@@ -34,6 +34,14 @@ class RejectsFile:
         self._file: BinaryIO | None = None
         self._size_bytes = kept_bytes
 
+    def begin(self) -> None:
+        """Removes what an import before this one has left. Raises CommandError if it can't."""
+        if not self._size_bytes:
+            try:
+                self.path.unlink(missing_ok=True)
+            except OSError as error:
+                raise self._unwritable(error) from None
+
     def add(self, rejects: list[Reject]) -> int:
         """Appends, and returns the length of the file. Raises CommandError if it can't be written."""
         if rejects:
@@ -43,9 +51,7 @@ class RejectsFile:
                 file.flush()
                 self._size_bytes = file.tell()
             except OSError as error:
-                raise CommandError(
-                    f"{self.path}: can't be written: {error.strerror}: name another with --rejects"
-                ) from None
+                raise self._unwritable(error) from None
         return self._size_bytes
 
     def close(self) -> None:
@@ -62,6 +68,9 @@ class RejectsFile:
             file.write((",".join(_FIELDS) + "\n").encode())
         self._file = file
         return file
+
+    def _unwritable(self, error: OSError) -> CommandError:
+        return CommandError(f"{self.path}: can't be written: {error.strerror}: name another with --rejects")
 
     @property
     def _is_csv(self) -> bool:
