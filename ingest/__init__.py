@@ -9,6 +9,7 @@ from ingest.event import QUANTITY_PATTERN, Problem, Reason, Verdict, is_quantity
 from ingest.fingerprint import Fingerprinter, Fingerprints
 from ingest.identity import ID_REUSED, HotWindow
 from ingest.limits import Limits
+from ingest.texts import canonical_texts
 from ingest.watermark import IngestClock, IngestOrder
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "RequestMistake",
     "Sink",
     "Verdict",
+    "canonical_texts",
     "decode",
     "is_quantity",
     "partition_batches",

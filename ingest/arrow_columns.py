@@ -21,7 +21,7 @@ from ingest.arrow_stream import UnreadableError, read_batches
 from ingest.decoded import Decoded, RequestKind, RequestMistake
 from ingest.limits import MICROSECONDS, Limits
 from ingest.sent_events import SECONDS_MAX, Instants, SentEvents, SentProperties
-from ingest.texts import decimal_texts, double_texts
+from ingest.texts import canonical_texts, sound_views
 from meterline.v1 import usage_pb2
 
 _FIELD = "arrow_ipc"
@@ -66,9 +66,9 @@ def _events(stream: bytes, limits: Limits) -> SentEvents:
     if named or not parts:
         parts.append(_named(named, len(table)))
     return SentEvents(
-        _texts(columns["event_id"]).fill_null(""),
-        _texts(columns["event_type"]).fill_null(""),
-        _texts(columns["customer_id"]).fill_null(""),
+        canonical_texts(columns["event_id"]).fill_null(""),
+        canonical_texts(columns["event_type"]).fill_null(""),
+        canonical_texts(columns["customer_id"]).fill_null(""),
         _instants(columns["event_time"]),
         SentProperties.join(parts),
     )
@@ -119,43 +119,15 @@ def _lengths(texts: pa.Array) -> NDArray[np.int64]:
     """The bytes of each text; 0 for null."""
     if pa.types.is_string_view(texts.type):
         # Arrow has no kernel for it; the first four bytes of a view are its length.
-        return _sound_views(texts).view(np.int32)[:, 0].astype(np.int64)
+        return sound_views(texts).view(np.int32)[:, 0].astype(np.int64)
     lengths: NDArray[np.int64] = pc.binary_length(texts).fill_null(0).to_numpy().astype(np.int64)
     return lengths
-
-
-def _sound_views(texts: pa.Array) -> NDArray[np.uint8]:
-    """The views, 16 bytes each, of an utf8_view; an empty one for null."""
-    # What a null's view refers to nobody validates, yet Arrow's cast follows it, out of all buffers.
-    count = 16 * len(texts)
-    views = np.frombuffer(texts.buffers()[1], np.uint8, count, 16 * texts.offset).reshape(-1, 16)
-    there = texts.is_valid().to_numpy(zero_copy_only=False)
-    return np.where(there[:, np.newaxis], views, np.uint8(0))
 
 
 def _indices(array: pa.DictionaryArray) -> NDArray[np.int64]:
     """Places in the dictionary; 0 for null."""
     places: NDArray[np.int64] = array.indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
     return places
-
-
-def _texts(array: pa.Array) -> pa.StringArray:
-    """The canonical text of each value; null stays null."""
-    kind = array.type
-    if pa.types.is_dictionary(kind):
-        return array.dictionary_decode().cast(pa.string())
-    if pa.types.is_floating(kind):
-        return double_texts(array)
-    if pa.types.is_decimal(kind):
-        return decimal_texts(array)
-    if pa.types.is_string_view(kind):
-        there, _views, *data = array.buffers()
-        views = np.pad(_sound_views(array), ((array.offset, 0), (0, 0)))
-        buffers = [there, pa.py_buffer(views), *data]
-        return pa.Array.from_buffers(kind, len(array), buffers, array.null_count, array.offset).cast(
-            pa.string()
-        )
-    return array.cast(pa.string())
 
 
 def _instants(times: pa.TimestampArray) -> Instants:
@@ -183,12 +155,12 @@ def _mapped(lists: pa.Array) -> SentProperties:
     if not pa.types.is_map(lists.type):
         there &= lists.values.is_valid().to_numpy(zero_copy_only=False)[entries]
     chosen = pa.array(entries[there])
-    encoded = _texts(keys).take(chosen).fill_null("").dictionary_encode()
+    encoded = canonical_texts(keys).take(chosen).fill_null("").dictionary_encode()
     return SentProperties(
         np.repeat(np.arange(len(lists)), np.diff(offsets))[there],
         encoded.indices.to_numpy().astype(np.int64),
         encoded.dictionary,
-        _texts(values).take(chosen),
+        canonical_texts(values).take(chosen),
         np.zeros(len(chosen), np.bool_),
         np.zeros(len(chosen), np.bool_),
     )
@@ -241,8 +213,8 @@ class _Values:
     def of(cls, column: pa.Array) -> "_Values":
         there = column.is_valid().to_numpy(zero_copy_only=False)
         if not pa.types.is_dictionary(column.type):
-            return cls(column, _texts(column), np.arange(len(column)), there)
-        texts, places = _texts(column.dictionary), _indices(column)
+            return cls(column, canonical_texts(column), np.arange(len(column)), there)
+        texts, places = canonical_texts(column.dictionary), _indices(column)
         if texts.null_count:
             there = there & texts.is_valid().to_numpy(zero_copy_only=False)[places]
         return cls(column, texts, places, there)

@@ -5,7 +5,7 @@ Each mistake is one line that names the column, says what is wrong with it and w
 
 import pyarrow as pa
 
-from ingest.arrow_stream import UnreadableError
+from ingest.arrow_stream import NAME_MAX, UnreadableError
 from ingest.limits import Limits
 
 # What the name of a property's own column begins with.
@@ -13,7 +13,6 @@ PROPERTY = "properties."
 _IDS = ("event_id", "event_type", "customer_id")
 _REQUIRED = (*_IDS, "event_time")
 _SCALE_MAX = 76
-_NAME_MAX = 64
 
 
 def check_schema(schema: pa.Schema, limits: Limits) -> None:
@@ -26,7 +25,7 @@ def check_schema(schema: pa.Schema, limits: Limits) -> None:
             raise UnreadableError(f"has no column {name!r}")
     seen = set()
     for field in schema:
-        shown = repr(field.name[:_NAME_MAX])
+        shown = repr(field.name[:NAME_MAX])
         if field.name in seen:
             raise UnreadableError(f"column {shown} is there twice")
         seen.add(field.name)
@@ -43,7 +42,7 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def _mistake(name: str, kind: pa.DataType) -> str | None:
-    shown = str(kind)[:_NAME_MAX]
+    shown = str(kind)[:NAME_MAX]
     if name in _IDS:
         return None if is_text(kind) else f"is {shown}: send text"
     if name == "event_time":
@@ -61,7 +60,7 @@ def _mistake(name: str, kind: pa.DataType) -> str | None:
 
 def _time_mistake(kind: pa.DataType) -> str | None:
     if not pa.types.is_timestamp(kind):
-        return f"is {str(kind)[:_NAME_MAX]}: send a timestamp with a time zone"
+        return f"is {str(kind)[:NAME_MAX]}: send a timestamp with a time zone"
     if not kind.tz:
         return "has no time zone, so its instants are not known: send a timestamp in UTC"
     return None
@@ -76,7 +75,7 @@ def _property_mistake(kind: pa.DataType) -> str | None:
         if 0 <= kind.scale <= _SCALE_MAX:
             return None
         return f"has the scale {kind.scale}: send decimals with 0 to {_SCALE_MAX} digits after the point"
-    return f"is {str(kind)[:_NAME_MAX]}: send text, integers, decimals, bools or doubles"
+    return f"is {str(kind)[:NAME_MAX]}: send text, integers, decimals, bools or doubles"
 
 
 def _is_text_map(kind: pa.DataType) -> bool:

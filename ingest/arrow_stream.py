@@ -26,6 +26,8 @@ _SCHEMA_ENDIANNESS = 0
 _BATCH_LENGTH, _BATCH_COMPRESSION = 0, 3
 _DICTIONARY_DATA, _DICTIONARY_IS_DELTA = 1, 2
 _TEXT_MAX = 160
+# As much of a column's name as is shown.
+NAME_MAX = 64
 
 
 class UnreadableError(Exception):
@@ -53,11 +55,20 @@ def read_batches(
                     f"its columns refer to more than {limits.insert_bytes_max} bytes (insert_bytes_max): "
                     "send fewer events, or one record batch"
                 )
-            batch.validate(full=True)
+            _validate(batch)
             batches.append(batch)
     except (pa.ArrowException, OSError, ValueError, struct.error) as error:
         raise UnreadableError(f"is no sound Arrow IPC stream: {_first_line(error)}") from error
     return reader.schema, batches
+
+
+def _validate(batch: pa.RecordBatch) -> None:
+    batch.validate()
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid as error:
+            raise UnreadableError(f"column {name[:NAME_MAX]!r} is unsound: {_first_line(error)}") from error
 
 
 def _check_messages(stream: bytes, limits: Limits) -> None:

@@ -11,11 +11,40 @@ Rules:
 
 from decimal import Decimal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 # As many digits after the point as a quantity may have.
 _FRACTION_DIGITS = 12
+
+
+def canonical_texts(values: pa.Array) -> pa.StringArray:
+    """The text of each value of an array of text, integers, decimals, doubles or bools; null stays null."""
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        return values.dictionary_decode().cast(pa.string())
+    if pa.types.is_floating(kind):
+        return double_texts(values)
+    if pa.types.is_decimal(kind):
+        return _decimal_texts(values)
+    if pa.types.is_string_view(kind):
+        there, _views, *data = values.buffers()
+        views = np.pad(sound_views(values), ((values.offset, 0), (0, 0)))
+        buffers = [there, pa.py_buffer(views), *data]
+        sound = pa.Array.from_buffers(kind, len(values), buffers, values.null_count, values.offset)
+        return sound.cast(pa.string())
+    return values.cast(pa.string())
+
+
+def sound_views(texts: pa.Array) -> NDArray[np.uint8]:
+    """The views, 16 bytes each, of an utf8_view; an empty one for null."""
+    # What a null's view refers to nobody validates, yet Arrow's cast follows it, out of all buffers.
+    count = 16 * len(texts)
+    views = np.frombuffer(texts.buffers()[1], np.uint8, count, 16 * texts.offset).reshape(-1, 16)
+    there = texts.is_valid().to_numpy(zero_copy_only=False)
+    return np.where(there[:, np.newaxis], views, np.uint8(0))
 
 
 def double_texts(numbers: pa.Array) -> pa.StringArray:
@@ -32,7 +61,7 @@ def double_texts(numbers: pa.Array) -> pa.StringArray:
     return pc.replace_with_mask(texts, exponents, pa.array(plain, pa.string()))
 
 
-def decimal_texts(numbers: pa.Array) -> pa.StringArray:
+def _decimal_texts(numbers: pa.Array) -> pa.StringArray:
     """Of decimals of any width whose scale is not negative; null stays null."""
     scale = numbers.type.scale
     digits = _unscaled(numbers).cast(pa.string())

@@ -27,6 +27,7 @@ from meterline.errors import (
 )
 from meterline.events import Delivery, Event, Properties, PropertyScalar, Receipt, Verdict
 from meterline.options import FullPolicy, Options
+from meterline.retry import CallFailure, RetryPolicy, read_pushback_ms
 from meterline.spend import CurrencySpend, LineItem, Rounding, Spend, StageAmount, TierAmount
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "AccessDeniedError",
     "AsyncClient",
     "BufferFullError",
+    "CallFailure",
     "CallbackMisuseError",
     "Client",
     "ClientClosedError",
@@ -54,10 +56,12 @@ __all__ = [
     "PropertyScalar",
     "Receipt",
     "RequestFailedError",
+    "RetryPolicy",
     "Rounding",
     "Spend",
     "SpoolError",
     "StageAmount",
     "TierAmount",
     "Verdict",
+    "read_pushback_ms",
 ]
