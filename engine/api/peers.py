@@ -19,6 +19,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
 import grpc
 import structlog
@@ -52,7 +54,16 @@ class Bounds:
 class Place:
     """One open call. Its handler says what the call waits for."""
 
-    __slots__ = ("_answer_since", "_asks_since", "_context", "_holders", "_peer", "_places", "ended")
+    __slots__ = (
+        "_answer_since",
+        "_asks_since",
+        "_context",
+        "_handler_left",
+        "_peer",
+        "_places",
+        "_wire_left",
+        "ended",
+    )
 
     def __init__(self, places: "Places", context: grpc.ServicerContext) -> None:
         self._places = places
@@ -60,7 +71,8 @@ class Place:
         self._peer: tuple[str, str] | None = None
         self._asks_since: float | None = None
         self._answer_since: float | None = None
-        self._holders = 2
+        self._handler_left = False
+        self._wire_left = False
         # Set once, when the engine ends the call.
         self.ended: grpc.StatusCode | None = None
 
@@ -126,9 +138,22 @@ class Place:
         except (AttributeError, TypeError):
             self._context.cancel()  # type: ignore[no-untyped-call]
 
-    def leave(self) -> None:
-        """Once from the handler, once from the wire."""
-        self._places.let_go(self)
+    def leave_wire(self) -> None:
+        """The call has ended for its peer."""
+        self._wire_left = True
+        if self._handler_left:
+            self._places.let_go(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Without a lock: of the two that leave, whoever comes second sees both marks; letting go twice is no harm.
+        self._handler_left = True
+        if self._wire_left:
+            self._places.let_go(self)
 
 
 class Places:
@@ -137,17 +162,18 @@ class Places:
     def __init__(self, bounds: Bounds, clock: Callable[[], float] = time.monotonic) -> None:
         self.bounds = bounds
         self.clock = clock
+        # Left without the lock, and copied to be looked through: each is one step of the interpreter.
         self._taken: set[Place] = set()
-        self._lock = threading.Lock()
+        self._newcomers = threading.Lock()
 
     def take(self, context: grpc.ServicerContext) -> Place:
-        """A place for this call, for its handler to `leave`.
+        """A place for this call, whose handler works inside of it (`with`).
 
         Raises:
             TooManyCallsError: all are taken, by calls that are being worked on.
         """
         place = Place(self, context)
-        with self._lock:
+        with self._newcomers:
             yielding = None
             if len(self._taken) >= self.bounds.places:
                 yielding = self._longest_waiting()
@@ -157,28 +183,24 @@ class Places:
             yielding.end(
                 grpc.StatusCode.RESOURCE_EXHAUSTED, self._full("and this one kept the engine waiting")
             )
-        if not context.add_callback(place.leave):
-            place.leave()
+        if not context.add_callback(place.leave_wire):
+            place.leave_wire()
         return place
 
     def let_go(self, place: Place) -> None:
-        with self._lock:
-            place._holders -= 1  # noqa: SLF001 - guarded by this lock
-            if place._holders == 0:  # noqa: SLF001
-                self._taken.discard(place)
+        self._taken.discard(place)
 
     def end_overdue(self) -> None:
         now_s = self.clock()
-        with self._lock:
-            overdue = [(place, text) for place in self._taken if (text := place.overdue(now_s, self.bounds))]
-        for place, text in overdue:
-            if place.ended is None:
+        for place in list(self._taken):
+            text = place.overdue(now_s, self.bounds)
+            if text is not None and place.ended is None:
                 place.end(grpc.StatusCode.DEADLINE_EXCEEDED, text)
 
     def _longest_waiting(self) -> Place:
         now_s = self.clock()
         waiting = []
-        for place in self._taken:
+        for place in list(self._taken):
             since = place.waits_since()
             if since is not None and now_s - since >= self.bounds.yields_after_s:
                 waiting.append((place, since))
