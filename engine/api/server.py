@@ -26,15 +26,13 @@ from meterline.v1 import billing_pb2, catalog_pb2, spend_pb2
 
 # The places of each kind of call (engine.api.peers). One that waits for a durable insert holds a place: enough
 # to fill the next insert while one runs. A peer on a slow line sends 4 MiB in half a minute.
-_REQUESTS = Bounds(
-    kind="requests", places=192, message_timeout_s=30, answer_timeout_s=60, yields_after_s=0.25
-)
+_REQUESTS = Bounds(kind="requests", places=192, message_timeout_s=30, answer_timeout_s=60, yields_after_s=0)
 # Few enough that what one may hold (engine.api.usage_service) stays small in sum. An idle one is no fault.
 _STREAMS = Bounds(
     kind="usage streams", places=32, message_timeout_s=None, answer_timeout_s=60, yields_after_s=30
 )
 # Whoever asks whether the engine lives is answered also while it is busy.
-_CHECKS = Bounds(kind="health checks", places=16, message_timeout_s=10, answer_timeout_s=10, yields_after_s=1)
+_CHECKS = Bounds(kind="health checks", places=16, message_timeout_s=10, answer_timeout_s=10, yields_after_s=0)
 # A channel with client-side health checking holds one.
 _WATCHES = Bounds(
     kind="health watches", places=128, message_timeout_s=10, answer_timeout_s=10, yields_after_s=1
