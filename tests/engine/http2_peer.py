@@ -9,8 +9,8 @@ import socket
 import struct
 import time
 
-DATA, HEADERS, RST_STREAM, SETTINGS, PING = 0, 1, 3, 4, 6
-END_STREAM, END_HEADERS = 1, 4
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, WINDOW_UPDATE = 0, 1, 3, 4, 6, 8
+END_STREAM, ACK, END_HEADERS = 1, 1, 4
 INITIAL_WINDOW = 4
 RECORD = "/meterline.v1.UsageService/RecordUsage"
 
@@ -27,6 +27,9 @@ class Peer:
     def __init__(self, target, window=65_535):
         self.socket = connect(target)
         self._next_stream = 1
+        # What may still be sent, on the connection (0) and on each stream.
+        self._room, self._initial_room = {0: 65_535}, 65_535
+        self._arrived = b""
         settings = struct.pack(">HI", INITIAL_WINDOW, window)
         self.socket.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _frame(SETTINGS, 0, 0, settings))
 
@@ -60,6 +63,39 @@ class Peer:
             self.frame(
                 DATA, END_STREAM if end and last and part == 1 else 0, stream, data[first : first + 16_384]
             )
+
+    def send_in_windows(self, stream, message, compressed=False, end=True):
+        """Sends a whole message, no faster than the other side grants room for it."""
+        data = struct.pack(">BI", compressed, len(message)) + message
+        self._room.setdefault(stream, self._initial_room)
+        while data:
+            size = min(16_384, len(data), self._room[0], self._room[stream])
+            if size > 0:
+                self.frame(DATA, END_STREAM if end and size == len(data) else 0, stream, data[:size])
+                data = data[size:]
+                self._room[0] -= size
+                self._room[stream] -= size
+                continue
+            self._take_windows()
+
+    def _take_windows(self):
+        """Counts the room that the other side grants, and forgets whatever else it says."""
+        self._arrived += self.socket.recv(65_536)
+        while len(self._arrived) >= 9 and len(self._arrived) >= (
+            length := 9 + int.from_bytes(self._arrived[:3])
+        ):
+            kind, flags, where = *self._arrived[3:5], int.from_bytes(self._arrived[5:9])
+            payload, self._arrived = self._arrived[9:length], self._arrived[length:]
+            if kind == WINDOW_UPDATE and where in self._room:
+                self._room[where] += int.from_bytes(payload)
+            if kind == SETTINGS and not flags & ACK:
+                self.frame(SETTINGS, ACK, 0, b"")
+                self._grant(dict(struct.iter_unpack(">HI", payload)).get(INITIAL_WINDOW, 65_535))
+
+    def _grant(self, initial):
+        """Every stream has more room by what is now granted at its start."""
+        more, self._initial_room = initial - self._initial_room, initial
+        self._room = {each: left + more * (each > 0) for each, left in self._room.items()}
 
     def reset(self, stream):
         self.frame(RST_STREAM, 0, stream, struct.pack(">I", 8))

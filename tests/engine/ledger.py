@@ -3,18 +3,21 @@
 The model is that of `admission_oracle`: protobuf reads each request, plain Python decides what its events are.
 """
 
+import contextlib
 import time
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 
 import admission_oracle
+import grpc
 from admission_oracle import Row
 from event_columns import rows_of
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from engine.usage.store import UsageStore
+from examples.engine_process import EngineProcess
 from ingest import Limits
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
@@ -62,6 +65,42 @@ def rss_mib(engine):
     raise ValueError("no VmRSS")
 
 
+@contextlib.contextmanager
+def kept_ledger(data):
+    """A new engine in a process of its own, a channel to it, and the ledger, which is settled at the end."""
+    with EngineProcess(data, "--event-age-max-days", str(AGE_MAX_DAYS)) as engine:
+        with grpc.insecure_channel(engine.target) as channel:
+            ledger = Ledger(channel)
+            yield engine, channel, ledger
+            billed = ledger.billed()
+        engine.stop()
+        stored = ledger.check_store(data)
+        assert billed == expected_bill(stored)
+
+
+@contextlib.contextmanager
+def watched_memory(engine, what, growth_mib_max):
+    """Prints how far the engine's memory has gone up once all is over, and holds it to a generous bound."""
+    before = rss_mib(engine)
+    yield
+    until = time.monotonic() + 20
+    while (after := rss_mib(engine)) > before + growth_mib_max and time.monotonic() < until:
+        time.sleep(0.5)
+    print(f"{what}: {before} MiB before, {after} after")
+    assert after <= before + growth_mib_max
+
+
+def expected_bill(rows):
+    """Quantity and number of acme's events in June."""
+    june = [
+        dict(row.properties)
+        for row in rows
+        if (row.customer_id, row.event_type) == ("acme", "call")
+        and JUNE_10 - 9 * 86_400 <= row.event_time_us // 1_000_000 < JUNE_10 + 21 * 86_400
+    ]
+    return sum((Decimal(each.get("tokens", "0")) for each in june), Decimal(0)), len(june)
+
+
 class Ledger:
     """One engine with the catalog above and events of any age, and all that is sent to it."""
 
@@ -86,7 +125,10 @@ class Ledger:
 
     def sending(self, events):
         """Every event of good form that leaves may be stored, whatever becomes of its call."""
-        rows = self.judged(RecordUsageRequest(events=events).SerializeToString())
+        return self.sending_bytes(RecordUsageRequest(events=events).SerializeToString())
+
+    def sending_bytes(self, data):
+        rows = self.judged(data) or []
         self.sent |= {row for row in rows if isinstance(row, Row)}
         return rows
 
@@ -112,20 +154,8 @@ class Ledger:
         (line,) = SpendServiceStub(self._channel).GetSpend(request, timeout=60).line_items
         return Decimal(line.quantity), line.event_count
 
-    def expected_bill(self, rows=None):
-        """The same, from rows: by default those that are acknowledged."""
-        june = [row for row in self.acknowledged if rows is None] if rows is None else list(rows)
-        june = [
-            dict(row.properties)
-            for row in june
-            if row.customer_id == "acme"
-            and row.event_type == "call"
-            and (JUNE_10 - 9 * 86_400) <= row.event_time_us // 1_000_000 < (JUNE_10 + 21 * 86_400)
-        ]
-        return sum((Decimal(each.get("tokens", "0")) for each in june), Decimal(0)), len(june)
-
     def check_store(self, data):
-        """After the engine has stopped: acknowledged is stored, once; stored was sent. How many rows there are."""
+        """After the engine has stopped: acknowledged is stored, once; stored was sent. The rows."""
         store = UsageStore.open_embedded(data / "usage")
         try:
             stored = set(rows_of(store.recent_events(10_000_000)))
@@ -135,4 +165,4 @@ class Ledger:
         assert stored - self.sent == set()
         twice = [key for key, count in Counter(row.event_id for row in stored).items() if count > 1]
         assert twice == []
-        return len(stored)
+        return stored

@@ -1,6 +1,6 @@
 """Peers that open something and say no more, beside a client that goes on: it must hardly notice.
 
-Each kind of stalling is done 64 and 200 times; the first is what once took every thread of the engine.
+Each kind of stalling is done 200 times, in the long form 64 times too: that is what once took every thread of the engine.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from http2_peer import RECORD, Peer, connect
-from ledger import AGE_MAX_DAYS, Ledger, event, rss_mib
+from ledger import event, kept_ledger, watched_memory
 
 from examples.engine_process import EngineProcess
 from meterline.v1.usage_pb2 import VERDICT_ACCEPTED, RecordUsageRequest, StreamUsageRequest
@@ -28,14 +28,8 @@ CALLS_A_CONNECTION = 20
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     """An engine of its own: what is done to it here must not touch other tests."""
-    data = tmp_path_factory.mktemp("stalled") / "data"
-    with EngineProcess(data, "--event-age-max-days", str(AGE_MAX_DAYS)) as engine:
-        with grpc.insecure_channel(engine.target) as channel:
-            ledger = Ledger(channel)
-            yield engine, channel, ledger
-            assert ledger.billed() == ledger.expected_bill()
-        engine.stop()
-        ledger.check_store(data)
+    with kept_ledger(tmp_path_factory.mktemp("stalled") / "data") as world:
+        yield world
 
 
 def _calls(target, count, stack, path, **peer):
@@ -109,25 +103,23 @@ KINDS = [
 ]
 
 
-@pytest.mark.parametrize("count", [64, 200])
+@pytest.mark.parametrize("count", [pytest.param(64, marks=pytest.mark.long), 200])
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_a_good_client_is_served_beside_stalled_peers(world, kind, count):
-    """Twenty requests, one after the other: all are accepted, and none takes long. The memory stays."""
+    """Ten requests, one after the other: all are accepted, and none takes long. The memory stays."""
     engine, _, ledger = world
-    before = rss_mib(engine)
-    with contextlib.ExitStack() as stack:
+    with watched_memory(engine, f"{kind.__name__} x {count}", 200), contextlib.ExitStack() as stack:
         kind(engine.target, count, stack)
         took = []
         with grpc.insecure_channel(engine.target) as fresh:
             health = health_pb2_grpc.HealthStub(fresh)
-            for number in range(20):
+            for number in range(10):
                 began = time.monotonic()
                 answer = ledger.record(event(f"{kind.__name__}-{count}-{number}"), timeout=REQUEST_S)
                 assert list(answer.verdicts) == [VERDICT_ACCEPTED]
                 took.append(time.monotonic() - began)
             health.Check(health_pb2.HealthCheckRequest(), timeout=REQUEST_S)
-    print(f"{kind.__name__} x {count}: slowest request {max(took):.2f} s, {before} to {rss_mib(engine)} MiB")
-    assert rss_mib(engine) < before + 400
+    print(f"slowest request {max(took):.2f} s")
 
 
 def test_a_busy_engine_still_says_that_it_serves(world):
