@@ -49,6 +49,8 @@ _THREADS = sum(bounds.places for bounds in _KINDS) + 64
 _MESSAGE_BYTES_MAX = 2 * REQUEST_BYTES_MAX
 # Each holds a socket, of a process that has 1,024 of them by default and opens files besides.
 _CONNECTIONS_MAX = 512
+# A peer that opens and cancels thousands of calls at once puts them before everybody else's: some seconds' work.
+_PENDING_CALLS_MAX = 10_000
 _PORT_MAX = 65_535
 
 
@@ -85,6 +87,9 @@ class Server:
                 ("grpc.max_allowed_incoming_connections", _CONNECTIONS_MAX),
                 # For connections that never say that they speak HTTP/2.
                 ("grpc.server_handshake_timeout_ms", 10_000),
+                # Calls that gRPC has read and Python not taken up yet; past them it breaks calls off without a word.
+                ("grpc.server.max_pending_requests", _PENDING_CALLS_MAX),
+                ("grpc.server.max_pending_requests_hard_limit", 2 * _PENDING_CALLS_MAX),
             ],
         )
         places = {bounds: Places(bounds) for bounds in _KINDS}

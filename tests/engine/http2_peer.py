@@ -9,7 +9,7 @@ import socket
 import struct
 import time
 
-DATA, HEADERS, RST_STREAM, SETTINGS, PING, WINDOW_UPDATE = 0, 1, 3, 4, 6, 8
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 8, 9
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
 INITIAL_WINDOW = 4
 RECORD = "/meterline.v1.UsageService/RecordUsage"
@@ -52,6 +52,18 @@ class Peer:
         } | {name.replace("_", "-"): value for name, value in headers.items()}
         block = b"".join(_literal(name.encode(), value.encode()) for name, value in fields.items())
         self.frame(HEADERS, END_HEADERS, stream, block)
+        return stream
+
+    def open_in_parts(self, size):
+        """A call with so many bytes of headers, in CONTINUATION frames; its stream."""
+        stream, self._next_stream = self._next_stream, self._next_stream + 2
+        fields = {":method": "POST", ":scheme": "http", ":path": RECORD, ":authority": "peer"}
+        fields |= {"te": "trailers", "content-type": "application/grpc", "padding": "x" * size}
+        block = b"".join(_literal(name.encode(), value.encode()) for name, value in fields.items())
+        for first in range(0, len(block), 16_384):
+            last = first + 16_384 >= len(block)
+            kind = CONTINUATION if first else HEADERS
+            self.frame(kind, END_HEADERS if last else 0, stream, block[first : first + 16_384])
         return stream
 
     def send(self, stream, message, part=1.0, compressed=False, end=True):
