@@ -194,17 +194,18 @@ def _identity_without_tenant(of):
     return less
 
 
-def _times_in_milliseconds(of):
-    @classmethod
-    def coarse(cls, timestamps):
-        made = of.__func__(cls, timestamps)
-        return cls(made.missing, made.wild, made.times_us // 1_000 * 1_000)
+def _times_in_milliseconds(admit):
+    def coarse(self, *arguments):
+        admitted = admit(self, *arguments)
+        times = admitted.events.column("event_time").cast(pa.timestamp("ms", "UTC"), safe=False)
+        column = times.cast(admitted.events.schema.field("event_time").type)
+        return dataclasses.replace(admitted, events=admitted.events.set_column(3, "event_time", column))
 
     return coarse
 
 
 def _tenants_together(_key):
-    return property(lambda self: ("t1", self.kind))
+    return property(lambda self: self.kind)
 
 
 def _answers_in_the_wrong_order(answer):
@@ -242,8 +243,8 @@ def _turn_loses_what_does_not_fit(take):
 
 
 def _queue_without_bound(refusal):
-    def lenient(self, kind, events, _room, *, malformed):
-        return refusal(self, kind, events, 10**9, malformed=malformed)
+    def lenient(self, kind, events, _room, mistake):
+        return refusal(self, kind, events, 10**9, mistake)
 
     return lenient
 
@@ -278,7 +279,7 @@ MUTANTS = {
     "refused events never duplicates": (HotWindow, "classify", _refused_are_never_duplicates),
     "content without properties": (fingerprint.Fingerprinter, "of", _content_without_properties),
     "identity without tenant": (fingerprint.Fingerprinter, "of", _identity_without_tenant),
-    "times in milliseconds": (admission._Instants, "of", _times_in_milliseconds),
+    "times in milliseconds": (admission.Admission, "admit", _times_in_milliseconds),
     "tenants together": (intake._Waiting, "key", _tenants_together),
     "answers in the wrong order": (committer, "_answer", _answers_in_the_wrong_order),
     "callers of a failure not told": (committer.Group, "fail", _callers_not_told),
