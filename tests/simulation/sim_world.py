@@ -33,7 +33,7 @@ LIMITS = Limits(
     queue_events_max=10,
     hot_window_events_max=10,
     queue_bytes_max=6_000,
-    insert_bytes_max=1_000,
+    insert_bytes_max=1_500,
     properties_max=4,
 )
 
