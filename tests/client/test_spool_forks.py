@@ -7,14 +7,7 @@ import sys
 import threading
 import time
 
-import pytest
-
 from meterline import Client, Delivery
-
-
-@pytest.fixture
-def spool(tmp_path):
-    return tmp_path / "spool"
 
 
 def in_script(script, *arguments):
