@@ -16,7 +16,6 @@ from meterline import (
     Event,
 )
 
-
 # Half of the shortest wait that could block the loop, far above what a busy machine takes from a thread.
 LARGEST_GAP_S = 0.5
 
