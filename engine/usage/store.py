@@ -141,15 +141,15 @@ class UsageStore:
             StoreUnavailableError: it may or may not be stored; insert the same events again.
         """
         try:
-            self._write(EVENTS_TABLE, _to_arrow(batch), batch.ingested_at_us)
+            self._write(self._writer, EVENTS_TABLE, _to_arrow(batch), batch.ingested_at_us)
         except (ClickHouseError, OSError) as error:
             raise StoreUnavailableError(
                 f"the usage store refused an insert: {_first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
             ) from error
 
-    def _write(self, table: str, rows: pa.Table, stamp_us: int) -> None:
+    def _write(self, client: Client, table: str, rows: pa.Table, stamp_us: int) -> None:
         if self._server is None:
-            self._writer.insert_arrow(table, rows, settings=INSERT_SETTINGS)
+            client.insert_arrow(table, rows, settings=INSERT_SETTINGS)
             return
         settings = INSERT_SETTINGS | {
             "query_id": query_id(self._server.database, stamp_us),
@@ -159,7 +159,7 @@ class UsageStore:
         }
         target = guarded_target(table, rows.schema, stamp_us)
         # Plain bytes: the driver can send them again when the server has closed an idle connection.
-        self._writer.raw_insert(target, insert_block=_arrow_file(rows), fmt="Arrow", settings=settings)
+        client.raw_insert(target, insert_block=_arrow_file(rows), fmt="Arrow", settings=settings)
 
     def call_off(self, spans: Sequence[Span]) -> None:
         """Returns when no insert with a stamp in these spans runs or will ever store anything.

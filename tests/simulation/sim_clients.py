@@ -7,7 +7,9 @@ send events that no rule lets pass and bytes that are no message, and now and th
 from dataclasses import dataclass, field, replace
 
 import admission_oracle
+import pyarrow as pa
 from admission_oracle import Refused, Row
+from arrow_streams import batch_of, request_of, stream_of
 from event_columns import message_of
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -70,12 +72,15 @@ class Clients:
         if random.random() < self._bad / 4:
             too_many = self._limits.request_events_max + 1
             messages = random.choice(([], (messages * too_many)[:too_many]))
-        kind = random.choice(list(RequestKind))
+        sound = messages == [message_of(row) for row in rows]
+        kind = random.choice(list(RequestKind) if sound else [RequestKind.RECORD, RequestKind.STREAM])
         sequence = (
-            0 if kind is RequestKind.RECORD else random.choice((1, _SEQUENCE_MAX, random.getrandbits(40)))
+            0 if kind is not RequestKind.STREAM else random.choice((1, _SEQUENCE_MAX, random.getrandbits(40)))
         )
         if kind is RequestKind.RECORD:
             data = RecordUsageRequest(events=messages).SerializeToString()
+        elif kind is RequestKind.COLUMNS:
+            data = _columns(rows)
         else:
             data = StreamUsageRequest(sequence=sequence, events=messages).SerializeToString()
         if random.random() < self._bad / 8:
@@ -113,6 +118,25 @@ class Clients:
     def _new_id(self, tenant):
         self._next_ids[tenant] += 1
         return f"e{self._next_ids[tenant]}"
+
+
+def _columns(rows):
+    """The same events as Arrow columns."""
+    properties = [dict(row.properties) for row in rows]
+    return request_of(
+        stream_of(
+            batch_of(
+                event_id=pa.array([row.event_id for row in rows]),
+                event_type=pa.array([row.event_type for row in rows]),
+                customer_id=pa.array([row.customer_id for row in rows]),
+                event_time=pa.array([row.event_time_us for row in rows], pa.timestamp("us", "UTC")),
+                **{
+                    f"properties.{name}": pa.array([each.get(name) for each in properties], pa.string())
+                    for name in ("model", "tokens")
+                },
+            )
+        )
+    )
 
 
 def _spoil(random, message):

@@ -9,14 +9,13 @@ from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
+from sim_mutants_shared import SHARED_MUTANTS
 
-from engine.errors import StoreUnavailableError
-from engine.usage import committer, intake, shared_clock, worker
+from engine.usage import committer, intake, worker
 from ingest import Verdict, admission, fingerprint, identity, watermark
 
 Committer, Intake, Worker = committer.Committer, intake.Intake, worker.Worker
 HotWindow, IngestClock = identity.HotWindow, watermark.IngestClock
-SharedClock = shared_clock.SharedClock
 
 
 def _replaced(owner, name, make):
@@ -195,17 +194,18 @@ def _identity_without_tenant(of):
     return less
 
 
-def _times_in_milliseconds(of):
-    @classmethod
-    def coarse(cls, timestamps):
-        made = of.__func__(cls, timestamps)
-        return cls(made.missing, made.wild, made.times_us // 1_000 * 1_000)
+def _times_in_milliseconds(admit):
+    def coarse(self, *arguments):
+        admitted = admit(self, *arguments)
+        times = admitted.events.column("event_time").cast(pa.timestamp("ms", "UTC"), safe=False)
+        column = times.cast(admitted.events.schema.field("event_time").type)
+        return dataclasses.replace(admitted, events=admitted.events.set_column(3, "event_time", column))
 
     return coarse
 
 
 def _tenants_together(_key):
-    return property(lambda self: ("t1", self.kind))
+    return property(lambda self: self.kind)
 
 
 def _answers_in_the_wrong_order(answer):
@@ -222,60 +222,6 @@ def _watermark_before_the_insert(commit):
             commit(self, groups)
 
     return early
-
-
-def _shared_stamp_of_the_machine(_advance):
-    def advance(self, _instant, then=lambda _connection, _instant_us: None):
-        with self._quick.writing() as connection:
-            instant_us = self._world.now_us()
-            shared_clock._move(connection, latest_us=instant_us)
-            then(connection, instant_us)
-        return instant_us
-
-    return advance
-
-
-def _shared_watermark_over_what_is_in_flight(_watermark):
-    return lambda self, _now_us: self._read().latest_us
-
-
-def _shared_watermark_that_does_not_wait(_watermark):
-    return lambda self, _now_us: self._read().complete_us
-
-
-def _settled_without_calling_off(settle):
-    def careless(self, stamps_us):
-        with patch.object(self, "_world", dataclasses.replace(self._world, call_off=lambda _spans: None)):
-            settle(self, stamps_us)
-
-    return careless
-
-
-def _abandoned_as_if_it_had_ended(_abandon):
-    def abandon(self, stamp_us):
-        with self._quick.writing() as connection:
-            in_flight = shared_clock.INGEST_IN_FLIGHT
-            connection.execute(shared_clock.delete(in_flight).where(in_flight.c.stamp_us == stamp_us))
-
-    return abandon
-
-
-def _end_not_told_to_others(end):
-    def alone(self, stamp_us):
-        with patch.object(shared_clock, "_move", lambda _connection, **_values: None):
-            end(self, stamp_us)
-
-    return alone
-
-
-def _end_of_what_was_called_off(end):
-    def lenient(self, stamp_us):
-        try:
-            end(self, stamp_us)
-        except StoreUnavailableError:
-            self._reached_us = max(self._reached_us, stamp_us)
-
-    return lenient
 
 
 def _callers_not_told(_fail):
@@ -297,8 +243,8 @@ def _turn_loses_what_does_not_fit(take):
 
 
 def _queue_without_bound(refusal):
-    def lenient(self, kind, events, _room, *, malformed):
-        return refusal(self, kind, events, 10**9, malformed=malformed)
+    def lenient(self, kind, events, _room, mistake):
+        return refusal(self, kind, events, 10**9, mistake)
 
     return lenient
 
@@ -309,6 +255,7 @@ def _nothing(_original):
 
 # Name: where the function lives, its name, and what makes the wrong one of it.
 MUTANTS = {
+    **SHARED_MUTANTS,
     "ack without insert": (Committer, "_store", _ack_without_insert),
     "ack before insert": (Committer, "commit", _ack_before_insert),
     "remember before insert": (Committer, "_store", _remember_before_insert),
@@ -324,17 +271,6 @@ MUTANTS = {
     "watermark of before the insert": (Committer, "commit", _watermark_before_the_insert),
     "ceiling not kept": (IngestClock, "_advance", _ceiling_not_kept),
     "insert in flight for ever": (IngestClock, "end", _end_left_out),
-    "shared: stamps by the machine's clock": (SharedClock, "_advance", _shared_stamp_of_the_machine),
-    "shared: watermark over inserts in flight": (
-        SharedClock,
-        "watermark",
-        _shared_watermark_over_what_is_in_flight,
-    ),
-    "shared: watermark that does not wait": (SharedClock, "watermark", _shared_watermark_that_does_not_wait),
-    "shared: settled without calling off": (SharedClock, "_settle", _settled_without_calling_off),
-    "shared: abandoned as if ended": (SharedClock, "abandon", _abandoned_as_if_it_had_ended),
-    "shared: end not told to others": (SharedClock, "end", _end_not_told_to_others),
-    "shared: end of what was called off": (SharedClock, "end", _end_of_what_was_called_off),
     "window keeps too much": (HotWindow, "_look_up", _window_keeps_the_older_generation),
     "window drops too much": (HotWindow, "remember", _window_drops_the_older_generation),
     "nothing remembered": (HotWindow, "remember", _nothing),
@@ -343,7 +279,7 @@ MUTANTS = {
     "refused events never duplicates": (HotWindow, "classify", _refused_are_never_duplicates),
     "content without properties": (fingerprint.Fingerprinter, "of", _content_without_properties),
     "identity without tenant": (fingerprint.Fingerprinter, "of", _identity_without_tenant),
-    "times in milliseconds": (admission._Instants, "of", _times_in_milliseconds),
+    "times in milliseconds": (admission.Admission, "admit", _times_in_milliseconds),
     "tenants together": (intake._Waiting, "key", _tenants_together),
     "answers in the wrong order": (committer, "_answer", _answers_in_the_wrong_order),
     "callers of a failure not told": (committer.Group, "fail", _callers_not_told),

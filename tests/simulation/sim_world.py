@@ -28,10 +28,11 @@ _TRACE_MAX = 60
 _HEALING_STEPS_MAX = 2_000
 LIMITS = Limits(
     request_events_max=4,
+    columns_events_max=4,
     insert_events_max=6,
     queue_events_max=10,
     hot_window_events_max=10,
-    queue_bytes_max=3_000,
+    queue_bytes_max=6_000,
     insert_bytes_max=1_000,
     properties_max=4,
 )

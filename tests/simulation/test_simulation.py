@@ -4,8 +4,8 @@ import pytest
 from sim_mutants import MUTANTS, mutated
 from sim_world import HistoryError, play
 
-# What one history of the short form is for; a mutant that takes more of them is for the long form.
-_MUTANT_SEEDS_MAX = 60
+# The rarest mutant needs an insert that is called off, and its retry between two others.
+_MUTANT_SEEDS_MAX = 250
 
 
 def _play_many(first, histories):
@@ -56,10 +56,11 @@ def test_a_failure_names_its_seed_and_shows_the_last_steps():
         "a partition forgotten",
         "stamp equal to a watermark",
         "window drops too much",
-        *(pytest.param(name, marks=pytest.mark.long) for name in MUTANTS),
+        "shared: watermark over inserts in flight",
+        *(pytest.param(name, marks=pytest.mark.long) for name in sorted(MUTANTS)),
     ],
 )
 def test_a_broken_pipeline_is_noticed(name):
-    """Within sixty histories, whichever promise it breaks."""
+    """Whichever promise it breaks; most of them within ten histories."""
     with mutated(name), pytest.raises(HistoryError):
         _play_many(0, _MUTANT_SEEDS_MAX)

@@ -3,6 +3,7 @@
 import itertools
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -174,6 +175,47 @@ def test_after_a_failed_insert_other_content_under_its_id_is_a_conflict(path, si
     assert _verdicts(path.submit(_events("a", "c"))) == [Verdict.ACCEPTED, Verdict.ACCEPTED]
     assert _verdicts(path.submit(_events("a", "b"))) == [Verdict.DUPLICATE, Verdict.ACCEPTED]
     assert sink.stored == [["a", "c"], ["b"]]
+
+
+def test_what_was_stored_before_a_failure_in_its_group_is_no_duplicate_yet(path, sink):
+    """Of two months the second fails: no watermark is sure to reach the first, so its retry is stored anew."""
+    path.admission = Admission(replace(LIMITS, event_ahead_max_s=50 * 86_400), {"call": frozenset()})
+    events = [*_events("a"), *_events("b")]
+    events[1].event_time.seconds = 40 * 86_400
+    insert, months = sink.insert, []
+
+    def fails_at_the_second(batch):
+        months.append(batch)
+        if len(months) == 2:
+            raise StoreUnavailableError("no store", retry_after_ms=1)
+        insert(batch)
+
+    sink.insert = fails_at_the_second
+    with pytest.raises(StoreUnavailableError, match="no store"):
+        path.submit(events).result(30)
+    assert _verdicts(path.submit(_events("a", tokens="2"))) == [Verdict.CONFLICT]
+    assert _verdicts(path.submit(events)) == [Verdict.ACCEPTED, Verdict.ACCEPTED]
+    assert _verdicts(path.submit(events)) == [Verdict.DUPLICATE, Verdict.DUPLICATE]
+    assert sink.stored == [["a"], ["a"], ["b"]]
+
+
+def test_a_group_whose_end_is_not_agreed_on_is_no_duplicate_yet(path, sink):
+    """It is stored, and its retry is stored again: the two collapse, and the second has a watermark."""
+    end, ends = path.committer._clock.end, []
+
+    def fails_once(stamp_us):
+        end(stamp_us)
+        ends.append(stamp_us)
+        if len(ends) == 1:
+            raise StoreUnavailableError("called off", retry_after_ms=1)
+
+    path.committer._clock.end = fails_once
+    with pytest.raises(StoreUnavailableError, match="called off"):
+        path.submit(_events("a")).result(30)
+    recorded = path.submit(_events("a")).result(30)
+    assert recorded.verdicts.tolist() == [Verdict.ACCEPTED]
+    assert recorded.as_of_us >= ends[1] > ends[0]
+    assert sink.stored == [["a"], ["a"]]
 
 
 def test_a_stored_event_that_a_rule_refuses_by_now_is_a_duplicate_and_has_no_problem(path, sink):
