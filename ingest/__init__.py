@@ -10,7 +10,7 @@ from ingest.fingerprint import Fingerprinter, Fingerprints
 from ingest.identity import ID_REUSED, HotWindow
 from ingest.limits import Limits
 from ingest.texts import canonical_texts
-from ingest.watermark import IngestClock
+from ingest.watermark import IngestClock, IngestOrder
 
 __all__ = [
     "EVENT_SCHEMA",
@@ -24,6 +24,7 @@ __all__ = [
     "Fingerprints",
     "HotWindow",
     "IngestClock",
+    "IngestOrder",
     "Limits",
     "Problem",
     "Reason",

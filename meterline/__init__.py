@@ -4,8 +4,11 @@ from meterline import Client
 
 with Client("localhost:7070") as client:
     client.record("acme", "llm.completion", {"model": "large", "input_tokens": 374})
+
+In coroutines: `async with AsyncClient(...) as client: await client.record(...)`.
 """
 
+from meterline.aio import AsyncClient
 from meterline.client import DEFAULT_TARGET, Client
 from meterline.errors import (
     AccessDeniedError,
@@ -17,8 +20,10 @@ from meterline.errors import (
     InvalidOptionError,
     InvalidRequestError,
     MeterlineClientError,
+    NoSingleCurrencyError,
     NotFoundError,
     RequestFailedError,
+    SpoolError,
 )
 from meterline.events import Delivery, Event, Properties, PropertyScalar, Receipt, Verdict
 from meterline.options import FullPolicy, Options
@@ -28,6 +33,7 @@ from meterline.spend import CurrencySpend, LineItem, Rounding, Spend, StageAmoun
 __all__ = [
     "DEFAULT_TARGET",
     "AccessDeniedError",
+    "AsyncClient",
     "BufferFullError",
     "CallFailure",
     "CallbackMisuseError",
@@ -43,6 +49,7 @@ __all__ = [
     "InvalidRequestError",
     "LineItem",
     "MeterlineClientError",
+    "NoSingleCurrencyError",
     "NotFoundError",
     "Options",
     "Properties",
@@ -52,6 +59,7 @@ __all__ = [
     "RetryPolicy",
     "Rounding",
     "Spend",
+    "SpoolError",
     "StageAmount",
     "TierAmount",
     "Verdict",

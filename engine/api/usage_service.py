@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.api.rpc import Call
-from engine.errors import StoreUnavailableError, TooManyStreamsError
+from engine.errors import StoreUnavailableError
 from engine.metrics import METRICS
 from engine.times import to_timestamp
 from engine.usage.committer import Recorded
@@ -27,9 +27,6 @@ from meterline.v1.usage_pb2 import (
 
 # Longer than any healthy insert; a caller that waits longer does better to ask again.
 _COMMIT_TIMEOUT_S = 60
-# A stream holds a server thread for as long as it is open; half of the threads stay free for other calls.
-STREAMS_MAX = 32
-_STREAM_RETRY_AFTER_MS = 1_000
 # Requests of one stream that may wait for their acknowledgement: enough to keep inserts busy while bounding
 # what one connection can hold in memory.
 _STREAM_WINDOW = 8
@@ -47,7 +44,6 @@ class UsageService:
 
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
-        self._stream_places = threading.BoundedSemaphore(STREAMS_MAX)
 
     def record_usage(self, request: bytes, call: Call) -> RecordUsageResponse:
         recorded = _wait(self._intake.submit(call.tenant, RequestKind.RECORD, request))
@@ -59,17 +55,6 @@ class UsageService:
 
     def stream_usage(self, requests: Iterator[bytes], call: Call) -> Iterator[StreamUsageResponse]:
         """Reads ahead up to a window, so that the inserts of one stream overlap with its requests."""
-        if not self._stream_places.acquire(blocking=False):
-            raise TooManyStreamsError(
-                f"{STREAMS_MAX} streams are open, the most that this engine serves: share one among your threads",
-                retry_after_ms=_STREAM_RETRY_AFTER_MS,
-            )
-        try:
-            yield from self._acknowledge(requests, call)
-        finally:
-            self._stream_places.release()
-
-    def _acknowledge(self, requests: Iterator[bytes], call: Call) -> Iterator[StreamUsageResponse]:
         window: queue.Queue[Future[Recorded] | Exception | None] = queue.Queue(_STREAM_WINDOW)
         closed = threading.Event()
 

@@ -212,3 +212,32 @@ def test_a_property_with_a_field_of_a_later_contract_counts(beside):
 def test_noise_is_malformed_for_both(noise):
     """Or it is a message for both."""
     _agree([noise])
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_groups_in_groups_are_no_message(closed):
+    """A million deep, in the request, an event and a value: refused by depth, and the process lives; alone among
+    others that are read.
+    """
+    depth = 1_000_000
+    groups = b"\x7b" * depth + b"\x7c" * depth * closed
+    good = b"\x0a\x03\x0a\x01a"
+
+    def within(*fields):
+        data = groups
+        for field in reversed(fields):
+            data = bytes([field << 3 | 2]) + _varint(len(data)) + data
+        return data
+
+    requests = [good, good + groups, within(1), within(1, 5), within(1, 5, 2), good]
+    decoded = decode(RequestKind.RECORD, requests)
+    assert decoded.malformed == {1, 2, 3, 4}
+    assert decoded.offsets.tolist() == [0, 1, 1, 1, 1, 1, 2]
+
+
+def _varint(value):
+    data = b""
+    while value >= 128:
+        data += bytes([value % 128 + 128])
+        value //= 128
+    return data + bytes([value])
