@@ -53,6 +53,9 @@ test-wheel: wheel ## the wheel alone, in an empty environment, serves and rates
 bench-ingest: .venv/dev.stamp ## durable events a second over gRPC, beside raw inserts of the same rows
 	@$(BIN)/python -m bench.bench_ingest
 
+bench-client: .venv/dev.stamp ## what one record costs its caller: in memory, on disk, with fsync, on an event loop
+	@$(BIN)/python -m bench.bench_client
+
 bench-rating: .venv/dev.stamp ## charges rated a second, beside a Decimal loop and SQL (BENCH=--ten-million)
 	@$(BIN)/python -m bench.bench_rating $(BENCH)
 

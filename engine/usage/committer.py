@@ -111,6 +111,11 @@ class Committer:
         """Events that wait for the next insert."""
         return self.worker.waiting_events
 
+    @property
+    def waiting_bytes(self) -> int:
+        """The bytes of their columns."""
+        return self.worker.waiting_bytes
+
     def start(self) -> None:
         METRICS.queue_events.set_function(lambda: self.worker.waiting_events)
         self.worker.start()
