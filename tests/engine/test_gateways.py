@@ -167,6 +167,7 @@ def test_a_store_in_trouble_loses_and_doubles_nothing(books, clickhouse, kind, o
     disk: for a second and a half, in the middle of the run.
     """
     options = {"seconds": 0.3} if kind == "slow" else {}
+    met_before = clickhouse.seen().get(kind, 0)
     books.run(
         seconds=1,
         disturb=_while(lambda: clickhouse.fault(kind, only, **options), clickhouse.clear),
