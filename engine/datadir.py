@@ -6,6 +6,7 @@
                          gateways that share a server
     DIR/start.lock       held by a gateway while it starts: one after the other
     DIR/gateways/        the gateways that live (engine.gateways)
+    DIR/identity         of a directory whose usage store is a server: its name there, drawn at the first start
     DIR/watermark        embedded: no instant after this one was ever handed out (microseconds)
     DIR/catalog.sqlite   the catalog store
     DIR/usage/           the embedded usage store
@@ -34,7 +35,18 @@ EMBEDDED = "embedded"
 _EMBEDDED_FORMAT, _SERVER_FORMAT = 1, 2
 _CATALOG = "catalog.sqlite"
 _OURS = {
-    *("format.json", "format.new", "lock", "start.lock", "gateways", "watermark", "watermark.new", "usage"),
+    *(
+        "format.json",
+        "format.new",
+        "lock",
+        "start.lock",
+        "gateways",
+        "identity",
+        "identity.new",
+        "watermark",
+        "watermark.new",
+        "usage",
+    ),
     *(_CATALOG, f"{_CATALOG}-wal", f"{_CATALOG}-shm"),
 }
 # Another gateway's start takes a second or two; one that waits for its store gives up within this.
@@ -86,6 +98,20 @@ class DataDirectory:
         if self.usage_store != EMBEDDED:
             text["usage_store"] = self.usage_store
         _replace(self.path / "format.json", json.dumps(text))
+
+    def identity(self, new_identity: str) -> str:
+        """Under which name the directory is known to its usage store; `new_identity` if it has none yet.
+
+        Raises:
+            StartupError: it can't be read or written.
+        """
+        place = self.path / "identity"
+        try:
+            if not place.exists():
+                _replace(place, new_identity)
+            return place.read_text(encoding="ascii")
+        except (OSError, ValueError) as error:
+            raise StartupError(f"{place}: can't be used: restore the data directory from a backup") from error
 
     @property
     def catalog_url(self) -> str:

@@ -99,6 +99,10 @@ def _shared(
         power_safe = open_database(directory.catalog_url)
         stack.callback(power_safe.close)
         usage = stack.enter_context(contextlib.closing(UsageStore.open_server(server, durability)))
+        try:
+            usage.claim(directory.identity(secrets.token_hex(16)))
+        except StoreUnavailableError as error:
+            raise StartupError(f"{server.shown}: {error}") from error
         directory.mark_complete()
         gateway = secrets.token_hex(8)
         stack.enter_context(directory.gateways.joined(gateway))

@@ -36,3 +36,15 @@ SCHEMA = (CREATE_EVENTS,)
 def create_database(name: str) -> str:
     # The default database of chDB is not Atomic.
     return f"CREATE DATABASE IF NOT EXISTS {name} ENGINE = Atomic"
+
+
+# Of a server's database: the data directory whose order of ingestion holds here.
+OWNERS_TABLE = "owners"
+CREATE_OWNERS = f"""
+CREATE TABLE IF NOT EXISTS {OWNERS_TABLE} (
+    directory String,
+    since DateTime64(6, 'UTC') DEFAULT now64(6)
+)
+ENGINE = MergeTree
+ORDER BY since
+"""

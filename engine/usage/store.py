@@ -34,7 +34,14 @@ from engine.usage.guarded_insert import (
     running_condition,
 )
 from engine.usage.queries import Query, latest_stamp_query, recent_events_query
-from engine.usage.schema import DATABASE, EVENTS_TABLE, SCHEMA, create_database
+from engine.usage.schema import (
+    CREATE_OWNERS,
+    DATABASE,
+    EVENTS_TABLE,
+    OWNERS_TABLE,
+    SCHEMA,
+    create_database,
+)
 from engine.usage.server_address import ServerAddress
 from ingest import EVENT_SCHEMA, EventBatch
 
@@ -121,7 +128,7 @@ class UsageStore:
                         first.command(create_database(address.database))
                 for timeout_s in (patience.insert_timeout_s, *[patience.read_timeout_s] * _READERS):
                     clients.append(_server_client(address, address.database, timeout_s))  # noqa: PERF401 - closed below
-                for statement in (*SCHEMA, CREATE_FENCES):
+                for statement in (*SCHEMA, CREATE_FENCES, CREATE_OWNERS):
                     clients[0].command(statement)
                 _set_durability(clients[0], durability)
         except StartupError:
@@ -129,6 +136,26 @@ class UsageStore:
                 client.close()
             raise
         return cls(clients[0], clients[1:], address)
+
+    def claim(self, directory: str) -> None:
+        """Makes a server's database belong to the data directory of this identity: the order of ingestion is there.
+
+        Raises:
+            StartupError: it belongs to another one.
+            StoreUnavailableError: the store does not answer.
+        """
+        with self._reader() as reader, _reading():
+            unclaimed = f"(SELECT count() FROM {OWNERS_TABLE}) = 0"  # noqa: S608 - own name
+            reader.command(
+                f"INSERT INTO {OWNERS_TABLE} (directory) SELECT {{directory:String}} WHERE {unclaimed}",
+                {"directory": directory},
+            )
+            owner = reader.command(f"SELECT directory FROM {OWNERS_TABLE} ORDER BY since, directory LIMIT 1")  # noqa: S608
+        if owner != directory and self._server is not None:
+            raise StartupError(
+                f"{self._server.shown}: belongs to the gateways of another data directory: start with that one, or name "
+                f"another database in the URL (if that directory is lost for ever: TRUNCATE TABLE {OWNERS_TABLE} there)"
+            )
 
     def close(self) -> None:
         for client in self._all:
