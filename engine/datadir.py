@@ -22,7 +22,8 @@ from pathlib import Path
 
 from engine.errors import StartupError, StoreUnavailableError
 
-FORMAT = 1
+# 1: events without a hash of their properties in the sorting key. 2: with it, and voids.
+FORMAT = 2
 _STORES = ("catalog.sqlite", "usage")
 _OURS = (
     "format.json",
@@ -71,8 +72,8 @@ class DataDirectory:
             ) from error
 
     def mark_complete(self) -> None:
-        """Both stores are there: from now on they must be."""
-        if not (self.path / "format.json").exists():
+        """Both stores are there, in today's form: from now on they must be, and no older engine opens them."""
+        if _format_of(self.path / "format.json") != FORMAT:
             _replace(self.path / "format.json", json.dumps({"format": FORMAT}))
 
     @property
@@ -128,13 +129,20 @@ def _locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _check_format(path: Path) -> None:
-    if not path.exists():
-        return
+def _format_of(path: Path) -> object:
+    """What the file says; None without the file."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))["format"]
+        return json.loads(path.read_text(encoding="utf-8"))["format"]
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StartupError(f"{path}: can't be read: restore the data directory from a backup") from error
+
+
+def _check_format(path: Path) -> None:
+    found = _format_of(path)
+    if found is None:
+        return
     if not isinstance(found, int) or found > FORMAT:
         raise StartupError(
             f"{path.parent}: was written by a newer Meterline (format {found}; this one reads {FORMAT}): "
