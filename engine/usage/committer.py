@@ -2,16 +2,14 @@
 
 Rules:
 1. A request is answered only after all its new events are durable.
-2. One thread compares, stamps and inserts, so two requests can't both find an event new.
+2. One turn at a time compares, stamps and inserts, so two requests can't both find an event new.
 3. A failed insert fails every request of its groups; they are sent again by their callers, and what was stored
    all the same collapses with the retry. Until then its ids are in doubt (ingest.identity).
 4. What waits here is bounded by who puts it in (engine.usage.intake).
-5. Draining stores what waits, then refuses.
+5. The step itself (`commit`) has no thread; its worker (engine.usage.worker) takes the turns.
 """
 
-import threading
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -21,8 +19,8 @@ import pyarrow as pa
 import structlog
 from numpy.typing import NDArray
 
-from engine.errors import RetryLaterError, StoreUnavailableError
 from engine.metrics import METRICS
+from engine.usage.worker import Worker
 from ingest import (
     ID_REUSED,
     Admitted,
@@ -38,7 +36,6 @@ from ingest import (
 )
 
 _log = structlog.get_logger(__name__)
-RETRY_AFTER_MS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +68,23 @@ class Group:
     requests: Sequence[Request]
     rows: int
 
+    @property
+    def key(self) -> None:
+        """All groups share their inserts."""
+
+    @property
+    def events(self) -> int:
+        return self.rows
+
+    @property
+    def nbytes(self) -> int:
+        return int(self.admitted.events.nbytes)
+
+    def fail(self, error: Exception) -> None:
+        for request in self.requests:
+            if not request.done.done():
+                request.done.set_exception(error)
+
 
 class Committer:
     """Owns the hot window and the only writer of the store."""
@@ -83,72 +97,36 @@ class Committer:
         self._clock = clock
         self._limits = limits
         self._now_us = now_us
-        self._waiting: deque[Group] = deque()
-        self._waiting_events = 0
-        self._open = True
-        self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name="meterline-committer", daemon=True)
+        self.worker: Worker[Group] = Worker(
+            "committer",
+            self.commit,
+            turn_events_max=limits.insert_events_max,
+            turn_bytes_max=limits.insert_bytes_max,
+        )
 
     @property
     def waiting_events(self) -> int:
         """Events that wait for the next insert."""
-        return self._waiting_events
+        return self.worker.waiting_events
 
     def start(self) -> None:
-        self._thread.start()
+        METRICS.queue_events.set_function(lambda: self.worker.waiting_events)
+        self.worker.start()
 
     def put(self, group: Group) -> None:
-        """Queues a group. Its requests end after their events are durable, or with a RetryLaterError.
-
-        Raises:
-            StoreUnavailableError: the engine is shutting down.
-        """
-        with self._changed:
-            if not self._open:
-                raise StoreUnavailableError("the engine is shutting down", retry_after_ms=RETRY_AFTER_MS)
-            self._waiting.append(group)
-            self._waiting_events += group.rows
-            METRICS.queue_events.set(self._waiting_events)
-            self._changed.notify()
+        """Puts a group in line. Its requests end after their events are durable, or with an error of the tree."""
+        self.worker.put(group)
 
     def drain(self) -> None:
-        """Stores what waits, then ends the thread. Later groups are refused."""
-        with self._changed:
-            self._open = False
-            self._changed.notify()
-        self._thread.join()
+        """Stores what waits, then refuses."""
+        self.worker.drain()
 
-    def _run(self) -> None:
-        while groups := self._next_groups():
-            try:
-                self._commit(groups)
-            except Exception as error:  # noqa: BLE001 - see below
-                # The thread must outlive whatever one group runs into, and no caller may wait for ever.
-                if not isinstance(error, RetryLaterError):
-                    _log.exception("group commit failed")
-                for request in (request for group in groups for request in group.requests):
-                    if not request.done.done():
-                        request.done.set_exception(error)
+    def commit(self, groups: Sequence[Group]) -> None:
+        """Stores what is new in these groups and answers their requests.
 
-    def _next_groups(self) -> list[Group]:
-        with self._changed:
-            while self._open and not self._waiting:
-                self._changed.wait()
-            groups: list[Group] = []
-            rows = column_bytes = 0
-            while self._waiting:
-                rows += self._waiting[0].rows
-                column_bytes += self._waiting[0].admitted.events.nbytes
-                if groups and (
-                    rows > self._limits.insert_events_max or column_bytes > self._limits.insert_bytes_max
-                ):
-                    break
-                groups.append(self._waiting.popleft())
-            self._waiting_events -= sum(group.rows for group in groups)
-            METRICS.queue_events.set(self._waiting_events)
-            return groups
-
-    def _commit(self, groups: Sequence[Group]) -> None:
+        Raises:
+            Exception: what the sink raised; no request is answered.
+        """
         events = pa.concat_batches([group.admitted.events for group in groups])
         fingerprints = Fingerprints.join([group.fingerprints for group in groups])
         refused = np.concatenate([group.admitted.refused for group in groups])

@@ -5,32 +5,24 @@ Rules:
    before it is judged when the events that wait would pass theirs. Both come back as QueueFullError.
 2. Requests that wait together are decoded, judged and fingerprinted together: the price of one call is paid once.
 3. A request that can't be taken (no message, no events, too many) fails alone.
-4. Draining admits what waits, then refuses. The committer drains after it.
+4. The step itself (`admit`) has no thread and doesn't wait; its worker (engine.usage.worker) takes the turns.
 """
 
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-import structlog
 from numpy.typing import NDArray
 
-from engine.errors import (
-    FieldMistake,
-    InvalidRequestError,
-    MeterlineError,
-    QueueFullError,
-    StoreUnavailableError,
-)
+from engine.errors import FieldMistake, InvalidRequestError, MeterlineError, QueueFullError, RetryLaterError
 from engine.metrics import METRICS
-from engine.usage.committer import RETRY_AFTER_MS, Committer, Group, Recorded, Request
+from engine.usage.committer import Committer, Group, Recorded, Request
+from engine.usage.worker import RETRY_AFTER_MS, Worker
 from ingest import Admission, Fingerprinter, Limits, RequestKind, decode
 
-_log = structlog.get_logger(__name__)
 # What is decoded at once: some 30,000 events. More saves nothing, and the insert behind it would wait.
 _GROUP_BYTES_MAX = 4 * 1024 * 1024
 
@@ -42,9 +34,27 @@ class _Waiting:
     data: bytes
     done: "Future[Recorded]" = field(default_factory=Future)
 
+    @property
+    def key(self) -> tuple[str, RequestKind]:
+        """Of one tenant and kind, in their order; requests of others are concurrent with them."""
+        return self.tenant, self.kind
+
+    @property
+    def events(self) -> int:
+        """Not known before they are decoded."""
+        return 0
+
+    @property
+    def nbytes(self) -> int:
+        return len(self.data)
+
+    def fail(self, error: Exception) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+
 
 class Intake:
-    """The way in for usage: one thread that turns bytes into groups for the committer."""
+    """The way in for usage: turns bytes into groups for the committer."""
 
     def __init__(
         self,
@@ -59,14 +69,18 @@ class Intake:
         self._fingerprinter = fingerprinter
         self._limits = limits
         self._now_us = now_us
-        self._waiting: deque[_Waiting] = deque()
         self._held_bytes = 0
-        self._open = True
-        self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name="meterline-intake", daemon=True)
+        self._holding = threading.Lock()
+        self.worker: Worker[_Waiting] = Worker(
+            "intake", self.admit, turn_events_max=limits.queue_events_max, turn_bytes_max=_GROUP_BYTES_MAX
+        )
 
     def start(self) -> None:
-        self._thread.start()
+        self.worker.start()
+
+    def drain(self) -> None:
+        """Admits what waits, then refuses. The committer drains after it."""
+        self.worker.drain()
 
     def submit(self, tenant: str, kind: RequestKind, data: bytes) -> "Future[Recorded]":
         """Queues a request. The future ends after its events are durable, or with an error of the tree.
@@ -76,65 +90,34 @@ class Intake:
             StoreUnavailableError: the engine is shutting down.
         """
         waiting = _Waiting(tenant, kind, data)
-        with self._changed:
-            if not self._open:
-                raise StoreUnavailableError("the engine is shutting down", retry_after_ms=RETRY_AFTER_MS)
-            if self._held_bytes + len(data) > self._limits.queue_bytes_max:
+        self._hold(len(data))
+        waiting.done.add_done_callback(lambda _done: self._release(len(data)))
+        try:
+            self.worker.put(waiting)
+        except RetryLaterError as error:
+            waiting.fail(error)
+            raise
+        return waiting.done
+
+    def _hold(self, more_bytes: int) -> None:
+        with self._holding:
+            if self._held_bytes + more_bytes > self._limits.queue_bytes_max:
                 raise QueueFullError(
                     f"{self._held_bytes} bytes wait for the usage store; "
                     f"queue_bytes_max is {self._limits.queue_bytes_max}",
                     retry_after_ms=RETRY_AFTER_MS,
                 )
-            self._held_bytes += len(data)
+            self._held_bytes += more_bytes
             METRICS.queue_bytes.set(self._held_bytes)
-            self._waiting.append(waiting)
-            self._changed.notify()
-        waiting.done.add_done_callback(lambda _done: self._release(len(data)))
-        return waiting.done
-
-    def drain(self) -> None:
-        """Admits what waits, then ends the thread. Later requests are refused."""
-        with self._changed:
-            self._open = False
-            self._changed.notify()
-        self._thread.join()
 
     def _release(self, held_bytes: int) -> None:
-        with self._changed:
+        with self._holding:
             self._held_bytes -= held_bytes
             METRICS.queue_bytes.set(self._held_bytes)
 
-    def _run(self) -> None:
-        while waiting := self._next():
-            # Of one tenant and kind, in their order; requests of others are concurrent with them.
-            together: dict[tuple[str, RequestKind], list[_Waiting]] = {}
-            for request in waiting:
-                together.setdefault((request.tenant, request.kind), []).append(request)
-            for (tenant, kind), requests in together.items():
-                try:
-                    self._admit(tenant, kind, requests)
-                except Exception as error:  # noqa: BLE001 - see below
-                    # The thread must outlive whatever one group runs into, and no caller may wait for ever.
-                    if not isinstance(error, MeterlineError):
-                        _log.exception("admission failed")
-                    for request in requests:
-                        if not request.done.done():
-                            request.done.set_exception(error)
-
-    def _next(self) -> list[_Waiting]:
-        with self._changed:
-            while self._open and not self._waiting:
-                self._changed.wait()
-            taken: list[_Waiting] = []
-            taken_bytes = 0
-            while self._waiting:
-                taken_bytes += len(self._waiting[0].data)
-                if taken and taken_bytes > _GROUP_BYTES_MAX:
-                    break
-                taken.append(self._waiting.popleft())
-            return taken
-
-    def _admit(self, tenant: str, kind: RequestKind, waiting: Sequence[_Waiting]) -> None:
+    def admit(self, waiting: Sequence[_Waiting]) -> None:
+        """Decodes, judges and fingerprints requests of one tenant and kind, and puts them in the committer's line."""
+        tenant, kind = waiting[0].key
         decoded = decode(kind, [request.data for request in waiting])
         counts = np.diff(decoded.offsets)
         room = self._limits.queue_events_max - self._committer.waiting_events
@@ -144,7 +127,7 @@ class Intake:
             events = int(counts[i])
             error = self._refusal(kind, events, room, malformed=i in decoded.malformed)
             if error is not None:
-                request.done.set_exception(error)
+                request.fail(error)
                 continue
             room -= events
             keep[i] = True

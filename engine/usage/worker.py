@@ -1,0 +1,121 @@
+"""A worker: what waits in line, and one thread that hands it to a step, as much at a time as fits.
+
+Rules:
+1. There is one way in, `put`. How much may wait is for those to bound who put it in (engine.usage.intake).
+2. A step gets what waits, in its order, up to a bound of events and of bytes, but at least one item. Items of
+   different keys have nothing to do with each other: each key has a step of its own.
+3. Whatever a step runs into ends the callers of the items that it got, and of no others; the thread goes on.
+4. Draining does what waits, then refuses.
+5. The thread only repeats `turn`. Who has no thread, such as a simulation, takes the turns himself.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from typing import Generic, Protocol, TypeVar
+
+import structlog
+
+from engine.errors import MeterlineError, StoreUnavailableError
+
+_log = structlog.get_logger(__name__)
+RETRY_AFTER_MS = 200
+
+
+class Item(Protocol):
+    """What can wait: its size, what it may be taken together with, and how its callers learn of an error."""
+
+    @property
+    def key(self) -> Hashable: ...
+
+    @property
+    def events(self) -> int: ...
+
+    @property
+    def nbytes(self) -> int: ...
+
+    def fail(self, error: Exception) -> None:
+        """Ends those of its callers that have no answer yet."""
+
+
+ItemT = TypeVar("ItemT", bound=Item)
+
+
+class Worker(Generic[ItemT]):
+    """A line of items and the thread that works through it."""
+
+    def __init__(
+        self, name: str, step: Callable[[Sequence[ItemT]], None], *, turn_events_max: int, turn_bytes_max: int
+    ) -> None:
+        self._name = name
+        self._step = step
+        self._turn_events_max = turn_events_max
+        self._turn_bytes_max = turn_bytes_max
+        self._waiting: deque[ItemT] = deque()
+        self._waiting_events = 0
+        self._open = True
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name=f"meterline-{name}", daemon=True)
+
+    @property
+    def waiting_events(self) -> int:
+        """The events of all items that wait."""
+        return self._waiting_events
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def put(self, item: ItemT) -> None:
+        """Raises StoreUnavailableError once the worker drains."""
+        with self._changed:
+            if not self._open:
+                raise StoreUnavailableError("the engine is shutting down", retry_after_ms=RETRY_AFTER_MS)
+            self._waiting.append(item)
+            self._waiting_events += item.events
+            self._changed.notify()
+
+    def drain(self) -> None:
+        """Does what waits, then ends the thread. What is put later is refused."""
+        with self._changed:
+            self._open = False
+            self._changed.notify()
+        self._thread.join()
+
+    def turn(self) -> bool:
+        """Takes as much of what waits as fits, and does it; False if nothing waits."""
+        taken: dict[Hashable, list[ItemT]] = {}
+        for item in self._take():
+            taken.setdefault(item.key, []).append(item)
+        for together in taken.values():
+            try:
+                self._step(together)
+            except Exception as error:  # noqa: BLE001 - the thread must outlive it, and no caller wait for ever
+                if not isinstance(error, MeterlineError):
+                    _log.exception("step failed", worker=self._name)
+                for item in together:
+                    item.fail(error)
+        return bool(taken)
+
+    def _run(self) -> None:
+        while self._wait():
+            self.turn()
+
+    def _wait(self) -> bool:
+        """Returns when something waits; False if nothing will any more."""
+        with self._changed:
+            while self._open and not self._waiting:
+                self._changed.wait()
+            return bool(self._waiting)
+
+    def _take(self) -> list[ItemT]:
+        with self._changed:
+            taken: list[ItemT] = []
+            events = nbytes = 0
+            while self._waiting:
+                events += self._waiting[0].events
+                nbytes += self._waiting[0].nbytes
+                if taken and (events > self._turn_events_max or nbytes > self._turn_bytes_max):
+                    break
+                taken.append(self._waiting.popleft())
+            self._waiting_events -= sum(item.events for item in taken)
+            return taken
