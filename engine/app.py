@@ -14,6 +14,7 @@ from prometheus_client import start_http_server
 from engine.admission_rules import AdmissionRules
 from engine.api.billing_service import BillingService
 from engine.api.catalog_service import CatalogService
+from engine.api.correction_service import CorrectionService
 from engine.api.rpc import REQUEST_BYTES_MAX
 from engine.api.server import Server, Services, check_address
 from engine.api.spend_service import SpendService
@@ -25,6 +26,8 @@ from engine.errors import StartupError
 from engine.metrics import REGISTRY
 from engine.usage.committer import Committer
 from engine.usage.intake import Intake
+from engine.usage.reconciler import Reconciler
+from engine.usage.reconciler_loop import ReconcilerLoop
 from engine.usage.store import UsageStore
 from ingest import Fingerprinter, HotWindow, IngestClock, Limits
 
@@ -102,13 +105,18 @@ def _running_server(directory: DataDirectory, options: Options) -> Iterator[Serv
         committer = Committer(usage, window, clock, limits, _now_us)
         intake = Intake(committer, AdmissionRules(catalog, limits).for_tenant, fingerprinter, limits, _now_us)
         rater = Rater(catalog, usage, clock, _now_us)
+        reconciler = Reconciler(usage, clock, _now_us)
+        loop = ReconcilerLoop(reconciler, directory.reconciler_lock, time.monotonic_ns)
         services = Services(
             usage=UsageService(intake),
             catalog=CatalogService(catalog, _now_us),
             spend=SpendService(rater),
             billing=BillingService(rater),
+            correction=CorrectionService(usage, reconciler, clock, _now_us),
         )
         server = Server(services, options.listen)
+        loop.start()
+        stack.callback(loop.stop)
         committer.start()
         stack.callback(committer.drain)
         intake.start()

@@ -2,6 +2,7 @@
 
     DIR/format.json      the form of the directory, so that an older engine never misreads a newer one
     DIR/lock             held by the engine that has the directory open
+    DIR/reconciler.lock  held by the engine that settles reused ids (engine.usage.reconciler_loop)
     DIR/watermark        no instant after this one was ever handed out as stamp or watermark (microseconds)
     DIR/catalog.sqlite   the catalog store
     DIR/usage/           the usage store
@@ -29,6 +30,7 @@ _OURS = (
     "format.json",
     "format.new",
     "lock",
+    "reconciler.lock",
     "watermark",
     "watermark.new",
     *_STORES,
@@ -79,6 +81,10 @@ class DataDirectory:
     @property
     def catalog_url(self) -> str:
         return f"sqlite:///{self.path / 'catalog.sqlite'}"
+
+    @property
+    def reconciler_lock(self) -> Path:
+        return self.path / "reconciler.lock"
 
     @property
     def usage_path(self) -> Path:

@@ -11,11 +11,12 @@ from grpc_reflection.v1alpha import reflection
 
 from engine.api.billing_service import BillingService
 from engine.api.catalog_service import CatalogService
+from engine.api.correction_service import CorrectionService
 from engine.api.rpc import REQUEST_BYTES_MAX, RpcHandler, message, raw, stream, unary
 from engine.api.spend_service import SpendService
 from engine.api.usage_service import UsageService
 from engine.errors import StartupError
-from meterline.v1 import billing_pb2, catalog_pb2, spend_pb2
+from meterline.v1 import billing_pb2, catalog_pb2, correction_pb2, spend_pb2
 
 # A waiting request holds a thread until its insert is durable: enough threads to fill the next insert while
 # one runs. A stream holds one for as long as it is open.
@@ -33,6 +34,7 @@ class Services:
     catalog: CatalogService
     spend: SpendService
     billing: BillingService
+    correction: CorrectionService
 
 
 class Server:
@@ -134,6 +136,18 @@ def _handlers(services: Services) -> dict[str, dict[str, RpcHandler]]:
         "meterline.v1.BillingService": {
             "ListLineItems": unary(
                 "ListLineItems", message(billing_pb2.ListLineItemsRequest), billing.list_line_items
+            ),
+        },
+        "meterline.v1.CorrectionService": {
+            "ListConflicts": unary(
+                "ListConflicts",
+                message(correction_pb2.ListConflictsRequest),
+                services.correction.list_conflicts,
+            ),
+            "ReconcileUsage": unary(
+                "ReconcileUsage",
+                message(correction_pb2.ReconcileUsageRequest),
+                services.correction.reconcile_usage,
             ),
         },
     }

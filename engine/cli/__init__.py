@@ -6,8 +6,10 @@ import click
 
 from engine.cli.apply import apply
 from engine.cli.catalog import catalog
+from engine.cli.conflicts import conflicts
 from engine.cli.lines import lines
 from engine.cli.quote import quote
+from engine.cli.reconcile import reconcile
 from engine.cli.serve import serve
 from engine.cli.spend import spend
 
@@ -19,6 +21,8 @@ meterline apply -f examples/llm.yaml  say what is metered and what it costs
 meterline catalog                     what is applied
 meterline spend                       who has spent what, right now
 meterline lines --customer ID         the rated line items, tier by tier
+meterline conflicts                   event ids that were used twice, and what was voided
+meterline reconcile --from DAY --to DAY  settle a period's event ids now
 meterline quote -f FILE --plan ID     what quantities would cost; needs no engine
 
 A command that fails says why in one line, and exits with 2.
@@ -31,7 +35,7 @@ def cli() -> None:
     pass
 
 
-for command in (serve, apply, catalog, spend, lines, quote):
+for command in (serve, apply, catalog, spend, lines, conflicts, reconcile, quote):
     cli.add_command(command)
 
 

@@ -75,7 +75,8 @@ def slice_count_query(chosen: Slice, as_of_us: int) -> Query:
     """How many events a slice has; a retry may count twice."""
     condition, parameters = _condition(chosen)
     return Query(
-        f"SELECT count() FROM {EVENTS_TABLE} WHERE {_BY_THEN} AND {condition}", parameters | {"as_of_us": as_of_us}
+        f"SELECT count() FROM {EVENTS_TABLE} WHERE {_BY_THEN} AND {condition}",
+        parameters | {"as_of_us": as_of_us},
     )
 
 
@@ -120,11 +121,11 @@ def losing_versions_query(ids: Sequence[int], as_of_us: int, rows_max: int) -> Q
 
 def _condition(chosen: Stretch | Slice) -> tuple[str, dict[str, object]]:
     if isinstance(chosen, Stretch):
-        return (
+        condition = (
             "ingested_at > fromUnixTimestamp64Micro({after_us:Int64}, 'UTC') "
-            "AND ingested_at <= fromUnixTimestamp64Micro({until_us:Int64}, 'UTC')",
-            {"after_us": chosen.after_us, "until_us": chosen.until_us},
+            "AND ingested_at <= fromUnixTimestamp64Micro({until_us:Int64}, 'UTC')"
         )
+        return condition, {"after_us": chosen.after_us, "until_us": chosen.until_us}
     conditions = [
         "event_time >= fromUnixTimestamp64Micro({period_start_us:Int64}, 'UTC')",
         "event_time < fromUnixTimestamp64Micro({period_end_us:Int64}, 'UTC')",

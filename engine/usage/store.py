@@ -92,8 +92,8 @@ class UsageStore:
                 f"the usage store refused an insert: {_first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
             ) from error
 
-    def insert_voids(self, facts: pa.Table) -> None:
-        """Makes facts durable, all or none (engine.usage.voids).
+    def insert_voids(self, facts: pa.Table, recorded_at_us: int) -> None:  # noqa: ARG002 - a server needs it
+        """Makes facts with this stamp durable, all or none (engine.usage.voids).
 
         Raises:
             StoreUnavailableError: they may or may not be stored; record them again.

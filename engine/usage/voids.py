@@ -63,7 +63,7 @@ class Void:
 class VoidSink(Protocol):
     """Where facts become durable."""
 
-    def insert_voids(self, facts: pa.Table) -> None:
+    def insert_voids(self, facts: pa.Table, recorded_at_us: int) -> None:
         """Returns when all are durable; raises if that is not sure."""
 
 
@@ -82,7 +82,7 @@ def record_voids(
         return None
     stamp_us = clock.begin(now_us())
     try:
-        sink.insert_voids(_to_arrow(facts, stamp_us))
+        sink.insert_voids(_to_arrow(facts, stamp_us), stamp_us)
     finally:
         clock.end(stamp_us)
     return stamp_us

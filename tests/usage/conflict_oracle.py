@@ -28,16 +28,17 @@ class Log:
 
     def alive(self, step):
         """What a read at this step sees."""
-        return [each for each in self.events if each["ingested_us"] <= step and not self._state(each, step)[0]]
+        return [
+            each for each in self.events if each["ingested_us"] <= step and not self._state(each, step)[0]
+        ]
 
     def reconcile(self, step, chosen=lambda _event: True):
         """Voids what loses among the ids of the chosen events; returns the versions voided."""
         voided = []
         for tenant, event_id in {(e["tenant"], e["event_id"]) for e in self.events if chosen(e)}:
             alive = [each for each in self.versions_of(tenant, event_id) if not self._state(each, step)[0]]
-            for loser in sorted(alive, key=_standing)[1:]:
-                if not self._state(loser, step)[1]:
-                    voided.append(loser)
+            losers = sorted(alive, key=_standing)[1:]
+            voided += [each for each in losers if not self._state(each, step)[1]]
         self.facts += [(step, version_of(each), True, False) for each in voided]
         return voided
 
