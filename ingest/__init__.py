@@ -7,7 +7,7 @@ from ingest.event import QUANTITY_PATTERN, Problem, Reason, Verdict, is_quantity
 from ingest.fingerprint import Fingerprinter, Fingerprints
 from ingest.identity import ID_REUSED, HotWindow
 from ingest.limits import Limits
-from ingest.watermark import IngestClock
+from ingest.watermark import IngestClock, IngestOrder
 from ingest.wire import RequestKind, decode
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Fingerprints",
     "HotWindow",
     "IngestClock",
+    "IngestOrder",
     "Limits",
     "Problem",
     "Reason",

@@ -12,7 +12,7 @@ from engine.times import INSTANT_US_MAX, optional_us, to_timestamp
 from engine.usage.conflict_list import Conflict, Version, list_conflicts
 from engine.usage.reconciler import Reconciler
 from engine.usage.store import UsageStore
-from ingest import IngestClock
+from ingest import IngestOrder
 from meterline.v1 import correction_pb2
 from meterline.v1.correction_pb2 import (
     EventVersion,
@@ -31,7 +31,7 @@ class CorrectionService:
     """Settles and lists."""
 
     def __init__(
-        self, usage: UsageStore, reconciler: Reconciler, clock: IngestClock, now_us: Callable[[], int]
+        self, usage: UsageStore, reconciler: Reconciler, clock: IngestOrder, now_us: Callable[[], int]
     ) -> None:
         self._usage = usage
         self._reconciler = reconciler

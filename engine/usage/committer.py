@@ -27,7 +27,7 @@ from ingest import (
     EventBatch,
     Fingerprints,
     HotWindow,
-    IngestClock,
+    IngestOrder,
     Limits,
     Problem,
     Sink,
@@ -90,7 +90,7 @@ class Committer:
     """Owns the hot window and the only writer of the store."""
 
     def __init__(
-        self, sink: Sink, window: HotWindow, clock: IngestClock, limits: Limits, now_us: Callable[[], int]
+        self, sink: Sink, window: HotWindow, clock: IngestOrder, limits: Limits, now_us: Callable[[], int]
     ) -> None:
         self._sink = sink
         self._window = window
@@ -136,7 +136,7 @@ class Committer:
             self._store(events, fingerprints)
         elif len(fresh):
             self._store(events.take(pa.array(fresh)), fingerprints.take(fresh))
-        as_of_us = self._clock.watermark(self._now_us())
+        as_of_us = self._clock.reached(self._now_us())
         first = 0
         for group in groups:
             last = first + len(group.fingerprints)
@@ -148,8 +148,10 @@ class Committer:
         try:
             for batch, rows in partition_batches(events, stamp_us, self._limits.insert_events_max):
                 self._insert(batch, fingerprints.take(rows))
-        finally:
-            self._clock.end(stamp_us)
+        except BaseException:
+            self._clock.abandon(stamp_us)
+            raise
+        self._clock.end(stamp_us)
 
     def _insert(self, batch: EventBatch, fingerprints: Fingerprints) -> None:
         try:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from engine.errors import StartupError
-from engine.usage.schema import DATABASE, EVENTS_TABLE, SCHEMA, create_events
+from engine.usage.schema import EVENTS_TABLE, create_events
 
 _log = structlog.get_logger(__name__)
 # The copy on its way in; after the exchange, the old table on its way out.
@@ -28,22 +28,22 @@ _COPY_SETTINGS = "optimize_on_insert = 0, insert_deduplicate = 0, max_insert_blo
 Rows = Callable[[str], Sequence[Sequence[object]]]
 
 
-def prepare(run: Callable[[str], object], rows: Rows) -> None:
-    """Makes what is missing and brings what is old to today's form; `run` runs a statement, `rows` a query.
+def bring_to_form(run: Callable[[str], object], rows: Rows) -> None:
+    """Brings the default database to today's form; `run` runs a statement, `rows` a query. Nothing if it is new.
 
     Raises:
         StartupError: a copy has not as many rows as there were.
     """
-    run(SCHEMA[0])
-    if _columns(rows) and "content_hash" not in _columns(rows):
+    columns = _columns(rows)
+    if columns and "content_hash" not in columns:
         _copy(run, rows)
     run(f"DROP TABLE IF EXISTS {COPY_TABLE} SYNC")
-    for statement in SCHEMA[1:]:
-        run(statement)
 
 
 def _columns(rows: Rows) -> set[str]:
-    found = rows(f"SELECT name FROM system.columns WHERE database = '{DATABASE}' AND table = 'events'")
+    found = rows(
+        f"SELECT name FROM system.columns WHERE database = currentDatabase() AND table = '{EVENTS_TABLE}'"
+    )
     return {str(name) for (name,) in found}
 
 

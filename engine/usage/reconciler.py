@@ -33,7 +33,7 @@ from engine.usage.conflict_queries import (
 )
 from engine.usage.store import Row, UsageStore
 from engine.usage.voids import EventKey, Kind, Void, record_voids
-from ingest import IngestClock
+from ingest import IngestOrder
 
 _log = structlog.get_logger(__name__)
 # Ids that are compared at once: 16 bytes each in a set and 24 in a table, so some 50 MiB.
@@ -62,7 +62,7 @@ class Reconciler:
     def __init__(
         self,
         store: UsageStore,
-        clock: IngestClock,
+        clock: IngestOrder,
         now_us: Callable[[], int],
         events_at_once: int = EVENTS_AT_ONCE,
     ) -> None:

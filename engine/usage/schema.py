@@ -14,12 +14,13 @@ Rules:
 5. Corrections are facts of their own (`voids`), stamped by the clock that stamps events: what a read leaves out
    is decided by what was recorded at or before its watermark. The table has no partitions, so that the facts of
    one correction are one block, stored whole or not at all.
+6. Tables are named without their database: every connection has one as its default (DATABASE, when embedded).
 """
 
 DATABASE = "meterline"
-EVENTS_TABLE = f"{DATABASE}.events"
-VOIDS_TABLE = f"{DATABASE}.voids"
-RECONCILED_TABLE = f"{DATABASE}.reconciled"
+EVENTS_TABLE = "events"
+VOIDS_TABLE = "voids"
+RECONCILED_TABLE = "reconciled"
 
 # What makes an event one event. The order is that of both tables.
 EVENT_KEY = ("tenant", "customer_id", "event_type", "event_time", "event_id", "content_hash")
@@ -28,8 +29,6 @@ _CONTENT = (
     "concat(arrayStringConcat(mapKeys(properties), '\\0'), '\\0\\0', "
     "arrayStringConcat(mapValues(properties), '\\0'))"
 )
-
-CREATE_DATABASE = f"CREATE DATABASE IF NOT EXISTS {DATABASE} ENGINE = Atomic"
 
 
 def create_events(table: str) -> str:
@@ -88,4 +87,9 @@ ENGINE = ReplacingMergeTree(ingested_at)
 ORDER BY reader
 """
 
-SCHEMA = (CREATE_DATABASE, create_events(EVENTS_TABLE), CREATE_VOIDS, CREATE_RECONCILED)
+SCHEMA = (create_events(EVENTS_TABLE), CREATE_VOIDS, CREATE_RECONCILED)
+
+
+def create_database(name: str) -> str:
+    # The default database of chDB is not Atomic.
+    return f"CREATE DATABASE IF NOT EXISTS {name} ENGINE = Atomic"

@@ -17,7 +17,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from engine.usage.void_sql import ID_REUSED
-from ingest import IngestClock
+from ingest import IngestOrder
 
 # One insert is one block of ClickHouse, stored whole or not at all, as long as it has no more rows than this.
 FACTS_MAX = 100_000
@@ -68,7 +68,7 @@ class VoidSink(Protocol):
 
 
 def record_voids(
-    facts: Sequence[Void], sink: VoidSink, clock: IngestClock, now_us: Callable[[], int]
+    facts: Sequence[Void], sink: VoidSink, clock: IngestOrder, now_us: Callable[[], int]
 ) -> int | None:
     """Makes facts durable under one stamp, and returns it; None for no facts.
 
@@ -83,8 +83,10 @@ def record_voids(
     stamp_us = clock.begin(now_us())
     try:
         sink.insert_voids(_to_arrow(facts, stamp_us), stamp_us)
-    finally:
-        clock.end(stamp_us)
+    except BaseException:
+        clock.abandon(stamp_us)
+        raise
+    clock.end(stamp_us)
     return stamp_us
 
 

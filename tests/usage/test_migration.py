@@ -84,7 +84,7 @@ def _everything(path):
                 Query("SELECT name FROM system.tables WHERE database = 'meterline'", {})
             )
         }
-        assert COPY_TABLE.rpartition(".")[2] not in tables
+        assert COPY_TABLE not in tables
         return rows
     finally:
         store.close()
@@ -152,9 +152,9 @@ def test_a_store_that_stopped_between_two_steps_is_opened(tmp_path, moment, monk
 def _stop_at(monkeypatch, moment):
     import engine.usage.store as module
 
-    real = module.prepare
+    real = module.bring_to_form
 
-    def prepare(run, rows):
+    def bring_to_form(run, rows):
         ran = []
 
         def stopping(sql):
@@ -168,4 +168,4 @@ def _stop_at(monkeypatch, moment):
 
         return real(stopping, rows)
 
-    monkeypatch.setattr(module, "prepare", prepare)
+    monkeypatch.setattr(module, "bring_to_form", bring_to_form)
