@@ -20,7 +20,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from engine.errors import StartupError, StoreUnavailableError
 from engine.usage.migration import prepare
 from engine.usage.queries import Query, latest_stamp_query, recent_events_query
-from engine.usage.schema import EVENTS_TABLE, RECONCILED_TABLE, VOIDS_TABLE
+from engine.usage.schema import EVENTS_TABLE, VOIDS_TABLE
 from ingest import EVENT_SCHEMA, EventBatch
 
 # As many reads at once as two cores and a waiting disk make use of.
@@ -98,25 +98,23 @@ class UsageStore:
         Raises:
             StoreUnavailableError: they may or may not be stored; record them again.
         """
-        self._insert_beside(VOIDS_TABLE, facts)
-
-    def keep_reconciled(self, position: pa.Table) -> None:
-        """Makes the reconciler's position durable (engine.usage.reconciler).
-
-        Raises:
-            StoreUnavailableError: it may or may not be stored.
-        """
-        self._insert_beside(RECONCILED_TABLE, position)
-
-    def _insert_beside(self, table: str, rows: pa.Table) -> None:
-        """From any thread, beside the one that inserts events: with a reader's client."""
+        # From any thread, beside the one that inserts events: with a reader's client.
         with self._reader() as client:
             try:
-                client.insert_arrow(table, rows, settings=INSERT_SETTINGS)
+                client.insert_arrow(VOIDS_TABLE, facts, settings=INSERT_SETTINGS)
             except (ClickHouseError, OSError) as error:
                 raise StoreUnavailableError(
                     f"the usage store refused an insert: {_first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
                 ) from error
+
+    def execute(self, statement: Query) -> None:
+        """Runs a statement that inserts a row or two, beside events and voids.
+
+        Raises:
+            StoreUnavailableError: it may or may not be stored.
+        """
+        with self._reader() as client, _reading():
+            client.command(statement.sql, parameters=statement.parameters, settings={"async_insert": 0})
 
     def query(self, query: Query) -> list[Row]:
         """Rows of one read.
