@@ -56,9 +56,13 @@ def position_query() -> Query:
     )
 
 
-def position_row(position_us: int) -> dict[str, object]:
-    """The row of the table of positions that keeps it."""
-    return {"reader": _READER, "ingested_at": position_us}
+def keep_position_statement(position_us: int) -> Query:
+    """Keeps it; an older one is never found again."""
+    return Query(
+        f"INSERT INTO {RECONCILED_TABLE} (reader, ingested_at) "
+        "SELECT {reader:String}, fromUnixTimestamp64Micro({position_us:Int64}, 'UTC')",
+        {"reader": _READER, "position_us": position_us},
+    )
 
 
 def stretch_query(after_us: int, as_of_us: int, events_max: int) -> Query:

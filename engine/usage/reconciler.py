@@ -17,16 +17,15 @@ Rules:
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import pyarrow as pa
 import structlog
 
 from engine.metrics import METRICS
 from engine.usage.conflict_queries import (
     Slice,
     Stretch,
+    keep_position_statement,
     losing_versions_query,
     position_query,
-    position_row,
     reused_ids_query,
     slice_count_query,
     stretch_query,
@@ -86,7 +85,7 @@ class Reconciler:
         # A stamp is looked at whole, so the stretch may be longer by one insert.
         until_us = _number(last_us)
         voided = self._settle(Stretch(after_us, until_us), as_of_us)
-        self._store.keep_reconciled(_position_table(until_us))
+        self._store.execute(keep_position_statement(until_us))
         return Pass(events, voided, until_us)
 
     def reconcile(self, tenant: str | None, period_start_us: int, period_end_us: int) -> Pass:
@@ -164,16 +163,6 @@ def _report(losers: Sequence[Void], lines_max: int) -> None:
             event_type=fact.event.event_type,
             event_time_us=fact.event.event_time_us,
         )
-
-
-def _position_table(position_us: int) -> pa.Table:
-    row = position_row(position_us)
-    return pa.table(
-        {
-            "reader": pa.array([row["reader"]]),
-            "ingested_at": pa.array([row["ingested_at"]], pa.timestamp("us", "UTC")),
-        }
-    )
 
 
 def _number(value: object) -> int:

@@ -34,7 +34,7 @@ from engine.usage.guarded_insert import (
 )
 from engine.usage.migration import bring_to_form
 from engine.usage.queries import Query, latest_stamp_query, recent_events_query
-from engine.usage.schema import DATABASE, EVENTS_TABLE, RECONCILED_TABLE, SCHEMA, VOIDS_TABLE, create_database
+from engine.usage.schema import DATABASE, EVENTS_TABLE, SCHEMA, VOIDS_TABLE, create_database
 from engine.usage.server_address import ServerAddress
 from ingest import EVENT_SCHEMA, EventBatch
 
@@ -154,14 +154,15 @@ class UsageStore:
         with self._reader() as client, _inserting():
             self._write(client, VOIDS_TABLE, facts, recorded_at_us)
 
-    def keep_reconciled(self, position: pa.Table) -> None:
-        """Makes the reconciler's position durable (engine.usage.reconciler).
+    def execute(self, statement: Query) -> None:
+        """Runs a statement that inserts a row or two, beside events and voids.
 
         Raises:
             StoreUnavailableError: it may or may not be stored.
         """
-        with self._reader() as client, _inserting():
-            client.insert_arrow(RECONCILED_TABLE, position, settings=INSERT_SETTINGS)
+        settings = {"async_insert": 0} | self._bounds
+        with self._reader() as client, _reading():
+            client.command(statement.sql, parameters=statement.parameters, settings=settings)
 
     def _write(self, client: Client, table: str, rows: pa.Table, stamp_us: int) -> None:
         if self._server is None:
