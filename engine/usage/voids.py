@@ -73,11 +73,14 @@ def record_voids(
     """Makes facts durable under one stamp, and returns it; None for no facts.
 
     Raises:
-        ValueError: more than FACTS_MAX, which could be stored in part.
+        ValueError: more than FACTS_MAX, which could be stored in part; or two about one version of an event, of
+            which neither would be the newer.
         StoreUnavailableError: they may or may not be stored; record them again.
     """
     if len(facts) > FACTS_MAX:
         raise ValueError(f"{len(facts)} facts in one group; at most {FACTS_MAX} are stored whole")
+    if len({fact.event for fact in facts}) < len(facts):
+        raise ValueError("two facts about one version of an event in one group: record one after the other")
     if not facts:
         return None
     stamp_us = clock.begin(now_us())
