@@ -24,6 +24,7 @@ from engine.catalog.store import CatalogStore
 from engine.errors import StartupError
 from engine.metrics import REGISTRY
 from engine.usage.committer import Committer
+from engine.usage.durability import Durability
 from engine.usage.intake import Intake
 from engine.usage.reconciler import Reconciler
 from engine.usage.reconciler_loop import ReconcilerLoop
@@ -54,6 +55,7 @@ class Options:
     limits: Limits
     usage_store: ServerAddress | None = None
     share_port: bool = False
+    durability: Durability = Durability.PROCESS
 
     def __post_init__(self) -> None:
         if self.limits.queue_bytes_max < REQUEST_BYTES_MAX:
@@ -73,7 +75,7 @@ def serve(options: Options, stop: ThreadEvent) -> None:
     recent_max = min(_WARM_EVENTS_MAX, options.limits.hot_window_events_max)
     with contextlib.ExitStack() as stack:
         stores = stack.enter_context(
-            open_usage_stores(options.data, options.usage_store, recent_max, _now_us)
+            open_usage_stores(options.data, options.usage_store, options.durability, recent_max, _now_us)
         )
         server = stack.enter_context(_running_server(stores, options))
         metrics_port = stack.enter_context(_metrics(options.metrics_listen))
@@ -84,6 +86,7 @@ def serve(options: Options, stop: ThreadEvent) -> None:
             metrics_port=metrics_port,
             data=str(stores.directory.path),
             usage_store=stores.directory.usage_store,
+            durability=options.durability.value,
         )
         # A signal may reach any of the process's threads, and an endless wait sleeps through one that reached
         # another: look again every so often.

@@ -256,10 +256,15 @@ def _check_stores(path: Path, names: tuple[str, ...]) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Writes a small file whole or not at all: a crash leaves the old content or the new."""
+    """Writes a small file whole or not at all: a crash leaves the old content or the new; power loss after it the new."""
     temporary = path.with_suffix(".new")
     with temporary.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

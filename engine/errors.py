@@ -7,7 +7,7 @@
     ├── UnrateableError             a charge that its price can't rate: names subscription and price
     ├── RetryLaterError             nothing is wrong with the request: send it again
     │   ├── QueueFullError          too much waits for the store
-    │   ├── TooManyStreamsError     too many streams are open
+    │   ├── TooManyCallsError       too many calls of a kind are open
     │   └── StoreUnavailableError   a store does not answer, or the engine is shutting down
     └── StartupError                the engine can't start: data directory, port, lock
 
@@ -65,8 +65,8 @@ class QueueFullError(RetryLaterError):
     """More waits for the store than the configured bound."""
 
 
-class TooManyStreamsError(RetryLaterError):
-    """More streams are open than the engine has threads for."""
+class TooManyCallsError(RetryLaterError):
+    """As many calls of this kind are open as the engine has threads for."""
 
 
 class StoreUnavailableError(RetryLaterError):

@@ -1,6 +1,7 @@
 """The usage store and the order of ingestion that belong together: in this process, or shared by gateways."""
 
 import contextlib
+import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from engine.datadir import (
     start_turn,
 )
 from engine.errors import StartupError, StoreUnavailableError
+from engine.usage.durability import Durability
 from engine.usage.server_address import ServerAddress
 from engine.usage.shared_clock import SharedClock, Surroundings
 from engine.usage.store import UsageStore
@@ -35,7 +37,11 @@ class UsageStores:
 
 @contextlib.contextmanager
 def open_usage_stores(
-    path: Path, server: ServerAddress | None, recent_events_max: int, now_us: Callable[[], int]
+    path: Path,
+    server: ServerAddress | None,
+    durability: Durability,
+    recent_events_max: int,
+    now_us: Callable[[], int],
 ) -> Iterator[UsageStores]:
     """Opens the data directory and the usage store that belongs to it; the directory is complete with the catalog.
 
@@ -43,19 +49,25 @@ def open_usage_stores(
         StartupError: one of them can't be had.
     """
     opening = (
-        _embedded(path, recent_events_max)
+        _embedded(path, durability, recent_events_max)
         if server is None
-        else _shared(path, server, recent_events_max, now_us)
+        else _shared(path, server, durability, recent_events_max, now_us)
     )
     with opening as stores:
         yield stores
 
 
 @contextlib.contextmanager
-def _embedded(path: Path, recent_events_max: int) -> Iterator[UsageStores]:
+def _embedded(path: Path, durability: Durability, recent_events_max: int) -> Iterator[UsageStores]:
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(open_data_directory(path))
-        usage = stack.enter_context(contextlib.closing(UsageStore.open_embedded(directory.usage_path)))
+        usage = stack.enter_context(
+            contextlib.closing(UsageStore.open_embedded(directory.usage_path, durability))
+        )
+        if durability is Durability.POWER:
+            # What is there may have been written in the other mode, and new directories above the tables have no
+            # setting of their own.
+            os.sync()
         latest_us = max(usage.latest_stamp_us(), directory.watermark_ceiling_us())
         clock = IngestClock(latest_us, directory.keep_watermark_ceiling)
         yield UsageStores(directory, usage, clock, usage.recent_events(recent_events_max))
@@ -63,7 +75,11 @@ def _embedded(path: Path, recent_events_max: int) -> Iterator[UsageStores]:
 
 @contextlib.contextmanager
 def _shared(
-    path: Path, server: ServerAddress, recent_events_max: int, now_us: Callable[[], int]
+    path: Path,
+    server: ServerAddress,
+    durability: Durability,
+    recent_events_max: int,
+    now_us: Callable[[], int],
 ) -> Iterator[UsageStores]:
     with contextlib.ExitStack() as stack, contextlib.ExitStack() as starting:
         starting.enter_context(start_turn(path))
@@ -72,7 +88,7 @@ def _shared(
         stack.callback(quick.close)
         power_safe = open_database(directory.catalog_url)
         stack.callback(power_safe.close)
-        usage = stack.enter_context(contextlib.closing(UsageStore.open_server(server)))
+        usage = stack.enter_context(contextlib.closing(UsageStore.open_server(server, durability)))
         directory.mark_complete()
         gateway = secrets.token_hex(8)
         stack.enter_context(directory.gateways.joined(gateway))

@@ -2,27 +2,56 @@
 
 import errno
 import socket
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import cast
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from google.protobuf.message import Message
+from grpc_health.v1.health_pb2 import HealthCheckRequest
 from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 
 from engine.api.billing_service import BillingService
 from engine.api.catalog_service import CatalogService
 from engine.api.correction_service import CorrectionService
-from engine.api.rpc import REQUEST_BYTES_MAX, RpcHandler, message, raw, stream, unary
+from engine.api.health_service import NAME as HEALTH_NAME
+from engine.api.health_service import HealthService
+from engine.api.peers import Bounds, Places, Watchdog
+from engine.api.rpc import REQUEST_BYTES_MAX, Method, RpcHandler, message, raw, stream, unary
 from engine.api.spend_service import SpendService
 from engine.api.usage_service import UsageService
 from engine.errors import StartupError
 from meterline.v1 import billing_pb2, catalog_pb2, correction_pb2, spend_pb2
 
-# A waiting request holds a thread until its insert is durable: enough threads to fill the next insert while
-# one runs. A stream holds one for as long as it is open.
-_THREADS = 64
-# Calls beyond this are refused with RESOURCE_EXHAUSTED: with 16 MiB a message, 2 GiB are held at most.
-_CALLS_MAX = 128
+# The places of each kind of call (engine.api.peers). One that waits for a durable insert holds a place: enough
+# to fill the next insert while one runs. A peer on a slow line sends 4 MiB in half a minute.
+_REQUESTS = Bounds(kind="requests", places=192, message_timeout_s=30, answer_timeout_s=60, yields_after_s=0)
+# Few enough that what one may hold (engine.api.usage_service) stays small in sum. An idle one is no fault.
+_STREAMS = Bounds(
+    kind="usage streams", places=32, message_timeout_s=None, answer_timeout_s=60, yields_after_s=30
+)
+# Whoever asks whether the engine lives is answered also while it is busy.
+_CHECKS = Bounds(kind="health checks", places=16, message_timeout_s=10, answer_timeout_s=10, yields_after_s=0)
+# A channel with client-side health checking holds one.
+_WATCHES = Bounds(
+    kind="health watches", places=128, message_timeout_s=10, answer_timeout_s=10, yields_after_s=1
+)
+# For people with grpcurl.
+_REFLECTIONS = Bounds(
+    kind="reflection streams", places=8, message_timeout_s=30, answer_timeout_s=10, yields_after_s=1
+)
+_KINDS = (_REQUESTS, _STREAMS, _CHECKS, _WATCHES, _REFLECTIONS)
+# Besides the places: calls that are being refused, and handlers whose peer has gone. Threads are made as needed.
+_THREADS = sum(bounds.places for bounds in _KINDS) + 64
+# Above the limit of a request, so that a request over it gets a clear answer from us. Requests that hang in
+# mid-message hold 1.5 GiB at most, with _REQUESTS.
+_MESSAGE_BYTES_MAX = 2 * REQUEST_BYTES_MAX
+# Each holds a socket, of a process that has 1,024 of them by default and opens files besides.
+_CONNECTIONS_MAX = 512
+# A peer that opens and cancels thousands of calls at once puts them before everybody else's: some seconds' work.
+_PENDING_CALLS_MAX = 10_000
 _PORT_MAX = 65_535
 
 
@@ -48,36 +77,52 @@ class Server:
         """
         self._grpc = grpc.server(
             ThreadPoolExecutor(_THREADS, thread_name_prefix="meterline-rpc"),
-            maximum_concurrent_rpcs=_CALLS_MAX,
+            maximum_concurrent_rpcs=_THREADS,
             options=[
-                # Above the limit of a request, so that a request over it gets a clear answer from us.
-                ("grpc.max_receive_message_length", 4 * REQUEST_BYTES_MAX),
+                # Holds for a compressed message when it is unpacked, too.
+                ("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX),
                 # Unasked, a second engine would take the same port and half of the events.
                 ("grpc.so_reuseport", int(share_port)),
-                # A peer that vanished without a word gives its thread back after these.
+                # A peer that vanished without a word gives its places back after these.
                 ("grpc.keepalive_time_ms", 60_000),
                 ("grpc.keepalive_timeout_ms", 20_000),
+                ("grpc.max_allowed_incoming_connections", _CONNECTIONS_MAX),
+                # For connections that never say that they speak HTTP/2.
+                ("grpc.server_handshake_timeout_ms", 10_000),
+                # Calls that gRPC has read and Python not taken up yet; past them it breaks calls off without a word.
+                ("grpc.server.max_pending_requests", _PENDING_CALLS_MAX),
+                ("grpc.server.max_pending_requests_hard_limit", 2 * _PENDING_CALLS_MAX),
             ],
         )
-        self._health = health.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
-        names = [reflection.SERVICE_NAME, health.SERVICE_NAME]
-        for name, handlers in _handlers(services).items():
-            self._grpc.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
-            names.append(name)
-        self._names = names
-        reflection.enable_server_reflection(names, self._grpc)
+        places = {bounds: Places(bounds) for bounds in _KINDS}
+        handlers = _handlers(services)
+        for name, methods in handlers.items():
+            kinds = {key: _STREAMS if method.is_stream else _REQUESTS for key, method in methods.items()}
+            self._add(name, {key: method.handler(places[kinds[key]]) for key, method in methods.items()})
+        names = [*handlers, HEALTH_NAME, reflection.SERVICE_NAME]
+        self._health = HealthService(names)
+        check, watch = _health_methods(self._health)
+        self._add(
+            HEALTH_NAME, {"Check": check.handler(places[_CHECKS]), "Watch": watch.handler(places[_WATCHES])}
+        )
+        reflect = _reflection_method(names)
+        self._add(reflection.SERVICE_NAME, {"ServerReflectionInfo": reflect.handler(places[_REFLECTIONS])})
+        self._watchdog = Watchdog(list(places.values()))
         self.port = self._bind(address, share_port=share_port)
 
     def start(self) -> None:
         self._grpc.start()
-        for name in ("", *self._names):
-            self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        self._watchdog.start()
+        self._health.begin()
 
     def stop(self, grace_s: float) -> None:
         """Refuses new calls, and gives those that run `grace_s` to end."""
-        self._health.enter_graceful_shutdown()
+        self._health.end()
         self._grpc.stop(grace_s).wait()
+        self._watchdog.stop()
+
+    def _add(self, service: str, handlers: dict[str, RpcHandler]) -> None:
+        self._grpc.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
 
     def _bind(self, address: str, *, share_port: bool) -> int:
         check_address(address, share_port=share_port)
@@ -125,12 +170,13 @@ def _cannot_listen(address: str, error: Exception) -> StartupError:
     )
 
 
-def _handlers(services: Services) -> dict[str, dict[str, RpcHandler]]:
+def _handlers(services: Services) -> dict[str, dict[str, Method]]:
     usage, catalog, spend, billing = services.usage, services.catalog, services.spend, services.billing
     return {
         "meterline.v1.UsageService": {
             "RecordUsage": unary("RecordUsage", raw, usage.record_usage),
             "StreamUsage": stream("StreamUsage", raw, usage.stream_usage),
+            "RecordUsageColumns": unary("RecordUsageColumns", raw, usage.record_usage_columns),
         },
         "meterline.v1.CatalogService": {
             "ApplyCatalog": unary(
@@ -160,3 +206,21 @@ def _handlers(services: Services) -> dict[str, dict[str, RpcHandler]]:
             ),
         },
     }
+
+
+def _health_methods(service: HealthService) -> tuple[Method, Method]:
+    request = message(HealthCheckRequest)
+    return unary("Check", request, service.check), stream("Watch", request, service.watch)
+
+
+def _reflection_method(names: list[str]) -> Method:
+    # Typed as if it answered nothing; it never looks at the context.
+    serve = cast(
+        "Callable[[Iterator[ServerReflectionRequest], None], Iterator[Message]]",
+        reflection.ReflectionServicer(names).ServerReflectionInfo,
+    )
+    return stream(
+        "ServerReflectionInfo",
+        message(ServerReflectionRequest),
+        lambda requests, _call: serve(requests, None),
+    )

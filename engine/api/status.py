@@ -16,7 +16,7 @@ from engine.errors import (
     QueueFullError,
     RetryLaterError,
     StoreUnavailableError,
-    TooManyStreamsError,
+    TooManyCallsError,
     UnrateableError,
 )
 
@@ -40,7 +40,7 @@ _CODES: tuple[tuple[type[MeterlineError], int, str], ...] = (
     (NotFoundError, code_pb2.NOT_FOUND, "NOT_FOUND"),
     (UnrateableError, code_pb2.FAILED_PRECONDITION, "UNRATEABLE"),
     (QueueFullError, code_pb2.RESOURCE_EXHAUSTED, "QUEUE_FULL"),
-    (TooManyStreamsError, code_pb2.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS"),
+    (TooManyCallsError, code_pb2.RESOURCE_EXHAUSTED, "TOO_MANY_CALLS"),
     (StoreUnavailableError, code_pb2.UNAVAILABLE, "STORE_UNAVAILABLE"),
     (MeterlineError, code_pb2.INTERNAL, "INTERNAL"),
 )

@@ -7,6 +7,7 @@ import click
 from engine.cli.apply import apply
 from engine.cli.catalog import catalog
 from engine.cli.conflicts import conflicts
+from engine.cli.import_command import import_
 from engine.cli.lines import lines
 from engine.cli.quote import quote
 from engine.cli.reconcile import reconcile
@@ -19,6 +20,7 @@ _HELP = """Meterline: usage metering and rating.
 meterline serve --data DIR            run the engine
 meterline apply -f examples/llm.yaml  say what is metered and what it costs
 meterline catalog                     what is applied
+meterline import usage.csv            load usage from files
 meterline spend                       who has spent what, right now
 meterline lines --customer ID         the rated line items, tier by tier
 meterline conflicts                   event ids that were used twice, and what was voided
@@ -35,7 +37,7 @@ def cli() -> None:
     pass
 
 
-for command in (serve, apply, catalog, spend, lines, conflicts, reconcile, quote):
+for command in (serve, apply, catalog, import_, spend, lines, conflicts, reconcile, quote):
     cli.add_command(command)
 
 

@@ -9,6 +9,7 @@ import click
 from engine.cli.connection import CommandError
 from engine.errors import StartupError
 from engine.logs import LogFormat, configure_logs
+from engine.usage.durability import Durability
 from engine.usage.server_address import ServerAddress, read_server_address
 from ingest import Limits
 
@@ -43,6 +44,13 @@ class _ServerAddressType(click.ParamType["ServerAddress"]):
     metavar="URL",
     help="Keep events in a ClickHouse server: http://USER:PASSWORD@HOST:8123/DATABASE, or https. "
     "Default: embedded, in the data directory.",
+)
+@click.option(
+    "--durability",
+    type=click.Choice([each.value for each in Durability]),
+    default=Durability.PROCESS.value,
+    show_default=True,
+    help="What an acknowledged event survives: kill -9 (process), or power loss as well (power).",
 )
 @click.option("--listen", default="127.0.0.1:7070", show_default=True, metavar="HOST:PORT", help="gRPC.")
 @click.option(
@@ -82,6 +90,7 @@ def serve(  # noqa: PLR0913 - an argument for each option
     *,
     data: Path,
     usage_store: ServerAddress | None,
+    durability: str,
     listen: str,
     share_port: bool,
     metrics_listen: str,
@@ -114,6 +123,7 @@ def serve(  # noqa: PLR0913 - an argument for each option
         metrics_listen=None if no_metrics else metrics_listen,
         usage_store=usage_store,
         share_port=share_port,
+        durability=Durability(durability),
         limits=Limits(event_age_max_s=event_age_max_days * _DAY_S),
     )
     try:

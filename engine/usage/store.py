@@ -24,6 +24,7 @@ from clickhouse_connect.driver.httputil import get_pool_manager
 from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 
 from engine.errors import StartupError, StoreUnavailableError
+from engine.usage.durability import Durability, statements, tables_query
 from engine.usage.guarded_insert import (
     CREATE_FENCES,
     Span,
@@ -76,7 +77,7 @@ class UsageStore:
             self._idle.put(reader)
 
     @classmethod
-    def open_embedded(cls, path: Path) -> "UsageStore":
+    def open_embedded(cls, path: Path, durability: Durability = Durability.PROCESS) -> "UsageStore":
         """Opens or makes the store in this directory, in this process.
 
         Raises:
@@ -90,6 +91,7 @@ class UsageStore:
             bring_to_form(clients[0].command, lambda sql: clients[0].query(sql).result_rows)
             for statement in SCHEMA:
                 clients[0].command(statement)
+            _set_durability(clients[0], durability)
             clients.extend(_embedded_client(path, DATABASE) for _ in range(_READERS))
         except (ClickHouseError, OSError, StartupError) as error:
             for client in clients:
@@ -103,7 +105,7 @@ class UsageStore:
         return cls(clients[0], clients[1:])
 
     @classmethod
-    def open_server(cls, address: ServerAddress) -> "UsageStore":
+    def open_server(cls, address: ServerAddress, durability: Durability = Durability.PROCESS) -> "UsageStore":
         """Connects to a ClickHouse server, and makes what is not there yet.
 
         Raises:
@@ -126,6 +128,7 @@ class UsageStore:
                     clients.append(_server_client(address, address.database, timeout_s))  # noqa: PERF401 - closed below
                 for statement in (*SCHEMA, CREATE_FENCES):
                     clients[0].command(statement)
+                _set_durability(clients[0], durability)
         except StartupError:
             for client in clients:
                 client.close()
@@ -235,6 +238,12 @@ class UsageStore:
 
 def _embedded_client(path: Path, database: str | None = None) -> Client:
     return clickhouse_connect.get_client(interface="chdb", path=str(path), database=database)
+
+
+def _set_durability(client: Client, durability: Durability) -> None:
+    tables = client.query(tables_query().sql).result_rows
+    for statement in statements(durability, [(str(name), str(definition)) for name, definition in tables]):
+        client.command(statement)
 
 
 def _server_client(address: ServerAddress, database: str | None, timeout_s: int) -> Client:

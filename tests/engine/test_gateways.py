@@ -253,7 +253,7 @@ def test_gateways_that_are_killed_lose_and_double_nothing(tmp_path, cycles):
                     victim.kill()
                     victim.start()
 
-            books.run(seconds=1, disturb=disturb, pause_s=0.01)
+            books.run(seconds=1, producers=3, disturb=disturb, pause_s=0.1)
             books.check(clickhouse.url())
         finally:
             first.kill()

@@ -84,15 +84,15 @@ def _judged(decoded):
 
 def _agree(payloads, kind=RequestKind.RECORD):
     """Protobuf and the oracle on one side, the columns on the other."""
-    decoded = decode(kind, payloads)
+    decoded = decode(kind, payloads, LIMITS)
     for i, (payload, judged) in enumerate(zip(payloads, _judged(decoded), strict=True)):
         try:
             message = getattr(usage_pb2, kind.value).FromString(payload)
         except DecodeError:
-            assert i in decoded.malformed or _may_be_skipped(payload)
-            assert judged == [] or i not in decoded.malformed
+            assert i in decoded.mistakes or _may_be_skipped(payload)
+            assert judged == [] or i not in decoded.mistakes
             continue
-        assert i not in decoded.malformed
+        assert i not in decoded.mistakes
         assert decoded.sequences[i] == getattr(message, "sequence", 0)
         # Python's protobuf sets a property aside that has a field of a later contract; here it counts.
         if not any(unknown.field_number == 5 for each in message.events for unknown in UnknownFieldSet(each)):
@@ -127,7 +127,7 @@ def test_a_double_has_the_text_of_its_shortest_form(number):
         event_time=Timestamp(seconds=_now),
         properties={"x": PropertyValue(double_value=number)},
     )
-    decoded = decode(RequestKind.RECORD, [RecordUsageRequest(events=[event]).SerializeToString()])
+    decoded = decode(RequestKind.RECORD, [RecordUsageRequest(events=[event]).SerializeToString()], Limits())
     entries = entries_of(Admission(limits, VALUES).admit("t1", decoded.events, NOW_US))
     assert entries == admit_one_by_one(limits, VALUES, "t1", [event], NOW_US)
 
@@ -202,7 +202,7 @@ def test_what_no_encoder_sends_is_read_as_protobuf_reads_it(event):
 def test_a_property_with_a_field_of_a_later_contract_counts(beside):
     """A newer producer's usage is not lost, also when protobuf must settle a request beside it."""
     newer = _field(1, _property(_KEY, _field(2, _TEXT), b"\x78\x01"))
-    (entry,) = _judged(decode(RequestKind.RECORD, [newer, beside]))[0]
+    (entry,) = _judged(decode(RequestKind.RECORD, [newer, beside], LIMITS))[0]
     assert entry.properties == (("n", "7"),)
 
 
@@ -212,3 +212,32 @@ def test_a_property_with_a_field_of_a_later_contract_counts(beside):
 def test_noise_is_malformed_for_both(noise):
     """Or it is a message for both."""
     _agree([noise])
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_groups_in_groups_are_no_message(closed):
+    """A million deep, in the request, an event and a value: refused by depth, and the process lives; alone among
+    others that are read.
+    """
+    depth = 1_000_000
+    groups = b"\x7b" * depth + b"\x7c" * depth * closed
+    good = b"\x0a\x03\x0a\x01a"
+
+    def within(*fields):
+        data = groups
+        for field in reversed(fields):
+            data = bytes([field << 3 | 2]) + _varint(len(data)) + data
+        return data
+
+    requests = [good, good + groups, within(1), within(1, 5), within(1, 5, 2), good]
+    decoded = decode(RequestKind.RECORD, requests)
+    assert decoded.malformed == {1, 2, 3, 4}
+    assert decoded.offsets.tolist() == [0, 1, 1, 1, 1, 1, 2]
+
+
+def _varint(value):
+    data = b""
+    while value >= 128:
+        data += bytes([value % 128 + 128])
+        value //= 128
+    return data + bytes([value])

@@ -198,11 +198,7 @@ class Books:
             time.sleep(0.05)
 
     def check(self, url):
-        """At the end: stored exactly once, each with what was sent; usage as this test's own sum; every snapshot
-        that was read gives the same bytes again, at every gateway.
-        """
-        assert self.acknowledged == set(self.sent)
-        expected = sum((Decimal(tokens) for tokens, counts in self.sent.values() if counts), Decimal(0))
+        """At the end: stored exactly once, each with what was sent; and `check_usage`."""
         with contextlib.closing(UsageStore.open_server(read_server_address(url))) as store:
             rows = store.query(
                 Query(
@@ -214,6 +210,12 @@ class Books:
         assert set(stored) == set(self.sent)
         assert max(stored.values(), default=1) == 1
         assert dict(rows) == {event_id: tokens for event_id, (tokens, _) in self.sent.items()}
+        self.check_usage()
+
+    def check_usage(self):
+        """Usage as this test's own sum; every snapshot that was read gives the same bytes again, at every gateway."""
+        assert self.acknowledged == set(self.sent)
+        expected = sum((Decimal(tokens) for tokens, counts in self.sent.values() if counts), Decimal(0))
         for target in self.targets:
             with channel_to(target) as channel:
                 line = self.read(channel)

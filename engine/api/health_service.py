@@ -1,0 +1,66 @@
+"""grpc.health.v1.Health: whether the engine serves. All its services do, or none.
+
+Ours, because the service of grpcio-health-checking answers under its one lock: a Watch whose peer takes no
+answer would block every Check, and the shutdown of the engine.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+
+from engine.api.rpc import Call
+from engine.errors import FieldMistake, InvalidRequestError, NotFoundError
+
+NAME = "grpc.health.v1.Health"
+# A Watch whose peer has gone gives its thread back within this.
+_LOOK_EVERY_S = 5.0
+
+
+class HealthService:
+    """Knows the services by name; the empty name is the engine."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = frozenset({"", *names})
+        self._status = HealthCheckResponse.NOT_SERVING
+        self._ended = False
+        self._changed = threading.Condition()
+
+    def begin(self) -> None:
+        with self._changed:
+            self._status = HealthCheckResponse.SERVING
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        """Tells every Watch, and ends it."""
+        with self._changed:
+            self._status = HealthCheckResponse.NOT_SERVING
+            self._ended = True
+            self._changed.notify_all()
+
+    def check(self, request: HealthCheckRequest, _call: Call) -> HealthCheckResponse:
+        if request.service not in self._names:
+            raise NotFoundError(f"service: {request.service!r} is not served here")
+        return HealthCheckResponse(status=self._status)
+
+    def watch(self, requests: Iterator[HealthCheckRequest], call: Call) -> Iterator[HealthCheckResponse]:
+        request = next(requests, None)
+        if request is None:
+            raise InvalidRequestError(FieldMistake("request", "Watch takes exactly one"))
+        told = None
+        while call.is_active():
+            status, ended = self._news(request.service, told)
+            if status != told:
+                yield HealthCheckResponse(status=status)
+                told = status
+            if ended:
+                return
+
+    def _news(self, service: str, told: int | None) -> tuple["HealthCheckResponse.ServingStatus", bool]:
+        """The status, as soon as it is another than `told`, or after a while; and whether it is the last."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._of(service) != told or self._ended, _LOOK_EVERY_S)
+            return self._of(service), self._ended
+
+    def _of(self, service: str) -> "HealthCheckResponse.ServingStatus":
+        return self._status if service in self._names else HealthCheckResponse.SERVICE_UNKNOWN

@@ -1,0 +1,182 @@
+"""How long the engine waits for a peer, and for how many: served over real gRPC with short deadlines."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+from http2_peer import Peer
+
+from engine.api.peers import Bounds, Places, Watchdog
+from engine.api.rpc import message, raw, stream, unary
+from meterline.v1.usage_pb2 import RecordUsageRequest, RecordUsageResponse
+
+ECHO = "/test.Service/Echo"
+BOUNDS = {
+    "kind": "requests",
+    "places": 4,
+    "message_timeout_s": 30,
+    "answer_timeout_s": 30,
+    "yields_after_s": 0,
+}
+
+
+class Served:
+    """A server with one method in places of its own; its work is done when `go` is set."""
+
+    def __init__(self, make=unary, parse=raw, **bounds):
+        self.go = threading.Event()
+        self.go.set()
+        self.answer = RecordUsageResponse(verdicts=[1])
+        self._places = Places(Bounds(**(BOUNDS | bounds)))
+        self._watchdog = Watchdog([self._places])
+        work = self._stream if make is stream else self._work
+        handlers = {"Echo": make("Echo", parse, work).handler(self._places)}
+        self._grpc = grpc.server(ThreadPoolExecutor(32))
+        self._grpc.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Service", handlers),))
+        self.target = f"127.0.0.1:{self._grpc.add_insecure_port('127.0.0.1:0')}"
+
+    def _work(self, _request, _call):
+        assert self.go.wait(30)
+        return self.answer
+
+    def _stream(self, requests, _call):
+        for _ in requests:
+            yield self.answer
+
+    def open_places(self):
+        return len(self._places._taken)
+
+    def __enter__(self):
+        self._grpc.start()
+        self._watchdog.start()
+        self.channel = grpc.insecure_channel(self.target)
+        self.call = self.channel.unary_unary(ECHO)
+        return self
+
+    def __exit__(self, *_):
+        self.go.set()
+        self.channel.close()
+        self._grpc.stop(None)
+        self._watchdog.stop()
+
+
+def _soon(condition):
+    until = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_a_call_without_its_message_ends_in_time_with_a_clear_status():
+    """DEADLINE_EXCEEDED (4) and what to do, for headers alone and for half a message; the places are free again."""
+    with Served(message_timeout_s=0.5) as served:
+        for part in (0, 0.5):
+            with Peer(served.target) as peer:
+                call = peer.open(ECHO)
+                if part:
+                    peer.send(call, bytes(100), part=part)
+                arrived = peer.received(b"grpc-message", 20)
+                assert b"grpc-status\x014" in arrived
+                assert b"no whole message came within 0.5 s: send the request again" in arrived
+        _soon(lambda: served.open_places() == 0)
+        assert served.call(b"", timeout=20)
+
+
+def test_a_stream_may_wait_with_its_next_message():
+    """Where a kind of call has no deadline for messages, nothing ends an idle one."""
+    with Served(stream, message_timeout_s=None, yields_after_s=30) as served:
+        sent = threading.Event()
+
+        def requests():
+            yield b"1"
+            sent.wait(1.5)
+            yield b"2"
+
+        assert len(list(served.channel.stream_stream(ECHO)(requests(), timeout=20))) == 2
+
+
+def test_an_answer_that_nobody_takes_is_dropped_in_time():
+    """The call is ended, and its memory and place are free: of a single answer and of a stream's."""
+    for make in (unary, stream):
+        with Served(make, answer_timeout_s=0.5) as served, Peer(served.target, window=0) as peer:
+            peer.send(peer.open(ECHO), b"")
+            arrived = peer.received(b"grpc-message", 20)
+            if make is stream:
+                assert b"grpc-status\x014" in arrived
+                assert b"the answer was not taken within 0.5 s" in arrived
+            _soon(lambda served=served: served.open_places() == 0)
+
+
+def test_a_newcomer_gets_the_place_of_the_call_that_waits_for_longest():
+    """Of the connection with most of them: it is told RESOURCE_EXHAUSTED (8), the others keep their places."""
+    with Served() as served, Peer(served.target) as lone, Peer(served.target) as greedy:
+        lone.open(ECHO)
+        _soon(lambda: served.open_places() == 1)
+        for number in range(3):
+            greedy.open(ECHO)
+            _soon(lambda number=number: served.open_places() == number + 2)
+        assert served.call(b"", timeout=20)
+        assert b"grpc-status\x018" in greedy.received(b"kept the engine waiting", 20)
+        assert b"grpc-status" not in lone.received(b"grpc-status", 0.5)
+
+
+def test_a_call_that_is_worked_on_yields_to_nobody():
+    """A newcomer is refused, with a hint when to come back; the four go on and are answered."""
+    with Served() as served:
+        served.go.clear()
+        running = [served.call.future(b"", timeout=30) for _ in range(4)]
+        _soon(lambda: served.open_places() == 4)
+        with pytest.raises(grpc.RpcError) as refused:
+            served.call(b"", timeout=20)
+        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert refused.value.details().startswith("4 requests are open, the most that this engine serves")
+        assert dict(refused.value.trailing_metadata())["grpc-retry-pushback-ms"] == "1000"
+        served.go.set()
+        assert all(call.result() for call in running)
+
+
+def test_a_stream_keeps_its_place_until_it_has_been_idle_for_long():
+    """Four streams that have just spoken refuse a fifth; when they have been idle for long, one yields."""
+    with Served(stream, message_timeout_s=None, yields_after_s=1) as served:
+        method = served.channel.stream_stream(ECHO)
+        end = threading.Event()
+
+        def one_message():
+            yield b""
+            end.wait(30)
+
+        streams = [method(one_message(), timeout=30) for _ in range(4)]
+        for each in streams:
+            assert next(each)
+        with pytest.raises(grpc.RpcError) as refused:
+            next(method(one_message(), timeout=20))
+        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        time.sleep(1.2)
+        assert next(method(one_message(), timeout=20))
+        with pytest.raises(grpc.RpcError) as ended:
+            next(streams[0])
+        assert ended.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        end.set()
+
+
+def test_a_call_whose_peer_cancels_holds_its_place_until_its_work_is_done():
+    """Else a peer that sends and cancels would have any number of handlers at work."""
+    with Served() as served:
+        served.go.clear()
+        call = served.call.future(b"", timeout=30)
+        _soon(lambda: served.open_places() == 1)
+        call.cancel()
+        time.sleep(0.5)
+        assert served.open_places() == 1
+        served.go.set()
+        _soon(lambda: served.open_places() == 0)
+
+
+def test_a_call_that_ends_without_a_message_is_refused():
+    """INVALID_ARGUMENT that says what is missing."""
+    with Served(parse=message(RecordUsageRequest)) as served, pytest.raises(grpc.RpcError) as refused:
+        served.channel.stream_unary(ECHO)(iter(()), timeout=20)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert refused.value.details() == "request: is missing: send one to Echo"
