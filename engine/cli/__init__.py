@@ -24,7 +24,7 @@ meterline import usage.csv            load usage from files
 meterline spend                       who has spent what, right now
 meterline lines --customer ID         the rated line items, tier by tier
 meterline conflicts                   event ids that were used twice, and what was voided
-meterline reconcile --from DAY --to DAY  settle a period's event ids now
+meterline reconcile --from D --to D   settle a period's event ids now
 meterline quote -f FILE --plan ID     what quantities would cost; needs no engine
 
 A command that fails says why in one line, and exits with 2.
