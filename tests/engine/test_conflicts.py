@@ -30,7 +30,7 @@ from meterline.v1.usage_pb2_grpc import UsageServiceStub
 ROOT = Path(__file__).parents[2]
 JUNE_US = 1_748_736_000_000_000  # 2025-06-01T00:00:00Z
 JULY_US = 1_751_328_000_000_000
-CALL = Call(tenant="t1")
+CALL = Call(tenant="t1", is_active=lambda: True)
 CATALOG = """
 meters: [{id: tokens, event_type: call, aggregation: sum, value: tokens}]
 plans:
@@ -138,7 +138,9 @@ def test_one_id_is_listed_alone_and_a_restored_event_says_so(world):
     (found,) = service.list_conflicts(ListConflictsRequest(event_id=ids[5]), CALL).conflicts
     assert found.event_id == ids[5]
     assert not service.list_conflicts(ListConflictsRequest(event_id="' OR 1=1 --"), CALL).conflicts
-    assert not service.list_conflicts(ListConflictsRequest(), Call(tenant="t2")).conflicts
+    assert not service.list_conflicts(
+        ListConflictsRequest(), Call(tenant="t2", is_active=lambda: True)
+    ).conflicts
     ((content_hash,),) = store.query(_hash_of(ids[5]))
     key = EventKey("t1", "acme", "call", JUNE_US + 5, ids[5], content_hash)
     restored = Void(

@@ -114,7 +114,7 @@ def test_an_identical_retry_has_the_same_content_in_any_order_and_form(store):
     ]
     admission = Admission(Limits(), {"call": frozenset({"n"})})
     for stamp_us, form in enumerate(forms, 1):
-        decoded = decode(RequestKind.RECORD, [_wire("a", *form)])
+        decoded = decode(RequestKind.RECORD, [_wire("a", *form)], Limits())
         admitted = admission.admit("t1", decoded.events, NOVEMBER_US)
         assert not admitted.problems
         for batch, _ in partition_batches(admitted.events, stamp_us, 1_000):

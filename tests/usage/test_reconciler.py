@@ -38,6 +38,7 @@ LIMITS = Limits(
     insert_events_max=4,
     queue_events_max=4,
     hot_window_events_max=4,
+    columns_events_max=4,
     event_age_max_s=10**9,
 )
 
