@@ -14,6 +14,7 @@ from prometheus_client import start_http_server
 from engine.admission_rules import AdmissionRules
 from engine.api.billing_service import BillingService
 from engine.api.catalog_service import CatalogService
+from engine.api.correction_service import CorrectionService
 from engine.api.server import Server, Services, check_address
 from engine.api.spend_service import SpendService
 from engine.api.usage_service import UsageService
@@ -24,6 +25,8 @@ from engine.metrics import REGISTRY
 from engine.usage.committer import Committer
 from engine.usage.durability import Durability
 from engine.usage.intake import Intake
+from engine.usage.reconciler import Reconciler
+from engine.usage.reconciler_loop import ReconcilerLoop
 from engine.usage.server_address import ServerAddress
 from engine.usage_stores import UsageStores, Warming, open_usage_stores
 from ingest import Fingerprinter, HotWindow, Limits
@@ -101,11 +104,14 @@ def _running_server(
         committer = Committer(usage, window, clock, limits, _now_us)
         intake = Intake(committer, AdmissionRules(catalog, limits).for_tenant, fingerprinter, limits, _now_us)
         rater = Rater(catalog, usage, clock, _now_us)
+        reconciler = Reconciler(usage, clock, _now_us)
+        loop = ReconcilerLoop(reconciler, stores.directory.reconciler_lock, time.monotonic_ns)
         services = Services(
             usage=UsageService(intake),
             catalog=CatalogService(catalog, _now_us),
             spend=SpendService(rater),
             billing=BillingService(rater),
+            correction=CorrectionService(usage, reconciler, clock, _now_us),
         )
         server = Server(
             services,
@@ -113,6 +119,8 @@ def _running_server(
             request_bytes_max=limits.request_bytes_max,
             share_port=options.share_port,
         )
+        loop.start()
+        stack.callback(loop.stop)
         committer.start()
         stack.callback(committer.drain)
         intake.start()

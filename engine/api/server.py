@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 
 from engine.api.billing_service import BillingService
 from engine.api.catalog_service import CatalogService
+from engine.api.correction_service import CorrectionService
 from engine.api.health_service import NAME as HEALTH_NAME
 from engine.api.health_service import HealthService
 from engine.api.peers import Bounds, Places, Watchdog
@@ -22,7 +23,7 @@ from engine.api.rpc import Method, RpcHandler, message, raw, stream, unary
 from engine.api.spend_service import SpendService
 from engine.api.usage_service import UsageService
 from engine.errors import StartupError
-from meterline.v1 import billing_pb2, catalog_pb2, spend_pb2
+from meterline.v1 import billing_pb2, catalog_pb2, correction_pb2, spend_pb2
 
 # The places of each kind of call (engine.api.peers). One that waits for a durable insert holds a place: enough
 # to fill the next insert while one runs. A peer on a slow line sends 4 MiB in half a minute.
@@ -62,6 +63,7 @@ class Services:
     catalog: CatalogService
     spend: SpendService
     billing: BillingService
+    correction: CorrectionService
 
 
 class Server:
@@ -204,6 +206,18 @@ def _handlers(services: Services) -> dict[str, dict[str, Method]]:
         "meterline.v1.BillingService": {
             "ListLineItems": unary(
                 "ListLineItems", message(billing_pb2.ListLineItemsRequest), billing.list_line_items
+            ),
+        },
+        "meterline.v1.CorrectionService": {
+            "ListConflicts": unary(
+                "ListConflicts",
+                message(correction_pb2.ListConflictsRequest),
+                services.correction.list_conflicts,
+            ),
+            "ReconcileUsage": unary(
+                "ReconcileUsage",
+                message(correction_pb2.ReconcileUsageRequest),
+                services.correction.reconcile_usage,
             ),
         },
     }
