@@ -4,7 +4,7 @@ BIN := .venv/bin
 BUF_VERSION := 1.75.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-oracle check format proto proto-lint lock wheel test-wheel bench-rating clean
+.PHONY: help demo test test-long test-oracle simulate check format proto proto-lint lock wheel test-wheel bench-rating clean
 
 help: ## what can be made here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -20,6 +20,9 @@ test-long: .venv/dev.stamp ## the full form of the long tests
 
 test-oracle: .venv/dev.stamp ## a million random charges and ten thousand invoices, the rating core against the oracle
 	@$(BIN)/python -m pytest -m long --run-long tests/rating/test_oracle_agrees.py tests/rating/test_oracle_settles.py
+
+simulate: .venv/dev.stamp ## random histories of ingestion with crashes and faults (SEEDS=7, SEEDS=0:100000)
+	@PYTHONPATH=.:tests/ingest $(BIN)/python tests/simulation/simulate.py $(or $(SEEDS),0:20000)
 
 check: .venv/dev.stamp proto-lint ## lint, formatting, types, wire contract
 	@$(BIN)/ruff check .
@@ -49,6 +52,9 @@ test-wheel: wheel ## the wheel alone, in an empty environment, serves and rates
 
 bench-ingest: .venv/dev.stamp ## durable events a second over gRPC, beside raw inserts of the same rows
 	@$(BIN)/python -m bench.bench_ingest
+
+bench-client: .venv/dev.stamp ## what one record costs its caller: in memory, on disk, with fsync, on an event loop
+	@$(BIN)/python -m bench.bench_client
 
 bench-rating: .venv/dev.stamp ## charges rated a second, beside a Decimal loop and SQL (BENCH=--ten-million)
 	@$(BIN)/python -m bench.bench_rating $(BENCH)

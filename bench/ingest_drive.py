@@ -83,10 +83,12 @@ def raw_insert(path: Path, events: Events, count: int, block_rows: int) -> tuple
     """Of insert_arrow alone, in blocks of `block_rows`: rows a second (the median block), and CPU seconds a row."""
     import clickhouse_connect  # noqa: PLC0415 - chDB lives in this process alone
 
-    from engine.usage.schema import EVENTS_TABLE, SCHEMA  # noqa: PLC0415
+    from engine.usage.schema import DATABASE, EVENTS_TABLE, SCHEMA, create_database  # noqa: PLC0415
     from engine.usage.store import INSERT_SETTINGS  # noqa: PLC0415
 
     client = clickhouse_connect.get_client(interface="chdb", path=str(path))
+    client.command(create_database(DATABASE), use_database=False)
+    client.database = DATABASE
     for statement in SCHEMA:
         client.command(statement)
     took: list[float] = []
@@ -113,7 +115,7 @@ def bytes_an_event(path: Path) -> float:
 
     from engine.usage.schema import DATABASE, EVENTS_TABLE  # noqa: PLC0415
 
-    client = clickhouse_connect.get_client(interface="chdb", path=str(path))
+    client = clickhouse_connect.get_client(interface="chdb", path=str(path), database=DATABASE)
     client.command(f"OPTIMIZE TABLE {EVENTS_TABLE} FINAL")
     ((on_disk, rows),) = client.query(
         "SELECT sum(bytes_on_disk), sum(rows) FROM system.parts WHERE active AND database = {database:String}",

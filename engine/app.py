@@ -20,13 +20,14 @@ from engine.api.spend_service import SpendService
 from engine.api.usage_service import UsageService
 from engine.billing.rater import Rater
 from engine.catalog.store import CatalogStore
-from engine.datadir import DataDirectory, open_data_directory
 from engine.errors import StartupError
 from engine.metrics import REGISTRY
 from engine.usage.committer import Committer
+from engine.usage.durability import Durability
 from engine.usage.intake import Intake
-from engine.usage.store import UsageStore
-from ingest import Fingerprinter, HotWindow, IngestClock, Limits
+from engine.usage.server_address import ServerAddress
+from engine.usage_stores import UsageStores, open_usage_stores
+from ingest import Fingerprinter, HotWindow, Limits
 
 _log = structlog.get_logger(__name__)
 # Running calls get this long at shutdown: several times the longest healthy insert.
@@ -38,7 +39,8 @@ _WARM_EVENTS_MAX = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How one engine runs. Addresses are HOST:PORT; port 0 takes a free one.
+    """How one engine runs. Addresses are HOST:PORT; port 0 takes a free one. Without `usage_store` the events are
+    embedded in the data directory; with it, other gateways may share both, and with `share_port` the port.
 
     Raises:
         ValueError: limits under which a request of the largest size would be refused for ever.
@@ -48,6 +50,9 @@ class Options:
     listen: str
     metrics_listen: str | None
     limits: Limits
+    usage_store: ServerAddress | None = None
+    share_port: bool = False
+    durability: Durability = Durability.PROCESS
 
     def __post_init__(self) -> None:
         if self.limits.queue_bytes_max < REQUEST_BYTES_MAX:
@@ -63,17 +68,22 @@ def serve(options: Options, stop: ThreadEvent) -> None:
         StartupError: the data directory, a port or a store can't be had.
     """
     # Before anything is written: a port that can't be had must not leave a new directory behind.
-    check_address(options.listen)
+    check_address(options.listen, share_port=options.share_port)
+    recent_max = min(_WARM_EVENTS_MAX, options.limits.hot_window_events_max)
     with contextlib.ExitStack() as stack:
-        directory = stack.enter_context(open_data_directory(options.data))
-        server = stack.enter_context(_running_server(directory, options))
+        stores = stack.enter_context(
+            open_usage_stores(options.data, options.usage_store, options.durability, recent_max, _now_us)
+        )
+        server = stack.enter_context(_running_server(stores, options))
         metrics_port = stack.enter_context(_metrics(options.metrics_listen))
         server.start()
         _log.info(
             "serving",
             address=f"{options.listen.rpartition(':')[0]}:{server.port}",
             metrics_port=metrics_port,
-            data=str(directory.path),
+            data=str(stores.directory.path),
+            usage_store=stores.directory.usage_store,
+            durability=options.durability.value,
         )
         # A signal may reach any of the process's threads, and an endless wait sleeps through one that reached
         # another: look again every so often.
@@ -84,21 +94,16 @@ def serve(options: Options, stop: ThreadEvent) -> None:
 
 
 @contextlib.contextmanager
-def _running_server(directory: DataDirectory, options: Options) -> Iterator[Server]:
+def _running_server(stores: UsageStores, options: Options) -> Iterator[Server]:
     """Everything behind the port. The server stops first, then the queue drains, then the stores close."""
-    limits = options.limits
+    limits, usage, clock = options.limits, stores.usage, stores.order
     with contextlib.ExitStack() as stack:
-        catalog = CatalogStore.open(directory.catalog_url)
+        catalog = CatalogStore.open(stores.directory.catalog_url)
         stack.callback(catalog.close)
-        usage = UsageStore.open_embedded(directory.usage_path)
-        stack.callback(usage.close)
-        directory.mark_complete()
-        latest_us = max(usage.latest_stamp_us(), directory.watermark_ceiling_us())
-        clock = IngestClock(latest_us, directory.keep_watermark_ceiling)
+        stores.directory.mark_complete()
         fingerprinter = Fingerprinter(secrets.token_bytes())
         window = HotWindow(limits.hot_window_events_max)
-        recent = usage.recent_events(min(_WARM_EVENTS_MAX, limits.hot_window_events_max))
-        window.remember(fingerprinter.of(recent))
+        window.remember(fingerprinter.of(stores.recent))
         committer = Committer(usage, window, clock, limits, _now_us)
         intake = Intake(committer, AdmissionRules(catalog, limits).for_tenant, fingerprinter, limits, _now_us)
         rater = Rater(catalog, usage, clock, _now_us)
@@ -108,7 +113,7 @@ def _running_server(directory: DataDirectory, options: Options) -> Iterator[Serv
             spend=SpendService(rater),
             billing=BillingService(rater),
         )
-        server = Server(services, options.listen)
+        server = Server(services, options.listen, share_port=options.share_port)
         committer.start()
         stack.callback(committer.drain)
         intake.start()
@@ -127,8 +132,8 @@ def _metrics(listen: str | None) -> Iterator[int | None]:
         http, thread = start_http_server(int(port), addr=host, registry=REGISTRY)
     except (OSError, ValueError, OverflowError) as error:
         raise StartupError(
-            f"{listen}: can't serve metrics there: {error}; name another HOST:PORT with --metrics-listen, "
-            "or turn them off with --no-metrics"
+            f"{listen}: can't serve metrics there: {error}; name another HOST:PORT with --metrics-listen "
+            "(each gateway needs its own), or turn them off with --no-metrics"
         ) from error
     try:
         yield int(http.server_port)

@@ -1,46 +1,54 @@
-"""The data directory of the embedded stores: who owns it, and what form it has.
+"""The data directory: who has it open, which stores belong to it, and what form it has.
 
-    DIR/format.json      the form of the directory, so that an older engine never misreads a newer one
-    DIR/lock             held by the engine that has the directory open
-    DIR/watermark        no instant after this one was ever handed out as stamp or watermark (microseconds)
+    DIR/format.json      the form of the directory, so that an older engine never misreads a newer one; of a
+                         directory whose usage store is a server also which one, without user and password
+    DIR/lock             held by who has the directory open: one engine with embedded stores, or any number of
+                         gateways that share a server
+    DIR/start.lock       held by a gateway while it starts: one after the other
+    DIR/gateways/        the gateways that live (engine.gateways)
+    DIR/watermark        embedded: no instant after this one was ever handed out (microseconds)
     DIR/catalog.sqlite   the catalog store
-    DIR/usage/           the usage store
+    DIR/usage/           the embedded usage store
 
 Rules:
 1. A directory that is neither empty nor ours is left alone.
 2. format.json is written last, when both stores are there: with it, a store that is missing was lost, and the
    directory is refused; without it, a first start was cut short, and may start again.
+3. A directory belongs to one usage store for ever: its order of ingestion and its catalog are that store's.
 """
 
 import contextlib
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import StartupError, StoreUnavailableError
+from engine.gateways import Gateways
 
-FORMAT = 1
-_STORES = ("catalog.sqlite", "usage")
-_OURS = (
-    "format.json",
-    "format.new",
-    "lock",
-    "watermark",
-    "watermark.new",
-    *_STORES,
-    "catalog.sqlite-wal",
-    "catalog.sqlite-shm",
-)
+EMBEDDED = "embedded"
+# Engines that know no servers refuse the newer form.
+_EMBEDDED_FORMAT, _SERVER_FORMAT = 1, 2
+_CATALOG = "catalog.sqlite"
+_OURS = {
+    *("format.json", "format.new", "lock", "start.lock", "gateways", "watermark", "watermark.new", "usage"),
+    *(_CATALOG, f"{_CATALOG}-wal", f"{_CATALOG}-shm"),
+}
+# Another gateway's start takes a second or two; one that waits for its store gives up within this.
+_START_TIMEOUT_S = 60
+_START_POLL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class DataDirectory:
-    """The places in an open data directory."""
+    """The places in an open data directory. `alone`: nobody else had it open when it was opened."""
 
     path: Path
+    usage_store: str = EMBEDDED
+    alone: bool = True
 
     def watermark_ceiling_us(self) -> int:
         """The kept ceiling; 0 before the first.
@@ -72,79 +80,155 @@ class DataDirectory:
 
     def mark_complete(self) -> None:
         """Both stores are there: from now on they must be."""
-        if not (self.path / "format.json").exists():
-            _replace(self.path / "format.json", json.dumps({"format": FORMAT}))
+        if (self.path / "format.json").exists():
+            return
+        text: dict[str, object] = {"format": _format_of(self.usage_store)}
+        if self.usage_store != EMBEDDED:
+            text["usage_store"] = self.usage_store
+        _replace(self.path / "format.json", json.dumps(text))
 
     @property
     def catalog_url(self) -> str:
-        return f"sqlite:///{self.path / 'catalog.sqlite'}"
+        return f"sqlite:///{self.path / _CATALOG}"
 
     @property
     def usage_path(self) -> Path:
         return self.path / "usage"
 
+    @property
+    def gateways(self) -> Gateways:
+        return Gateways(self.path / "gateways")
+
 
 @contextlib.contextmanager
 def open_data_directory(path: Path) -> Iterator[DataDirectory]:
-    """Makes or checks the directory and holds its lock.
+    """Makes or checks a directory with embedded stores, and holds its lock.
 
     Raises:
-        StartupError: not a directory, not writable, not ours, of a newer form, or open in another engine.
+        StartupError: not a directory, not writable, not ours, of another form, or open in another engine.
     """
+    path = _prepared(path)
+    with _file(path / "lock") as lock:
+        if not _take(lock, fcntl.LOCK_EX):
+            raise _taken(path, lock)
+        _sign(lock)
+        _check_format(path, EMBEDDED)
+        yield DataDirectory(path)
+
+
+@contextlib.contextmanager
+def start_turn(path: Path) -> Iterator[None]:
+    """One gateway of a directory starts at a time: held around `open_shared_data_directory` and the start itself.
+
+    Raises:
+        StartupError: the directory can't be used, or another gateway takes too long to start.
+    """
+    path = _prepared(path)
+    with _file(path / "start.lock") as lock:
+        give_up_at = time.monotonic() + _START_TIMEOUT_S
+        while not _take(lock, fcntl.LOCK_EX):
+            if time.monotonic() > give_up_at:
+                raise StartupError(
+                    f"{path}: another gateway has been starting for {_START_TIMEOUT_S} s: see its log"
+                )
+            time.sleep(_START_POLL_S)
+        yield
+
+
+@contextlib.contextmanager
+def open_shared_data_directory(path: Path, usage_store: str) -> Iterator[DataDirectory]:
+    """Makes or checks a directory whose usage store is this server, and holds its lock along with other gateways.
+
+    Raises:
+        StartupError: as `open_data_directory`, or the directory belongs to another usage store.
+    """
+    path = _prepared(path)
+    with _file(path / "lock") as lock:
+        alone = _take(lock, fcntl.LOCK_EX)
+        # Not in one step: an embedded engine may come in between, and is then named.
+        if not _take(lock, fcntl.LOCK_SH):
+            raise _taken(path, lock)
+        _sign(lock)
+        _check_format(path, usage_store)
+        yield DataDirectory(path, usage_store, alone)
+
+
+def _prepared(path: Path) -> Path:
     path = path.absolute()
     try:
         path.mkdir(parents=True, exist_ok=True)
         entries = {entry.name for entry in path.iterdir()}
     except OSError as error:
         raise StartupError(f"{path}: can't be used as the data directory: {error.strerror}") from error
-    if not entries & {"format.json", "lock"} and not entries <= set(_OURS):
+    if not entries & {"format.json", "lock"} and not entries <= _OURS:
         raise StartupError(
             f"{path}: is not empty and not a Meterline data directory: name a new or an empty one with --data"
         )
-    with _locked(path / "lock"):
-        _check_format(path / "format.json")
-        yield DataDirectory(path)
+    return path
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _file(path: Path) -> Iterator[int]:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise StartupError(f"{path}: can't be written: {error.strerror}") from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            owner = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
-            raise StartupError(
-                f"{path.parent}: is open in another engine (process {owner}): "
-                "stop that one, or name another directory with --data"
-            ) from error
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _check_format(path: Path) -> None:
-    if not path.exists():
+def _take(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _sign(descriptor: int) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+
+
+def _taken(path: Path, descriptor: int) -> StartupError:
+    owner = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+    return StartupError(
+        f"{path}: is open in another engine (process {owner}): "
+        "stop that one, or name another directory with --data"
+    )
+
+
+def _format_of(usage_store: str) -> int:
+    return _EMBEDDED_FORMAT if usage_store == EMBEDDED else _SERVER_FORMAT
+
+
+def _check_format(path: Path, usage_store: str) -> None:
+    file = path / "format.json"
+    if not file.exists():
         return
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))["format"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StartupError(f"{path}: can't be read: restore the data directory from a backup") from error
-    if not isinstance(found, int) or found > FORMAT:
+        known = json.loads(file.read_text(encoding="utf-8"))
+        found, belongs_to = known["format"], known.get("usage_store", EMBEDDED)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StartupError(f"{file}: can't be read: restore the data directory from a backup") from error
+    if not isinstance(found, int) or found > _SERVER_FORMAT:
         raise StartupError(
-            f"{path.parent}: was written by a newer Meterline (format {found}; this one reads {FORMAT}): "
+            f"{path}: was written by a newer Meterline (format {found}; this one reads {_SERVER_FORMAT}): "
             "upgrade Meterline, or name another directory with --data"
         )
-    _check_stores(path.parent)
+    if belongs_to != usage_store:
+        how = "without --usage-store" if belongs_to == EMBEDDED else f"with --usage-store {belongs_to}"
+        raise StartupError(
+            f"{path}: belongs to another usage store ({belongs_to}): start {how}, "
+            "or name another directory with --data"
+        )
+    _check_stores(path, (_CATALOG, "usage") if usage_store == EMBEDDED else (_CATALOG,))
 
 
-def _check_stores(path: Path) -> None:
-    for name in _STORES:
+def _check_stores(path: Path, names: tuple[str, ...]) -> None:
+    for name in names:
         if not (path / name).exists():
             raise StartupError(
                 f"{path / name}: is missing, and was there before: restore it from a backup, "
@@ -153,10 +237,15 @@ def _check_stores(path: Path) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Writes a small file whole or not at all: a crash leaves the old content or the new."""
+    """Writes a small file whole or not at all: a crash leaves the old content or the new; power loss after it the new."""
     temporary = path.with_suffix(".new")
     with temporary.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -21,7 +21,8 @@ class EngineProcess:
         self._data = data
         self._options: Sequence[str] = options
         self._process: subprocess.Popen[str] | None = None
-        self._serving = threading.Event()
+        self._said_enough = threading.Event()
+        self._serves = False
         self._reader = threading.Thread()
         self.target = "127.0.0.1:0"
         self.metrics_port: int | None = None
@@ -33,7 +34,8 @@ class EngineProcess:
         Raises:
             RuntimeError: it ended, or did not serve in time; the text is the last line of its log.
         """
-        self._serving.clear()
+        self._said_enough.clear()
+        self._serves = False
         command = [
             sys.executable,
             "-m",
@@ -52,7 +54,7 @@ class EngineProcess:
         )
         self._reader = threading.Thread(target=self._read_log, args=(self._process,), daemon=True)
         self._reader.start()
-        if not self._serving.wait(_START_TIMEOUT_S) or self._process.poll() is not None:
+        if not self._said_enough.wait(_START_TIMEOUT_S) or not self._serves:
             self.kill()
             raise RuntimeError(f"the engine did not start: {self.log[-1] if self.log else 'it said nothing'}")
         return self
@@ -90,8 +92,10 @@ class EngineProcess:
                 self.target = str(entry["address"])
                 port = entry["metrics_port"]
                 self.metrics_port = port if isinstance(port, int) else None
-                self._serving.set()
-        self._serving.set()
+                self._serves = True
+                self._said_enough.set()
+        # It ended, perhaps without ever serving.
+        self._said_enough.set()
 
     def __enter__(self) -> Self:
         return self.start()

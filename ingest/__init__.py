@@ -3,12 +3,14 @@
 from ingest.admission import Admission, Admitted
 from ingest.batch import EventBatch, Sink, partition_batches
 from ingest.columns import EVENT_SCHEMA
+from ingest.decode import decode
+from ingest.decoded import Decoded, RequestKind, RequestMistake
 from ingest.event import QUANTITY_PATTERN, Problem, Reason, Verdict, is_quantity
 from ingest.fingerprint import Fingerprinter, Fingerprints
 from ingest.identity import ID_REUSED, HotWindow
 from ingest.limits import Limits
-from ingest.watermark import IngestClock
-from ingest.wire import RequestKind, decode
+from ingest.texts import canonical_texts
+from ingest.watermark import IngestClock, IngestOrder
 
 __all__ = [
     "EVENT_SCHEMA",
@@ -16,17 +18,21 @@ __all__ = [
     "QUANTITY_PATTERN",
     "Admission",
     "Admitted",
+    "Decoded",
     "EventBatch",
     "Fingerprinter",
     "Fingerprints",
     "HotWindow",
     "IngestClock",
+    "IngestOrder",
     "Limits",
     "Problem",
     "Reason",
     "RequestKind",
+    "RequestMistake",
     "Sink",
     "Verdict",
+    "canonical_texts",
     "decode",
     "is_quantity",
     "partition_batches",

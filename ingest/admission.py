@@ -1,4 +1,4 @@
-"""From decoded requests to events: each event is admitted or gets a problem of its own.
+"""From events as they were sent to events that are stored: each event is admitted or gets a problem of its own.
 
 Rules:
 1. An event stands alone: nothing in one event changes what becomes of another.
@@ -24,11 +24,9 @@ from ingest.columns import EVENT_SCHEMA, INSTANT
 from ingest.event import Problem, Reason
 from ingest.limits import MICROSECONDS, Limits
 from ingest.properties import Properties, properties_of, too_long
+from ingest.sent_events import Instants, SentEvents
 
 _DAY_S = 24 * 60 * 60
-_NANOS_MAX = 999_999_999
-# The end of 9999, as in google.protobuf.Timestamp.
-_SECONDS_MAX = 253_402_300_799
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +63,10 @@ class Admission:
     limits: Limits
     value_properties: Mapping[str, frozenset[str]]
 
-    def admit(self, tenant: str, events: pa.StructArray, now_us: int) -> Admitted:
-        """Judges n rows as `ingest.wire` decodes them."""
-        types = events.field("event_type")
-        properties = properties_of(events.field("properties"), types, self.value_properties, self.limits)
-        instants = _Instants.of(events.field("event_time"))
+    def admit(self, tenant: str, events: SentEvents, now_us: int) -> Admitted:
+        """Judges n events, whatever decoded them."""
+        types, instants = events.event_types, events.instants
+        properties = properties_of(events.properties, types, self.value_properties, self.limits)
         form = [
             *self._id_rules(events),
             *_calendar_rules(instants),
@@ -89,10 +86,10 @@ class Admission:
         admitted = pa.RecordBatch.from_arrays(
             [
                 pa.repeat(tenant, len(events)),
-                events.field("customer_id"),
+                events.customer_ids,
                 types,
                 pa.array(instants.times_us).cast(INSTANT),
-                events.field("event_id"),
+                events.event_ids,
                 properties.as_map(),
             ],
             schema=EVENT_SCHEMA,
@@ -103,10 +100,14 @@ class Admission:
         problems = {row: rules[first_broken[row]].problem(row) for row in np.flatnonzero(broken).tolist()}
         return Admitted(admitted, np.flatnonzero(good), broken[good], problems)
 
-    def _id_rules(self, events: pa.StructArray) -> list[_Rule]:
+    def _id_rules(self, events: SentEvents) -> list[_Rule]:
         rules = []
-        for field in ("event_id", "event_type", "customer_id"):
-            lengths = pc.binary_length(events.field(field)).to_numpy()
+        for field, ids in (
+            ("event_id", events.event_ids),
+            ("event_type", events.event_types),
+            ("customer_id", events.customer_ids),
+        ):
+            lengths = pc.binary_length(ids).to_numpy()
             rules += [
                 _Rule(lengths == 0, _always(Problem(field, Reason.MISSING, f"{field} is empty"))),
                 _Rule(lengths > self.limits.id_bytes_max, self._long_id(field, lengths)),
@@ -116,7 +117,7 @@ class Admission:
     def _long_id(self, field: str, lengths: NDArray[np.int32]) -> Callable[[int], Problem]:
         return lambda row: too_long(field, int(lengths[row]), "id_bytes_max", self.limits)
 
-    def _time_rules(self, instants: "_Instants", now_us: int) -> list[_Rule]:
+    def _time_rules(self, instants: Instants, now_us: int) -> list[_Rule]:
         age_max_us = self.limits.event_age_max_s * MICROSECONDS
         ahead_max_us = self.limits.event_ahead_max_s * MICROSECONDS
         ages_us = now_us - instants.times_us
@@ -166,7 +167,7 @@ class Admission:
         )
 
 
-def _calendar_rules(instants: "_Instants") -> list[_Rule]:
+def _calendar_rules(instants: Instants) -> list[_Rule]:
     missing = Problem("event_time", Reason.MISSING, "event_time is not set")
     wild = Problem("event_time", Reason.OUT_OF_RANGE, "event_time must lie between the years 1970 and 9999")
     return [_Rule(instants.missing, _always(missing)), _Rule(instants.wild, _always(wild))]
@@ -180,22 +181,3 @@ def _span(span_us: int) -> str:
 
 def _always(problem: Problem) -> Callable[[int], Problem]:
     return lambda _row: problem
-
-
-@dataclass(frozen=True, slots=True)
-class _Instants:
-    """`times_us`: microseconds since 1970, what is finer cut off; 0 where it is missing or out of the calendar."""
-
-    missing: NDArray[np.bool_]
-    wild: NDArray[np.bool_]
-    times_us: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, timestamps: pa.StructArray) -> "_Instants":
-        seconds = timestamps.field("seconds").to_numpy()
-        nanos = timestamps.field("nanos").to_numpy()
-        missing = timestamps.is_null().to_numpy(zero_copy_only=False)
-        wild = (seconds < 0) | (seconds > _SECONDS_MAX) | (nanos < 0) | (nanos > _NANOS_MAX)
-        # Only what lies in the calendar is multiplied: there nothing can wrap.
-        times_us = np.where(missing | wild, 0, seconds) * MICROSECONDS + np.where(wild, 0, nanos) // 1_000
-        return cls(missing, wild, times_us)

@@ -17,6 +17,14 @@ class Limits:
     # A request is one unit of memory and of work on a server thread: 10,000 events keep both short,
     # and batches past 1,000 gain little.
     request_events_max: int = 10_000
+    # A request of columns is for loading history, where nobody waits for one event: as many as one insert takes,
+    # so that it is decoded, judged and stored in one piece.
+    columns_events_max: int = 50_000
+    # Properties that different types of events have, each in a column of its own: four times what one event may
+    # have. Every column costs some microseconds, whatever is in it.
+    columns_max: int = 256
+    # Record batches and dictionaries: fifty batches of 1,024 rows, each with twenty dictionaries written anew.
+    columns_messages_max: int = 1_024
     # Ids are repeated in keys, indexes and logs: a UUID with a prefix fits three times.
     id_bytes_max: int = 128
     # A property set beyond this is a document, not a set of labels and quantities.
@@ -45,6 +53,8 @@ class Limits:
                 raise ValueError(f"{name} must be at least 1, is {getattr(self, name)}")
         if self.request_events_max > self.insert_events_max:
             raise ValueError("request_events_max must not be greater than insert_events_max")
+        if self.columns_events_max > self.insert_events_max:
+            raise ValueError("columns_events_max must not be greater than insert_events_max")
         if self.insert_events_max > self.queue_events_max:
             raise ValueError("insert_events_max must not be greater than queue_events_max")
         if self.queue_events_max > self.hot_window_events_max:

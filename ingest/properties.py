@@ -1,27 +1,25 @@
-"""Properties as columns: sorted by key, each value as its canonical text, and the entries that break a rule.
+"""Properties as columns: sorted by key, and the entries that break a rule.
 
 Rules:
 1. Within an event properties are sorted by the bytes of their key; of a key that is sent twice the last stands,
    as in every protobuf map.
-2. Texts: a string as it is, an integer's digits, true or false, and a double's shortest form that reads back as
-   the same double, without an exponent.
-3. Rules of form come first: the first broken one of the first bad property is the event's problem. What a meter
+2. Rules of form come first: the first broken one of the first bad property is the event's problem. What a meter
    reads depends on the catalog, and is looked at only in an event of good form.
 """
 
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ingest.columns import PROPERTIES, offsets_of
+from ingest.columns import PROPERTIES
 from ingest.event import QUANTITY_PATTERN, Problem, Reason
 from ingest.limits import Limits
+from ingest.sent_events import SentProperties
 
 
 class Broken(enum.IntEnum):
@@ -40,13 +38,12 @@ class Broken(enum.IntEnum):
 class Properties:
     """Of n events: `offsets` n + 1 places of entries; `keys`, `texts` and `broken` have one entry for each.
 
-    `texts` is null where there is no value, `doubles` where the value is none.
+    `texts` is null where there is no value.
     """
 
     offsets: NDArray[np.int32]
     keys: pa.StringArray
     texts: pa.StringArray
-    doubles: pa.Array
     broken: NDArray[np.uint8]
 
     @property
@@ -77,7 +74,7 @@ class Properties:
             case Broken.NO_VALUE:
                 return Problem(field, Reason.MISSING, "the property has no value")
             case Broken.NOT_FINITE:
-                return Problem(field, Reason.OUT_OF_RANGE, f"{self.doubles[entry].as_py()} is not a number")
+                return Problem(field, Reason.OUT_OF_RANGE, f"{text} is not a number")
             case _:
                 return too_long(field, len(text.encode()), "property_value_bytes_max", limits)
 
@@ -116,42 +113,33 @@ def too_long(field: str, bytes_here: int, limit: str, limits: Limits) -> Problem
 
 
 def properties_of(
-    entries: pa.ListArray,
+    sent: SentProperties,
     event_types: pa.StringArray,
     quantities: Mapping[str, frozenset[str]],
     limits: Limits,
 ) -> Properties:
-    """Judges the properties of n events: `entries` is a list of {key, value} for each of them.
+    """Judges the properties of n events.
 
     `quantities` names, for each event type, the properties that must be decimal numbers.
     """
-    raw_keys, values = entries.values.field("key"), entries.values.field("value")
-    encoded = raw_keys.dictionary_encode()
-    codes = encoded.indices.to_numpy().astype(np.int64)
-    events = np.repeat(np.arange(len(entries)), np.diff(offsets_of(entries)))
-    order = _order(events, codes, encoded.dictionary)
-    texts, doubles = _texts(values), values.field("double_value")
-    whole = pc.is_valid(values.field("int_value"))
+    order = _order(sent.events, sent.codes, sent.names)
     if order is not None:
-        events, codes = events[order], codes[order]
-        texts, doubles, whole = texts.take(order), doubles.take(order), whole.take(order)
-    offsets = np.searchsorted(events, np.arange(len(entries) + 1)).astype(np.int32)
-    read = _read_as_quantity(event_types, events, encoded.dictionary, codes, quantities)
+        sent = sent.take(order)
+    codes, names, texts = sent.codes, sent.names, sent.texts
+    offsets = np.searchsorted(sent.events, np.arange(len(event_types) + 1)).astype(np.int32)
+    read = _read_as_quantity(event_types, sent.events, names, codes, quantities)
     broken = np.zeros(len(codes), np.uint8)
     # Later rules first: an earlier one overwrites them.
-    _mark_non_decimals(broken, texts, read & ~whole.to_numpy(zero_copy_only=False))
+    _mark_non_decimals(broken, texts, read & ~sent.whole)
     lengths = pc.binary_length(texts).fill_null(0).to_numpy()
     broken[lengths > limits.property_value_bytes_max] = Broken.LONG_VALUE
-    if doubles.null_count < len(doubles):
-        broken[pc.invert(pc.is_finite(doubles)).fill_null(False).to_numpy(zero_copy_only=False)] = (
-            Broken.NOT_FINITE
-        )
+    broken[sent.not_finite] = Broken.NOT_FINITE
     if texts.null_count:
         broken[texts.is_null().to_numpy(zero_copy_only=False)] = Broken.NO_VALUE
-    key_lengths = pc.binary_length(encoded.dictionary).to_numpy()
+    key_lengths = pc.binary_length(names).to_numpy()
     broken[(key_lengths > limits.property_key_bytes_max)[codes]] = Broken.LONG_KEY
     broken[(key_lengths == 0)[codes]] = Broken.EMPTY_KEY
-    return Properties(offsets, encoded.dictionary.take(pa.array(codes)), texts, doubles, broken)
+    return Properties(offsets, names.take(pa.array(codes)), texts, broken)
 
 
 def _order(
@@ -167,30 +155,6 @@ def _order(
     places = places[order]
     last = np.append(places[1:] != places[:-1], [True])
     return order if last.all() else order[last]
-
-
-def _texts(values: pa.StructArray) -> pa.StringArray:
-    strings, integers = values.field("string_value"), values.field("int_value")
-    doubles, booleans = values.field("double_value"), values.field("bool_value")
-    columns = [
-        _double_texts(column) if column is doubles else column.cast(pa.string())
-        for column in (strings, integers, doubles, booleans)
-        if column.null_count < len(column)
-    ]
-    return pc.coalesce(*columns) if columns else strings
-
-
-def _double_texts(numbers: pa.Array) -> pa.StringArray:
-    texts = numbers.cast(pa.string())
-    # Arrow and Python agree on the shortest digits; Arrow leaves out the fraction of a whole number.
-    short = pc.invert(pc.match_substring_regex(texts, "[.e]"))
-    texts = pc.if_else(short, pc.binary_join_element_wise(texts, ".0", ""), texts)
-    exponents = pc.match_substring(texts, "e").fill_null(False)
-    if not pc.any(exponents).as_py():
-        return texts
-    # Beyond 10 digits before the point or 6 zeros behind it: rare, and settled one by one.
-    plain = [format(Decimal(repr(number)), "f") for number in numbers.filter(exponents).to_pylist()]
-    return pc.replace_with_mask(texts, exponents, pa.array(plain, pa.string()))
 
 
 def _read_as_quantity(

@@ -1,4 +1,6 @@
-"""The ingestion clock: which instants are stamped on events, and up to which instant a read may look.
+"""The order of ingestion: which instants are stamped on events, and up to which instant a read may look.
+
+Two forms keep the same rules: IngestClock within one process, here, and engine.usage.shared_clock across several.
 
 Rules:
 1. Every group of events is stamped with an instant later than any stamp and any watermark before it.
@@ -11,13 +13,35 @@ Rules:
 
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 # A ceiling is kept once for so much time, and so far may the first instants after a crash run ahead.
 CEILING_STEP_US = 1_000_000
 
 
-class IngestClock:
+class IngestOrder(Protocol):
     """Hands out stamps and watermarks, in microseconds since 1970. Thread-safe."""
+
+    def begin(self, now_us: int) -> int:
+        """Stamps a group that is about to be stored."""
+
+    def end(self, stamp_us: int) -> None:
+        """The group with this stamp is stored. If this raises, it must not be acknowledged."""
+
+    def abandon(self, stamp_us: int) -> None:
+        """An insert of the group has failed; parts of it may be stored all the same."""
+
+    def watermark(self, now_us: int) -> int:
+        """An instant up to which everything is stored for ever, and which reaches all that was acknowledged."""
+
+    def reached(self, now_us: int) -> int:
+        """What an acknowledgement names: a read at it or later includes all that was stored here so far. It never
+        waits for others.
+        """
+
+
+class IngestClock:
+    """The order within one process: one writer, whose inserts have ended when they return."""
 
     def __init__(self, latest_us: int, keep_ceiling_us: Callable[[int], None]) -> None:
         """`latest_us`: the newest stamp in the store or the ceiling that was kept, whichever is later;
@@ -37,9 +61,13 @@ class IngestClock:
             return self._latest_us
 
     def end(self, stamp_us: int) -> None:
-        """The group with this stamp is stored, or its insert has failed and ended."""
+        """The group with this stamp is stored."""
         with self._lock:
             self._in_flight.remove(stamp_us)
+
+    def abandon(self, stamp_us: int) -> None:
+        """An insert of the group has failed, and ended with its call: what it stored is there by now."""
+        self.end(stamp_us)
 
     def watermark(self, now_us: int) -> int:
         """The instant up to which everything is stored, as late as can be."""
@@ -48,6 +76,10 @@ class IngestClock:
             if self._in_flight:
                 return min(self._in_flight) - 1
             return self._latest_us
+
+    def reached(self, now_us: int) -> int:
+        """The watermark: here nobody else's inserts stand before it."""
+        return self.watermark(now_us)
 
     def _advance(self, instant_us: int) -> None:
         if instant_us > self._ceiling_us:

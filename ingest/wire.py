@@ -1,4 +1,4 @@
-"""From request bytes to columns, with protobuf's meaning to the last byte and no Python work per event.
+"""From protobuf's bytes to columns, with protobuf's meaning to the last byte and no Python work per event.
 
 Rules:
 1. `ptars` decodes through a view of the contract that has the same field numbers and wire types but neither
@@ -12,9 +12,7 @@ Rules:
 3. A malformed request touches no other that is decoded with it: it has no events here, and is named.
 """
 
-import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,40 +22,22 @@ from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError, Message
-from numpy.typing import NDArray
 from ptars import HandlerPool
 
+from ingest.columns import offsets_of
+from ingest.decoded import Decoded, RequestKind, RequestMistake
+from ingest.limits import MICROSECONDS
+from ingest.sent_events import SECONDS_MAX, Instants, SentEvents, SentProperties
+from ingest.texts import double_texts
 from meterline.v1 import usage_pb2
 
 _VIEW = "meterline.view"
 _KINDS = ("string_value", "int_value", "double_value", "bool_value")
+_NANOS_MAX = 999_999_999
 
 
-class RequestKind(enum.Enum):
-    """The two requests that carry events."""
-
-    RECORD = "RecordUsageRequest"
-    STREAM = "StreamUsageRequest"
-
-
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """The events of several requests of one kind, one after the other, unjudged.
-
-    `offsets`: n + 1 places, the events of request i are the rows [offsets[i], offsets[i + 1]).
-    `sequences`: n uint64, 0 for requests that have none. `malformed`: requests that are no messages.
-    `events`: a StructArray with the fields of UsageEvent; a timestamp that is not set is null, and `properties`
-    is a list of {key, value}, where a value is null or has at most one kind that is not.
-    """
-
-    offsets: NDArray[np.int64]
-    sequences: NDArray[np.uint64]
-    malformed: frozenset[int]
-    events: pa.StructArray
-
-
-def decode(kind: RequestKind, payloads: Sequence[bytes]) -> Decoded:
-    """Never fails: what can't be read is in `malformed`."""
+def decode_messages(kind: RequestKind, payloads: Sequence[bytes]) -> Decoded:
+    """Never fails: what can't be read is in `mistakes`."""
     malformed = frozenset(i for i, payload in enumerate(payloads) if _read(kind, payload) is None)
     if malformed:
         payloads = [b"" if i in malformed else payload for i, payload in enumerate(payloads)]
@@ -87,7 +67,64 @@ def _decode(kind: RequestKind, payloads: Sequence[bytes], malformed: frozenset[i
         sequences = batch.column("sequence").to_numpy()
     else:
         sequences = np.zeros(len(payloads), np.uint64)
-    return Decoded(column.offsets.to_numpy().astype(np.int64), sequences, malformed, events)
+    offsets = column.offsets.to_numpy().astype(np.int64)
+    return Decoded(offsets, sequences, dict.fromkeys(malformed, _no_message(kind)), _sent(events))
+
+
+def _no_message(kind: RequestKind) -> RequestMistake:
+    return RequestMistake(
+        "request",
+        f"the bytes are no meterline.v1.{kind.value}: send UTF-8 text and the message of this method",
+    )
+
+
+def _sent(events: pa.StructArray) -> SentEvents:
+    """A timestamp that is not set is null, and `properties` is a list of {key, value}, where a value is null or has
+    at most one kind that is not.
+    """
+    return SentEvents(
+        events.field("event_id"),
+        events.field("event_type"),
+        events.field("customer_id"),
+        _instants(events.field("event_time")),
+        _properties(events.field("properties")),
+    )
+
+
+def _instants(timestamps: pa.StructArray) -> Instants:
+    seconds = timestamps.field("seconds").to_numpy()
+    nanos = timestamps.field("nanos").to_numpy()
+    missing = timestamps.is_null().to_numpy(zero_copy_only=False)
+    wild = (seconds < 0) | (seconds > SECONDS_MAX) | (nanos < 0) | (nanos > _NANOS_MAX)
+    # Only what lies in the calendar is multiplied: there nothing can wrap.
+    times_us = np.where(missing | wild, 0, seconds) * MICROSECONDS + np.where(wild, 0, nanos) // 1_000
+    return Instants(missing, wild, times_us)
+
+
+def _properties(entries: pa.ListArray) -> SentProperties:
+    keys, values = entries.values.field("key").dictionary_encode(), entries.values.field("value")
+    doubles = values.field("double_value")
+    finite = np.ones(len(doubles), np.bool_)
+    if doubles.null_count < len(doubles):
+        finite = pc.is_finite(doubles).fill_null(True).to_numpy(zero_copy_only=False)
+    return SentProperties(
+        np.repeat(np.arange(len(entries)), np.diff(offsets_of(entries))),
+        keys.indices.to_numpy().astype(np.int64),
+        keys.dictionary,
+        _texts(values),
+        pc.is_valid(values.field("int_value")).to_numpy(zero_copy_only=False),
+        ~finite,
+    )
+
+
+def _texts(values: pa.StructArray) -> pa.StringArray:
+    columns = [values.field(kind) for kind in _KINDS]
+    texts = [
+        double_texts(column) if kind == "double_value" else column.cast(pa.string())
+        for kind, column in zip(_KINDS, columns, strict=True)
+        if column.null_count < len(column)
+    ]
+    return pc.coalesce(*texts) if texts else columns[0]
 
 
 def _sets_two_kinds(events: pa.StructArray) -> bool:
@@ -140,7 +177,8 @@ def _view() -> FileDescriptor:
 def _handlers() -> dict[RequestKind, Any]:
     view = _view()
     pool = HandlerPool([view])
-    return {kind: pool.get_for_message(view.message_types_by_name[kind.value]) for kind in RequestKind}
+    kinds = (RequestKind.RECORD, RequestKind.STREAM)
+    return {kind: pool.get_for_message(view.message_types_by_name[kind.value]) for kind in kinds}
 
 
 _HANDLERS = _handlers()

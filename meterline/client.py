@@ -1,30 +1,19 @@
 """The client of a product service: record usage, read spend."""
 
-import os
-import random
-import threading
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from types import TracebackType
 from typing import Self, Unpack
 
 import grpc
 
-from meterline import lifetime
-from meterline.batching import Batch, Batcher
-from meterline.delivery import Courier
-from meterline.errors import ClientClosedError, InvalidArgumentError
+from meterline.errors import SpoolError
 from meterline.events import Delivery, Event, Properties, Receipt
-from meterline.identifiers import EventIds
-from meterline.messages import checked_text, encode, epoch_us, time_of
 from meterline.options import OptionKeywords, Options, check_target
-from meterline.reading import read
-from meterline.reporting import OnProblem
-from meterline.retry import RetryPolicy
-from meterline.sender import Sender
-from meterline.spend import Spend, read_spend, spend_request
-from meterline.transport import Metadata, Transport
+from meterline.reporting import OnProblem, one_by_one
+from meterline.session import Sessions, Settings
+from meterline.spend import Spend
+from meterline.transport import Metadata
 
 DEFAULT_TARGET = "localhost:7070"
 
@@ -37,8 +26,12 @@ class Client:
     logged to "meterline" as warnings. `credentials` turn TLS on; `metadata` goes with every call.
     The other keywords are those of `Options`.
 
-    Nothing connects before the first event or read. A client outlives a fork: the child starts with
-    an empty buffer, ids of its own and a new connection, and what waited is sent by the parent.
+    `spool`, a directory, keeps each event on disk from before `record` returns until it has its verdict; what
+    an earlier process left there is sent first. Raises SpoolError if it can't be had.
+
+    Nothing connects before the first event or read, or the first event in the spool. A client outlives a
+    fork: the child starts with an empty buffer, ids of its own, a new connection and a place of its own in
+    the spool, and what waited is sent by the parent.
     """
 
     def __init__(
@@ -51,15 +44,14 @@ class Client:
         **options: Unpack[OptionKeywords],
     ) -> None:
         check_target(target)
-        self._target = target
-        self._on_problem = on_problem
-        self._credentials = credentials
-        self._metadata = metadata
-        self._options = Options(**options)
-        self._closed = False
-        self._inherited: list[object] = []
-        self._start()
-        lifetime.begin(self)
+        tell = None if on_problem is None else one_by_one(on_problem)
+        settings = Settings(target, credentials, metadata, Options(**options), tell)
+        self._sessions = Sessions(settings)
+        try:
+            self._sessions.current()
+        except SpoolError:
+            self._sessions.end()
+            raise
 
     def record(
         self,
@@ -72,57 +64,43 @@ class Client:
     ) -> str:
         """Take an event in for sending and return its id; the id and the time are made here, once.
 
-        Returns before the event is sent: `flush` and `on_problem` tell what became of it. Raises
-        InvalidArgumentError, BufferFullError (see `when_full`) or ClientClosedError: the event is then not
-        recorded.
+        Returns before the event is sent, and with a spool after it is on disk: `flush` and `on_problem` tell
+        what became of it. Raises InvalidArgumentError, BufferFullError (see `when_full`), SpoolError or
+        ClientClosedError: the event is then not recorded.
         """
-        event_id = self._ids.new() if event_id is None else event_id
-        event_time_us = _now_us() if event_time is None else epoch_us(event_time)
-        self._sender.add(encode(customer_id, event_type, properties, event_id, event_time_us))
+        session = self._sessions.current()
+        event_id, frame = session.encode(customer_id, event_type, properties, event_id, event_time)
+        session.sender.add(frame)
         return event_id
 
     def record_batch(self, events: Iterable[Event]) -> list[Receipt]:
         """Send events now, on this thread, and return a receipt for each, in their order.
 
-        Raises InvalidArgumentError before anything is sent, and ClientClosedError. Events without a verdict
-        after all retries are FAILED; `record_batch(receipt.event for receipt in ...)` repeats them.
+        They pass by the buffer and the spool: the receipts are the record of them. Raises InvalidArgumentError
+        before anything is sent, and ClientClosedError. Events without a verdict after all retries are FAILED;
+        `record_batch(receipt.event for receipt in ...)` repeats them.
         """
-        if self._closed:
-            raise ClientClosedError("the client is closed: make a new Client")
-        completed: list[Event] = []
-        batcher = self._new_batcher()
-        for index, event in enumerate(events):
-            try:
-                completed.append(self._complete(event, batcher))
-            except InvalidArgumentError as error:
-                raise InvalidArgumentError(f"event {index} of the batch: {error}") from None
-        batcher.urge()
-        receipts: list[Receipt] = []
-        while (batch := batcher.take(0.0)) is not None:
-            receipts += self._send_now(batch, completed)
-        return receipts
+        return self._sessions.open().record_batch(events)
 
     def flush(self, timeout_s: float | None = None) -> Delivery:
         """Wait until every event recorded before this call has its verdict, at most `timeout_s`.
 
-        `pending` in the result is 0 if nothing is left.
+        `pending` in the result is 0 if nothing is left. With a spool that includes what earlier processes
+        left, and without a `timeout_s` it takes as long as the engine is away.
         """
-        return self._sender.flush(timeout_s)
+        return self._sessions.current().sender.flush(timeout_s)
 
     def delivery(self) -> Delivery:
         """The counts now, without waiting."""
-        return self._sender.delivery()
+        return self._sessions.current().sender.delivery()
 
     def close(self, timeout_s: float | None = None) -> Delivery:
         """Take no more events, flush for at most `timeout_s` (default `close_timeout_s`) and disconnect.
 
-        What has no verdict by then is reported as failed. Closing again changes nothing.
+        What has no verdict by then is reported as failed; with a spool it is `pending` and stays on disk for
+        the next client. Closing again changes nothing.
         """
-        timeout_s = self._options.close_timeout_s if timeout_s is None else timeout_s
-        delivery = self._sender.close(timeout_s, self._transport.close)
-        self._closed = True
-        lifetime.end(self)
-        return delivery
+        return self._sessions.close(timeout_s)
 
     def spend(
         self,
@@ -137,21 +115,7 @@ class Client:
         `as_of` rates the usage that had been ingested by then (default: all). Raises InvalidArgumentError,
         NotFoundError, InvalidRequestError, EngineUnavailableError or another RequestFailedError.
         """
-        if self._closed:
-            raise ClientClosedError("the client is closed: make a new Client")
-        request = spend_request(
-            checked_text("customer_id", customer_id),
-            None if at is None else epoch_us(at, "at"),
-            None if as_of is None else epoch_us(as_of, "as_of"),
-        )
-        response = read(lambda: self._transport.get_spend(request, timeout_s), self._random.random)
-        return read_spend(customer_id, response)
-
-    def renew_after_fork(self) -> None:
-        """Start anew in a forked child. Called by the interpreter; nothing else needs to."""
-        # Kept, never used: dropping the parent's channel would close its sockets' state in this process.
-        self._inherited.append((self._transport, self._sender))
-        self._start()
+        return self._sessions.open().spend(customer_id, at, as_of, timeout_s)
 
     def __enter__(self) -> Self:
         return self
@@ -160,50 +124,3 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _start(self) -> None:
-        self._random = random.Random(os.urandom(16))  # noqa: S311 - spreads retries, guards nothing
-        self._ids = EventIds(os.urandom)
-        self._transport = Transport(self._target, self._credentials, self._metadata)
-        abandon = threading.Event()
-        self._courier = Courier(
-            send=self._transport.record_usage,
-            policy=RetryPolicy(self._options.retry_timeout_s),
-            request_timeout_s=self._options.request_timeout_s,
-            pause=abandon.wait,
-            random=self._random.random,
-            clock=time.monotonic,
-        )
-        self._sender = Sender(self._courier, self._options, self._on_problem, abandon)
-
-    def _new_batcher(self) -> Batcher:
-        return Batcher(
-            events_max=self._options.batch_events_max, bytes_max=self._options.batch_bytes_max, age_max_s=0.0
-        )
-
-    def _complete(self, event: Event, batcher: Batcher) -> Event:
-        """The event with its id and time; its frame joins the batcher."""
-        event_id = self._ids.new() if event.event_id is None else event.event_id
-        event_time_us = _now_us() if event.event_time is None else epoch_us(event.event_time)
-        frame = encode(event.customer_id, event.event_type, event.properties, event_id, event_time_us)
-        batcher.add(frame, 0.0)
-        return Event(
-            event.customer_id,
-            event.event_type,
-            event.properties,
-            event_id,
-            event.event_time or time_of(event_time_us),
-        )
-
-    def _send_now(self, batch: Batch, events: Sequence[Event]) -> list[Receipt]:
-        judged = self._courier.deliver(batch.payload(), len(batch.frames))
-        self._sender.tally(judged)
-        first = batch.first_ordinal
-        return [
-            Receipt(event, *judgement)
-            for event, judgement in zip(events[first : first + len(judged)], judged, strict=True)
-        ]
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1_000

@@ -4,13 +4,13 @@ Runs on the thread that calls it; the waits go through `pause`, which a closing 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from grpc import StatusCode
 
 from meterline.events import Judgement, Verdict
-from meterline.messages import judgements
+from meterline.messages import UNKNOWN_VERDICT_REASON, judgements
 from meterline.retry import CallFailure, RetryPolicy
 from meterline.transport import CallFailedError
 from meterline.v1 import usage_pb2
@@ -51,6 +51,31 @@ class Courier:
             if self.pause(wait_s):
                 return failed(closed_after(failure), events_count)
             attempt += 1
+
+
+def deliver_apart(courier: Courier, frames: Sequence[bytes]) -> list[Judgement]:
+    """Deliver; where the engine refuses a whole request as malformed, find out for which of its events.
+
+    Halves are sent until the guilty event stands alone: the others must not share its end.
+    """
+    judged = courier.deliver(b"".join(frames), len(frames))
+    if len(frames) == 1 or judged[0].verdict is not Verdict.FAILED or judged[0].reason != _MALFORMED:
+        return judged
+    middle = len(frames) // 2
+    return deliver_apart(courier, frames[:middle]) + deliver_apart(courier, frames[middle:])
+
+
+_MALFORMED = StatusCode.INVALID_ARGUMENT.name.lower()
+_FINAL_REASONS = frozenset({_MALFORMED, UNKNOWN_VERDICT_REASON})
+
+
+def stays(judgement: Judgement) -> bool:
+    """Whether an event on disk is to be sent again: the engine said nothing about the event itself.
+
+    An engine that is away, overloaded or refuses a credential may be another tomorrow. An event that it can't
+    read, or whose verdict this client can't read, won't.
+    """
+    return judgement.verdict is Verdict.FAILED and judgement.reason not in _FINAL_REASONS
 
 
 def failed(failure: CallFailure, events_count: int) -> list[Judgement]:

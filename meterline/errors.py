@@ -4,8 +4,10 @@
     ├── InvalidArgumentError       a value that can't be sent; nothing was recorded
     ├── InvalidOptionError         an option out of its bounds
     ├── BufferFullError            too much waits for the engine; this event was not recorded
+    ├── SpoolError                 the spool's directory can't be used; this event was not recorded
     ├── ClientClosedError          the client was closed before
     ├── CallbackMisuseError        a waiting call from inside `on_problem`, which would wait for itself
+    ├── NoSingleCurrencyError      `Spend.amount` of a customer without a currency, or with several
     └── RequestFailedError         a read that failed; `code` is the gRPC status
         ├── EngineUnavailableError no engine answers, or it asks for patience: try again later
         ├── InvalidRequestError    the engine refuses the request as it is
@@ -31,7 +33,14 @@ class InvalidOptionError(MeterlineClientError):
 
 
 class BufferFullError(MeterlineClientError):
-    """The buffer has no room, and the policy's patience is over."""
+    """The buffer, or the spool, has no room, and the policy's patience is over."""
+
+
+class SpoolError(MeterlineClientError):
+    """The disk refuses: full, read-only, no permission, or another process holds the directory.
+
+    The cause, where there is one, is the OSError.
+    """
 
 
 class ClientClosedError(MeterlineClientError):
@@ -40,6 +49,10 @@ class ClientClosedError(MeterlineClientError):
 
 class CallbackMisuseError(MeterlineClientError):
     """`flush` or `close` was called from `on_problem`; each waits for that very callback to return."""
+
+
+class NoSingleCurrencyError(MeterlineClientError, ValueError):
+    """There is no one amount to give: `totals` has one for each currency, and may be empty."""
 
 
 class RequestFailedError(MeterlineClientError):

@@ -9,7 +9,7 @@ from typing import Protocol
 class Lifetime(Protocol):
     """An open client, as the process sees it."""
 
-    def close(self) -> object:
+    def end_with_process(self) -> object:
         """Flush and end."""
 
     def renew_after_fork(self) -> None:
@@ -37,7 +37,7 @@ def _renew_all() -> None:
 def _close_all() -> None:
     for client in tuple(_open):
         try:
-            client.close()
+            client.end_with_process()
         except Exception:
             logging.getLogger("meterline").exception("closing a client at the end of the process failed")
 

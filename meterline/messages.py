@@ -33,9 +33,10 @@ _VERDICTS = {
 _REASONS: dict[int, str] = {
     number: name.removeprefix("PROBLEM_REASON_").lower() for name, number in usage_pb2.ProblemReason.items()
 }
+UNKNOWN_VERDICT_REASON = "unknown_verdict"
 _UNKNOWN_VERDICT = Judgement(
     Verdict.FAILED,
-    reason="unknown_verdict",
+    reason=UNKNOWN_VERDICT_REASON,
     message="the engine gave a verdict that this client does not know: update the client",
 )
 

@@ -1,5 +1,6 @@
 """The options of a client: defaults, bounds, and the reason of each."""
 
+import os
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, TypedDict
 
@@ -13,6 +14,9 @@ REQUEST_BYTES_MAX = 4_000_000
 
 EVENT_BYTES_MAX = 128 * 1024
 """No event within the contract's limits (64 properties of 128 + 1,024 bytes) comes near it."""
+
+SPOOL_BYTES_MIN = 8 * EVENT_BYTES_MAX
+"""Room for eight segments of at least one event each."""
 
 FullPolicy: TypeAlias = Literal["block", "raise"]
 
@@ -31,6 +35,9 @@ class OptionKeywords(TypedDict, total=False):
     request_timeout_s: float
     retry_timeout_s: float
     close_timeout_s: float
+    spool: str | os.PathLike[str] | None
+    spool_bytes_max: int
+    spool_fsync: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,14 @@ class Options:
     retry_timeout_s: float = 300.0
     # How long `close`, the end of a `with` block and the end of the process wait for the last events.
     close_timeout_s: float = 10.0
+    # A directory of this process alone, where each event is before `record` returns; None keeps events in
+    # memory. With it the two bounds of the buffer don't apply: what waits is on disk, at most this many bytes
+    # (hours of an outage at a thousand events a second), and `when_full` and `block_timeout_s` hold for it.
+    spool: str | os.PathLike[str] | None = None
+    spool_bytes_max: int = 1_073_741_824
+    # Whether `record` waits until the disk itself has the event: the process may be killed without it, with it
+    # the machine may lose power too.
+    spool_fsync: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what can't work, by name."""
@@ -70,6 +85,8 @@ class Options:
         self._check_between("request_timeout_s", 0.001, 3_600)
         self._check_between("retry_timeout_s", 0, 86_400)
         self._check_between("close_timeout_s", 0, 86_400)
+        self._check_between("spool_bytes_max", SPOOL_BYTES_MIN, 2**40)
+        _check_spool(self.spool, self.spool_fsync)
         if self.when_full not in ("block", "raise"):
             raise InvalidOptionError(f'when_full is {self.when_full!r}: give "block" or "raise"')
 
@@ -77,6 +94,13 @@ class Options:
         value = getattr(self, name)
         if isinstance(value, bool) or not isinstance(value, int | float) or not lowest <= value <= highest:
             raise InvalidOptionError(f"{name} is {value!r}: give a number from {lowest:,} to {highest:,}")
+
+
+def _check_spool(spool: object, spool_fsync: object) -> None:
+    if not isinstance(spool, str | os.PathLike | None) or (not spool and spool is not None):
+        raise InvalidOptionError(f"spool is {spool!r}: give the path of a directory")
+    if not isinstance(spool_fsync, bool):
+        raise InvalidOptionError(f"spool_fsync is {spool_fsync!r}: give True or False")
 
 
 def check_target(target: object) -> None:

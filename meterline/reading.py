@@ -32,8 +32,12 @@ _ERRORS: dict[StatusCode, type[RequestFailedError]] = {
 }
 
 
-def read(call: Callable[[], _Answer], random: Callable[[], float]) -> _Answer:
-    """The answer of `call`, which makes one attempt. Raises RequestFailedError."""
+def read(
+    call: Callable[[], _Answer],
+    random: Callable[[], float],
+    pause: Callable[[float], object] = time.sleep,
+) -> _Answer:
+    """The answer of `call`, which makes one attempt. `pause` returns true to end it. Raises RequestFailedError."""
     started_s = time.monotonic()
     attempt = 0
     while True:
@@ -43,7 +47,9 @@ def read(call: Callable[[], _Answer], random: Callable[[], float]) -> _Answer:
             wait_s = _POLICY.wait_s(error.failure, attempt, time.monotonic() - started_s, random())
             if wait_s is None:
                 raise _request_failed(error.failure) from None
-        time.sleep(wait_s)
+            failure = error.failure
+        if pause(wait_s):
+            raise _request_failed(failure)
         attempt += 1
 
 

@@ -10,27 +10,43 @@ from meterline.messages import decode
 
 OnProblem: TypeAlias = Callable[[Receipt], object]
 
+Tell: TypeAlias = Callable[[Sequence[Receipt]], None]
+"""Gives the problems of a batch to their owner, and returns when that is done. Raises nothing."""
+
 _log = logging.getLogger("meterline")
 _FINE = frozenset({Verdict.ACCEPTED, Verdict.DUPLICATE})
 
 
-def report(frames: Sequence[bytes], judged: Sequence[Judgement], on_problem: OnProblem | None) -> None:
-    """Report each event whose verdict is conflict, rejected or failed; without a callback, log.
+def one_by_one(on_problem: OnProblem) -> Tell:
+    """Calls the owner's function for each problem, on the sender's thread."""
+
+    def tell(receipts: Sequence[Receipt]) -> None:
+        for receipt in receipts:
+            try:
+                on_problem(receipt)
+            except BaseException:  # noqa: BLE001 - the owner's code, even its sys.exit(), must not end the sender
+                log_raised(receipt)
+
+    return tell
+
+
+def log_raised(receipt: Receipt) -> None:
+    """Log the exception that the owner's callback raises just now."""
+    _log.exception("on_problem raised for event %s, which was %s", receipt.event_id, receipt.verdict)
+
+
+def report(frames: Sequence[bytes], judged: Sequence[Judgement], tell: Tell | None) -> None:
+    """Report each event whose verdict is conflict, rejected or failed; without an owner's callback, log.
 
     The log gets one warning for each kind of problem in the batch, not one for each event.
     """
     problems = [index for index, judgement in enumerate(judged) if judgement.verdict not in _FINE]
     if not problems:
         return
-    if on_problem is None:
+    if tell is None:
         _warn(frames, judged, problems)
-        return
-    for index in problems:
-        receipt = Receipt(decode(frames[index]), *judged[index])
-        try:
-            on_problem(receipt)
-        except BaseException:  # noqa: BLE001 - the owner's code, even its sys.exit(), must not end the sender
-            _log.exception("on_problem raised for event %s, which was %s", receipt.event_id, receipt.verdict)
+    else:
+        tell([Receipt(decode(frames[index]), *judged[index]) for index in problems])
 
 
 def _warn(frames: Sequence[bytes], judged: Sequence[Judgement], problems: Sequence[int]) -> None:

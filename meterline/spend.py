@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from meterline.errors import NoSingleCurrencyError
 from meterline.v1 import billing_pb2, spend_pb2
 
 
@@ -99,18 +100,23 @@ class Spend:
 
     @property
     def amount(self) -> Decimal:
-        """The amount, for a customer with one currency. Raises ValueError otherwise."""
+        """The amount, for a customer with one currency. Raises NoSingleCurrencyError otherwise."""
         return self._only_total().amount
 
     @property
     def currency(self) -> str:
-        """The currency, for a customer with one. Raises ValueError otherwise."""
+        """The currency, for a customer with one. Raises NoSingleCurrencyError otherwise."""
         return self._only_total().currency
 
     def _only_total(self) -> CurrencySpend:
-        if len(self.totals) != 1:
-            currencies = ", ".join(total.currency for total in self.totals) or "none"
-            raise ValueError(
+        if not self.totals:
+            raise NoSingleCurrencyError(
+                f"customer {self.customer_id} has no line item in this period, so no currency and no amount: "
+                "does a subscription cover it? `totals` is empty"
+            )
+        if len(self.totals) > 1:
+            currencies = ", ".join(total.currency for total in self.totals)
+            raise NoSingleCurrencyError(
                 f"customer {self.customer_id} has {len(self.totals)} currencies ({currencies}): read `totals`"
             )
         return self.totals[0]

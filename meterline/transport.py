@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 import grpc
 from google.protobuf.descriptor import MethodDescriptor
 
+from meterline.interruption import Interruption
 from meterline.retry import CallFailure, read_pushback_ms
 from meterline.v1 import spend_pb2, usage_pb2
 
@@ -43,6 +44,7 @@ _LOOPBACK_OPTIONS: tuple[tuple[str, int | str], ...] = (*_OPTIONS, ("grpc.enable
 # How gRPC begins to say that there was no connection at all; an engine's own words begin otherwise.
 _NOT_CONNECTED = ("failed to connect", "DNS resolution failed", "Name resolution failed")
 
+_INTERRUPTED = CallFailure(grpc.StatusCode.CANCELLED, "the caller's task was cancelled")
 _BROKEN_OFF = CallFailure(grpc.StatusCode.CANCELLED, "the request was broken off by close()")
 
 
@@ -65,13 +67,18 @@ class Transport:
         self._channel: grpc.Channel | None = None
         self._closed = False
 
-    def record_usage(self, payload: bytes, timeout_s: float) -> usage_pb2.RecordUsageResponse:
+    def record_usage(
+        self, payload: bytes, timeout_s: float, interruption: Interruption | None = None
+    ) -> usage_pb2.RecordUsageResponse:
         """Send a serialized RecordUsageRequest. Raises CallFailedError."""
-        return self._call(_RECORD, usage_pb2.RecordUsageResponse.FromString, payload, timeout_s)
+        read = usage_pb2.RecordUsageResponse.FromString
+        return self._call(_RECORD, read, payload, timeout_s, interruption)
 
-    def get_spend(self, payload: bytes, timeout_s: float) -> spend_pb2.GetSpendResponse:
+    def get_spend(
+        self, payload: bytes, timeout_s: float, interruption: Interruption | None = None
+    ) -> spend_pb2.GetSpendResponse:
         """Send a serialized GetSpendRequest. Raises CallFailedError."""
-        return self._call(_GET_SPEND, spend_pb2.GetSpendResponse.FromString, payload, timeout_s)
+        return self._call(_GET_SPEND, spend_pb2.GetSpendResponse.FromString, payload, timeout_s, interruption)
 
     def close(self) -> None:
         """Close the channel; calls under way and later ones fail as CANCELLED."""
@@ -82,15 +89,28 @@ class Transport:
             channel.close()
 
     def _call(
-        self, method: MethodDescriptor, read: Callable[[bytes], _Answer], payload: bytes, timeout_s: float
+        self,
+        method: MethodDescriptor,
+        read: Callable[[bytes], _Answer],
+        payload: bytes,
+        timeout_s: float,
+        interruption: Interruption | None,
     ) -> _Answer:
+        metadata = self._metadata or None
         try:
             call = self._open_channel().unary_unary(
                 f"/{method.containing_service.full_name}/{method.name}",
                 request_serializer=None,
                 response_deserializer=read,
             )
-            answer: _Answer = call(payload, timeout=timeout_s, metadata=self._metadata or None)
+            if interruption is None:
+                answer: _Answer = call(payload, timeout=timeout_s, metadata=metadata)
+            else:
+                answer = interruption.guard(
+                    call.future(payload, timeout=timeout_s, metadata=metadata)
+                ).result()
+        except grpc.FutureCancelledError:
+            raise CallFailedError(_INTERRUPTED) from None
         except grpc.RpcError as error:
             if self._closed:
                 raise CallFailedError(_BROKEN_OFF) from None

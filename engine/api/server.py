@@ -67,8 +67,8 @@ class Services:
 class Server:
     """Listens on one address."""
 
-    def __init__(self, services: Services, address: str) -> None:
-        """Takes the port without serving yet.
+    def __init__(self, services: Services, address: str, *, share_port: bool = False) -> None:
+        """Takes the port without serving yet; `share_port`: along with other processes that share it.
 
         Raises:
             StartupError: the address is taken, or is none.
@@ -79,8 +79,8 @@ class Server:
             options=[
                 # Holds for a compressed message when it is unpacked, too.
                 ("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX),
-                # Without this a second engine would take the same port and half of the events.
-                ("grpc.so_reuseport", 0),
+                # Unasked, a second engine would take the same port and half of the events.
+                ("grpc.so_reuseport", int(share_port)),
                 # A peer that vanished without a word gives its places back after these.
                 ("grpc.keepalive_time_ms", 60_000),
                 ("grpc.keepalive_timeout_ms", 20_000),
@@ -106,7 +106,7 @@ class Server:
         reflect = _reflection_method(names)
         self._add(reflection.SERVICE_NAME, {"ServerReflectionInfo": reflect.handler(places[_REFLECTIONS])})
         self._watchdog = Watchdog(list(places.values()))
-        self.port = self._bind(address)
+        self.port = self._bind(address, share_port=share_port)
 
     def start(self) -> None:
         self._grpc.start()
@@ -122,16 +122,16 @@ class Server:
     def _add(self, service: str, handlers: dict[str, RpcHandler]) -> None:
         self._grpc.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
 
-    def _bind(self, address: str) -> int:
-        check_address(address)
+    def _bind(self, address: str, *, share_port: bool) -> int:
+        check_address(address, share_port=share_port)
         try:
             return self._grpc.add_insecure_port(address)
         except RuntimeError as error:
             raise _cannot_listen(address, error) from error
 
 
-def check_address(address: str) -> None:
-    """Whether HOST:PORT can be listened on, tried with a socket of its own.
+def check_address(address: str, *, share_port: bool = False) -> None:
+    """Whether HOST:PORT can be listened on, tried with a socket of its own that serves nobody.
 
     gRPC itself would write its own words to standard error.
 
@@ -144,15 +144,24 @@ def check_address(address: str) -> None:
         raise StartupError(f"{address}: is no address: write HOST:PORT, such as 127.0.0.1:7070")
     try:
         family, *_, where = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
-        with socket.create_server((str(where[0]), int(where[1])), family=family):
-            pass
+        with socket.socket(family, socket.SOCK_STREAM) as tried:
+            # Bound but not listening: on a shared port the kernel would hand it connections.
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if share_port:
+                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            tried.bind((str(where[0]), int(where[1])))
+            if not share_port:
+                tried.listen()
     except OSError as error:
         raise _cannot_listen(address, error) from error
 
 
 def _cannot_listen(address: str, error: Exception) -> StartupError:
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        return StartupError(f"{address}: the port is taken: stop what has it, or name another with --listen")
+        return StartupError(
+            f"{address}: the port is taken: stop what has it, or name another with --listen; "
+            "gateways of one data directory can share it, each with --share-port"
+        )
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
     return StartupError(
         f"{address}: can't listen there: {reason}: name an address of this machine with --listen"
@@ -165,6 +174,7 @@ def _handlers(services: Services) -> dict[str, dict[str, Method]]:
         "meterline.v1.UsageService": {
             "RecordUsage": unary("RecordUsage", raw, usage.record_usage),
             "StreamUsage": stream("StreamUsage", raw, usage.stream_usage),
+            "RecordUsageColumns": unary("RecordUsageColumns", raw, usage.record_usage_columns),
         },
         "meterline.v1.CatalogService": {
             "ApplyCatalog": unary(

@@ -5,11 +5,11 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
 import grpc
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.api.rpc import Call
 from engine.errors import StoreUnavailableError
@@ -20,7 +20,7 @@ from engine.usage.intake import Intake
 from ingest import RequestKind, Verdict
 from meterline.v1 import usage_pb2
 from meterline.v1.usage_pb2 import (
-    EventProblem,
+    RecordUsageColumnsResponse,
     RecordUsageResponse,
     StreamUsageResponse,
 )
@@ -32,12 +32,11 @@ _COMMIT_TIMEOUT_S = 60
 _STREAM_WINDOW = 8
 # A batch of bad events must not make an answer that the client refuses: 4 MiB by default.
 _MESSAGES_MAX = 1_000
+# protobuf's wire type of a packed field.
+_LENGTH_DELIMITED = 2
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdicts:
-    verdicts: list[usage_pb2.Verdict]
-    problems: list[EventProblem]
+Answer = TypeVar("Answer", RecordUsageResponse, RecordUsageColumnsResponse, StreamUsageResponse)
 
 
 class UsageService:
@@ -48,10 +47,11 @@ class UsageService:
 
     def record_usage(self, request: bytes, call: Call) -> RecordUsageResponse:
         recorded = _wait(self._intake.submit(call.tenant, RequestKind.RECORD, request))
-        answer = _answer(recorded)
-        return RecordUsageResponse(
-            verdicts=answer.verdicts, problems=answer.problems, as_of=to_timestamp(recorded.as_of_us)
-        )
+        return _answered(RecordUsageResponse(), recorded)
+
+    def record_usage_columns(self, request: bytes, call: Call) -> RecordUsageColumnsResponse:
+        recorded = _wait(self._intake.submit(call.tenant, RequestKind.COLUMNS, request))
+        return _answered(RecordUsageColumnsResponse(), recorded)
 
     def stream_usage(self, requests: Iterator[bytes], call: Call) -> Iterator[StreamUsageResponse]:
         """Reads ahead up to a window, so that the inserts of one stream overlap with its requests."""
@@ -79,13 +79,7 @@ class UsageService:
                 if isinstance(entry, Exception):
                     raise entry
                 recorded = _wait(entry)
-                answer = _answer(recorded)
-                yield StreamUsageResponse(
-                    sequence=recorded.sequence,
-                    verdicts=answer.verdicts,
-                    problems=answer.problems,
-                    as_of=to_timestamp(recorded.as_of_us),
-                )
+                yield _answered(StreamUsageResponse(sequence=recorded.sequence), recorded)
         finally:
             closed.set()
 
@@ -113,19 +107,32 @@ def _wait(future: "Future[Recorded]") -> Recorded:
         ) from error
 
 
-def _answer(recorded: Recorded) -> _Verdicts:
-    problems = [
-        EventProblem(
+def _answered(answer: Answer, recorded: Recorded) -> Answer:
+    """The answer with its verdicts, problems and watermark."""
+    answer.MergeFromString(_packed(answer.DESCRIPTOR.fields_by_name["verdicts"].number, recorded.verdicts))
+    for number, (index, problem) in enumerate(recorded.problems):
+        answer.problems.add(
             index=index,
             field=problem.field,
             reason=cast("usage_pb2.ProblemReason", problem.reason),
             retryable=problem.retryable,
             message=problem.message if number < _MESSAGES_MAX else "",
         )
-        for number, (index, problem) in enumerate(recorded.problems)
-    ]
+    answer.as_of.CopyFrom(to_timestamp(recorded.as_of_us))
     counts = np.bincount(recorded.verdicts, minlength=len(Verdict) + 1)
     for verdict in Verdict:
         METRICS.events.labels(verdict.name.lower()).inc(int(counts[verdict]))
-    # The numbers of the two enums are the same; a test holds it.
-    return _Verdicts(cast("list[usage_pb2.Verdict]", recorded.verdicts.tolist()), problems)
+    return answer
+
+
+def _packed(field_number: int, verdicts: NDArray[np.uint8]) -> bytes:
+    """The verdicts as the packed field: each is one byte of it, so that none is handled by itself. The numbers of
+    the two enums are the same; a test holds it.
+    """
+    data = verdicts.tobytes()
+    head = [field_number << 3 | _LENGTH_DELIMITED]
+    size = len(data)
+    while size > 0x7F:
+        head.append(size & 0x7F | 0x80)
+        size >>= 7
+    return bytes([*head, size]) + data

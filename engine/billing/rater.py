@@ -24,7 +24,7 @@ from engine.metrics import METRICS
 from engine.times import us_datetime
 from engine.usage.queries import usage_query
 from engine.usage.store import UsageStore
-from ingest import IngestClock
+from ingest import IngestOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Rater:
     """Rates customers' usage as of a watermark."""
 
     def __init__(
-        self, catalog: CatalogStore, usage: UsageStore, clock: IngestClock, now_us: Callable[[], int]
+        self, catalog: CatalogStore, usage: UsageStore, clock: IngestOrder, now_us: Callable[[], int]
     ) -> None:
         self._catalog = catalog
         self._usage = usage

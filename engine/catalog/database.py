@@ -2,6 +2,7 @@
 
 SQLite runs in WAL with synchronous=FULL, so a commit survives power loss; writers take the write lock when
 they begin and wait for each other. PostgreSQL goes through the same code: writers take one advisory lock.
+Who needs a commit to survive processes only, not power, asks for `power_safe=False`: no commit waits for the disk.
 """
 
 import sqlite3
@@ -54,7 +55,7 @@ class Database:
         self._engine.dispose()
 
 
-def open_database(url: str) -> Database:
+def open_database(url: str, *, power_safe: bool = True) -> Database:
     """Opens the database at a SQLAlchemy URL, making or upgrading its tables. Raises StartupError."""
     try:
         parsed = make_url(url)
@@ -66,7 +67,7 @@ def open_database(url: str) -> Database:
     if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise StartupError(f"the catalog needs a file to be durable: sqlite:///PATH instead of {shown}")
     try:
-        database = Database(_engine(parsed))
+        database = Database(_engine(parsed, power_safe=power_safe))
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise StartupError(f"no driver for the catalog at {shown}: {error}") from None
     try:
@@ -85,11 +86,11 @@ def open_database(url: str) -> Database:
     return database
 
 
-def _engine(url: URL) -> Engine:
+def _engine(url: URL, *, power_safe: bool) -> Engine:
     if url.get_backend_name() != "sqlite":
         return create_engine(url, pool_pre_ping=True)
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
-    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "connect", _set_up_sqlite if power_safe else _set_up_sqlite_without_fsync)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
@@ -99,6 +100,12 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     _switch_to_wal(connection)
     for pragma in ("synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _set_up_sqlite_without_fsync(connection: sqlite3.Connection, record: object) -> None:
+    _set_up_sqlite(connection, record)
+    # In WAL no commit is torn or lost by the death of a process; power loss takes the newest ones.
+    connection.execute("PRAGMA synchronous = NORMAL").close()
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:
@@ -150,12 +157,12 @@ def _on_one_line(error: DBAPIError) -> str:
 
 @contextmanager
 def _available() -> Iterator[None]:
-    """A lock that stays taken and a server that doesn't answer pass: the caller may retry."""
+    """A lock that stays taken, a full disk and a server that doesn't answer pass: the caller may retry."""
     try:
         yield
     except OperationalError as error:
-        busy = "locked" in str(error.orig) or "busy" in str(error.orig)
-        if busy or error.connection_invalidated:
+        passes = any(word in str(error.orig) for word in ("locked", "busy", "disk"))
+        if passes or error.connection_invalidated:
             raise StoreUnavailableError(
                 f"the catalog store does not answer: {_on_one_line(error)}", retry_after_ms=_RETRY_AFTER_MS
             ) from error

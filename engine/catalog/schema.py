@@ -1,7 +1,8 @@
-"""The tables of the catalog store. Rows are only ever added; the migrations make the same tables.
+"""The tables of the catalog store; the migrations make the same tables.
 
-- revisions: one row for each document that changed something, by tenant, from 1.
-- resources: one row for each version of each resource; the current one is the newest.
+- revisions: one row for each document that changed something, by tenant, from 1. Rows are only ever added.
+- resources: one row for each version of each resource; the current one is the newest. Rows are only ever added.
+- ingest_order, ingest_in_flight: what gateways that share a usage store agree on (engine.usage.shared_clock).
 """
 
 from typing import Final
@@ -53,4 +54,28 @@ RESOURCES: Final = Table(
         ["tenant", "revision"], ["revisions.tenant", "revisions.revision"], name="resources_revision_fk"
     ),
     Index("resources_by_revision", "tenant", "revision", "position", unique=True),
+)
+
+INGEST_ORDER: Final = Table(
+    "ingest_order",
+    METADATA,
+    # There is one row, 1. Instants are in microseconds since 1970.
+    Column("id", Integer, nullable=False),
+    # The latest instant that was handed out, as stamp or watermark.
+    Column("latest_us", BigInteger, nullable=False),
+    # The newest stamp whose group is stored: what a watermark has to reach.
+    Column("stored_us", BigInteger, nullable=False),
+    # Nothing after it was ever handed out; written in a way that survives power loss.
+    Column("ceiling_us", BigInteger, nullable=False),
+    PrimaryKeyConstraint("id", name="ingest_order_pk"),
+)
+
+INGEST_IN_FLIGHT: Final = Table(
+    "ingest_in_flight",
+    METADATA,
+    Column("stamp_us", BigInteger, autoincrement=False, nullable=False),
+    Column("gateway", Text, nullable=False),
+    # When others may take the group for lost; 0: its gateway has given it up.
+    Column("lease_end_us", BigInteger, nullable=False),
+    PrimaryKeyConstraint("stamp_us", name="ingest_in_flight_pk"),
 )

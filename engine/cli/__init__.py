@@ -6,6 +6,7 @@ import click
 
 from engine.cli.apply import apply
 from engine.cli.catalog import catalog
+from engine.cli.import_command import import_
 from engine.cli.lines import lines
 from engine.cli.quote import quote
 from engine.cli.serve import serve
@@ -17,6 +18,7 @@ _HELP = """Meterline: usage metering and rating.
 meterline serve --data DIR            run the engine
 meterline apply -f examples/llm.yaml  say what is metered and what it costs
 meterline catalog                     what is applied
+meterline import usage.csv            load usage from files
 meterline spend                       who has spent what, right now
 meterline lines --customer ID         the rated line items, tier by tier
 meterline quote -f FILE --plan ID     what quantities would cost; needs no engine
@@ -31,7 +33,7 @@ def cli() -> None:
     pass
 
 
-for command in (serve, apply, catalog, spend, lines, quote):
+for command in (serve, apply, catalog, import_, spend, lines, quote):
     cli.add_command(command)
 
 

@@ -51,7 +51,7 @@ def connected(target: str) -> Iterator[grpc.Channel]:
 
 
 def _line(target: str, error: grpc.RpcError) -> str:
-    call = _call(error)
+    call = call_of(error)
     unreachable = any(word in (call.details() or "").lower() for word in ("connect", "resolv", "lookup"))
     if call.code() is grpc.StatusCode.UNAVAILABLE and unreachable:
         return f"no engine answers at {target}: start one with `meterline serve`, or name it with --target"
@@ -60,14 +60,14 @@ def _line(target: str, error: grpc.RpcError) -> str:
     return f"{call.details()} ({call.code().name})"
 
 
-def _call(error: grpc.RpcError) -> grpc.Call:
+def call_of(error: grpc.RpcError) -> grpc.Call:
     # What a stub raises is both; the types of grpc don't say so.
     return cast("grpc.Call", error)
 
 
 def field_violations(error: grpc.RpcError) -> list[str]:
     """`field: what is wrong` for each mistake that the engine reports; empty for another error."""
-    status = rpc_status.from_call(_call(error))
+    status = rpc_status.from_call(call_of(error))
     if status is None:
         return []
     lines: list[str] = []

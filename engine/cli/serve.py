@@ -9,9 +9,23 @@ import click
 from engine.cli.connection import CommandError
 from engine.errors import StartupError
 from engine.logs import LogFormat, configure_logs
+from engine.usage.durability import Durability
+from engine.usage.server_address import ServerAddress, read_server_address
 from ingest import Limits
 
 _DAY_S = 24 * 60 * 60
+
+
+class _ServerAddressType(click.ParamType["ServerAddress"]):
+    """An option's URL; what is wrong is said without repeating it, since it may hold a password."""
+
+    name = "url"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> ServerAddress:
+        try:
+            return read_server_address(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 @click.command()
@@ -22,7 +36,28 @@ _DAY_S = 24 * 60 * 60
     show_default=True,
     help="Where events and catalog are kept; made if missing.",
 )
+@click.option(
+    "--usage-store",
+    type=_ServerAddressType(),
+    envvar="METERLINE_USAGE_STORE",
+    show_envvar=True,
+    metavar="URL",
+    help="Keep events in a ClickHouse server: http://USER:PASSWORD@HOST:8123/DATABASE, or https. "
+    "Default: embedded, in the data directory.",
+)
+@click.option(
+    "--durability",
+    type=click.Choice([each.value for each in Durability]),
+    default=Durability.PROCESS.value,
+    show_default=True,
+    help="What an acknowledged event survives: kill -9 (process), or power loss as well (power).",
+)
 @click.option("--listen", default="127.0.0.1:7070", show_default=True, metavar="HOST:PORT", help="gRPC.")
+@click.option(
+    "--share-port",
+    is_flag=True,
+    help="Let several gateways of one data directory listen on the same port; each of them needs this.",
+)
 @click.option(
     "--metrics-listen",
     default="127.0.0.1:7071",
@@ -51,19 +86,30 @@ _DAY_S = 24 * 60 * 60
     default="info",
     show_default=True,
 )
-def serve(
+def serve(  # noqa: PLR0913 - an argument for each option
+    *,
     data: Path,
+    usage_store: ServerAddress | None,
+    durability: str,
     listen: str,
+    share_port: bool,
     metrics_listen: str,
     no_metrics: bool,
     event_age_max_days: int,
     log_format: LogFormat,
     log_level: str,
 ) -> None:
-    """Run the engine until SIGTERM or Ctrl-C.
+    r"""Run the engine until SIGTERM or Ctrl-C.
 
     Everything runs in this process on embedded stores in one directory. Whatever was acknowledged survives a
     restart and kill -9. There are no credentials yet: listen on an address that only your services can reach.
+
+    With --usage-store, any number of engines (gateways) on one machine share the server and the data directory:
+
+    \b
+    export METERLINE_USAGE_STORE=http://meterline:PASSWORD@clickhouse:8123
+    meterline serve --listen 0.0.0.0:7070 --share-port --metrics-listen 127.0.0.1:7071
+    meterline serve --listen 0.0.0.0:7070 --share-port --metrics-listen 127.0.0.1:7072
     """
     from engine import app  # noqa: PLC0415 - the heavy parts load for this command only
 
@@ -75,6 +121,9 @@ def serve(
         data=data,
         listen=listen,
         metrics_listen=None if no_metrics else metrics_listen,
+        usage_store=usage_store,
+        share_port=share_port,
+        durability=Durability(durability),
         limits=Limits(event_age_max_s=event_age_max_days * _DAY_S),
     )
     try:

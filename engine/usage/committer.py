@@ -4,13 +4,15 @@ Rules:
 1. A request is answered only after all its new events are durable.
 2. One turn at a time compares, stamps and inserts, so two requests can't both find an event new.
 3. A failed insert fails every request of its groups; they are sent again by their callers, and what was stored
-   all the same collapses with the retry. Until then its ids are in doubt (ingest.identity).
+   all the same collapses with the retry. Until then its ids are in doubt (ingest.identity), also those of batches
+   that were stored before: known is only what the order of ingestion has ended, or a retry would be answered as a
+   duplicate of what no watermark reaches yet.
 4. What waits here is bounded by who puts it in (engine.usage.intake).
 5. The step itself (`commit`) has no thread; its worker (engine.usage.worker) takes the turns.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -27,7 +29,7 @@ from ingest import (
     EventBatch,
     Fingerprints,
     HotWindow,
-    IngestClock,
+    IngestOrder,
     Limits,
     Problem,
     Sink,
@@ -90,7 +92,7 @@ class Committer:
     """Owns the hot window and the only writer of the store."""
 
     def __init__(
-        self, sink: Sink, window: HotWindow, clock: IngestClock, limits: Limits, now_us: Callable[[], int]
+        self, sink: Sink, window: HotWindow, clock: IngestOrder, limits: Limits, now_us: Callable[[], int]
     ) -> None:
         self._sink = sink
         self._window = window
@@ -108,6 +110,11 @@ class Committer:
     def waiting_events(self) -> int:
         """Events that wait for the next insert."""
         return self.worker.waiting_events
+
+    @property
+    def waiting_bytes(self) -> int:
+        """The bytes of their columns."""
+        return self.worker.waiting_bytes
 
     def start(self) -> None:
         METRICS.queue_events.set_function(lambda: self.worker.waiting_events)
@@ -136,7 +143,7 @@ class Committer:
             self._store(events, fingerprints)
         elif len(fresh):
             self._store(events.take(pa.array(fresh)), fingerprints.take(fresh))
-        as_of_us = self._clock.watermark(self._now_us())
+        as_of_us = self._clock.reached(self._now_us())
         first = 0
         for group in groups:
             last = first + len(group.fingerprints)
@@ -145,24 +152,36 @@ class Committer:
 
     def _store(self, events: pa.RecordBatch, fingerprints: Fingerprints) -> None:
         stamp_us = self._clock.begin(self._now_us())
+        tried: list[NDArray[np.int64]] = []
         try:
-            for batch, rows in partition_batches(events, stamp_us, self._limits.insert_events_max):
-                self._insert(batch, fingerprints.take(rows))
-        finally:
+            self._insert(partition_batches(events, stamp_us, self._limits.insert_events_max), stamp_us, tried)
             self._clock.end(stamp_us)
-
-    def _insert(self, batch: EventBatch, fingerprints: Fingerprints) -> None:
-        try:
-            with METRICS.insert_duration_seconds.time():
-                self._sink.insert(batch)
-        except Exception as error:
-            # Whatever it was, the batch may be stored all the same.
-            self._window.doubt(fingerprints)
-            METRICS.failed_inserts.inc()
-            _log.warning("insert failed", events=len(fingerprints), error=str(error))
+        except BaseException:
+            # Also what was inserted before the failure: no watermark is sure to reach it, so it is no duplicate yet.
+            if tried:
+                self._window.doubt(fingerprints.take(np.concatenate(tried)))
             raise
         self._window.remember(fingerprints)
         METRICS.inserted_events.inc(len(fingerprints))
+
+    def _insert(
+        self,
+        batches: Iterator[tuple[EventBatch, NDArray[np.int64]]],
+        stamp_us: int,
+        tried: list[NDArray[np.int64]],
+    ) -> None:
+        """Inserts them all, and adds the rows of each to `tried` before it is."""
+        try:
+            for batch, rows in batches:
+                tried.append(rows)
+                with METRICS.insert_duration_seconds.time():
+                    self._sink.insert(batch)
+        except BaseException as error:
+            # Whatever it was, the batch may be stored all the same.
+            METRICS.failed_inserts.inc()
+            _log.warning("insert failed", events=len(tried[-1]) if tried else 0, error=str(error))
+            self._clock.abandon(stamp_us)
+            raise
 
 
 def _answer(group: Group, verdicts: NDArray[np.uint8], as_of_us: int) -> None:

@@ -2,29 +2,35 @@
 
 Rules:
 1. A request is refused at once, before any work, when the bytes that the engine holds would pass their bound; and
-   before it is judged when the events that wait would pass theirs. Both come back as QueueFullError.
+   before it is judged when the events that wait would pass theirs, or their columns have. All come back as
+   QueueFullError.
 2. Requests that wait together are decoded, judged and fingerprinted together: the price of one call is paid once.
+   A request of columns is as large as many others together, and goes alone.
 3. A request that can't be taken (no message, no events, too many) fails alone.
 4. The step itself (`admit`) has no thread and doesn't wait; its worker (engine.usage.worker) takes the turns.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 
 from engine.errors import FieldMistake, InvalidRequestError, MeterlineError, QueueFullError, RetryLaterError
 from engine.metrics import METRICS
 from engine.usage.committer import Committer, Group, Recorded, Request
 from engine.usage.worker import RETRY_AFTER_MS, Worker
-from ingest import Admission, Fingerprinter, Limits, RequestKind, decode
+from ingest import Admission, Fingerprinter, Limits, RequestKind, RequestMistake, decode
 
 # What is decoded at once: some 30,000 events. More saves nothing, and the insert behind it would wait.
 _GROUP_BYTES_MAX = 4 * 1024 * 1024
+# How many events a request may have: the name of the limit.
+_EVENTS_MAX = {
+    RequestKind.RECORD: "request_events_max",
+    RequestKind.STREAM: "request_events_max",
+    RequestKind.COLUMNS: "columns_events_max",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +41,10 @@ class _Waiting:
     done: "Future[Recorded]" = field(default_factory=Future)
 
     @property
-    def key(self) -> tuple[str, RequestKind]:
+    def key(self) -> tuple[Hashable, ...]:
         """Of one tenant and kind, in their order; requests of others are concurrent with them."""
-        return self.tenant, self.kind
+        alone = (self.done,) if self.kind is RequestKind.COLUMNS else ()
+        return self.tenant, self.kind, *alone
 
     @property
     def events(self) -> int:
@@ -117,15 +124,16 @@ class Intake:
 
     def admit(self, waiting: Sequence[_Waiting]) -> None:
         """Decodes, judges and fingerprints requests of one tenant and kind, and puts them in the committer's line."""
-        tenant, kind = waiting[0].key
-        decoded = decode(kind, [request.data for request in waiting])
+        tenant, kind = waiting[0].tenant, waiting[0].kind
+        self._check_columns()
+        decoded = decode(kind, [request.data for request in waiting], self._limits)
         counts = np.diff(decoded.offsets)
         room = self._limits.queue_events_max - self._committer.waiting_events
         taken: list[Request] = []
         keep = np.zeros(len(waiting), np.bool_)
         for i, request in enumerate(waiting):
             events = int(counts[i])
-            error = self._refusal(kind, events, room, malformed=i in decoded.malformed)
+            error = self._refusal(kind, events, room, decoded.mistakes.get(i))
             if error is not None:
                 request.fail(error)
                 continue
@@ -134,24 +142,28 @@ class Intake:
             taken.append(Request(request.done, events, int(decoded.sequences[i])))
         if not taken:
             return
-        rows = decoded.events if keep.all() else _of_requests(decoded.events, keep, counts)
+        rows = decoded.events if keep.all() else decoded.events.filter(np.repeat(keep, counts))
         admitted = self._admission_for(tenant).admit(tenant, rows, self._now_us())
         self._committer.put(Group(admitted, self._fingerprinter.of(admitted.events), taken, len(rows)))
 
-    def _refusal(
-        self, kind: RequestKind, events: int, room: int, *, malformed: bool
-    ) -> MeterlineError | None:
-        events_max = self._limits.request_events_max
-        if malformed:
-            return InvalidRequestError(
-                FieldMistake(
-                    "request",
-                    f"the bytes are no meterline.v1.{kind.value}: send UTF-8 text and the message of this method",
-                )
+    def _check_columns(self) -> None:
+        # A small request can make large columns, by its dictionaries: its bytes alone say little.
+        waiting_bytes, bytes_max = self._committer.waiting_bytes, self._limits.queue_bytes_max
+        if waiting_bytes > bytes_max:
+            raise QueueFullError(
+                f"{waiting_bytes} bytes of columns wait for the usage store; queue_bytes_max is {bytes_max}",
+                retry_after_ms=RETRY_AFTER_MS,
             )
+
+    def _refusal(
+        self, kind: RequestKind, events: int, room: int, mistake: RequestMistake | None
+    ) -> MeterlineError | None:
+        if mistake is not None:
+            return InvalidRequestError(FieldMistake(mistake.field, mistake.message))
+        events_max = getattr(self._limits, _EVENTS_MAX[kind])
         if not 1 <= events <= events_max:
             return InvalidRequestError(
-                FieldMistake("events", f"has {events} events: send 1 to {events_max} (request_events_max)")
+                FieldMistake("events", f"has {events} events: send 1 to {events_max} ({_EVENTS_MAX[kind]})")
             )
         if events > room:
             queue_max = self._limits.queue_events_max
@@ -160,9 +172,3 @@ class Intake:
                 retry_after_ms=RETRY_AFTER_MS,
             )
         return None
-
-
-def _of_requests(
-    events: pa.StructArray, keep: NDArray[np.bool_], counts: NDArray[np.int64]
-) -> pa.StructArray:
-    return events.filter(pa.array(np.repeat(keep, counts)))

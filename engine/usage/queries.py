@@ -32,6 +32,8 @@ Parameters = dict[str, object]
 _EVENT_DIGEST = (
     f"lower(hex(groupBitXor(reinterpretAsUInt128(sipHash128(event_id, event_time, {ALL_AS_TEXT})))))"
 )
+# The text of events that is read at once to warm the window; in memory it takes four times as much.
+_RECENT_BYTES_MAX = 128 * 1024 * 1024
 _AFTER_START = "event_time >= fromUnixTimestamp64Micro({period_start_us:Int64}, 'UTC')"
 
 
@@ -130,11 +132,21 @@ def latest_stamp_query() -> Query:
     return Query(f"SELECT toUnixTimestamp64Micro(max(ingested_at)) FROM {EVENTS_TABLE}", {})  # noqa: S608
 
 
-def recent_events_query(rows_max: int) -> Query:
-    """The events ingested last, oldest of them first, to warm the hot window."""
+def recent_events_query(rows_max: int, bytes_max: int = _RECENT_BYTES_MAX) -> Query:
+    """The events ingested last, oldest of them first, to warm the hot window.
+
+    All events of the newest stamps that together reach `rows_max` events, and fewer where they have more than
+    `bytes_max`. Only the column of stamps is read as a whole.
+    """
     columns = ", ".join(EVENT_SCHEMA.names)
-    newest = f"SELECT {columns}, ingested_at FROM {EVENTS_TABLE} ORDER BY ingested_at DESC LIMIT {{rows_max:UInt64}}"  # noqa: S608
+    newest = f"SELECT ingested_at FROM {EVENTS_TABLE} ORDER BY ingested_at DESC LIMIT {{rows_max:UInt64}}"  # noqa: S608
+    weighed = (
+        f"SELECT ingested_at, sum(sum(byteSize({columns}))) OVER (ORDER BY ingested_at DESC) AS bytes"  # noqa: S608
+        f" FROM {EVENTS_TABLE} WHERE ingested_at >= (SELECT minOrNull(ingested_at) FROM ({newest}))"
+        " GROUP BY ingested_at"
+    )
+    first = f"SELECT minOrNull(ingested_at) FROM ({weighed}) WHERE bytes <= {{bytes_max:UInt64}}"  # noqa: S608
     return Query(
-        f"SELECT {columns} FROM ({newest}) ORDER BY ingested_at",  # noqa: S608
-        {"rows_max": rows_max},
+        f"SELECT {columns} FROM {EVENTS_TABLE} WHERE ingested_at >= ({first}) ORDER BY ingested_at",  # noqa: S608
+        {"rows_max": rows_max, "bytes_max": bytes_max},
     )

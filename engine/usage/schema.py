@@ -7,12 +7,11 @@ Rules:
    at an earlier watermark never loses an event to its own retry.
 3. One partition is one calendar month of `event_time`. Identical events have the same time, hence the same
    partition: FINAL may treat partitions apart.
+4. Tables are named without their database: every connection has one as its default (DATABASE, when embedded).
 """
 
 DATABASE = "meterline"
-EVENTS_TABLE = f"{DATABASE}.events"
-
-CREATE_DATABASE = f"CREATE DATABASE IF NOT EXISTS {DATABASE} ENGINE = Atomic"
+EVENTS_TABLE = "events"
 
 CREATE_EVENTS = f"""
 CREATE TABLE IF NOT EXISTS {EVENTS_TABLE} (
@@ -31,4 +30,9 @@ PARTITION BY toYYYYMM(event_time)
 ORDER BY (tenant, customer_id, event_type, event_time, event_id)
 """
 
-SCHEMA = (CREATE_DATABASE, CREATE_EVENTS)
+SCHEMA = (CREATE_EVENTS,)
+
+
+def create_database(name: str) -> str:
+    # The default database of chDB is not Atomic.
+    return f"CREATE DATABASE IF NOT EXISTS {name} ENGINE = Atomic"

@@ -1,25 +1,41 @@
-"""The usage store: the one module that speaks to ClickHouse, embedded (chDB) for now.
+"""The usage store: the one module that speaks to ClickHouse, embedded (chDB) or a server over HTTP.
 
 Rules:
 1. An insert returns when ClickHouse has the block; anything else raises StoreUnavailableError, and the caller
-   must treat the block as perhaps stored, perhaps not.
+   must treat the block as perhaps stored, perhaps not. At a server it may even be stored later, until its stamp
+   is called off (engine.usage.guarded_insert).
 2. One driver client runs one query at a time: one client writes, a small pool reads.
 3. chDB holds one path a process, and must never be forked after it is open.
+4. A connection that closes makes the driver send an insert once more: harmless, since the sorting key collapses
+   it. A server that refuses, is gone or hangs is asked anew by the next call: nothing here remembers an outage.
 """
 
 import contextlib
 import queue
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import clickhouse_connect
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.exceptions import Error as DriverError
+from clickhouse_connect.driver.httputil import get_pool_manager
+from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 
 from engine.errors import StartupError, StoreUnavailableError
+from engine.usage.durability import Durability, statements, tables_query
+from engine.usage.guarded_insert import (
+    CREATE_FENCES,
+    Span,
+    fence_statement,
+    guarded_target,
+    query_id,
+    running_condition,
+)
 from engine.usage.queries import Query, latest_stamp_query, recent_events_query
-from engine.usage.schema import EVENTS_TABLE, SCHEMA
+from engine.usage.schema import DATABASE, EVENTS_TABLE, SCHEMA, create_database
+from engine.usage.server_address import ServerAddress
 from ingest import EVENT_SCHEMA, EventBatch
 
 # As many reads at once as two cores and a waiting disk make use of.
@@ -30,6 +46,13 @@ _RETRY_AFTER_MS = 1_000
 # The gateway batches already, and no event is twice in a batch: collapsing within it would cost a third more.
 INSERT_SETTINGS = {"insert_deduplicate": 0, "async_insert": 0, "optimize_on_insert": 0}
 _READ_SETTINGS = {"do_not_merge_across_partitions_select_final": 1}
+# The oldest release line that is still mended; nothing older was ever tried.
+_SERVER_VERSION_MIN = (25, 8)
+# What ClickHouse answers when user or password are wrong (REQUIRED_PASSWORD, AUTHENTICATION_FAILED and kin).
+_REFUSED_USER_CODES = {192, 193, 194, 516}
+_NOT_ALLOWED_CODE = 497
+
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 # ClickHouse takes these as they are; from plain texts it would make the dictionary itself, at more cost.
 _LOW_CARDINALITY = ("tenant", "event_type")
@@ -40,15 +63,19 @@ Row = tuple[object, ...]
 class UsageStore:
     """Events in ClickHouse. Thread-safe for reads; one thread inserts."""
 
-    def __init__(self, writer: Client, readers: list[Client]) -> None:
+    def __init__(self, writer: Client, readers: list[Client], server: ServerAddress | None = None) -> None:
         self._writer = writer
         self._all = [writer, *readers]
+        self._server = server
+        # An embedded store has nobody who could hang up.
+        self._bounds = {"max_execution_time": server.patience.read_timeout_s} if server else {}
+        self._read_settings = _READ_SETTINGS | self._bounds
         self._idle: queue.SimpleQueue[Client] = queue.SimpleQueue()
         for reader in readers:
             self._idle.put(reader)
 
     @classmethod
-    def open_embedded(cls, path: Path) -> "UsageStore":
+    def open_embedded(cls, path: Path, durability: Durability = Durability.PROCESS) -> "UsageStore":
         """Opens or makes the store in this directory, in this process.
 
         Raises:
@@ -56,9 +83,13 @@ class UsageStore:
         """
         clients: list[Client] = []
         try:
-            clients.extend(_embedded_client(path) for _ in range(1 + _READERS))
+            clients.append(_embedded_client(path))
+            clients[0].command(create_database(DATABASE), use_database=False)
+            clients[0].database = DATABASE
             for statement in SCHEMA:
                 clients[0].command(statement)
+            _set_durability(clients[0], durability)
+            clients.extend(_embedded_client(path, DATABASE) for _ in range(_READERS))
         except (ClickHouseError, OSError) as error:
             for client in clients:
                 client.close()
@@ -67,6 +98,37 @@ class UsageStore:
                 "Restore the directory from a backup, or choose another with --data"
             ) from error
         return cls(clients[0], clients[1:])
+
+    @classmethod
+    def open_server(cls, address: ServerAddress, durability: Durability = Durability.PROCESS) -> "UsageStore":
+        """Connects to a ClickHouse server, and makes what is not there yet.
+
+        Raises:
+            StartupError: it does not answer, is too old, or refuses the user or what the user asks for.
+        """
+        clients: list[Client] = []
+        try:
+            with _at_start(address):
+                patience = address.patience
+                with contextlib.closing(_server_client(address, None, patience.read_timeout_s)) as first:
+                    _check_version(address, first.server_version)
+                    found = first.query(
+                        "SELECT 1 FROM system.databases WHERE name = {name:String}",
+                        {"name": address.database},
+                    )
+                    # Who may not make databases may use one that is there.
+                    if not found.result_rows:
+                        first.command(create_database(address.database))
+                for timeout_s in (patience.insert_timeout_s, *[patience.read_timeout_s] * _READERS):
+                    clients.append(_server_client(address, address.database, timeout_s))  # noqa: PERF401 - closed below
+                for statement in (*SCHEMA, CREATE_FENCES):
+                    clients[0].command(statement)
+                _set_durability(clients[0], durability)
+        except StartupError:
+            for client in clients:
+                client.close()
+            raise
+        return cls(clients[0], clients[1:], address)
 
     def close(self) -> None:
         for client in self._all:
@@ -79,15 +141,46 @@ class UsageStore:
             StoreUnavailableError: it may or may not be stored; insert the same events again.
         """
         try:
-            self._writer.insert_arrow(
-                EVENTS_TABLE,
-                _to_arrow(batch),
-                settings=INSERT_SETTINGS,
-            )
+            self._write(EVENTS_TABLE, _to_arrow(batch), batch.ingested_at_us)
         except (ClickHouseError, OSError) as error:
             raise StoreUnavailableError(
                 f"the usage store refused an insert: {_first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
             ) from error
+
+    def _write(self, table: str, rows: pa.Table, stamp_us: int) -> None:
+        if self._server is None:
+            self._writer.insert_arrow(table, rows, settings=INSERT_SETTINGS)
+            return
+        settings = INSERT_SETTINGS | {
+            "query_id": query_id(self._server.database, stamp_us),
+            "max_execution_time": self._server.patience.insert_timeout_s,
+            # One block, hence one part: all of it or nothing.
+            "max_insert_threads": 1,
+        }
+        target = guarded_target(table, rows.schema, stamp_us)
+        # Plain bytes: the driver can send them again when the server has closed an idle connection.
+        self._writer.raw_insert(target, insert_block=_arrow_file(rows), fmt="Arrow", settings=settings)
+
+    def call_off(self, spans: Sequence[Span]) -> None:
+        """Returns when no insert with a stamp in these spans runs or will ever store anything.
+
+        An embedded store has nothing to call off: what was under way ended with its call.
+
+        Raises:
+            StoreUnavailableError: that is not sure; call again.
+        """
+        if self._server is None or not spans:
+            return
+        running = running_condition(self._server.database, spans)
+        with self._reader() as reader, _reading():
+            reader.command(fence_statement(spans), settings={"async_insert": 0})
+            reader.command(f"KILL QUERY WHERE {running} SYNC")
+            left = reader.command(f"SELECT count() FROM system.processes WHERE {running}")  # noqa: S608 - own names
+        if left != 0:
+            raise StoreUnavailableError(
+                f"{left} inserts that were called off still run in the usage store",
+                retry_after_ms=_RETRY_AFTER_MS,
+            )
 
     def query(self, query: Query) -> list[Row]:
         """Rows of one read.
@@ -96,7 +189,7 @@ class UsageStore:
             StoreUnavailableError: the store does not answer.
         """
         with self._reader() as reader, _reading():
-            result = reader.query(query.sql, parameters=query.parameters, settings=_READ_SETTINGS)
+            result = reader.query(query.sql, parameters=query.parameters, settings=self._read_settings)
         return [tuple(row) for row in result.result_rows]
 
     def latest_stamp_us(self) -> int:
@@ -108,7 +201,9 @@ class UsageStore:
         """The events ingested last (EVENT_SCHEMA), oldest of them first; one that was retried may be there twice."""
         query = recent_events_query(events_max)
         with self._reader() as reader, _reading():
-            table = reader.query_arrow(query.sql, parameters=query.parameters, use_strings=True)
+            table = reader.query_arrow(
+                query.sql, parameters=query.parameters, settings=self._bounds, use_strings=True
+            )
         columns = table.select(EVENT_SCHEMA.names).cast(EVENT_SCHEMA).combine_chunks().to_batches()
         return columns[0] if columns else pa.RecordBatch.from_pylist([], EVENT_SCHEMA)
 
@@ -121,8 +216,58 @@ class UsageStore:
             self._idle.put(reader)
 
 
-def _embedded_client(path: Path) -> Client:
-    return clickhouse_connect.get_client(interface="chdb", path=str(path))
+def _embedded_client(path: Path, database: str | None = None) -> Client:
+    return clickhouse_connect.get_client(interface="chdb", path=str(path), database=database)
+
+
+def _set_durability(client: Client, durability: Durability) -> None:
+    tables = client.query(tables_query().sql).result_rows
+    for statement in statements(durability, [(str(name), str(definition)) for name, definition in tables]):
+        client.command(statement)
+
+
+def _server_client(address: ServerAddress, database: str | None, timeout_s: int) -> Client:
+    """`timeout_s`: after which the server itself ends what this client asks."""
+    return clickhouse_connect.get_client(
+        interface=address.interface,
+        host=address.host,
+        port=address.port,
+        username=address.user,
+        password=address.password,
+        database=database,
+        connect_timeout=address.patience.connect_timeout_s,
+        send_receive_timeout=timeout_s + address.patience.answer_margin_s,
+        # A session would be lost with a server that restarts, and allow one query at a time across all gateways.
+        autogenerate_session_id=False,
+        # Version and address of the server are no business of whoever sees an error.
+        show_clickhouse_errors="scrub",
+        client_name="meterline",
+        # A proxy of the environment has no way to this machine's own loopback.
+        pool_mgr=get_pool_manager() if address.host in _LOOPBACK else None,
+    )
+
+
+def _check_version(address: ServerAddress, version: str | None) -> None:
+    if version is None or tuple(int(part) for part in version.split(".")[:2]) < _SERVER_VERSION_MIN:
+        oldest = ".".join(map(str, _SERVER_VERSION_MIN))
+        raise StartupError(f"{address.shown}: is ClickHouse {version}: upgrade it to {oldest} or newer")
+
+
+@contextlib.contextmanager
+def _at_start(address: ServerAddress) -> Iterator[None]:
+    try:
+        yield
+    except (ClickHouseError, OSError) as error:
+        code = error.code if isinstance(error, DriverError) else None
+        if code in _REFUSED_USER_CODES:
+            what = f"refuses user {address.user!r}: check user and password"
+        elif code == _NOT_ALLOWED_CODE:
+            what = f"doesn't let user {address.user!r} do what is needed: {_first_line(error)}"
+        elif code is None:
+            what = f"does not answer as a ClickHouse server: {_first_line(error)}. Is it running, and is this its HTTP port?"
+        else:
+            what = f"can't be used: {_first_line(error)}"
+        raise StartupError(f"{address.shown}: the usage store {what}") from error
 
 
 @contextlib.contextmanager
@@ -133,6 +278,15 @@ def _reading() -> Iterator[None]:
         raise StoreUnavailableError(
             f"the usage store refused a read: {_first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
         ) from error
+
+
+def _arrow_file(rows: pa.Table) -> bytes:
+    # LZ4 costs less than the network that it saves.
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, rows.schema, options=options) as writer:
+        writer.write_table(rows)
+    return bytes(sink.getvalue())
 
 
 def _to_arrow(batch: EventBatch) -> pa.Table:
@@ -146,4 +300,15 @@ def _to_arrow(batch: EventBatch) -> pa.Table:
 
 
 def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
+    """What went wrong, in one line: what the server said, or else why there is no answer."""
+    if error.__cause__ is None:
+        return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
+    causes: list[BaseException] = [error]
+    while following := causes[-1].__cause__ or causes[-1].__context__:
+        causes.append(following)
+    for cause in causes:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+    if any(isinstance(cause, Urllib3TimeoutError | TimeoutError) for cause in causes):
+        return "no answer in time"
+    return f"the connection broke ({type(error.__cause__).__name__})"

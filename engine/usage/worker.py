@@ -53,6 +53,7 @@ class Worker(Generic[ItemT]):
         self._turn_bytes_max = turn_bytes_max
         self._waiting: deque[ItemT] = deque()
         self._waiting_events = 0
+        self._waiting_bytes = 0
         self._open = True
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name=f"meterline-{name}", daemon=True)
@@ -61,6 +62,11 @@ class Worker(Generic[ItemT]):
     def waiting_events(self) -> int:
         """The events of all items that wait."""
         return self._waiting_events
+
+    @property
+    def waiting_bytes(self) -> int:
+        """The bytes of all items that wait."""
+        return self._waiting_bytes
 
     def start(self) -> None:
         self._thread.start()
@@ -72,6 +78,7 @@ class Worker(Generic[ItemT]):
                 raise StoreUnavailableError("the engine is shutting down", retry_after_ms=RETRY_AFTER_MS)
             self._waiting.append(item)
             self._waiting_events += item.events
+            self._waiting_bytes += item.nbytes
             self._changed.notify()
 
     def drain(self) -> None:
@@ -118,4 +125,5 @@ class Worker(Generic[ItemT]):
                     break
                 taken.append(self._waiting.popleft())
             self._waiting_events -= sum(item.events for item in taken)
+            self._waiting_bytes -= sum(item.nbytes for item in taken)
             return taken

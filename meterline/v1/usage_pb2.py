@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18meterline/v1/usage.proto\x12\x0cmeterline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x85\x02\n\nUsageEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\x12.\n\nevent_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12<\n\nproperties\x18\x05 \x03(\x0b\x32(.meterline.v1.UsageEvent.PropertiesEntry\x1aN\n\x0fPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.meterline.v1.PropertyValue:\x02\x38\x01\"r\n\rPropertyValue\x12\x16\n\x0cstring_value\x18\x01 \x01(\tH\x00\x12\x13\n\tint_value\x18\x02 \x01(\x03H\x00\x12\x16\n\x0c\x64ouble_value\x18\x03 \x01(\x01H\x00\x12\x14\n\nbool_value\x18\x04 \x01(\x08H\x00\x42\x06\n\x04kind\">\n\x12RecordUsageRequest\x12(\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x18.meterline.v1.UsageEvent\"\x97\x01\n\x13RecordUsageResponse\x12\'\n\x08verdicts\x18\x01 \x03(\x0e\x32\x15.meterline.v1.Verdict\x12,\n\x08problems\x18\x02 \x03(\x0b\x32\x1a.meterline.v1.EventProblem\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"P\n\x12StreamUsageRequest\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x18.meterline.v1.UsageEvent\"\xa9\x01\n\x13StreamUsageResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\'\n\x08verdicts\x18\x02 \x03(\x0e\x32\x15.meterline.v1.Verdict\x12,\n\x08problems\x18\x03 \x03(\x0b\x32\x1a.meterline.v1.EventProblem\x12)\n\x05\x61s_of\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"}\n\x0c\x45ventProblem\x12\r\n\x05index\x18\x01 \x01(\r\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12+\n\x06reason\x18\x03 \x01(\x0e\x32\x1b.meterline.v1.ProblemReason\x12\x11\n\tretryable\x18\x04 \x01(\x08\x12\x0f\n\x07message\x18\x05 \x01(\t*{\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x14\n\x10VERDICT_ACCEPTED\x10\x01\x12\x15\n\x11VERDICT_DUPLICATE\x10\x02\x12\x14\n\x10VERDICT_CONFLICT\x10\x03\x12\x14\n\x10VERDICT_REJECTED\x10\x04*\xa8\x02\n\rProblemReason\x12\x1e\n\x1aPROBLEM_REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16PROBLEM_REASON_MISSING\x10\x01\x12\x1b\n\x17PROBLEM_REASON_TOO_LONG\x10\x02\x12%\n!PROBLEM_REASON_UNKNOWN_EVENT_TYPE\x10\x03\x12\x1a\n\x16PROBLEM_REASON_TOO_OLD\x10\x04\x12\x1c\n\x18PROBLEM_REASON_IN_FUTURE\x10\x05\x12\x1e\n\x1aPROBLEM_REASON_NOT_DECIMAL\x10\x06\x12\x1f\n\x1bPROBLEM_REASON_OUT_OF_RANGE\x10\x07\x12\x1c\n\x18PROBLEM_REASON_ID_REUSED\x10\x08\x32\xba\x01\n\x0cUsageService\x12R\n\x0bRecordUsage\x12 .meterline.v1.RecordUsageRequest\x1a!.meterline.v1.RecordUsageResponse\x12V\n\x0bStreamUsage\x12 .meterline.v1.StreamUsageRequest\x1a!.meterline.v1.StreamUsageResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18meterline/v1/usage.proto\x12\x0cmeterline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x85\x02\n\nUsageEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\x12.\n\nevent_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12<\n\nproperties\x18\x05 \x03(\x0b\x32(.meterline.v1.UsageEvent.PropertiesEntry\x1aN\n\x0fPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.meterline.v1.PropertyValue:\x02\x38\x01\"r\n\rPropertyValue\x12\x16\n\x0cstring_value\x18\x01 \x01(\tH\x00\x12\x13\n\tint_value\x18\x02 \x01(\x03H\x00\x12\x16\n\x0c\x64ouble_value\x18\x03 \x01(\x01H\x00\x12\x14\n\nbool_value\x18\x04 \x01(\x08H\x00\x42\x06\n\x04kind\">\n\x12RecordUsageRequest\x12(\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x18.meterline.v1.UsageEvent\"\x97\x01\n\x13RecordUsageResponse\x12\'\n\x08verdicts\x18\x01 \x03(\x0e\x32\x15.meterline.v1.Verdict\x12,\n\x08problems\x18\x02 \x03(\x0b\x32\x1a.meterline.v1.EventProblem\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\".\n\x19RecordUsageColumnsRequest\x12\x11\n\tarrow_ipc\x18\x01 \x01(\x0c\"\x9e\x01\n\x1aRecordUsageColumnsResponse\x12\'\n\x08verdicts\x18\x01 \x03(\x0e\x32\x15.meterline.v1.Verdict\x12,\n\x08problems\x18\x02 \x03(\x0b\x32\x1a.meterline.v1.EventProblem\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"P\n\x12StreamUsageRequest\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x18.meterline.v1.UsageEvent\"\xa9\x01\n\x13StreamUsageResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\'\n\x08verdicts\x18\x02 \x03(\x0e\x32\x15.meterline.v1.Verdict\x12,\n\x08problems\x18\x03 \x03(\x0b\x32\x1a.meterline.v1.EventProblem\x12)\n\x05\x61s_of\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"}\n\x0c\x45ventProblem\x12\r\n\x05index\x18\x01 \x01(\r\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12+\n\x06reason\x18\x03 \x01(\x0e\x32\x1b.meterline.v1.ProblemReason\x12\x11\n\tretryable\x18\x04 \x01(\x08\x12\x0f\n\x07message\x18\x05 \x01(\t*{\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x14\n\x10VERDICT_ACCEPTED\x10\x01\x12\x15\n\x11VERDICT_DUPLICATE\x10\x02\x12\x14\n\x10VERDICT_CONFLICT\x10\x03\x12\x14\n\x10VERDICT_REJECTED\x10\x04*\xa8\x02\n\rProblemReason\x12\x1e\n\x1aPROBLEM_REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16PROBLEM_REASON_MISSING\x10\x01\x12\x1b\n\x17PROBLEM_REASON_TOO_LONG\x10\x02\x12%\n!PROBLEM_REASON_UNKNOWN_EVENT_TYPE\x10\x03\x12\x1a\n\x16PROBLEM_REASON_TOO_OLD\x10\x04\x12\x1c\n\x18PROBLEM_REASON_IN_FUTURE\x10\x05\x12\x1e\n\x1aPROBLEM_REASON_NOT_DECIMAL\x10\x06\x12\x1f\n\x1bPROBLEM_REASON_OUT_OF_RANGE\x10\x07\x12\x1c\n\x18PROBLEM_REASON_ID_REUSED\x10\x08\x32\xa3\x02\n\x0cUsageService\x12R\n\x0bRecordUsage\x12 .meterline.v1.RecordUsageRequest\x1a!.meterline.v1.RecordUsageResponse\x12V\n\x0bStreamUsage\x12 .meterline.v1.StreamUsageRequest\x1a!.meterline.v1.StreamUsageResponse(\x01\x30\x01\x12g\n\x12RecordUsageColumns\x12\'.meterline.v1.RecordUsageColumnsRequest\x1a(.meterline.v1.RecordUsageColumnsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,10 +34,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_USAGEEVENT_PROPERTIESENTRY']._loaded_options = None
   _globals['_USAGEEVENT_PROPERTIESENTRY']._serialized_options = b'8\001'
-  _globals['_VERDICT']._serialized_start=1054
-  _globals['_VERDICT']._serialized_end=1177
-  _globals['_PROBLEMREASON']._serialized_start=1180
-  _globals['_PROBLEMREASON']._serialized_end=1476
+  _globals['_VERDICT']._serialized_start=1263
+  _globals['_VERDICT']._serialized_end=1386
+  _globals['_PROBLEMREASON']._serialized_start=1389
+  _globals['_PROBLEMREASON']._serialized_end=1685
   _globals['_USAGEEVENT']._serialized_start=76
   _globals['_USAGEEVENT']._serialized_end=337
   _globals['_USAGEEVENT_PROPERTIESENTRY']._serialized_start=259
@@ -48,12 +48,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDUSAGEREQUEST']._serialized_end=517
   _globals['_RECORDUSAGERESPONSE']._serialized_start=520
   _globals['_RECORDUSAGERESPONSE']._serialized_end=671
-  _globals['_STREAMUSAGEREQUEST']._serialized_start=673
-  _globals['_STREAMUSAGEREQUEST']._serialized_end=753
-  _globals['_STREAMUSAGERESPONSE']._serialized_start=756
-  _globals['_STREAMUSAGERESPONSE']._serialized_end=925
-  _globals['_EVENTPROBLEM']._serialized_start=927
-  _globals['_EVENTPROBLEM']._serialized_end=1052
-  _globals['_USAGESERVICE']._serialized_start=1479
-  _globals['_USAGESERVICE']._serialized_end=1665
+  _globals['_RECORDUSAGECOLUMNSREQUEST']._serialized_start=673
+  _globals['_RECORDUSAGECOLUMNSREQUEST']._serialized_end=719
+  _globals['_RECORDUSAGECOLUMNSRESPONSE']._serialized_start=722
+  _globals['_RECORDUSAGECOLUMNSRESPONSE']._serialized_end=880
+  _globals['_STREAMUSAGEREQUEST']._serialized_start=882
+  _globals['_STREAMUSAGEREQUEST']._serialized_end=962
+  _globals['_STREAMUSAGERESPONSE']._serialized_start=965
+  _globals['_STREAMUSAGERESPONSE']._serialized_end=1134
+  _globals['_EVENTPROBLEM']._serialized_start=1136
+  _globals['_EVENTPROBLEM']._serialized_end=1261
+  _globals['_USAGESERVICE']._serialized_start=1688
+  _globals['_USAGESERVICE']._serialized_end=1979
 # @@protoc_insertion_point(module_scope)

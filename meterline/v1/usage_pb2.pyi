@@ -93,6 +93,22 @@ class RecordUsageResponse(_message.Message):
     as_of: _timestamp_pb2.Timestamp
     def __init__(self, verdicts: _Optional[_Iterable[_Union[Verdict, str]]] = ..., problems: _Optional[_Iterable[_Union[EventProblem, _Mapping]]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
+class RecordUsageColumnsRequest(_message.Message):
+    __slots__ = ("arrow_ipc",)
+    ARROW_IPC_FIELD_NUMBER: _ClassVar[int]
+    arrow_ipc: bytes
+    def __init__(self, arrow_ipc: _Optional[bytes] = ...) -> None: ...
+
+class RecordUsageColumnsResponse(_message.Message):
+    __slots__ = ("verdicts", "problems", "as_of")
+    VERDICTS_FIELD_NUMBER: _ClassVar[int]
+    PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_FIELD_NUMBER: _ClassVar[int]
+    verdicts: _containers.RepeatedScalarFieldContainer[Verdict]
+    problems: _containers.RepeatedCompositeFieldContainer[EventProblem]
+    as_of: _timestamp_pb2.Timestamp
+    def __init__(self, verdicts: _Optional[_Iterable[_Union[Verdict, str]]] = ..., problems: _Optional[_Iterable[_Union[EventProblem, _Mapping]]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
 class StreamUsageRequest(_message.Message):
     __slots__ = ("sequence", "events")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]

@@ -13,6 +13,7 @@ from meterline import (
     EngineUnavailableError,
     InvalidArgumentError,
     InvalidRequestError,
+    NoSingleCurrencyError,
     NotFoundError,
     RequestFailedError,
     StageAmount,
@@ -108,6 +109,20 @@ def test_several_currencies_have_no_one_amount(acme, connect):
     ]
     with pytest.raises(ValueError, match=r"customer acme has 2 currencies \(USD, EUR\): read `totals`"):
         _ = spend.amount
+
+
+def test_a_customer_without_a_line_item_has_no_amount(engine, connect):
+    """The error is of the tree, and says why; it is a ValueError too."""
+    engine.spends["new"] = spend_pb2.GetSpendResponse()
+    spend = connect().spend("new")
+    assert spend.totals == ()
+    for read in (lambda: spend.amount, lambda: spend.currency):
+        with pytest.raises(
+            NoSingleCurrencyError,
+            match="customer new has no line item in this period, so no currency and no amount",
+        ):
+            read()
+    assert issubclass(NoSingleCurrencyError, ValueError)
 
 
 def test_a_naive_time_is_refused(acme, connect):

@@ -124,22 +124,25 @@ GUIDE = Path(__file__).parents[2] / "docs" / "client.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
 
 
-def test_the_examples_of_the_guide_run(serving, capsys):
+def test_the_examples_of_the_guide_run(serving, capsys, tmp_path):
     """Each as it stands, on the example catalog; the first two events of acme show up in its spend."""
-    assert len(BLOCKS) == 5
+    assert len(BLOCKS) == 7
     document = (GUIDE.parents[1] / "examples" / "llm.yaml").read_text()
     with grpc.insecure_channel(serving.target) as channel:
         CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=30)
     printed = []
     for block in BLOCKS:
-        exec(block.replace("localhost:7070", serving.target), {"__name__": "guide"})
+        code = block.replace("localhost:7070", serving.target).replace("/var/lib/chat", str(tmp_path))
+        exec(code, {"__name__": "guide"})
         printed.append(capsys.readouterr().out.splitlines())
-    [], [verdict, counts], [], [amount, *lines], listed = printed
+    [], [verdict, counts], [], [amount, *lines], [amount_on_loop], listed, spooled = printed
     assert verdict.startswith("rejected ")
     assert " event_type unknown_event_type " in verdict
     assert counts == "0 1 0"
     assert " USD " in amount
     # 374 input tokens of the first, the third and the last block's event with the model "large".
     assert any(line.startswith("input {'model': 'large'} 1122 ") for line in lines), lines
+    assert amount_on_loop.endswith(" USD")
+    assert spooled == ["1 0"]
     # The trace's month has no usage in this engine: zeros, and the fee of the plan that has one.
     assert "acme platform 0 49.00 USD" in listed

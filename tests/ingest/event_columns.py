@@ -4,7 +4,7 @@ import pyarrow as pa
 from admission_oracle import Refused, Row
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from ingest import EVENT_SCHEMA, RequestKind, decode
+from ingest import EVENT_SCHEMA, Limits, RequestKind, decode
 from meterline.v1.usage_pb2 import PropertyValue, RecordUsageRequest, UsageEvent
 
 
@@ -52,8 +52,8 @@ def message_of(row):
 
 def admit(admission, tenant, messages, now_us):
     """A Row, a Refused or a Problem for each message, through the bytes of one request."""
-    decoded = decode(RequestKind.RECORD, [RecordUsageRequest(events=messages).SerializeToString()])
-    assert not decoded.malformed
+    decoded = decode(RequestKind.RECORD, [RecordUsageRequest(events=messages).SerializeToString()], Limits())
+    assert not decoded.mistakes
     return entries_of(admission.admit(tenant, decoded.events, now_us))
 
 

@@ -84,15 +84,15 @@ def _judged(decoded):
 
 def _agree(payloads, kind=RequestKind.RECORD):
     """Protobuf and the oracle on one side, the columns on the other."""
-    decoded = decode(kind, payloads)
+    decoded = decode(kind, payloads, LIMITS)
     for i, (payload, judged) in enumerate(zip(payloads, _judged(decoded), strict=True)):
         try:
             message = getattr(usage_pb2, kind.value).FromString(payload)
         except DecodeError:
-            assert i in decoded.malformed or _may_be_skipped(payload)
-            assert judged == [] or i not in decoded.malformed
+            assert i in decoded.mistakes or _may_be_skipped(payload)
+            assert judged == [] or i not in decoded.mistakes
             continue
-        assert i not in decoded.malformed
+        assert i not in decoded.mistakes
         assert decoded.sequences[i] == getattr(message, "sequence", 0)
         # Python's protobuf sets a property aside that has a field of a later contract; here it counts.
         if not any(unknown.field_number == 5 for each in message.events for unknown in UnknownFieldSet(each)):
@@ -127,7 +127,7 @@ def test_a_double_has_the_text_of_its_shortest_form(number):
         event_time=Timestamp(seconds=_now),
         properties={"x": PropertyValue(double_value=number)},
     )
-    decoded = decode(RequestKind.RECORD, [RecordUsageRequest(events=[event]).SerializeToString()])
+    decoded = decode(RequestKind.RECORD, [RecordUsageRequest(events=[event]).SerializeToString()], Limits())
     entries = entries_of(Admission(limits, VALUES).admit("t1", decoded.events, NOW_US))
     assert entries == admit_one_by_one(limits, VALUES, "t1", [event], NOW_US)
 
@@ -202,7 +202,7 @@ def test_what_no_encoder_sends_is_read_as_protobuf_reads_it(event):
 def test_a_property_with_a_field_of_a_later_contract_counts(beside):
     """A newer producer's usage is not lost, also when protobuf must settle a request beside it."""
     newer = _field(1, _property(_KEY, _field(2, _TEXT), b"\x78\x01"))
-    (entry,) = _judged(decode(RequestKind.RECORD, [newer, beside]))[0]
+    (entry,) = _judged(decode(RequestKind.RECORD, [newer, beside], LIMITS))[0]
     assert entry.properties == (("n", "7"),)
 
 

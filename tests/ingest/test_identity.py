@@ -165,6 +165,30 @@ def test_different_ids_have_different_fingerprints_and_equal_ones_the_same(ids):
     assert (half.identities == together.identities[:, 1:]).all()
 
 
+@pytest.mark.parametrize(
+    "texts",
+    [
+        pytest.param(
+            [f"region-{i}/az{j}/vm{k}" for i in range(10) for j in range(10) for k in range(10)], id="words"
+        ),
+        pytest.param(
+            [f"{a}000000{b}000{c}000{d}" for a in "0p" for b in "0p" for c in "0p" for d in "0p"], id="edges"
+        ),
+        pytest.param(["1", "2\x00", "a", "b", "a\x00", "b\x00", "`\x00", "e\x00\x00\x00", ""], id="zeros"),
+    ],
+)
+def test_texts_that_differ_in_chosen_places_have_different_fingerprints(texts):
+    """At the upper end of two words of eight bytes, where multiplying spreads nothing; and in length and text at
+    once: a hundred secrets, and not one of them takes an id, or a content, for another.
+    """
+    events = columns_of([_event(text) for text in texts])
+    contents = columns_of([_event(tokens=text) for text in texts])
+    for number in range(100):
+        made = Fingerprinter(number.to_bytes(2))
+        assert len({*map(tuple, made.of(events).identities.T.tolist())}) == len(texts)
+        assert len({*map(tuple, made.of(contents).contents.T.tolist())}) == len(texts)
+
+
 def test_a_fingerprint_is_worth_nothing_without_the_secret():
     """Another process draws others, so nobody can prepare a collision."""
     other = Fingerprinter(b"another secret").of(columns_of([_event()]))

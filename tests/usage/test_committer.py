@@ -16,6 +16,7 @@ from meterline.v1.usage_pb2 import PropertyValue, RecordUsageRequest, StreamUsag
 
 LIMITS = Limits(
     request_events_max=10,
+    columns_events_max=10,
     insert_events_max=10,
     queue_events_max=20,
     hot_window_events_max=1_000,

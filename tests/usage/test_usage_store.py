@@ -6,7 +6,7 @@ import pytest
 from admission_oracle import Row
 from event_columns import columns_of, rows_of
 
-from engine.usage.queries import UsageRequest, usage_query
+from engine.usage.queries import UsageRequest, recent_events_query, usage_query
 from engine.usage.store import UsageStore
 from ingest import partition_batches
 
@@ -196,3 +196,14 @@ def test_what_was_stored_is_there_after_reopening(tmp_path):
         assert rows_of(again.recent_events(1)) == [_event("b")]
     finally:
         again.close()
+
+
+def test_the_events_read_back_at_start_are_bounded_in_bytes(store):
+    """Fat events must not keep an engine from starting: of five stamps with 100 kB each, the newest three fit."""
+    assert store.query(recent_events_query(10, 350_000)) == []
+    for stamp_us in range(1, 6):
+        _insert(store, _event(f"e{stamp_us}", text="x" * 100_000), stamp_us=stamp_us)
+    fitting = store.query(recent_events_query(10, 350_000))
+    assert [row[4] for row in fitting] == ["e3", "e4", "e5"]
+    assert [row[4] for row in store.query(recent_events_query(2, 350_000))] == ["e4", "e5"]
+    assert store.query(recent_events_query(10, 50_000)) == []

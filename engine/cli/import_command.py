@@ -1,0 +1,159 @@
+"""`meterline import`: usage from files."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from engine.cli import import_state
+from engine.cli.connection import CommandError, connected, target_option
+from engine.cli.import_delivery import Courier
+from engine.cli.import_file import FileImport
+from engine.cli.import_options import FORMATS, ImportOptions, PropertyType, ZoneType
+from engine.cli.import_times import EPOCHS_US
+from meterline import RetryPolicy
+
+_STATE_SUFFIX = ".import-state.json"
+_REJECTS_SUFFIX = ".rejects.ndjson"
+
+
+class SomeNotStoredError(click.ClickException):
+    """The import came to its end, and some rows were not stored. Exit code 1."""
+
+    exit_code = 1
+
+    def show(self, file: object = None) -> None:  # noqa: ARG002 - click's own signature
+        click.echo(f"meterline: {self.message}", err=True)
+
+
+@click.command("import")
+@click.argument("paths", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(FORMATS),
+    help="What the files are. Default: by their names (.csv, .ndjson, .jsonl, .parquet; .json is CloudEvents).",
+)
+@click.option(
+    "--event-id",
+    "event_ids",
+    multiple=True,
+    metavar="COLUMN",
+    help="The event's id; given several times, their values joined by /. Default: event_id if the file has it, "
+    "otherwise made from the file's content and the row's number.",
+)
+@click.option("--event-type", metavar="COLUMN|=VALUE", help="Default: the column event_type.")
+@click.option("--customer-id", metavar="COLUMN|=VALUE", help="Default: the column customer_id.")
+@click.option("--event-time", metavar="COLUMN|=VALUE", help="Default: the column event_time.")
+@click.option(
+    "--property",
+    "properties",
+    multiple=True,
+    type=PropertyType(),
+    metavar="NAME=COLUMN|NAME==VALUE",
+    help="A property; with one of them, no other column is a property. Default: all columns that are nothing else.",
+)
+@click.option(
+    "--time-format",
+    type=click.Choice(("rfc3339", *EPOCHS_US)),
+    default="rfc3339",
+    show_default=True,
+    help="How the time is written; the others are seconds, milliseconds or microseconds since 1970.",
+)
+@click.option(
+    "--time-zone",
+    type=ZoneType(),
+    metavar="ZONE",
+    help="The zone of times that name none, such as Europe/Berlin.",
+)
+@click.option("--state", type=click.Path(path_type=Path), help=f"Default: FILE{_STATE_SUFFIX}.")
+@click.option(
+    "--rejects",
+    type=click.Path(path_type=Path),
+    help=f"Where rows go that are not stored; NDJSON, or CSV if its name ends in .csv. Default: FILE{_REJECTS_SUFFIX}.",
+)
+@click.option(
+    "--retry-timeout-s",
+    type=click.IntRange(min=0),
+    default=120,
+    show_default=True,
+    help="How long to wait for an engine that is away, for each request.",
+)
+@target_option
+def import_(
+    paths: tuple[Path, ...],
+    state: Path | None,
+    rejects: Path | None,
+    retry_timeout_s: int,
+    target: str,
+    **columns: Any,  # noqa: ANN401 - the fields of ImportOptions, each of the type of its option
+) -> None:
+    """Load usage from CSV, NDJSON, Parquet or CloudEvents JSON.
+
+    Every row becomes an event and gets its verdict. Run the same command again after an interruption: it goes on
+    where it was, and nothing counts twice. Exit codes: 0 all rows are stored; 1 some are not, see the rejects
+    file; 2 it could not run to the end.
+    """
+    if len(paths) > 1 and (state or rejects):
+        raise click.UsageError(
+            "--state and --rejects are for one file: leave them out, or import one at a time"
+        )
+    options = ImportOptions(**columns)
+    not_stored = 0
+    with connected(target) as channel:
+        for path in paths:
+            courier = Courier(channel, target, RetryPolicy(timeout_s=retry_timeout_s))
+            rejects_path = rejects or path.with_name(path.name + _REJECTS_SUFFIX)
+            one = FileImport(path, options, state or path.with_name(path.name + _STATE_SUFFIX), rejects_path)
+            progress = _run(path, one, courier)
+            bad = progress.conflict + progress.rejected
+            not_stored += bad
+            earlier = f" ({one.rows_before:,} of them by an earlier run)" if one.rows_before else ""
+            click.echo(f"{path}: {_summary(progress)}{earlier}" + (f"; see {rejects_path}" if bad else ""))
+    if not_stored:
+        raise SomeNotStoredError(f"{_rows(not_stored)} not stored: the rejects file says why")
+
+
+def _run(path: Path, one: FileImport, courier: Courier) -> import_state.Progress:
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rows]:,} rows"),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        task = bar.add_task(path.name, total=None, rows=0)
+
+        def report(done: int, total: int, progress: import_state.Progress) -> None:
+            bar.update(task, completed=done, total=total, rows=progress.rows)
+
+        try:
+            return one.run(courier, report)
+        except CommandError as error:
+            raise CommandError(_stopped(path, one, error.message)) from None
+        except KeyboardInterrupt:
+            click.echo(f"meterline: {_stopped(path, one, 'interrupted')}", err=True)
+            raise
+
+
+def _stopped(path: Path, one: FileImport, reason: str) -> str:
+    if not one.progress.rows:
+        return reason
+    return f"{path}: stopped after row {one.progress.rows:,}: {reason}. Run the same command again to go on from there"
+
+
+def _summary(progress: import_state.Progress) -> str:
+    return (
+        f"{_rows(progress.rows)}: {progress.accepted:,} accepted, {progress.duplicate:,} duplicate, "
+        f"{progress.conflict:,} conflict, {progress.rejected:,} rejected"
+    )
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"

@@ -1,0 +1,60 @@
+"""One request to its answer: the client's rules of what is sent again and when, with one line at the end of patience."""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import grpc
+
+from engine.cli.connection import TIMEOUT_S, CommandError, call_of
+from meterline import CallFailure, RetryPolicy, read_pushback_ms
+from meterline.v1.usage_pb2 import RecordUsageColumnsResponse
+
+_METHOD = "/meterline.v1.UsageService/RecordUsageColumns"
+
+
+@dataclass(frozen=True, slots=True)
+class Courier:
+    """Sends the requests of one file to one engine, from any thread. `stopped` ends the waits, for good."""
+
+    channel: grpc.Channel
+    target: str
+    policy: RetryPolicy
+    random: Callable[[], float] = random.random
+    clock: Callable[[], float] = time.monotonic
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def deliver(self, payload: bytes) -> RecordUsageColumnsResponse:
+        """Raises CommandError when the engine refuses it for good, or patience is over."""
+        send = self.channel.unary_unary(
+            _METHOD, request_serializer=None, response_deserializer=RecordUsageColumnsResponse.FromString
+        )
+        started_s = self.clock()
+        attempt = 0
+        while True:
+            try:
+                answer: RecordUsageColumnsResponse = send(payload, timeout=TIMEOUT_S)
+            except grpc.RpcError as error:
+                failure = _failure(error)
+            else:
+                return answer
+            wait_s = self.policy.wait_s(failure, attempt, self.clock() - started_s, self.random())
+            if wait_s is None or self.stopped.wait(wait_s):
+                raise CommandError(self._line(failure))
+            attempt += 1
+
+    def _line(self, failure: CallFailure) -> str:
+        if not failure.retryable:
+            return f"{failure.message} ({failure.code.name})"
+        return (
+            f"no answer from the engine at {self.target} for {self.policy.timeout_s:g} s: "
+            f"{failure.message[:200]} ({failure.code.name})"
+        )
+
+
+def _failure(error: grpc.RpcError) -> CallFailure:
+    call = call_of(error)
+    metadata = [(key, value) for key, value in call.trailing_metadata() or ()]
+    return CallFailure(call.code(), call.details() or "", read_pushback_ms(metadata))

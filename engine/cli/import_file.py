@@ -1,0 +1,149 @@
+"""One file to its end: read, map, send, and keep account of every row.
+
+Rules:
+1. Requests are answered for in the order of their rows, so that the state never has a gap.
+2. A reject is on disk before the state says that its row is done.
+3. Two requests are under way at a time: one is stored while the next is read.
+"""
+
+import itertools
+from collections import Counter, deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import BinaryIO
+
+from engine.cli.connection import CommandError
+from engine.cli.import_delivery import Courier
+from engine.cli.import_options import ImportOptions
+from engine.cli.import_rejects import Reject, RejectsFile
+from engine.cli.import_requests import Request, requests_of
+from engine.cli.import_rows import Flaw
+from engine.cli.import_state import Content, ImportState, Progress
+from meterline.v1.usage_pb2 import ProblemReason, RecordUsageColumnsResponse, Verdict
+
+_REQUESTS_IN_FLIGHT = 2
+Report = Callable[[int, int, Progress], None]
+"""Called after each request: how much is read, of how much, and the account so far."""
+
+
+class FileImport:
+    """One file, and what is kept beside it."""
+
+    def __init__(self, path: Path, options: ImportOptions, state_path: Path, rejects_path: Path) -> None:
+        self._path, self._options = path, options
+        self._state_path, self._rejects_path = state_path, rejects_path
+        self._state: ImportState | None = None
+        # Rows that had their verdict from an earlier run.
+        self.rows_before = 0
+
+    @property
+    def progress(self) -> Progress:
+        """What is known to be done: nothing before `run` has read the state."""
+        return self._state.progress if self._state is not None else Progress()
+
+    def run(self, courier: Courier, report: Report) -> Progress:
+        """Sends every row that has no verdict yet.
+
+        Raises:
+            CommandError: it can't go on; what was acknowledged is kept.
+        """
+        try:
+            file = self._path.open("rb")
+        except OSError as error:
+            raise CommandError(f"{self._path}: can't be read: {error.strerror}") from None
+        with file:
+            content = Content.of(file)
+            state = ImportState(
+                self._state_path, content.sha256, self._options.digest(self._path), courier.target
+            )
+            state.load(str(self._path))
+            self._state = state
+            rejects = RejectsFile(self._rejects_path, state.progress.rejects_bytes)
+            try:
+                self._send_all(file, content, courier, rejects, report)
+            finally:
+                rejects.close()
+        return state.progress
+
+    def _send_all(
+        self, file: BinaryIO, content: Content, courier: Courier, rejects: RejectsFile, report: Report
+    ) -> None:
+        source = self._options.source(self._path, file, content.size_bytes)
+        rows = source.rows()
+        first = next(rows, None)
+        first_columns = set() if first is None or isinstance(first.cells, Flaw) else set(first.cells)
+        mapping = self._options.mapping(self._path, source.columns, first_columns | set(source.columns or ()))
+        rejects.begin()
+        done = self.rows_before = self.progress.rows
+        every = itertools.chain([first] if first is not None else [], rows)
+        left = (row for row in every if row.number > done)
+        waiting: deque[tuple[Request, Future[RecordUsageColumnsResponse] | None]] = deque()
+
+        def settle() -> None:
+            request, answer = waiting.popleft()
+            self._settle(request, answer.result() if answer is not None else None, rejects)
+            report(*source.progress(), self.progress)
+
+        pool = ThreadPoolExecutor(_REQUESTS_IN_FLIGHT, thread_name_prefix="meterline-import")
+        try:
+            for request in requests_of(left, mapping, content.event_id):
+                if not content.is_still(file):
+                    raise CommandError("it has been changed meanwhile")
+                waiting.append(
+                    (request, pool.submit(courier.deliver, request.payload) if request.payload else None)
+                )
+                if len(waiting) > _REQUESTS_IN_FLIGHT:
+                    settle()
+            while waiting:
+                settle()
+        finally:
+            courier.stopped.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _settle(
+        self, request: Request, answer: RecordUsageColumnsResponse | None, rejects: RejectsFile
+    ) -> None:
+        if self._state is None:
+            raise RuntimeError("an answer came before the state was read")
+        progress = self._state.progress
+        bad = [
+            Reject(row.number, "rejected", problem.field, problem.reason, problem.message, row.original)
+            for row, problem in request.problems
+        ]
+        progress.rejected += len(bad)
+        if answer is not None:
+            _count(progress, request, answer)
+            bad += _refused(request, answer)
+        progress.rejects_bytes = rejects.add(sorted(bad, key=lambda reject: reject.row))
+        progress.rows = request.last_row
+        self._state.save()
+
+
+def _count(progress: Progress, request: Request, answer: RecordUsageColumnsResponse) -> None:
+    if len(answer.verdicts) != len(request.events):
+        raise CommandError(
+            f"the engine gave {len(answer.verdicts)} verdicts for {len(request.events)} events: update the two"
+        )
+    counts = Counter(answer.verdicts)
+    for verdict, count in counts.items():
+        name = _verdict_name(verdict)
+        setattr(progress, name, getattr(progress, name) + count)
+
+
+def _refused(request: Request, answer: RecordUsageColumnsResponse) -> list[Reject]:
+    return [
+        Reject(
+            request.events[problem.index].number,
+            _verdict_name(answer.verdicts[problem.index]),
+            problem.field,
+            ProblemReason.Name(problem.reason).removeprefix("PROBLEM_REASON_").lower(),
+            problem.message,
+            request.events[problem.index].original,
+        )
+        for problem in answer.problems
+    ]
+
+
+def _verdict_name(verdict: "Verdict") -> str:
+    return Verdict.Name(verdict).removeprefix("VERDICT_").lower()

@@ -1,0 +1,92 @@
+"""A file's rows as text, whatever its format: what the readers make and the mapping takes."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any, Protocol
+
+# A longer line or element is no event: an event within the contract's limits has some 80 kB at most.
+ROW_BYTES_MAX = 1024 * 1024
+# Digits that a number with an exponent may have when it is written out: the contract's bound for a property.
+_DIGITS_MAX = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """A cell that has no text, or a row that has no cells: what is wrong with it."""
+
+    message: str
+
+
+Cell = str | Flaw
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: its number (the first has 1; a header is none), its cells by column without those that are empty or
+    null, or why it can't be read; and the row as it was, for the rejects file.
+    """
+
+    number: int
+    cells: Mapping[str, Cell] | Flaw
+    original: object
+
+
+class RowSource(Protocol):
+    """A file that is being read, once, from its beginning, with a bounded part of it in memory."""
+
+    @property
+    def columns(self) -> list[str] | None:
+        """The columns of every row; None if each row has its own."""
+
+    def rows(self) -> Iterator[Row]: ...
+
+    def progress(self) -> tuple[int, int]:
+        """How much has been read, of how much (bytes or rows)."""
+
+
+def json_cell(value: object) -> Cell:
+    """The text of a JSON value that is neither null nor an object; numbers arrive as JsonNumber."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, JsonNumber):
+        return plain_number(value.text)
+    if isinstance(value, str):
+        return value
+    return Flaw("is a list: an event's property is one value")
+
+
+@dataclass(frozen=True, slots=True)
+class JsonNumber:
+    """A number of a JSON text, as it is written there: no binary float ever sees it."""
+
+    text: str
+
+
+def not_a_number(text: str) -> Any:  # noqa: ANN401 - what the json module wants
+    """For NaN and Infinity, which JSON doesn't have and Python reads."""
+    raise ValueError(f"{text} is no JSON")
+
+
+def plain_number(text: str) -> str:
+    """A number without an exponent; as it is if it has none, or too many digits for a property."""
+    if "e" not in text and "E" not in text:
+        return text
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return text
+    if max(abs(number.adjusted()), abs(int(number.as_tuple().exponent))) > _DIGITS_MAX:
+        return text
+    return format(number, "f")
+
+
+def flattened(value: Mapping[str, Any], prefix: str = "") -> dict[str, Cell]:
+    """The cells of a JSON object; those of an object in it have names with a dot. Nulls are left out."""
+    cells: dict[str, Cell] = {}
+    for name, item in value.items():
+        if isinstance(item, Mapping):
+            cells |= flattened(item, f"{prefix}{name}.")
+        elif item is not None:
+            cells[prefix + name] = json_cell(item)
+    return cells

@@ -1,0 +1,117 @@
+"""The usage store and the order of ingestion that belong together: in this process, or shared by gateways."""
+
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from engine.catalog.database import open_database
+from engine.datadir import (
+    DataDirectory,
+    open_data_directory,
+    open_shared_data_directory,
+    start_turn,
+)
+from engine.errors import StartupError, StoreUnavailableError
+from engine.usage.durability import Durability
+from engine.usage.server_address import ServerAddress
+from engine.usage.shared_clock import SharedClock, Surroundings
+from engine.usage.store import UsageStore
+from ingest import IngestClock, IngestOrder
+
+
+@dataclass(frozen=True, slots=True)
+class UsageStores:
+    """An open usage store with its order of ingestion; `recent` are the newest events (EVENT_SCHEMA) at the start."""
+
+    directory: DataDirectory
+    usage: UsageStore
+    order: IngestOrder
+    recent: pa.RecordBatch
+
+
+@contextlib.contextmanager
+def open_usage_stores(
+    path: Path,
+    server: ServerAddress | None,
+    durability: Durability,
+    recent_events_max: int,
+    now_us: Callable[[], int],
+) -> Iterator[UsageStores]:
+    """Opens the data directory and the usage store that belongs to it; the directory is complete with the catalog.
+
+    Raises:
+        StartupError: one of them can't be had.
+    """
+    opening = (
+        _embedded(path, durability, recent_events_max)
+        if server is None
+        else _shared(path, server, durability, recent_events_max, now_us)
+    )
+    with opening as stores:
+        yield stores
+
+
+@contextlib.contextmanager
+def _embedded(path: Path, durability: Durability, recent_events_max: int) -> Iterator[UsageStores]:
+    with contextlib.ExitStack() as stack:
+        directory = stack.enter_context(open_data_directory(path))
+        usage = stack.enter_context(
+            contextlib.closing(UsageStore.open_embedded(directory.usage_path, durability))
+        )
+        if durability is Durability.POWER:
+            # What is there may have been written in the other mode, and new directories above the tables have no
+            # setting of their own.
+            os.sync()
+        latest_us = max(usage.latest_stamp_us(), directory.watermark_ceiling_us())
+        clock = IngestClock(latest_us, directory.keep_watermark_ceiling)
+        yield UsageStores(directory, usage, clock, usage.recent_events(recent_events_max))
+
+
+@contextlib.contextmanager
+def _shared(
+    path: Path,
+    server: ServerAddress,
+    durability: Durability,
+    recent_events_max: int,
+    now_us: Callable[[], int],
+) -> Iterator[UsageStores]:
+    with contextlib.ExitStack() as stack, contextlib.ExitStack() as starting:
+        starting.enter_context(start_turn(path))
+        directory = stack.enter_context(open_shared_data_directory(path, server.shown))
+        quick = open_database(directory.catalog_url, power_safe=False)
+        stack.callback(quick.close)
+        power_safe = open_database(directory.catalog_url)
+        stack.callback(power_safe.close)
+        usage = stack.enter_context(contextlib.closing(UsageStore.open_server(server, durability)))
+        directory.mark_complete()
+        gateway = secrets.token_hex(8)
+        stack.enter_context(directory.gateways.joined(gateway))
+        surroundings = Surroundings(
+            now_us=now_us,
+            sleep_ms=lambda ms: time.sleep(ms / 1000),
+            call_off=usage.call_off,
+            is_dead=directory.gateways.is_dead,
+        )
+        clock = SharedClock(
+            quick,
+            power_safe,
+            gateway,
+            surroundings,
+            lease_us=server.patience.lease_s * 1_000_000,
+            wait_ms_max=server.patience.watermark_timeout_s * 1_000,
+        )
+        try:
+            # Before the clock joins in: what the hot window knows may be acknowledged as a duplicate.
+            recent = usage.recent_events(recent_events_max)
+            clock.start(usage.latest_stamp_us(), alone=directory.alone)
+        except StoreUnavailableError as error:
+            raise StartupError(f"{server.shown}: {error}") from error
+        directory.gateways.forget_dead()
+        starting.close()
+        yield UsageStores(directory, usage, clock, recent)

@@ -1,0 +1,106 @@
+"""Events as their producer sent them, in columns and unjudged: what admission judges, whatever decoded them.
+
+Rules:
+1. All columns of n events have n rows. The ids are never null: one that was not sent is empty.
+2. The properties of all events lie in one list of m entries, which name their event. They come in any order; of
+   one key in one event the last entry stands, as in every protobuf map.
+3. Values have their canonical text already (ingest.texts): admission knows no types.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+# The end of 9999, as in google.protobuf.Timestamp.
+SECONDS_MAX = 253_402_300_799
+
+
+@dataclass(frozen=True, slots=True)
+class Instants:
+    """Of n events. `times_us`: microseconds since 1970, what is finer cut off; 0 where it is `missing` or `wild`,
+    which is out of the calendar.
+    """
+
+    missing: NDArray[np.bool_]
+    wild: NDArray[np.bool_]
+    times_us: NDArray[np.int64]
+
+    def filter(self, keep: NDArray[np.bool_]) -> "Instants":
+        return Instants(self.missing[keep], self.wild[keep], self.times_us[keep])
+
+
+@dataclass(frozen=True, slots=True)
+class SentProperties:
+    """m entries: the event of each, its key as a place in `names` (each of which is there once), and its text.
+
+    `texts` is null where there is no value; `whole` are sure to be integers, `not_finite` are NaN and infinities.
+    """
+
+    events: NDArray[np.int64]
+    codes: NDArray[np.int64]
+    names: pa.StringArray
+    texts: pa.StringArray
+    whole: NDArray[np.bool_]
+    not_finite: NDArray[np.bool_]
+
+    def take(self, entries: NDArray[np.int64]) -> "SentProperties":
+        return SentProperties(
+            self.events[entries],
+            self.codes[entries],
+            self.names,
+            self.texts.take(pa.array(entries)),
+            self.whole[entries],
+            self.not_finite[entries],
+        )
+
+    def of_events(self, keep: NDArray[np.bool_]) -> "SentProperties":
+        """Those of the events that are kept, under their new places."""
+        kept = self.take(np.flatnonzero(keep[self.events]))
+        places = np.cumsum(keep) - 1
+        return SentProperties(
+            places[kept.events], kept.codes, kept.names, kept.texts, kept.whole, kept.not_finite
+        )
+
+    @classmethod
+    def join(cls, parts: list["SentProperties"]) -> "SentProperties":
+        """The entries of several parts, of the same events; those of a later part stand over an earlier one's."""
+        if len(parts) == 1:
+            return parts[0]
+        names = pa.concat_arrays([part.names for part in parts]).dictionary_encode()
+        first = np.cumsum([0, *(len(part.names) for part in parts)])
+        places = np.concatenate([part.codes + first[i] for i, part in enumerate(parts)])
+        return cls(
+            np.concatenate([part.events for part in parts]),
+            names.indices.to_numpy().astype(np.int64)[places],
+            names.dictionary,
+            pa.concat_arrays([part.texts for part in parts]),
+            np.concatenate([part.whole for part in parts]),
+            np.concatenate([part.not_finite for part in parts]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SentEvents:
+    """n events."""
+
+    event_ids: pa.StringArray
+    event_types: pa.StringArray
+    customer_ids: pa.StringArray
+    instants: Instants
+    properties: SentProperties
+
+    def __len__(self) -> int:
+        return len(self.event_ids)
+
+    def filter(self, keep: NDArray[np.bool_]) -> "SentEvents":
+        """The events that are kept; `keep` has n entries."""
+        mask = pa.array(keep)
+        return SentEvents(
+            self.event_ids.filter(mask),
+            self.event_types.filter(mask),
+            self.customer_ids.filter(mask),
+            self.instants.filter(keep),
+            self.properties.of_events(keep),
+        )

@@ -1,0 +1,241 @@
+"""The client for asyncio: the same delivery as `Client`, with waits that leave the event loop free.
+
+1. Sending, retries and the spool are those of `Client`, on the same background threads. The loop waits for
+   them through futures; nothing on the loop blocks on a disk, a network or a full buffer.
+2. `record` takes the event in as its last step, without a suspension after it: it returned, and the event is
+   recorded, or it raised (CancelledError too), and it is not.
+3. A call that has to block (`record_batch`, `spend`, opening and closing) runs on one of a few threads and is
+   broken off when its task is cancelled.
+4. Not bound to a loop: tasks of several loops and threads may share a client.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from types import TracebackType
+from typing import Self, TypeVar, Unpack
+
+import grpc
+
+from meterline.aio_problems import AsyncOnProblem, LoopCallback
+from meterline.aio_spooling import Spooling
+from meterline.aio_waiting import to_the_end, wait_for
+from meterline.client import DEFAULT_TARGET
+from meterline.errors import CallbackMisuseError
+from meterline.events import Delivery, Event, Properties, Receipt
+from meterline.interruption import Interruption
+from meterline.options import OptionKeywords, Options, check_target
+from meterline.session import Session, Sessions, Settings
+from meterline.spend import Spend
+from meterline.transport import Metadata
+
+_Result = TypeVar("_Result")
+
+_CALLS_MAX = 8  # blocking calls at a time; further ones wait for a thread
+_YIELD_EVERY = 32  # records without a wait in between: about half a millisecond
+
+
+class AsyncClient:
+    """Records usage events in the background and reads spend, from coroutines. One a process.
+
+    The arguments are those of `Client`; `on_problem` may be a function or a coroutine function and runs on
+    the loop in which the client was first used. `async with` opens it, so that a spool that can't be had is
+    told at once (SpoolError); otherwise the first call does.
+    """
+
+    def __init__(
+        self,
+        target: str = DEFAULT_TARGET,
+        *,
+        on_problem: AsyncOnProblem | None = None,
+        credentials: grpc.ChannelCredentials | None = None,
+        metadata: Metadata = (),
+        **options: Unpack[OptionKeywords],
+    ) -> None:
+        check_target(target)
+        self._options = Options(**options)
+        self._callback = None if on_problem is None else LoopCallback(on_problem)
+        self._sessions = Sessions(Settings(target, credentials, metadata, self._options, self._callback))
+        self._threads: dict[Session, _Threads] = {}
+        self._records = 0
+
+    async def record(
+        self,
+        customer_id: str,
+        event_type: str,
+        properties: Properties | None = None,
+        *,
+        event_id: str | None = None,
+        event_time: datetime | None = None,
+    ) -> str:
+        """Take an event in for sending and return its id; the id and the time are made here, once.
+
+        Waits for room as `Client.record` does, and with a spool for the disk, without blocking the loop.
+        Raises InvalidArgumentError, BufferFullError, SpoolError or ClientClosedError: the event is then not
+        recorded. Cancelled: not recorded.
+        """
+        self._records += 1
+        if not self._records % _YIELD_EVERY:
+            await asyncio.sleep(0)  # a loop that only records must not keep the others from running
+        session = await self._open()
+        event_id, frame = session.encode(customer_id, event_type, properties, event_id, event_time)
+        if session.spool is not None:
+            await self._record_on_disk(session, frame)
+        elif not session.sender.offer(frame):
+            deadline_s = self._deadline_s(session)
+            await self._room(session, len(frame), deadline_s)
+            while not session.sender.offer(frame):
+                await self._room(session, len(frame), deadline_s)
+        return event_id
+
+    async def record_batch(self, events: Iterable[Event]) -> list[Receipt]:
+        """Send events now and return a receipt for each, in their order; see `Client.record_batch`.
+
+        Cancelled: what is under way is broken off, and each event may be stored or not. Give the events their
+        ids and times to be able to repeat them.
+        """
+        listed = list(events)
+        session = await self._open(to_use=True)
+        return await self._call(session, lambda stop: session.record_batch(listed, stop))
+
+    async def flush(self, timeout_s: float | None = None) -> Delivery:
+        """Wait until every event recorded before this call has its verdict, at most `timeout_s`.
+
+        See `Client.flush`. Cancelled: only the waiting ends.
+        """
+        self._refuse_in_callback("flush")
+        session = await self._open()
+        await self._settle(session, timeout_s)
+        return session.sender.delivery()
+
+    def delivery(self) -> Delivery:
+        """The counts now, without waiting."""
+        session = self._sessions.made
+        return Delivery() if session is None else session.sender.delivery()
+
+    async def close(self, timeout_s: float | None = None) -> Delivery:
+        """Take no more events, flush for at most `timeout_s` (default `close_timeout_s`) and disconnect.
+
+        See `Client.close`. Cancelled: no more events are taken, those before are still being sent; close
+        again, or the end of the process does. Closing again changes nothing.
+        """
+        self._refuse_in_callback("close")
+        session = self._sessions.made
+        if session is None:
+            self._sessions.end()
+            return Delivery()
+        session.sender.begin_close()
+        await self._settle(session, session.close_timeout_s(timeout_s))
+        threads = self._threads_of(session)
+        try:
+            with contextlib.suppress(RuntimeError):  # closed before: the threads are gone
+                end = asyncio.get_running_loop().run_in_executor(threads.executor, session.end_close)
+                await to_the_end(end)
+        finally:
+            threads.shutdown()
+            self._sessions.end()
+        return session.sender.delivery()
+
+    async def spend(
+        self,
+        customer_id: str,
+        *,
+        at: datetime | None = None,
+        as_of: datetime | None = None,
+        timeout_s: float = 10.0,
+    ) -> Spend:
+        """Read what a customer owes in the billing period that contains `at`; see `Client.spend`.
+
+        Cancelled: the read is broken off.
+        """
+        session = await self._open(to_use=True)
+        return await self._call(session, lambda stop: session.spend(customer_id, at, as_of, timeout_s, stop))
+
+    async def __aenter__(self) -> Self:
+        await self._open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _open(self, *, to_use: bool = False) -> Session:
+        if self._callback is not None:
+            self._callback.bind()
+        get = self._sessions.open if to_use else self._sessions.current
+        if self._sessions.made is None and self._sessions.needs_the_disk:
+            return await asyncio.to_thread(get)
+        return get()
+
+    async def _record_on_disk(self, session: Session, frame: bytes) -> None:
+        spooling = self._threads_of(session).spooling
+        deadline_s: float | None = None
+        session.sender.refuse_closed()
+        while (slot := await spooling.put(frame)) is None:
+            deadline_s = self._deadline_s(session) if deadline_s is None else deadline_s
+            await self._room(session, len(frame), deadline_s)
+        session.sender.join(slot)
+
+    def _deadline_s(self, session: Session) -> float:
+        if not session.sender.may_wait or self._in_callback():
+            # A callback that waits for room would wait for itself.
+            raise session.sender.full_error(0.0)
+        return asyncio.get_running_loop().time() + self._options.block_timeout_s
+
+    async def _room(self, session: Session, frame_bytes: int, deadline_s: float) -> None:
+        sender = session.sender
+        sender.hurry()
+        remaining_s = max(0.0, deadline_s - asyncio.get_running_loop().time())
+        if not await wait_for(sender.room, lambda: sender.worth_offering(frame_bytes), remaining_s):
+            raise sender.full_error(self._options.block_timeout_s)
+
+    async def _settle(self, session: Session, timeout_s: float | None) -> None:
+        target = session.sender.hurry()
+        await wait_for(session.sender.settled, lambda: session.sender.is_settled_before(target), timeout_s)
+
+    async def _call(self, session: Session, work: Callable[[Interruption], _Result]) -> _Result:
+        stop = Interruption()
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._threads_of(session).executor, work, stop)
+        except asyncio.CancelledError:
+            stop.interrupt()
+            raise
+
+    def _threads_of(self, session: Session) -> "_Threads":
+        threads = self._threads.get(session)  # a forked child has another session
+        return self._threads.setdefault(session, _Threads(session)) if threads is None else threads
+
+    def _in_callback(self) -> bool:
+        return self._callback is not None and self._callback.is_running_here()
+
+    def _refuse_in_callback(self, name: str) -> None:
+        if self._in_callback():
+            raise CallbackMisuseError(f"{name}() in on_problem would wait for itself: call it elsewhere")
+
+
+class _Threads:
+    """The threads of a session on which calls block; none is started before it is needed."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.executor = ThreadPoolExecutor(_CALLS_MAX, "meterline-call")
+        self._writer = ThreadPoolExecutor(1, "meterline-spool")
+        self._spooling: Spooling | None = None
+
+    @property
+    def spooling(self) -> Spooling:
+        """Writes to the session's spool."""
+        if self._spooling is None:
+            if self.session.spool is None:
+                raise TypeError("the session has no spool")
+            self._spooling = Spooling(self.session.spool, self._writer)
+        return self._spooling
+
+    def shutdown(self) -> None:
+        """Let the threads end."""
+        self.executor.shutdown(wait=False)
+        self._writer.shutdown(wait=False)

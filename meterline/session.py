@@ -1,0 +1,250 @@
+"""What a client has in one process, from its first use, or a fork, to its close. Every call blocks.
+
+`Client` calls it directly, `AsyncClient` through threads: both deliver by this code.
+"""
+
+import os
+import random
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import grpc
+
+from meterline import lifetime
+from meterline.batching import Batch, Batcher
+from meterline.delivery import Courier
+from meterline.errors import ClientClosedError, InvalidArgumentError
+from meterline.events import Delivery, Event, Properties, Receipt
+from meterline.identifiers import EventIds
+from meterline.interruption import Interruption
+from meterline.messages import checked_text, encode, epoch_us, time_of
+from meterline.options import Options
+from meterline.reading import read
+from meterline.reporting import Tell
+from meterline.retry import RetryPolicy
+from meterline.sender import Sender
+from meterline.spend import Spend, read_spend, spend_request
+from meterline.spool import Spool
+from meterline.spool_home import hold, hold_place_in
+from meterline.transport import Metadata, Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a client was made with; a forked child starts from it anew."""
+
+    target: str
+    credentials: grpc.ChannelCredentials | None
+    metadata: Metadata
+    options: Options
+    tell: Tell | None
+
+
+class Session:
+    """A connection, ids, a sender and, if wanted, a spool. Raises SpoolError when it is made."""
+
+    def __init__(self, settings: Settings, *, forked: bool) -> None:
+        self._settings = settings
+        self._options = settings.options
+        self._random = random.Random(os.urandom(16))  # noqa: S311 - spreads retries, guards nothing
+        self._ids = EventIds(os.urandom)
+        self._transport = Transport(settings.target, settings.credentials, settings.metadata)
+        self._abandon = threading.Event()
+        self._courier = Courier(
+            send=self._transport.record_usage,
+            policy=RetryPolicy(self._options.retry_timeout_s),
+            request_timeout_s=self._options.request_timeout_s,
+            pause=self._abandon.wait,
+            random=self._random.random,
+            clock=time.monotonic,
+        )
+        self.spool = _open_spool(self._options, forked=forked)
+        try:
+            self.sender = Sender(self._courier, self._options, settings.tell, self._abandon, self.spool)
+        except BaseException:
+            if self.spool is not None:
+                self.spool.close()
+            raise
+
+    def encode(
+        self,
+        customer_id: str,
+        event_type: str,
+        properties: Properties | None,
+        event_id: str | None,
+        event_time: datetime | None,
+    ) -> tuple[str, bytes]:
+        """An event's id and frame; id and time are made here, once, if not given."""
+        event_id = self._ids.new() if event_id is None else event_id
+        event_time_us = _now_us() if event_time is None else epoch_us(event_time)
+        return event_id, encode(customer_id, event_type, properties, event_id, event_time_us)
+
+    def record_batch(
+        self, events: Iterable[Event], interruption: Interruption | None = None
+    ) -> list[Receipt]:
+        """Send now, on this thread. Nothing is sent if an event can't be encoded."""
+        batcher = Batcher(
+            events_max=self._options.batch_events_max, bytes_max=self._options.batch_bytes_max, age_max_s=0.0
+        )
+        completed: list[Event] = []
+        for index, event in enumerate(events):
+            try:
+                completed.append(self._complete(event, batcher))
+            except InvalidArgumentError as error:
+                raise InvalidArgumentError(f"event {index} of the batch: {error}") from None
+        batcher.urge()
+        courier = self._interruptible(interruption)
+        receipts: list[Receipt] = []
+        while (batch := batcher.take(0.0)) is not None:
+            receipts += self._send_now(courier, batch, completed)
+        return receipts
+
+    def spend(
+        self,
+        customer_id: str,
+        at: datetime | None,
+        as_of: datetime | None,
+        timeout_s: float,
+        interruption: Interruption | None = None,
+    ) -> Spend:
+        """Read a customer's spend."""
+        request = spend_request(
+            checked_text("customer_id", customer_id),
+            None if at is None else epoch_us(at, "at"),
+            None if as_of is None else epoch_us(as_of, "as_of"),
+        )
+        response = read(
+            lambda: self._transport.get_spend(request, timeout_s, interruption),
+            self._random.random,
+            time.sleep if interruption is None else interruption.pause,
+        )
+        return read_spend(customer_id, response)
+
+    def close(self, timeout_s: float | None) -> Delivery:
+        """Take no more, flush, disconnect."""
+        self.sender.begin_close()
+        self.sender.flush(self.close_timeout_s(timeout_s))
+        return self.end_close()
+
+    def close_timeout_s(self, timeout_s: float | None) -> float:
+        """How long a close waits."""
+        return self._options.close_timeout_s if timeout_s is None else timeout_s
+
+    def end_close(self) -> Delivery:
+        """Break off what is left."""
+        return self.sender.end_close(self._transport.close)
+
+    def abandon_after_fork(self) -> None:
+        """In a forked child: let go of what belongs to the parent."""
+        if self.spool is not None:
+            self.spool.abandon_after_fork()
+
+    def _complete(self, event: Event, batcher: Batcher) -> Event:
+        """The event with its id and time; its frame joins the batcher."""
+        event_id = self._ids.new() if event.event_id is None else event.event_id
+        event_time_us = _now_us() if event.event_time is None else epoch_us(event.event_time)
+        frame = encode(event.customer_id, event.event_type, event.properties, event_id, event_time_us)
+        batcher.add(frame, 0.0)
+        event_time = event.event_time or time_of(event_time_us)
+        return Event(event.customer_id, event.event_type, event.properties, event_id, event_time)
+
+    def _interruptible(self, interruption: Interruption | None) -> Courier:
+        if interruption is None:
+            return self._courier
+        return replace(
+            self._courier,
+            send=lambda payload, timeout_s: self._transport.record_usage(payload, timeout_s, interruption),
+            pause=lambda seconds: interruption.pause(seconds) or self._abandon.is_set(),
+        )
+
+    def _send_now(self, courier: Courier, batch: Batch, events: Sequence[Event]) -> list[Receipt]:
+        judged = courier.deliver(batch.payload(), batch.count)
+        self.sender.tally(judged)
+        first = batch.first_ordinal
+        return [
+            Receipt(event, *judgement)
+            for event, judgement in zip(events[first : first + len(judged)], judged, strict=True)
+        ]
+
+
+class Sessions:
+    """The session of a client in this process: the first use makes it, a fork lets the child make its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._forked = False
+        self._lock = threading.Lock()
+        self._session: Session | None = None
+        self._closed = False
+        self._inherited: list[object] = []
+        lifetime.begin(self)
+
+    @property
+    def made(self) -> Session | None:
+        """The session, if there is one already."""
+        return self._session
+
+    @property
+    def needs_the_disk(self) -> bool:
+        """Whether making the session, and recording, waits for a disk."""
+        return self._settings.options.spool is not None
+
+    def current(self) -> Session:
+        """The session. Raises SpoolError, or ClientClosedError if it was closed before its first use."""
+        session = self._session
+        if session is not None:
+            return session
+        with self._lock:
+            if self._session is None:
+                if self._closed:
+                    raise ClientClosedError("the client is closed: make a new Client")
+                self._session = Session(self._settings, forked=self._forked)
+            return self._session
+
+    def open(self) -> Session:
+        """The session of a client that is not closed. Raises ClientClosedError."""
+        if self._closed:
+            raise ClientClosedError("the client is closed: make a new Client")
+        return self.current()
+
+    def close(self, timeout_s: float | None) -> Delivery:
+        """Close the session, if there is one, and make no other."""
+        session = self._session
+        delivery = Delivery() if session is None else session.close(timeout_s)
+        self.end()
+        return delivery
+
+    def end(self) -> None:
+        """The client was closed, or could not be made."""
+        self._closed = True
+        lifetime.end(self)
+
+    def end_with_process(self) -> None:
+        """Close at the end of the interpreter."""
+        self.close(None)
+
+    def renew_after_fork(self) -> None:
+        """In a forked child: the next use makes a session of the child's own."""
+        self._lock = threading.Lock()  # another thread of the parent may have held the old one
+        self._forked = True
+        session, self._session = self._session, None
+        if session is not None:
+            session.abandon_after_fork()
+            # Kept, never used: dropping the parent's channel would close its sockets' state in this process.
+            self._inherited.append(session)
+
+
+def _open_spool(options: Options, *, forked: bool) -> Spool | None:
+    if options.spool is None:
+        return None
+    directory = Path(options.spool).absolute()  # a later chdir must not move it
+    home = hold_place_in(directory) if forked else hold(directory)
+    return Spool(home, bytes_max=options.spool_bytes_max, fsync=options.spool_fsync)
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1_000

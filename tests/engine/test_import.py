@@ -1,0 +1,397 @@
+"""`meterline import` against a real engine: every format, exact to the digit, through kills, restarts and mistakes."""
+
+import csv
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from decimal import Decimal
+from pathlib import Path
+
+import grpc
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from examples.engine_process import EngineProcess
+from meterline.v1.billing_pb2 import ListLineItemsRequest
+from meterline.v1.billing_pb2_grpc import BillingServiceStub
+from meterline.v1.catalog_pb2 import ApplyCatalogRequest
+from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
+
+ROOT = Path(__file__).parents[2]
+AT = Timestamp(seconds=1_773_144_000)  # 2026-03-10T12:00:00Z
+NOON = "2026-03-10T12:00:00Z"
+CATALOG = """
+meters:
+  - {id: NAME_tokens, event_type: NAME.call, aggregation: sum, value: tokens}
+plans:
+  - id: NAME
+    name: The plan of NAME
+    currency: USD
+    billing_period: month
+    prices: [{id: tokens, meter: NAME_tokens, model: per_unit, unit_amount: "0.01"}]
+customers: [{id: NAME_acme, name: Acme}]
+subscriptions: [{customer: NAME_acme, plan: NAME, start: 2026-03-01}]
+"""
+
+
+def _command(*arguments):
+    return [sys.executable, "-m", "engine", "import", *map(str, arguments)]
+
+
+def _run(*arguments):
+    return subprocess.run(
+        _command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def _assert_one_line(done, *parts):
+    assert done.returncode == 2, done
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("meterline: ")
+    for part in parts:
+        assert part in line
+
+
+def _quantity(channel, name):
+    """The exact quantity on the customer's line, and how many events it has."""
+    request = ListLineItemsRequest(customer_id=f"{name}_acme", at=AT)
+    (item,) = BillingServiceStub(channel).ListLineItems(request, timeout=60).line_items
+    return Decimal(item.quantity), item.event_count
+
+
+def _rejects(path):
+    return [
+        json.loads(line) for line in path.with_name(path.name + ".rejects.ndjson").read_text().splitlines()
+    ]
+
+
+@pytest.fixture
+def imported(engine):
+    """Imports with the session's engine."""
+    return lambda path, *options: _run(path, "--target", engine.target, *options)
+
+
+# Their sum is 12345678901234567890123457.923456789013: 26 and 12 digits, where a double has 16.
+TOKENS = ["12345678901234567890123456.123456789012", "0.000000000001", "0.1", "0.2", "1.5"]
+TOTAL = Decimal("12345678901234567890123457.923456789013")
+
+
+def _csv(path, name):
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["event_id", "event_type", "customer_id", "event_time", "tokens", "model"])
+        for i, tokens in enumerate(TOKENS):
+            writer.writerow([f"{name}-{i}", f"{name}.call", f"{name}_acme", NOON, tokens, 'the "large", one'])
+
+
+def _fields(name, i):
+    return {"event_type": f"{name}.call", "customer_id": f"{name}_acme", "event_id": f"{name}-{i}"}
+
+
+def _ndjson(path, name):
+    # Numbers with more digits than a double has, written as numbers.
+    lines = [
+        json.dumps(_fields(name, i) | {"event_time": NOON, "model": 'the "large", one'})[:-1]
+        + f', "tokens": {tokens}}}'
+        for i, tokens in enumerate(TOKENS)
+    ]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def _parquet(path, name):
+    rows = [_fields(name, i) for i in range(len(TOKENS))]
+    times = pa.array([1_773_144_000_000_000_000] * len(rows), pa.timestamp("ns", "America/New_York"))
+    table = (
+        pa.Table.from_pylist(rows)
+        .append_column("event_time", times)
+        .append_column("tokens", pa.array(map(Decimal, TOKENS), pa.decimal128(38, 12)))
+        .append_column("model", pa.array(['the "large", one'] * len(rows)).dictionary_encode())
+    )
+    pq.write_table(table, path)
+
+
+def _cloud_event(name, i, tokens):
+    head = {
+        "specversion": "1.0",
+        "id": f"{name}-{i}",
+        "source": "/billing/gateway",
+        "type": f"{name}.call",
+        "subject": f"{name}_acme",
+        "time": NOON,
+    }
+    return json.dumps(head)[:-1] + f', "data": {{"tokens": {tokens}, "model": "large"}}}}'
+
+
+def _cloudevents_batch(path, name):
+    path.write_text(
+        "[\n" + ",\n".join(_cloud_event(name, i, each) for i, each in enumerate(TOKENS)) + "\n]\n"
+    )
+
+
+def _cloudevents_lines(path, name):
+    path.write_text("\n".join(_cloud_event(name, i, each) for i, each in enumerate(TOKENS)))
+
+
+@pytest.mark.parametrize(
+    ("write", "suffix", "options"),
+    [
+        (_csv, "csv", []),
+        (_ndjson, "ndjson", []),
+        (_parquet, "parquet", []),
+        (_cloudevents_batch, "json", []),
+        (_cloudevents_lines, "jsonl", ["--format", "cloudevents"]),
+    ],
+)
+def test_every_format_is_counted_digit_by_digit(imported, apply, channel, tmp_path, write, suffix, options):
+    """26 and 12 digits, 0.1 and 0.2, in text, JSON numbers and decimals: the sum on the line is exact."""
+    name = f"im_{write.__name__.strip('_')}"
+    apply(CATALOG.replace("NAME", name))
+    path = tmp_path / f"usage.{suffix}"
+    write(path, name)
+    done = imported(path, *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{path}: 5 rows: 5 accepted, 0 duplicate, 0 conflict, 0 rejected\n"
+    assert _quantity(channel, name) == (TOTAL, 5)
+
+
+def test_doubles_of_a_parquet_file_have_their_shortest_digits(imported, apply, channel, tmp_path):
+    """0.1 and 0.2 in 64 bits and in 32: 0.3 and 0.3, and nothing behind it."""
+    apply(CATALOG.replace("NAME", "im_double"))
+    for bits, kind in ((64, pa.float64()), (32, pa.float32())):
+        path = tmp_path / f"{bits}.parquet"
+        rows = [_fields("im_double", f"{bits}-{i}") | {"event_time": NOON} for i in range(2)]
+        pq.write_table(pa.Table.from_pylist(rows).append_column("tokens", pa.array([0.1, 0.2], kind)), path)
+        assert imported(path).returncode == 0
+    assert _quantity(channel, "im_double") == (Decimal("0.6"), 4)
+
+
+def test_without_its_state_a_file_is_imported_again_and_counts_once(imported, apply, channel, tmp_path):
+    """Ids that are made from the content and the row are the same again; with the state nothing is even sent."""
+    apply(CATALOG.replace("NAME", "im_again"))
+    path = tmp_path / "usage.csv"
+    path.write_text("who,tokens\n" + "im_again_acme,2\n" * 3)
+    mapping = ["--event-type", "=im_again.call", "--customer-id", "who", "--event-time", f"={NOON}"]
+    first, second = imported(path, *mapping), imported(path, *mapping)
+    assert "3 rows: 3 accepted, 0 duplicate" in first.stdout
+    assert second.stdout == first.stdout.replace("\n", " (3 of them by an earlier run)\n")
+    path.with_name("usage.csv.import-state.json").unlink()
+    assert "3 rows: 0 accepted, 3 duplicate" in imported(path, *mapping).stdout
+    assert _quantity(channel, "im_again") == (Decimal(6), 3)
+
+
+def test_a_changed_file_reuses_no_ids_and_is_not_counted_twice_by_mistake(imported, apply, channel, tmp_path):
+    """With a state it is refused in one line; elsewhere, under another name, it is another file with other ids."""
+    apply(CATALOG.replace("NAME", "im_changed"))
+    path, other = tmp_path / "usage.csv", tmp_path / "other.csv"
+    head = "event_type,customer_id,event_time,tokens\n"
+    path.write_text(head + f"im_changed.call,im_changed_acme,{NOON},2\n")
+    assert imported(path).returncode == 0
+    other.write_text(head + f"im_changed.call,im_changed_acme,{NOON},3\n")
+    path.write_text(other.read_text())
+    _assert_one_line(imported(path), "has changed since its import began", "--event-id", "import-state.json")
+    assert "1 accepted" in imported(other).stdout
+    assert _quantity(channel, "im_changed") == (Decimal(5), 2)
+
+
+def test_bad_rows_go_to_the_rejects_file_and_stop_nothing(imported, apply, channel, tmp_path):
+    """With their number, verdict, field, reason, message and the row as it was; the exit code says so."""
+    apply(CATALOG.replace("NAME", "im_bad"))
+    path = tmp_path / "usage.ndjson"
+    sound = _fields("im_bad", 0) | {"event_time": NOON, "tokens": 2}
+    path.with_name("usage.ndjson.rejects.ndjson").write_text("what an earlier import left\n")
+    rows = [
+        sound,
+        sound | {"event_id": "im_bad-1", "tokens": "many"},
+        sound | {"event_id": "im_bad-2", "event_time": "2026-03-10T12:00:00"},
+        sound | {"tokens": 3},
+        sound | {"event_id": "im_bad-4", "tokens": [1, 2]},
+        sound | {"event_id": None},
+        sound | {"event_id": "im_bad-6", "event_type": "im_bad.cal"},
+        sound | {"event_id": "im_bad-7", "tokens": 5},
+    ]
+    lines = [json.dumps(row).encode() for row in rows]
+    path.write_bytes(b"\n".join([*lines, b"{'tokens': 1}", b'{"model": "\xff"}', b"\n7", b'{"tokens": NaN}']))
+    done = imported(path)
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"{path}: 12 rows: 2 accepted, 0 duplicate, 1 conflict, 9 rejected; see ")
+    assert done.stderr == "meterline: 10 rows not stored: the rejects file says why\n"
+    rejects = _rejects(path)
+    assert [(each["row"], each["verdict"], each["field"], each["reason"]) for each in rejects] == [
+        (2, "rejected", "properties.tokens", "not_decimal"),
+        (3, "rejected", "event_time", "malformed"),
+        (4, "conflict", "event_id", "id_reused"),
+        (5, "rejected", "properties.tokens", "malformed"),
+        (6, "rejected", "event_id", "missing"),
+        (7, "rejected", "event_type", "unknown_event_type"),
+        (9, "rejected", "", "malformed"),
+        (10, "rejected", "", "malformed"),
+        (11, "rejected", "", "malformed"),
+        (12, "rejected", "", "malformed"),
+    ]
+    assert rejects[0]["original"]["tokens"] == "many"
+    assert "give --time-zone" in rejects[1]["message"]
+    assert _quantity(channel, "im_bad") == (Decimal(7), 2)
+
+
+def test_the_rejects_file_can_be_csv(imported, apply, tmp_path):
+    """One header, one row for each reject."""
+    apply(CATALOG.replace("NAME", "im_csv"))
+    path, rejects = tmp_path / "usage.csv", tmp_path / "bad.csv"
+    path.write_text(
+        f"event_type,customer_id,event_time,tokens\nim_csv.call,im_csv_acme,{NOON},x\nim_csv.call,im_csv_acme\n"
+    )
+    assert imported(path, "--rejects", rejects).returncode == 1
+    with rejects.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["row"], row["reason"]) for row in rows] == [("1", "not_decimal"), ("2", "malformed")]
+    assert rows[1]["message"] == "the row has 2 cells; the header has 4"
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (
+            ["--customer-id", "who"],
+            ["has no column 'who'", "--customer-id", "Its columns: event_type, customer, tokens"],
+        ),
+        ([], ["has no column 'customer_id'", "--customer-id =VALUE"]),
+        (
+            ["--customer-id", "customer", "--event-time", f"={NOON}", "--event-id", "id"],
+            ["has no column 'id'"],
+        ),
+        (
+            ["--customer-id", "customer", "--event-time", f"={NOON}", "--property", "n=token"],
+            ["has no column 'token'"],
+        ),
+        (["--format", "parquet"], ["is no Parquet file"]),
+        (["--time-zone", "Mars/Olympus"], ["'Mars/Olympus' is no time zone"]),
+        (["--property", "tokens"], ["write NAME=COLUMN"]),
+    ],
+)
+def test_a_mistake_of_mapping_is_one_line_before_anything_is_sent(imported, tmp_path, options, parts):
+    """It names the column, the option and the columns that there are; no state is left behind."""
+    path = tmp_path / "usage.csv"
+    path.write_text("event_type,customer,tokens\nx,acme,2\n")
+    done = imported(path, *options)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    for part in parts:
+        assert part in done.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["usage.csv"]
+
+
+def test_a_file_that_is_not_there_or_says_nothing_of_its_format_is_named(imported, tmp_path):
+    """One line each."""
+    _assert_one_line(imported(tmp_path / "none.csv"), "none.csv", "No such file")
+    (tmp_path / "usage.txt").write_text("x")
+    _assert_one_line(
+        imported(tmp_path / "usage.txt"), "usage.txt", "--format csv, ndjson, parquet or cloudevents"
+    )
+
+
+def test_another_mapping_or_engine_does_not_go_on_from_the_state(imported, apply, tmp_path):
+    """It would skip rows that this engine never saw, or mix two mappings."""
+    apply(CATALOG.replace("NAME", "im_other"))
+    path = tmp_path / "usage.csv"
+    path.write_text(f"event_type,customer_id,event_time,tokens\nim_other.call,im_other_acme,{NOON},2\n")
+    assert imported(path).returncode == 0
+    _assert_one_line(
+        imported(path, "--property", "tokens=tokens"), "began with other options", "import-state.json"
+    )
+    _assert_one_line(_run(path, "--target", "127.0.0.1:1"), "its import went to", "--state")
+
+
+def test_an_engine_that_is_away_ends_the_import_with_one_line(tmp_path):
+    """After the patience that was asked for."""
+    path = tmp_path / "usage.csv"
+    path.write_text(f"event_type,customer_id,event_time\nx,acme,{NOON}\n")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        free = f"127.0.0.1:{taken.getsockname()[1]}"
+    done = _run(path, "--target", free, "--retry-timeout-s", "1")
+    _assert_one_line(done, f"no answer from the engine at {free} for 1 s", "UNAVAILABLE")
+
+
+ROWS = 90_000
+
+
+@pytest.fixture
+def serving(tmp_path):
+    """An engine of one's own."""
+    with EngineProcess(tmp_path / "data", "--event-age-max-days", "36525") as running:
+        with grpc.insecure_channel(running.target) as channel:
+            document = ApplyCatalogRequest(document=CATALOG.replace("NAME", "own"))
+            CatalogServiceStub(channel).ApplyCatalog(document, timeout=30)
+        yield running
+
+
+@pytest.fixture
+def large(tmp_path):
+    """ROWS rows of 0.01 tokens each, without ids, and two bad ones in front."""
+    path = tmp_path / "usage.csv"
+    row = f"own.call,own_acme,{NOON},0.01\n"
+    path.write_text(
+        "event_type,customer_id,event_time,tokens\n" + f"own.call,own_acme,{NOON},x\nshort\n" + row * ROWS
+    )
+    return path
+
+
+def _begun(path, target):
+    """An import that has its first requests behind it, and not the last."""
+    process = subprocess.Popen(
+        _command(path, "--target", target),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    state = path.with_name("usage.csv.import-state.json")
+    give_up_at = time.monotonic() + 60
+    while not state.exists() and process.poll() is None and time.monotonic() < give_up_at:
+        time.sleep(0.005)
+    assert 0 < json.loads(state.read_text())["progress"]["rows"] < ROWS
+    return process
+
+
+def _assert_all_are_counted_once(path, engine):
+    """0.01 x 90,000 = 900 tokens; each bad row is named once."""
+    with grpc.insecure_channel(engine.target) as channel:
+        assert _quantity(channel, "own") == (Decimal(900), ROWS)
+    assert [each["row"] for each in _rejects(path)] == [1, 2]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
+def test_an_import_that_is_ended_in_the_middle_is_resumed(serving, large, number, code):
+    """Kill -9 or Ctrl-C: the second run sends what is left, and the account is of the whole file."""
+    process = _begun(large, serving.target)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code
+    if number == signal.SIGINT:
+        assert "Run the same command again to go on" in errors
+    done_before = json.loads(large.with_name("usage.csv.import-state.json").read_text())["progress"]["rows"]
+    assert done_before < ROWS
+    done = _run(large, "--target", serving.target)
+    assert done.returncode == 1, done.stderr
+    progress = json.loads(large.with_name("usage.csv.import-state.json").read_text())["progress"]
+    assert progress["accepted"] + progress["duplicate"] == ROWS
+    # Two requests are under way at most: what they stored without an account comes back as duplicate.
+    assert progress["duplicate"] <= 40_000
+    assert progress["rejected"] == 2
+    _assert_all_are_counted_once(large, serving)
+
+
+def test_an_engine_that_is_killed_in_the_middle_is_waited_for(serving, large):
+    """The same requests are sent again when it is back."""
+    process = _begun(large, serving.target)
+    serving.kill()
+    time.sleep(0.5)
+    serving.start()
+    output, errors = process.communicate(timeout=100)
+    assert process.returncode == 1, errors
+    assert "90,002 rows" in output
+    _assert_all_are_counted_once(large, serving)
