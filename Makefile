@@ -43,6 +43,7 @@ lock: .venv/dev.stamp ## resolve the dependencies anew, with hashes
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile pyproject.toml --extra server --group build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet --output-file requirements/server.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra server --group build --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet --output-file requirements/dev.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra server --group build --group dev --group bench --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet --output-file requirements/bench.lock
 
 wheel: .venv/dev.stamp ## build dist/*.whl
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist . >/dev/null && ls dist
@@ -50,8 +51,8 @@ wheel: .venv/dev.stamp ## build dist/*.whl
 test-wheel: wheel ## the wheel alone, in an empty environment, serves and rates
 	@$(BIN)/python tests/wheel_alone.py dist
 
-bench-ingest: .venv/dev.stamp ## durable events a second over gRPC, beside raw inserts of the same rows
-	@$(BIN)/python -m bench.bench_ingest
+bench-ingest: .venv/bench.stamp ## durable events a second over gRPC, beside raw inserts and PostgreSQL (BENCH=...)
+	@$(BIN)/python -m bench.bench_ingest $(BENCH)
 
 bench-client: .venv/dev.stamp ## what one record costs its caller: in memory, on disk, with fsync, on an event loop
 	@$(BIN)/python -m bench.bench_client
@@ -79,6 +80,11 @@ clean: ## remove what make made
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch .venv/server.stamp $@
+
+.venv/bench.stamp: requirements/bench.lock .venv/dev.stamp
+	@echo "installing what the benches compare with (once)"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/bench.lock
+	@touch $@
 
 .tools/node_modules/.bin/buf:
 	@command -v npm >/dev/null || { echo "make check lints the wire contract with buf, which comes from npm: install Node.js and npm" >&2; exit 2; }

@@ -1,86 +1,159 @@
 """How fast events become durable: `make bench-ingest`.
 
-Client processes send RecordUsage in a closed loop over gRPC to a `meterline serve` process of its own, at 1, 100 and
-1,000 events a request; every event must come back accepted. Beside it, in the same run and before and after, the
-same rows go into the same table through insert_arrow alone, with no client and no server on the machine. On a busy
-machine the CPU time an event tells more than events a second: it is given for both, clients not counted. The last
-line of the output is one JSON object.
+Client processes send in a closed loop over gRPC to a `meterline serve` process of its own: RecordUsage at 1, 100 and
+1,000 events a request, RecordUsageColumns at 1,000 and 10,000; every event must come back accepted. In the same run:
+
+- before and after, the rows of the largest of these go into the same table through insert_arrow alone, in the
+  largest blocks that the engine makes, with no client and no server on the machine;
+- batches of 1,000 go from as many clients into a plain PostgreSQL table, INSERT ... ON CONFLICT DO NOTHING;
+- locust users send batches of 100 and single events, for latencies as a tool sees them that is not ours.
+
+On a busy machine the CPU time an event tells more than events a second: it is given for the engine and the raw
+insert, clients not counted. The last line of the output is one JSON object.
 """
 
 import argparse
 import json
 import multiprocessing
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import mean
 from typing import Any
 
 import grpc
 
-from bench.ingest_drive import Load, Taken, bytes_an_event, cpu_s, drive, keep_barrier, raw_insert
+from bench.engine_watch import MemoryWatch, cpu_s
+from bench.ingest_baselines import Raw, bytes_an_event, drive_postgres, postgres, raw_insert, write_rows
+from bench.ingest_drive import Load, Taken, drive, keep_barrier
 from bench.ingest_events import CATALOG, Events
+from bench.ingest_report import Measured, measured, print_over_time, print_table
 from examples.engine_process import EngineProcess
 from ingest import Limits
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 
 _SPAWN = multiprocessing.get_context("spawn")
-_RAW_EVENTS = 500_000
+_SIZES_OF = {"RecordUsage": (1, 100, 1_000), "RecordUsageColumns": (1_000, 10_000)}
+_POSTGRES_SIZE = 1_000
+_POSTGRES_CALLERS = 4
+# Requests of one event and of a hundred are made for some seconds, not for as many events.
+_REQUESTS_MAX = 15_000
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to run: `events` for the largest requests; `processes` of clients with `callers` each."""
+
+    events: int
+    processes: int
+    callers: int
+    locust_s: int
+    sizes: tuple[int, ...] | None
 
 
 def main() -> None:
-    """Runs the sizes that the arguments ask for and prints what they took."""
+    """Runs everything and prints what it took."""
     options = _options()
     start_us = time.time_ns() // 1_000 - 86_400_000_000
     with tempfile.TemporaryDirectory(prefix="meterline-bench-") as folder:
         root = Path(folder)
-        raw = [_raw(root / "raw-before", start_us)]
-        rows = _measured(root / "data", options, start_us)
-        raw.append(_raw(root / "raw-after", start_us))
+        rows = root / "rows.arrow"
+        _say("making the rows of the raw insert")
+        write_rows(rows, Events(0xFFFF, start_us), options.events)
+        raws = [_raw(root / "raw-before", rows)]
+        found, memory, locust = _engine(root / "data", options, start_us)
+        raws.append(_raw(root / "raw-after", rows))
         on_disk = _alone(bytes_an_event, root / "data" / "usage")
-    raw_rate = sum(rate for rate, _ in raw) / len(raw)
-    raw_cpu_us = sum(spent_s for _, spent_s in raw) / len(raw) * 1e6
+        beside = _postgres(root / "postgres", options, start_us)
+    raw_rate = mean(raw.rows_per_second for raw in raws)
+    print_table(raws, raw_rate, [*found, beside], on_disk)
+    print_over_time(max(found, key=lambda each: each.events), memory)
+    best = max(each.events_per_second for each in found if each.method == "RecordUsage")
+    print(f"RecordUsage / PostgreSQL: {best / beside.events_per_second:.1f} (aim 10)")
     print(
-        f"raw insert_arrow, {Limits().insert_events_max:,} rows a block: {raw_rate:,.0f} rows/s"
-        f" ({', '.join(f'{rate:,.0f}' for rate, _ in raw)}), {raw_cpu_us:.2f} us of CPU a row"
+        f"memory of the engine: {memory[0][1]:.0f} MiB at the start, {max(mib for _, mib in memory):.0f} at most\n"
     )
-    print(
-        f"{'events a request':>16}{'callers':>9}{'events/s':>12}{'x raw':>7}{'CPU us':>8}{'p50 ms':>9}{'p99 ms':>9}"
-    )
-    for row in rows:
-        row["times_raw"] = row["events_per_second"] / raw_rate
-        print(
-            f"{row['request_events']:>16,}{row['callers']:>9}{row['events_per_second']:>12,.0f}"
-            f"{row['times_raw']:>7.2f}{row['cpu_us_per_event']:>8.1f}{row['p50_ms']:>9.1f}{row['p99_ms']:>9.1f}"
-        )
-    print(f"on disk, merged: {on_disk:.1f} bytes an event\n")
     result = {
         "bench": "ingest",
         "raw_rows_per_second": raw_rate,
-        "raw_cpu_us_per_row": raw_cpu_us,
+        "raw_cpu_us_per_row": mean(raw.cpu_s_per_row for raw in raws) * 1e6,
+        "measured": [each.as_json(raw_rate) for each in found],
+        "postgres": beside.as_json(raw_rate),
+        "times_postgres": best / beside.events_per_second,
         "bytes_per_event": on_disk,
-        "record_usage": rows,
+        "memory_mib": [round(mib) for _, mib in memory],
+        "locust": locust,
     }
     print(json.dumps(result))
 
 
-def _options() -> argparse.Namespace:
+def _options() -> Options:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--sizes", type=int, nargs="+", default=[1, 100, 1_000], help="events a request")
-    parser.add_argument("--requests", type=int, default=1_500, help="requests of the largest size")
+    parser.add_argument("--events", type=int, default=1_500_000, help="events of the largest requests")
     parser.add_argument("--processes", type=int, default=2, help="client processes")
     parser.add_argument("--callers", type=int, default=32, help="callers in each of them")
-    return parser.parse_args()
+    parser.add_argument("--locust-s", type=int, default=10, help="seconds for locust; 0 leaves it out")
+    parser.add_argument("--sizes", type=int, nargs="+", help="only these events a request")
+    given = parser.parse_args()
+    return Options(
+        given.events, given.processes, given.callers, given.locust_s, given.sizes and tuple(given.sizes)
+    )
 
 
-def _raw(path: Path, start_us: int) -> tuple[float, float]:
-    events = Events(0xFFFF, start_us)
-    rate, spent_s = _alone(raw_insert, path, events, _RAW_EVENTS, Limits().insert_events_max)
-    return float(rate), float(spent_s)
+def _engine(
+    data: Path, options: Options, start_us: int
+) -> tuple[list[Measured], list[tuple[float, float]], dict[str, Any]]:
+    found = []
+    with EngineProcess(data) as engine, MemoryWatch(engine.pid) as memory:
+        with grpc.insecure_channel(engine.target) as channel:
+            request = ApplyCatalogRequest(document=CATALOG, file_name="bench.yaml")
+            CatalogServiceStub(channel).ApplyCatalog(request, timeout=30)
+        run = 0
+        for method, sizes in _SIZES_OF.items():
+            for size in sizes:
+                if options.sizes and size not in options.sizes:
+                    continue
+                run += 1
+                _say(f"{method}, {size:,} events a request")
+                load = Load(engine.target, run, start_us, 0, 0, size, options.callers, method)
+                spent_s = cpu_s(engine.pid)
+                taken = _drive(drive, load, options, min(options.events, _REQUESTS_MAX * size))
+                found.append(measured(method, load, taken, cpu_s(engine.pid) - spent_s))
+        locust = _locust(engine.target, options.locust_s) if options.locust_s else {}
+    return found, memory.samples, locust
+
+
+def _postgres(path: Path, options: Options, start_us: int) -> Measured:
+    _say("PostgreSQL")
+    with postgres(path) as uri:
+        load = Load(uri, 0, start_us, 0, 0, _POSTGRES_SIZE, _POSTGRES_CALLERS)
+        taken = _drive(drive_postgres, load, options, options.events // 4)
+    return measured("PostgreSQL", load, taken, None)
+
+
+def _drive(work: Callable[[Load], Taken], load: Load, options: Options, events: int) -> list[Taken]:
+    """Runs the client processes, each with its share of the events."""
+    each = events // load.size // options.processes * load.size
+    loads = [replace(load, first=i * each, events=each) for i in range(options.processes)]
+    barrier = _SPAWN.Barrier(options.processes)
+    with ProcessPoolExecutor(
+        options.processes, mp_context=_SPAWN, initializer=keep_barrier, initargs=(barrier,)
+    ) as pool:
+        return list(pool.map(work, loads))
+
+
+def _raw(path: Path, rows: Path) -> Raw:
+    _say("raw inserts")
+    raw: Raw = _alone(raw_insert, path, rows, Limits().insert_events_max)
+    return raw
 
 
 def _alone(work: Any, *arguments: Any) -> Any:  # noqa: ANN401 - whatever the work gives
@@ -88,41 +161,42 @@ def _alone(work: Any, *arguments: Any) -> Any:  # noqa: ANN401 - whatever the wo
         return pool.submit(work, *arguments).result()
 
 
-def _measured(data: Path, options: argparse.Namespace, start_us: int) -> list[dict[str, Any]]:
-    rows = []
-    with EngineProcess(data) as engine:
-        with grpc.insecure_channel(engine.target) as channel:
-            request = ApplyCatalogRequest(document=CATALOG, file_name="bench.yaml")
-            CatalogServiceStub(channel).ApplyCatalog(request, timeout=30)
-        for run, size in enumerate(options.sizes):
-            # Fewer and larger, or smaller and more: each size runs for seconds.
-            requests = min(options.requests * max(options.sizes) // size, 15_000)
-            each = requests // options.processes
-            loads = [
-                Load(engine.target, run, start_us, i * each * size, each * size, size, options.callers)
-                for i in range(options.processes)
-            ]
-            barrier = _SPAWN.Barrier(options.processes)
-            with ProcessPoolExecutor(
-                options.processes, mp_context=_SPAWN, initializer=keep_barrier, initargs=(barrier,)
-            ) as pool:
-                spent_s = cpu_s(engine.pid)
-                row = _row(size, options, each, list(pool.map(drive, loads)))
-                spent_s = cpu_s(engine.pid) - spent_s
-                rows.append(row | {"cpu_us_per_event": spent_s / sum(load.events for load in loads) * 1e6})
-    return rows
+def _locust(target: str, seconds: int) -> dict[str, Any]:
+    """Milliseconds by kind of request, as locust saw them.
 
-
-def _row(size: int, options: argparse.Namespace, each: int, taken: list[Taken]) -> dict[str, Any]:
-    seconds = max(one.ended_s for one in taken) - min(one.began_s for one in taken)
-    latencies_ms = [latency * 1_000 for one in taken for latency in one.latencies_s]
+    Raises:
+        RuntimeError: locust saw a failure.
+    """
+    _say(f"locust, {seconds} s")
+    command = [sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("locustfile.py"))]
+    command += ["--host", target, "--headless", "--users", "32", "--spawn-rate", "32"]
+    command += ["--run-time", f"{seconds}s", "--json", "--loglevel", "ERROR"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 120, check=False)
+    if done.returncode:
+        raise RuntimeError(f"locust: {(done.stdout + done.stderr)[-2_000:]}")
     return {
-        "request_events": size,
-        "callers": options.processes * options.callers,
-        "events_per_second": each * size * len(taken) / seconds,
-        "p50_ms": median(latencies_ms),
-        "p99_ms": quantiles(latencies_ms, n=100)[98],
+        entry["name"]: {
+            "requests": entry["num_requests"],
+            **{f"p{percent}_ms": _percentile(entry["response_times"], percent) for percent in (50, 99)},
+        }
+        for entry in json.loads(done.stdout)
     }
+
+
+def _percentile(counts: dict[str, int], percent: int) -> float:
+    """Nearest rank, of a histogram of milliseconds."""
+    times_ms = sorted((float(ms), count) for ms, count in counts.items())
+    rank = -(-sum(count for _, count in times_ms) * percent // 100)
+    seen = 0
+    for ms, count in times_ms:
+        seen += count
+        if seen >= rank:
+            return ms
+    raise ValueError("no requests")
+
+
+def _say(what: str) -> None:
+    print(f"... {what}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,26 +1,27 @@
-"""The processes of the ingestion bench: clients in a closed loop, and the raw insert beside which they are judged."""
+"""The client processes of the ingestion bench: callers in a closed loop, over real gRPC."""
 
-import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.synchronize import Barrier
-from pathlib import Path
-from statistics import median
-from time import perf_counter, process_time
+from time import perf_counter
+from typing import TypeVar
 
 import grpc
 
 from bench.ingest_events import Events
 from meterline.v1.usage_pb2 import VERDICT_ACCEPTED, RecordUsageResponse
 
-_METHOD = "/meterline.v1.UsageService/RecordUsage"
 _barrier: Barrier | None = None
+Sent = TypeVar("Sent")
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one client process sends: `callers` threads, each with one request under way at a time."""
+    """What one client process sends: `callers` threads, each with one request under way at a time.
+
+    `method`: of UsageService; the two have the same answer.
+    """
 
     target: str
     run: int
@@ -29,14 +30,18 @@ class Load:
     events: int
     size: int
     callers: int
+    method: str = "RecordUsage"
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """When one client process began and ended, on the machine's one monotonic clock, and each request's seconds."""
+    """When one client process began and ended, on the machine's one monotonic clock; of each request, when it
+    was answered and how long it took.
+    """
 
     began_s: float
     ended_s: float
+    answered_s: list[float]
     latencies_s: list[float]
 
 
@@ -48,78 +53,48 @@ def keep_barrier(barrier: Barrier) -> None:
 
 def drive(load: Load) -> Taken:
     """Sends everything and checks that every event was accepted."""
-    requests = list(Events(load.run, load.start_us).requests(load.first, load.events, load.size))
-    latencies: list[float] = []
-    failures: list[str] = []
+    events = Events(load.run, load.start_us)
+    requests = list(events.requests(load.method, load.first, load.events, load.size))
     with grpc.insecure_channel(load.target) as channel:
-        record = channel.unary_unary(_METHOD)
+        record = channel.unary_unary(f"/meterline.v1.UsageService/{load.method}")
 
-        def call(mine: Sequence[bytes]) -> None:
-            for data in mine:
-                began = perf_counter()
-                answer = RecordUsageResponse.FromString(record(data, timeout=120))
-                latencies.append(perf_counter() - began)
-                if len(answer.verdicts) != load.size or set(answer.verdicts) != {VERDICT_ACCEPTED}:
-                    failures.append(str(answer.problems[:1]))
+        def call(data: bytes) -> None:
+            answer = RecordUsageResponse.FromString(record(data, timeout=120))
+            if len(answer.verdicts) != load.size or set(answer.verdicts) != {VERDICT_ACCEPTED}:
+                raise RuntimeError(f"not accepted: {answer.problems[:1]}")
 
-        threads = [
-            threading.Thread(target=call, args=(requests[i :: load.callers],)) for i in range(load.callers)
-        ]
-        if _barrier is None:
-            raise RuntimeError("keep_barrier comes first")
-        _barrier.wait(300)
-        began_s = perf_counter()
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        ended_s = perf_counter()
-    if failures or len(latencies) != len(requests):
-        raise RuntimeError(f"{len(requests) - len(latencies)} requests failed; {failures[:1]}")
-    return Taken(began_s, ended_s, latencies)
+        return at_once(call, requests, load.callers)
 
 
-def raw_insert(path: Path, events: Events, count: int, block_rows: int) -> tuple[float, float]:
-    """Of insert_arrow alone, in blocks of `block_rows`: rows a second (the median block), and CPU seconds a row."""
-    import clickhouse_connect  # noqa: PLC0415 - chDB lives in this process alone
+def at_once(call: Callable[[Sent], None], items: Sequence[Sent], callers: int) -> Taken:
+    """Makes every call, `callers` at a time.
 
-    from engine.usage.schema import DATABASE, EVENTS_TABLE, SCHEMA, create_database  # noqa: PLC0415
-    from engine.usage.store import INSERT_SETTINGS  # noqa: PLC0415
+    Raises:
+        RuntimeError: a call failed.
+    """
+    answered: list[float] = []
+    latencies: list[float] = []
+    failures: list[Exception] = []
 
-    client = clickhouse_connect.get_client(interface="chdb", path=str(path))
-    client.command(create_database(DATABASE), use_database=False)
-    client.database = DATABASE
-    for statement in SCHEMA:
-        client.command(statement)
-    took: list[float] = []
-    spent_s = 0.0
-    for first in range(0, count, block_rows):
-        rows = events.rows(first, block_rows)
-        began, spent = perf_counter(), process_time()
-        client.insert_arrow(EVENTS_TABLE, rows, settings=INSERT_SETTINGS)
-        took.append(perf_counter() - began)
-        spent_s += process_time() - spent
-    client.close()
-    return block_rows / median(took), spent_s / count
+    def work(mine: Iterator[Sent]) -> None:
+        try:
+            for item in mine:
+                began_s = perf_counter()
+                call(item)
+                answered.append(perf_counter())
+                latencies.append(answered[-1] - began_s)
+        except Exception as error:  # noqa: BLE001 - raised below, by the thread that waits
+            failures.append(error)
 
-
-def cpu_s(pid: int) -> float:
-    """CPU seconds that a process has used so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def bytes_an_event(path: Path) -> float:
-    """Bytes on disk for one event, merged, with its key columns and index."""
-    import clickhouse_connect  # noqa: PLC0415
-
-    from engine.usage.schema import DATABASE, EVENTS_TABLE  # noqa: PLC0415
-
-    client = clickhouse_connect.get_client(interface="chdb", path=str(path), database=DATABASE)
-    client.command(f"OPTIMIZE TABLE {EVENTS_TABLE} FINAL")
-    ((on_disk, rows),) = client.query(
-        "SELECT sum(bytes_on_disk), sum(rows) FROM system.parts WHERE active AND database = {database:String}",
-        parameters={"database": DATABASE},
-    ).result_rows
-    client.close()
-    return int(on_disk) / int(rows)
+    threads = [threading.Thread(target=work, args=(iter(items[i::callers]),)) for i in range(callers)]
+    if _barrier is None:
+        raise RuntimeError("keep_barrier comes first")
+    _barrier.wait(300)
+    began_s = perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise RuntimeError(f"{len(failures)} callers failed: {failures[0]}") from failures[0]
+    return Taken(began_s, perf_counter(), answered, latencies)

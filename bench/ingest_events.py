@@ -6,7 +6,7 @@ import pyarrow as pa
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from engine.api.rpc import DEFAULT_TENANT
-from meterline.v1.usage_pb2 import PropertyValue, RecordUsageRequest, UsageEvent
+from meterline.v1.usage_pb2 import PropertyValue, RecordUsageColumnsRequest, RecordUsageRequest, UsageEvent
 
 EVENT_TYPE = "llm.completion"
 CATALOG = f"meters:\n  - {{id: tokens, event_type: {EVENT_TYPE}, aggregation: sum, value: input_tokens}}\n"
@@ -21,11 +21,21 @@ class Events:
         self._run = run
         self._start_us = start_us
 
-    def requests(self, first: int, events: int, size: int) -> Iterator[bytes]:
-        """The events from `first` on, `size` a request."""
+    def requests(self, method: str, first: int, events: int, size: int) -> Iterator[bytes]:
+        """The events from `first` on, `size` a request of this method of UsageService."""
+        make = {"RecordUsage": self._request, "RecordUsageColumns": self._columns}[method]
         for start in range(first, first + events, size):
-            request = RecordUsageRequest(events=[self._message(i) for i in range(start, start + size)])
-            yield request.SerializeToString()
+            yield make(start, size).SerializeToString()
+
+    def _request(self, first: int, size: int) -> RecordUsageRequest:
+        return RecordUsageRequest(events=[self._message(i) for i in range(first, first + size)])
+
+    def _columns(self, first: int, size: int) -> RecordUsageColumnsRequest:
+        rows = self.rows(first, size).drop_columns(["tenant", "ingested_at"])
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, rows.schema) as writer:
+            writer.write_table(rows)
+        return RecordUsageColumnsRequest(arrow_ipc=sink.getvalue().to_pybytes())
 
     def rows(self, first: int, events: int) -> pa.Table:
         """The same events as rows of the events table."""

@@ -14,7 +14,7 @@ from prometheus_client import start_http_server
 from engine.admission_rules import AdmissionRules
 from engine.api.billing_service import BillingService
 from engine.api.catalog_service import CatalogService
-from engine.api.rpc import REQUEST_BYTES_MAX
+from engine.api.correction_service import CorrectionService
 from engine.api.server import Server, Services, check_address
 from engine.api.spend_service import SpendService
 from engine.api.usage_service import UsageService
@@ -25,8 +25,10 @@ from engine.metrics import REGISTRY
 from engine.usage.committer import Committer
 from engine.usage.durability import Durability
 from engine.usage.intake import Intake
+from engine.usage.reconciler import Reconciler
+from engine.usage.reconciler_loop import ReconcilerLoop
 from engine.usage.server_address import ServerAddress
-from engine.usage_stores import UsageStores, open_usage_stores
+from engine.usage_stores import UsageStores, Warming, open_usage_stores
 from ingest import Fingerprinter, HotWindow, Limits
 
 _log = structlog.get_logger(__name__)
@@ -41,9 +43,6 @@ _WARM_EVENTS_MAX = 100_000
 class Options:
     """How one engine runs. Addresses are HOST:PORT; port 0 takes a free one. Without `usage_store` the events are
     embedded in the data directory; with it, other gateways may share both, and with `share_port` the port.
-
-    Raises:
-        ValueError: limits under which a request of the largest size would be refused for ever.
     """
 
     data: Path
@@ -54,12 +53,6 @@ class Options:
     share_port: bool = False
     durability: Durability = Durability.PROCESS
 
-    def __post_init__(self) -> None:
-        if self.limits.queue_bytes_max < REQUEST_BYTES_MAX:
-            raise ValueError(
-                f"queue_bytes_max must be at least {REQUEST_BYTES_MAX}, the bytes of one request"
-            )
-
 
 def serve(options: Options, stop: ThreadEvent) -> None:
     """Serves until `stop` is set, then drains: what was acknowledged is stored, what waits is stored too.
@@ -69,12 +62,17 @@ def serve(options: Options, stop: ThreadEvent) -> None:
     """
     # Before anything is written: a port that can't be had must not leave a new directory behind.
     check_address(options.listen, share_port=options.share_port)
-    recent_max = min(_WARM_EVENTS_MAX, options.limits.hot_window_events_max)
+    fingerprinter = Fingerprinter(secrets.token_bytes())
+    window = HotWindow(options.limits.hot_window_events_max)
+    warming = Warming(
+        min(_WARM_EVENTS_MAX, options.limits.hot_window_events_max),
+        lambda events: window.remember(fingerprinter.of(events)),
+    )
     with contextlib.ExitStack() as stack:
         stores = stack.enter_context(
-            open_usage_stores(options.data, options.usage_store, options.durability, recent_max, _now_us)
+            open_usage_stores(options.data, options.usage_store, options.durability, warming, _now_us)
         )
-        server = stack.enter_context(_running_server(stores, options))
+        server = stack.enter_context(_running_server(stores, fingerprinter, window, options))
         metrics_port = stack.enter_context(_metrics(options.metrics_listen))
         server.start()
         _log.info(
@@ -94,26 +92,35 @@ def serve(options: Options, stop: ThreadEvent) -> None:
 
 
 @contextlib.contextmanager
-def _running_server(stores: UsageStores, options: Options) -> Iterator[Server]:
+def _running_server(
+    stores: UsageStores, fingerprinter: Fingerprinter, window: HotWindow, options: Options
+) -> Iterator[Server]:
     """Everything behind the port. The server stops first, then the queue drains, then the stores close."""
     limits, usage, clock = options.limits, stores.usage, stores.order
     with contextlib.ExitStack() as stack:
         catalog = CatalogStore.open(stores.directory.catalog_url)
         stack.callback(catalog.close)
         stores.directory.mark_complete()
-        fingerprinter = Fingerprinter(secrets.token_bytes())
-        window = HotWindow(limits.hot_window_events_max)
-        window.remember(fingerprinter.of(stores.recent))
         committer = Committer(usage, window, clock, limits, _now_us)
         intake = Intake(committer, AdmissionRules(catalog, limits).for_tenant, fingerprinter, limits, _now_us)
         rater = Rater(catalog, usage, clock, _now_us)
+        reconciler = Reconciler(usage, clock, _now_us)
+        loop = ReconcilerLoop(reconciler, stores.directory.reconciler_lock, time.monotonic_ns)
         services = Services(
             usage=UsageService(intake),
             catalog=CatalogService(catalog, _now_us),
             spend=SpendService(rater),
             billing=BillingService(rater),
+            correction=CorrectionService(usage, reconciler, clock, _now_us),
         )
-        server = Server(services, options.listen, share_port=options.share_port)
+        server = Server(
+            services,
+            options.listen,
+            request_bytes_max=limits.request_bytes_max,
+            share_port=options.share_port,
+        )
+        loop.start()
+        stack.callback(loop.stop)
         committer.start()
         stack.callback(committer.drain)
         intake.start()

@@ -5,7 +5,9 @@
     DIR/lock             held by who has the directory open: one engine with embedded stores, or any number of
                          gateways that share a server
     DIR/start.lock       held by a gateway while it starts: one after the other
+    DIR/reconciler.lock  held by the engine that settles reused ids (engine.usage.reconciler_loop)
     DIR/gateways/        the gateways that live (engine.gateways)
+    DIR/identity         of a directory whose usage store is a server: its name there, drawn at the first start
     DIR/watermark        embedded: no instant after this one was ever handed out (microseconds)
     DIR/catalog.sqlite   the catalog store
     DIR/usage/           the embedded usage store
@@ -30,11 +32,23 @@ from engine.errors import StartupError, StoreUnavailableError
 from engine.gateways import Gateways
 
 EMBEDDED = "embedded"
-# Engines that know no servers refuse the newer form.
-_EMBEDDED_FORMAT, _SERVER_FORMAT = 1, 2
+# 1: events without a hash of their properties in the sorting key, always embedded. 2: with it, and voids.
+FORMAT = 2
 _CATALOG = "catalog.sqlite"
 _OURS = {
-    *("format.json", "format.new", "lock", "start.lock", "gateways", "watermark", "watermark.new", "usage"),
+    *(
+        "format.json",
+        "format.new",
+        "lock",
+        "start.lock",
+        "reconciler.lock",
+        "gateways",
+        "identity",
+        "identity.new",
+        "watermark",
+        "watermark.new",
+        "usage",
+    ),
     *(_CATALOG, f"{_CATALOG}-wal", f"{_CATALOG}-shm"),
 }
 # Another gateway's start takes a second or two; one that waits for its store gives up within this.
@@ -79,17 +93,36 @@ class DataDirectory:
             ) from error
 
     def mark_complete(self) -> None:
-        """Both stores are there: from now on they must be."""
-        if (self.path / "format.json").exists():
+        """Both stores are there, in today's form: from now on they must be, and no older engine opens them."""
+        known = _known(self.path / "format.json")
+        if known is not None and known[0] == FORMAT:
             return
-        text: dict[str, object] = {"format": _format_of(self.usage_store)}
+        text: dict[str, object] = {"format": FORMAT}
         if self.usage_store != EMBEDDED:
             text["usage_store"] = self.usage_store
         _replace(self.path / "format.json", json.dumps(text))
 
+    def identity(self, new_identity: str) -> str:
+        """Under which name the directory is known to its usage store; `new_identity` if it has none yet.
+
+        Raises:
+            StartupError: it can't be read or written.
+        """
+        place = self.path / "identity"
+        try:
+            if not place.exists():
+                _replace(place, new_identity)
+            return place.read_text(encoding="ascii")
+        except (OSError, ValueError) as error:
+            raise StartupError(f"{place}: can't be used: restore the data directory from a backup") from error
+
     @property
     def catalog_url(self) -> str:
         return f"sqlite:///{self.path / _CATALOG}"
+
+    @property
+    def reconciler_lock(self) -> Path:
+        return self.path / "reconciler.lock"
 
     @property
     def usage_path(self) -> Path:
@@ -200,22 +233,25 @@ def _taken(path: Path, descriptor: int) -> StartupError:
     )
 
 
-def _format_of(usage_store: str) -> int:
-    return _EMBEDDED_FORMAT if usage_store == EMBEDDED else _SERVER_FORMAT
+def _known(file: Path) -> tuple[object, object] | None:
+    """The form and the usage store that the file names; None without the file."""
+    try:
+        known = json.loads(file.read_text(encoding="utf-8"))
+        return known["format"], known.get("usage_store", EMBEDDED)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StartupError(f"{file}: can't be read: restore the data directory from a backup") from error
 
 
 def _check_format(path: Path, usage_store: str) -> None:
-    file = path / "format.json"
-    if not file.exists():
+    known = _known(path / "format.json")
+    if known is None:
         return
-    try:
-        known = json.loads(file.read_text(encoding="utf-8"))
-        found, belongs_to = known["format"], known.get("usage_store", EMBEDDED)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StartupError(f"{file}: can't be read: restore the data directory from a backup") from error
-    if not isinstance(found, int) or found > _SERVER_FORMAT:
+    found, belongs_to = known
+    if not isinstance(found, int) or found > FORMAT:
         raise StartupError(
-            f"{path}: was written by a newer Meterline (format {found}; this one reads {_SERVER_FORMAT}): "
+            f"{path}: was written by a newer Meterline (format {found}; this one reads {FORMAT}): "
             "upgrade Meterline, or name another directory with --data"
         )
     if belongs_to != usage_store:

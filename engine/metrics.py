@@ -28,6 +28,12 @@ class _Metrics:
     failed_inserts: Counter = field(
         default_factory=lambda: _counter("meterline_failed_inserts_total", "Inserts that the store refused.")
     )
+    reconciled_events: Counter = field(
+        default_factory=lambda: _counter(
+            "meterline_reconciled_events_total",
+            "Events voided because their event_id had been used for an event with other content.",
+        )
+    )
     queue_events: Gauge = field(
         default_factory=lambda: Gauge(
             "meterline_queue_events",

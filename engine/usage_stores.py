@@ -27,12 +27,19 @@ from ingest import IngestClock, IngestOrder
 
 @dataclass(frozen=True, slots=True)
 class UsageStores:
-    """An open usage store with its order of ingestion; `recent` are the newest events (EVENT_SCHEMA) at the start."""
+    """An open usage store with its order of ingestion."""
 
     directory: DataDirectory
     usage: UsageStore
     order: IngestOrder
-    recent: pa.RecordBatch
+
+
+@dataclass(frozen=True, slots=True)
+class Warming:
+    """What is read back at the start: the newest events (EVENT_SCHEMA), at most so many, are given to `remember`."""
+
+    events_max: int
+    remember: Callable[[pa.RecordBatch], None]
 
 
 @contextlib.contextmanager
@@ -40,7 +47,7 @@ def open_usage_stores(
     path: Path,
     server: ServerAddress | None,
     durability: Durability,
-    recent_events_max: int,
+    warming: Warming,
     now_us: Callable[[], int],
 ) -> Iterator[UsageStores]:
     """Opens the data directory and the usage store that belongs to it; the directory is complete with the catalog.
@@ -49,16 +56,16 @@ def open_usage_stores(
         StartupError: one of them can't be had.
     """
     opening = (
-        _embedded(path, durability, recent_events_max)
+        _embedded(path, durability, warming)
         if server is None
-        else _shared(path, server, durability, recent_events_max, now_us)
+        else _shared(path, server, durability, warming, now_us)
     )
     with opening as stores:
         yield stores
 
 
 @contextlib.contextmanager
-def _embedded(path: Path, durability: Durability, recent_events_max: int) -> Iterator[UsageStores]:
+def _embedded(path: Path, durability: Durability, warming: Warming) -> Iterator[UsageStores]:
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(open_data_directory(path))
         usage = stack.enter_context(
@@ -68,9 +75,12 @@ def _embedded(path: Path, durability: Durability, recent_events_max: int) -> Ite
             # What is there may have been written in the other mode, and new directories above the tables have no
             # setting of their own.
             os.sync()
-        latest_us = max(usage.latest_stamp_us(), directory.watermark_ceiling_us())
-        clock = IngestClock(latest_us, directory.keep_watermark_ceiling)
-        yield UsageStores(directory, usage, clock, usage.recent_events(recent_events_max))
+        try:
+            warming.remember(usage.recent_events(warming.events_max))
+            latest_us = max(usage.latest_stamp_us(), directory.watermark_ceiling_us())
+        except StoreUnavailableError as error:
+            raise StartupError(f"{directory.usage_path}: {error}") from error
+        yield UsageStores(directory, usage, IngestClock(latest_us, directory.keep_watermark_ceiling))
 
 
 @contextlib.contextmanager
@@ -78,7 +88,7 @@ def _shared(
     path: Path,
     server: ServerAddress,
     durability: Durability,
-    recent_events_max: int,
+    warming: Warming,
     now_us: Callable[[], int],
 ) -> Iterator[UsageStores]:
     with contextlib.ExitStack() as stack, contextlib.ExitStack() as starting:
@@ -89,6 +99,10 @@ def _shared(
         power_safe = open_database(directory.catalog_url)
         stack.callback(power_safe.close)
         usage = stack.enter_context(contextlib.closing(UsageStore.open_server(server, durability)))
+        try:
+            usage.claim(directory.identity(secrets.token_hex(16)))
+        except StoreUnavailableError as error:
+            raise StartupError(f"{server.shown}: {error}") from error
         directory.mark_complete()
         gateway = secrets.token_hex(8)
         stack.enter_context(directory.gateways.joined(gateway))
@@ -108,10 +122,10 @@ def _shared(
         )
         try:
             # Before the clock joins in: what the hot window knows may be acknowledged as a duplicate.
-            recent = usage.recent_events(recent_events_max)
+            warming.remember(usage.recent_events(warming.events_max))
             clock.start(usage.latest_stamp_us(), alone=directory.alone)
         except StoreUnavailableError as error:
             raise StartupError(f"{server.shown}: {error}") from error
         directory.gateways.forget_dead()
         starting.close()
-        yield UsageStores(directory, usage, clock, recent)
+        yield UsageStores(directory, usage, clock)

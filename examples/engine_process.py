@@ -48,7 +48,10 @@ class EngineProcess:
         ]
         command += ["--metrics-listen", "127.0.0.1:0", "--log-format", "json", *self._options]
         # A Ctrl-C at the terminal is for the caller, who then stops the engine.
-        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        # gRPC's own log lines repeat what a peer sent, whatever bytes those are.
+        self._process = subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True
+        )
         self._reader = threading.Thread(target=self._read_log, args=(self._process,), daemon=True)
         self._reader.start()
         if not self._said_enough.wait(_START_TIMEOUT_S) or not self._serves:

@@ -78,7 +78,7 @@ def _check_size(table: pa.Table, limits: Limits) -> None:
     """Whether all texts together, names of properties included, fit in one insert."""
     total = 0
     for name, column in zip(table.column_names, table.columns, strict=True):
-        key_bytes = len(name.removeprefix(PROPERTY).encode())
+        key_bytes = len(name.removeprefix(PROPERTY).encode()) if name.startswith(PROPERTY) else 0
         for chunk in column.chunks:
             total += _text_bytes(chunk) + key_bytes * (len(chunk) - chunk.null_count)
     if total > limits.insert_bytes_max:

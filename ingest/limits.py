@@ -4,6 +4,14 @@ from dataclasses import dataclass
 
 _DAY_S = 24 * 60 * 60
 MICROSECONDS = 1_000_000
+# What must fit into what: otherwise a request of the largest size would be refused for ever.
+_ORDER = (
+    ("request_events_max", "insert_events_max"),
+    ("columns_events_max", "insert_events_max"),
+    ("insert_events_max", "queue_events_max"),
+    ("queue_events_max", "hot_window_events_max"),
+    ("request_bytes_max", "queue_bytes_max"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +25,8 @@ class Limits:
     # A request is one unit of memory and of work on a server thread: 10,000 events keep both short,
     # and batches past 1,000 gain little.
     request_events_max: int = 10_000
+    # gRPC's own default for a message, so that every client library can send it and no proxy stands in the way.
+    request_bytes_max: int = 4 * 1024 * 1024
     # A request of columns is for loading history, where nobody waits for one event: as many as one insert takes,
     # so that it is decoded, judged and stored in one piece.
     columns_events_max: int = 50_000
@@ -51,11 +61,6 @@ class Limits:
         for name in self.__slots__:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, is {getattr(self, name)}")
-        if self.request_events_max > self.insert_events_max:
-            raise ValueError("request_events_max must not be greater than insert_events_max")
-        if self.columns_events_max > self.insert_events_max:
-            raise ValueError("columns_events_max must not be greater than insert_events_max")
-        if self.insert_events_max > self.queue_events_max:
-            raise ValueError("insert_events_max must not be greater than queue_events_max")
-        if self.queue_events_max > self.hot_window_events_max:
-            raise ValueError("queue_events_max must not be greater than hot_window_events_max")
+        for smaller, greater in _ORDER:
+            if getattr(self, smaller) > getattr(self, greater):
+                raise ValueError(f"{smaller} must not be greater than {greater}")

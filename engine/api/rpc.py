@@ -28,8 +28,6 @@ from engine.metrics import METRICS
 
 _log = structlog.get_logger(__name__)
 DEFAULT_TENANT = "default"
-# gRPC's own default for a message, so that every client library can send it and no proxy stands in the way.
-REQUEST_BYTES_MAX = 4 * 1024 * 1024
 RpcHandler: TypeAlias = "grpc.RpcMethodHandler[bytes, bytes]"
 
 Request = TypeVar("Request")
@@ -72,10 +70,10 @@ class Method:
     """One method of the wire contract, to be served in the places of its kind."""
 
     is_stream: bool
-    _handle: Callable[[Places, Iterator[bytes], grpc.ServicerContext], bytes | Iterator[bytes]]
+    _handle: Callable[[Places, int, Iterator[bytes], grpc.ServicerContext], bytes | Iterator[bytes]]
 
-    def handler(self, places: Places) -> RpcHandler:
-        handle = partial(self._handle, places)
+    def handler(self, places: Places, request_bytes_max: int) -> RpcHandler:
+        handle = partial(self._handle, places, request_bytes_max)
         if self.is_stream:
             return grpc.stream_stream_rpc_method_handler(handle)
         # The same on the wire as unary_unary, whose wait for the message is not ours to end.
@@ -87,13 +85,15 @@ def unary(
 ) -> Method:
     """Serves one request with one response."""
 
-    def handle(places: Places, incoming: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+    def handle(
+        places: Places, bytes_max: int, incoming: Iterator[bytes], context: grpc.ServicerContext
+    ) -> bytes:
         with _answered(method, context), places.take(context) as place:
             data = place.message(incoming)
             # Like gRPC's own unary methods, never reads on: to see the end would cost a tenth of a small call.
             if data is None:
                 raise InvalidRequestError(FieldMistake("request", f"is missing: send one to {method}"))
-            response = _bytes(serve(parse(_checked(data)), _call_of(context)))
+            response = _bytes(serve(parse(_checked(data, bytes_max)), _call_of(context)))
             place.answers()
             return response
 
@@ -107,9 +107,11 @@ def stream(
 ) -> Method:
     """Serves a stream of requests with a stream of responses."""
 
-    def handle(places: Places, incoming: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+    def handle(
+        places: Places, bytes_max: int, incoming: Iterator[bytes], context: grpc.ServicerContext
+    ) -> Iterator[bytes]:
         with _answered(method, context), places.take(context) as place:
-            requests = (parse(_checked(data)) for data in place.messages(incoming))
+            requests = (parse(_checked(data, bytes_max)) for data in place.messages(incoming))
             for response in serve(requests, _call_of(context)):
                 place.answers()
                 yield _bytes(response)
@@ -145,10 +147,12 @@ def _bytes(response: Message) -> bytes:
     return response.SerializeToString(deterministic=True)
 
 
-def _checked(data: bytes) -> bytes:
-    if len(data) > REQUEST_BYTES_MAX:
+def _checked(data: bytes, bytes_max: int) -> bytes:
+    if len(data) > bytes_max:
         raise InvalidRequestError(
-            FieldMistake("request", f"has {len(data)} bytes: send at most {REQUEST_BYTES_MAX} in one")
+            FieldMistake(
+                "request", f"has {len(data)} bytes: send at most {bytes_max} in one (request_bytes_max)"
+            )
         )
     return data
 

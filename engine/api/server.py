@@ -15,14 +15,15 @@ from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 
 from engine.api.billing_service import BillingService
 from engine.api.catalog_service import CatalogService
+from engine.api.correction_service import CorrectionService
 from engine.api.health_service import NAME as HEALTH_NAME
 from engine.api.health_service import HealthService
 from engine.api.peers import Bounds, Places, Watchdog
-from engine.api.rpc import REQUEST_BYTES_MAX, Method, RpcHandler, message, raw, stream, unary
+from engine.api.rpc import Method, RpcHandler, message, raw, stream, unary
 from engine.api.spend_service import SpendService
 from engine.api.usage_service import UsageService
 from engine.errors import StartupError
-from meterline.v1 import billing_pb2, catalog_pb2, spend_pb2
+from meterline.v1 import billing_pb2, catalog_pb2, correction_pb2, spend_pb2
 
 # The places of each kind of call (engine.api.peers). One that waits for a durable insert holds a place: enough
 # to fill the next insert while one runs. A peer on a slow line sends 4 MiB in half a minute.
@@ -44,9 +45,9 @@ _REFLECTIONS = Bounds(
 _KINDS = (_REQUESTS, _STREAMS, _CHECKS, _WATCHES, _REFLECTIONS)
 # Besides the places: calls that are being refused, and handlers whose peer has gone. Threads are made as needed.
 _THREADS = sum(bounds.places for bounds in _KINDS) + 64
-# Above the limit of a request, so that a request over it gets a clear answer from us. Requests that hang in
-# mid-message hold 1.5 GiB at most, with _REQUESTS.
-_MESSAGE_BYTES_MAX = 2 * REQUEST_BYTES_MAX
+# A message may be so many times the limit of a request, so that a request over it gets a clear answer from us.
+# Requests of 4 MiB that hang in mid-message hold 1.5 GiB at most, with _REQUESTS.
+_MESSAGE_REQUESTS_MAX = 2
 # Each holds a socket, of a process that has 1,024 of them by default and opens files besides.
 _CONNECTIONS_MAX = 512
 # A peer that opens and cancels thousands of calls at once puts them before everybody else's: some seconds' work.
@@ -62,12 +63,15 @@ class Services:
     catalog: CatalogService
     spend: SpendService
     billing: BillingService
+    correction: CorrectionService
 
 
 class Server:
     """Listens on one address."""
 
-    def __init__(self, services: Services, address: str, *, share_port: bool = False) -> None:
+    def __init__(
+        self, services: Services, address: str, *, request_bytes_max: int, share_port: bool = False
+    ) -> None:
         """Takes the port without serving yet; `share_port`: along with other processes that share it.
 
         Raises:
@@ -78,7 +82,7 @@ class Server:
             maximum_concurrent_rpcs=_THREADS,
             options=[
                 # Holds for a compressed message when it is unpacked, too.
-                ("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX),
+                ("grpc.max_receive_message_length", _MESSAGE_REQUESTS_MAX * request_bytes_max),
                 # Unasked, a second engine would take the same port and half of the events.
                 ("grpc.so_reuseport", int(share_port)),
                 # A peer that vanished without a word gives its places back after these.
@@ -96,15 +100,28 @@ class Server:
         handlers = _handlers(services)
         for name, methods in handlers.items():
             kinds = {key: _STREAMS if method.is_stream else _REQUESTS for key, method in methods.items()}
-            self._add(name, {key: method.handler(places[kinds[key]]) for key, method in methods.items()})
+            self._add(
+                name,
+                {
+                    key: method.handler(places[kinds[key]], request_bytes_max)
+                    for key, method in methods.items()
+                },
+            )
         names = [*handlers, HEALTH_NAME, reflection.SERVICE_NAME]
         self._health = HealthService(names)
         check, watch = _health_methods(self._health)
         self._add(
-            HEALTH_NAME, {"Check": check.handler(places[_CHECKS]), "Watch": watch.handler(places[_WATCHES])}
+            HEALTH_NAME,
+            {
+                "Check": check.handler(places[_CHECKS], request_bytes_max),
+                "Watch": watch.handler(places[_WATCHES], request_bytes_max),
+            },
         )
         reflect = _reflection_method(names)
-        self._add(reflection.SERVICE_NAME, {"ServerReflectionInfo": reflect.handler(places[_REFLECTIONS])})
+        self._add(
+            reflection.SERVICE_NAME,
+            {"ServerReflectionInfo": reflect.handler(places[_REFLECTIONS], request_bytes_max)},
+        )
         self._watchdog = Watchdog(list(places.values()))
         self.port = self._bind(address, share_port=share_port)
 
@@ -189,6 +206,18 @@ def _handlers(services: Services) -> dict[str, dict[str, Method]]:
         "meterline.v1.BillingService": {
             "ListLineItems": unary(
                 "ListLineItems", message(billing_pb2.ListLineItemsRequest), billing.list_line_items
+            ),
+        },
+        "meterline.v1.CorrectionService": {
+            "ListConflicts": unary(
+                "ListConflicts",
+                message(correction_pb2.ListConflictsRequest),
+                services.correction.list_conflicts,
+            ),
+            "ReconcileUsage": unary(
+                "ReconcileUsage",
+                message(correction_pb2.ReconcileUsageRequest),
+                services.correction.reconcile_usage,
             ),
         },
     }

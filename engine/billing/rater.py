@@ -9,7 +9,7 @@ Rules:
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.billing.charges import charges_at
 from engine.billing.line_item import Charge, LineItem
@@ -22,7 +22,7 @@ from engine.catalog.store import CatalogStore
 from engine.errors import FieldMistake, InvalidRequestError, NotFoundError, UnrateableError
 from engine.metrics import METRICS
 from engine.times import us_datetime
-from engine.usage.queries import usage_query
+from engine.usage.queries import any_void_query, usage_query
 from engine.usage.store import UsageStore
 from ingest import IngestOrder
 
@@ -110,9 +110,13 @@ class Rater:
                 meter = charge.meter.resource
                 _, customers = wanted.setdefault((meter.id, charge.period), (meter, set()))
                 customers.add(charge.subscription.customer)
+        # Once for all meters: the answer is that of the watermark, whenever it is asked.
+        voids = bool(wanted) and bool(self._usage.query(any_void_query(tenant, as_of_us)))
         found: dict[UsageKey, list[Usage]] = {}
         for (meter_id, period), (meter, customers) in wanted.items():
-            request = usage_request(tenant, meter, customers, period, as_of_us)
+            request = replace(
+                usage_request(tenant, meter, customers, period, as_of_us), leave_out_voids=voids
+            )
             rows = self._usage.query(usage_query(request, _GROUPS_MAX + 1))
             if len(rows) > _GROUPS_MAX:
                 raise UnrateableError(

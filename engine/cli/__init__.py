@@ -6,9 +6,11 @@ import click
 
 from engine.cli.apply import apply
 from engine.cli.catalog import catalog
+from engine.cli.conflicts import conflicts
 from engine.cli.import_command import import_
 from engine.cli.lines import lines
 from engine.cli.quote import quote
+from engine.cli.reconcile import reconcile
 from engine.cli.serve import serve
 from engine.cli.spend import spend
 
@@ -21,6 +23,8 @@ meterline catalog                     what is applied
 meterline import usage.csv            load usage from files
 meterline spend                       who has spent what, right now
 meterline lines --customer ID         the rated line items, tier by tier
+meterline conflicts                   event ids that were used twice, and what was voided
+meterline reconcile --from D --to D   settle a period's event ids now
 meterline quote -f FILE --plan ID     what quantities would cost; needs no engine
 
 A command that fails says why in one line, and exits with 2.
@@ -33,7 +37,7 @@ def cli() -> None:
     pass
 
 
-for command in (serve, apply, catalog, import_, spend, lines, quote):
+for command in (serve, apply, catalog, import_, spend, lines, conflicts, reconcile, quote):
     cli.add_command(command)
 
 

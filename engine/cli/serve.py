@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -26,6 +27,28 @@ class _ServerAddressType(click.ParamType["ServerAddress"]):
             return read_server_address(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class _LimitType(click.ParamType["tuple[str, int]"]):
+    """NAME=NUMBER, for a field of Limits."""
+
+    name = "limit"
+
+    def convert(
+        self,
+        value: str | tuple[str, int],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[str, int]:
+        if isinstance(value, tuple):
+            return value
+        name, _, number = value.partition("=")
+        names = [each.name for each in fields(Limits)]
+        if name not in names:
+            self.fail(f"{name!r} is none; there are {', '.join(names)}", param, ctx)
+        if not number.isdecimal() or not number.isascii():
+            self.fail(f"{value!r}: write {name}=NUMBER", param, ctx)
+        return name, int(number)
 
 
 @click.command()
@@ -74,6 +97,14 @@ class _ServerAddressType(click.ParamType["ServerAddress"]):
     help="Events older than this are rejected.",
 )
 @click.option(
+    "--limit",
+    "limits",
+    type=_LimitType(),
+    multiple=True,
+    metavar="NAME=NUMBER",
+    help="Another bound than the default, again for each; docs/ingest.md has their names and reasons.",
+)
+@click.option(
     "--log-format",
     type=click.Choice(["auto", "console", "json"]),
     default="auto",
@@ -96,6 +127,7 @@ def serve(  # noqa: PLR0913 - an argument for each option
     metrics_listen: str,
     no_metrics: bool,
     event_age_max_days: int,
+    limits: tuple[tuple[str, int], ...],
     log_format: LogFormat,
     log_level: str,
 ) -> None:
@@ -124,9 +156,16 @@ def serve(  # noqa: PLR0913 - an argument for each option
         usage_store=usage_store,
         share_port=share_port,
         durability=Durability(durability),
-        limits=Limits(event_age_max_s=event_age_max_days * _DAY_S),
+        limits=_limits({"event_age_max_s": event_age_max_days * _DAY_S} | dict(limits)),
     )
     try:
         app.serve(options, stop)
     except StartupError as error:
         raise CommandError(str(error)) from None
+
+
+def _limits(given: dict[str, int]) -> Limits:
+    try:
+        return Limits(**given)
+    except ValueError as error:
+        raise CommandError(f"--limit: {error}") from None

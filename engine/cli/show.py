@@ -122,5 +122,12 @@ def day(timestamp: Timestamp) -> str:
     return moment.isoformat() + "Z" if moment.time().isoformat() != "00:00:00" else moment.date().isoformat()
 
 
-def footer(as_of: Timestamp, catalog_revision: int) -> str:
-    return f"as of {instant(as_of)}, catalog revision {catalog_revision}"
+def footer(as_of: Timestamp, catalog_revision: int | None = None) -> str:
+    """What the answer was made from."""
+    revision = "" if catalog_revision is None else f", catalog revision {catalog_revision}"
+    return f"as of {instant(as_of)}{revision}"
+
+
+def visible(text: str) -> Text:
+    """A producer's text, as it is but for what a terminal would act upon."""
+    return Text("".join(each if each.isprintable() else repr(each)[1:-1] for each in text))

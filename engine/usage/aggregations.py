@@ -4,7 +4,8 @@
     sum, min, max   of the value
     avg             sum of the value / number of values
     latest          the value of the newest event; of events at the same microsecond, the one whose event_id is
-                    the greatest in byte order
+                    the greatest in byte order; of those with one id (it was used twice, and neither is void), the
+                    one ingested first, or else with the greatest content_hash
     unique_count    distinct values, compared as text
     time_weighted   the level, which each value raises or lowers, integrated over the period / its length
     percentile      nearest rank: of n values in ascending order the one at position ceil(percentile / 100 * n)
@@ -44,7 +45,7 @@ _QUANTITY_OF: Mapping[str, str] = {
     "min": f"min({_DECIMAL})",
     "max": f"max({_DECIMAL})",
     "avg": f"(sum({_MANTISSA}), count({_DECIMAL}))",
-    "latest": f"argMax({_DECIMAL}, (event_time, event_id))",
+    "latest": f"argMax({_DECIMAL}, (event_time, event_id, -toUnixTimestamp64Micro(ingested_at), content_hash))",
     "unique_count": f"uniqExactIf({text_sql(VALUE)}, {exists_sql(VALUE)})",
     "time_weighted": (
         f"(sum({_MANTISSA} * toInt256({_LASTS_US})), {{period_end_us:Int64}} - {{period_start_us:Int64}})"

@@ -1,20 +1,40 @@
 """The tables of the usage store.
 
 Rules:
-1. The log of events is append-only. The sorting key holds the whole identity of an event and its time, so an
-   identical retry falls on the row that is there and the two collapse, at any distance in time.
+1. The log of events is append-only. The sorting key holds the whole identity of an event, its time and a hash of
+   its properties: an identical retry falls on the row that is there and the two collapse, at any distance in
+   time; the same id with anything else beside it is a row of its own, and stays.
 2. Of rows that collapse, the one ingested first survives (`ingest_rank` falls as time goes on), so a snapshot
    at an earlier watermark never loses an event to its own retry.
 3. One partition is one calendar month of `event_time`. Identical events have the same time, hence the same
    partition: FINAL may treat partitions apart.
-4. Tables are named without their database: every connection has one as its default (DATABASE, when embedded).
+4. `content_hash` is xxHash32, a published function of bytes, over bytes that are made here and not by a text
+   format of ClickHouse: the same in every version. Properties come sorted by key (ingest.properties). Were it
+   ever to change, a retry would become a second version of its event, and be voided (engine.usage.reconciler).
+5. Corrections are facts of their own (`voids`), stamped by the clock that stamps events: what a read leaves out
+   is decided by what was recorded at or before its watermark. The table has no partitions, so that the facts of
+   one correction are one block, stored whole or not at all.
+6. Tables are named without their database: every connection has one as its default (DATABASE, when embedded).
 """
 
 DATABASE = "meterline"
 EVENTS_TABLE = "events"
+VOIDS_TABLE = "voids"
+RECONCILED_TABLE = "reconciled"
 
-CREATE_EVENTS = f"""
-CREATE TABLE IF NOT EXISTS {EVENTS_TABLE} (
+# What makes an event one event. The order is that of both tables.
+EVENT_KEY = ("tenant", "customer_id", "event_type", "event_time", "event_id", "content_hash")
+
+_CONTENT = (
+    "concat(arrayStringConcat(mapKeys(properties), '\\0'), '\\0\\0', "
+    "arrayStringConcat(mapValues(properties), '\\0'))"
+)
+
+
+def create_events(table: str) -> str:
+    """The log of events, under this name."""
+    return f"""
+CREATE TABLE IF NOT EXISTS {table} (
     tenant LowCardinality(String),
     customer_id String,
     event_type LowCardinality(String),
@@ -23,16 +43,65 @@ CREATE TABLE IF NOT EXISTS {EVENTS_TABLE} (
     ingested_at DateTime64(6, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
     properties Map(String, String) CODEC(ZSTD(1)),
     ingest_rank UInt64 MATERIALIZED 18446744073709551615 - toUnixTimestamp64Micro(ingested_at)
-        CODEC(DoubleDelta, ZSTD(1))
+        CODEC(DoubleDelta, ZSTD(1)),
+    content_hash UInt32 MATERIALIZED xxHash32({_CONTENT}) CODEC(ZSTD(1)),
+    INDEX ingested_range ingested_at TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(ingest_rank)
 PARTITION BY toYYYYMM(event_time)
-ORDER BY (tenant, customer_id, event_type, event_time, event_id)
+ORDER BY ({", ".join(EVENT_KEY)})
 """
 
-SCHEMA = (CREATE_EVENTS,)
+
+# `kind` says what made the fact: see engine.usage.voids. `stands_*` is the version that stands instead, if one does.
+CREATE_VOIDS = f"""
+CREATE TABLE IF NOT EXISTS {VOIDS_TABLE} (
+    tenant LowCardinality(String),
+    customer_id String,
+    event_type LowCardinality(String),
+    event_time DateTime64(6, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+    event_id String CODEC(ZSTD(1)),
+    content_hash UInt32,
+    recorded_at DateTime64(6, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+    voided UInt8,
+    kind LowCardinality(String),
+    correction_id String CODEC(ZSTD(1)),
+    reason String CODEC(ZSTD(1)),
+    recorded_by String CODEC(ZSTD(1)),
+    stands_customer_id String CODEC(ZSTD(1)),
+    stands_event_type LowCardinality(String),
+    stands_event_time DateTime64(6, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+    stands_content_hash UInt32
+)
+ENGINE = ReplacingMergeTree
+ORDER BY ({", ".join(EVENT_KEY)}, recorded_at, correction_id)
+"""
+
+# Up to where the log has been looked through for ids that were used twice. It only rises.
+CREATE_RECONCILED = f"""
+CREATE TABLE IF NOT EXISTS {RECONCILED_TABLE} (
+    reader LowCardinality(String),
+    ingested_at DateTime64(6, 'UTC')
+)
+ENGINE = ReplacingMergeTree(ingested_at)
+ORDER BY reader
+"""
+
+SCHEMA = (create_events(EVENTS_TABLE), CREATE_VOIDS, CREATE_RECONCILED)
 
 
 def create_database(name: str) -> str:
     # The default database of chDB is not Atomic.
     return f"CREATE DATABASE IF NOT EXISTS {name} ENGINE = Atomic"
+
+
+# Of a server's database: the data directory whose order of ingestion holds here.
+OWNERS_TABLE = "owners"
+CREATE_OWNERS = f"""
+CREATE TABLE IF NOT EXISTS {OWNERS_TABLE} (
+    directory String,
+    since DateTime64(6, 'UTC') DEFAULT now64(6)
+)
+ENGINE = MergeTree
+ORDER BY since
+"""

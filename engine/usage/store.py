@@ -33,8 +33,17 @@ from engine.usage.guarded_insert import (
     query_id,
     running_condition,
 )
+from engine.usage.migration import bring_to_form
 from engine.usage.queries import Query, latest_stamp_query, recent_events_query
-from engine.usage.schema import DATABASE, EVENTS_TABLE, SCHEMA, create_database
+from engine.usage.schema import (
+    CREATE_OWNERS,
+    DATABASE,
+    EVENTS_TABLE,
+    OWNERS_TABLE,
+    SCHEMA,
+    VOIDS_TABLE,
+    create_database,
+)
 from engine.usage.server_address import ServerAddress
 from ingest import EVENT_SCHEMA, EventBatch
 
@@ -45,7 +54,8 @@ _RETRY_AFTER_MS = 1_000
 # that was never stored, and drops the retry in silence. The sorting key collapses every retry by itself.
 # The gateway batches already, and no event is twice in a batch: collapsing within it would cost a third more.
 INSERT_SETTINGS = {"insert_deduplicate": 0, "async_insert": 0, "optimize_on_insert": 0}
-_READ_SETTINGS = {"do_not_merge_across_partitions_select_final": 1}
+# A read of a period is served by the sorting key: looking at the index of `ingested_at` as well would cost time.
+_READ_SETTINGS = {"do_not_merge_across_partitions_select_final": 1, "use_skip_indexes": 0}
 # The oldest release line that is still mended; nothing older was ever tried.
 _SERVER_VERSION_MIN = (25, 8)
 # What ClickHouse answers when user or password are wrong (REQUIRED_PASSWORD, AUTHENTICATION_FAILED and kin).
@@ -86,13 +96,16 @@ class UsageStore:
             clients.append(_embedded_client(path))
             clients[0].command(create_database(DATABASE), use_database=False)
             clients[0].database = DATABASE
+            bring_to_form(clients[0].command, lambda sql: clients[0].query(sql).result_rows)
             for statement in SCHEMA:
                 clients[0].command(statement)
             _set_durability(clients[0], durability)
             clients.extend(_embedded_client(path, DATABASE) for _ in range(_READERS))
-        except (ClickHouseError, OSError) as error:
+        except (ClickHouseError, OSError, StartupError) as error:
             for client in clients:
                 client.close()
+            if isinstance(error, StartupError):
+                raise
             raise StartupError(
                 f"{path}: the usage store can't be opened: {_first_line(error)}. "
                 "Restore the directory from a backup, or choose another with --data"
@@ -121,7 +134,7 @@ class UsageStore:
                         first.command(create_database(address.database))
                 for timeout_s in (patience.insert_timeout_s, *[patience.read_timeout_s] * _READERS):
                     clients.append(_server_client(address, address.database, timeout_s))  # noqa: PERF401 - closed below
-                for statement in (*SCHEMA, CREATE_FENCES):
+                for statement in (*SCHEMA, CREATE_FENCES, CREATE_OWNERS):
                     clients[0].command(statement)
                 _set_durability(clients[0], durability)
         except StartupError:
@@ -129,6 +142,26 @@ class UsageStore:
                 client.close()
             raise
         return cls(clients[0], clients[1:], address)
+
+    def claim(self, directory: str) -> None:
+        """Makes a server's database belong to the data directory of this identity: the order of ingestion is there.
+
+        Raises:
+            StartupError: it belongs to another one.
+            StoreUnavailableError: the store does not answer.
+        """
+        with self._reader() as reader, _reading():
+            unclaimed = f"(SELECT count() FROM {OWNERS_TABLE}) = 0"  # noqa: S608 - own name
+            reader.command(
+                f"INSERT INTO {OWNERS_TABLE} (directory) SELECT {{directory:String}} WHERE {unclaimed}",
+                {"directory": directory},
+            )
+            owner = reader.command(f"SELECT directory FROM {OWNERS_TABLE} ORDER BY since, directory LIMIT 1")  # noqa: S608
+        if owner != directory and self._server is not None:
+            raise StartupError(
+                f"{self._server.shown}: belongs to the gateways of another data directory: start with that one, or name "
+                f"another database in the URL (if that directory is lost for ever: TRUNCATE TABLE {OWNERS_TABLE} there)"
+            )
 
     def close(self) -> None:
         for client in self._all:
@@ -140,12 +173,27 @@ class UsageStore:
         Raises:
             StoreUnavailableError: it may or may not be stored; insert the same events again.
         """
-        try:
+        with _inserting():
             self._write(self._writer, EVENTS_TABLE, _to_arrow(batch), batch.ingested_at_us)
-        except (ClickHouseError, OSError) as error:
-            raise StoreUnavailableError(
-                f"the usage store refused an insert: {_first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
-            ) from error
+
+    def insert_voids(self, facts: pa.Table, recorded_at_us: int) -> None:
+        """Makes facts with this stamp durable, all or none (engine.usage.voids).
+
+        Raises:
+            StoreUnavailableError: they may or may not be stored; record them again.
+        """
+        with self._reader() as client, _inserting():
+            self._write(client, VOIDS_TABLE, facts, recorded_at_us)
+
+    def execute(self, statement: Query) -> None:
+        """Runs a statement that inserts a row or two, beside events and voids.
+
+        Raises:
+            StoreUnavailableError: it may or may not be stored.
+        """
+        settings = {"async_insert": 0} | self._bounds
+        with self._reader() as client, _reading():
+            client.command(statement.sql, parameters=statement.parameters, settings=settings)
 
     def _write(self, client: Client, table: str, rows: pa.Table, stamp_us: int) -> None:
         if self._server is None:
@@ -277,6 +325,16 @@ def _reading() -> Iterator[None]:
     except (ClickHouseError, OSError) as error:
         raise StoreUnavailableError(
             f"the usage store refused a read: {_first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
+        ) from error
+
+
+@contextlib.contextmanager
+def _inserting() -> Iterator[None]:
+    try:
+        yield
+    except (ClickHouseError, OSError) as error:
+        raise StoreUnavailableError(
+            f"the usage store refused an insert: {_first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
         ) from error
 
 

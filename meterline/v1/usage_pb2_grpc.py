@@ -35,9 +35,15 @@ class UsageServiceStub:
     Errors of all methods (details are google.rpc messages):
     INVALID_ARGUMENT    the request can't be read, or is empty, or has more
     events or bytes than the limit: BadRequest names it.
-    (Past 16 MiB the transport itself refuses a message,
-    with RESOURCE_EXHAUSTED and without RetryInfo.)
-    RESOURCE_EXHAUSTED  the queue is full: wait as RetryInfo says, send again.
+    (Past 8 MiB the transport itself refuses a message,
+    with RESOURCE_EXHAUSTED and without RetryInfo. A
+    compressed one counts as what it unpacks to.)
+    RESOURCE_EXHAUSTED  the queue is full, or as many calls are open as the
+    engine serves: wait as RetryInfo says, send again.
+    Without RetryInfo the call kept the engine waiting
+    while others needed its place.
+    DEADLINE_EXCEEDED   no whole message came within 30 s of the call's start,
+    or its answer was not taken within 60 s.
     UNAVAILABLE         the store does not answer or the engine is shutting
     down: wait as RetryInfo says, send again.
     After any error, send the same bytes again: what was stored the first time
@@ -77,9 +83,15 @@ class UsageServiceServicer:
     Errors of all methods (details are google.rpc messages):
     INVALID_ARGUMENT    the request can't be read, or is empty, or has more
     events or bytes than the limit: BadRequest names it.
-    (Past 16 MiB the transport itself refuses a message,
-    with RESOURCE_EXHAUSTED and without RetryInfo.)
-    RESOURCE_EXHAUSTED  the queue is full: wait as RetryInfo says, send again.
+    (Past 8 MiB the transport itself refuses a message,
+    with RESOURCE_EXHAUSTED and without RetryInfo. A
+    compressed one counts as what it unpacks to.)
+    RESOURCE_EXHAUSTED  the queue is full, or as many calls are open as the
+    engine serves: wait as RetryInfo says, send again.
+    Without RetryInfo the call kept the engine waiting
+    while others needed its place.
+    DEADLINE_EXCEEDED   no whole message came within 30 s of the call's start,
+    or its answer was not taken within 60 s.
     UNAVAILABLE         the store does not answer or the engine is shutting
     down: wait as RetryInfo says, send again.
     After any error, send the same bytes again: what was stored the first time
@@ -97,7 +109,9 @@ class UsageServiceServicer:
         """Records batches over one connection. Each request is acknowledged by one
         response with the same sequence, in the order in which the requests came.
         The limits of RecordUsage hold for each request. An error ends the stream:
-        open a new one and send again all that has not been acknowledged.
+        open a new one and send again all that has not been acknowledged. A stream
+        may be idle for as long as it likes; when 32 are open, a new one ends the
+        one that has been idle for longest, if that is 30 seconds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -149,9 +163,15 @@ class UsageService:
     Errors of all methods (details are google.rpc messages):
     INVALID_ARGUMENT    the request can't be read, or is empty, or has more
     events or bytes than the limit: BadRequest names it.
-    (Past 16 MiB the transport itself refuses a message,
-    with RESOURCE_EXHAUSTED and without RetryInfo.)
-    RESOURCE_EXHAUSTED  the queue is full: wait as RetryInfo says, send again.
+    (Past 8 MiB the transport itself refuses a message,
+    with RESOURCE_EXHAUSTED and without RetryInfo. A
+    compressed one counts as what it unpacks to.)
+    RESOURCE_EXHAUSTED  the queue is full, or as many calls are open as the
+    engine serves: wait as RetryInfo says, send again.
+    Without RetryInfo the call kept the engine waiting
+    while others needed its place.
+    DEADLINE_EXCEEDED   no whole message came within 30 s of the call's start,
+    or its answer was not taken within 60 s.
     UNAVAILABLE         the store does not answer or the engine is shutting
     down: wait as RetryInfo says, send again.
     After any error, send the same bytes again: what was stored the first time

@@ -25,3 +25,15 @@ def connect(engine):
     yield make
     for client in clients:
         client.close(timeout_s=0)
+
+
+@pytest.fixture
+def spool(tmp_path):
+    """A directory for a spool, not made yet."""
+    return tmp_path / "spool"
+
+
+@pytest.fixture(params=["memory", "spool"])
+def keeping(request, spool):
+    """The keywords of a client that keeps events in memory, or on disk."""
+    return {} if request.param == "memory" else {"spool": spool}

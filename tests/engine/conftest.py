@@ -2,6 +2,7 @@
 
 import grpc
 import pytest
+from api_world import CATALOG
 
 from examples.engine_process import EngineProcess
 from meterline import Client
@@ -39,3 +40,11 @@ def apply(channel):
         return CatalogServiceStub(channel).ApplyCatalog(request, timeout=30)
 
     return applied
+
+
+@pytest.fixture
+def name(request, apply):
+    """A world of its own for the test: meters, plan and customers that no other test uses."""
+    name = request.node.originalname.removeprefix("test_")[:40]
+    apply(CATALOG.replace("NAME", name))
+    return name

@@ -9,9 +9,12 @@ import time
 import urllib.request
 from pathlib import Path
 
+import grpc
 import pytest
 
 from examples.engine_process import EngineProcess
+from meterline.v1.usage_pb2 import RecordUsageRequest, UsageEvent
+from meterline.v1.usage_pb2_grpc import UsageServiceStub
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "llm.yaml"
@@ -251,6 +254,38 @@ def test_ctrl_c_ends_a_command_without_a_traceback(running):
         if process.returncode != -signal.SIGINT:
             assert process.returncode in {0, 130}, stderr
             assert "Traceback" not in stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "parts"),
+    [
+        ("id_byte_max=9", ("'id_byte_max' is none", "id_bytes_max")),
+        ("id_bytes_max=many", ("write id_bytes_max=NUMBER",)),
+        ("id_bytes_max=0", ("id_bytes_max must be at least 1",)),
+        ("queue_bytes_max=1000", ("request_bytes_max must not be greater than queue_bytes_max",)),
+    ],
+)
+def test_a_limit_that_can_not_be_is_refused_before_anything_is_made(tmp_path, given, parts):
+    """The name, the form and what contradicts each other, in one line; no data directory is left behind."""
+    done = _serve(tmp_path / "data", "--limit", given)
+    assert done.returncode == 2
+    assert all(part in done.stderr for part in parts), done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_limit_of_the_command_line_holds_and_is_named(tmp_path):
+    """Both for a request and for an event."""
+    with (
+        EngineProcess(
+            tmp_path / "data", "--limit", "request_bytes_max=200", "--limit", "id_bytes_max=5"
+        ) as engine,
+        grpc.insecure_channel(engine.target) as channel,
+    ):
+        stub = UsageServiceStub(channel)
+        with pytest.raises(grpc.RpcError, match=r"at most 200 in one \(request_bytes_max\)"):
+            stub.RecordUsage(RecordUsageRequest(events=[UsageEvent(event_id="x" * 200)]))
+        answer = stub.RecordUsage(RecordUsageRequest(events=[UsageEvent(event_id="123456")]))
+    assert answer.problems[0].message == "has 6 bytes; id_bytes_max is 5"
 
 
 def test_metrics_are_served_and_count_by_convention(running):

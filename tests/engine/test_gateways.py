@@ -3,6 +3,8 @@
 The server is chDB behind HTTP (tests/usage/clickhouse_front.py); the gateways are real processes.
 """
 
+import contextlib
+import dataclasses
 import os
 import random
 import re
@@ -19,6 +21,7 @@ import pytest
 from clickhouse_process import ClickHouseProcess
 from gateway_drive import Books, apply_catalog, channel_to
 
+from engine.api.server import check_address
 from engine.errors import StartupError
 from engine.usage.server_address import read_server_address
 from engine.usage.store import UsageStore
@@ -37,9 +40,9 @@ PATIENCE = {
 }
 
 
-def _gateway(data, clickhouse, *options, target=None):
+def _gateway(data, clickhouse, *options, target=None, database="metering"):
     made = EngineProcess(
-        data, "--usage-store", clickhouse.url(**PATIENCE), "--event-age-max-days", "36525", *options
+        data, "--usage-store", clickhouse.url(database, **PATIENCE), "--event-age-max-days", "36525", *options
     )
     if target is not None:
         made.target = target
@@ -164,12 +167,13 @@ def test_a_store_in_trouble_loses_and_doubles_nothing(books, clickhouse, kind, o
     disk: for a second and a half, in the middle of the run.
     """
     options = {"seconds": 0.3} if kind == "slow" else {}
+    met_before = clickhouse.seen().get(kind, 0)
     books.run(
         seconds=1,
         disturb=_while(lambda: clickhouse.fault(kind, only, **options), clickhouse.clear),
     )
     books.check(clickhouse.url())
-    assert clickhouse.seen()[kind] > 0
+    assert clickhouse.seen()[kind] > met_before
 
 
 def test_an_insert_whose_answer_was_lost_is_known_when_it_is_sent_again(books, clickhouse):
@@ -204,35 +208,34 @@ def test_an_insert_that_hangs_is_called_off_and_never_lands_behind_a_snapshot(bo
     books.check(clickhouse.url())
 
 
-def test_a_gateway_that_hangs_holds_readers_up_for_its_lease_only(clickhouse, tmp_path):
+def test_a_gateway_that_hangs_holds_readers_up_for_its_lease_only(books, clickhouse, gateways):
     """SIGSTOP while its insert is under way: another gateway's reads are refused for now, then go on; when it wakes
     up, its group fails and is sent again.
     """
-    data = tmp_path / "data"
-    with _gateway(data, clickhouse) as stopped, _gateway(data, clickhouse) as other:
-        books = Books("stopped", [other.target], apply_catalog(other.target, "stopped"))
-        moments = random.Random(6)
-        with channel_to(stopped.target) as first, channel_to(other.target) as second:
-            ids, request = books.batch(moments)
-            clickhouse.fault("slow", "insert", times=1, seconds=1)
-            call = first.unary_unary("/meterline.v1.UsageService/RecordUsage").future(request, timeout=60)
-            time.sleep(0.4)
-            os.kill(stopped.pid, signal.SIGSTOP)
-            try:
-                assert books.send(second, *books.batch(moments))
-                assert books.read(second) is None
-                assert books.refusals == {"read UNAVAILABLE": 1}
-                give_up_at = time.monotonic() + 30
-                while books.read(second) is None:
-                    assert time.monotonic() < give_up_at
-            finally:
-                os.kill(stopped.pid, signal.SIGCONT)
-            with pytest.raises(grpc.RpcError, match="called off"):
-                call.result()
-            while not books.send(first, ids, request):
-                time.sleep(0.05)
-        books.check(clickhouse.url())
-        clickhouse.clear()
+    moments = random.Random(6)
+    with channel_to(gateways[0].target) as first, channel_to(gateways[1].target) as second:
+        ids, request = books.batch(moments)
+        slow_before = clickhouse.seen().get("slow", 0)
+        clickhouse.fault("slow", "insert", times=1, seconds=1)
+        call = first.unary_unary("/meterline.v1.UsageService/RecordUsage").future(request, timeout=60)
+        give_up_at = time.monotonic() + 30
+        while clickhouse.seen().get("slow", 0) == slow_before:
+            assert time.monotonic() < give_up_at
+            time.sleep(0.02)
+        os.kill(gateways[0].pid, signal.SIGSTOP)
+        try:
+            assert books.send(second, *books.batch(moments))
+            assert books.read(second) is None
+            assert books.refusals == {"read UNAVAILABLE": 1}
+            while books.read(second) is None:
+                assert time.monotonic() < give_up_at
+        finally:
+            os.kill(gateways[0].pid, signal.SIGCONT)
+        with pytest.raises(grpc.RpcError, match="called off"):
+            call.result()
+        while not books.send(first, ids, request):
+            time.sleep(0.05)
+    books.check(clickhouse.url())
 
 
 @pytest.mark.parametrize("cycles", [6, pytest.param(50, marks=[pytest.mark.long, pytest.mark.timeout(1800)])])
@@ -295,8 +298,8 @@ def test_gateways_that_share_a_port_both_get_calls(tmp_path):
         books.run(seconds=1.5, producers=24, pause_s=0.05)
         books.check(clickhouse.url())
         assert [_events(each) > 0 for each in (first, second)] == [True, True]
-        with pytest.raises(RuntimeError, match=r"the port is taken: .* each with --share-port"):
-            _gateway(data, clickhouse, target=first.target).start()
+        with pytest.raises(StartupError, match=r"the port is taken: .* each with --share-port"):
+            check_address(first.target)
 
 
 def _events(gateway):
@@ -348,6 +351,22 @@ def test_a_gateway_that_cannot_have_its_store_says_why_in_one_line(clickhouse):
     assert str(refused.value).endswith("the usage store refuses user 'meterline': check user and password")
     for text in (str(nobody.value), str(refused.value), repr(wrong)):
         assert "s3cret" not in text
+
+
+def test_a_database_belongs_to_one_data_directory(clickhouse, gateways, tmp_path):
+    """Two directories would be two orders of ingestion in one store: the second is refused, and told what to do."""
+    address = read_server_address(clickhouse.url())
+    with contextlib.closing(UsageStore.open_server(address)) as store:
+        with pytest.raises(
+            StartupError, match="belongs to the gateways of another data directory"
+        ) as refused:
+            store.claim("some other directory")
+        assert "name another database" in str(refused.value)
+    with contextlib.closing(
+        UsageStore.open_server(dataclasses.replace(address, database="second"))
+    ) as second:
+        for _ in range(2):
+            second.claim("some other directory")
 
 
 def test_the_environment_may_name_the_store(tmp_path):

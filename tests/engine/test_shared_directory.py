@@ -64,7 +64,7 @@ def test_a_directory_belongs_to_one_usage_store(tmp_path):
     with open_data_directory(tmp_path / "embedded") as embedded:
         (embedded.path / "usage").mkdir()
         _complete(embedded)
-    assert json.loads((tmp_path / "embedded" / "format.json").read_text()) == {"format": 1}
+    assert json.loads((tmp_path / "embedded" / "format.json").read_text()) == {"format": 2}
     with (
         pytest.raises(StartupError, match="start without --usage-store"),
         open_shared_data_directory(tmp_path / "embedded", HERE),

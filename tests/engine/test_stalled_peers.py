@@ -172,4 +172,5 @@ def test_the_engine_stops_in_spite_of_them(tmp_path):
         time.sleep(1)
         began = time.monotonic()
         assert engine.stop() == 0
-        assert time.monotonic() - began < 30
+        # Ten seconds of grace for what runs, and what a busy machine takes besides.
+        assert time.monotonic() - began < 50

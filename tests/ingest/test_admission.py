@@ -1,6 +1,9 @@
 """Admission: which events are stored, and why another is not."""
 
 import datetime as dt
+import re
+from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 from admission_oracle import Refused, Row
@@ -228,6 +231,13 @@ def test_limits_that_contradict_each_other_are_refused():
         Limits(request_events_max=60_000)
     with pytest.raises(ValueError, match="id_bytes_max must be at least 1"):
         Limits(id_bytes_max=0)
+
+
+def test_every_limit_has_its_default_in_the_documentation():
+    """docs/ingest.md lists each of them, and none that is gone."""
+    page = (Path(__file__).parents[2] / "docs" / "ingest.md").read_text()
+    listed = dict(re.findall(r"^\| `(\w+_max\w*)` \| ([\d,]+)", page, re.MULTILINE))
+    assert {name: int(text.replace(",", "")) for name, text in listed.items()} == asdict(Limits())
 
 
 def test_the_instant_of_these_tests_is_what_the_comment_says():

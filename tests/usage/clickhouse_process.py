@@ -34,9 +34,9 @@ class ClickHouseProcess:
         self._ports = [said["port"], said["control_port"]]
         return self
 
-    def url(self, **query: int) -> str:
+    def url(self, database: str = "metering", **query: int) -> str:
         options = "&".join(f"{name}={value}" for name, value in query.items())
-        return f"http://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{self._ports[0]}/metering?{options}"
+        return f"http://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{self._ports[0]}/{database}?{options}"
 
     @property
     def pid(self) -> int:

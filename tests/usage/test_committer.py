@@ -5,10 +5,11 @@ import threading
 import time
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
+from arrow_streams import request_of, stream_of
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from engine.app import Options
 from engine.errors import InvalidRequestError, QueueFullError, StoreUnavailableError
 from engine.usage.committer import Committer
 from engine.usage.intake import Intake
@@ -235,10 +236,10 @@ def test_a_stored_event_that_a_rule_refuses_by_now_is_a_duplicate_and_has_no_pro
     assert sink.stored == [["a"]]
 
 
-def test_an_engine_whose_queue_is_smaller_than_one_request_is_refused(tmp_path):
+def test_an_engine_whose_queue_is_smaller_than_one_request_is_refused():
     """Such a request could never be taken, however often it is sent."""
-    with pytest.raises(ValueError, match="queue_bytes_max must be at least 4194304"):
-        Options(data=tmp_path, listen="", metrics_listen=None, limits=Limits(queue_bytes_max=1_000_000))
+    with pytest.raises(ValueError, match="request_bytes_max must not be greater than queue_bytes_max"):
+        Limits(queue_bytes_max=1_000_000)
 
 
 def test_bad_events_and_duplicates_need_no_insert(path, sink):
@@ -311,6 +312,38 @@ def test_a_full_queue_refuses_at_once_and_recovers(path, sink):
     sink.open.set()
     for future in (running, *waiting):
         future.result(30)
+    assert _verdicts(path.submit(_events("late"))) == [Verdict.ACCEPTED]
+
+
+def test_small_requests_that_make_large_columns_are_bounded_by_their_columns(path, sink):
+    """Six events that share one text of 600 bytes: 2 kB of request, 4 kB of columns; three wait, and no more."""
+    sink.open.clear()
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * 6, pa.int8()), pa.array(["x" * 600]))
+
+    def submit(name):
+        batch = pa.record_batch(
+            {
+                "event_id": [f"{name}{i}" for i in range(6)],
+                "event_type": ["call"] * 6,
+                "customer_id": ["acme"] * 6,
+                "event_time": pa.array([1] * 6, pa.timestamp("s", "UTC")),
+                "properties.x": text,
+            }
+        )
+        return path.intake.submit("t1", RequestKind.COLUMNS, request_of(stream_of(batch)))
+
+    blocker = submit("a")
+    assert sink.entered.acquire(timeout=30)
+    waiting = [submit(name) for name in "bcd"]
+    _until(lambda: path.committer.waiting_bytes > LIMITS.queue_bytes_max)
+    with pytest.raises(
+        QueueFullError, match="bytes of columns wait for the usage store; queue_bytes_max is 10000"
+    ):
+        path.submit(_events("late")).result(30)
+    sink.open.set()
+    for future in (blocker, *waiting):
+        assert _verdicts(future) == [Verdict.ACCEPTED] * 6
+    _until(lambda: not path.committer.waiting_bytes)
     assert _verdicts(path.submit(_events("late"))) == [Verdict.ACCEPTED]
 
 

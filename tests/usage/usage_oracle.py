@@ -9,6 +9,7 @@ import re
 from collections import defaultdict
 from fractions import Fraction
 
+from content_hashes import content_hash
 from oracle_numbers import rounded
 
 _QUANTITY = re.compile(r"[+-]?\d{1,26}(\.\d{1,12})?", re.ASCII)
@@ -53,12 +54,19 @@ def usage_by_oracle(deliveries, meter, *, tenant, customers, period_us, as_of_us
     return found
 
 
+def version_of(event):
+    """What makes two deliveries the same event."""
+    texts = tuple(sorted(event["properties"].items()))
+    names = ("tenant", "customer", "event_type", "time_us", "event_id")
+    return (*(event[name] for name in names), texts)
+
+
 def _distinct(deliveries, as_of_us):
     """What had been ingested by then, each event once."""
     seen = {}
     for each in deliveries:
         if each["ingested_us"] <= as_of_us:
-            seen.setdefault((each["tenant"], each["customer"], each["time_us"], each["event_id"]), each)
+            seen.setdefault(version_of(each), each)
     return seen.values()
 
 
@@ -88,7 +96,7 @@ def _quantity(events, meter, start_us, end_us):
     if aggregation == "unique_count":
         return Fraction(len({event["properties"][meter["value"]] for event in given})), 0
     readable = [
-        (event["time_us"], event["event_id"].encode(), value)
+        (_newness(event), value)
         for event in given
         if (value := fraction(event["properties"][meter["value"]])) is not None
     ]
@@ -96,10 +104,17 @@ def _quantity(events, meter, start_us, end_us):
     if not readable:
         return Fraction(0), unreadable
     if aggregation == "time_weighted":
-        return rounded(_mean_level(readable, start_us, end_us), 12, "half_even"), unreadable
+        changes = [(newness[0], value) for newness, value in readable]
+        return rounded(_mean_level(changes, start_us, end_us), 12, "half_even"), unreadable
     if aggregation == "latest":
-        return max(readable)[2], unreadable
-    return _of_values(meter, sorted(value for _, _, value in readable)), unreadable
+        return max(readable)[1], unreadable
+    return _of_values(meter, sorted(value for _, value in readable)), unreadable
+
+
+def _newness(event):
+    """The order of `latest`: of one id used twice at one time the first ingested is the newer."""
+    properties = event["properties"]
+    return event["time_us"], event["event_id"].encode(), -event["ingested_us"], content_hash(properties)
 
 
 def _of_values(meter, values):
@@ -122,7 +137,7 @@ def _mean_level(changes, start_us, end_us):
     """Walks through the period: the level of every stretch between two changes times the stretch's length."""
     level = area = Fraction(0)
     now_us = start_us
-    for time_us, _, delta in sorted(changes):
+    for time_us, delta in sorted(changes):
         if time_us > now_us:
             area += level * (time_us - now_us)
             now_us = time_us

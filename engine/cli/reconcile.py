@@ -1,0 +1,38 @@
+"""`meterline reconcile`: the event ids of a period settled now."""
+
+from datetime import datetime
+
+import click
+
+from engine.cli.connection import InstantType, connected, target_option, timestamp
+from engine.cli.show import footer
+from meterline.v1.correction_pb2 import ReconcileUsageRequest
+from meterline.v1.correction_pb2_grpc import CorrectionServiceStub
+
+# The ids of the whole log are read: some seconds for each hundred million events, and a few times that when busy.
+_TIMEOUT_S = 3_600
+
+
+@click.command()
+@click.option(
+    "--from", "start", type=InstantType(), required=True, metavar="INSTANT", help="The period's start."
+)
+@click.option(
+    "--to",
+    "end",
+    type=InstantType(),
+    required=True,
+    metavar="INSTANT",
+    help="The period's end; not part of it.",
+)
+@target_option
+def reconcile(start: datetime, end: datetime, target: str) -> None:
+    """Look at every event of a period for an id that was used twice, and void what came later.
+
+    The engine does this in the background for all that comes in; before a period is closed it is done exactly.
+    """
+    request = ReconcileUsageRequest(period_start=timestamp(start), period_end=timestamp(end))
+    with connected(target) as channel:
+        response = CorrectionServiceStub(channel).ReconcileUsage(request, timeout=_TIMEOUT_S)
+    click.echo(f"looked at {response.event_count:,} events, voided {response.voided_event_count:,}")
+    click.echo(footer(response.as_of))

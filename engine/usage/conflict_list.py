@@ -1,0 +1,134 @@
+"""What the reconciler has voided, for a person to look at: each version beside the one that stands.
+
+Rules:
+1. A listing is a snapshot: the same pages at the same watermark.
+2. The page comes from the facts alone; the events that it names are then read by their key, so that a page costs
+   the same however long the log is.
+"""
+
+# ruff: noqa: S608 - only names that are written here become SQL
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.usage.queries import Query
+from engine.usage.schema import EVENTS_TABLE, VOIDS_TABLE
+from engine.usage.store import Row, UsageStore
+from engine.usage.void_sql import ID_REUSED, IS_VOID, RECORDED_BY_THEN
+from engine.usage.voids import EventKey
+
+_KEY = "tenant, customer_id, event_type, event_time, event_id, content_hash"
+_FACT = f"kind = '{ID_REUSED}'"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of an event: its key, its properties, and when it was ingested first."""
+
+    key: EventKey
+    properties: Mapping[str, str]
+    ingested_at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """An event that was voided because its id had been used; `void` is False if a person has restored it since."""
+
+    voided: Version
+    stands: Version
+    voided_at_us: int
+    void: bool
+
+
+def list_conflicts(
+    store: UsageStore, tenant: str, event_id: str, as_of_us: int, page: tuple[int, int]
+) -> list[Conflict]:
+    """The conflicts known at a watermark, in the order in which they were found; `page` is (skip, at most).
+
+    `event_id` limits them to one id; empty for all.
+
+    Raises:
+        StoreUnavailableError: the store does not answer.
+    """
+    rows = store.query(conflicts_query(tenant, event_id, as_of_us, page))
+    pairs = [(_key(tenant, row[:5]), _key(tenant, (row[5], row[6], row[7], row[3], row[8]))) for row in rows]
+    known = _versions(store, [key for pair in pairs for key in pair], as_of_us)
+    return [
+        Conflict(known[lost], known[stands], int(str(row[9])), bool(row[10]))
+        for row, (lost, stands) in zip(rows, pairs, strict=True)
+        # Both are in the log, which is never shortened by hand but by whoever drops a month of it.
+        if lost in known and stands in known
+    ]
+
+
+def conflicts_query(tenant: str, event_id: str, as_of_us: int, page: tuple[int, int]) -> Query:
+    """customer_id, event_type, event_time (us), event_id and content_hash of what was voided; customer_id,
+    event_type, event_time (us) and content_hash of what stands; when it was voided first (us); whether it is void.
+    """
+    only = " AND event_id = {event_id:String}" if event_id else ""
+    skip, rows_max = page
+    parameters = {
+        "tenant": tenant,
+        "event_id": event_id,
+        "as_of_us": as_of_us,
+        "skip": skip,
+        "rows_max": rows_max,
+    }
+    stands = (
+        "argMinIf((stands_customer_id, stands_event_type, stands_event_time, stands_content_hash), "
+        f"recorded_at, {_FACT})"
+    )
+    facts = (
+        f"SELECT {_KEY}, {stands} AS stands, minIf(recorded_at, {_FACT}) AS voided_at, {IS_VOID} AS is_void "
+        f"FROM {VOIDS_TABLE} WHERE tenant = {{tenant:String}} AND {RECORDED_BY_THEN}{only} "
+        f"GROUP BY {_KEY} HAVING countIf({_FACT}) > 0"
+    )
+    return Query(
+        "SELECT customer_id, event_type, toUnixTimestamp64Micro(event_time), event_id, content_hash, "
+        "stands.1, stands.2, toUnixTimestamp64Micro(stands.3), stands.4, toUnixTimestamp64Micro(voided_at), is_void "
+        f"FROM ({facts}) ORDER BY voided_at, event_id, {_KEY} LIMIT {{skip:UInt64}}, {{rows_max:UInt64}}",
+        parameters,
+    )
+
+
+def versions_query(keys: Sequence[EventKey], as_of_us: int) -> Query:
+    """Of one tenant's events with these keys: the key (event_time in us), properties, when ingested first (us)."""
+    wanted = (
+        "SELECT arrayJoin(arrayZip({customer_ids:Array(String)}, {event_types:Array(String)}, "
+        "arrayMap(us -> fromUnixTimestamp64Micro(us, 'UTC'), {times_us:Array(Int64)}), {event_ids:Array(String)}))"
+    )
+    return Query(
+        "SELECT customer_id, event_type, toUnixTimestamp64Micro(event_time), event_id, content_hash, "
+        "any(properties), toUnixTimestamp64Micro(min(ingested_at)) "
+        f"FROM {EVENTS_TABLE} WHERE tenant = {{tenant:String}} "
+        f"AND (customer_id, event_type, event_time, event_id) IN ({wanted}) "
+        "AND ingested_at <= fromUnixTimestamp64Micro({as_of_us:Int64}, 'UTC') "
+        "GROUP BY customer_id, event_type, event_time, event_id, content_hash",
+        {
+            "tenant": keys[0].tenant,
+            "customer_ids": [key.customer_id for key in keys],
+            "event_types": [key.event_type for key in keys],
+            "times_us": [key.event_time_us for key in keys],
+            "event_ids": [key.event_id for key in keys],
+            "as_of_us": as_of_us,
+        },
+    )
+
+
+def _versions(store: UsageStore, keys: Sequence[EventKey], as_of_us: int) -> dict[EventKey, Version]:
+    if not keys:
+        return {}
+    found: dict[EventKey, Version] = {}
+    for *key_columns, properties, ingested_at_us in store.query(versions_query(keys, as_of_us)):
+        key = _key(keys[0].tenant, tuple(key_columns))
+        if not isinstance(properties, Mapping):
+            raise TypeError(f"the usage store returned properties of type {type(properties).__name__}")
+        found[key] = Version(key, properties, int(str(ingested_at_us)))
+    return found
+
+
+def _key(tenant: str, columns: Row) -> EventKey:
+    customer_id, event_type, time_us, event_id, content_hash = columns
+    return EventKey(
+        tenant, str(customer_id), str(event_type), int(str(time_us)), str(event_id), int(str(content_hash))
+    )

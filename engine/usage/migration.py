@@ -1,0 +1,79 @@
+"""An older usage store made into one of today's form, when it is opened.
+
+    form 1    events without `content_hash`: the same id and time with other properties collapsed
+
+Rules:
+1. What the store has decides what is done, never a note beside it: after a crash at any point the next opening
+   finds the old table whole, or the new one in its place.
+2. Rows are copied as they are, `ingested_at` too: every row that is still there, so that other content under one
+   id, which was hidden so far, is a version of its own from now on, and the reconciler settles it.
+"""
+
+# ruff: noqa: S608 - only names that are written here become SQL
+
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from engine.errors import StartupError
+from engine.usage.schema import EVENTS_TABLE, create_events
+
+_log = structlog.get_logger(__name__)
+# The copy on its way in; after the exchange, the old table on its way out.
+COPY_TABLE = f"{EVENTS_TABLE}_of_form_1"
+_COLUMNS = "tenant, customer_id, event_type, event_time, event_id, ingested_at, properties"
+# Each block is a part: as large as a good merge makes them, and some hundred MiB at most.
+_COPY_SETTINGS = "optimize_on_insert = 0, insert_deduplicate = 0, max_insert_block_size = 500000"
+
+Rows = Callable[[str], Sequence[Sequence[object]]]
+
+
+def bring_to_form(run: Callable[[str], object], rows: Rows) -> None:
+    """Brings the default database to today's form; `run` runs a statement, `rows` a query. Nothing if it is new.
+
+    Raises:
+        StartupError: a copy has not as many rows as there were.
+    """
+    columns = _columns(rows)
+    if columns and "content_hash" not in columns:
+        _copy(run, rows)
+    run(f"DROP TABLE IF EXISTS {COPY_TABLE} SYNC")
+
+
+def _columns(rows: Rows) -> set[str]:
+    found = rows(
+        f"SELECT name FROM system.columns WHERE database = currentDatabase() AND table = '{EVENTS_TABLE}'"
+    )
+    return {str(name) for (name,) in found}
+
+
+def _copy(run: Callable[[str], object], rows: Rows) -> None:
+    """Copies month by month: an insert takes a bounded number of partitions."""
+    run(f"DROP TABLE IF EXISTS {COPY_TABLE} SYNC")
+    run(create_events(COPY_TABLE))
+    # Nothing may collapse between counting and counting again.
+    run(f"SYSTEM STOP MERGES {EVENTS_TABLE}")
+    run(f"SYSTEM STOP MERGES {COPY_TABLE}")
+    months = rows(f"SELECT DISTINCT _partition_id FROM {EVENTS_TABLE} ORDER BY _partition_id")
+    _log.info(
+        "the usage store is brought to today's form", months=len(months), events=_count(rows, EVENTS_TABLE)
+    )
+    for (month,) in months:
+        run(
+            f"INSERT INTO {COPY_TABLE} ({_COLUMNS}) SELECT {_COLUMNS} FROM {EVENTS_TABLE} "
+            f"WHERE _partition_id = '{month}' SETTINGS {_COPY_SETTINGS}"
+        )
+    before, after = _count(rows, EVENTS_TABLE), _count(rows, COPY_TABLE)
+    if before != after:
+        raise StartupError(
+            f"{EVENTS_TABLE}: {after} of {before} events were copied to today's form: nothing was changed; "
+            "start again, and report it if it stays so"
+        )
+    run(f"EXCHANGE TABLES {EVENTS_TABLE} AND {COPY_TABLE}")
+    run(f"SYSTEM START MERGES {EVENTS_TABLE}")
+    _log.info("the usage store has today's form", events=after)
+
+
+def _count(rows: Rows, table: str) -> int:
+    ((count,),) = rows(f"SELECT count() FROM {table}")
+    return int(str(count))

@@ -1,0 +1,84 @@
+"""The reconciler in the background: one thread, one of all gateways at a time, a small share of a core.
+
+Rules:
+1. Of the gateways that share a data directory the one that has its lock works; another takes over when that one
+   ends. Were two to work at once, they would do the same twice (engine.usage.voids, rule 2).
+2. After a pass the thread sleeps nineteen times as long as the pass took: 5% of the time, so that ingestion and
+   reads keep the machine however long the log has become. What grows with the log is how late a conflict is found.
+3. A store that does not answer is no reason to stop: the next pass tries again.
+"""
+
+import contextlib
+import fcntl
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from engine.errors import RetryLaterError
+from engine.usage.reconciler import Reconciler
+
+_log = structlog.get_logger(__name__)
+# Of the time; the reason is rule 2.
+_SLEEP_TIMES = 19
+# A pass over nothing takes milliseconds: more often than this nobody looks.
+_SLEEP_MIN_S = 5
+
+
+class ReconcilerLoop:
+    """Runs passes until it is stopped."""
+
+    def __init__(
+        self,
+        reconciler: Reconciler,
+        lock_path: Path,
+        monotonic_ns: Callable[[], int],
+        sleep_min_s: int = _SLEEP_MIN_S,
+    ) -> None:
+        self._reconciler = reconciler
+        self._lock_path = lock_path
+        self._monotonic_ns = monotonic_ns
+        self._sleep_min_s = sleep_min_s
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="meterline-reconciler", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends after the pass that runs."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        with contextlib.ExitStack() as stack:
+            held = False
+            sleep_s = self._sleep_min_s
+            while not self._stop.wait(sleep_s):
+                held = held or self._take_lock(stack)
+                sleep_s = self._pass() if held else self._sleep_min_s
+
+    def _pass(self) -> int:
+        """One pass; how long to sleep after it."""
+        began_ns = self._monotonic_ns()
+        try:
+            self._reconciler.next_pass()
+        except RetryLaterError as error:
+            _log.warning("reconciler pass failed", error=str(error))
+        except Exception:  # noqa: BLE001 - see below
+            # The thread must outlive whatever one pass runs into.
+            _log.exception("reconciler pass failed")
+        took_ns = self._monotonic_ns() - began_ns
+        return max(took_ns * _SLEEP_TIMES // 1_000_000_000, self._sleep_min_s)
+
+    def _take_lock(self, stack: contextlib.ExitStack) -> bool:
+        descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            return False
+        stack.callback(os.close, descriptor)
+        return True

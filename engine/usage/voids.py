@@ -1,0 +1,120 @@
+"""Voids: facts that leave an event out of every read from their stamp on, and that bring it back.
+
+Rules:
+1. A fact is never changed: what ends a void is a later fact. The log of events itself stays as it is.
+2. The newest fact about a version of an event at a watermark decides, but a person's decision stands: a fact of
+   the reconciler counts only where there is no person's. So two reconcilers, or one that starts again, may record
+   the same twice and late, and change nothing.
+3. Facts are stamped by the clock that stamps events, and no two groups have one stamp: a snapshot at an earlier
+   watermark stays as it was, to the byte.
+"""
+
+import enum
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from engine.usage.void_sql import ID_REUSED
+from ingest import IngestOrder
+
+# One insert is one block of ClickHouse, stored whole or not at all, as long as it has no more rows than this.
+FACTS_MAX = 100_000
+_INSTANT = pa.timestamp("us", "UTC")
+_NOTHING_US = 0
+
+
+class Kind(enum.StrEnum):
+    """What made a fact."""
+
+    ID_REUSED = ID_REUSED
+    # A person's decision.
+    CORRECTION = "correction"
+
+
+@dataclass(frozen=True, slots=True)
+class EventKey:
+    """One version of an event: what makes two rows of the log the same event."""
+
+    tenant: str
+    customer_id: str
+    event_type: str
+    event_time_us: int
+    event_id: str
+    content_hash: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Void:
+    """A fact: this version is void from now on, or it is (`voided` False) no longer."""
+
+    event: EventKey
+    voided: bool
+    kind: Kind
+    # The same for all facts of one correction; a correction that is sent again repeats it.
+    correction_id: str
+    reason: str
+    recorded_by: str
+    # The version of the same id that stands instead, if one does.
+    stands: EventKey | None = None
+
+
+class VoidSink(Protocol):
+    """Where facts become durable."""
+
+    def insert_voids(self, facts: pa.Table, recorded_at_us: int) -> None:
+        """Returns when all are durable; raises if that is not sure."""
+
+
+def record_voids(
+    facts: Sequence[Void], sink: VoidSink, clock: IngestOrder, now_us: Callable[[], int]
+) -> int | None:
+    """Makes facts durable under one stamp, and returns it; None for no facts.
+
+    Raises:
+        ValueError: more than FACTS_MAX, which could be stored in part; or two about one version of an event, of
+            which neither would be the newer.
+        StoreUnavailableError: they may or may not be stored; record them again.
+    """
+    if len(facts) > FACTS_MAX:
+        raise ValueError(f"{len(facts)} facts in one group; at most {FACTS_MAX} are stored whole")
+    if len({fact.event for fact in facts}) < len(facts):
+        raise ValueError("two facts about one version of an event in one group: record one after the other")
+    if not facts:
+        return None
+    stamp_us = clock.begin(now_us())
+    try:
+        sink.insert_voids(_to_arrow(facts, stamp_us), stamp_us)
+    except BaseException:
+        clock.abandon(stamp_us)
+        raise
+    clock.end(stamp_us)
+    return stamp_us
+
+
+def _to_arrow(facts: Sequence[Void], stamp_us: int) -> pa.Table:
+    """The rows of the table of voids."""
+    events = [fact.event for fact in facts]
+    nothing = EventKey("", "", "", _NOTHING_US, "", 0)
+    stands = [fact.stands or nothing for fact in facts]
+    return pa.table(
+        {
+            "tenant": pa.array([each.tenant for each in events]),
+            "customer_id": pa.array([each.customer_id for each in events]),
+            "event_type": pa.array([each.event_type for each in events]),
+            "event_time": pa.array([each.event_time_us for each in events], _INSTANT),
+            "event_id": pa.array([each.event_id for each in events]),
+            "content_hash": pa.array([each.content_hash for each in events], pa.uint32()),
+            "recorded_at": pa.array([stamp_us] * len(facts), _INSTANT),
+            "voided": pa.array([int(fact.voided) for fact in facts], pa.uint8()),
+            "kind": pa.array([fact.kind.value for fact in facts]),
+            "correction_id": pa.array([fact.correction_id for fact in facts]),
+            "reason": pa.array([fact.reason for fact in facts]),
+            "recorded_by": pa.array([fact.recorded_by for fact in facts]),
+            "stands_customer_id": pa.array([each.customer_id for each in stands]),
+            "stands_event_type": pa.array([each.event_type for each in stands]),
+            "stands_event_time": pa.array([each.event_time_us for each in stands], _INSTANT),
+            "stands_content_hash": pa.array([each.content_hash for each in stands], pa.uint32()),
+        }
+    )

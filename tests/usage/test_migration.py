@@ -1,0 +1,171 @@
+"""A usage store of an older form is brought to today's when it is opened, whenever it is killed meanwhile."""
+
+import os
+import random
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import clickhouse_connect
+import pytest
+from content_hashes import content_hash
+
+from engine.errors import StartupError
+from engine.usage.migration import COPY_TABLE
+from engine.usage.queries import Query
+from engine.usage.store import UsageStore
+
+ROOT = Path(__file__).parents[2]
+
+# What an engine before content hashes made.
+OF_FORM_1 = """
+CREATE TABLE IF NOT EXISTS meterline.events (
+    tenant LowCardinality(String),
+    customer_id String,
+    event_type LowCardinality(String),
+    event_time DateTime64(6, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+    event_id String CODEC(ZSTD(1)),
+    ingested_at DateTime64(6, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+    properties Map(String, String) CODEC(ZSTD(1)),
+    ingest_rank UInt64 MATERIALIZED 18446744073709551615 - toUnixTimestamp64Micro(ingested_at)
+        CODEC(DoubleDelta, ZSTD(1))
+)
+ENGINE = ReplacingMergeTree(ingest_rank)
+PARTITION BY toYYYYMM(event_time)
+ORDER BY (tenant, customer_id, event_type, event_time, event_id)
+"""
+# Over seven months, every fifth event with a retry: an id, a value and a stamp that its number decides.
+FILL = """
+INSERT INTO meterline.events (tenant, customer_id, event_type, event_time, event_id, ingested_at, properties)
+SELECT 't1', concat('c', toString(number % 7)), 'call',
+    fromUnixTimestamp64Micro(1793491200000000 + (number % 200) * 86400000000, 'UTC'), toString(number),
+    fromUnixTimestamp64Micro(toInt64(1793491200000000 + number + {late}), 'UTC'), map('v', toString(number * 3))
+FROM numbers({events}) WHERE number % {every} = 0
+"""
+EVERYTHING = Query(
+    "SELECT count(), uniqExact(event_id), sum(toUInt64(properties['v'])), "
+    "sum(toUnixTimestamp64Micro(ingested_at) - 1793491200000000), "
+    "countIf(content_hash != xxHash32(concat('v', '\\0\\0', properties['v']))) FROM meterline.events FINAL",
+    {},
+)
+CHILD = """
+import sys
+from pathlib import Path
+from engine.usage.store import UsageStore
+print("ready", flush=True)
+UsageStore.open_embedded(Path(sys.argv[1])).close()
+print("done", flush=True)
+"""
+
+
+def _of_form_1(path, events):
+    client = clickhouse_connect.get_client(interface="chdb", path=str(path))
+    client.command("CREATE DATABASE meterline ENGINE = Atomic")
+    client.command(OF_FORM_1)
+    client.command("SYSTEM STOP MERGES meterline.events")
+    client.command(FILL.format(events=events, late=0, every=1))
+    client.command(FILL.format(events=events, late=10_000_000, every=5))
+    client.close()
+
+
+def _expected(events):
+    """Each event once, with the stamp of its first arrival."""
+    return [(events, events, sum(n * 3 for n in range(events)), sum(range(events)), 0)]
+
+
+def _everything(path):
+    store = UsageStore.open_embedded(path)
+    try:
+        rows = store.query(EVERYTHING)
+        tables = {
+            name
+            for (name,) in store.query(
+                Query("SELECT name FROM system.tables WHERE database = 'meterline'", {})
+            )
+        }
+        assert COPY_TABLE not in tables
+        return rows
+    finally:
+        store.close()
+
+
+def test_an_old_store_has_today_s_form_once_it_is_opened(tmp_path):
+    """With its events, their stamps and their retries; opened again it stays as it is."""
+    _of_form_1(tmp_path / "usage", 3_000)
+    assert _everything(tmp_path / "usage") == _expected(3_000)
+    assert _everything(tmp_path / "usage") == _expected(3_000)
+
+
+def test_an_old_store_keeps_what_it_had_under_one_id(tmp_path):
+    """Other content for one id and time, not merged away yet, comes to light; an old snapshot has the first."""
+    path = tmp_path / "usage"
+    _of_form_1(path, 1)
+    client = clickhouse_connect.get_client(interface="chdb", path=str(path))
+    client.command(FILL.format(events=1, late=5, every=1).replace("number * 3", "number + 8"))
+    client.close()
+    store = UsageStore.open_embedded(path)
+    try:
+        rows = store.query(
+            Query("SELECT properties['v'], content_hash FROM meterline.events FINAL ORDER BY ingested_at", {})
+        )
+    finally:
+        store.close()
+    assert rows == [("0", content_hash({"v": "0"})), ("8", content_hash({"v": "8"}))]
+
+
+@pytest.mark.parametrize("kills", [5, pytest.param(60, marks=[pytest.mark.long, pytest.mark.timeout(1200)])])
+def test_a_store_that_is_killed_on_its_way_loses_nothing(tmp_path, kills):
+    """Killed at random moments, then opened: every event, no leftover; the seed is printed."""
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    moments, events, done = random.Random(seed), 200_000, 0
+    path = tmp_path / "usage"
+    _of_form_1(path, events)
+    for _ in range(kills):
+        process = subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(path)],
+            cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        assert process.stdout.readline() == "ready\n"
+        timer = threading.Timer(0.05 + moments.random() * 1.0, process.kill)
+        timer.start()
+        done += process.stdout.read() == "done\n"
+        process.wait(60)
+        timer.cancel()
+    print(f"{done} of {kills} came through before they were killed")
+    assert _everything(path) == _expected(events)
+
+
+@pytest.mark.parametrize("moment", ["DROP", "CREATE", "SYSTEM", "INSERT", "EXCHANGE", "after EXCHANGE"])
+def test_a_store_that_stopped_between_two_steps_is_opened(tmp_path, moment, monkeypatch):
+    """At each statement in turn, before it ran; and with the old table still beside the new one."""
+    path = tmp_path / "usage"
+    _of_form_1(path, 400)
+    _stop_at(monkeypatch, moment)
+    with pytest.raises(StartupError, match="stopped"):
+        UsageStore.open_embedded(path)
+    monkeypatch.undo()
+    assert _everything(path) == _expected(400)
+
+
+def _stop_at(monkeypatch, moment):
+    import engine.usage.store as module
+
+    real = module.bring_to_form
+
+    def bring_to_form(run, rows):
+        ran = []
+
+        def stopping(sql):
+            after = moment.removeprefix("after ")
+            if sql.split()[0] == moment or (
+                moment != after and any(each.split()[0] == after for each in ran)
+            ):
+                raise StartupError("stopped")
+            ran.append(sql)
+            return run(sql)
+
+        return real(stopping, rows)
+
+    monkeypatch.setattr(module, "bring_to_form", bring_to_form)
