@@ -32,8 +32,9 @@ LIMITS = Limits(
     insert_events_max=6,
     queue_events_max=10,
     hot_window_events_max=10,
+    request_bytes_max=6_000,
     queue_bytes_max=6_000,
-    insert_bytes_max=1_000,
+    insert_bytes_max=1_500,
     properties_max=4,
 )
 

@@ -5,7 +5,7 @@ from sim_mutants import MUTANTS, mutated
 from sim_world import HistoryError, play
 
 # The rarest mutant needs an insert that is called off, and its retry between two others.
-_MUTANT_SEEDS_MAX = 250
+_MUTANT_SEEDS_MAX = 1_000
 
 
 def _play_many(first, histories):

@@ -22,6 +22,7 @@ LIMITS = Limits(
     insert_events_max=10,
     queue_events_max=20,
     hot_window_events_max=1_000,
+    request_bytes_max=10_000,
     queue_bytes_max=10_000,
     insert_bytes_max=4_000,
 )

@@ -11,7 +11,7 @@ from event_columns import columns_of
 from engine.datadir import open_data_directory
 from engine.usage.durability import Durability, statements
 from engine.usage.store import UsageStore
-from engine.usage_stores import open_usage_stores
+from engine.usage_stores import Warming, open_usage_stores
 from ingest import partition_batches
 
 PROCESS, POWER = Durability.PROCESS, Durability.POWER
@@ -88,5 +88,5 @@ def test_a_start_with_power_syncs_what_the_other_mode_left(tmp_path, monkeypatch
     """Events that were acknowledged before it are then as safe as those to come."""
     found = []
     monkeypatch.setattr(os, "sync", lambda: found.append("everything"))
-    with open_usage_stores(tmp_path / "data", None, mode, 10, lambda: 1):
+    with open_usage_stores(tmp_path / "data", None, mode, Warming(10, lambda _events: None), lambda: 1):
         assert found == synced
