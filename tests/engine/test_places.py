@@ -32,7 +32,7 @@ class Served:
         self._places = Places(Bounds(**(BOUNDS | bounds)))
         self._watchdog = Watchdog([self._places])
         work = self._stream if make is stream else self._work
-        handlers = {"Echo": make("Echo", parse, work).handler(self._places)}
+        handlers = {"Echo": make("Echo", parse, work).handler(self._places, 1_000)}
         self._grpc = grpc.server(ThreadPoolExecutor(32))
         self._grpc.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Service", handlers),))
         self.target = f"127.0.0.1:{self._grpc.add_insecure_port('127.0.0.1:0')}"

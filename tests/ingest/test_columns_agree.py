@@ -230,8 +230,8 @@ def test_groups_in_groups_are_no_message(closed):
         return data
 
     requests = [good, good + groups, within(1), within(1, 5), within(1, 5, 2), good]
-    decoded = decode(RequestKind.RECORD, requests)
-    assert decoded.malformed == {1, 2, 3, 4}
+    decoded = decode(RequestKind.RECORD, requests, LIMITS)
+    assert set(decoded.mistakes) == {1, 2, 3, 4}
     assert decoded.offsets.tolist() == [0, 1, 1, 1, 1, 1, 2]
 
 
