@@ -1,7 +1,7 @@
 """How fast events become durable: `make bench-ingest`.
 
 Client processes send in a closed loop over gRPC to a `meterline serve` process of its own: RecordUsage at 1, 100 and
-1,000 events a request, RecordUsageColumns at 1,000 and 10,000; every event must come back accepted. In the same run:
+1,000 events a request, RecordUsageColumns at 1,000, 10,000 and 25,000; every event must come back accepted. In the same run:
 
 - before and after, the rows of the largest of these go into the same table through insert_arrow alone, in the
   largest blocks that the engine makes, with no client and no server on the machine;
@@ -39,7 +39,7 @@ from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 
 _SPAWN = multiprocessing.get_context("spawn")
-_SIZES_OF = {"RecordUsage": (1, 100, 1_000), "RecordUsageColumns": (1_000, 10_000)}
+_SIZES_OF = {"RecordUsage": (1, 100, 1_000), "RecordUsageColumns": (1_000, 10_000, 25_000)}
 _POSTGRES_SIZE = 1_000
 _POSTGRES_CALLERS = 4
 # Requests of one event and of a hundred are made for some seconds, not for as many events.
@@ -123,7 +123,9 @@ def _engine(
                     continue
                 run += 1
                 _say(f"{method}, {size:,} events a request")
-                load = Load(engine.target, run, start_us, 0, 0, size, options.callers, method)
+                # All callers together wait with half of what the queue takes: none is refused.
+                callers = max(1, Limits().queue_events_max // 2 // size // options.processes)
+                load = Load(engine.target, run, start_us, 0, 0, size, min(options.callers, callers), method)
                 spent_s = cpu_s(engine.pid)
                 taken = _drive(drive, load, options, min(options.events, _REQUESTS_MAX * size))
                 found.append(measured(method, load, taken, cpu_s(engine.pid) - spent_s))
