@@ -80,16 +80,21 @@ class HotWindow:
         return verdicts
 
     def remember(self, events: Fingerprints) -> None:
-        """Enters events that are durable now. The content that was entered first stands."""
+        """Enters events that are durable now, in their order. The content that was entered first stands."""
         known, _ = self._look_up(events)
         firsts = _firsts(events.identities)
-        new = np.flatnonzero(~known & (firsts == np.arange(len(events))))
+        self.enter(events.take(np.flatnonzero(~known & (firsts == np.arange(len(events))))))
+
+    def enter(self, events: Fingerprints) -> None:
+        """Enters durable events that are all different and none of them known, as `classify` found them: so they
+        need not be looked for again.
+        """
         first = 0
-        while first < len(new):
+        while first < len(events):
             if self._young.count == self._events_max:
                 self._old, self._young = self._young, _Generation(self._events_max)
-            last = min(len(new), first + self._events_max - self._young.count)
-            self._young.add(events.take(new[first:last]))
+            last = min(len(events), first + self._events_max - self._young.count)
+            self._young.add(events.take(np.arange(first, last)))
             first = last
         self._in_doubt.remove(events.identities)
 

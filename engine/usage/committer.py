@@ -161,7 +161,7 @@ class Committer:
             if tried:
                 self._window.doubt(fingerprints.take(np.concatenate(tried)))
             raise
-        self._window.remember(fingerprints)
+        self._window.enter(fingerprints)
         METRICS.inserted_events.inc(len(fingerprints))
 
     def _insert(

@@ -272,7 +272,7 @@ def test_the_window_answers_as_dictionaries_would(groups, events_max, crowding):
         assert verdicts.tolist() == expected_verdicts
         fresh = prints.take(np.flatnonzero(verdicts == Verdict.ACCEPTED))
         if insert == "stored":
-            window.remember(fresh)
+            window.enter(fresh)
             expected.remember(within)
         elif insert == "failed":
             window.doubt(fresh)

@@ -143,9 +143,9 @@ def _window_keeps_the_older_generation(look_up):
     return all_of_it
 
 
-def _window_drops_the_older_generation(remember):
+def _window_drops_the_older_generation(enter):
     def forgetful(self, events):
-        remember(self, events)
+        enter(self, events)
         self._old = None
 
     return forgetful
@@ -272,8 +272,8 @@ MUTANTS = {
     "ceiling not kept": (IngestClock, "_advance", _ceiling_not_kept),
     "insert in flight for ever": (IngestClock, "end", _end_left_out),
     "window keeps too much": (HotWindow, "_look_up", _window_keeps_the_older_generation),
-    "window drops too much": (HotWindow, "remember", _window_drops_the_older_generation),
-    "nothing remembered": (HotWindow, "remember", _nothing),
+    "window drops too much": (HotWindow, "enter", _window_drops_the_older_generation),
+    "nothing remembered": (HotWindow, "enter", _nothing),
     "one id twice in a group": (identity, "_firsts", _same_id_twice_in_a_group),
     "refused events stored": (admission.Admission, "admit", _refused_are_stored),
     "refused events never duplicates": (HotWindow, "classify", _refused_are_never_duplicates),
