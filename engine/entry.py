@@ -20,6 +20,6 @@ def main() -> None:
 
 def _missing_parts(name: str | None) -> int:
     sys.stderr.write(
-        f"meterline: the engine's parts are not installed (no module {name}): pip install 'meterline[server]'\n"
+        f"meterline: the engine's parts are not installed (no module {name}): from the checkout, pip install '.[server]'\n"
     )
     return 2

@@ -36,7 +36,9 @@ def conflicts(event_id: str, as_json: bool, target: str) -> None:
     if found:
         print_table(_table(found))
     else:
-        click.echo("no event id was used twice")
+        click.echo(
+            "no stored event was voided (an id that is refused at once is a verdict for its sender, and not here)"
+        )
     click.echo(footer(pages[-1].as_of))
 
 

@@ -11,6 +11,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from meterline.errors import InvalidOptionError
+from meterline.options import check_target
 from meterline.v1.billing_pb2 import UnrateableCustomer
 
 DEFAULT_TARGET = "localhost:7070"
@@ -21,8 +23,22 @@ _METADATA_BYTES_MAX = 512 * 1024
 # Asks for every mistake of a document instead of what a client takes by default.
 ALL_MISTAKES = (("meterline-details-bytes-max", "131072"),)
 
+
+def _checked_target(_context: click.Context, _option: click.Parameter, target: str) -> str:
+    try:
+        check_target(target)
+    except InvalidOptionError as error:
+        raise click.BadParameter(str(error)) from None
+    return target
+
+
 target_option = click.option(
-    "--target", default=DEFAULT_TARGET, show_default=True, metavar="HOST:PORT", help="The engine's address."
+    "--target",
+    default=DEFAULT_TARGET,
+    show_default=True,
+    metavar="HOST:PORT",
+    callback=_checked_target,
+    help="The engine's address.",
 )
 
 
@@ -52,12 +68,22 @@ def connected(target: str) -> Iterator[grpc.Channel]:
 
 def _line(target: str, error: grpc.RpcError) -> str:
     call = call_of(error)
-    unreachable = any(word in (call.details() or "").lower() for word in ("connect", "resolv", "lookup"))
-    if call.code() is grpc.StatusCode.UNAVAILABLE and unreachable:
-        return f"no engine answers at {target}: start one with `meterline serve`, or name it with --target"
+    if nobody_answers(error):
+        return no_engine(target)
     if call.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
         return f"the engine at {target} did not answer in {TIMEOUT_S} s: see its log"
     return f"{call.details()} ({call.code().name})"
+
+
+def nobody_answers(error: grpc.RpcError) -> bool:
+    """Whether it is gRPC's own: an engine that refuses says when to come again, as details of the status."""
+    return (
+        call_of(error).code() is grpc.StatusCode.UNAVAILABLE and rpc_status.from_call(call_of(error)) is None
+    )
+
+
+def no_engine(target: str) -> str:
+    return f"no engine answers at {target}: start one with `meterline serve`, or name it with --target"
 
 
 def call_of(error: grpc.RpcError) -> grpc.Call:

@@ -19,6 +19,12 @@ _STATE_SUFFIX = ".import-state.json"
 _REJECTS_SUFFIX = ".rejects.ndjson"
 
 
+class InterruptedImportError(CommandError):
+    """Somebody pressed Ctrl-C. Exit code 130."""
+
+    exit_code = 130
+
+
 class SomeNotStoredError(click.ClickException):
     """The import came to its end, and some rows were not stored. Exit code 1."""
 
@@ -94,7 +100,7 @@ def import_(
 
     Every row becomes an event and gets its verdict. Run the same command again after an interruption: it goes on
     where it was, and nothing counts twice. Exit codes: 0 all rows are stored; 1 some are not, see the rejects
-    file; 2 it could not run to the end.
+    file; 2 it could not run to the end; 130 it was interrupted.
     """
     if len(paths) > 1 and (state or rejects):
         raise click.UsageError(
@@ -104,6 +110,8 @@ def import_(
     not_stored = 0
     with connected(target) as channel:
         for path in paths:
+            if path.is_dir():
+                raise CommandError(f"{path}: can't be read: Is a directory")
             courier = Courier(channel, target, RetryPolicy(timeout_s=retry_timeout_s))
             rejects_path = rejects or path.with_name(path.name + _REJECTS_SUFFIX)
             one = FileImport(path, options, state or path.with_name(path.name + _STATE_SUFFIX), rejects_path)
@@ -138,8 +146,7 @@ def _run(path: Path, one: FileImport, courier: Courier) -> import_state.Progress
         except CommandError as error:
             raise CommandError(_stopped(path, one, error.message)) from None
         except KeyboardInterrupt:
-            click.echo(f"meterline: {_stopped(path, one, 'interrupted')}", err=True)
-            raise
+            raise InterruptedImportError(_stopped(path, one, "interrupted")) from None
 
 
 def _stopped(path: Path, one: FileImport, reason: str) -> str:

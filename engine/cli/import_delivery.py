@@ -50,7 +50,7 @@ class Courier:
             return f"{failure.message} ({failure.code.name})"
         return (
             f"no answer from the engine at {self.target} for {self.policy.timeout_s:g} s: "
-            f"{failure.message[:200]} ({failure.code.name})"
+            f"{failure.message[:200]} ({failure.code.name}). Is it up, and --target right?"
         )
 
 

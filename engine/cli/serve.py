@@ -45,7 +45,7 @@ class _LimitType(click.ParamType["tuple[str, int]"]):
         name, _, number = value.partition("=")
         names = [each.name for each in fields(Limits)]
         if name not in names:
-            self.fail(f"{name!r} is none; there are {', '.join(names)}", param, ctx)
+            self.fail(f"{name!r} is no limit; there are {', '.join(names)}", param, ctx)
         if not number.isdecimal() or not number.isascii():
             self.fail(f"{value!r}: write {name}=NUMBER", param, ctx)
         return name, int(number)
@@ -131,7 +131,7 @@ def serve(  # noqa: PLR0913 - an argument for each option
     log_format: LogFormat,
     log_level: str,
 ) -> None:
-    r"""Run the engine until SIGTERM or Ctrl-C.
+    """Run the engine until SIGTERM or Ctrl-C.
 
     Everything runs in this process on embedded stores in one directory. Whatever was acknowledged survives a
     restart and kill -9. There are no credentials yet: listen on an address that only your services can reach.

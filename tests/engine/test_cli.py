@@ -256,10 +256,25 @@ def test_ctrl_c_ends_a_command_without_a_traceback(running):
             assert "Traceback" not in stderr
 
 
+def test_the_help_of_serve_shows_its_commands_one_a_line():
+    """No mark-up of the help itself is shown."""
+    text = _meterline("serve", "--help").stdout
+    assert "\\b" not in text
+    assert "\n  meterline serve --listen 0.0.0.0:7070 --share-port --metrics-listen 127.0.0.1:7072\n" in text
+
+
+@pytest.mark.parametrize("target", ["localhost", "http://localhost:7070"])
+def test_a_target_that_is_no_address_is_refused_at_once(target):
+    """gRPC would look for a port of its own choice."""
+    done = _meterline("spend", "--target", target)
+    assert done.returncode == 2
+    assert f"target is {target!r}" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("given", "parts"),
     [
-        ("id_byte_max=9", ("'id_byte_max' is none", "id_bytes_max")),
+        ("id_byte_max=9", ("'id_byte_max' is no limit", "id_bytes_max")),
         ("id_bytes_max=many", ("write id_bytes_max=NUMBER",)),
         ("id_bytes_max=0", ("id_bytes_max must be at least 1",)),
         ("queue_bytes_max=1000", ("request_bytes_max must not be greater than queue_bytes_max",)),

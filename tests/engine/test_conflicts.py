@@ -206,7 +206,7 @@ def test_an_id_used_twice_across_gateways_counts_once_from_then_on(tmp_path):
             events = [message_of(_row("order-1", "5")), message_of(_row("order-2", "100"))]
             UsageServiceStub(channel).RecordUsage(RecordUsageRequest(events=events), timeout=30)
         at = ("--target", engine.target)
-        assert "no event id was used twice" in _meterline("conflicts", *at)
+        assert "no stored event was voided" in _meterline("conflicts", *at)
     store = UsageStore.open_embedded(data / "usage")
     try:
         stamp_us = store.latest_stamp_us() + 1
