@@ -27,7 +27,7 @@ _EMPTY = -1
 ID_REUSED = Problem(
     "event_id",
     Reason.ID_REUSED,
-    "event_id was used before for an event with other content, which stands: give each event an id of its own",
+    "event_id was used before for an event with other content: give each event an id of its own",
 )
 
 

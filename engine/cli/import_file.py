@@ -18,11 +18,13 @@ from engine.cli.import_delivery import Courier
 from engine.cli.import_options import ImportOptions
 from engine.cli.import_rejects import Reject, RejectsFile
 from engine.cli.import_requests import Request, requests_of
-from engine.cli.import_rows import Flaw
+from engine.cli.import_rows import Flaw, Row
 from engine.cli.import_state import Content, ImportState, Progress
 from meterline.v1.usage_pb2 import ProblemReason, RecordUsageColumnsResponse, Verdict
 
 _REQUESTS_IN_FLIGHT = 2
+# Each is at most 1 MiB, and held until one is good; a file that begins so is of another format.
+_BAD_ROWS_MAX = 100
 Report = Callable[[int, int, Progress], None]
 """Called after each request: how much is read, of how much, and the account so far."""
 
@@ -71,12 +73,22 @@ class FileImport:
     ) -> None:
         source = self._options.source(self._path, file, content.size_bytes)
         rows = source.rows()
-        first = next(rows, None)
-        first_columns = set() if first is None or isinstance(first.cells, Flaw) else set(first.cells)
+        # Without the columns of a header, those of the first row that can be read: were a bad line before it to say
+        # that the file has no ids, every row would count again under a made one.
+        begun: list[Row] = []
+        first_columns: set[str] = set()
+        for row in rows:
+            begun.append(row)
+            if not isinstance(row.cells, Flaw):
+                first_columns = set(row.cells)
+            elif len(begun) >= _BAD_ROWS_MAX:
+                raise CommandError(f"its first {_BAD_ROWS_MAX} rows can't be read: {row.cells.message}")
+            if first_columns or source.columns is not None:
+                break
         mapping = self._options.mapping(self._path, source.columns, first_columns | set(source.columns or ()))
         rejects.begin()
         done = self.rows_before = self.progress.rows
-        every = itertools.chain([first] if first is not None else [], rows)
+        every = itertools.chain(begun, rows)
         left = (row for row in every if row.number > done)
         waiting: deque[tuple[Request, Future[RecordUsageColumnsResponse] | None]] = deque()
 

@@ -116,7 +116,7 @@ class RowMapping:
         parts = [_text("event_id", cells.get(column)) for column in self.event_ids]
         return ImportedEvent(
             # A part that is missing leaves no id, which the engine refuses: a made one would not survive an edit.
-            (_ID_SEPARATOR.join(parts) if all(parts) else "") if parts else derived_id(number),
+            (_joined(parts) if all(parts) else "") if parts else derived_id(number),
             _text("event_type", self.event_type.read(cells)),
             _text("customer_id", self.customer_id.read(cells)),
             self._time(self.event_time.read(cells)),
@@ -150,6 +150,13 @@ class RowMapping:
                 self.names.clear()
             self.names[column] = None if column in self.columns else self.property_name(column)
         return self.names[column]
+
+
+def _joined(parts: list[str]) -> str:
+    """One id for each list of parts of one length: only the first keeps its separators."""
+    first, *rest = parts
+    escaped = (part.replace("%", "%25").replace(_ID_SEPARATOR, "%2F") for part in rest)
+    return _ID_SEPARATOR.join([first, *escaped])
 
 
 class _FlawedError(Exception):

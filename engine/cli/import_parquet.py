@@ -11,6 +11,9 @@ from engine.cli.import_rows import Cell, Flaw, Row, plain_number
 from ingest import canonical_texts
 
 _BATCH_ROWS = 8_192
+_TICKS_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+# Seconds since 1970 of the calendar's years, 1 to 9999.
+_SECONDS_MIN, _SECONDS_MAX = -62_135_596_800, 253_402_300_799
 
 
 class ParquetSource:
@@ -49,8 +52,7 @@ def _cells(column: pa.Array) -> list[Cell | None]:
     kind = column.type
     if pa.types.is_timestamp(kind):
         # What is finer than a microsecond is cut off, as it is on the wire.
-        instants = column.cast(pa.timestamp("us", kind.tz and "UTC"), safe=False)
-        return [each and each.isoformat() for each in instants.to_pylist()]
+        return _instants(column)
     if pa.types.is_date(kind):
         return [each and each.isoformat() for each in column.to_pylist()]
     if pa.types.is_floating(kind):
@@ -62,6 +64,17 @@ def _cells(column: pa.Array) -> list[Cell | None]:
         return cells
     flaw = Flaw(f"is {kind}: it has no text")
     return [flaw if valid else None for valid in column.is_valid().to_pylist()]
+
+
+def _instants(column: pa.TimestampArray) -> list[Cell | None]:
+    kind = column.type
+    ticks = column.cast(pa.int64()).fill_null(0).to_numpy()
+    seconds = ticks // _TICKS_SECOND[kind.unit]
+    wild = (seconds < _SECONDS_MIN) | (seconds > _SECONDS_MAX)
+    sound = column.filter(pa.array(~wild)).cast(pa.timestamp("us", kind.tz and "UTC"), safe=False)
+    texts = iter([each and each.isoformat() for each in sound.to_pylist()])
+    flaw = Flaw("is a time before the year 1 or after 9999")
+    return [flaw if bad else next(texts) for bad in wild.tolist()]
 
 
 def _float_texts(column: pa.Array) -> pa.StringArray:

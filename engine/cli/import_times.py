@@ -31,14 +31,14 @@ def _text_us(text: str, zone: ZoneInfo | None) -> int | Flaw:
         instant = datetime.fromisoformat(text)
     except ValueError:
         return Flaw(f"{text[:64]!r} is no RFC 3339 time: write 2026-11-21T03:32:00Z, or give --time-format")
-    if instant.tzinfo is None:
-        if zone is None:
-            return Flaw(f"{text[:64]!r} has no time zone: give --time-zone")
-        instant = instant.replace(tzinfo=zone)
-        # Of an hour that a clock shows twice the first is meant; one that it never shows is a mistake.
-        if instant.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != instant.replace(tzinfo=None):
-            return Flaw(f"{text[:64]!r} does not exist in {zone.key}: the clocks are put forward there")
+    if instant.tzinfo is None and zone is None:
+        return Flaw(f"{text[:64]!r} has no time zone: give --time-zone")
     try:
+        if instant.tzinfo is None and zone is not None:
+            instant = instant.replace(tzinfo=zone)
+            # Of an hour that a clock shows twice the first is meant; one that it never shows is a mistake.
+            if instant.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != instant.replace(tzinfo=None):
+                return Flaw(f"{text[:64]!r} does not exist in {zone.key}: the clocks are put forward there")
         return (instant.astimezone(UTC) - _EPOCH) // _MICROSECOND
     except OverflowError:
         return Flaw(f"{text[:64]!r} is out of the calendar")

@@ -142,7 +142,7 @@ def serve(  # noqa: PLR0913 - an argument for each option
     export METERLINE_USAGE_STORE=http://meterline:PASSWORD@clickhouse:8123
     meterline serve --listen 0.0.0.0:7070 --share-port --metrics-listen 127.0.0.1:7071
     meterline serve --listen 0.0.0.0:7070 --share-port --metrics-listen 127.0.0.1:7072
-    """
+    """  # noqa: D301 - click itself reads the mark
     from engine import app  # noqa: PLC0415 - the heavy parts load for this command only
 
     configure_logs(log_format, log_level)

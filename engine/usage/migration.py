@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from engine.errors import StartupError
-from engine.usage.schema import EVENTS_TABLE, create_events
+from engine.usage.schema import CREATE_VOIDS, EVENTS_TABLE, VOIDS_TABLE, create_events
+from engine.usage.void_sql import ID_REUSED
 
 _log = structlog.get_logger(__name__)
 # The copy on its way in; after the exchange, the old table on its way out.
@@ -24,6 +25,23 @@ COPY_TABLE = f"{EVENTS_TABLE}_of_form_1"
 _COLUMNS = "tenant, customer_id, event_type, event_time, event_id, ingested_at, properties"
 # Each block is a part: as large as a good merge makes them, and some hundred MiB at most.
 _COPY_SETTINGS = "optimize_on_insert = 0, insert_deduplicate = 0, max_insert_block_size = 500000"
+
+_OLD_KEY = "tenant, customer_id, event_type, event_time, event_id"
+# Of one old key the content that was ingested first stands, as it did.
+_VOID_HIDDEN = (
+    f"INSERT INTO {VOIDS_TABLE} ({_OLD_KEY}, content_hash, recorded_at, voided, kind, correction_id, reason, "
+    "recorded_by, stands_customer_id, stands_event_type, stands_event_time, stands_content_hash) "
+    f"SELECT {_OLD_KEY}, version.2, version.1, 1, '{ID_REUSED}', "
+    f"concat('{ID_REUSED}:', leftPad(lower(hex(version.2)), 8, '0')), "
+    "'event_id was used before for an event with other content, which stands', 'migration', "
+    "customer_id, event_type, event_time, versions[1].2 FROM ("
+    f"SELECT {_OLD_KEY}, arraySort(groupArray((first_at, content_hash))) AS versions FROM ("
+    f"SELECT {_OLD_KEY}, content_hash, min(ingested_at) AS first_at FROM {COPY_TABLE}"
+)
+_VOID_HIDDEN_END = (
+    f"GROUP BY {_OLD_KEY}, content_hash) GROUP BY {_OLD_KEY} HAVING count() > 1) "
+    "ARRAY JOIN arraySlice(versions, 2) AS version SETTINGS optimize_aggregation_in_order = 1"
+)
 
 Rows = Callable[[str], Sequence[Sequence[object]]]
 
@@ -69,6 +87,10 @@ def _copy(run: Callable[[str], object], rows: Rows) -> None:
             f"{EVENTS_TABLE}: {after} of {before} events were copied to today's form: nothing was changed; "
             "start again, and report it if it stays so"
         )
+    # What was hidden so far stays out of every answer that was ever given: it is void from its own stamp on.
+    run(CREATE_VOIDS)
+    for (month,) in months:
+        run(f"{_VOID_HIDDEN} WHERE _partition_id = '{month}' {_VOID_HIDDEN_END}")
     run(f"EXCHANGE TABLES {EVENTS_TABLE} AND {COPY_TABLE}")
     run(f"SYSTEM START MERGES {EVENTS_TABLE}")
     _log.info("the usage store has today's form", events=after)

@@ -26,7 +26,7 @@ from engine.usage.aggregations import (
 from engine.usage.filters import Filters, filter_conditions
 from engine.usage.properties import ALL_AS_TEXT, DECIMAL_PARAMETERS, nullable_text_sql
 from engine.usage.schema import EVENTS_TABLE, VOIDS_TABLE
-from engine.usage.void_sql import any_fact_sql, not_void_sql
+from engine.usage.void_sql import any_fact_sql, not_void_at_all_sql, not_void_sql
 from ingest import EVENT_SCHEMA
 
 Parameters = dict[str, object]
@@ -153,7 +153,7 @@ def recent_events_query(rows_max: int, bytes_max: int = _RECENT_BYTES_MAX) -> Qu
     """The events ingested last, oldest of them first, to warm the hot window.
 
     All events of the newest stamps that together reach `rows_max` events, and fewer where they have more than
-    `bytes_max`. Only the column of stamps is read as a whole.
+    `bytes_max`, without those that are void. Only the column of stamps is read as a whole.
     """
     columns = ", ".join(EVENT_SCHEMA.names)
     newest = f"SELECT ingested_at FROM {EVENTS_TABLE} ORDER BY ingested_at DESC LIMIT {{rows_max:UInt64}}"  # noqa: S608
@@ -164,6 +164,7 @@ def recent_events_query(rows_max: int, bytes_max: int = _RECENT_BYTES_MAX) -> Qu
     )
     first = f"SELECT minOrNull(ingested_at) FROM ({weighed}) WHERE bytes <= {{bytes_max:UInt64}}"  # noqa: S608
     return Query(
-        f"SELECT {columns} FROM {EVENTS_TABLE} WHERE ingested_at >= ({first}) ORDER BY ingested_at",  # noqa: S608
+        f"SELECT {columns} FROM {EVENTS_TABLE} WHERE ingested_at >= ({first}) AND {not_void_at_all_sql()}"  # noqa: S608
+        " ORDER BY ingested_at",
         {"rows_max": rows_max, "bytes_max": bytes_max},
     )

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from engine.errors import StoreUnavailableError
 from engine.metrics import METRICS
 from engine.usage.conflict_queries import (
     Slice,
@@ -42,6 +43,9 @@ _IDS_AT_ONCE = 4_000
 _FACTS_AT_ONCE = 10_000
 # An id or two a pass is what a person wants to read; the rest is counted, and listed by ListConflicts.
 _LOG_LINES_MAX = 20
+# Of what came in while a period was settled: each round looks at what the one before left time for.
+_ROUNDS_MAX = 20
+_RETRY_AFTER_MS = 1_000
 RECORDED_BY = "reconciler"
 _REASON = "event_id was used before for an event with other content, which stands"
 
@@ -104,7 +108,17 @@ class Reconciler:
             self._settle(Slice(tenant, period_start_us, period_end_us, part, parts), as_of_us)
             for part in range(parts)
         )
-        return Pass(events, voided, self._clock.watermark(self._now_us()))
+        # What came in meanwhile may reuse ids too: the answer is a watermark up to which all was looked at.
+        for _ in range(_ROUNDS_MAX):
+            until_us = self._clock.watermark(self._now_us())
+            more = self._settle(Stretch(as_of_us, until_us), until_us)
+            if not more:
+                return Pass(events, voided, until_us)
+            voided, as_of_us = voided + more, until_us
+        raise StoreUnavailableError(
+            "ids that were used before keep coming in while they are settled: reconcile again",
+            retry_after_ms=_RETRY_AFTER_MS,
+        )
 
     def _settle(self, chosen: Stretch | Slice, as_of_us: int) -> int:
         """Voids what loses among the ids of this choice; how many versions."""

@@ -25,9 +25,10 @@ RECONCILED_TABLE = "reconciled"
 # What makes an event one event. The order is that of both tables.
 EVENT_KEY = ("tenant", "customer_id", "event_type", "event_time", "event_id", "content_hash")
 
+# Each text with its length, keys first: no two contents have the same bytes, whatever is in them.
 _CONTENT = (
-    "concat(arrayStringConcat(mapKeys(properties), '\\0'), '\\0\\0', "
-    "arrayStringConcat(mapValues(properties), '\\0'))"
+    "arrayStringConcat(arrayMap(text -> concat(toString(length(text)), ':', text), "
+    "arrayConcat(mapKeys(properties), mapValues(properties))))"
 )
 
 

@@ -7,7 +7,7 @@ A fact is one row of the table of voids; what it means is in engine.usage.voids.
 
 from collections.abc import Sequence
 
-from engine.usage.schema import VOIDS_TABLE
+from engine.usage.schema import EVENT_KEY, VOIDS_TABLE
 
 # The kind of the reconciler's facts; every other kind is a person's decision, and stands before them.
 ID_REUSED = "id_reused"
@@ -33,6 +33,12 @@ def not_void_sql(slice_conditions: Sequence[str]) -> str:
         f"({_VERSION}) NOT IN (SELECT {_VERSION} FROM {VOIDS_TABLE} WHERE {slice_sql} "
         f"GROUP BY {_VERSION} HAVING {IS_VOID} = 1)"
     )
+
+
+def not_void_at_all_sql() -> str:
+    """A condition on events of every tenant: not void by all that is recorded."""
+    key = ", ".join(EVENT_KEY)
+    return f"({key}) NOT IN (SELECT {key} FROM {VOIDS_TABLE} GROUP BY {key} HAVING {IS_VOID} = 1)"
 
 
 def any_fact_sql() -> str:

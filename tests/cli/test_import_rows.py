@@ -203,8 +203,9 @@ def test_parquet_values_have_the_texts_of_the_engine():
 
 
 def test_parquet_values_without_a_text_are_flaws():
-    """NaN, bytes and lists."""
-    (row,) = _parquet(nan=[float("nan")], data=[b"x"], many=[[1]])
+    """NaN, bytes, lists, and times past the year 9999, of which some would wrap to a common one."""
+    far = pa.array([300_000_000_000_000], pa.timestamp("ms"))
+    (row,) = _parquet(nan=[float("nan")], data=[b"x"], many=[[1]], far=far)
     assert all(isinstance(cell, Flaw) for cell in row.cells.values())
 
 
@@ -242,6 +243,7 @@ def test_times_are_read_to_the_microsecond(text, time_format, zone, instant):
         ("NaN", "epoch-s", None, "is no number"),
         ("1e30", "epoch-s", None, "is out of the calendar"),
         ("1" * 100, "epoch-us", None, "is no number"),
+        ("0001-01-01T00:00:00", "rfc3339", "Europe/Berlin", "is out of the calendar"),
     ],
 )
 def test_a_time_that_is_none_is_a_flaw(text, time_format, zone, line):
@@ -281,6 +283,14 @@ def test_an_id_of_several_columns_is_joined_and_never_made_of_a_part():
     mapping = _mapping(event_ids=("a", "b"))
     assert mapping.event(Row(1, CELLS, None), str).event_id == "x/y"
     assert mapping.event(Row(1, {"a": "x", "who": "acme"}, None), str).event_id == ""
+
+
+def test_ids_of_several_columns_that_differ_in_one_are_never_the_same():
+    """A separator inside a later part is written otherwise, and so is what writes it."""
+    mapping = _mapping(event_ids=("a", "b"))
+    pairs = [("/a", "b/1"), ("/a/b", "1"), ("/a", "b%2F1"), ("x/", "1"), ("x", "/1")]
+    ids = [mapping.event(Row(1, CELLS | {"a": a, "b": b}, None), str).event_id for a, b in pairs]
+    assert ids == ["/a/b%2F1", "/a/b/1", "/a/b%252F1", "x//1", "x/%2F1"]
 
 
 def test_what_can_not_be_sent_is_a_problem_of_its_row():

@@ -265,7 +265,7 @@ def test_the_help_of_serve_shows_its_commands_one_a_line():
 
 @pytest.mark.parametrize("target", ["localhost", "http://localhost:7070"])
 def test_a_target_that_is_no_address_is_refused_at_once(target):
-    """gRPC would look for a port of its own choice."""
+    """A port of gRPC's own choice would be looked for."""
     done = _meterline("spend", "--target", target)
     assert done.returncode == 2
     assert f"target is {target!r}" in done.stderr

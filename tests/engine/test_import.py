@@ -115,6 +115,19 @@ def _parquet(path, name):
     pq.write_table(table, path)
 
 
+def test_a_bad_first_line_does_not_hide_that_a_file_has_ids(tmp_path, apply, channel, imported):
+    """Under made ids every row that was sent live would count again."""
+    apply(CATALOG.replace("NAME", "im_live"))
+    path = tmp_path / "live.ndjson"
+    _ndjson(path, "im_live")
+    assert imported(path).returncode == 0
+    again = tmp_path / "again.ndjson"
+    again.write_text("# an export\n" + path.read_text())
+    done = imported(again)
+    assert "6 rows: 0 accepted, 5 duplicate, 0 conflict, 1 rejected" in done.stdout
+    assert _quantity(channel, "im_live") == (TOTAL, 5)
+
+
 def _cloud_event(name, i, tokens):
     head = {
         "specversion": "1.0",

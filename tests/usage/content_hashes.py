@@ -8,7 +8,7 @@ def content_hash(properties):
     """Of names and texts in any order."""
     ordered = sorted(dict(properties).items(), key=lambda each: each[0].encode())
     names, texts = ([pair[place].encode() for pair in ordered] for place in (0, 1))
-    return xxhash32(b"\0".join(names) + b"\0\0" + b"\0".join(texts))
+    return xxhash32(b"".join(b"%d:%b" % (len(text), text) for text in names + texts))
 
 
 def xxhash32(data):

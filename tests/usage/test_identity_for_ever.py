@@ -56,6 +56,13 @@ def test_other_content_under_the_same_id_and_time_is_never_lost(store):
     assert _read(store, "sum", as_of_us=1) == {("acme", ()): (5, 1)}
 
 
+def test_contents_that_differ_only_around_a_nul_are_two(store):
+    """Texts go into the hash with their lengths: no text can play the end of another."""
+    deliver(store, [_event("a", "5", a="x", z="7\0y")])
+    deliver(store, [_event("a", "7", a="x\x005", z="y", ingested_us=2)])
+    assert _read(store, "sum") == {("acme", ()): (12, 2)}
+
+
 def test_the_latest_of_one_id_used_twice_is_the_first_ingested(store):
     """At one microsecond and under one id, until the second is void; and the greater id before either."""
     deliver(store, [_event("a", "7", ingested_us=1), _event("a", "5", ingested_us=2)])

@@ -368,6 +368,29 @@ def test_a_period_is_settled_with_versions_from_all_of_time(store, clock, now_us
     assert reconciler.reconcile(None, 0, 10).voided == 1
 
 
+def test_a_period_is_settled_at_the_watermark_that_is_answered(store, clock, now_us, monkeypatch):
+    """Also what was acknowledged while it was looked through: who bills at that watermark bills each id once."""
+    deliver(store, [event_of(value="5", ingested_us=1)])
+    while now_us() < 10:
+        pass
+    query = store.query
+    late: list[int] = []
+
+    def and_meanwhile(asked):
+        rows = query(asked)
+        if not late and "HAVING" in asked.sql:
+            late.append(clock.begin(now_us()))
+            deliver(store, [event_of(value="7", ingested_us=late[0])])
+            clock.end(late[0])
+        return rows
+
+    monkeypatch.setattr(store, "query", and_meanwhile)
+    done = Reconciler(store, clock, now_us).reconcile("t1", *PERIOD_US)
+    assert late
+    assert done.until_us >= late[0]
+    assert read(store, COUNT, done.until_us)["acme", ()].quantity == 1
+
+
 def test_very_many_versions_of_one_id_are_settled_in_bounded_steps(store, clock, now_us, monkeypatch):
     """A producer that gives every event the same id: seven facts at a time, and one event stands."""
     monkeypatch.setattr(reconciler_module, "_FACTS_AT_ONCE", 7)
