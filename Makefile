@@ -13,7 +13,7 @@ demo: .venv/server.stamp ## real usage in, exact line items out, in under a minu
 	@$(BIN)/python -m examples.demo
 
 test: .venv/dev.stamp ## every test, in about five minutes
-	@$(BIN)/python -m pytest -n 2 tests
+	@$(BIN)/python -m pytest -n 3 tests
 
 test-long: .venv/dev.stamp ## the full form of the long tests
 	@$(BIN)/python -m pytest -n 2 -m long --run-long tests

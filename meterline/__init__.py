@@ -26,7 +26,7 @@ from meterline.errors import (
     SpoolError,
 )
 from meterline.events import Delivery, Event, Properties, PropertyScalar, Receipt, Verdict
-from meterline.options import FullPolicy, Options
+from meterline.options import FullPolicy, Options, check_target
 from meterline.retry import CallFailure, RetryPolicy, read_pushback_ms
 from meterline.spend import CurrencySpend, LineItem, Rounding, Spend, StageAmount, TierAmount
 
@@ -63,5 +63,6 @@ __all__ = [
     "StageAmount",
     "TierAmount",
     "Verdict",
+    "check_target",
     "read_pushback_ms",
 ]

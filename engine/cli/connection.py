@@ -11,8 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from meterline.errors import InvalidOptionError
-from meterline.options import check_target
+from meterline import InvalidOptionError, check_target
 from meterline.v1.billing_pb2 import UnrateableCustomer
 
 DEFAULT_TARGET = "localhost:7070"
