@@ -147,9 +147,12 @@ def test_a_stream_keeps_its_place_until_it_has_been_idle_for_long():
             yield b""
             end.wait(30)
 
-        streams = [method(one_message(), timeout=30) for _ in range(4)]
-        for each in streams:
-            assert next(each)
+        streams = []
+        for _ in range(4):
+            # One after the other, so that the first is idle for longest.
+            streams.append(method(one_message(), timeout=30))
+            assert next(streams[-1])
+            time.sleep(0.05)
         with pytest.raises(grpc.RpcError) as refused:
             next(method(one_message(), timeout=20))
         assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
