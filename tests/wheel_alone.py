@@ -26,7 +26,7 @@ def main(dist: Path) -> int:
         alone = subprocess.run(
             [environment / "bin" / "meterline", "--help"], capture_output=True, text=True, check=False
         )
-        if alone.returncode != 2 or "pip install 'meterline[server]'" not in alone.stderr:
+        if alone.returncode != 2 or "pip install '.[server]'" not in alone.stderr:
             sys.stderr.write(f"the client alone should say what is missing, said: {alone.stderr}\n")
             return 1
 

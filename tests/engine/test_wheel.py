@@ -33,6 +33,20 @@ def test_the_wheel_holds_the_packages_and_nothing_else(wheel):
     assert any(name.startswith("engine/catalog/migrations/versions/") for name in names)
 
 
+def test_the_client_alone_says_how_to_install_the_engine(wheel, tmp_path):
+    """The wheel's files and no library: one line, and exit code 2."""
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    command = "import sys; sys.argv = ['meterline', '--help']; from engine.entry import main; main()"
+    said = subprocess.run(
+        [sys.executable, "-S", "-c", command], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert said.returncode == 2
+    assert said.stderr.splitlines() == [
+        "meterline: the engine's parts are not installed (no module click): from the checkout, pip install '.[server]'"
+    ]
+
+
 def test_the_wheel_alone_serves_and_rates(wheel, tmp_path):
     """Its files come first on the path, the libraries after them, and the checkout nowhere."""
     site = tmp_path / "site"
