@@ -34,15 +34,16 @@ from engine.usage.guarded_insert import (
     running_condition,
 )
 from engine.usage.migration import bring_to_form
+from engine.usage.parts import EMBEDDED_CODEC, EMBEDDED_OPTIONS, SERVER_CODEC
 from engine.usage.queries import Query, latest_stamp_query, recent_events_query
 from engine.usage.schema import (
     CREATE_OWNERS,
     DATABASE,
     EVENTS_TABLE,
     OWNERS_TABLE,
-    SCHEMA,
     VOIDS_TABLE,
     create_database,
+    schema,
 )
 from engine.usage.server_address import ServerAddress
 from ingest import EVENT_SCHEMA, EventBatch
@@ -97,7 +98,7 @@ class UsageStore:
             clients[0].command(create_database(DATABASE), use_database=False)
             clients[0].database = DATABASE
             bring_to_form(clients[0].command, lambda sql: clients[0].query(sql).result_rows)
-            for statement in SCHEMA:
+            for statement in schema(EMBEDDED_CODEC):
                 clients[0].command(statement)
             _set_durability(clients[0], durability)
             clients.extend(_embedded_client(path, DATABASE) for _ in range(_READERS))
@@ -134,7 +135,7 @@ class UsageStore:
                         first.command(create_database(address.database))
                 for timeout_s in (patience.insert_timeout_s, *[patience.read_timeout_s] * _READERS):
                     clients.append(_server_client(address, address.database, timeout_s))  # noqa: PERF401 - closed below
-                for statement in (*SCHEMA, CREATE_FENCES, CREATE_OWNERS):
+                for statement in (*schema(SERVER_CODEC), CREATE_FENCES, CREATE_OWNERS):
                     clients[0].command(statement)
                 _set_durability(clients[0], durability)
         except StartupError:
@@ -265,7 +266,9 @@ class UsageStore:
 
 
 def _embedded_client(path: Path, database: str | None = None) -> Client:
-    return clickhouse_connect.get_client(interface="chdb", path=str(path), database=database)
+    return clickhouse_connect.get_client(
+        interface="chdb", path=str(path), database=database, chdb_options=EMBEDDED_OPTIONS
+    )
 
 
 def _set_durability(client: Client, durability: Durability) -> None:
