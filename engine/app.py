@@ -28,6 +28,7 @@ from engine.usage.intake import Intake
 from engine.usage.reconciler import Reconciler
 from engine.usage.reconciler_loop import ReconcilerLoop
 from engine.usage.server_address import ServerAddress
+from engine.usage.void_listener import VoidListener
 from engine.usage_stores import UsageStores, Warming, open_usage_stores
 from ingest import Fingerprinter, HotWindow, Limits
 
@@ -105,6 +106,7 @@ def _running_server(
         intake = Intake(committer, AdmissionRules(catalog, limits).for_tenant, fingerprinter, limits, _now_us)
         rater = Rater(catalog, usage, clock, _now_us)
         reconciler = Reconciler(usage, clock, _now_us)
+        listener = VoidListener(usage, clock, _now_us, fingerprinter.of, committer.tell)
         loop = ReconcilerLoop(reconciler, stores.directory.reconciler_lock, time.monotonic_ns)
         services = Services(
             usage=UsageService(intake),
@@ -123,6 +125,8 @@ def _running_server(
         stack.callback(loop.stop)
         committer.start()
         stack.callback(committer.drain)
+        listener.start()
+        stack.callback(listener.stop)
         intake.start()
         stack.callback(intake.drain)
         stack.callback(server.stop, _GRACE_S)

@@ -248,7 +248,14 @@ class UsageStore:
 
     def recent_events(self, events_max: int) -> pa.RecordBatch:
         """The events ingested last (EVENT_SCHEMA), oldest of them first; one that was retried may be there twice."""
-        query = recent_events_query(events_max)
+        return self.events(recent_events_query(events_max))
+
+    def events(self, query: Query) -> pa.RecordBatch:
+        """The events (EVENT_SCHEMA) that a query chooses.
+
+        Raises:
+            StoreUnavailableError: the store does not answer.
+        """
         with self._reader() as reader, _reading():
             table = reader.query_arrow(
                 query.sql, parameters=query.parameters, settings=self._bounds, use_strings=True
