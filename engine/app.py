@@ -107,7 +107,12 @@ def _running_server(
         rater = Rater(catalog, usage, clock, _now_us)
         reconciler = Reconciler(usage, clock, _now_us)
         listener = VoidListener(usage, clock, _now_us, fingerprinter.of, committer.tell)
-        loop = ReconcilerLoop(reconciler, stores.directory.reconciler_lock, time.monotonic_ns)
+        loop = ReconcilerLoop(
+            reconciler,
+            stores.directory.reconciler_lock,
+            time.monotonic_ns,
+            stop_within_s=None if options.usage_store is None else _GRACE_S,
+        )
         services = Services(
             usage=UsageService(intake),
             catalog=CatalogService(catalog, _now_us),

@@ -34,6 +34,12 @@ class _Metrics:
             "Events voided because their event_id had been used for an event with other content.",
         )
     )
+    failed_reconciler_passes: Counter = field(
+        default_factory=lambda: _counter(
+            "meterline_failed_reconciler_passes_total",
+            "Looks for reused ids that ended without a result; the next one tries again.",
+        )
+    )
     queue_events: Gauge = field(
         default_factory=lambda: Gauge(
             "meterline_queue_events",

@@ -5,7 +5,9 @@ Rules:
    ends. Were two to work at once, they would do the same twice (engine.usage.voids, rule 2).
 2. After a pass the thread sleeps nineteen times as long as the pass took: 5% of the time, so that ingestion and
    reads keep the machine however long the log has become. What grows with the log is how late a conflict is found.
-3. A store that does not answer is no reason to stop: the next pass tries again.
+3. A store that does not answer is no reason to stop: the next pass tries again, and a metric counts what failed.
+4. A pass may take minutes; at a server nobody waits for it longer than a moment when the engine stops: it ends with
+   the process, and is made again.
 """
 
 import contextlib
@@ -18,6 +20,7 @@ from pathlib import Path
 import structlog
 
 from engine.errors import RetryLaterError
+from engine.metrics import METRICS
 from engine.usage.reconciler import Reconciler
 
 _log = structlog.get_logger(__name__)
@@ -36,11 +39,14 @@ class ReconcilerLoop:
         lock_path: Path,
         monotonic_ns: Callable[[], int],
         sleep_min_s: int = _SLEEP_MIN_S,
+        stop_within_s: float | None = None,
     ) -> None:
+        """`stop_within_s`: None waits for the pass that runs, which an embedded store must not be closed under."""
         self._reconciler = reconciler
         self._lock_path = lock_path
         self._monotonic_ns = monotonic_ns
         self._sleep_min_s = sleep_min_s
+        self._stop_within_s = stop_within_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="meterline-reconciler", daemon=True)
 
@@ -48,9 +54,9 @@ class ReconcilerLoop:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends after the pass that runs."""
+        """Ends after the pass that runs, or leaves that to the end of the process."""
         self._stop.set()
-        self._thread.join()
+        self._thread.join(self._stop_within_s)
 
     def _run(self) -> None:
         with contextlib.ExitStack() as stack:
@@ -66,9 +72,11 @@ class ReconcilerLoop:
         try:
             self._reconciler.next_pass()
         except RetryLaterError as error:
+            METRICS.failed_reconciler_passes.inc()
             _log.warning("reconciler pass failed", error=str(error))
         except Exception:  # noqa: BLE001 - see below
             # The thread must outlive whatever one pass runs into.
+            METRICS.failed_reconciler_passes.inc()
             _log.exception("reconciler pass failed")
         took_ns = self._monotonic_ns() - began_ns
         return max(took_ns * _SLEEP_TIMES // 1_000_000_000, self._sleep_min_s)

@@ -4,7 +4,8 @@ Rules:
 1. An insert returns when ClickHouse has the block; anything else raises StoreUnavailableError, and the caller
    must treat the block as perhaps stored, perhaps not. At a server it may even be stored later, until its stamp
    is called off (engine.usage.guarded_insert).
-2. One driver client runs one query at a time: one client writes, a small pool reads.
+2. One driver client runs one query at a time: one client writes, a small pool reads. Looks through the whole log
+   may take longer than any read: at a server they have clients and a bound of their own.
 3. chDB holds one path a process, and must never be forked after it is open.
 4. A connection that closes makes the driver send an insert once more: harmless, since the sorting key collapses
    it. A server that refuses, is gone or hangs is asked anew by the next call: nothing here remembers an outage.
@@ -24,6 +25,7 @@ from clickhouse_connect.driver.httputil import get_pool_manager
 from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 
 from engine.errors import StartupError, StoreUnavailableError
+from engine.usage.arrow_rows import arrow_file, rows_of
 from engine.usage.durability import Durability, statements, tables_query
 from engine.usage.guarded_insert import (
     CREATE_FENCES,
@@ -45,11 +47,13 @@ from engine.usage.schema import (
     create_database,
     schema,
 )
-from engine.usage.server_address import ServerAddress
+from engine.usage.server_address import Patience, ServerAddress
 from ingest import EVENT_SCHEMA, EventBatch
 
 # As many reads at once as two cores and a waiting disk make use of.
 _READERS = 4
+# Looks through the whole log at once: one in the background, and one that somebody waits for.
+_LOOKS = 2
 _RETRY_AFTER_MS = 1_000
 # ClickHouse writes the token of a deduplicated insert before the block: killed in between, it remembers a block
 # that was never stored, and drops the retry in silence. The sorting key collapses every retry by itself.
@@ -65,25 +69,33 @@ _NOT_ALLOWED_CODE = 497
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
-# ClickHouse takes these as they are; from plain texts it would make the dictionary itself, at more cost.
-_LOW_CARDINALITY = ("tenant", "event_type")
-
 Row = tuple[object, ...]
 
 
 class UsageStore:
     """Events in ClickHouse. Thread-safe for reads; one thread inserts."""
 
-    def __init__(self, writer: Client, readers: list[Client], server: ServerAddress | None = None) -> None:
+    def __init__(
+        self,
+        writer: Client,
+        readers: list[Client],
+        server: ServerAddress | None = None,
+        lookers: Sequence[Client] = (),
+    ) -> None:
         self._writer = writer
-        self._all = [writer, *readers]
+        self._all = [writer, *readers, *lookers]
         self._server = server
         # An embedded store has nobody who could hang up.
         self._bounds = {"max_execution_time": server.patience.read_timeout_s} if server else {}
         self._read_settings = _READ_SETTINGS | self._bounds
+        self._look_settings = _READ_SETTINGS | (_look_bounds(server.patience) if server else {})
         self._idle: queue.SimpleQueue[Client] = queue.SimpleQueue()
         for reader in readers:
             self._idle.put(reader)
+        # An embedded store has no bounds, and so no need of clients with other ones.
+        self._idle_lookers = queue.SimpleQueue[Client]() if lookers else self._idle
+        for looker in lookers:
+            self._idle_lookers.put(looker)
 
     @classmethod
     def open_embedded(cls, path: Path, durability: Durability = Durability.PROCESS) -> "UsageStore":
@@ -133,7 +145,8 @@ class UsageStore:
                     # Who may not make databases may use one that is there.
                     if not found.result_rows:
                         first.command(create_database(address.database))
-                for timeout_s in (patience.insert_timeout_s, *[patience.read_timeout_s] * _READERS):
+                reads, looks = [patience.read_timeout_s] * _READERS, [patience.reconcile_timeout_s] * _LOOKS
+                for timeout_s in (patience.insert_timeout_s, *reads, *looks):
                     clients.append(_server_client(address, address.database, timeout_s))  # noqa: PERF401 - closed below
                 for statement in (*schema(SERVER_CODEC), CREATE_FENCES, CREATE_OWNERS):
                     clients[0].command(statement)
@@ -142,7 +155,7 @@ class UsageStore:
             for client in clients:
                 client.close()
             raise
-        return cls(clients[0], clients[1:], address)
+        return cls(clients[0], clients[1:-_LOOKS], address, clients[-_LOOKS:])
 
     def claim(self, directory: str) -> None:
         """Makes a server's database belong to the data directory of this identity: the order of ingestion is there.
@@ -175,7 +188,7 @@ class UsageStore:
             StoreUnavailableError: it may or may not be stored; insert the same events again.
         """
         with _inserting():
-            self._write(self._writer, EVENTS_TABLE, _to_arrow(batch), batch.ingested_at_us)
+            self._write(self._writer, EVENTS_TABLE, rows_of(batch), batch.ingested_at_us)
 
     def insert_voids(self, facts: pa.Table, recorded_at_us: int) -> None:
         """Makes facts with this stamp durable, all or none (engine.usage.voids).
@@ -208,7 +221,7 @@ class UsageStore:
         }
         target = guarded_target(table, rows.schema, stamp_us)
         # Plain bytes: the driver can send them again when the server has closed an idle connection.
-        client.raw_insert(target, insert_block=_arrow_file(rows), fmt="Arrow", settings=settings)
+        client.raw_insert(target, insert_block=arrow_file(rows), fmt="Arrow", settings=settings)
 
     def call_off(self, spans: Sequence[Span]) -> None:
         """Returns when no insert with a stamp in these spans runs or will ever store anything.
@@ -237,9 +250,15 @@ class UsageStore:
         Raises:
             StoreUnavailableError: the store does not answer.
         """
-        with self._reader() as reader, _reading():
-            result = reader.query(query.sql, parameters=query.parameters, settings=self._read_settings)
-        return [tuple(row) for row in result.result_rows]
+        return _rows(self._idle, query, self._read_settings)
+
+    def look_through(self, query: Query) -> list[Row]:
+        """Rows of a read that looks through the whole log, and may take minutes.
+
+        Raises:
+            StoreUnavailableError: the store does not answer.
+        """
+        return _rows(self._idle_lookers, query, self._look_settings)
 
     def latest_stamp_us(self) -> int:
         """The newest `ingested_at` in the store; 0 if it is empty."""
@@ -263,13 +282,31 @@ class UsageStore:
         columns = table.select(EVENT_SCHEMA.names).cast(EVENT_SCHEMA).combine_chunks().to_batches()
         return columns[0] if columns else pa.RecordBatch.from_pylist([], EVENT_SCHEMA)
 
-    @contextlib.contextmanager
-    def _reader(self) -> Iterator[Client]:
-        reader = self._idle.get()
-        try:
-            yield reader
-        finally:
-            self._idle.put(reader)
+    def _reader(self) -> contextlib.AbstractContextManager[Client]:
+        return _borrowed(self._idle)
+
+
+def _look_bounds(patience: Patience) -> dict[str, int]:
+    # A look is nobody's any more when its gateway has gone.
+    return {
+        "max_execution_time": patience.reconcile_timeout_s,
+        "cancel_http_readonly_queries_on_client_close": 1,
+    }
+
+
+def _rows(idle: "queue.SimpleQueue[Client]", query: Query, settings: dict[str, int]) -> list[Row]:
+    with _borrowed(idle) as client, _reading():
+        result = client.query(query.sql, parameters=query.parameters, settings=settings)
+    return [tuple(row) for row in result.result_rows]
+
+
+@contextlib.contextmanager
+def _borrowed(idle: "queue.SimpleQueue[Client]") -> Iterator[Client]:
+    client = idle.get()
+    try:
+        yield client
+    finally:
+        idle.put(client)
 
 
 def _embedded_client(path: Path, database: str | None = None) -> Client:
@@ -346,25 +383,6 @@ def _inserting() -> Iterator[None]:
         raise StoreUnavailableError(
             f"the usage store refused an insert: {_first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
         ) from error
-
-
-def _arrow_file(rows: pa.Table) -> bytes:
-    # LZ4 costs less than the network that it saves.
-    options = pa.ipc.IpcWriteOptions(compression="lz4")
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, rows.schema, options=options) as writer:
-        writer.write_table(rows)
-    return bytes(sink.getvalue())
-
-
-def _to_arrow(batch: EventBatch) -> pa.Table:
-    stamp = pa.scalar(batch.ingested_at_us, pa.timestamp("us", "UTC"))
-    stamps = pa.repeat(stamp, len(batch.events))
-    table = pa.Table.from_batches([batch.events]).append_column("ingested_at", stamps)
-    for name in _LOW_CARDINALITY:
-        place = table.schema.get_field_index(name)
-        table = table.set_column(place, name, table.column(name).dictionary_encode())
-    return table
 
 
 def _first_line(error: Exception) -> str:
