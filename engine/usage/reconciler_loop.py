@@ -39,7 +39,7 @@ class ReconcilerLoop:
         lock_path: Path,
         monotonic_ns: Callable[[], int],
         sleep_min_s: int = _SLEEP_MIN_S,
-        stop_within_s: float | None = None,
+        stop_within_s: int | None = None,
     ) -> None:
         """`stop_within_s`: None waits for the pass that runs, which an embedded store must not be closed under."""
         self._reconciler = reconciler

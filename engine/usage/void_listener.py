@@ -46,7 +46,7 @@ class VoidListener:
         now_us: Callable[[], int],
         fingerprints_of: Callable[[pa.RecordBatch], Fingerprints],
         tell: Callable[[Decisions], None],
-        sleep_s: float = _SLEEP_S,
+        sleep_s: int = _SLEEP_S,
     ) -> None:
         self._store = store
         self._clock = clock
