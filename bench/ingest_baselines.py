@@ -40,13 +40,13 @@ def raw_insert(path: Path, rows: Path, block_rows: int) -> Raw:
     import clickhouse_connect  # noqa: PLC0415 - chDB lives in this process alone
 
     from engine.usage.parts import EMBEDDED_CODEC, EMBEDDED_OPTIONS  # noqa: PLC0415
-    from engine.usage.schema import DATABASE, EVENTS_TABLE, create_database, schema  # noqa: PLC0415
+    from engine.usage.schema import DATABASE, EVENTS_TABLE, create_database, log_schema  # noqa: PLC0415
     from engine.usage.store import INSERT_SETTINGS  # noqa: PLC0415
 
     client = clickhouse_connect.get_client(interface="chdb", path=str(path), chdb_options=EMBEDDED_OPTIONS)
     client.command(create_database(DATABASE), use_database=False)
     client.database = DATABASE
-    for statement in schema(EMBEDDED_CODEC):
+    for statement in log_schema(EMBEDDED_CODEC):
         client.command(statement)
     with pa.memory_map(str(rows)) as file:
         table = pa.ipc.open_file(file).read_all()

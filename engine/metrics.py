@@ -34,10 +34,22 @@ class _Metrics:
             "Events voided because their event_id had been used for an event with other content.",
         )
     )
-    failed_reconciler_passes: Counter = field(
+    failed_upkeep_passes: Counter = field(
         default_factory=lambda: _counter(
-            "meterline_failed_reconciler_passes_total",
-            "Looks for reused ids that ended without a result; the next one tries again.",
+            "meterline_failed_upkeep_passes_total",
+            "Passes in the background that ended without a result, by what they do; the next one tries again.",
+            "upkeep",
+        )
+    )
+    rollup_checks: Counter = field(
+        default_factory=lambda: _counter(
+            "meterline_rollup_checks_total", "Answers that were read both from rollups and from events."
+        )
+    )
+    rollup_drift: Counter = field(
+        default_factory=lambda: _counter(
+            "meterline_rollup_drift_total",
+            "Groups in which a rollup differed from its events: must stay zero.",
         )
     )
     queue_events: Gauge = field(

@@ -92,8 +92,8 @@ ORDER BY reader
 """
 
 
-def schema(codec: str) -> tuple[str, ...]:
-    """What makes every table that every store has."""
+def log_schema(codec: str) -> tuple[str, ...]:
+    """What makes the tables of the log of events, and of what is decided on it."""
     return create_events(EVENTS_TABLE, codec), CREATE_VOIDS, CREATE_RECONCILED
 
 

@@ -22,9 +22,8 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from clickhouse_connect.driver.exceptions import Error as DriverError
 from clickhouse_connect.driver.httputil import get_pool_manager
-from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 
-from engine.errors import StartupError, StoreUnavailableError
+from engine.errors import RollupMovedError, StartupError, StoreUnavailableError
 from engine.usage.arrow_rows import arrow_file, rows_of
 from engine.usage.durability import Durability, statements, tables_query
 from engine.usage.guarded_insert import (
@@ -38,6 +37,7 @@ from engine.usage.guarded_insert import (
 from engine.usage.migration import bring_to_form
 from engine.usage.parts import EMBEDDED_CODEC, EMBEDDED_OPTIONS, SERVER_CODEC
 from engine.usage.queries import Query, latest_stamp_query, recent_events_query
+from engine.usage.rollup_schema import ROLLUP_SCHEMA
 from engine.usage.schema import (
     CREATE_OWNERS,
     DATABASE,
@@ -45,9 +45,10 @@ from engine.usage.schema import (
     OWNERS_TABLE,
     VOIDS_TABLE,
     create_database,
-    schema,
+    log_schema,
 )
 from engine.usage.server_address import Patience, ServerAddress
+from engine.usage.server_answers import check_version, first_line
 from ingest import EVENT_SCHEMA, EventBatch
 
 # As many reads at once as two cores and a waiting disk make use of.
@@ -61,11 +62,11 @@ _RETRY_AFTER_MS = 1_000
 INSERT_SETTINGS = {"insert_deduplicate": 0, "async_insert": 0, "optimize_on_insert": 0}
 # A read of a period is served by the sorting key: looking at the index of `ingested_at` as well would cost time.
 _READ_SETTINGS = {"do_not_merge_across_partitions_select_final": 1, "use_skip_indexes": 0}
-# The oldest release line that is still mended; nothing older was ever tried.
-_SERVER_VERSION_MIN = (25, 8)
 # What ClickHouse answers when user or password are wrong (REQUIRED_PASSWORD, AUTHENTICATION_FAILED and kin).
 _REFUSED_USER_CODES = {192, 193, 194, 516}
 _NOT_ALLOWED_CODE = 497
+# What a read answers that found a row which it must not pass over (engine.usage.rollup_read, rule 3).
+_THROW_IF_CODE = 395
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -110,7 +111,7 @@ class UsageStore:
             clients[0].command(create_database(DATABASE), use_database=False)
             clients[0].database = DATABASE
             bring_to_form(clients[0].command, lambda sql: clients[0].query(sql).result_rows)
-            for statement in schema(EMBEDDED_CODEC):
+            for statement in (*log_schema(EMBEDDED_CODEC), *ROLLUP_SCHEMA):
                 clients[0].command(statement)
             _set_durability(clients[0], durability)
             clients.extend(_embedded_client(path, DATABASE) for _ in range(_READERS))
@@ -120,7 +121,7 @@ class UsageStore:
             if isinstance(error, StartupError):
                 raise
             raise StartupError(
-                f"{path}: the usage store can't be opened: {_first_line(error)}. "
+                f"{path}: the usage store can't be opened: {first_line(error)}. "
                 "Restore the directory from a backup, or choose another with --data"
             ) from error
         return cls(clients[0], clients[1:])
@@ -137,7 +138,7 @@ class UsageStore:
             with _at_start(address):
                 patience = address.patience
                 with contextlib.closing(_server_client(address, None, patience.read_timeout_s)) as first:
-                    _check_version(address, first.server_version)
+                    check_version(address, first.server_version)
                     found = first.query(
                         "SELECT 1 FROM system.databases WHERE name = {name:String}",
                         {"name": address.database},
@@ -148,7 +149,8 @@ class UsageStore:
                 reads, looks = [patience.read_timeout_s] * _READERS, [patience.reconcile_timeout_s] * _LOOKS
                 for timeout_s in (patience.insert_timeout_s, *reads, *looks):
                     clients.append(_server_client(address, address.database, timeout_s))  # noqa: PERF401 - closed below
-                for statement in (*schema(SERVER_CODEC), CREATE_FENCES, CREATE_OWNERS):
+                made = (*log_schema(SERVER_CODEC), *ROLLUP_SCHEMA, CREATE_FENCES, CREATE_OWNERS)
+                for statement in made:
                     clients[0].command(statement)
                 _set_durability(clients[0], durability)
         except StartupError:
@@ -206,6 +208,16 @@ class UsageStore:
             StoreUnavailableError: it may or may not be stored.
         """
         settings = {"async_insert": 0} | self._bounds
+        with self._reader() as client, _reading():
+            client.command(statement.sql, parameters=statement.parameters, settings=settings)
+
+    def transform(self, statement: Query) -> None:
+        """Runs an INSERT ... SELECT inside the store.
+
+        Raises:
+            StoreUnavailableError: none, some or all of its rows may be stored.
+        """
+        settings = INSERT_SETTINGS | _READ_SETTINGS | self._bounds
         with self._reader() as client, _reading():
             client.command(statement.sql, parameters=statement.parameters, settings=settings)
 
@@ -342,12 +354,6 @@ def _server_client(address: ServerAddress, database: str | None, timeout_s: int)
     )
 
 
-def _check_version(address: ServerAddress, version: str | None) -> None:
-    if version is None or tuple(int(part) for part in version.split(".")[:2]) < _SERVER_VERSION_MIN:
-        oldest = ".".join(map(str, _SERVER_VERSION_MIN))
-        raise StartupError(f"{address.shown}: is ClickHouse {version}: upgrade it to {oldest} or newer")
-
-
 @contextlib.contextmanager
 def _at_start(address: ServerAddress) -> Iterator[None]:
     try:
@@ -357,11 +363,11 @@ def _at_start(address: ServerAddress) -> Iterator[None]:
         if code in _REFUSED_USER_CODES:
             what = f"refuses user {address.user!r}: check user and password"
         elif code == _NOT_ALLOWED_CODE:
-            what = f"doesn't let user {address.user!r} do what is needed: {_first_line(error)}"
+            what = f"doesn't let user {address.user!r} do what is needed: {first_line(error)}"
         elif code is None:
-            what = f"does not answer as a ClickHouse server: {_first_line(error)}. Is it running, and is this its HTTP port?"
+            what = f"does not answer as a ClickHouse server: {first_line(error)}. Is it running, and is this its HTTP port?"
         else:
-            what = f"can't be used: {_first_line(error)}"
+            what = f"can't be used: {first_line(error)}"
         raise StartupError(f"{address.shown}: the usage store {what}") from error
 
 
@@ -370,8 +376,10 @@ def _reading() -> Iterator[None]:
     try:
         yield
     except (ClickHouseError, OSError) as error:
+        if isinstance(error, DriverError) and error.code == _THROW_IF_CODE:
+            raise RollupMovedError(first_line(error), retry_after_ms=_RETRY_AFTER_MS) from error
         raise StoreUnavailableError(
-            f"the usage store refused a read: {_first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
+            f"the usage store refused a read: {first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
         ) from error
 
 
@@ -381,20 +389,5 @@ def _inserting() -> Iterator[None]:
         yield
     except (ClickHouseError, OSError) as error:
         raise StoreUnavailableError(
-            f"the usage store refused an insert: {_first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
+            f"the usage store refused an insert: {first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    """What went wrong, in one line: what the server said, or else why there is no answer."""
-    if error.__cause__ is None:
-        return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
-    causes: list[BaseException] = [error]
-    while following := causes[-1].__cause__ or causes[-1].__context__:
-        causes.append(following)
-    for cause in causes:
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror
-    if any(isinstance(cause, Urllib3TimeoutError | TimeoutError) for cause in causes):
-        return "no answer in time"
-    return f"the connection broke ({type(error.__cause__).__name__})"

@@ -3,7 +3,6 @@
 import itertools
 import time
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,13 @@ from meter_reads import deliver
 from test_reconciler import COUNT, IDS, decision, event_of, read
 
 from engine.errors import StoreUnavailableError
-from engine.metrics import REGISTRY
+from engine.metrics import METRICS
 from engine.usage.conflict_list import list_conflicts
 from engine.usage.queries import latest_stamp_query
 from engine.usage.reconciler import Reconciler
-from engine.usage.reconciler_loop import ReconcilerLoop
 from engine.usage.server_address import read_server_address
 from engine.usage.store import UsageStore
+from engine.usage.upkeep_loop import UpkeepLoop
 from engine.usage.voids import record_voids
 from ingest import IngestClock
 
@@ -80,7 +79,7 @@ def test_a_pass_may_take_longer_than_any_read(tmp_path):
 def test_a_pass_that_fails_is_counted_and_made_again(tmp_path):
     """By a metric that an operator can watch; and the engine's end waits only a moment for a pass that hangs."""
     short = {"connect_timeout_s": 1, "read_timeout_s": 1, "answer_margin_s": 1, "reconcile_timeout_s": 1}
-    failed = partial(REGISTRY.get_sample_value, "meterline_failed_reconciler_passes_total")
+    failed = METRICS.failed_upkeep_passes.labels("reconciler")._value.get
     before, deadline = failed(), time.monotonic() + 30
     with (
         ClickHouseProcess(tmp_path / "server") as server,
@@ -88,7 +87,9 @@ def test_a_pass_that_fails_is_counted_and_made_again(tmp_path):
     ):
         deliver(store, [event_of("a", value, ingested_us=int(value)) for value in "12"])
         reconciler = Reconciler(store, IngestClock(10, lambda _: None), itertools.count(20).__next__)
-        loop = ReconcilerLoop(reconciler, tmp_path / "lock", lambda: 0, sleep_min_s=0, stop_within_s=0)
+        loop = UpkeepLoop(
+            "reconciler", reconciler, tmp_path / "lock", lambda: 0, sleep_min_s=0, stop_within_s=0
+        )
         server.fault("disk_full", only="read")
         loop.start()
         while failed() == before:
