@@ -1,4 +1,4 @@
-"""Events as the rows of an insert, in Arrow."""
+"""Rows on their way into ClickHouse, as Arrow."""
 
 import pyarrow as pa
 
@@ -8,8 +8,8 @@ from ingest import EventBatch
 _LOW_CARDINALITY = ("tenant", "event_type")
 
 
-def rows_of(batch: EventBatch) -> pa.Table:
-    """The columns of the events table that an insert names."""
+def event_table(batch: EventBatch) -> pa.Table:
+    """The rows of the log."""
     stamp = pa.scalar(batch.ingested_at_us, pa.timestamp("us", "UTC"))
     stamps = pa.repeat(stamp, len(batch.events))
     table = pa.Table.from_batches([batch.events]).append_column("ingested_at", stamps)
@@ -20,7 +20,7 @@ def rows_of(batch: EventBatch) -> pa.Table:
 
 
 def arrow_file(rows: pa.Table) -> bytes:
-    """Rows as a request to a server carries them."""
+    """As a file, for HTTP."""
     # LZ4 costs less than the network that it saves.
     options = pa.ipc.IpcWriteOptions(compression="lz4")
     sink = pa.BufferOutputStream()

@@ -24,7 +24,7 @@ from clickhouse_connect.driver.exceptions import Error as DriverError
 from clickhouse_connect.driver.httputil import get_pool_manager
 
 from engine.errors import RollupMovedError, StartupError, StoreUnavailableError
-from engine.usage.arrow_rows import arrow_file, rows_of
+from engine.usage.arrow_rows import arrow_file, event_table
 from engine.usage.durability import Durability, statements, tables_query
 from engine.usage.guarded_insert import (
     CREATE_FENCES,
@@ -190,7 +190,7 @@ class UsageStore:
             StoreUnavailableError: it may or may not be stored; insert the same events again.
         """
         with _inserting():
-            self._write(self._writer, EVENTS_TABLE, rows_of(batch), batch.ingested_at_us)
+            self._write(self._writer, EVENTS_TABLE, event_table(batch), batch.ingested_at_us)
 
     def insert_voids(self, facts: pa.Table, recorded_at_us: int) -> None:
         """Makes facts with this stamp durable, all or none (engine.usage.voids).

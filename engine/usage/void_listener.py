@@ -6,8 +6,9 @@ reconciler voids one that another gateway took first, a person voids one that wa
 Rules:
 1. It listens to the recorded facts alone (engine.usage.voids), so it hears the reconciler of another gateway and a
    person's decision alike.
-2. It says what the window is to believe: a void content is forgotten, and what stands in its place is known. What
-   is not in the window is none of its business.
+2. It says what the window is to believe: a void content is forgotten, and what stands in its place is known. Where
+   that was never sent (a person's amendment), the sent content stays what its id is known by. What is not in the
+   window is none of its business.
 3. It is advice, not money: what counts is decided by the facts. A gateway that hears late answers as it did before.
 4. It takes a bounded number of facts at a time, and waits until the window knows them.
 """

@@ -38,10 +38,19 @@ def newest_heard_query(after_us: int, until_us: int, facts_max: int) -> Query:
 
 
 def void_events_query(heard: Heard, first: int, events_max: int) -> Query:
-    """A page of the events that the facts are about and that are void by all that is recorded."""
+    """A page of the events that the facts are about and that are void by all that is recorded.
+
+    Without those for which something stands that no producer sent: their id is taken, and a retry is of them.
+    """
     recent = f"SELECT {_KEY} FROM {VOIDS_TABLE} WHERE {_HEARD}"
+    standing = f"SELECT {_STANDING_KEY} FROM {VOIDS_TABLE} WHERE {_HEARD}"
+    sent = f"SELECT {_KEY} FROM {EVENTS_TABLE} WHERE ({_KEY}) IN ({standing})"
+    free = (
+        f"argMax(stands_customer_id, recorded_at) = '' OR argMax(({_STANDING_KEY}), recorded_at) IN ({sent})"
+    )
     void = (
-        f"SELECT {_KEY} FROM {VOIDS_TABLE} WHERE ({_KEY}) IN ({recent}) GROUP BY {_KEY} HAVING {IS_VOID} = 1"
+        f"SELECT {_KEY} FROM {VOIDS_TABLE} WHERE ({_KEY}) IN ({recent}) GROUP BY {_KEY} "
+        f"HAVING {IS_VOID} = 1 AND ({free})"
     )
     return _events(f"({_KEY}) IN ({void})", heard, first, events_max)
 

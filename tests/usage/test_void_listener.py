@@ -1,6 +1,7 @@
 """What was decided on acknowledged events reaches the hot window of every gateway, and so the advice to producers."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from admission_oracle import Row
@@ -113,6 +114,16 @@ def test_a_retry_of_a_void_event_falls_on_the_row_that_is_there(gateways, store,
     gateway.listener.listen()
     assert gateway.verdict("a", "1") is ACCEPTED
     assert len(store.recent_events(10)) == 0
+
+
+def test_an_event_that_was_amended_keeps_its_id(gateways, store, clock, now_us):
+    """What stands instead was never sent: a retry is still of the sent one, and other content is a conflict."""
+    gateway = gateways[0]
+    assert gateway.verdict("a", "1") is ACCEPTED
+    amended = decision("a", "1 and more", voided=False).event
+    record_voids([replace(decision("a", "1", voided=True), stands=amended)], store, clock, now_us)
+    gateway.listener.listen()
+    assert [gateway.verdict("a", value) for value in "12"] == [DUPLICATE, CONFLICT]
 
 
 def test_what_was_restored_is_a_duplicate_again(gateways, store, clock, now_us):
