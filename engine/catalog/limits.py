@@ -30,6 +30,15 @@ METERS_MAX = 1_000
 # Each is a predicate in that query.
 METER_FILTERS_MAX = 16
 METER_FILTER_VALUES_MAX = 100
+# Each group is a pair of parentheses; a person loses the thread before.
+METER_FILTER_DEPTH_MAX = 4
+# Of one meter, groups and all: each is a predicate of the query, as above.
+METER_FILTER_CONDITIONS_MAX = 64
+# Room for a few of the longest names.
+METER_EXPRESSION_CHARS_MAX = 2_048
+# Each is a step of the query for every event, and the depth bounds the recursion that reads it.
+METER_EXPRESSION_OPERANDS_MAX = 32
+METER_EXPRESSION_DEPTH_MAX = 16
 # Each multiplies the number of line items.
 METER_GROUP_BY_MAX = 8
 # People write plans one by one; an engine with more has customers' contracts in mind, at one a customer.
