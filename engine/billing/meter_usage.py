@@ -7,6 +7,7 @@ from engine.billing.rate_charges import Usage
 from engine.catalog.resources import Meter
 from engine.times import datetime_us
 from engine.usage.usage_request import GroupUsage, UsageRequest
+from rating import converted
 
 
 def usage_request(
@@ -29,7 +30,7 @@ def usage_request(
 
 
 def rated_usage(meter: Meter, group: GroupUsage) -> Usage:
-    """What rating needs of a group, without the dimensions that its events lack."""
+    """What rating needs of a group: its quantity in the meter's unit, without the dimensions that its events lack."""
     dimensions = tuple(
         (name, value)
         for name, value in zip(meter.group_by, group.dimensions, strict=True)
@@ -37,7 +38,7 @@ def rated_usage(meter: Meter, group: GroupUsage) -> Usage:
     )
     return Usage(
         dimensions,
-        group.quantity,
+        converted(group.quantity, meter.conversion),
         group.event_count,
         group.event_digest,
         group.unreadable_event_count,

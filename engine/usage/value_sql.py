@@ -2,8 +2,9 @@
 
     found = value_sql(meter.value, parameters)
     found.decimal     Nullable(Decimal(76, 12)), |value| < 10^26; NULL if it is missing or unreadable
-    found.exists      whether the event has all that the value needs: UInt8; a value that exists and is NULL
-                      is unreadable
+    found.given       whether the event has all that the value needs: UInt8; a value that is given and NULL is
+                      unreadable
+    found.text        the value as it stands in the event, where it is a single property
 
 Names, numbers and defaults are bound parameters. Every step is computed on mantissas in Int256, which wrap silently,
 so each step is proven or checked:
@@ -36,7 +37,7 @@ from engine.catalog.expression import (
     fraction_digits,
 )
 from engine.catalog.meter_value import MeterValue, ValueExpression
-from engine.usage.properties import DECIMAL_PARAMETERS, decimal_sql, exists_sql
+from engine.usage.properties import DECIMAL_PARAMETERS, decimal_sql, exists_sql, text_sql
 
 _INT256_MAX = 2**255 - 1
 _QUANTITY_DIGITS = QUANTITY_INTEGER_DIGITS + QUANTITY_FRACTION_DIGITS
@@ -48,7 +49,8 @@ class ValueSql:
     """Text for any place of a query over events; it may stand in several."""
 
     decimal: str
-    exists: str
+    given: str
+    text: str
 
 
 def value_sql(value: MeterValue, parameters: dict[str, object]) -> ValueSql:
@@ -56,9 +58,9 @@ def value_sql(value: MeterValue, parameters: dict[str, object]) -> ValueSql:
     parameters |= DECIMAL_PARAMETERS
     if isinstance(value, str):
         parameters[_PARAMETER] = value
-        return ValueSql(decimal_sql(_PARAMETER), exists_sql(_PARAMETER))
+        return ValueSql(decimal_sql(_PARAMETER), exists_sql(_PARAMETER), text_sql(_PARAMETER))
     steps = _Steps(value, parameters)
-    return ValueSql(steps.decimal(), steps.exists())
+    return ValueSql(steps.decimal(), steps.given(), "''")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class _Steps:
         self._count = 0
         parameters.update({parameter: name for name, parameter in self._names.items()})
 
-    def exists(self) -> str:
+    def given(self) -> str:
         needed = [
             exists_sql(parameter)
             for name, parameter in self._names.items()
