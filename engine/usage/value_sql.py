@@ -19,7 +19,7 @@ so each step is proven or checked:
    no check: a sum of properties with numbers in front costs its arithmetic, and one check at the end.
 5. The value is NULL unless every check holds. If one fails, take the first in the order of computation: all
    before it is right, so it is right to fail; what is computed from there on is garbage, and is thrown away.
-   Nothing in it can raise: no divisor is 0, no decimal is converted but the one that is kept.
+   Nothing in it can raise: no divisor is 0, and what is not kept is replaced by 0 before anything converts it.
 """
 
 from dataclasses import dataclass, replace
@@ -111,7 +111,9 @@ class _Steps:
         if result.magnitude_max > bound:
             self._checks.append(_within(result.alias, bound))
         conditions = " AND ".join([f"isNotNull({result.sql})", *self._checks])
-        return f"if({conditions}, reinterpret({mantissa}, 'Decimal(76, 12)'), NULL)"
+        # Zero beneath the NULL, not garbage: whoever strips the NULL off may convert what is there (rule 5).
+        kept = f"if(({conditions}) AS value_readable, assumeNotNull({mantissa}), toInt256(0))"
+        return f"if(value_readable, reinterpret({kept}, 'Decimal(76, 12)'), NULL)"
 
     def _step(self, node: Node) -> _Step:
         match node:
