@@ -113,10 +113,10 @@ def random_conversion(dice):
     return {"factor": ratio, **({"rounding": rounding} if dice.random() < 0.5 else {})}
 
 
-def random_filters(dice, depth=0):
+def random_filters(dice):
     """Filters that the catalog accepts: it refuses many that no event passes, and random ones often are such."""
     while True:
-        filters = _random_filters(dice, depth)
+        filters = random_filter_tree(dice)
         try:
             read_resource("meter", {"id": "m", "event_type": "e", "aggregation": "count", "filters": filters})
         except ResourceError:
@@ -124,11 +124,12 @@ def random_filters(dice, depth=0):
         return filters
 
 
-def _random_filters(dice, depth):
+def random_filter_tree(dice, depth=0):
+    """Filters in groups of filters, three deep at most."""
     filters = {name: _random_filter(dice) for name in ("region", "size") if dice.random() < 0.4}
     for name in ("any", "all", "not"):
         if depth < 3 and dice.random() < 0.2:
-            members = [_random_filters(dice, depth + 1) for _ in range(dice.randint(1, 3))]
+            members = [random_filter_tree(dice, depth + 1) for _ in range(dice.randint(1, 3))]
             filters[name] = [member or {"region": _random_filter(dice)} for member in members]
     return filters
 
