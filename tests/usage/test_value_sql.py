@@ -115,8 +115,8 @@ def test_random_expressions_are_computed_as_in_fractions(values_of, seed):
         ("a * b * c * d", {"a": SMALLEST, "b": SMALLEST, "c": SMALLEST, "d": "1" + "0" * 24}, SMALLEST),
         ("a * b - c * d", {"a": "1.1", "b": "1.1", "c": "0.1", "d": "0.1"}, "1.2"),
         # Steps of 10^28 - 1 and 10^28.
-        ("a * 100 - 99 * a", {"a": "9" * 26}, "9" * 26),
-        ("a * 100 + 100 - b * 99", {"a": "9" * 26, "b": "9" * 26}, None),
+        ("a * 100 + 99 - b * 99 - 99", {"a": "9" * 26, "b": "9" * 26}, "9" * 26),
+        ("a * 100 + 100 - b * 99 - 100", {"a": "9" * 26, "b": "9" * 26}, None),
         ("a * b - a * b", {"a": "9" * 26, "b": "100"}, "0"),
         ("a * b - a * b", {"a": "1" + "0" * 25, "b": "1000"}, None),
         # What wraps in 256 bits: 10^104, and products that come back near 0 after it.
