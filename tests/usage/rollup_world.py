@@ -175,7 +175,9 @@ class World:
         if self.dice.random() < 0.5:
             whole = [START_US + 24 * HOUR_US * days for days in (-2, -1, 0, 1, 2, 40)]
             return tuple(sorted(self.dice.sample(whole, self.dice.randint(2, 5))))
-        return tuple(sorted({self._random_instant() for _ in range(self.dice.randint(3, 6))} | {1, START_US + 99}))
+        return tuple(
+            sorted({self._random_instant() for _ in range(self.dice.randint(3, 6))} | {1, START_US + 99})
+        )
 
 
 def new_clock():

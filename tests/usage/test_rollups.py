@@ -70,9 +70,7 @@ class Writer:
 
 
 def reader_of(store, age_max_ns=0):
-    return UsageReader(
-        store, Coverages(store, lambda: 0, age_max_ns=age_max_ns), days_for_customers_min=1
-    )
+    return UsageReader(store, Coverages(store, lambda: 0, age_max_ns=age_max_ns), days_for_customers_min=1)
 
 
 def play(store, seed, worlds, steps):
