@@ -22,7 +22,7 @@ Rules:
 6. The order of a group means nothing. Groups are kept in an order of their own, so that equal meters are equal.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Any, TypeAlias
 
@@ -113,17 +113,26 @@ class Group(BaseModel):
 
 
 class _GroupGiven(list[object]):
-    """What rule 5 says is a group."""
+    """The members of a group."""
 
 
 def _groups_told_apart(given: object) -> object:
     if not isinstance(given, Mapping):
         return given
-    return {name: _GroupGiven(each) if _gives_group(name, each) else each for name, each in given.items()}
+    members = {name: members_given(name, each) for name, each in given.items()}
+    return {
+        name: each if (found := members[name]) is None else _GroupGiven(found) for name, each in given.items()
+    }
 
 
-def _gives_group(name: object, given: object) -> bool:
-    return name in GROUP_NAMES and isinstance(given, list) and any(isinstance(one, Mapping) for one in given)
+def members_given(name: object, given: object) -> Sequence[object] | None:
+    """The members, by rule 5, if this is a group; in a document or as a value."""
+    if isinstance(given, Group):
+        return given.members
+    is_group = (
+        name in GROUP_NAMES and isinstance(given, list) and any(isinstance(one, Mapping) for one in given)
+    )
+    return given if is_group and isinstance(given, list) else None
 
 
 def _tag(given: object) -> str:

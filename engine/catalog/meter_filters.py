@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator
 
 from engine.catalog import limits
-from engine.catalog.filters import GROUP_NAMES, Filter, FilterTree, Group, filters_fields
+from engine.catalog.filters import Filter, FilterTree, Group, filters_fields, members_given
 from engine.catalog.impossible_filters import impossible
 
 Path = tuple[str | int, ...]
@@ -39,17 +39,16 @@ def _filters_given(given: object, path: Path, depth: int) -> Iterator[object]:
     if not isinstance(given, Mapping):
         return
     for name, each in given.items():
-        members = each.members if isinstance(each, Group) else each
-        if name in GROUP_NAMES and isinstance(members, list | tuple):
-            if depth == limits.METER_FILTER_DEPTH_MAX:
-                deepest = limits.METER_FILTER_DEPTH_MAX
-                raise FilterError(
-                    ((*path, name), f"is nested too deeply: groups in groups, {deepest} levels at most")
-                )
-            for position, member in enumerate(members):
-                yield from _filters_given(member, (*path, name, position), depth + 1)
-        else:
+        members = members_given(name, each)
+        if members is None:
             yield each
+            continue
+        if depth == limits.METER_FILTER_DEPTH_MAX:
+            raise FilterError(
+                ((*path, name), f"is nested too deeply: groups in groups, {depth} levels at most")
+            )
+        for position, member in enumerate(members):
+            yield from _filters_given(member, (*path, name, position), depth + 1)
 
 
 def _consistent(filters: Mapping[str, Filter]) -> Mapping[str, Filter]:
@@ -62,12 +61,13 @@ def _repeated(filters: Mapping[str, Filter], path: Path) -> Iterator[tuple[Path,
     """Members of groups that say nothing."""
     for name, each in filters.items():
         if isinstance(each, Group):
+            # Equal in their canonical form: that is what is stored, and must be read again.
+            texts = [_text(_canonical(member)) for member in each.members]
             for position, member in enumerate(each.members):
                 place = (*path, name, position)
                 if not member:
                     yield place, "is empty, and would pass every event: remove it"
-                first = each.members.index(member)
-                if first < position:
+                elif (first := texts.index(texts[position])) < position:
                     yield place, f"is the same as {name}[{first}]"
                 yield from _repeated(member, place)
 
@@ -79,9 +79,12 @@ def _canonical(filters: Mapping[str, Filter]) -> Mapping[str, Filter]:
 def _canonical_filter(given: Filter) -> Filter:
     if not isinstance(given, Group):
         return given
-    members = [_canonical(member) for member in given.members]
-    members.sort(key=lambda member: json.dumps(filters_fields(member)))
+    members = sorted((_canonical(member) for member in given.members), key=_text)
     return given.model_copy(update={"members": tuple(members)})
+
+
+def _text(filters: Mapping[str, Filter]) -> str:
+    return json.dumps(filters_fields(filters))
 
 
 Filters = Annotated[

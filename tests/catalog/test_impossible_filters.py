@@ -94,6 +94,14 @@ def test_what_may_pass_is_taken(filters):
     assert problems_of(filters) == []
 
 
+def test_the_same_entry_twice_is_refused_whatever_its_order():
+    """Values, groups and numbers have one form."""
+    one, other = {"a": {"at_least": "5"}, "b": ["x", "y"]}, {"b": ["y", "x"], "a": {"at_least": "5.0"}}
+    assert problems_of({"any": [one, {"c": "1"}, other]}) == [(("any", 2), "is the same as any[0]")]
+    nested = [{"any": [one, {"c": "1"}]}, {"any": [{"c": "1"}, other]}]
+    assert problems_of({"all": nested}) == [(("all", 1), "is the same as all[0]")]
+
+
 def test_filters_have_bounds():
     """16 in a mapping and in a group, 64 altogether, 4 levels; each just within and just beyond."""
     sixteen = {f"p{i}": "x" for i in range(16)}
@@ -111,6 +119,8 @@ def test_filters_have_bounds():
     for _ in range(4):
         nested = {"any": [nested]}
     assert problems_of(nested) == []
+    # A property of such a name is no group.
+    assert problems_of({"any": [{"any": [{"any": [{"any": [{"any": ["x", "y"]}, {"all": "x"}]}]}]}]}) == []
     assert problems_of({"not": [nested]}) == [
         (("not", 0, *("any", 0) * 3, "any"), "is nested too deeply: groups in groups, 4 levels at most")
     ]
