@@ -119,20 +119,20 @@ class _GroupGiven(list[object]):
 def _groups_told_apart(given: object) -> object:
     if not isinstance(given, Mapping):
         return given
-    members = {name: members_given(name, each) for name, each in given.items()}
-    return {
-        name: each if (found := members[name]) is None else _GroupGiven(found) for name, each in given.items()
-    }
+    marked: dict[object, object] = {}
+    for name, each in given.items():
+        members = members_given(name, each)
+        marked[name] = each if members is None else _GroupGiven(members)
+    return marked
 
 
 def members_given(name: object, given: object) -> Sequence[object] | None:
     """The members, by rule 5, if this is a group; in a document or as a value."""
     if isinstance(given, Group):
         return given.members
-    is_group = (
-        name in GROUP_NAMES and isinstance(given, list) and any(isinstance(one, Mapping) for one in given)
-    )
-    return given if is_group and isinstance(given, list) else None
+    if name not in GROUP_NAMES or not isinstance(given, list):
+        return None
+    return given if any(isinstance(one, Mapping) for one in given) else None
 
 
 def _tag(given: object) -> str:
