@@ -1,0 +1,200 @@
+"""`meterline usage`: what a meter comes to, for any period."""
+
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+import grpc
+from rich.console import Console
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+from engine.cli.connection import (
+    TIMEOUT_S,
+    CommandError,
+    as_of_option,
+    connected,
+    revision_option,
+    target_option,
+)
+from engine.cli.output_file import written_whole
+from engine.cli.show import day, footer, print_table
+from engine.cli.usage_files import CsvFile, JsonFile, ParquetFile, UsageFile
+from engine.cli.usage_question import MomentType, UsageOptions, WhereType, ZoneType
+from engine.cli.usage_table import usage_table
+from engine.usage.windows import Window
+from meterline.v1.metering_pb2 import QueryUsageRequest, QueryUsageResponse
+from meterline.v1.metering_pb2_grpc import MeteringServiceStub
+
+_FORMATS = ("table", "csv", "json", "parquet")
+
+
+@click.command()
+@click.option("--meter", required=True, metavar="ID", help="A meter of the catalog.")
+@click.option(
+    "--customer",
+    "customers",
+    multiple=True,
+    metavar="ID",
+    help="Only this one; may be given several times. Default: all who have usage.",
+)
+@click.option(
+    "--from", "start", type=MomentType(), required=True, metavar="INSTANT", help="The period's start."
+)
+@click.option(
+    "--to",
+    "end",
+    type=MomentType(),
+    required=True,
+    metavar="INSTANT",
+    help="The period's end; not part of it.",
+)
+@click.option(
+    "--window",
+    type=click.Choice([each.value for each in Window]),
+    default=Window.NONE.value,
+    show_default=True,
+    help="Cut the period into these; weeks start on Monday.",
+)
+@click.option(
+    "--time-zone",
+    "zone",
+    type=ZoneType(),
+    default="UTC",
+    show_default=True,
+    metavar="ZONE",
+    help="Whose calendar windows follow, and in which a date starts, such as Europe/Berlin.",
+)
+@click.option(
+    "--group-by",
+    multiple=True,
+    metavar="NAME",
+    help="A property, or customer_id for the customer (properties.customer_id is a property of that name); may be "
+    "given several times. Default: the customer, and what the meter groups by.",
+)
+@click.option("--total", is_flag=True, help="Group by nothing: all chosen customers together.")
+@click.option(
+    "--where",
+    multiple=True,
+    type=WhereType(),
+    metavar="NAME=VALUE",
+    help="Only events with this property; given several times for one NAME, any of the values.",
+)
+@as_of_option
+@revision_option
+@click.option("--raw", is_flag=True, help="Compute it from the events themselves. The answer is the same.")
+@click.option(
+    "--format", "output_format", type=click.Choice(_FORMATS), default=_FORMATS[0], show_default=True
+)
+@click.option(
+    "--text-quantities", is_flag=True, help="Parquet: quantities as text instead of decimal128(38, 12)."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write there instead of standard output: the whole answer, or nothing.",
+)
+@target_option
+def usage(
+    output_format: str, text_quantities: bool, output: Path | None, window: str, **asked: Any  # noqa: ANN401 - fields of UsageOptions
+) -> None:
+    """Show what a meter comes to over any period: by day or hour, by customer, by any property.
+
+    A date is its start in --time-zone. The line below the answer (on standard error if the answer is a file or for
+    a program) asks for the same again: the same bytes, whatever has come in since.
+    """
+    options = UsageOptions(window=Window(window), **asked)
+    _check(options, output_format, text_quantities, output)
+    request = options.request()
+    shown = ["--format", output_format] if output_format != _FORMATS[0] else []
+    shown += ["--text-quantities"] if text_quantities else []
+    shown += ["--output", str(output)] if output else []
+    with connected(options.target) as channel:
+        pages = _pages(channel, request)
+        if output_format == _FORMATS[0]:
+            answer = _show(list(pages), options, output)
+        else:
+            with _opened(output) as file:
+                answer = _write(pages, _writer(output_format, file, options.meter, text_quantities))
+    aside = output is not None or output_format != _FORMATS[0]
+    click.echo(footer(answer.as_of, answer.catalog_revision), err=aside)
+    click.echo(f"the same again: {options.repeated(answer, shown)}", err=aside)
+
+
+def _check(options: UsageOptions, output_format: str, text_quantities: bool, output: Path | None) -> None:
+    if options.total and options.group_by:
+        raise CommandError("--total and --group-by exclude each other: leave one of them out")
+    if text_quantities and output_format != "parquet":
+        raise CommandError("--text-quantities is for --format parquet: elsewhere every quantity is text")
+    if output_format == "parquet" and output is None:
+        raise CommandError("--format parquet needs a file: name it with -o FILE")
+    for customer in options.customers:
+        if not customer:
+            # A shell variable that is not set must not ask for everybody.
+            raise CommandError("--customer is empty: name a customer, or leave the option out")
+
+
+def _pages(channel: grpc.Channel, request: QueryUsageRequest) -> Iterator[QueryUsageResponse]:
+    stub = MeteringServiceStub(channel)
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.fields[rows]:,} rows"), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task("usage", total=None, rows=0)
+        rows = 0
+        while True:
+            response = stub.QueryUsage(request, timeout=TIMEOUT_S)
+            rows += len(response.rows)
+            progress.update(task, rows=rows)
+            yield response
+            if not response.next_page_token:
+                return
+            request.page_token = response.next_page_token
+
+
+@contextlib.contextmanager
+def _opened(output: Path | None) -> Iterator[BinaryIO]:
+    if output is not None:
+        with written_whole(output) as file:
+            yield file
+        return
+    yield sys.stdout.buffer
+    sys.stdout.buffer.flush()
+
+
+def _writer(output_format: str, file: BinaryIO, meter_id: str, text_quantities: bool) -> UsageFile:
+    match output_format:
+        case "csv":
+            return CsvFile(file, meter_id)
+        case "json":
+            return JsonFile(file, meter_id)
+        case _:
+            return ParquetFile(file, meter_id, text_quantities=text_quantities)
+
+
+def _write(pages: Iterator[QueryUsageResponse], writer: UsageFile) -> QueryUsageResponse:
+    page = next(pages)
+    writer.begin(page)
+    writer.add(page)
+    for page in pages:
+        writer.add(page)
+    writer.end()
+    return page
+
+
+def _show(
+    pages: Sequence[QueryUsageResponse], options: UsageOptions, output: Path | None
+) -> QueryUsageResponse:
+    rows = [row for page in pages for row in page.rows]
+    request = options.request()
+    click.echo(
+        f"{options.meter}, version {pages[0].meter_version}, {day(request.period_start)} to {day(request.period_end)}"
+    )
+    if rows:
+        print_table(usage_table(rows, pages[0].group_by, options.window, options.zone))
+    else:
+        click.echo("no usage")
+    return pages[-1]
