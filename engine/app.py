@@ -28,6 +28,7 @@ from engine.usage.intake import Intake
 from engine.usage.reconciler import Reconciler
 from engine.usage.reconciler_loop import ReconcilerLoop
 from engine.usage.server_address import ServerAddress
+from engine.usage.usage_reader import UsageReader
 from engine.usage_stores import UsageStores, Warming, open_usage_stores
 from ingest import Fingerprinter, HotWindow, Limits
 
@@ -103,7 +104,7 @@ def _running_server(
         stores.directory.mark_complete()
         committer = Committer(usage, window, clock, limits, _now_us)
         intake = Intake(committer, AdmissionRules(catalog, limits).for_tenant, fingerprinter, limits, _now_us)
-        rater = Rater(catalog, usage, clock, _now_us)
+        rater = Rater(catalog, UsageReader(usage), clock, _now_us)
         reconciler = Reconciler(usage, clock, _now_us)
         loop = ReconcilerLoop(reconciler, stores.directory.reconciler_lock, time.monotonic_ns)
         services = Services(
