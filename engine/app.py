@@ -15,6 +15,7 @@ from engine.admission_rules import AdmissionRules
 from engine.api.billing_service import BillingService
 from engine.api.catalog_service import CatalogService
 from engine.api.correction_service import CorrectionService
+from engine.api.metering_service import MeteringParts, MeteringService
 from engine.api.server import Server, Services, check_address
 from engine.api.spend_service import SpendService
 from engine.api.usage_service import UsageService
@@ -104,7 +105,8 @@ def _running_server(
         stores.directory.mark_complete()
         committer = Committer(usage, window, clock, limits, _now_us)
         intake = Intake(committer, AdmissionRules(catalog, limits).for_tenant, fingerprinter, limits, _now_us)
-        rater = Rater(catalog, UsageReader(usage), clock, _now_us)
+        reader = UsageReader(usage)
+        rater = Rater(catalog, reader, clock, _now_us)
         reconciler = Reconciler(usage, clock, _now_us)
         loop = ReconcilerLoop(reconciler, stores.directory.reconciler_lock, time.monotonic_ns)
         services = Services(
@@ -113,6 +115,7 @@ def _running_server(
             spend=SpendService(rater),
             billing=BillingService(rater),
             correction=CorrectionService(usage, reconciler, clock, _now_us),
+            metering=MeteringService(MeteringParts(catalog, usage, reader, clock), _now_us),
         )
         server = Server(
             services,

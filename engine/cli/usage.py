@@ -29,6 +29,7 @@ from meterline.v1.metering_pb2 import QueryUsageRequest, QueryUsageResponse
 from meterline.v1.metering_pb2_grpc import MeteringServiceStub
 
 _FORMATS = ("table", "csv", "json", "parquet")
+_FORMAT_OF = {".csv": "csv", ".json": "json", ".ndjson": "json", ".jsonl": "json", ".parquet": "parquet"}
 
 
 @click.command()
@@ -86,7 +87,10 @@ _FORMATS = ("table", "csv", "json", "parquet")
 @revision_option
 @click.option("--raw", is_flag=True, help="Compute it from the events themselves. The answer is the same.")
 @click.option(
-    "--format", "output_format", type=click.Choice(_FORMATS), default=_FORMATS[0], show_default=True
+    "--format",
+    "output_format",
+    type=click.Choice(_FORMATS),
+    help="json is one object a line. Default: by the name of FILE, or else table.",
 )
 @click.option(
     "--text-quantities", is_flag=True, help="Parquet: quantities as text instead of decimal128(38, 12)."
@@ -100,42 +104,55 @@ _FORMATS = ("table", "csv", "json", "parquet")
 )
 @target_option
 def usage(
-    output_format: str, text_quantities: bool, output: Path | None, window: str, **asked: Any  # noqa: ANN401 - fields of UsageOptions
+    output_format: str | None,
+    text_quantities: bool,
+    output: Path | None,
+    window: str,
+    **asked: Any,  # noqa: ANN401 - the other fields of UsageOptions, each of the type of its option
 ) -> None:
     """Show what a meter comes to over any period: by day or hour, by customer, by any property.
 
-    A date is its start in --time-zone. The line below the answer (on standard error if the answer is a file or for
-    a program) asks for the same again: the same bytes, whatever has come in since.
+    A date is its start in --time-zone. The line below the answer (on standard error, unless the answer is a table)
+    asks for the same again: the same bytes, whatever has come in since.
     """
     options = UsageOptions(window=Window(window), **asked)
-    _check(options, output_format, text_quantities, output)
-    request = options.request()
-    shown = ["--format", output_format] if output_format != _FORMATS[0] else []
-    shown += ["--text-quantities"] if text_quantities else []
-    shown += ["--output", str(output)] if output else []
+    form = _form(output_format, text_quantities, output)
+    _check(options)
     with connected(options.target) as channel:
-        pages = _pages(channel, request)
-        if output_format == _FORMATS[0]:
-            answer = _show(list(pages), options, output)
+        pages = _pages(channel, options.request())
+        if form == "table":
+            answer = _show(list(pages), options)
         else:
             with _opened(output) as file:
-                answer = _write(pages, _writer(output_format, file, options.meter, text_quantities))
-    aside = output is not None or output_format != _FORMATS[0]
-    click.echo(footer(answer.as_of, answer.catalog_revision), err=aside)
-    click.echo(f"the same again: {options.repeated(answer, shown)}", err=aside)
+                answer = _write(pages, _writer(form, file, options.meter, text_quantities))
+    shown = [] if form == "table" else ["--format", form]
+    shown += ["--text-quantities"] if text_quantities else []
+    shown += ["--output", str(output)] if output else []
+    click.echo(footer(answer.as_of, answer.catalog_revision), err=form != "table")
+    click.echo(f"the same again: {options.repeated(answer, shown)}", err=form != "table")
 
 
-def _check(options: UsageOptions, output_format: str, text_quantities: bool, output: Path | None) -> None:
+def _form(output_format: str | None, text_quantities: bool, output: Path | None) -> str:
+    form = output_format or ("table" if output is None else _FORMAT_OF.get(output.suffix.lower()))
+    if form is None:
+        raise CommandError(
+            f"{output}: its name doesn't say what to write: give --format csv, json or parquet"
+        )
+    if form == "table" and output is not None:
+        raise CommandError("--format table is for people: write csv, json or parquet to a file")
+    if form == "parquet" and output is None:
+        raise CommandError("--format parquet needs a file: name it with -o FILE")
+    if text_quantities and form != "parquet":
+        raise CommandError("--text-quantities is for --format parquet: elsewhere every quantity is text")
+    return form
+
+
+def _check(options: UsageOptions) -> None:
     if options.total and options.group_by:
         raise CommandError("--total and --group-by exclude each other: leave one of them out")
-    if text_quantities and output_format != "parquet":
-        raise CommandError("--text-quantities is for --format parquet: elsewhere every quantity is text")
-    if output_format == "parquet" and output is None:
-        raise CommandError("--format parquet needs a file: name it with -o FILE")
-    for customer in options.customers:
-        if not customer:
-            # A shell variable that is not set must not ask for everybody.
-            raise CommandError("--customer is empty: name a customer, or leave the option out")
+    if not all(options.customers):
+        # A shell variable that is not set must not ask for everybody.
+        raise CommandError("--customer is empty: name a customer, or leave the option out")
 
 
 def _pages(channel: grpc.Channel, request: QueryUsageRequest) -> Iterator[QueryUsageResponse]:
@@ -185,9 +202,7 @@ def _write(pages: Iterator[QueryUsageResponse], writer: UsageFile) -> QueryUsage
     return page
 
 
-def _show(
-    pages: Sequence[QueryUsageResponse], options: UsageOptions, output: Path | None
-) -> QueryUsageResponse:
+def _show(pages: Sequence[QueryUsageResponse], options: UsageOptions) -> QueryUsageResponse:
     rows = [row for page in pages for row in page.rows]
     request = options.request()
     click.echo(

@@ -110,8 +110,10 @@ class ParquetFile(UsageFile):
         columns: list[pa.Array] = []
         if page.group_by.customer:
             columns.append(pa.array([row.customer_id for row in rows], pa.string()))
-        for name in page.group_by.properties:
-            columns.append(pa.array([row.dimensions.get(name) for row in rows], pa.string()))
+        columns += [
+            pa.array([row.dimensions.get(name) for row in rows], pa.string())
+            for name in page.group_by.properties
+        ]
         columns.append(pa.array([row.window_start.ToMicroseconds() for row in rows], _TIME))
         columns.append(pa.array([row.window_end.ToMicroseconds() for row in rows], _TIME))
         columns.append(self._quantities(rows))
@@ -145,7 +147,7 @@ def _cells(row: UsageRow, grouping: UsageGrouping) -> Iterator[str | None]:
     if grouping.customer:
         yield row.customer_id
     for name in grouping.properties:
-        yield row.dimensions[name] if name in row.dimensions else None
+        yield row.dimensions.get(name)
     yield from (instant(row.window_start), instant(row.window_end), row.quantity)
     yield from (str(getattr(row, name)) for name in _COUNTS)
     yield row.event_digest

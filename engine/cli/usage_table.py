@@ -15,9 +15,7 @@ from meterline.v1.metering_pb2 import UsageGrouping, UsageRow
 _ABSENT = Text("(absent)", style="dim")
 
 
-def usage_table(
-    rows: Sequence[UsageRow], grouping: UsageGrouping, window: Window, zone: ZoneInfo
-) -> Table:
+def usage_table(rows: Sequence[UsageRow], grouping: UsageGrouping, window: Window, zone: ZoneInfo) -> Table:
     """One row of the table for each of usage. Columns that would say nothing are left out: the window of a query
     with one, and counts of what was not counted where all was.
     """
@@ -30,7 +28,12 @@ def usage_table(
         table.add_column(name, no_wrap=True)
     unreadable = any(row.unreadable_event_count for row in rows)
     missing = any(row.missing_value_event_count for row in rows)
-    counted = ["quantity", "events", *(["unreadable"] if unreadable else []), *(["no value"] if missing else [])]
+    counted = [
+        "quantity",
+        "events",
+        *(["unreadable"] if unreadable else []),
+        *(["no value"] if missing else []),
+    ]
     for name in counted:
         table.add_column(name, justify="right", no_wrap=True)
     in_days = windowed and all(
@@ -39,7 +42,8 @@ def usage_table(
     for row in rows:
         cells = [printable(row.customer_id)] if grouping.customer else []
         cells += [
-            printable(row.dimensions[name]) if name in row.dimensions else _ABSENT for name in grouping.properties
+            printable(row.dimensions[name]) if name in row.dimensions else _ABSENT
+            for name in grouping.properties
         ]
         if windowed:
             cells += [_moment(edge, zone, in_days) for edge in (row.window_start, row.window_end)]

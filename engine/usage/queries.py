@@ -36,18 +36,21 @@ class Query:
     parameters: Parameters
 
 
-def usage_query(request: UsageRequest, groups_max: int, *, any_facts: bool = True) -> Query:
-    """The usage of a request from events alone; `read_groups` reads its rows.
+def usage_query(
+    request: UsageRequest, groups_max: int, groups_skip: int = 0, *, any_facts: bool = True
+) -> Query:
+    """The usage of a request from events alone, of at most `groups_max` groups after the first `groups_skip`;
+    `read_groups` reads its rows.
 
     any_facts: see engine.usage.event_source.
     """
     parameters = parameters_of(request)
     part = reduced_events_sql(request, parameters, slice_conditions(request), any_facts=any_facts)
-    return merged_query(request, [part], parameters, groups_max)
+    return merged_query(request, [part], parameters, groups_max, groups_skip)
 
 
 def merged_query(
-    request: UsageRequest, parts: Sequence[str], parameters: Parameters, groups_max: int
+    request: UsageRequest, parts: Sequence[str], parameters: Parameters, groups_max: int, groups_skip: int = 0
 ) -> Query:
     """The usage of a request from partials: each part is a statement whose rows have a group's keys,
     `window_start_us` and the partials of the aggregation.
@@ -60,11 +63,11 @@ def merged_query(
     sql = f"SELECT {columns} FROM ({merged})"  # noqa: S608
     if keys:
         sql += f" GROUP BY {', '.join(keys)}"
-    if request.carries_over and request.group_by:
+    if request.carries_over and (request.group_by or len(request.bounds_us) > 2):
         sql += f" HAVING {carried_group_sql(aggregation)}"
     if keys:
-        sql += f" ORDER BY {', '.join(keys)} LIMIT {{groups_max:UInt64}}"
-        parameters["groups_max"] = groups_max
+        sql += f" ORDER BY {', '.join(keys)} LIMIT {{groups_skip:UInt64}}, {{groups_max:UInt64}}"
+        parameters |= {"groups_max": groups_max, "groups_skip": groups_skip}
     return Query(sql, parameters)
 
 

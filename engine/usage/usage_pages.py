@@ -1,62 +1,86 @@
-"""A page of metered usage: rows from a place on, reading no more customers than it takes. Pure but for `read`.
+"""Metered usage from a place on, as far as somebody wants it. Pure but for what it is given to read with.
 
 Rules:
-1. Rows come by customer, then as the read orders them. A place is a customer and a number of its rows: at one
-   watermark it means the same row for ever.
-2. Customers are read some at a time, few of them first: how many rows one makes is not known before. Each read that
-   didn't make a page doubles them, and one that makes more rows than a read may halves them.
+1. Rows come by customer, group of dimensions, and window. A place is a customer, and how many of the customer's
+   groups, and of the group's rows, come before it: at one watermark it means the same row for ever.
+2. Customers and groups are read some at a time, few of them first, since how many rows they make is not known
+   before; then twice as many each time, up to a bound of rows.
+3. What comes before the place in the order of customers is not read again; of its own customer, what comes before is
+   aggregated by the store again and not sent.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
-from engine.usage.reader import GroupUsage, TooManyGroupsError
+from engine.usage.usage_request import GroupUsage
 
+# Rows that are in memory at once: some tens of megabytes.
+_ROWS_MAX = 50_000
 # Bound as one parameter, of which a ClickHouse server takes 128 KiB: ids have up to 128 bytes.
 CUSTOMERS_AT_ONCE_MAX = 500
 
-# Usage of some customers, by customer.
-Read = Callable[[Sequence[str]], list[GroupUsage]]
-# The first `count` customers at or behind an id, in order.
+# The groups of some customers: at most so many, after so many.
+ReadGroups = Callable[[Sequence[str], int, int], list[GroupUsage]]
+# The first so many customers at or behind an id, in order.
 CustomersFrom = Callable[[str, int], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
-    """A row: its customer (empty where customers are no group), and how many of the customer's rows come first."""
+class Place:
+    """A row: its customer (empty where customers are no group), and what of the customer comes before it."""
 
     customer_id: str = ""
-    skip: int = 0
+    groups: int = 0
+    rows: int = 0
 
 
-def rows_from(
-    position: Position, rows_min: int, read: Read, customers_from: CustomersFrom, at_once: int
-) -> list[GroupUsage]:
-    """At least `rows_min` rows from a position on, or all that there are.
+def usage_from(
+    place: Place, windows: int, read: ReadGroups, customers_from: CustomersFrom
+) -> Iterator[tuple[Place, GroupUsage]]:
+    """Each row with its place, from a place on. Nothing is read before it is wanted."""
+    counted = _Count(place.customer_id, place.groups)
+    skip_rows = place.rows
+    for group in _groups_from(place, windows, read, customers_from):
+        at = counted.next(group[0].customer_id)
+        for number, row in enumerate(group):
+            if number >= skip_rows:
+                yield Place(at.customer_id, at.groups, number), row
+        skip_rows = 0
 
-    Raises:
-        TooManyGroupsError: one customer makes more rows than a read may.
-    """
-    rows: list[GroupUsage] = []
-    at_once = max(1, min(at_once, CUSTOMERS_AT_ONCE_MAX))
-    at: str | None = position.customer_id
-    while at is not None and len(rows) < position.skip + rows_min:
+
+class _Count:
+    """Counts the groups of one customer after the other."""
+
+    def __init__(self, customer_id: str, groups: int) -> None:
+        self._next = Place(customer_id, groups)
+
+    def next(self, customer_id: str) -> Place:
+        place = self._next if self._next.customer_id == customer_id else Place(customer_id)
+        self._next = Place(customer_id, place.groups + 1)
+        return place
+
+
+def _groups_from(
+    place: Place, windows: int, read: ReadGroups, customers_from: CustomersFrom
+) -> Iterator[list[GroupUsage]]:
+    most = max(1, _ROWS_MAX // windows)
+    at_once = max(1, min(most, 1_000 // windows))
+    at: str | None = place.customer_id
+    skip = place.groups
+    while at is not None:
+        count = min(at_once, CUSTOMERS_AT_ONCE_MAX)
         # One more says where to go on.
-        customers = customers_from(at, at_once + 1)
-        try:
-            rows += read(customers[:at_once])
-        except TooManyGroupsError:
-            if at_once == 1:
-                raise
-            at_once //= 2
-            continue
-        at = customers[at_once] if len(customers) > at_once else None
-        at_once = min(2 * at_once, CUSTOMERS_AT_ONCE_MAX)
-    return rows[position.skip :]
-
-
-def position_of(rows: Sequence[GroupUsage], place: int, start: Position) -> Position:
-    """Where the row at `place` is, of rows that were read from `start` on."""
-    customer_id = rows[place].customer_id
-    before = sum(row.customer_id == customer_id for row in rows[:place])
-    return Position(customer_id, before + (start.skip if customer_id == start.customer_id else 0))
+        customers = customers_from(at, count + 1)
+        at = customers[count] if len(customers) > count else None
+        more = bool(customers)
+        while more:
+            rows = read(customers[:count], at_once, skip)
+            groups = [
+                list(group) for _, group in groupby(rows, lambda row: (row.customer_id, row.dimensions))
+            ]
+            yield from groups
+            more = len(groups) == at_once
+            skip += len(groups)
+            at_once = min(2 * at_once, most)
+        skip = 0

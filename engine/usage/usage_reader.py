@@ -19,8 +19,9 @@ class UsageReader:
         self._facts: OrderedDict[tuple[str, int], bool] = OrderedDict()
         self._lock = Lock()
 
-    def read(self, request: UsageRequest, groups_max: int) -> list[GroupUsage]:
-        """The usage of the first `groups_max` groups, by customer, dimensions and window.
+    def read(self, request: UsageRequest, groups_max: int, groups_skip: int = 0) -> list[GroupUsage]:
+        """The usage of at most `groups_max` groups after the first `groups_skip`, by customer, dimensions and
+        window. Each has an entry at least.
 
         A window without events has no entry, unless a level or a carried value lives on in it.
 
@@ -28,7 +29,7 @@ class UsageReader:
             StoreUnavailableError: the store does not answer.
         """
         any_facts = self._any_facts(request.tenant, request.as_of_us)
-        rows = self._store.query(usage_query(request, groups_max, any_facts=any_facts))
+        rows = self._store.query(usage_query(request, groups_max, groups_skip, any_facts=any_facts))
         return [usage for row in rows for usage in read_groups(request, row)]
 
     def _any_facts(self, tenant: str, as_of_us: int) -> bool:

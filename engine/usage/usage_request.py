@@ -15,7 +15,9 @@ class UsageRequest:
     bounds_us: n + 1 ascending instants, microseconds since 1970, of n adjoining half-open windows. A billing
         period is one window.
     as_of_us: exactly what had been ingested and recorded by then takes part.
+    customer_ids: whose usage; None for everybody's.
     by_customer: False aggregates the events of all these customers together.
+    narrowed_to: properties with the values that an event may have besides passing the filters; all must hold.
     rollup_key: under which the meter's rollups are kept (engine.usage.rollup_schema); None reads events only.
     """
 
@@ -27,10 +29,11 @@ class UsageRequest:
     carries_over: bool = False
     filters: Filters
     group_by: Sequence[str]
-    customer_ids: Sequence[str]
+    customer_ids: Sequence[str] | None
     bounds_us: Sequence[int]
     as_of_us: int
     by_customer: bool = True
+    narrowed_to: Sequence[tuple[str, Sequence[str]]] = ()
     rollup_key: str | None = None
 
     def __post_init__(self) -> None:

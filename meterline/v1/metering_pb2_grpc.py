@@ -56,9 +56,8 @@ class MeteringServiceServicer:
         period that is empty or out of the years 1970 to
         2199, more than 10,000 windows, no such time zone,
         more groups, filters or customers than the limits,
-        an as_of in the future, a page token that is not of
-        this query, or an answer of more than 200,000 rows
-        for one customer (or for all together).
+        an as_of in the future, or a page token that is not
+        of this query.
         NOT_FOUND            no such meter or catalog revision.
         UNAVAILABLE          the store does not answer: wait as RetryInfo says.
         """

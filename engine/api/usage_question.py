@@ -137,7 +137,8 @@ def _grouping(request: QueryUsageRequest) -> Grouping | None:
     properties = tuple(request.group_by.properties)
     if len(properties) > GROUP_BY_MAX:
         raise _wrong(
-            "group_by.properties", f"has {len(properties)} entries: group by at most {GROUP_BY_MAX} properties"
+            "group_by.properties",
+            f"has {len(properties)} entries: group by at most {GROUP_BY_MAX} properties",
         )
     for place, name in enumerate(properties):
         _check_text(f"group_by.properties[{place}]", name, _NAME_BYTES_MAX)
@@ -165,7 +166,9 @@ def _filters(request: QueryUsageRequest) -> tuple[Filter, ...]:
 
 def _customer_ids(given: Sequence[str]) -> tuple[str, ...]:
     if len(given) > CUSTOMERS_MAX:
-        raise _wrong("customer_ids", f"has {len(given)} entries: name at most {CUSTOMERS_MAX}, or none for all")
+        raise _wrong(
+            "customer_ids", f"has {len(given)} entries: name at most {CUSTOMERS_MAX}, or none for all"
+        )
     for place, customer_id in enumerate(given):
         _check_text(f"customer_ids[{place}]", customer_id, _NAME_BYTES_MAX)
     return tuple(sorted(set(given)))
