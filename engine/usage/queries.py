@@ -66,9 +66,9 @@ def merged_query(
     if request.carries_over and (request.group_by or len(request.bounds_us) > 2):
         sql += f" HAVING {carried_group_sql(aggregation)}"
     if keys:
-        sql += f" ORDER BY {', '.join(keys)} LIMIT {{groups_skip:UInt64}}, {{groups_max:UInt64}}"
-        parameters |= {"groups_max": groups_max, "groups_skip": groups_skip}
-    return Query(sql, parameters)
+        sql += f" ORDER BY {', '.join(keys)}"
+    sql += " LIMIT {groups_skip:UInt64}, {groups_max:UInt64}"
+    return Query(sql, parameters | {"groups_max": groups_max, "groups_skip": groups_skip})
 
 
 def read_groups(request: UsageRequest, row: Sequence[object]) -> Iterator[GroupUsage]:

@@ -1,0 +1,189 @@
+"""QueryUsage on a real store against the oracle's lists and fractions: every aggregation, window, zone and group.
+
+`make test` asks 240 questions, `make test-long` 6,000. METERLINE_SEED repeats a run, and a failure prints seed, meter,
+question and what differs.
+"""
+
+import itertools
+import json
+import random
+from datetime import UTC, datetime
+from fractions import Fraction
+
+import pytest
+from meter_reads import deliver
+from usage_histories import CUSTOMERS, PERIOD_US, random_deliveries, random_meter
+from usage_oracle import windows_by_oracle
+
+from engine.api.metering_service import MeteringParts, MeteringService
+from engine.api.rpc import Call
+from engine.catalog.store import CatalogStore
+from engine.usage.time_zones import time_zone
+from engine.usage.usage_reader import UsageReader
+from engine.usage.windows import Window, window_bounds_us
+from ingest import IngestClock
+from meterline.v1 import metering_pb2
+from meterline.v1.metering_pb2 import PropertyFilter, QueryUsageRequest, UsageGrouping
+
+NOW_US = 1_800_000_000_000_000
+DAY_US = 86_400_000_000
+ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia")
+# As long as the windows that the oracle walks through in a moment.
+REACH_US = {
+    Window.NONE: 60 * DAY_US,
+    Window.MINUTE: DAY_US // 8,
+    Window.HOUR: 4 * DAY_US,
+    Window.DAY: 40 * DAY_US,
+    Window.WEEK: 60 * DAY_US,
+    Window.MONTH: 90 * DAY_US,
+}
+WIRE_WINDOW = {
+    each: getattr(metering_pb2, f"USAGE_WINDOW_{each.name}") for each in Window if each is not Window.NONE
+}
+GROUPS = ("region", "size", "nowhere", "value")
+
+
+@pytest.fixture(scope="module")
+def service(shared_store, tmp_path_factory):
+    """Answers as the engine does, from real stores; `apply` sets the meter of a tenant."""
+    catalog = CatalogStore.open(f"sqlite:///{tmp_path_factory.mktemp('catalog') / 'catalog.sqlite'}")
+    clock = IngestClock(NOW_US, lambda _us: None)
+    made = MeteringService(
+        MeteringParts(catalog, shared_store, UsageReader(shared_store), clock), lambda: NOW_US
+    )
+    made.apply = lambda tenant, meter: catalog.apply(
+        tenant, json.dumps({"meters": [meter]}), "meter", dry_run=False, applied_at=datetime.now(UTC)
+    )
+    yield made
+    catalog.close()
+
+
+def random_question(dice, tenant, meter, deliveries):
+    """A question for the oracle, and the request that asks the same."""
+    window, zone = dice.choice(list(Window)), dice.choice(ZONES)
+    around_us = dice.choice([PERIOD_US[0], PERIOD_US[1], *(each["time_us"] for each in deliveries[:20])])
+    start_us = around_us - dice.choice((0, 0, dice.randrange(REACH_US[window])))
+    end_us = start_us + dice.choice((REACH_US[window], dice.randrange(1, REACH_US[window])))
+    grouping = None
+    if dice.random() < 0.7:
+        names = dice.sample(GROUPS, dice.randint(0, 3))
+        grouping = UsageGrouping(customer=dice.random() < 0.5, properties=names)
+    narrowed_to = [
+        (name, sorted(dice.sample(["eu", "us", "", "EU", "5", "1", "12.50"], dice.randint(1, 3))))
+        for name in ("region", "value")
+        if dice.random() < 0.2
+    ]
+    customers = dice.choice((None, dice.sample([*CUSTOMERS, "nobody"], dice.randint(1, 4))))
+    as_of_us = dice.choice((5, dice.randint(1, 5)))
+    question = {
+        "tenant": tenant,
+        "customers": customers,
+        "bounds_us": window_bounds_us(start_us, end_us, window, time_zone(zone)),
+        "as_of_us": as_of_us,
+        "by_customer": grouping is None or grouping.customer,
+        "group_by": list(meter.get("group_by", []) if grouping is None else grouping.properties),
+        "narrowed_to": narrowed_to,
+    }
+    request = QueryUsageRequest(
+        meter_id=meter["id"],
+        window=WIRE_WINDOW.get(window, 0),
+        time_zone=zone,
+        group_by=grouping,
+        filters=[PropertyFilter(property=name, values=values) for name, values in narrowed_to],
+        customer_ids=customers,
+        page_size=dice.choice((0, 1_000, dice.randint(3, 50))),
+        source=dice.randint(0, 1),
+    )
+    request.period_start.FromMicroseconds(start_us)
+    request.period_end.FromMicroseconds(end_us)
+    request.as_of.FromMicroseconds(as_of_us)
+    return question, request
+
+
+def answered(service, request, tenant):
+    """The rows of all pages."""
+    asked = QueryUsageRequest()
+    asked.CopyFrom(request)
+    rows = []
+    while True:
+        answer = service.query_usage(asked, Call(tenant, lambda: True))
+        assert len(answer.rows) <= (request.page_size or 1_000)
+        assert answer.as_of == request.as_of
+        rows += answer.rows
+        if not answer.next_page_token:
+            return rows, answer.group_by
+        asked.page_token = answer.next_page_token
+
+
+def read_rows(rows, grouping, question):
+    """As the oracle says it; in the order of the rows."""
+    starts = {start_us: number for number, start_us in enumerate(question["bounds_us"][:-1])}
+    found = {}
+    for row in rows:
+        window = starts[row.window_start.ToMicroseconds()]
+        assert row.window_end.ToMicroseconds() == question["bounds_us"][window + 1]
+        dimensions = tuple(row.dimensions.get(name) for name in grouping.properties)
+        key = (row.customer_id, dimensions, window)
+        assert key not in found
+        found[key] = (
+            Fraction(row.quantity),
+            row.event_count,
+            row.unreadable_event_count,
+            row.missing_value_event_count,
+        )
+    return found
+
+
+def differences(service, store, seed, questions):
+    """Asks about a random history through random meters."""
+    deliveries = random_deliveries(seed, seed, 120)
+    deliver(store, deliveries)
+    dice = random.Random(f"{seed}-questions")
+    for _ in range(questions):
+        meter = random_meter(dice)
+        service.apply(seed, meter)
+        question, request = random_question(dice, seed, meter, deliveries)
+        expected = windows_by_oracle(deliveries, meter, question)
+        rows, grouping = answered(service, request, seed)
+        found = read_rows(rows, grouping, question)
+        if found != expected:
+            parts = {key: (found.get(key), expected.get(key)) for key in {*found, *expected}}
+            wrong = {key: each for key, each in parts.items() if each[0] != each[1]}
+            yield f"seed {seed}, meter {meter}, {request}: (store, oracle) {dict(itertools.islice(wrong.items(), 3))}"
+        if list(found) != sorted(found, key=place_of):
+            yield f"seed {seed}, meter {meter}, {request}: not in order: {list(found)[:9]}"
+
+
+def place_of(key):
+    """By customer, dimensions with absent ones last, and window."""
+    customer, dimensions, window = key
+    return customer.encode(), [(each is None, (each or "").encode()) for each in dimensions], window
+
+
+@pytest.mark.parametrize("history", range(6))
+def test_queries_answer_as_the_oracle_does(service, shared_store, history, seed):
+    """Windows of odd zones, levels that live on, groups, filters, customers, watermarks, pages of any size."""
+    assert not list(differences(service, shared_store, f"{seed}-{history}", 40))[:3]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_many_queries_answer_as_the_oracle_does(service, shared_store, seed):
+    """The same, for longer."""
+    for history in range(100):
+        assert not list(differences(service, shared_store, f"{seed}-long-{history}", 60))[:3]
+
+
+def test_the_random_questions_have_what_makes_queries_hard(seed):
+    """All aggregations in all windows, groups of every kind: a generator that lost one would prove nothing."""
+    dice = random.Random(f"{seed}-kinds")
+    deliveries = random_deliveries(f"{seed}-kinds", "t", 50)
+    asked = []
+    for _ in range(1_500):
+        meter = random_meter(dice)
+        asked.append((meter["aggregation"], random_question(dice, "t", meter, deliveries)[1]))
+    assert len({(aggregation, request.window) for aggregation, request in asked}) == 9 * 6
+    groupings = {(request.HasField("group_by"), request.group_by.customer) for _, request in asked}
+    assert len(groupings) == 3
+    assert {len(request.customer_ids) for _, request in asked} == {0, 1, 2, 3, 4}
+    assert {request.time_zone for _, request in asked} == set(ZONES)
