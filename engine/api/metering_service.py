@@ -19,7 +19,7 @@ from engine.errors import NotFoundError
 from engine.times import to_timestamp, us_datetime
 from engine.usage.customer_pages import customers_from
 from engine.usage.store import UsageStore
-from engine.usage.usage_pages import CustomersFrom, Place, ReadGroups, usage_from
+from engine.usage.usage_pages import CustomersFrom, Place, ReadGroups, Wanted, usage_from
 from engine.usage.usage_reader import UsageReader
 from engine.usage.usage_request import GroupUsage, UsageRequest
 from engine.watermarks import settled_as_of_us
@@ -51,7 +51,9 @@ class MeteringService:
         meter = _meter(catalog, question.meter_id)
         grouping = question.grouping or Grouping(customer=True, properties=meter.resource.group_by)
         usage = _usage_request(call.tenant, meter.resource, question, grouping, as_of_us)
-        rows = usage_from(place, len(question.bounds_us) - 1, self._read(usage), self._customers(usage))
+        # One more says whether there is another page.
+        wanted = Wanted(question.page_size + 1, len(question.bounds_us) - 1)
+        rows = usage_from(place, wanted, self._read(usage), self._customers(usage))
         page, following = _page(rows, question, grouping)
         token = UsagePageToken(as_of_us, catalog.revision, following, question.digest) if following else None
         return QueryUsageResponse(

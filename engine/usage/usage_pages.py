@@ -3,8 +3,8 @@
 Rules:
 1. Rows come by customer, group of dimensions, and window. A place is a customer, and how many of the customer's
    groups, and of the group's rows, come before it: at one watermark it means the same row for ever.
-2. Customers and groups are read some at a time, few of them first, since how many rows they make is not known
-   before; then twice as many each time, up to a bound of rows.
+2. Customers and groups are read some at a time: as many as the rows that are wanted should take, by how many rows
+   those before them made.
 3. What comes before the place in the order of customers is not read again; of its own customer, what comes before is
    aggregated by the store again and not sent.
 """
@@ -17,6 +17,8 @@ from engine.usage.usage_request import GroupUsage
 
 # Rows that are in memory at once: some tens of megabytes.
 _ROWS_MAX = 50_000
+# To read a little too much costs less than to read twice.
+_GROUPS_MARGIN = 4
 # Bound as one parameter, of which a ClickHouse server takes 128 KiB: ids have up to 128 bytes.
 CUSTOMERS_AT_ONCE_MAX = 500
 
@@ -35,13 +37,21 @@ class Place:
     rows: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """About how many rows somebody will take, each in one of so many windows."""
+
+    rows: int
+    windows: int
+
+
 def usage_from(
-    place: Place, windows: int, read: ReadGroups, customers_from: CustomersFrom
+    place: Place, wanted: Wanted, read: ReadGroups, customers_from: CustomersFrom
 ) -> Iterator[tuple[Place, GroupUsage]]:
-    """Each row with its place, from a place on. Nothing is read before it is wanted."""
+    """Each row with its place, from a place on, also past those that are wanted. Nothing is read in advance."""
     counted = _Count(place.customer_id, place.groups)
     skip_rows = place.rows
-    for group in _groups_from(place, windows, read, customers_from):
+    for group in _groups_from(place, _Pace(wanted), read, customers_from):
         at = counted.next(group[0].customer_id)
         for number, row in enumerate(group):
             if number >= skip_rows:
@@ -62,25 +72,55 @@ class _Count:
 
 
 def _groups_from(
-    place: Place, windows: int, read: ReadGroups, customers_from: CustomersFrom
+    place: Place, pace: "_Pace", read: ReadGroups, customers_from: CustomersFrom
 ) -> Iterator[list[GroupUsage]]:
-    most = max(1, _ROWS_MAX // windows)
-    at_once = max(1, min(most, 1_000 // windows))
     at: str | None = place.customer_id
     skip = place.groups
     while at is not None:
-        count = min(at_once, CUSTOMERS_AT_ONCE_MAX)
+        count = pace.customers_next()
         # One more says where to go on.
         customers = customers_from(at, count + 1)
         at = customers[count] if len(customers) > count else None
         more = bool(customers)
         while more:
-            rows = read(customers[:count], at_once, skip)
+            groups_max = pace.groups_next()
+            rows = read(customers[:count], groups_max, skip)
             groups = [
                 list(group) for _, group in groupby(rows, lambda row: (row.customer_id, row.dimensions))
             ]
+            pace.add(len(groups), len(rows))
             yield from groups
-            more = len(groups) == at_once
+            more = len(groups) == groups_max
             skip += len(groups)
-            at_once = min(2 * at_once, most)
+        pace.customers += count
         skip = 0
+
+
+class _Pace:
+    """How many customers and groups to read next."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self.customers = self._groups = self._rows = 0
+
+    def add(self, groups: int, rows: int) -> None:
+        self._groups += groups
+        self._rows += rows
+
+    def customers_next(self) -> int:
+        # Nothing is known of the first: half as many as would do if each had one group.
+        if not self.customers:
+            return self._bounded(self._wanted.rows // (2 * self._wanted.windows), CUSTOMERS_AT_ONCE_MAX)
+        return self._bounded(self._left() * self.customers // max(1, self._rows) + 1, CUSTOMERS_AT_ONCE_MAX)
+
+    def groups_next(self) -> int:
+        windows = self._wanted.windows
+        rows_each = -(-self._rows // self._groups) if self._groups else windows
+        return self._bounded(_GROUPS_MARGIN * (self._left() // rows_each + 1), _ROWS_MAX // windows)
+
+    def _left(self) -> int:
+        return max(1, self._wanted.rows - self._rows)
+
+    @staticmethod
+    def _bounded(count: int, most: int) -> int:
+        return max(1, min(count, most))

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from engine.usage.usage_pages import Place, usage_from
+from engine.usage.usage_pages import Place, Wanted, usage_from
 from engine.usage.usage_request import GroupUsage
 
 
@@ -43,26 +43,28 @@ def test_every_place_leads_on_to_all_rows_behind_it(seed, windows):
     """From the first to the last row, in order, each once; and each place is that of its row."""
     dice = random.Random(f"{seed}-{windows}")
     usage = Usage(dice, [f"c{number:02}" for number in range(40)])
-    placed = list(usage_from(Place(), windows, usage.read, usage.customers_from))
+    placed = list(usage_from(Place(), Wanted(1_001, windows), usage.read, usage.customers_from))
     assert [each for _, each in placed] == usage.rows()
     for number in dice.sample(range(len(placed)), 20):
         place = placed[number][0]
-        assert list(usage_from(place, windows, usage.read, usage.customers_from)) == placed[number:]
+        assert (
+            list(usage_from(place, Wanted(50, windows), usage.read, usage.customers_from)) == placed[number:]
+        )
 
 
 def test_a_page_reads_no_more_than_it_needs(seed):
     """The first row of ten thousand customers costs one read, and a page of theirs a few."""
     usage = Usage(random.Random(seed), [f"c{number:05}" for number in range(10_000)])
-    rows = usage_from(Place(), 720, usage.read, usage.customers_from)
+    rows = usage_from(Place(), Wanted(501, 720), usage.read, usage.customers_from)
     next(rows)
-    assert usage.reads <= 5
+    assert usage.reads <= 3
     for _ in range(500):
         next(rows)
-    assert usage.reads <= 30
+    assert usage.reads <= 8
 
 
 def test_nobody_is_a_page_too():
     """No customers, and customers without usage."""
     usage = Usage(random.Random(0), [])
-    assert list(usage_from(Place(), 1, usage.read, usage.customers_from)) == []
-    assert list(usage_from(Place(), 1, lambda *_: [], lambda *_: ["a"])) == []
+    assert list(usage_from(Place(), Wanted(1, 1), usage.read, usage.customers_from)) == []
+    assert list(usage_from(Place(), Wanted(1, 1), lambda *_: [], lambda *_: ["a"])) == []
