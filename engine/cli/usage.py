@@ -20,10 +20,10 @@ from engine.cli.connection import (
     target_option,
 )
 from engine.cli.output_file import written_whole
-from engine.cli.show import day, footer, print_table
+from engine.cli.show import footer, print_table, printable
 from engine.cli.usage_files import CsvFile, JsonFile, ParquetFile, UsageFile
 from engine.cli.usage_question import MomentType, UsageOptions, WhereType, ZoneType
-from engine.cli.usage_table import usage_table
+from engine.cli.usage_table import period_text, usage_table
 from engine.usage.windows import Window
 from meterline.v1.metering_pb2 import QueryUsageRequest, QueryUsageResponse
 from meterline.v1.metering_pb2_grpc import MeteringServiceStub
@@ -195,19 +195,20 @@ def _writer(output_format: str, file: BinaryIO, meter_id: str, text_quantities: 
 def _write(pages: Iterator[QueryUsageResponse], writer: UsageFile) -> QueryUsageResponse:
     page = next(pages)
     writer.begin(page)
-    writer.add(page)
-    for page in pages:
+    try:
         writer.add(page)
-    writer.end()
+        for page in pages:
+            writer.add(page)
+    finally:
+        writer.end()
     return page
 
 
 def _show(pages: Sequence[QueryUsageResponse], options: UsageOptions) -> QueryUsageResponse:
     rows = [row for page in pages for row in page.rows]
     request = options.request()
-    click.echo(
-        f"{options.meter}, version {pages[0].meter_version}, {day(request.period_start)} to {day(request.period_end)}"
-    )
+    period = period_text(request.period_start, request.period_end, options.zone)
+    click.echo(f"{printable(options.meter)}, version {pages[0].meter_version}, {period}")
     if rows:
         print_table(usage_table(rows, pages[0].group_by, options.window, options.zone))
     else:

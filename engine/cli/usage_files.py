@@ -46,7 +46,7 @@ class UsageFile(ABC):
         """Raises CommandError for a quantity that the format can't hold."""
 
     def end(self) -> None:  # noqa: B027 - most formats have no end
-        """After the last page."""
+        """After the last page, or where the answer broke off."""
 
 
 class CsvFile(UsageFile):

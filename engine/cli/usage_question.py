@@ -151,7 +151,22 @@ class UsageOptions:
         words += ["--as-of", instant(answer.as_of), "--catalog-revision", str(answer.catalog_revision)]
         words += output
         words += ["--target", self.target] if self.target != DEFAULT_TARGET else []
-        return shlex.join(words)
+        return " ".join(map(_shell_word, words))
+
+
+def _shell_word(text: str) -> str:
+    """As a shell takes it; what a terminal would act upon is escaped, as bash, zsh and ksh read it."""
+    if text.isprintable():
+        return shlex.quote(text)
+    return "$'" + "".join(map(_escaped, text)) + "'"
+
+
+def _escaped(character: str) -> str:
+    if character in "\\'":
+        return "\\" + character
+    if character.isprintable():
+        return character
+    return "".join(f"\\x{byte:02x}" for byte in character.encode())
 
 
 def _instant(moment: datetime | date, zone: ZoneInfo, option: str) -> datetime:

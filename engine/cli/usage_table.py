@@ -54,6 +54,13 @@ def usage_table(rows: Sequence[UsageRow], grouping: UsageGrouping, window: Windo
     return table
 
 
+def period_text(start: Timestamp, end: Timestamp, zone: ZoneInfo) -> str:
+    """The period as somebody in the zone says it."""
+    in_days = all(_at_midnight(edge, zone) for edge in (start, end))
+    text = f"{_moment(start, zone, in_days)} to {_moment(end, zone, in_days)}"
+    return text if zone.key == "UTC" else f"{text}, {zone.key}"
+
+
 def _at_midnight(edge: Timestamp, zone: ZoneInfo) -> bool:
     return _local(edge, zone).time().isoformat() == "00:00:00"
 
