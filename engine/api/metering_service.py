@@ -21,7 +21,7 @@ from engine.usage.customer_pages import customers_from
 from engine.usage.store import UsageStore
 from engine.usage.usage_pages import CustomersFrom, Place, ReadGroups, Wanted, usage_from
 from engine.usage.usage_reader import UsageReader
-from engine.usage.usage_request import GroupUsage, UsageRequest
+from engine.usage.usage_request import Groups, GroupUsage, UsageRequest
 from engine.watermarks import settled_as_of_us
 from ingest import IngestOrder
 from meterline.v1.metering_pb2 import QueryUsageRequest, QueryUsageResponse, UsageGrouping, UsageRow
@@ -53,7 +53,9 @@ class MeteringService:
         usage = _usage_request(call.tenant, meter.resource, question, grouping, as_of_us)
         # One more says whether there is another page.
         wanted = Wanted(question.page_size + 1, len(question.bounds_us) - 1)
-        rows = usage_from(place, wanted, self._read(usage), self._customers(usage))
+        rows = usage_from(
+            place, wanted, self._read(usage, raw_only=question.raw_only), self._customers(usage)
+        )
         page, following = _page(rows, question, grouping)
         token = UsagePageToken(as_of_us, catalog.revision, following, question.digest) if following else None
         return QueryUsageResponse(
@@ -75,10 +77,10 @@ class MeteringService:
             raise bad_token()
         return token.as_of_us, token.revision, token.place
 
-    def _read(self, usage: UsageRequest) -> ReadGroups:
-        def read(customer_ids: Sequence[str], groups_max: int, groups_skip: int) -> list[GroupUsage]:
+    def _read(self, usage: UsageRequest, *, raw_only: bool) -> ReadGroups:
+        def read(customer_ids: Sequence[str], groups_max: int, states_skip: int) -> Groups:
             asked = replace(usage, customer_ids=customer_ids) if usage.by_customer else usage
-            return self._parts.reader.read(asked, groups_max, groups_skip)
+            return self._parts.reader.read_on(asked, groups_max, states_skip, raw_only=raw_only)
 
         return read
 
@@ -114,8 +116,12 @@ def _usage_request(
 ) -> UsageRequest:
     bounds_us = question.bounds_us
     period = Period(us_datetime(bounds_us[0]), us_datetime(bounds_us[-1]))
+    of_meter = usage_request(tenant, meter, (), period, as_of_us)
+    # Rollups have the meter's own events in the meter's own groups.
+    rolled_up = grouping.properties == tuple(meter.group_by) and not question.filters
     return replace(
-        usage_request(tenant, meter, (), period, as_of_us),
+        of_meter,
+        rollup_key=of_meter.rollup_key if rolled_up else None,
         bounds_us=bounds_us,
         group_by=grouping.properties,
         by_customer=grouping.customer,

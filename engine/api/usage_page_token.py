@@ -28,19 +28,19 @@ class UsagePageToken:
         """Raises InvalidRequestError for a token of another make, or of another question."""
         try:
             fields = json.loads(base64.b64decode(text, altchars=b"-_", validate=True))
-            as_of_us, revision, customer_id, groups, rows, token_digest = fields
+            as_of_us, revision, customer_id, states, rows, token_digest = fields
             # A lone surrogate is no text that a store could be asked with.
             customer_id.encode()
         except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
             raise bad_token() from error
-        numbers = (as_of_us, revision, groups, rows)
+        numbers = (as_of_us, revision, states, rows)
         if (
             not all(type(each) is int and 0 <= each <= INSTANT_US_MAX for each in numbers)
             or not isinstance(customer_id, str)
             or token_digest != digest
         ):
             raise bad_token()
-        return cls(as_of_us, revision, Place(customer_id, groups, rows), digest)
+        return cls(as_of_us, revision, Place(customer_id, states, rows), digest)
 
 
 def bad_token() -> InvalidRequestError:

@@ -1,12 +1,19 @@
 """What a meter asks of the usage store, and what the answer means for rating."""
 
 from collections.abc import Iterable
+from hashlib import blake2b
 
 from engine.billing.periods import Period
 from engine.billing.rate_charges import Usage
+from engine.catalog.definition import fields_of, json_text
 from engine.catalog.resources import Meter
-from engine.times import datetime_us
+from engine.catalog.snapshot import Catalog
+from engine.times import INSTANT_US_MAX, datetime_us, us_datetime
 from engine.usage.usage_request import GroupUsage, UsageRequest
+
+_ALL_TIME = Period(us_datetime(0), us_datetime(INSTANT_US_MAX))
+# Of a meter's definition, what its rollups are made from.
+_AGGREGATED = ("event_type", "aggregation", "value", "filters", "group_by")
 
 
 def usage_request(
@@ -25,7 +32,21 @@ def usage_request(
         customer_ids=sorted(customer_ids),
         bounds_us=(datetime_us(period.start), datetime_us(period.end)),
         as_of_us=as_of_us,
+        rollup_key=rollup_key(meter),
     )
+
+
+def meters_to_roll_up(catalog: Catalog) -> list[UsageRequest]:
+    """What each meter of the catalog asks, over all time; for no customers and no watermark yet."""
+    meters = (versioned.resource for versioned in catalog.meters.values())
+    return [usage_request(catalog.tenant, meter, (), _ALL_TIME, 0) for meter in meters]
+
+
+def rollup_key(meter: Meter) -> str:
+    """128 bits, hex: the same for meters that aggregate the same, whatever else their definitions say."""
+    fields = fields_of(meter)
+    aggregated = {name: fields[name] for name in _AGGREGATED if name in fields}
+    return blake2b(json_text(aggregated).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def rated_usage(meter: Meter, group: GroupUsage) -> Usage:

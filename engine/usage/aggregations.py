@@ -21,7 +21,7 @@ Rules:
 5. A rank's product is < 10^5 * n: no group of values that fits in memory has 10^14.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
 
@@ -31,54 +31,57 @@ QUOTIENT_DIGITS = 12
 _VALUE_DIGITS = 12
 # What a window is called in which an event lies that is older than the first.
 BEFORE = -1
-_RANK = "intDiv({percentile_thousandths:UInt64} * length(merged_value_list) + 99999, 100000)"
+_RANK = "intDiv({percentile_thousandths:UInt64} * length(value_list) + 99999, 100000)"
+# The columns of `state_columns`.
+State = Sequence[object]
 
-# What Python needs of the merged partials, by aggregation.
+# What Python needs of a window's partials, by aggregation.
 _STATE: Mapping[str, tuple[str, ...]] = {
     "count": (),
-    "sum": ("merged_total",),
-    "min": ("merged_lowest",),
-    "max": ("merged_highest",),
-    "avg": ("merged_total", "merged_value_count"),
-    "latest": ("merged_newest_value",),
-    "unique_count": ("length(merged_distinct_hashes)",),
-    "time_weighted": ("merged_total", "merged_moment"),
+    "sum": ("total",),
+    "min": ("lowest",),
+    "max": ("highest",),
+    "avg": ("total", "value_count"),
+    "latest": ("newest_value",),
+    "unique_count": ("length(distinct_hashes)",),
+    "time_weighted": ("total", "moment"),
     # NULL past the end, hence for no value.
-    "percentile": (f"arrayElementOrNull(arraySort(merged_value_list), {_RANK})",),
+    "percentile": (f"arrayElementOrNull(arraySort(value_list), {_RANK})",),
 }
 _WITHOUT_NUMBERS = frozenset({"count", "unique_count"})
 # What a carried group must not be to be left out by the store already: rule 4.
 _CARRIED_NOT_ZERO: Mapping[str, str] = {
-    "sum": "sum(merged_total) != 0",
-    "time_weighted": "sum(merged_total) != 0",
-    "latest": "ifNull(argMax(merged_newest_value, merged_newest) != 0, 0)",
+    "sum": "sum(total) OVER of_group != 0",
+    "time_weighted": "sum(total) OVER of_group != 0",
+    "latest": "ifNull(argMax(newest_value, newest) OVER of_group != 0, 0)",
 }
 
 
-def state_sql(aggregation: str) -> str:
-    """A tuple of one window's merged partials, for `finished` to read."""
-    unreadable = "toUInt64(0)" if aggregation in _WITHOUT_NUMBERS else "merged_unreadable_count"
-    missing = "toUInt64(0)" if aggregation == "count" else "merged_missing_count"
-    common = ("window_start_us", "merged_event_count", "merged_event_digest", unreadable, missing)
-    return f"({', '.join((*common, *_STATE[aggregation]))})"
+def state_columns(aggregation: str) -> tuple[str, ...]:
+    """Select expressions from the partials of one window to the state that `finished` reads."""
+    unreadable = "toUInt64(0)" if aggregation in _WITHOUT_NUMBERS else "unreadable_count"
+    missing = "toUInt64(0)" if aggregation == "count" else "missing_count"
+    return ("window_start_us", "event_count", "event_digest", unreadable, missing, *_STATE[aggregation])
 
 
-def carried_group_sql(aggregation: str) -> str:
-    """Whether a group of a meter that carries over has any usage: rule 4."""
-    unreadable = "sum(merged_unreadable_count) > 0"
-    return f"countIf(window_start_us != {BEFORE}) > 0 OR {unreadable} OR {_CARRIED_NOT_ZERO[aggregation]}"
+def carried_group_sql(aggregation: str, keys: Sequence[str]) -> str:
+    """What keeps the windows of groups of a meter that carries over only where there is any usage: rule 4."""
+    happened = f"countIf(window_start_us != {BEFORE}) OVER of_group > 0"
+    unreadable = "sum(unreadable_count) OVER of_group > 0"
+    return (
+        f"WINDOW of_group AS (PARTITION BY {', '.join(keys)}) "
+        f"QUALIFY {happened} OR {unreadable} OR {_CARRIED_NOT_ZERO[aggregation]}"
+    )
 
 
 def finished(
-    request: UsageRequest, customer_id: str, dimensions: tuple[str | None, ...], states: object
+    request: UsageRequest, customer_id: str, dimensions: tuple[str | None, ...], states: Iterable[State]
 ) -> Iterator[GroupUsage]:
     """The usage of a group in its windows, from the states of the windows in which it has events.
 
     Raises:
         TypeError: the store returned something else than exact numbers; above all a binary float.
     """
-    if not isinstance(states, Sequence):
-        raise TypeError(f"the usage store returned states of type {type(states).__name__}")
     by_start = {_integer(state[0]): state for state in states}
     answers = _carried if _lives_on(request) else _separate
     for window, quantity, (event_count, digest, unreadable, missing) in answers(request, by_start):
@@ -87,7 +90,6 @@ def finished(
         )
 
 
-_State = Sequence[object]
 _Counts = tuple[int, int, int, int]
 
 
@@ -95,9 +97,7 @@ def _lives_on(request: UsageRequest) -> bool:
     return request.carries_over or (request.aggregation == "time_weighted" and len(request.bounds_us) > 2)
 
 
-def _separate(
-    request: UsageRequest, by_start: Mapping[int, _State]
-) -> Iterator[tuple[int, Decimal, _Counts]]:
+def _separate(request: UsageRequest, by_start: Mapping[int, State]) -> Iterator[tuple[int, Decimal, _Counts]]:
     """Each window of its own events."""
     for window, (start_us, end_us) in enumerate(pairwise(request.bounds_us)):
         if state := by_start.get(start_us):
@@ -105,7 +105,7 @@ def _separate(
             yield window, _quantity(request.aggregation, counts[0], state[5:], (start_us, end_us)), counts
 
 
-def _carried(request: UsageRequest, by_start: Mapping[int, _State]) -> Iterator[tuple[int, Decimal, _Counts]]:
+def _carried(request: UsageRequest, by_start: Mapping[int, State]) -> Iterator[tuple[int, Decimal, _Counts]]:
     """Each window of its own events and all before it: rules 3 and 4."""
     alone = len(request.bounds_us) == 2 and not request.group_by
     sofar: _Counts = (0, 0, 0, 0)
@@ -133,13 +133,13 @@ def _carried(request: UsageRequest, by_start: Mapping[int, _State]) -> Iterator[
             yield window, quantity, sofar
 
 
-def _moved(aggregation: str, state: _State, total: int, newest: Decimal) -> tuple[int, Decimal]:
+def _moved(aggregation: str, state: State, total: int, newest: Decimal) -> tuple[int, Decimal]:
     if aggregation == "latest":
         return total, newest if state[5] is None else _decimal(state[5])
     return total + _integer(state[5]), newest
 
 
-def _quantity(aggregation: str, event_count: int, state: _State, window: tuple[int, int]) -> Decimal:
+def _quantity(aggregation: str, event_count: int, state: State, window: tuple[int, int]) -> Decimal:
     """Zero where no event has a readable value."""
     match aggregation:
         case "count":
@@ -158,7 +158,7 @@ def _quantity(aggregation: str, event_count: int, state: _State, window: tuple[i
     return Decimal(0) if state[0] is None else _decimal(state[0])
 
 
-def _counts(state: _State) -> _Counts:
+def _counts(state: State) -> _Counts:
     event_count, digest, unreadable, missing = map(_integer, state[1:5])
     return event_count, digest, unreadable, missing
 

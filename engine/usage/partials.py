@@ -22,6 +22,8 @@ from engine.usage.properties import ALL_AS_TEXT
 
 # The columns that an event is read as, for `reduced` (engine.usage.event_source).
 VALUE, VALUE_GIVEN, VALUE_TEXT, EVENT_HASH = "value", "value_given", "value_text", "event_hash"
+# What partials that are to be merged are named: ClickHouse would take a result's name for its own argument.
+PART = "part"
 EVENT_HASH_SQL = f"reinterpretAsUInt128(sipHash128(event_id, event_time, {ALL_AS_TEXT}))"
 MANTISSA = f"ifNull(reinterpret({VALUE}, 'Int256'), 0)"
 NEWEST_TYPE = "Tuple(DateTime64(6, 'UTC'), String, Int64, UInt32)"
@@ -40,38 +42,40 @@ class Partial:
 
 
 def _summed(name: str, kind: str, reduced: str) -> Partial:
-    return Partial(name, kind, reduced, f"sum({name})")
+    return Partial(name, kind, reduced, f"sum({PART}.{name})")
 
 
 EVENT_COUNT = _summed("event_count", "UInt64", "count()")
-EVENT_DIGEST = Partial("event_digest", "UInt128", f"groupBitXor({EVENT_HASH})", "groupBitXor(event_digest)")
+EVENT_DIGEST = Partial(
+    "event_digest", "UInt128", f"groupBitXor({EVENT_HASH})", f"groupBitXor({PART}.event_digest)"
+)
 UNREADABLE_COUNT = _summed("unreadable_count", "UInt64", f"countIf({VALUE_GIVEN} AND NOT {_READABLE})")
 MISSING_COUNT = _summed("missing_count", "UInt64", f"countIf(NOT {VALUE_GIVEN})")
 VALUE_COUNT = _summed("value_count", "UInt64", f"countIf({_READABLE})")
 TOTAL = _summed("total", "Int256", f"sum({MANTISSA})")
 MOMENT = _summed("moment", "Int256", f"sum({MANTISSA} * toInt256(toUnixTimestamp64Micro(event_time)))")
-LOWEST = Partial("lowest", "Nullable(Decimal(76, 12))", f"min({VALUE})", "min(lowest)")
-HIGHEST = Partial("highest", "Nullable(Decimal(76, 12))", f"max({VALUE})", "max(highest)")
-NEWEST = Partial("newest", NEWEST_TYPE, f"maxIf({_NEWNESS}, {_READABLE})", "max(newest)")
+LOWEST = Partial("lowest", "Nullable(Decimal(76, 12))", f"min({VALUE})", f"min({PART}.lowest)")
+HIGHEST = Partial("highest", "Nullable(Decimal(76, 12))", f"max({VALUE})", f"max({PART}.highest)")
+NEWEST = Partial("newest", NEWEST_TYPE, f"maxIf({_NEWNESS}, {_READABLE})", f"max({PART}.newest)")
 NEWEST_VALUE = Partial(
     "newest_value",
     "Nullable(Decimal(76, 12))",
     f"argMax({VALUE}, {_NEWNESS})",
     # An event that has no value is passed over, here and there.
-    "argMax(newest_value, newest)",
+    f"argMax({PART}.newest_value, {PART}.newest)",
 )
 DISTINCT = Partial(
     "distinct_hashes",
     "Array(UInt128)",
     f"groupUniqArrayIf(reinterpretAsUInt128(sipHash128({VALUE_TEXT})), {VALUE_GIVEN})",
-    "groupUniqArrayArray(distinct_hashes)",
+    f"groupUniqArrayArray({PART}.distinct_hashes)",
 )
 # 16 bytes a value, which hold its 38 digits.
 VALUES = Partial(
     "value_list",
     "Array(Decimal(38, 12))",
     f"groupArrayIf(toDecimal128(assumeNotNull({VALUE}), 12), {_READABLE})",
-    "groupArrayArray(value_list)",
+    f"groupArrayArray({PART}.value_list)",
 )
 
 # What every aggregation keeps, then what each needs besides.
@@ -103,6 +107,5 @@ def reduced_sql(aggregation: str) -> Iterator[str]:
 
 
 def merged_sql(aggregation: str) -> Iterator[str]:
-    """Select expressions from partials to partials."""
-    # Not under the names of their own arguments: ClickHouse would take the outer for the inner.
-    return (f"{each.merged} AS merged_{each.name}" for each in partials_of(aggregation))
+    """Select expressions from partials (of a table named PART) to partials of the same names."""
+    return (f"{each.merged} AS {each.name}" for each in partials_of(aggregation))

@@ -7,10 +7,11 @@ Rules:
    count and the digest. A group that is at zero, and to which nothing happened, has no row.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
-from engine.usage.aggregations import carried_group_sql, finished, state_sql
+from engine.usage.aggregations import carried_group_sql, finished, state_columns
 from engine.usage.event_source import (
     Parameters,
     keys_of,
@@ -18,9 +19,9 @@ from engine.usage.event_source import (
     reduced_events_sql,
     slice_conditions,
 )
-from engine.usage.partials import merged_sql
+from engine.usage.partials import PART, merged_sql
 from engine.usage.schema import EVENTS_TABLE, VOIDS_TABLE
-from engine.usage.usage_request import GroupUsage, UsageRequest
+from engine.usage.usage_request import Group, UsageRequest
 from engine.usage.void_sql import any_fact_sql, not_void_at_all_sql
 from ingest import EVENT_SCHEMA
 
@@ -37,46 +38,54 @@ class Query:
 
 
 def usage_query(
-    request: UsageRequest, groups_max: int, groups_skip: int = 0, *, any_facts: bool = True
+    request: UsageRequest, groups_max: int, states_skip: int = 0, *, any_facts: bool = True
 ) -> Query:
-    """The usage of a request from events alone, of at most `groups_max` groups after the first `groups_skip`;
-    `read_groups` reads its rows.
+    """The usage of a request from events alone; `read_groups` reads its rows.
 
-    any_facts: see engine.usage.event_source.
+    any_facts: see engine.usage.event_source. states_skip: rows to leave out first.
     """
     parameters = parameters_of(request)
     part = reduced_events_sql(request, parameters, slice_conditions(request), any_facts=any_facts)
-    return merged_query(request, [part], parameters, groups_max, groups_skip)
+    return merged_query(request, [part], parameters, groups_max, states_skip)
 
 
 def merged_query(
-    request: UsageRequest, parts: Sequence[str], parameters: Parameters, groups_max: int, groups_skip: int = 0
+    request: UsageRequest, parts: Sequence[str], parameters: Parameters, groups_max: int, states_skip: int = 0
 ) -> Query:
     """The usage of a request from partials: each part is a statement whose rows have a group's keys,
-    `window_start_us` and the partials of the aggregation.
+    `window_start_us` and the partials of the aggregation, each group and window once.
     """
     aggregation, keys = request.aggregation, keys_of(request)
-    union = " UNION ALL ".join(parts)
-    windows = ", ".join([*keys, "window_start_us"])
-    merged = f"SELECT {', '.join([windows, *merged_sql(aggregation)])} FROM ({union}) GROUP BY {windows}"  # noqa: S608
-    columns = ", ".join([*keys, f"groupArray({state_sql(aggregation)}) AS states"])
-    sql = f"SELECT {columns} FROM ({merged})"  # noqa: S608
-    if keys:
-        sql += f" GROUP BY {', '.join(keys)}"
-    if request.carries_over and (request.group_by or len(request.bounds_us) > 2):
-        sql += f" HAVING {carried_group_sql(aggregation)}"
-    if keys:
-        sql += f" ORDER BY {', '.join(keys)}"
-    sql += " LIMIT {groups_skip:UInt64}, {groups_max:UInt64}"
-    return Query(sql, parameters | {"groups_max": groups_max, "groups_skip": groups_skip})
+    windows = [*keys, "window_start_us"]
+    merged = f"({parts[0]})"
+    if len(parts) > 1:
+        merged = f"(SELECT {', '.join(windows)}, {', '.join(merged_sql(aggregation))} "
+        merged += f"FROM ({' UNION ALL '.join(parts)}) AS {PART} GROUP BY {', '.join(windows)})"
+    sql = f"SELECT {', '.join([*keys, *state_columns(aggregation)])} FROM {merged}"  # noqa: S608
+    if request.carries_over and request.group_by:
+        sql += f" {carried_group_sql(aggregation, keys)}"
+    parameters |= {"rows_max": rows_max(request, groups_max), "states_skip": states_skip}
+    return Query(
+        f"{sql} ORDER BY {', '.join(windows)} LIMIT {{states_skip:UInt64}}, {{rows_max:UInt64}}", parameters
+    )
 
 
-def read_groups(request: UsageRequest, row: Sequence[object]) -> Iterator[GroupUsage]:
-    """The usage of one row of `usage_query`, window by window."""
-    *keys, states = row
-    customer_id = str(keys.pop(0)) if request.by_customer else ""
-    dimensions = tuple(None if value is None else str(value) for value in keys)
-    return finished(request, customer_id, dimensions, states)
+def rows_max(request: UsageRequest, groups_max: int) -> int:
+    """So many rows hold so many groups at least: one for each window, and one for the time before."""
+    return groups_max * len(request.bounds_us)
+
+
+def read_groups(request: UsageRequest, rows: Iterable[Sequence[object]]) -> Iterator[Group]:
+    """The groups in the rows of `usage_query`, by customer and dimensions."""
+    keys = len(keys_of(request))
+    for key, of_group in groupby(rows, key=lambda row: tuple(row[:keys])):
+        states = [row[keys:] for row in of_group]
+        customer_id = str(key[0]) if request.by_customer else ""
+        dimensions = tuple(
+            None if value is None else str(value) for value in key[keys - len(request.group_by) :]
+        )
+        usage = list(finished(request, customer_id, dimensions, states))
+        yield Group(customer_id, len(states), usage)
 
 
 def any_void_query(tenant: str, as_of_us: int) -> Query:

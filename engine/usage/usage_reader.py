@@ -1,11 +1,17 @@
 """The one way in to aggregated usage."""
 
+import contextlib
 from collections import OrderedDict
+from collections.abc import Sequence
 from threading import Lock
 
-from engine.usage.queries import any_void_query, read_groups, usage_query
-from engine.usage.store import UsageStore
-from engine.usage.usage_request import GroupUsage, UsageRequest
+from engine.errors import RollupMovedError
+from engine.usage.queries import any_void_query, read_groups, rows_max, usage_query
+from engine.usage.rollup_coverage import Coverages
+from engine.usage.rollup_plan import DAYS_FOR_CUSTOMERS_MIN, Plan, covered_customers, read_plan, stale_query
+from engine.usage.rollup_read import rollup_query, useful_customers
+from engine.usage.store import Row, UsageStore
+from engine.usage.usage_request import Groups, GroupUsage, UsageRequest
 
 # Answers about a watermark never change; a few of the newest serve the meters of one rating.
 _KNOWN_MAX = 1_000
@@ -14,23 +20,70 @@ _KNOWN_MAX = 1_000
 class UsageReader:
     """Reads usage as of a watermark. Thread-safe as the store is."""
 
-    def __init__(self, store: UsageStore) -> None:
+    def __init__(
+        self,
+        store: UsageStore,
+        coverages: Coverages | None = None,
+        days_for_customers_min: int = DAYS_FOR_CUSTOMERS_MIN,
+    ) -> None:
+        """Without `coverages` everything is read from events; `days_for_customers_min`: engine.usage.rollup_plan."""
         self._store = store
+        self._days_for_customers_min = days_for_customers_min
+        self._coverages = coverages
         self._facts: OrderedDict[tuple[str, int], bool] = OrderedDict()
         self._lock = Lock()
 
-    def read(self, request: UsageRequest, groups_max: int, groups_skip: int = 0) -> list[GroupUsage]:
-        """The usage of at most `groups_max` groups after the first `groups_skip`, by customer, dimensions and
-        window. Each has an entry at least.
+    def read(self, request: UsageRequest, groups_max: int, *, raw_only: bool = False) -> list[GroupUsage]:
+        """The usage of the first `groups_max` groups, by customer, dimensions and window.
 
-        A window without events has no entry, unless a level or a carried value lives on in it.
+        A window without events has no entry, unless a level or a carried value lives on in it. The answer is the same
+        from rollups and (`raw_only`) from events alone.
 
         Raises:
             StoreUnavailableError: the store does not answer.
         """
+        rows = self._rows(request, groups_max, 0, raw_only=raw_only)
+        return [usage for group in read_groups(request, rows) for usage in group.usage]
+
+    def read_on(
+        self, request: UsageRequest, groups_max: int, states_skip: int, *, raw_only: bool = False
+    ) -> Groups:
+        """Whole groups, about `groups_max` of them, behind the groups that the first `states_skip` states made.
+
+        Raises:
+            StoreUnavailableError: the store does not answer.
+        """
+        rows = self._rows(request, groups_max, states_skip, raw_only=raw_only)
+        groups = list(read_groups(request, rows))
+        more = len(rows) == rows_max(request, groups_max)
+        # The last of them may have been cut. One alone has no more states than that.
+        return Groups(groups[:-1] if more and len(groups) > 1 else groups, more)
+
+    def _rows(
+        self, request: UsageRequest, groups_max: int, states_skip: int, *, raw_only: bool
+    ) -> Sequence[Row]:
         any_facts = self._any_facts(request.tenant, request.as_of_us)
-        rows = self._store.query(usage_query(request, groups_max, groups_skip, any_facts=any_facts))
-        return [usage for row in rows for usage in read_groups(request, row)]
+        plan = None if raw_only else self._rollup_plan(request, any_facts=any_facts)
+        if plan is not None:
+            # A row that moved on in between is rare, and the events say the same.
+            with contextlib.suppress(RollupMovedError):
+                return self._store.query(
+                    rollup_query(request, plan, groups_max, states_skip, any_facts=any_facts)
+                )
+        return self._store.query(usage_query(request, groups_max, states_skip, any_facts=any_facts))
+
+    def _rollup_plan(self, request: UsageRequest, *, any_facts: bool) -> Plan | None:
+        """None where rollups are of no use."""
+        if self._coverages is None or request.rollup_key is None:
+            return None
+        coverage = self._coverages.of(request.tenant, request.rollup_key)
+        covered = useful_customers(
+            request, covered_customers(request, coverage, self._days_for_customers_min)
+        )
+        if not covered:
+            return None
+        stale = stale_query(request, covered, coverage.until_us, any_facts=any_facts)
+        return read_plan(covered, self._store.query(stale))
 
     def _any_facts(self, tenant: str, as_of_us: int) -> bool:
         """Whether anything about the tenant's events was corrected by then."""

@@ -61,3 +61,22 @@ class GroupUsage:
     event_digest: str
     unreadable_event_count: int
     missing_value_event_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The usage of a group in its windows, made from so many states (engine.usage.queries). At one watermark the states
+    are the same for ever, whatever they come from.
+    """
+
+    customer_id: str
+    states: int
+    usage: Sequence[GroupUsage]
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Whole groups, in order, and whether others follow."""
+
+    groups: Sequence[Group]
+    more: bool

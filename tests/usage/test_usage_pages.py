@@ -6,7 +6,7 @@ import random
 import pytest
 
 from engine.usage.usage_pages import Place, Wanted, usage_from
-from engine.usage.usage_request import GroupUsage
+from engine.usage.usage_request import Group, Groups, GroupUsage
 
 
 class Usage:
@@ -21,10 +21,15 @@ class Usage:
         self.customers = customers
         self.reads = 0
 
-    def read(self, customers, groups_max, groups_skip):
+    def read(self, customers, groups_max, states_skip):
+        """A group has as many states as rows."""
         self.reads += 1
         chosen = [group for group in self.groups if group[0].customer_id in customers]
-        return [each for group in chosen[groups_skip : groups_skip + groups_max] for each in group]
+        while states_skip > 0:
+            states_skip -= len(chosen.pop(0))
+        assert states_skip == 0
+        found = [Group(group[0].customer_id, len(group), group) for group in chosen[:groups_max]]
+        return Groups(found, len(chosen) > groups_max)
 
     def customers_from(self, customer_id, count):
         first = bisect.bisect_left(self.customers, customer_id)
@@ -67,4 +72,4 @@ def test_nobody_is_a_page_too():
     """No customers, and customers without usage."""
     usage = Usage(random.Random(0), [])
     assert list(usage_from(Place(), Wanted(1, 1), usage.read, usage.customers_from)) == []
-    assert list(usage_from(Place(), Wanted(1, 1), lambda *_: [], lambda *_: ["a"])) == []
+    assert list(usage_from(Place(), Wanted(1, 1), lambda *_: Groups([], False), lambda *_: ["a"])) == []
