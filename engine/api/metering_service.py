@@ -1,9 +1,11 @@
 """MeteringService: what a meter comes to, in pages that share one snapshot."""
 
 import bisect
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from threading import BoundedSemaphore
 
 from engine.api.messages import ANSWER_BYTES_MAX, decimal_text
 from engine.api.rpc import Call
@@ -15,7 +17,7 @@ from engine.catalog.resources import Meter
 from engine.catalog.rules import did_you_mean
 from engine.catalog.snapshot import Catalog, Versioned
 from engine.catalog.store import CatalogStore
-from engine.errors import NotFoundError
+from engine.errors import NotFoundError, TooManyCallsError
 from engine.times import to_timestamp, us_datetime
 from engine.usage.customer_pages import customers_from
 from engine.usage.store import UsageStore
@@ -25,6 +27,12 @@ from engine.usage.usage_request import Groups, GroupUsage, UsageRequest
 from engine.watermarks import settled_as_of_us
 from ingest import IngestOrder
 from meterline.v1.metering_pb2 import QueryUsageRequest, QueryUsageResponse, UsageGrouping, UsageRow
+
+# Half of what the store reads with: a question may take minutes, and spend must stay live beside it.
+_AT_ONCE = 2
+# Well below what callers wait for an answer.
+_WAIT_S = 20.0
+_RETRY_AFTER_MS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +46,13 @@ class MeteringParts:
 
 
 class MeteringService:
-    """Answers QueryUsage."""
+    """Answers QueryUsage, a few questions at a time."""
 
-    def __init__(self, parts: MeteringParts, now_us: Callable[[], int]) -> None:
+    def __init__(self, parts: MeteringParts, now_us: Callable[[], int], wait_s: float = _WAIT_S) -> None:
         self._parts = parts
         self._now_us = now_us
+        self._wait_s = wait_s
+        self._turns = BoundedSemaphore(_AT_ONCE)
 
     def query_usage(self, request: QueryUsageRequest, call: Call) -> QueryUsageResponse:
         question = read_question(request)
@@ -51,12 +61,8 @@ class MeteringService:
         meter = _meter(catalog, question.meter_id)
         grouping = question.grouping or Grouping(customer=True, properties=meter.resource.group_by)
         usage = _usage_request(call.tenant, meter.resource, question, grouping, as_of_us)
-        # One more says whether there is another page.
-        wanted = Wanted(question.page_size + 1, len(question.bounds_us) - 1)
-        rows = usage_from(
-            place, wanted, self._read(usage, raw_only=question.raw_only), self._customers(usage)
-        )
-        page, following = _page(rows, question, grouping)
+        with self._turn():
+            page, following = self._page(usage, place, question, grouping)
         token = UsagePageToken(as_of_us, catalog.revision, following, question.digest) if following else None
         return QueryUsageResponse(
             rows=page,
@@ -67,6 +73,18 @@ class MeteringService:
             next_page_token=token.encode() if token else "",
         )
 
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._turns.acquire(timeout=self._wait_s):
+            raise TooManyCallsError(
+                f"{_AT_ONCE} queries of usage are being answered, and others wait: try again",
+                retry_after_ms=_RETRY_AFTER_MS,
+            )
+        try:
+            yield
+        finally:
+            self._turns.release()
+
     def _start(self, question: UsageQuestion) -> tuple[int, int | None, Place]:
         """Watermark, catalog revision (None for the newest) and place that the page starts with."""
         clock, now_us = self._parts.clock, self._now_us()
@@ -76,6 +94,16 @@ class MeteringService:
         if token.as_of_us > clock.watermark(now_us):
             raise bad_token()
         return token.as_of_us, token.revision, token.place
+
+    def _page(
+        self, usage: UsageRequest, place: Place, question: UsageQuestion, grouping: Grouping
+    ) -> tuple[list[UsageRow], Place | None]:
+        # One more says whether there is another page.
+        wanted = Wanted(question.page_size + 1, len(question.bounds_us) - 1)
+        rows = usage_from(
+            place, wanted, self._read(usage, raw_only=question.raw_only), self._customers(usage)
+        )
+        return _fitting(rows, question, grouping)
 
     def _read(self, usage: UsageRequest, *, raw_only: bool) -> ReadGroups:
         def read(customer_ids: Sequence[str], groups_max: int, states_skip: int) -> Groups:
@@ -130,7 +158,7 @@ def _usage_request(
     )
 
 
-def _page(
+def _fitting(
     rows: Iterable[tuple[Place, GroupUsage]], question: UsageQuestion, grouping: Grouping
 ) -> tuple[list[UsageRow], Place | None]:
     """The first rows that fit in one answer, at least one; and where the next page starts, if there is one."""

@@ -20,6 +20,8 @@ CUSTOMERS_MAX = 500
 # As of a meter (engine.catalog.limits), for the same reasons.
 FILTERS_MAX = 16
 FILTER_VALUES_MAX = 100
+# Bound as one parameter, as above; each byte may have to be escaped.
+_FILTER_BYTES_MAX = 60 * 1024
 GROUP_BY_MAX = 8
 # As of an event: what is longer could never match.
 _NAME_BYTES_MAX = 128
@@ -160,7 +162,11 @@ def _filters(request: QueryUsageRequest) -> tuple[Filter, ...]:
             )
         for value_place, value in enumerate(given.values):
             _check_length(f"{field}.values[{value_place}]", value, _VALUE_BYTES_MAX)
-        found.append((given.property, tuple(sorted(set(given.values)))))
+        values = sorted(set(given.values))
+        size_bytes = sum(len(value.encode()) for value in values)
+        if size_bytes > _FILTER_BYTES_MAX:
+            raise _wrong(f"{field}.values", f"has {size_bytes} bytes: give at most {_FILTER_BYTES_MAX:,}")
+        found.append((given.property, tuple(values)))
     return tuple(found)
 
 

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from engine.cli.connection import (
-    TIMEOUT_S,
     CommandError,
     as_of_option,
     connected,
@@ -28,6 +27,8 @@ from engine.usage.windows import Window
 from meterline.v1.metering_pb2 import QueryUsageRequest, QueryUsageResponse
 from meterline.v1.metering_pb2_grpc import MeteringServiceStub
 
+# A total of all customers reads all their events: seconds for each ten million.
+_TIMEOUT_S = 600
 _FORMATS = ("table", "csv", "json", "parquet")
 _FORMAT_OF = {".csv": "csv", ".json": "json", ".ndjson": "json", ".jsonl": "json", ".parquet": "parquet"}
 
@@ -163,7 +164,7 @@ def _pages(channel: grpc.Channel, request: QueryUsageRequest) -> Iterator[QueryU
         task = progress.add_task("usage", total=None, rows=0)
         rows = 0
         while True:
-            response = stub.QueryUsage(request, timeout=TIMEOUT_S)
+            response = stub.QueryUsage(request, timeout=_TIMEOUT_S)
             rows += len(response.rows)
             progress.update(task, rows=rows)
             yield response

@@ -59,6 +59,8 @@ class MeteringServiceServicer:
         an as_of in the future, or a page token that is not
         of this query.
         NOT_FOUND            no such meter or catalog revision.
+        RESOURCE_EXHAUSTED   two queries of usage are being answered, and 20 s
+        brought no turn: wait as RetryInfo says.
         UNAVAILABLE          the store does not answer: wait as RetryInfo says.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -329,6 +329,10 @@ def test_every_mistake_of_a_question_is_named_at_once(channel, name):
         ({"filters": [PropertyFilter(values=["a"])]}, "filters[0].property: is empty"),
         ({"filters": [PropertyFilter(property="a")]}, "filters[0].values: has 0 entries: give 1 to 100"),
         ({"filters": [PropertyFilter(property="a", values=["a"])] * 17}, "filters: has 17 entries"),
+        (
+            {"filters": [PropertyFilter(property="a", values=[f"{i:02}" + "x" * 1_000 for i in range(99)])]},
+            "filters[0].values: has 99198 bytes: give at most 61,440",
+        ),
         ({"customer_ids": ["a"] * 501}, "customer_ids: has 501 entries: name at most 500"),
         ({"as_of": Timestamp(seconds=4_000_000_000)}, "as_of: is in the future"),
         ({"page_token": "bm9uc2Vuc2U="}, "page_token: is not one"),

@@ -4,13 +4,18 @@
 question and what differs.
 """
 
+import contextlib
 import itertools
 import json
 import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 
 import pytest
+from clickhouse_process import ClickHouseProcess
 from meter_reads import deliver
 from usage_histories import CUSTOMERS, PERIOD_US, random_deliveries, random_meter
 from usage_oracle import windows_by_oracle
@@ -19,12 +24,17 @@ from engine.api.metering_service import MeteringParts, MeteringService
 from engine.api.rpc import Call
 from engine.billing.meter_usage import meters_to_roll_up
 from engine.catalog.store import CatalogStore
+from engine.errors import TooManyCallsError
+from engine.usage.customer_pages import customers_from
 from engine.usage.rollup_coverage import Coverages
 from engine.usage.rollup_write import Worth
 from engine.usage.rollups import Rollups
+from engine.usage.server_address import read_server_address
+from engine.usage.store import UsageStore
 from engine.usage.time_zones import time_zone
 from engine.usage.usage_reader import UsageReader
-from engine.usage.windows import Window, window_bounds_us
+from engine.usage.usage_request import UsageRequest
+from engine.usage.windows import WINDOWS_MAX, Window, window_bounds_us
 from ingest import IngestClock
 from meterline.v1 import metering_pb2
 from meterline.v1.metering_pb2 import PropertyFilter, QueryUsageRequest, UsageGrouping
@@ -207,3 +217,57 @@ def test_the_random_questions_have_what_makes_queries_hard(seed):
     assert len(groupings) == 3
     assert {len(request.customer_ids) for _, request in asked} == {0, 1, 2, 3, 4}
     assert {request.time_zone for _, request in asked} == set(ZONES)
+
+
+def test_questions_take_turns(world):
+    """Two are answered at once; the next is told to come again, and has its turn when one is done."""
+    world.apply("turns", {"id": "m", "event_type": "call", "aggregation": "count"})
+    parts, gate, at_gate = world.service._parts, threading.Event(), threading.Semaphore(0)
+
+    class Reader(UsageReader):
+        def read_on(self, *arguments, **options):
+            at_gate.release()
+            gate.wait(30)
+            return super().read_on(*arguments, **options)
+
+    slow = replace(parts, reader=Reader(parts.store))
+    service = MeteringService(slow, lambda: NOW_US, wait_s=0.05)
+    request = QueryUsageRequest(meter_id="m", group_by=UsageGrouping())
+    request.period_start.FromMicroseconds(PERIOD_US[0])
+    request.period_end.FromMicroseconds(PERIOD_US[1])
+    call = Call("turns", lambda: True)
+    with ThreadPoolExecutor(2) as pool:
+        answers = [pool.submit(service.query_usage, request, call) for _ in range(2)]
+        assert all(at_gate.acquire(timeout=30) for _ in range(2))
+        with pytest.raises(TooManyCallsError, match="try again"):
+            service.query_usage(request, call)
+        gate.set()
+        assert [list(each.result(30).rows) for each in answers] == [[], []]
+    assert list(service.query_usage(request, call).rows) == []
+
+
+def test_ten_thousand_windows_and_five_hundred_customers_go_over_http(tmp_path):
+    """Bound as parameters of a server's query: the longest ids, with what a text of SQL must escape."""
+    customers = [f"{number:03}" + "\\'\n\t" * 31 for number in range(500)]
+    deliveries = [
+        {
+            "tenant": "http", "event_id": str(number), "event_type": "call", "customer": customer,
+            "time_us": number * 20 * DAY_US, "properties": {}, "ingested_us": 1,
+        }
+        for number, customer in enumerate(customers)
+    ]  # fmt: skip
+    bounds_us = tuple(range(0, (WINDOWS_MAX + 1) * DAY_US, DAY_US))
+    request = UsageRequest(
+        tenant="http", event_type="call", aggregation="count", value=None, filters={}, group_by=(),
+        customer_ids=customers, bounds_us=bounds_us, as_of_us=1,
+    )  # fmt: skip
+    with (
+        ClickHouseProcess(tmp_path / "server") as server,
+        contextlib.closing(UsageStore.open_server(read_server_address(server.url()))) as store,
+    ):
+        deliver(store, deliveries)
+        found = UsageReader(store).read(request, 500)
+        assert customers_from(store, request, customers[100], 2) == customers[100:102]
+    assert [(each.customer_id, each.window) for each in found] == [
+        (customer, number * 20) for number, customer in enumerate(customers)
+    ]
