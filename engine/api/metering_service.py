@@ -144,12 +144,8 @@ def _usage_request(
 ) -> UsageRequest:
     bounds_us = question.bounds_us
     period = Period(us_datetime(bounds_us[0]), us_datetime(bounds_us[-1]))
-    of_meter = usage_request(tenant, meter, (), period, as_of_us)
-    # Rollups have the meter's own events in the meter's own groups.
-    rolled_up = grouping.properties == tuple(meter.group_by) and not question.filters
     return replace(
-        of_meter,
-        rollup_key=of_meter.rollup_key if rolled_up else None,
+        usage_request(tenant, meter, (), period, as_of_us),
         bounds_us=bounds_us,
         group_by=grouping.properties,
         by_customer=grouping.customer,

@@ -33,6 +33,7 @@ def usage_request(
         bounds_us=(datetime_us(period.start), datetime_us(period.end)),
         as_of_us=as_of_us,
         rollup_key=rollup_key(meter),
+        rollup_group_by=meter.group_by,
     )
 
 

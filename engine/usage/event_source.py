@@ -10,7 +10,7 @@ Rules:
 
 # ruff: noqa: S608 - only names that are written here become SQL
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby, pairwise
 
 from engine.usage.aggregations import BEFORE
@@ -52,6 +52,8 @@ def parameters_of(request: UsageRequest) -> Parameters:
     }
     if request.customer_ids is not None:
         parameters["customer_ids"] = list(request.customer_ids)
+    for i, (name, values) in enumerate(request.narrowed_to):
+        parameters |= {f"narrowed_{i}": name, f"narrowed_{i}_values": list(values)}
     if request.percentile is not None:
         parameters["percentile_thousandths"] = int(request.percentile * 1000)
     return parameters
@@ -92,7 +94,10 @@ def events_sql(
     if any_facts:
         conditions.append(not_void_sql(where))
     conditions += filter_conditions(request.filters, parameters)
-    conditions += _narrowing(request, parameters)
+    conditions += [
+        f"({exists_sql(f'narrowed_{i}')} AND {text_sql(f'narrowed_{i}')} IN {values_sql})"
+        for i, values_sql in enumerate(narrowed_values_sql(request))
+    ]
     columns = ["customer_id", "event_time", "event_id", "ingested_at", "content_hash"]
     columns.append(f"{EVENT_HASH_SQL} AS {EVENT_HASH}")
     for i, name in enumerate(request.group_by):
@@ -108,11 +113,9 @@ def events_sql(
     return f"SELECT {', '.join(columns)} FROM {EVENTS_TABLE} FINAL WHERE {' AND '.join(conditions)}"
 
 
-def _narrowing(request: UsageRequest, parameters: Parameters) -> Iterator[str]:
-    for i, (name, values) in enumerate(request.narrowed_to):
-        parameters |= {f"narrowed_{i}": name, f"narrowed_{i}_values": list(values)}
-        values_sql = f"{{narrowed_{i}_values:Array(String)}}"
-        yield f"({exists_sql(f'narrowed_{i}')} AND {text_sql(f'narrowed_{i}')} IN {values_sql})"
+def narrowed_values_sql(request: UsageRequest) -> list[str]:
+    """Of each of `narrowed_to`, the values that an event may have."""
+    return [f"{{narrowed_{i}_values:Array(String)}}" for i in range(len(request.narrowed_to))]
 
 
 def reduced_events_sql(

@@ -19,6 +19,7 @@ from engine.usage.event_source import (
     Parameters,
     dimension_names,
     keys_of,
+    narrowed_values_sql,
     parameters_of,
     reduced_events_sql,
     slice_conditions,
@@ -38,6 +39,12 @@ _INSTANT_S_MAX = 2**32 - 1
 _EDGES_MAX = 1_000
 # Values in one parameter, well below the 128 KiB of text that ClickHouse takes.
 _VALUES_MAX = 2_000
+
+
+def can_serve(request: UsageRequest) -> bool:
+    """Whether the groups of its rollups can be put together to those of the request."""
+    asked = {*request.group_by, *(name for name, _ in request.narrowed_to)}
+    return asked <= set(request.rollup_group_by)
 
 
 def useful_customers(request: UsageRequest, covered: Mapping[int, Sequence[str]]) -> dict[int, Sequence[str]]:
@@ -114,17 +121,24 @@ def _rolled_sql(request: UsageRequest, where: Sequence[str]) -> str:
     """The partials of rows, by group and window."""
     partials = partials_of(request.aggregation)
     arrays = [f"{groups_column(each.name)} AS {each.name}" for each in partials]
-    dimensions = dimension_names(request)
-    if dimensions:
+    place = {name: i + 1 for i, name in enumerate(request.rollup_group_by)}
+    if place:
         arrays.append(f"{GROUP_DIMENSIONS} AS dimensions")
+    chosen = [
+        f"dimensions[{place[name]}] IN {values_sql}"
+        for (name, _), values_sql in zip(request.narrowed_to, narrowed_values_sql(request), strict=True)
+    ]
     columns = [
         *(["customer_id"] if request.by_customer else []),
-        *(f"dimensions[{i + 1}] AS {name}" for i, name in enumerate(dimensions)),
+        *(
+            f"dimensions[{place[name]}] AS {column}"
+            for name, column in zip(request.group_by, dimension_names(request), strict=True)
+        ),
         f"{window_sql(request, f'toInt64(toUnixTimestamp(slice_start)) * {_SECOND_US}')} AS window_start_us",
         *(each.name for each in partials),
     ]
     read = ["customer_id", "slice_start", *(groups_column(each.name) for each in partials)]
-    if dimensions:
+    if place:
         read.append(GROUP_DIMENSIONS)
     # Also of a slice whose events are all void by now, which has no groups: looked at before they are joined. With the
     # conditions inside: ClickHouse is free to look at other rows of the same granule first.
@@ -132,6 +146,7 @@ def _rolled_sql(request: UsageRequest, where: Sequence[str]) -> str:
     moved = f"throwIf({kept} AND last_change > {stamp_sql('as_of_us')}, 'a rollup has moved on') = 0"
     rows = f"SELECT {', '.join(read)} FROM {ROLLUPS_TABLE} FINAL WHERE {kept} AND {moved}"
     joined = f"SELECT {', '.join(columns)} FROM ({rows}) ARRAY JOIN {', '.join(arrays)}"
+    joined += f" WHERE {' AND '.join(chosen)}" if chosen else ""
     windows = ", ".join([*keys_of(request), "window_start_us"])
     return f"SELECT {', '.join([windows, *merged_sql(request.aggregation)])} FROM ({joined}) AS {PART} GROUP BY {windows}"
 

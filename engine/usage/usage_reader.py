@@ -9,7 +9,7 @@ from engine.errors import RollupMovedError
 from engine.usage.queries import any_void_query, read_groups, rows_max, usage_query
 from engine.usage.rollup_coverage import Coverages
 from engine.usage.rollup_plan import DAYS_FOR_CUSTOMERS_MIN, Plan, covered_customers, read_plan, stale_query
-from engine.usage.rollup_read import rollup_query, useful_customers
+from engine.usage.rollup_read import can_serve, rollup_query, useful_customers
 from engine.usage.store import Row, UsageStore
 from engine.usage.usage_request import Groups, GroupUsage, UsageRequest
 
@@ -74,7 +74,7 @@ class UsageReader:
 
     def _rollup_plan(self, request: UsageRequest, *, any_facts: bool) -> Plan | None:
         """None where rollups are of no use."""
-        if self._coverages is None or request.rollup_key is None:
+        if self._coverages is None or request.rollup_key is None or not can_serve(request):
             return None
         coverage = self._coverages.of(request.tenant, request.rollup_key)
         covered = useful_customers(

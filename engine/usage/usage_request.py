@@ -19,6 +19,7 @@ class UsageRequest:
     by_customer: False aggregates the events of all these customers together.
     narrowed_to: properties with the values that an event may have besides passing the filters; all must hold.
     rollup_key: under which the meter's rollups are kept (engine.usage.rollup_schema); None reads events only.
+    rollup_group_by: the properties that those rollups are grouped by.
     """
 
     tenant: str
@@ -35,6 +36,7 @@ class UsageRequest:
     by_customer: bool = True
     narrowed_to: Sequence[tuple[str, Sequence[str]]] = ()
     rollup_key: str | None = None
+    rollup_group_by: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         bounds = list(self.bounds_us)

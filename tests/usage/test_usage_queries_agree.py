@@ -94,7 +94,9 @@ def random_question(dice, tenant, meter, deliveries):
     end_us = start_us + dice.choice((REACH_US[window], dice.randrange(1, REACH_US[window])))
     grouping = None
     if dice.random() < 0.6:
-        names = dice.sample(GROUPS, dice.randint(0, 3))
+        # Rollups serve what the meter groups by.
+        known = dice.choice((GROUPS, meter.get("group_by", GROUPS)))
+        names = dice.sample(known, dice.randint(0, min(3, len(known))))
         grouping = UsageGrouping(customer=dice.random() < 0.5, properties=names)
     narrowed_to = [
         (name, sorted(dice.sample(["eu", "us", "", "EU", "5", "1", "12.50"], dice.randint(1, 3))))
