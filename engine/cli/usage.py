@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,6 +15,7 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from engine.cli.connection import (
     CommandError,
     as_of_option,
+    call_of,
     connected,
     revision_option,
     target_option,
@@ -24,11 +26,13 @@ from engine.cli.usage_files import CsvFile, JsonFile, ParquetFile, UsageFile
 from engine.cli.usage_question import MomentType, UsageOptions, WhereType, ZoneType
 from engine.cli.usage_table import period_text, usage_table
 from engine.usage.windows import Window
+from meterline import read_pushback_ms
 from meterline.v1.metering_pb2 import QueryUsageRequest, QueryUsageResponse
 from meterline.v1.metering_pb2_grpc import MeteringServiceStub
 
 # A total of all customers reads all their events: seconds for each ten million.
 _TIMEOUT_S = 600
+_PATIENCE_S = 120
 _FORMATS = ("table", "csv", "json", "parquet")
 _FORMAT_OF = {".csv": "csv", ".json": "json", ".ndjson": "json", ".jsonl": "json", ".parquet": "parquet"}
 
@@ -164,13 +168,30 @@ def _pages(channel: grpc.Channel, request: QueryUsageRequest) -> Iterator[QueryU
         task = progress.add_task("usage", total=None, rows=0)
         rows = 0
         while True:
-            response = stub.QueryUsage(request, timeout=_TIMEOUT_S)
+            response = _answer(stub, request)
             rows += len(response.rows)
             progress.update(task, rows=rows)
             yield response
             if not response.next_page_token:
                 return
             request.page_token = response.next_page_token
+
+
+def _answer(stub: MeteringServiceStub, request: QueryUsageRequest) -> QueryUsageResponse:
+    """Comes again when the engine says so, for a while: a long answer must not end because others ask as well."""
+    started_s = time.monotonic()
+    while True:
+        try:
+            answer: QueryUsageResponse = stub.QueryUsage(request, timeout=_TIMEOUT_S)
+        except grpc.RpcError as error:
+            metadata = [(key, value) for key, value in call_of(error).trailing_metadata() or ()]
+            pushback_ms = read_pushback_ms(metadata)
+            patient = time.monotonic() - started_s < _PATIENCE_S
+            if pushback_ms is None or pushback_ms < 0 or not patient:
+                raise
+        else:
+            return answer
+        time.sleep(pushback_ms / 1_000)
 
 
 @contextlib.contextmanager

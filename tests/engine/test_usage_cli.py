@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
+import grpc
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,6 +17,8 @@ from api_world import api_event, record
 from click.testing import CliRunner
 
 from engine.cli import cli
+from meterline.v1.metering_pb2 import QueryUsageResponse
+from meterline.v1.metering_pb2_grpc import MeteringServiceServicer, add_MeteringServiceServicer_to_server
 from meterline.v1.usage_pb2 import PropertyValue
 
 JUNE = ("--from", "2025-06-01", "--to", "2025-07-01")
@@ -243,6 +247,34 @@ def test_what_is_not_counted_has_a_column(usage, channel, name, apply):
     header, row = usage("--total", meter=f"{name}_more").stdout.splitlines()[1:3]
     assert header.split() == ["quantity", "events", "unreadable", "no", "value"]
     assert row.split() == ["3", "3", "1", "1"]
+
+
+class Busy(MeteringServiceServicer):
+    """Tells the first callers to come again."""
+
+    def __init__(self, refusals):
+        self.refusals = refusals
+
+    def QueryUsage(self, request, context):  # noqa: N802 - the contract's name
+        if self.refusals:
+            self.refusals -= 1
+            context.set_trailing_metadata([("grpc-retry-pushback-ms", "10")])
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "others wait")
+        return QueryUsageResponse()
+
+
+def test_an_engine_that_is_busy_is_asked_again(tmp_path):
+    """When it says so; the answer is written once."""
+    server = grpc.server(ThreadPoolExecutor(1))
+    busy = Busy(3)
+    add_MeteringServiceServicer_to_server(busy, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    words = ["usage", "--meter", "m", *JUNE, "-o", tmp_path / "u.csv", "--target", f"127.0.0.1:{port}"]
+    done = CliRunner().invoke(cli, [str(each) for each in words])
+    server.stop(None).wait()
+    assert (done.exit_code, busy.refusals) == (0, 0), done.output
+    assert len((tmp_path / "u.csv").read_text().splitlines()) == 1
 
 
 @pytest.mark.parametrize(
