@@ -17,6 +17,7 @@ from engine.admission_rules import AdmissionRules
 from engine.api.billing_service import BillingService
 from engine.api.catalog_service import CatalogService
 from engine.api.correction_service import CorrectionService
+from engine.api.metering_service import MeteringParts, MeteringService
 from engine.api.server import Server, Services, check_address
 from engine.api.spend_service import SpendService
 from engine.api.usage_service import UsageService
@@ -136,6 +137,7 @@ def _running_server(
             spend=SpendService(rater),
             billing=BillingService(rater),
             correction=CorrectionService(usage, reconciler, clock, _now_us),
+            metering=MeteringService(MeteringParts(catalog, usage, reader, clock), _now_us),
         )
         server = Server(
             services,

@@ -4,6 +4,7 @@ A delivery is an event that arrives, perhaps again: a dict with tenant, event_id
 properties (name -> text) and ingested_us. A meter is the fields of a catalog document, all of them text.
 """
 
+import itertools
 import math
 from collections import defaultdict
 from fractions import Fraction
@@ -106,3 +107,50 @@ def _mean_level(changes, start_us, end_us):
             now_us = time_us
         level += delta
     return (area + level * (end_us - now_us)) / (end_us - start_us)
+
+
+def windows_by_oracle(deliveries, meter, question):
+    """(customer, dimensions, window) -> (quantity, event, unreadable and missing count); no key for what has no row.
+
+    A question has tenant, customers (None: all), bounds_us, as_of_us, by_customer, group_by and narrowed_to, a list
+    of (property, values). Without by_customer the customer is "".
+    """
+    bounds_us = question["bounds_us"]
+    found = {}
+    events = [each for each in _distinct(deliveries, question["as_of_us"]) if _asked(each, meter, question)]
+    for window, (start_us, end_us) in enumerate(itertools.pairwise(bounds_us)):
+        lives_on, first_us = _reach(meter, bounds_us, start_us)
+        groups = defaultdict(list)
+        for event in events:
+            if first_us <= event["time_us"] < end_us:
+                dimensions = tuple(event["properties"].get(name) for name in question["group_by"])
+                groups[event["customer"] if question["by_customer"] else "", dimensions].append(event)
+        for key, of_group in groups.items():
+            quantity, unreadable = _quantity(of_group, meter, start_us, end_us)
+            missing = sum(meter["value"] not in event["properties"] for event in of_group if "value" in meter)
+            happened = any(event["time_us"] >= start_us for event in of_group)
+            alone = not question["group_by"] and len(bounds_us) == 2
+            if happened or (lives_on and (quantity or unreadable or alone)):
+                quantity = converted(quantity, meter.get("conversion"))
+                found[*key, window] = (quantity, len(of_group), unreadable, missing)
+    return found
+
+
+def _reach(meter, bounds_us, start_us):
+    """Whether what was before a window is in it too, and since when."""
+    if meter.get("carries_over") == "true":
+        return True, -math.inf
+    if meter["aggregation"] == "time_weighted" and len(bounds_us) > 2:
+        return True, bounds_us[0]
+    return False, start_us
+
+
+def _asked(event, meter, question):
+    properties = event["properties"]
+    return (
+        event["tenant"] == question["tenant"]
+        and (question["customers"] is None or event["customer"] in question["customers"])
+        and event["event_type"] == meter["event_type"]
+        and passes(properties, meter.get("filters", {}))
+        and all(properties.get(name) in values for name, values in question["narrowed_to"])
+    )
