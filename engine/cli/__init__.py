@@ -13,6 +13,7 @@ from engine.cli.quote import quote
 from engine.cli.reconcile import reconcile
 from engine.cli.serve import serve
 from engine.cli.spend import spend
+from engine.cli.usage import usage
 
 _HELP = """Meterline: usage metering and rating.
 
@@ -23,6 +24,7 @@ meterline catalog                     what is applied
 meterline import usage.csv            load usage from files
 meterline spend                       who has spent what, right now
 meterline lines --customer ID         the rated line items, tier by tier
+meterline usage --meter ID ...        what a meter comes to, by day, customer or property
 meterline conflicts                   event ids that were used twice, and what was voided
 meterline reconcile --from D --to D   settle a period's event ids now
 meterline quote -f FILE --plan ID     what quantities would cost; needs no engine
@@ -37,7 +39,7 @@ def cli() -> None:
     pass
 
 
-for command in (serve, apply, catalog, import_, spend, lines, conflicts, reconcile, quote):
+for command in (serve, apply, catalog, import_, spend, lines, usage, conflicts, reconcile, quote):
     cli.add_command(command)
 
 
