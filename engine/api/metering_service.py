@@ -27,6 +27,7 @@ from engine.usage.usage_request import Groups, GroupUsage, UsageRequest
 from engine.watermarks import settled_as_of_us
 from ingest import IngestOrder
 from meterline.v1.metering_pb2 import QueryUsageRequest, QueryUsageResponse, UsageGrouping, UsageRow
+from rating import converted
 
 # Half of what the store reads with: a question may take minutes, and spend must stay live beside it.
 _AT_ONCE = 2
@@ -62,7 +63,8 @@ class MeteringService:
         grouping = question.grouping or Grouping(customer=True, properties=meter.resource.group_by)
         usage = _usage_request(call.tenant, meter.resource, question, grouping, as_of_us)
         with self._turn():
-            page, following = self._page(usage, place, question, grouping)
+            rows = self._rows(usage, place, question)
+            page, following = _fitting(rows, question, partial(_row, meter.resource, usage))
         token = UsagePageToken(as_of_us, catalog.revision, following, question.digest) if following else None
         return QueryUsageResponse(
             rows=page,
@@ -95,15 +97,13 @@ class MeteringService:
             raise bad_token()
         return token.as_of_us, token.revision, token.place
 
-    def _page(
-        self, usage: UsageRequest, place: Place, question: UsageQuestion, grouping: Grouping
-    ) -> tuple[list[UsageRow], Place | None]:
+    def _rows(
+        self, usage: UsageRequest, place: Place, question: UsageQuestion
+    ) -> Iterator[tuple[Place, GroupUsage]]:
         # One more says whether there is another page.
         wanted = Wanted(question.page_size + 1, len(question.bounds_us) - 1)
-        rows = usage_from(
-            place, wanted, self._read(usage, raw_only=question.raw_only), self._customers(usage)
-        )
-        return _fitting(rows, question, grouping)
+        read = self._read(usage, raw_only=question.raw_only)
+        return usage_from(place, wanted, read, self._customers(usage))
 
     def _read(self, usage: UsageRequest, *, raw_only: bool) -> ReadGroups:
         def read(customer_ids: Sequence[str], groups_max: int, states_skip: int) -> Groups:
@@ -155,13 +155,15 @@ def _usage_request(
 
 
 def _fitting(
-    rows: Iterable[tuple[Place, GroupUsage]], question: UsageQuestion, grouping: Grouping
+    rows: Iterable[tuple[Place, GroupUsage]],
+    question: UsageQuestion,
+    row_of: Callable[[GroupUsage], UsageRow],
 ) -> tuple[list[UsageRow], Place | None]:
     """The first rows that fit in one answer, at least one; and where the next page starts, if there is one."""
     page: list[UsageRow] = []
     size_bytes = 0
-    for place, usage in rows:
-        row = _row(usage, grouping, question.bounds_us)
+    for place, group in rows:
+        row = row_of(group)
         size_bytes += row.ByteSize()
         if len(page) == question.page_size or (page and size_bytes > ANSWER_BYTES_MAX):
             return page, place
@@ -169,16 +171,16 @@ def _fitting(
     return page, None
 
 
-def _row(usage: GroupUsage, grouping: Grouping, bounds_us: Sequence[int]) -> UsageRow:
-    named = zip(grouping.properties, usage.dimensions, strict=True)
+def _row(meter: Meter, usage: UsageRequest, group: GroupUsage) -> UsageRow:
+    named = zip(usage.group_by, group.dimensions, strict=True)
     return UsageRow(
-        customer_id=usage.customer_id,
+        customer_id=group.customer_id,
         dimensions={name: value for name, value in named if value is not None},
-        window_start=to_timestamp(bounds_us[usage.window]),
-        window_end=to_timestamp(bounds_us[usage.window + 1]),
-        quantity=decimal_text(usage.quantity),
-        event_count=usage.event_count,
-        unreadable_event_count=usage.unreadable_event_count,
-        missing_value_event_count=usage.missing_value_event_count,
-        event_digest=usage.event_digest,
+        window_start=to_timestamp(usage.bounds_us[group.window]),
+        window_end=to_timestamp(usage.bounds_us[group.window + 1]),
+        quantity=decimal_text(converted(group.quantity, meter.conversion)),
+        event_count=group.event_count,
+        unreadable_event_count=group.unreadable_event_count,
+        missing_value_event_count=group.missing_value_event_count,
+        event_digest=group.event_digest,
     )

@@ -10,6 +10,7 @@ from engine.catalog.resources import Meter
 from engine.catalog.snapshot import Catalog
 from engine.times import INSTANT_US_MAX, datetime_us, us_datetime
 from engine.usage.usage_request import GroupUsage, UsageRequest
+from rating import converted
 
 _ALL_TIME = Period(us_datetime(0), us_datetime(INSTANT_US_MAX))
 # Of a meter's definition, what its rollups are made from.
@@ -51,7 +52,7 @@ def rollup_key(meter: Meter) -> str:
 
 
 def rated_usage(meter: Meter, group: GroupUsage) -> Usage:
-    """What rating needs of a group, without the dimensions that its events lack."""
+    """What rating needs of a group: its quantity in the meter's unit, without the dimensions that its events lack."""
     dimensions = tuple(
         (name, value)
         for name, value in zip(meter.group_by, group.dimensions, strict=True)
@@ -59,7 +60,7 @@ def rated_usage(meter: Meter, group: GroupUsage) -> Usage:
     )
     return Usage(
         dimensions,
-        group.quantity,
+        converted(group.quantity, meter.conversion),
         group.event_count,
         group.event_digest,
         group.unreadable_event_count,

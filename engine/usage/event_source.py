@@ -16,9 +16,10 @@ from itertools import groupby, pairwise
 from engine.usage.aggregations import BEFORE
 from engine.usage.filters import filter_conditions
 from engine.usage.partials import EVENT_HASH, EVENT_HASH_SQL, VALUE, VALUE_GIVEN, VALUE_TEXT, reduced_sql
-from engine.usage.properties import DECIMAL_PARAMETERS, decimal_sql, exists_sql, nullable_text_sql, text_sql
+from engine.usage.properties import exists_sql, nullable_text_sql, text_sql
 from engine.usage.schema import EVENTS_TABLE
 from engine.usage.usage_request import UsageRequest
+from engine.usage.value_sql import value_sql
 from engine.usage.void_sql import not_void_sql
 
 Parameters = dict[str, object]
@@ -28,7 +29,6 @@ OF_CUSTOMERS = "customer_id IN {customer_ids:Array(String)}"
 BEFORE_END = "event_time < fromUnixTimestamp64Micro({period_end_us:Int64}, 'UTC')"
 AFTER_START = "event_time >= fromUnixTimestamp64Micro({period_start_us:Int64}, 'UTC')"
 _INGESTED_BY_THEN = "ingested_at <= fromUnixTimestamp64Micro({as_of_us:Int64}, 'UTC')"
-_VALUE_PARAMETER = "value_property"
 # From their distances, each with how often it comes in a row: 10,000 bounds are more than the 128 KiB of text that a
 # server takes.
 _BOUNDS = (
@@ -104,11 +104,11 @@ def events_sql(
         parameters[f"group_{i}"] = name
         columns.append(f"{nullable_text_sql(f'group_{i}')} AS dimension_{i}")
     if request.value is not None:
-        parameters |= {_VALUE_PARAMETER: request.value, **DECIMAL_PARAMETERS}
+        value = value_sql(request.value, parameters)
         columns += [
-            f"{decimal_sql(_VALUE_PARAMETER)} AS {VALUE}",
-            f"{exists_sql(_VALUE_PARAMETER)} AS {VALUE_GIVEN}",
-            f"{text_sql(_VALUE_PARAMETER)} AS {VALUE_TEXT}",
+            f"{value.decimal} AS {VALUE}",
+            f"{value.given} AS {VALUE_GIVEN}",
+            f"{value.text} AS {VALUE_TEXT}",
         ]
     return f"SELECT {', '.join(columns)} FROM {EVENTS_TABLE} FINAL WHERE {' AND '.join(conditions)}"
 

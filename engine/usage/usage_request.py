@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from engine.catalog.meter_value import MeterValue
 from engine.usage.filters import Filters
 
 
@@ -25,7 +26,7 @@ class UsageRequest:
     tenant: str
     event_type: str
     aggregation: str
-    value: str | None
+    value: MeterValue | None
     percentile: Decimal | None = None
     carries_over: bool = False
     filters: Filters
