@@ -26,7 +26,7 @@ from engine.usage.aggregations import (
 from engine.usage.filters import Filters, filter_conditions
 from engine.usage.properties import ALL_AS_TEXT, DECIMAL_PARAMETERS, nullable_text_sql
 from engine.usage.schema import EVENTS_TABLE, VOIDS_TABLE
-from engine.usage.void_sql import any_fact_sql, not_void_at_all_sql, not_void_sql
+from engine.usage.void_sql import any_fact_sql, not_void_at_all_sql, source_sql
 from ingest import EVENT_SCHEMA
 
 Parameters = dict[str, object]
@@ -70,6 +70,8 @@ class UsageRequest:
     # False only where it is known that nothing about the tenant's events had been voided by `as_of_us`
     # (`any_void_query`): then the read is as fast as if there were no voids in the world.
     leave_out_voids: bool = True
+    # With the facts of this draft (engine.usage.corrections), as if they were recorded.
+    draft_id: int | None = None
 
 
 def usage_query(request: UsageRequest, rows_max: int) -> Query:
@@ -88,10 +90,10 @@ def usage_query(request: UsageRequest, rows_max: int) -> Query:
     ]
     if not request.carries_over:
         slice_conditions.append(_AFTER_START)
-    conditions = [*slice_conditions, "ingested_at <= fromUnixTimestamp64Micro({as_of_us:Int64}, 'UTC')"]
-    if request.leave_out_voids:
-        conditions.append(not_void_sql(slice_conditions))
-    conditions += filter_conditions(request.filters, parameters)
+    source = source_sql(slice_conditions, facts=request.leave_out_voids, draft=request.draft_id is not None)
+    if request.draft_id is not None:
+        parameters["draft_id"] = request.draft_id
+    conditions = filter_conditions(request.filters, parameters) or ["1"]
     dimensions = []
     for i, name in enumerate(request.group_by):
         parameters[f"group_{i}"] = name
@@ -111,7 +113,7 @@ def usage_query(request: UsageRequest, rows_max: int) -> Query:
         not_zero = not_zero_sql(request.aggregation, "quantity")
         having = f"HAVING {not_zero} OR unreadable_event_count > 0 OR countIf({_AFTER_START}) > 0\n"
     sql = (
-        f"SELECT {', '.join(columns)}\nFROM {EVENTS_TABLE} FINAL\n"
+        f"SELECT {', '.join(columns)}\nFROM {source}\n"
         f"WHERE {' AND '.join(conditions)}\nGROUP BY {', '.join(keys)}\n{having}ORDER BY {', '.join(keys)}"
         "\nLIMIT {rows_max:UInt64}"
     )

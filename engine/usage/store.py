@@ -38,6 +38,7 @@ from engine.usage.queries import Query, latest_stamp_query, recent_events_query
 from engine.usage.schema import (
     CREATE_OWNERS,
     DATABASE,
+    DRAFTS_TABLE,
     EVENTS_TABLE,
     OWNERS_TABLE,
     SCHEMA,
@@ -184,6 +185,15 @@ class UsageStore:
         """
         with self._reader() as client, _inserting():
             self._write(client, VOIDS_TABLE, facts, recorded_at_us)
+
+    def insert_draft(self, facts: pa.Table) -> None:
+        """Stores the facts of a draft: nothing that lasts.
+
+        Raises:
+            StoreUnavailableError: they may be stored in part.
+        """
+        with self._reader() as client, _inserting():
+            client.insert_arrow(DRAFTS_TABLE, facts, settings=INSERT_SETTINGS)
 
     def execute(self, statement: Query) -> None:
         """Runs a statement that inserts a row or two, beside events and voids.

@@ -116,9 +116,7 @@ def test_pages_share_one_snapshot(world):
     _insert(store, clock.watermark(next(ticks)), _row("e0", "3"))
     service.reconcile_usage(_june(), CALL)
     key = EventKey("t1", "acme", "call", JUNE_US, "e0", 0)
-    restored = Void(
-        event=key, voided=False, kind=Kind.CORRECTION, correction_id="c", reason="", recorded_by="p"
-    )
+    restored = Void(event=key, voided=False, kind=Kind.VOID, correction_id="c", reason="", recorded_by="p")
     record_voids([restored], store, clock, ticks.__next__)
     rest, token = [], first.next_page_token
     while token:
@@ -143,9 +141,7 @@ def test_one_id_is_listed_alone_and_a_restored_event_says_so(world):
     ).conflicts
     ((content_hash,),) = store.query(_hash_of(ids[5]))
     key = EventKey("t1", "acme", "call", JUNE_US + 5, ids[5], content_hash)
-    restored = Void(
-        event=key, voided=False, kind=Kind.CORRECTION, correction_id="c", reason="", recorded_by="p"
-    )
+    restored = Void(event=key, voided=False, kind=Kind.VOID, correction_id="c", reason="", recorded_by="p")
     record_voids([restored], store, clock, ticks.__next__)
     (found,) = service.list_conflicts(ListConflictsRequest(event_id=ids[5]), CALL).conflicts
     assert found.restored
