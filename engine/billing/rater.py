@@ -34,6 +34,8 @@ class Snapshot:
     catalog: Catalog
     at_us: int
     as_of_us: int
+    # With the facts of this draft besides what is recorded: a correction that is tried (engine.usage.corrections).
+    draft_id: int | None = None
 
 
 # Groups of dimensions that one read may make: far past any invoice, well within memory.
@@ -100,10 +102,12 @@ class Rater:
         chosen = frozenset(customers if customer_ids is None else customer_ids)
         with METRICS.rate_duration_seconds.time():
             charges = list(charges_at(snapshot.catalog, chosen, us_datetime(snapshot.at_us)))
-            usage = self._usage_of(tenant, charges, snapshot.as_of_us)
+            usage = self._usage_of(tenant, charges, snapshot)
             return rate_charges(charges, usage)
 
-    def _usage_of(self, tenant: str, charges: Iterable[Charge], as_of_us: int) -> dict[UsageKey, list[Usage]]:
+    def _usage_of(
+        self, tenant: str, charges: Iterable[Charge], snapshot: Snapshot
+    ) -> dict[UsageKey, list[Usage]]:
         wanted: dict[tuple[str, Period], tuple[Meter, set[str]]] = {}
         for charge in charges:
             if charge.meter is not None:
@@ -111,11 +115,13 @@ class Rater:
                 _, customers = wanted.setdefault((meter.id, charge.period), (meter, set()))
                 customers.add(charge.subscription.customer)
         # Once for all meters: the answer is that of the watermark, whenever it is asked.
-        voids = bool(wanted) and bool(self._usage.query(any_void_query(tenant, as_of_us)))
+        voids = bool(wanted) and bool(self._usage.query(any_void_query(tenant, snapshot.as_of_us)))
         found: dict[UsageKey, list[Usage]] = {}
         for (meter_id, period), (meter, customers) in wanted.items():
             request = replace(
-                usage_request(tenant, meter, customers, period, as_of_us), leave_out_voids=voids
+                usage_request(tenant, meter, customers, period, snapshot.as_of_us),
+                leave_out_voids=voids,
+                draft_id=snapshot.draft_id,
             )
             rows = self._usage.query(usage_query(request, _GROUPS_MAX + 1))
             if len(rows) > _GROUPS_MAX:

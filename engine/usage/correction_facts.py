@@ -3,8 +3,9 @@
 Rules:
 1. A fact is recorded only where it changes something: facts about an event that is void take standing ones only, and
    the other way round. So the facts of a correction turned around are what undoes it.
-2. A correction is undone as long as its facts are the newest decisions about all of their versions; what came later
-   is undone first. So an event never counts as it was and as it is at once.
+2. A correction is undone as long as nothing that came later about its versions is in effect: later corrections are
+   undone first, and then they and what undid them cancel each other out. So an event never counts as it was and
+   as it is at once.
 3. An amended version and what replaces it name each other (`stands`). One that would become a version that counts
    already is only voided.
 """
@@ -19,12 +20,36 @@ from engine.usage.voids import EventKey, Replacement, Void
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A fact of a recorded correction, and the correction that decided last on its version."""
+    """A fact of a recorded correction; and all corrections that decided on its version, the oldest first, with what
+    each of them undid (or empty).
+    """
 
     event: EventKey
     voided: bool
     stands: EventKey | None
-    decided_by: str
+    corrections: tuple[str, ...]
+    undoes: tuple[str, ...]
+
+    def undone_by(self, correction_id: str) -> str | None:
+        return next(
+            (
+                each
+                for each, undone in zip(self.corrections, self.undoes, strict=True)
+                if undone == correction_id
+            ),
+            None,
+        )
+
+    def in_the_way(self, correction_id: str) -> str | None:
+        """The newest correction since this one that is neither undone since nor undoes what came since."""
+        first = self.corrections.index(correction_id) + 1
+        since = dict(zip(self.corrections[first:], self.undoes[first:], strict=True))
+        while since:
+            newest, undone = since.popitem()
+            if undone not in since:
+                return newest
+            del since[undone]
+        return None
 
 
 class FactMaker:
@@ -77,10 +102,15 @@ class FactMaker:
             CorrectionRefusedError: something was decided on one of its events since.
         """
         for fact in facts:
-            if fact.decided_by != correction_id:
+            later = fact.in_the_way(correction_id)
+            if later == fact.undone_by(correction_id) and later is not None:
                 raise CorrectionRefusedError(
-                    f"correction {correction_id!r} can't be undone: {fact.decided_by!r} came after it for event "
-                    f"{fact.event.event_id!r}: undo that one first, unless it is the undo that you want"
+                    f"correction {correction_id!r} is undone already, by {later!r}: undo that one to bring it back"
+                )
+            if later is not None:
+                raise CorrectionRefusedError(
+                    f"correction {correction_id!r} can't be undone: {later!r} came after it for event "
+                    f"{fact.event.event_id!r}: undo that one first"
                 )
         return [
             self._fact(fact.event, voided=not fact.voided, stands=fact.stands, undoes=correction_id)

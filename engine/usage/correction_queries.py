@@ -152,17 +152,18 @@ def standing_replacements_query(tenant: str, draft_id: int, as_of_us: int) -> Qu
 
 def decided_facts_query(tenant: str, correction_id: str, as_of_us: int) -> Query:
     """The facts of a correction: key (event_time in us), voided, the version that stands instead (its customer_id
-    is empty for none), and which person's correction decided on the key last.
+    is empty for none), and all corrections that decided on the key, the oldest first, with what each undid.
     """
     keys = f"SELECT {KEY} FROM {VOIDS_TABLE} WHERE {_TENANT} AND {_THIS} AND {RECORDED_BY_THEN}"
     facts = (
-        f"SELECT {KEY}, argMaxIf(correction_id, recorded_at, {DECIDED}) AS decided_by, "
+        f"SELECT {KEY}, arraySort(groupUniqArrayIf((recorded_at, correction_id, undoes), {DECIDED})) AS decisions, "
         + ", ".join(f"anyIf({each}, {_THIS}) AS was_{each}" for each in ("voided", *_STANDS_NAMES))
         + f" FROM {VOIDS_TABLE} WHERE {_TENANT} AND {RECORDED_BY_THEN} AND ({KEY}) IN ({keys}) GROUP BY {KEY}"
     )
     return Query(
         f"SELECT {_KEY_COLUMNS}, was_voided, was_stands_customer_id, was_stands_event_type, "
-        "toUnixTimestamp64Micro(was_stands_event_time), was_stands_content_hash, decided_by "
+        "toUnixTimestamp64Micro(was_stands_event_time), was_stands_content_hash, "
+        "arrayMap(each -> each.2, decisions), arrayMap(each -> each.3, decisions) "
         f"FROM ({facts}) ORDER BY {KEY}",
         {"tenant": tenant, "correction_id": correction_id, "as_of_us": as_of_us},
     )

@@ -283,4 +283,10 @@ def _key(tenant: str, row: Row) -> EventKey:
 def _decided(tenant: str, row: Row) -> Decided:
     key = _key(tenant, row)
     stands = _key(tenant, (row[6], row[7], row[8], key.event_id, row[9])) if row[6] else None
-    return Decided(key, bool(row[5]), stands, str(row[10]))
+    return Decided(key, bool(row[5]), stands, _texts(row[10]), _texts(row[11]))
+
+
+def _texts(column: object) -> tuple[str, ...]:
+    if not isinstance(column, Sequence):
+        raise TypeError(f"the usage store returned an array of type {type(column).__name__}")
+    return tuple(map(str, column))
