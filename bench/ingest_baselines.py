@@ -39,13 +39,13 @@ def raw_insert(path: Path, rows: Path, block_rows: int) -> Raw:
     """Inserts the rows of an Arrow file into the events table, with no client and no server on the machine."""
     import clickhouse_connect  # noqa: PLC0415 - chDB lives in this process alone
 
-    from engine.usage.schema import DATABASE, EVENTS_TABLE, SCHEMA, create_database  # noqa: PLC0415
+    from engine.usage.schema import DATABASE, EVENTS_TABLE, LOG_SCHEMA, create_database  # noqa: PLC0415
     from engine.usage.store import INSERT_SETTINGS  # noqa: PLC0415
 
     client = clickhouse_connect.get_client(interface="chdb", path=str(path))
     client.command(create_database(DATABASE), use_database=False)
     client.database = DATABASE
-    for statement in SCHEMA:
+    for statement in LOG_SCHEMA:
         client.command(statement)
     with pa.memory_map(str(rows)) as file:
         table = pa.ipc.open_file(file).read_all()

@@ -1,6 +1,7 @@
 """The composition root: builds the parts, joins them, and takes them apart in the right order."""
 
 import contextlib
+import random
 import secrets
 import time
 from collections.abc import Iterator
@@ -14,20 +15,28 @@ from prometheus_client import start_http_server
 from engine.admission_rules import AdmissionRules
 from engine.api.billing_service import BillingService
 from engine.api.catalog_service import CatalogService
+from engine.api.correct_usage_service import CorrectUsageService
 from engine.api.correction_service import CorrectionService
 from engine.api.server import Server, Services, check_address
 from engine.api.spend_service import SpendService
 from engine.api.usage_service import UsageService
+from engine.billing.meter_usage import meters_to_roll_up
 from engine.billing.rater import Rater
 from engine.catalog.store import CatalogStore
 from engine.errors import StartupError
 from engine.metrics import REGISTRY
 from engine.usage.committer import Committer
+from engine.usage.corrections import Corrections
 from engine.usage.durability import Durability
 from engine.usage.intake import Intake
 from engine.usage.reconciler import Reconciler
-from engine.usage.reconciler_loop import ReconcilerLoop
+from engine.usage.rollup_check import RollupCheck
+from engine.usage.rollup_coverage import Coverages
+from engine.usage.rollup_keeper import RollupKeeper
+from engine.usage.rollups import Rollups
 from engine.usage.server_address import ServerAddress
+from engine.usage.upkeep_loop import UpkeepLoop
+from engine.usage.usage_reader import UsageReader
 from engine.usage_stores import UsageStores, Warming, open_usage_stores
 from ingest import Fingerprinter, HotWindow, Limits
 
@@ -37,6 +46,8 @@ _GRACE_S = 10.0
 _STOP_POLL_S = 0.5
 # Identities that are read back at start, so that a reused id is still seen after a restart; about a second.
 _WARM_EVENTS_MAX = 100_000
+# Of the running hour every pass computes each slice again; what is younger is read from events, which is quick.
+_ROLLUP_SLEEP_MIN_S = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +113,23 @@ def _running_server(
         stack.callback(catalog.close)
         stores.directory.mark_complete()
         committer = Committer(usage, window, clock, limits, _now_us)
-        intake = Intake(committer, AdmissionRules(catalog, limits).for_tenant, fingerprinter, limits, _now_us)
-        rater = Rater(catalog, usage, clock, _now_us)
+        admission_for = AdmissionRules(catalog, limits).for_tenant
+        intake = Intake(committer, admission_for, fingerprinter, limits, _now_us)
+        reader = UsageReader(usage, Coverages(usage, time.monotonic_ns))
+        rater = Rater(catalog, reader, clock, _now_us)
         reconciler = Reconciler(usage, clock, _now_us)
-        loop = ReconcilerLoop(reconciler, stores.directory.reconciler_lock, time.monotonic_ns)
+        corrections = Corrections(usage, clock, reconciler, _now_us, lambda: secrets.randbits(63))
+        loops = [
+            UpkeepLoop("reconciler", reconciler, stores.directory.reconciler_lock, time.monotonic_ns),
+            _rollups_loop(stores, catalog, reader),
+        ]
         services = Services(
             usage=UsageService(intake),
             catalog=CatalogService(catalog, _now_us),
             spend=SpendService(rater),
             billing=BillingService(rater),
             correction=CorrectionService(usage, reconciler, clock, _now_us),
+            correct_usage=CorrectUsageService(corrections, usage, rater, clock, admission_for, _now_us),
         )
         server = Server(
             services,
@@ -119,14 +137,35 @@ def _running_server(
             request_bytes_max=limits.request_bytes_max,
             share_port=options.share_port,
         )
-        loop.start()
-        stack.callback(loop.stop)
+        for loop in loops:
+            loop.start()
+            stack.callback(loop.stop)
         committer.start()
         stack.callback(committer.drain)
         intake.start()
         stack.callback(intake.drain)
         stack.callback(server.stop, _GRACE_S)
         yield server
+
+
+def _rollups_loop(stores: UsageStores, catalog: CatalogStore, reader: UsageReader) -> UpkeepLoop:
+    stopping = ThreadEvent()
+    rollups = Rollups(stores.usage, stores.order, _now_us, is_stopping=stopping.is_set)
+    keeper = RollupKeeper(
+        rollups,
+        RollupCheck(stores.usage, rollups, reader, random.SystemRandom()),
+        lambda: [
+            meter for tenant in catalog.tenants() for meter in meters_to_roll_up(catalog.snapshot(tenant))
+        ],
+    )
+    return UpkeepLoop(
+        "rollups",
+        keeper,
+        stores.directory.rollups_lock,
+        time.monotonic_ns,
+        sleep_min_s=_ROLLUP_SLEEP_MIN_S,
+        stopping=stopping,
+    )
 
 
 @contextlib.contextmanager

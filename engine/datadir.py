@@ -5,7 +5,8 @@
     DIR/lock             held by who has the directory open: one engine with embedded stores, or any number of
                          gateways that share a server
     DIR/start.lock       held by a gateway while it starts: one after the other
-    DIR/reconciler.lock  held by the engine that settles reused ids (engine.usage.reconciler_loop)
+    DIR/reconciler.lock  held by the engine that settles reused ids (engine.usage.reconciler)
+    DIR/rollups.lock     held by the engine that keeps rollups up (engine.usage.rollup_keeper)
     DIR/gateways/        the gateways that live (engine.gateways)
     DIR/identity         of a directory whose usage store is a server: its name there, drawn at the first start
     DIR/watermark        embedded: no instant after this one was ever handed out (microseconds)
@@ -43,6 +44,7 @@ _OURS = {
         "lock",
         "start.lock",
         "reconciler.lock",
+        "rollups.lock",
         "gateways",
         "identity",
         "identity.new",
@@ -124,6 +126,10 @@ class DataDirectory:
     @property
     def reconciler_lock(self) -> Path:
         return self.path / "reconciler.lock"
+
+    @property
+    def rollups_lock(self) -> Path:
+        return self.path / "rollups.lock"
 
     @property
     def usage_path(self) -> Path:

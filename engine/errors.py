@@ -11,6 +11,7 @@
     │   ├── QueueFullError          too much waits for the store
     │   ├── TooManyCallsError       too many calls of a kind are open
     │   └── StoreUnavailableError   a store does not answer, or the engine is shutting down
+    │       └── RollupMovedError    a rollup was computed again while it was read: read from events
     └── StartupError                the engine can't start: data directory, port, lock
 
 A bad event is no error: it is data, a verdict. `engine.api.status` maps each class to a gRPC status
@@ -81,6 +82,10 @@ class TooManyCallsError(RetryLaterError):
 
 class StoreUnavailableError(RetryLaterError):
     """A store does not answer, or the engine is shutting down."""
+
+
+class RollupMovedError(StoreUnavailableError):
+    """A rollup was computed again between the plan and the read; the engine itself reads again, from events."""
 
 
 class StartupError(MeterlineError):

@@ -34,6 +34,17 @@ class _Metrics:
             "Events voided because their event_id had been used for an event with other content.",
         )
     )
+    rollup_checks: Counter = field(
+        default_factory=lambda: _counter(
+            "meterline_rollup_checks_total", "Answers that were read both from rollups and from events."
+        )
+    )
+    rollup_drift: Counter = field(
+        default_factory=lambda: _counter(
+            "meterline_rollup_drift_total",
+            "Groups in which a rollup differed from its events: must stay zero.",
+        )
+    )
     queue_events: Gauge = field(
         default_factory=lambda: Gauge(
             "meterline_queue_events",

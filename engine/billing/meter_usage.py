@@ -1,13 +1,19 @@
 """What a meter asks of the usage store, and what the answer means for rating."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from hashlib import blake2b
 
 from engine.billing.periods import Period
 from engine.billing.rate_charges import Usage
+from engine.catalog.definition import fields_of, json_text
 from engine.catalog.resources import Meter
-from engine.times import datetime_us
-from engine.usage.aggregations import exact_quantity
-from engine.usage.queries import UsageRequest
+from engine.catalog.snapshot import Catalog
+from engine.times import INSTANT_US_MAX, datetime_us, us_datetime
+from engine.usage.usage_request import GroupUsage, UsageRequest
+
+_ALL_TIME = Period(us_datetime(0), us_datetime(INSTANT_US_MAX))
+# Of a meter's definition, what its rollups are made from.
+_AGGREGATED = ("event_type", "aggregation", "value", "filters", "group_by")
 
 
 def usage_request(
@@ -18,33 +24,43 @@ def usage_request(
         tenant=tenant,
         event_type=meter.event_type,
         aggregation=meter.aggregation,
-        value_property=meter.value,
+        value=meter.value,
         percentile=meter.percentile,
         carries_over=meter.carries_over,
         filters=meter.filters,
         group_by=meter.group_by,
         customer_ids=sorted(customer_ids),
-        period_start_us=datetime_us(period.start),
-        period_end_us=datetime_us(period.end),
+        bounds_us=(datetime_us(period.start), datetime_us(period.end)),
         as_of_us=as_of_us,
+        rollup_key=rollup_key(meter),
     )
 
 
-def read_usage(meter: Meter, row: Sequence[object]) -> tuple[str, Usage]:
-    """A row of `usage_query`: the customer and its usage, without the dimensions that its events lack."""
-    dimensions_end = 1 + len(meter.group_by)
+def meters_to_roll_up(catalog: Catalog) -> list[UsageRequest]:
+    """What each meter of the catalog asks, over all time; for no customers and no watermark yet."""
+    meters = (versioned.resource for versioned in catalog.meters.values())
+    return [usage_request(catalog.tenant, meter, (), _ALL_TIME, 0) for meter in meters]
+
+
+def rollup_key(meter: Meter) -> str:
+    """128 bits, hex: the same for meters that aggregate the same, whatever else their definitions say."""
+    fields = fields_of(meter)
+    aggregated = {name: fields[name] for name in _AGGREGATED if name in fields}
+    return blake2b(json_text(aggregated).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def rated_usage(meter: Meter, group: GroupUsage) -> Usage:
+    """What rating needs of a group, without the dimensions that its events lack."""
     dimensions = tuple(
-        (name, str(value))
-        for name, value in zip(meter.group_by, row[1:dimensions_end], strict=True)
+        (name, value)
+        for name, value in zip(meter.group_by, group.dimensions, strict=True)
         if value is not None
     )
-    quantity, event_count, event_digest, unreadable, missing = row[dimensions_end:]
-    usage = Usage(
+    return Usage(
         dimensions,
-        exact_quantity(quantity),
-        int(str(event_count)),
-        str(event_digest),
-        int(str(unreadable)),
-        int(str(missing)),
+        group.quantity,
+        group.event_count,
+        group.event_digest,
+        group.unreadable_event_count,
+        group.missing_value_event_count,
     )
-    return str(row[0]), usage

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from engine.billing.charges import charges_at
 from engine.billing.line_item import Charge, LineItem
-from engine.billing.meter_usage import read_usage, usage_request
+from engine.billing.meter_usage import rated_usage, usage_request
 from engine.billing.periods import Period
 from engine.billing.rate_charges import Rated, Usage, UsageKey, rate_charges
 from engine.catalog.resources import Meter
@@ -22,8 +22,7 @@ from engine.catalog.store import CatalogStore
 from engine.errors import FieldMistake, InvalidRequestError, NotFoundError, UnrateableError
 from engine.metrics import METRICS
 from engine.times import us_datetime
-from engine.usage.queries import any_void_query, usage_query
-from engine.usage.store import UsageStore
+from engine.usage.usage_reader import UsageReader
 from ingest import IngestOrder
 
 
@@ -46,7 +45,7 @@ class Rater:
     """Rates customers' usage as of a watermark."""
 
     def __init__(
-        self, catalog: CatalogStore, usage: UsageStore, clock: IngestOrder, now_us: Callable[[], int]
+        self, catalog: CatalogStore, usage: UsageReader, clock: IngestOrder, now_us: Callable[[], int]
     ) -> None:
         self._catalog = catalog
         self._usage = usage
@@ -114,22 +113,15 @@ class Rater:
                 meter = charge.meter.resource
                 _, customers = wanted.setdefault((meter.id, charge.period), (meter, set()))
                 customers.add(charge.subscription.customer)
-        # Once for all meters: the answer is that of the watermark, whenever it is asked.
-        voids = bool(wanted) and bool(self._usage.query(any_void_query(tenant, snapshot.as_of_us)))
         found: dict[UsageKey, list[Usage]] = {}
         for (meter_id, period), (meter, customers) in wanted.items():
-            request = replace(
-                usage_request(tenant, meter, customers, period, snapshot.as_of_us),
-                leave_out_voids=voids,
-                draft_id=snapshot.draft_id,
-            )
-            rows = self._usage.query(usage_query(request, _GROUPS_MAX + 1))
-            if len(rows) > _GROUPS_MAX:
+            request = usage_request(tenant, meter, customers, period, snapshot.as_of_us)
+            groups = self._usage.read(replace(request, draft_id=snapshot.draft_id), _GROUPS_MAX + 1)
+            if len(groups) > _GROUPS_MAX:
                 raise UnrateableError(
                     f"meter {meter_id}: its group_by properties make more than {_GROUPS_MAX} lines: "
                     "ask for fewer customers, or group by properties with fewer values"
                 )
-            for row in rows:
-                customer, usage = read_usage(meter, row)
-                found.setdefault((meter_id, period, customer), []).append(usage)
+            for group in groups:
+                found.setdefault((meter_id, period, group.customer_id), []).append(rated_usage(meter, group))
         return found

@@ -106,6 +106,17 @@ class CatalogStore:
             connection.execute(insert(RESOURCES), list(_rows(tenant, revision, at, changes)))
         return Applied(revision, changes, unchanged_count)
 
+    def tenants(self) -> list[str]:
+        """The tenants that have a catalog.
+
+        Raises:
+            StoreUnavailableError: the database does not answer.
+        """
+        with self._database.reading() as connection:
+            return list(
+                connection.scalars(select(REVISIONS.c.tenant).distinct().order_by(REVISIONS.c.tenant))
+            )
+
     def snapshot(self, tenant: str, revision: int | None = None) -> Catalog:
         """The tenant's catalog at `revision`, or the newest. A tenant without any has an empty one, revision 0.
 

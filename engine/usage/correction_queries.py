@@ -12,8 +12,9 @@ Rules:
 from collections.abc import Sequence
 
 from engine.usage.correction import Amendment, PropertyFilter, Selection
+from engine.usage.event_source import Parameters
 from engine.usage.properties import exists_sql, text_sql
-from engine.usage.queries import Parameters, Query
+from engine.usage.queries import Query
 from engine.usage.schema import DRAFTS_TABLE, EVENTS_TABLE, VOIDS_TABLE, content_hash_sql
 from engine.usage.void_sql import (
     DECIDED,

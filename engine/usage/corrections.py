@@ -62,6 +62,8 @@ _RETRY_AFTER_MS = 1_000
 # 128 bytes each, in one statement (engine.usage.reconciler has the bound of a parameter).
 _IDS_AT_ONCE = 250
 
+Check = Callable[[Sequence[Void]], None]
+
 
 class Corrections:
     """Corrects. Thread-safe; one correction of this process at a time."""
@@ -82,8 +84,10 @@ class Corrections:
         self._draft_id = draft_id
         self._one_at_a_time = threading.Lock()
 
-    def plan(self, tenant: str, correction: Correction, signature: Signature) -> Plan:
-        """What the correction would record now.
+    def plan(
+        self, tenant: str, correction: Correction, signature: Signature, check: Check = lambda _facts: None
+    ) -> Plan:
+        """What the correction would record now; `check` raises an error of the tree for facts that may not be.
 
         Raises:
             InvalidRequestError: more events than one correction may have.
@@ -91,7 +95,9 @@ class Corrections:
             CorrectionRefusedError: nothing to correct, or not without doubt.
         """
         settled_us, as_of_us = self._settled_snapshot()
-        return self._plan(tenant, correction, signature, settled_us, as_of_us)
+        plan = self._plan(tenant, correction, signature, settled_us, as_of_us)
+        check(plan.facts)
+        return plan
 
     def record(
         self,
@@ -99,6 +105,7 @@ class Corrections:
         correction: Correction,
         signature: Signature,
         expected_event_count: int | None = None,
+        check: Check = lambda _facts: None,
     ) -> Recorded:
         """Records it, or finds it recorded.
 
@@ -119,6 +126,7 @@ class Corrections:
                     return known
                 plan = self._plan(tenant, correction, signature, settled_us, as_of_us)
                 _check_count(plan, expected_event_count)
+                check(plan.facts)
                 stamp_us = record_voids(
                     plan.facts, self._store, self._clock, self._now_us, self._nothing_since(tenant, as_of_us)
                 )

@@ -126,7 +126,7 @@ ENGINE = ReplacingMergeTree(ingested_at)
 ORDER BY reader
 """
 
-SCHEMA = (create_events(EVENTS_TABLE), CREATE_VOIDS, EXTEND_VOIDS, CREATE_DRAFTS, CREATE_RECONCILED)
+LOG_SCHEMA = (create_events(EVENTS_TABLE), CREATE_VOIDS, EXTEND_VOIDS, CREATE_DRAFTS, CREATE_RECONCILED)
 
 
 def create_database(name: str) -> str:

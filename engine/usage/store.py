@@ -23,7 +23,7 @@ from clickhouse_connect.driver.exceptions import Error as DriverError
 from clickhouse_connect.driver.httputil import get_pool_manager
 from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 
-from engine.errors import StartupError, StoreUnavailableError
+from engine.errors import RollupMovedError, StartupError, StoreUnavailableError
 from engine.usage.durability import Durability, statements, tables_query
 from engine.usage.guarded_insert import (
     CREATE_FENCES,
@@ -35,13 +35,14 @@ from engine.usage.guarded_insert import (
 )
 from engine.usage.migration import bring_to_form
 from engine.usage.queries import Query, latest_stamp_query, recent_events_query
+from engine.usage.rollup_schema import ROLLUP_SCHEMA
 from engine.usage.schema import (
     CREATE_OWNERS,
     DATABASE,
     DRAFTS_TABLE,
     EVENTS_TABLE,
+    LOG_SCHEMA,
     OWNERS_TABLE,
-    SCHEMA,
     VOIDS_TABLE,
     create_database,
 )
@@ -62,7 +63,10 @@ _SERVER_VERSION_MIN = (25, 8)
 # What ClickHouse answers when user or password are wrong (REQUIRED_PASSWORD, AUTHENTICATION_FAILED and kin).
 _REFUSED_USER_CODES = {192, 193, 194, 516}
 _NOT_ALLOWED_CODE = 497
+# What a read answers that found a row which it must not pass over (engine.usage.rollup_read, rule 3).
+_THROW_IF_CODE = 395
 
+_SCHEMA = (*LOG_SCHEMA, *ROLLUP_SCHEMA)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 # ClickHouse takes these as they are; from plain texts it would make the dictionary itself, at more cost.
@@ -98,7 +102,7 @@ class UsageStore:
             clients[0].command(create_database(DATABASE), use_database=False)
             clients[0].database = DATABASE
             bring_to_form(clients[0].command, lambda sql: clients[0].query(sql).result_rows)
-            for statement in SCHEMA:
+            for statement in _SCHEMA:
                 clients[0].command(statement)
             _set_durability(clients[0], durability)
             clients.extend(_embedded_client(path, DATABASE) for _ in range(_READERS))
@@ -135,7 +139,7 @@ class UsageStore:
                         first.command(create_database(address.database))
                 for timeout_s in (patience.insert_timeout_s, *[patience.read_timeout_s] * _READERS):
                     clients.append(_server_client(address, address.database, timeout_s))  # noqa: PERF401 - closed below
-                for statement in (*SCHEMA, CREATE_FENCES, CREATE_OWNERS):
+                for statement in (*_SCHEMA, CREATE_FENCES, CREATE_OWNERS):
                     clients[0].command(statement)
                 _set_durability(clients[0], durability)
         except StartupError:
@@ -202,6 +206,16 @@ class UsageStore:
             StoreUnavailableError: it may or may not be stored.
         """
         settings = {"async_insert": 0} | self._bounds
+        with self._reader() as client, _reading():
+            client.command(statement.sql, parameters=statement.parameters, settings=settings)
+
+    def transform(self, statement: Query) -> None:
+        """Runs an INSERT ... SELECT inside the store.
+
+        Raises:
+            StoreUnavailableError: none, some or all of its rows may be stored.
+        """
+        settings = INSERT_SETTINGS | _READ_SETTINGS | self._bounds
         with self._reader() as client, _reading():
             client.command(statement.sql, parameters=statement.parameters, settings=settings)
 
@@ -333,6 +347,8 @@ def _reading() -> Iterator[None]:
     try:
         yield
     except (ClickHouseError, OSError) as error:
+        if isinstance(error, DriverError) and error.code == _THROW_IF_CODE:
+            raise RollupMovedError(_first_line(error), retry_after_ms=_RETRY_AFTER_MS) from error
         raise StoreUnavailableError(
             f"the usage store refused a read: {_first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
         ) from error

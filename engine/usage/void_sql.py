@@ -85,15 +85,6 @@ def facts_sql(slice_conditions: Sequence[str], *, draft: bool = False) -> str:
     return f"({recorded} UNION ALL {tried})"
 
 
-def not_void_sql(slice_conditions: Sequence[str]) -> str:
-    """A condition on events of the log: not void at `as_of_us`."""
-    slice_sql = " AND ".join([*slice_conditions, RECORDED_BY_THEN])
-    return (
-        f"({_VERSION}) NOT IN (SELECT {_VERSION} FROM {VOIDS_TABLE} WHERE {slice_sql} "
-        f"GROUP BY {_VERSION} HAVING {IS_VOID} = 1)"
-    )
-
-
 def not_void_at_all_sql() -> str:
     """A condition on events of every tenant: not void by all that is recorded."""
     return f"({KEY}) NOT IN (SELECT {KEY} FROM {VOIDS_TABLE} GROUP BY {KEY} HAVING {IS_VOID} = 1)"

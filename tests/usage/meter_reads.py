@@ -3,11 +3,11 @@
 from admission_oracle import Row
 from event_columns import columns_of
 
-from engine.billing.meter_usage import read_usage, usage_request
+from engine.billing.meter_usage import rated_usage, usage_request
 from engine.billing.periods import Period
 from engine.catalog.read import read_resource
 from engine.times import us_datetime
-from engine.usage.queries import usage_query
+from engine.usage.usage_reader import UsageReader
 from ingest import partition_batches
 
 ROWS_MAX = 10_000
@@ -37,13 +37,11 @@ def usage_by_store(store, meter, *, tenant, customers, period_us, as_of_us):
     resource = read_resource("meter", meter)
     period = Period(*map(us_datetime, period_us))
     request = usage_request(tenant, resource, customers, period, as_of_us)
-    rows = store.query(usage_query(request, ROWS_MAX))
-    assert len(rows) < ROWS_MAX
+    groups = UsageReader(store).read(request, ROWS_MAX)
+    assert len(groups) < ROWS_MAX
     found = {}
-    for row in rows:
-        customer, usage = read_usage(resource, row)
-        dimensions = dict(usage.dimensions)
-        key = (customer, tuple(map(dimensions.get, resource.group_by)))
+    for group in groups:
+        key = (group.customer_id, group.dimensions)
         assert key not in found
-        found[key] = usage
+        found[key] = rated_usage(resource, group)
     return found

@@ -8,7 +8,9 @@ from meter_reads import deliver, usage_by_store
 
 from engine.catalog.read import read_resource
 from engine.catalog.rules import AGGREGATIONS
-from engine.usage.aggregations import SUPPORTED_AGGREGATIONS, exact_quantity
+from engine.usage.aggregations import finished
+from engine.usage.partials import SUPPORTED_AGGREGATIONS
+from engine.usage.usage_request import UsageRequest
 
 DAY_US = 86_400_000_000
 NOVEMBER_US = 1_793_491_200_000_000  # 2026-11-01T00:00:00Z; 30 days
@@ -234,11 +236,27 @@ def test_names_and_bounds_of_conditions_never_become_sql(read):
     assert read(meter, [(NOVEMBER_US, "1", {nasty.replace("\x00", ""): "x"})]) == {(): Decimal(1)}
 
 
-@pytest.mark.parametrize("stored", [1.5, True, "1", (1.5, 2), (1, 2.0), (1, 2, 3)])
-def test_a_quantity_that_isn_t_exact_is_refused(stored):
+@pytest.mark.parametrize(
+    ("aggregation", "stored"),
+    [
+        ("sum", 1.5),
+        ("sum", True),
+        ("sum", "1"),
+        ("max", 1.5),
+        ("max", 1),
+        ("avg", (1.5, 2)),
+        ("avg", (1, 2.0)),
+    ],
+)
+def test_a_quantity_that_isn_t_exact_is_refused(aggregation, stored):
     """Above all a binary float, whatever made the store return one."""
-    with pytest.raises(TypeError, match="returned a quantity of type"):
-        exact_quantity(stored)
+    request = UsageRequest(
+        tenant="t", event_type="e", aggregation=aggregation, value="v", filters={}, group_by=(),
+        customer_ids=["acme"], bounds_us=(0, 1), as_of_us=1,
+    )  # fmt: skip
+    state = (0, 1, 0, 0, 0, *(stored if isinstance(stored, tuple) else (stored,)))
+    with pytest.raises(TypeError, match="the usage store returned a"):
+        list(finished(request, "acme", (), [state]))
 
 
 def test_the_catalog_and_the_store_know_the_same_aggregations():

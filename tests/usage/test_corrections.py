@@ -448,7 +448,7 @@ def test_a_draft_is_seen_by_the_read_that_names_it_alone(world):
     from engine.billing.periods import Period
     from engine.catalog.read import read_resource
     from engine.times import us_datetime
-    from engine.usage.queries import usage_query
+    from engine.usage.usage_reader import UsageReader
 
     world.deliver(event_of("a", "5"), event_of("b", "7"))
     correction = Correction(Kind.AMEND, refs("a"), Amendment((("value", "6"),), customer_id="bolt"))
@@ -457,8 +457,8 @@ def test_a_draft_is_seen_by_the_read_that_names_it_alone(world):
         "t1", read_resource("meter", SUM), CUSTOMERS, Period(*map(us_datetime, PERIOD_US)), plan.as_of_us
     )
     with world.corrections.draft(plan) as draft_id:
-        rows = world.store.query(usage_query(replace(request, draft_id=draft_id), 10))
-        assert [(row[0], row[1]) for row in rows] == [("acme", 7), ("bolt", 6)]
+        found = UsageReader(world.store).read(replace(request, draft_id=draft_id), 10)
+        assert [(each.customer_id, each.quantity) for each in found] == [("acme", 7), ("bolt", 6)]
         assert world.sums() == {"acme": (12, 2)}
     from engine.usage.queries import Query
 

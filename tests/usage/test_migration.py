@@ -13,8 +13,10 @@ from content_hashes import content_hash
 
 from engine.errors import StartupError
 from engine.usage.migration import COPY_TABLE
-from engine.usage.queries import Query, UsageRequest, usage_query
+from engine.usage.queries import Query
 from engine.usage.store import UsageStore
+from engine.usage.usage_reader import UsageReader
+from engine.usage.usage_request import UsageRequest
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,6 +56,8 @@ CHILD = """
 import sys
 from pathlib import Path
 from engine.usage.store import UsageStore
+from engine.usage.usage_reader import UsageReader
+from engine.usage.usage_request import UsageRequest
 print("ready", flush=True)
 UsageStore.open_embedded(Path(sys.argv[1])).close()
 print("done", flush=True)
@@ -112,7 +116,7 @@ def test_an_old_store_keeps_what_it_had_under_one_id(tmp_path):
         rows = store.query(
             Query("SELECT properties['v'], content_hash FROM meterline.events FINAL ORDER BY ingested_at", {})
         )
-        sums = [store.query(usage_query(_ever(as_of_us), 10))[0][1] for as_of_us in (STAMP_US, STAMP_US + 5)]
+        sums = [UsageReader(store).read(_ever(at_us), 10)[0].quantity for at_us in (STAMP_US, STAMP_US + 5)]
     finally:
         store.close()
     assert rows == [("0", content_hash({"v": "0"})), ("8", content_hash({"v": "8"}))]
@@ -127,12 +131,11 @@ def _ever(as_of_us):
         tenant="t1",
         event_type="call",
         aggregation="sum",
-        value_property="v",
+        value="v",
         filters={},
         group_by=(),
         customer_ids=["c0"],
-        period_start_us=0,
-        period_end_us=2 * STAMP_US,
+        bounds_us=(0, 2 * STAMP_US),
         as_of_us=as_of_us,
     )
 

@@ -22,8 +22,8 @@ from engine.metrics import REGISTRY
 from engine.usage.committer import Committer
 from engine.usage.intake import Intake
 from engine.usage.reconciler import Reconciler
-from engine.usage.reconciler_loop import ReconcilerLoop
 from engine.usage.store import UsageStore
+from engine.usage.upkeep_loop import UpkeepLoop
 from engine.usage.voids import FACTS_MAX, EventKey, Kind, Void, record_voids
 from ingest import Admission, Fingerprinter, HotWindow, IngestClock, Limits, RequestKind, Verdict
 from meterline.v1.usage_pb2 import RecordUsageRequest
@@ -477,7 +477,7 @@ def test_one_loop_of_a_directory_works_and_the_next_takes_over(store, clock, now
             def next_pass(self):
                 passes.append(1)
 
-        return ReconcilerLoop(Counting(), tmp_path / "reconciler.lock", lambda: 0, sleep_min_s=0)
+        return UpkeepLoop("counting", Counting(), tmp_path / "reconciler.lock", lambda: 0, sleep_min_s=0)
 
     first, second = [], []
     one, two = looping(first), looping(second)

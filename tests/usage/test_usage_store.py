@@ -6,8 +6,10 @@ import pytest
 from admission_oracle import Row
 from event_columns import columns_of, rows_of
 
-from engine.usage.queries import UsageRequest, recent_events_query, usage_query
+from engine.usage.queries import recent_events_query
 from engine.usage.store import UsageStore
+from engine.usage.usage_reader import UsageReader
+from engine.usage.usage_request import UsageRequest
 from ingest import partition_batches
 
 HOUR_US = 3_600_000_000
@@ -38,15 +40,26 @@ def _read(store, aggregation="sum", **changes):
         "tenant": "t1",
         "event_type": "call",
         "aggregation": aggregation,
-        "value_property": None if aggregation == "count" else "tokens",
+        "value": None if aggregation == "count" else "tokens",
         "filters": {},
         "group_by": (),
         "customer_ids": ["acme", "bolt"],
-        "period_start_us": NOVEMBER_US,
-        "period_end_us": DECEMBER_US,
+        "bounds_us": (NOVEMBER_US, DECEMBER_US),
         "as_of_us": 10**15,
     }
-    return store.query(usage_query(UsageRequest(**(fields | changes)), 1_000))
+    groups = UsageReader(store).read(UsageRequest(**(fields | changes)), 1_000)
+    return [
+        (
+            group.customer_id,
+            *group.dimensions,
+            group.quantity,
+            group.event_count,
+            group.event_digest,
+            group.unreadable_event_count,
+            group.missing_value_event_count,
+        )
+        for group in groups
+    ]
 
 
 def test_usage_is_summed_by_customer_to_the_last_digit(store):

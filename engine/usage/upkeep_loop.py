@@ -1,10 +1,11 @@
-"""The reconciler in the background: one thread, one of all gateways at a time, a small share of a core.
+"""Upkeep in the background: one thread for each kind, one of all gateways at a time, a small share of a core.
 
 Rules:
 1. Of the gateways that share a data directory the one that has its lock works; another takes over when that one
    ends. Were two to work at once, they would do the same twice (engine.usage.voids, rule 2).
 2. After a pass the thread sleeps nineteen times as long as the pass took: 5% of the time, so that ingestion and
-   reads keep the machine however long the log has become. What grows with the log is how late a conflict is found.
+   reads keep the machine however long the log has become. What grows with the log is how late the reconciler finds a
+   conflict.
 3. A store that does not answer is no reason to stop: the next pass tries again.
 """
 
@@ -14,11 +15,11 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
 from engine.errors import RetryLaterError
-from engine.usage.reconciler import Reconciler
 
 _log = structlog.get_logger(__name__)
 # Of the time; the reason is rule 2.
@@ -27,22 +28,32 @@ _SLEEP_TIMES = 19
 _SLEEP_MIN_S = 5
 
 
-class ReconcilerLoop:
+class Upkeep(Protocol):
+    """What is to be done again and again."""
+
+    def next_pass(self) -> object: ...
+
+
+class UpkeepLoop:
     """Runs passes until it is stopped."""
 
     def __init__(
         self,
-        reconciler: Reconciler,
+        name: str,
+        upkeep: Upkeep,
         lock_path: Path,
         monotonic_ns: Callable[[], int],
         sleep_min_s: int = _SLEEP_MIN_S,
+        stopping: threading.Event | None = None,
     ) -> None:
-        self._reconciler = reconciler
+        """`stopping` is set by `stop`, for an upkeep that can end a long pass early."""
+        self._name = name
+        self._upkeep = upkeep
         self._lock_path = lock_path
         self._monotonic_ns = monotonic_ns
         self._sleep_min_s = sleep_min_s
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="meterline-reconciler", daemon=True)
+        self._stop = stopping or threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"meterline-{name}", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -64,12 +75,12 @@ class ReconcilerLoop:
         """One pass; how long to sleep after it."""
         began_ns = self._monotonic_ns()
         try:
-            self._reconciler.next_pass()
+            self._upkeep.next_pass()
         except RetryLaterError as error:
-            _log.warning("reconciler pass failed", error=str(error))
+            _log.warning("upkeep pass failed", upkeep=self._name, error=str(error))
         except Exception:  # noqa: BLE001 - see below
             # The thread must outlive whatever one pass runs into.
-            _log.exception("reconciler pass failed")
+            _log.exception("upkeep pass failed", upkeep=self._name)
         took_ns = self._monotonic_ns() - began_ns
         return max(took_ns * _SLEEP_TIMES // 1_000_000_000, self._sleep_min_s)
 

@@ -1,0 +1,104 @@
+"""The SQL that selects the events of a request, each once, as the columns that partials are reduced from.
+
+Rules:
+1. Whatever comes from a person or a producer (ids, property names, values) is a bound parameter, never text.
+2. Every read sees each event once and only what was ingested at or before its watermark, without what is void by
+   then and with what replaces it (engine.usage.void_sql).
+3. Which stretch of the sorting key is read is the caller's to say, by conditions on its columns only.
+"""
+
+# ruff: noqa: S608 - only names that are written here become SQL
+
+from collections.abc import Sequence
+
+from engine.usage.aggregations import BEFORE
+from engine.usage.filters import filter_conditions
+from engine.usage.partials import EVENT_HASH, EVENT_HASH_SQL, VALUE, VALUE_GIVEN, VALUE_TEXT, reduced_sql
+from engine.usage.properties import DECIMAL_PARAMETERS, decimal_sql, exists_sql, nullable_text_sql, text_sql
+from engine.usage.usage_request import UsageRequest
+from engine.usage.void_sql import source_sql
+
+Parameters = dict[str, object]
+# What fixes tenant and event type, which every condition of a request begins with.
+OF_TENANT_AND_TYPE = ("tenant = {tenant:String}", "event_type = {event_type:String}")
+OF_CUSTOMERS = "customer_id IN {customer_ids:Array(String)}"
+BEFORE_END = "event_time < fromUnixTimestamp64Micro({period_end_us:Int64}, 'UTC')"
+AFTER_START = "event_time >= fromUnixTimestamp64Micro({period_start_us:Int64}, 'UTC')"
+_VALUE_PARAMETER = "value_property"
+
+
+def parameters_of(request: UsageRequest) -> Parameters:
+    """What every statement of a request binds; `events_sql` adds what it needs besides."""
+    parameters: Parameters = {
+        "tenant": request.tenant,
+        "event_type": request.event_type,
+        "customer_ids": list(request.customer_ids),
+        "period_start_us": request.bounds_us[0],
+        "period_end_us": request.bounds_us[-1],
+        "bounds_us": list(request.bounds_us),
+        "as_of_us": request.as_of_us,
+    }
+    if request.draft_id is not None:
+        parameters["draft_id"] = request.draft_id
+    if request.percentile is not None:
+        parameters["percentile_thousandths"] = int(request.percentile * 1000)
+    return parameters
+
+
+def dimension_names(request: UsageRequest) -> list[str]:
+    return [f"dimension_{i}" for i in range(len(request.group_by))]
+
+
+def keys_of(request: UsageRequest) -> list[str]:
+    """The columns that make a group."""
+    return [*(["customer_id"] if request.by_customer else []), *dimension_names(request)]
+
+
+def slice_conditions(request: UsageRequest) -> list[str]:
+    """The whole stretch of the sorting key that a request may read."""
+    starts = [] if request.carries_over else [AFTER_START]
+    return [*OF_TENANT_AND_TYPE, OF_CUSTOMERS, BEFORE_END, *starts]
+
+
+def window_sql(request: UsageRequest, instant_us: str) -> str:
+    """The start of the window that an instant (an expression in microseconds) lies in; BEFORE before the first."""
+    first = "{period_start_us:Int64}"
+    start = first if len(request.bounds_us) == 2 else f"roundDown({instant_us}, {{bounds_us:Array(Int64)}})"
+    return f"if({instant_us} < {first}, toInt64({BEFORE}), {start})" if request.carries_over else start
+
+
+def events_sql(
+    request: UsageRequest, parameters: Parameters, where: Sequence[str], *, any_facts: bool
+) -> str:
+    """A row for each event in the stretch `where` that passes the request's filters.
+
+    any_facts: False only where it is known that nothing about the tenant's events had been corrected by `as_of_us`:
+    then the read is as fast as if there were no corrections in the world.
+    """
+    conditions = filter_conditions(request.filters, parameters)
+    columns = ["customer_id", "event_time", "event_id", "ingested_at", "content_hash"]
+    columns.append(f"{EVENT_HASH_SQL} AS {EVENT_HASH}")
+    for i, name in enumerate(request.group_by):
+        parameters[f"group_{i}"] = name
+        columns.append(f"{nullable_text_sql(f'group_{i}')} AS dimension_{i}")
+    if request.value is not None:
+        parameters |= {_VALUE_PARAMETER: request.value, **DECIMAL_PARAMETERS}
+        columns += [
+            f"{decimal_sql(_VALUE_PARAMETER)} AS {VALUE}",
+            f"{exists_sql(_VALUE_PARAMETER)} AS {VALUE_GIVEN}",
+            f"{text_sql(_VALUE_PARAMETER)} AS {VALUE_TEXT}",
+        ]
+    source = source_sql(where, facts=any_facts, draft=request.draft_id is not None)
+    passing = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"SELECT {', '.join(columns)} FROM {source}{passing}"
+
+
+def reduced_events_sql(
+    request: UsageRequest, parameters: Parameters, where: Sequence[str], *, any_facts: bool
+) -> str:
+    """The partials of these events, by group and window."""
+    window = window_sql(request, "toUnixTimestamp64Micro(event_time)")
+    keys = [*keys_of(request), "window_start_us"]
+    columns = [*keys_of(request), f"{window} AS window_start_us", *reduced_sql(request.aggregation)]
+    events = events_sql(request, parameters, where, any_facts=any_facts)
+    return f"SELECT {', '.join(columns)} FROM ({events}) GROUP BY {', '.join(keys)}"

@@ -1,0 +1,40 @@
+"""The SQL that finds what happened to slices: the one place that says when a slice has changed.
+
+A slice changes when an event of it is ingested, or a fact about one is recorded (engine.usage.schema, rule 5). A retry
+counts as a change here, though it changes nothing: what is found is computed again, or read from the events.
+"""
+
+# ruff: noqa: S608 - only names that are written here become SQL
+
+from collections.abc import Sequence
+
+from engine.usage.rollup_schema import SLICE_START
+from engine.usage.schema import EVENTS_TABLE, VOIDS_TABLE
+
+# The index of `ingested_at` finds what came in last; reads of a period do without it.
+_BY_INDEX = " SETTINGS use_skip_indexes = 1"
+
+
+def slice_start_sql(slice_s: int) -> str:
+    """The start of the slice that an event lies in: DateTime."""
+    return f"{SLICE_START[slice_s]}(event_time)"
+
+
+def stamp_sql(parameter: str) -> str:
+    """A bound stamp as an instant."""
+    return f"fromUnixTimestamp64Micro({{{parameter}:Int64}}, 'UTC')"
+
+
+def changed_sql(
+    columns: str, where: Sequence[str], *, after: str = stamp_sql("after_us"), facts: bool = True
+) -> str:
+    """These columns, one row or more for each change with a stamp in (`after`, `until_us`].
+
+    `where` names columns of the sorting key only, which both tables begin with.
+    """
+    found = []
+    for table, stamp, taken in ((EVENTS_TABLE, "ingested_at", True), (VOIDS_TABLE, "recorded_at", facts)):
+        if taken:
+            between = [f"{stamp} > {after}", f"{stamp} <= {stamp_sql('until_us')}"]
+            found.append(f"SELECT {columns} FROM {table} WHERE {' AND '.join([*where, *between])}{_BY_INDEX}")
+    return " UNION ALL ".join(found)

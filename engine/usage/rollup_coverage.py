@@ -1,0 +1,85 @@
+"""Which customers have rollups, and up to where: remembered for some seconds.
+
+What was true stays true (progress and covered customers only ever grow), so an old answer is a right one, which leaves
+more to be read from events.
+"""
+
+# ruff: noqa: S608 - only names that are written here become SQL
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import Lock
+
+from engine.usage.queries import Query
+from engine.usage.rollup_schema import ROLLUP_CUSTOMERS_TABLE, ROLLUP_PROGRESS_TABLE
+from engine.usage.store import UsageStore
+
+# So that the queries of a busy second share one answer, and little more than that is stale.
+_AGE_MAX_NS = 2_000_000_000
+# Customers of one key that are remembered: 100 bytes each. Those past them, by id, are read from events.
+_CUSTOMERS_MAX = 200_000
+_KEYS_MAX = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """until_us: everything that happened up to this stamp is in rows; 0 for no rollups. slice_s: customer_id -> length
+    of its slices.
+    """
+
+    until_us: int
+    slice_s: Mapping[str, int]
+
+
+def coverage_query(tenant: str, rollup_key: str) -> Query:
+    """Rows of (length of slices, customer_id, 0), and of (0, '', progress in us)."""
+    where = "tenant = {tenant:String} AND rollup_key = {rollup_key:String}"
+    # Progress first: customers that are covered in between are welcome, progress without its customers would be too.
+    return Query(
+        f"SELECT 0 AS length_s, '' AS customer_id, toUnixTimestamp64Micro(max(rolled_up_until)) FROM {ROLLUP_PROGRESS_TABLE} "
+        f"WHERE {where} UNION ALL "
+        f"SELECT min(slice_s) AS length_s, customer_id, toInt64(0) FROM {ROLLUP_CUSTOMERS_TABLE} WHERE {where} "
+        "GROUP BY customer_id ORDER BY customer_id LIMIT {customers_max:UInt64}",
+        {"tenant": tenant, "rollup_key": rollup_key, "customers_max": _CUSTOMERS_MAX},
+    )
+
+
+class Coverages:
+    """The coverage of the keys that were asked for last. Thread-safe."""
+
+    def __init__(
+        self, store: UsageStore, monotonic_ns: Callable[[], int], age_max_ns: int = _AGE_MAX_NS
+    ) -> None:
+        self._store = store
+        self._monotonic_ns = monotonic_ns
+        self._age_max_ns = age_max_ns
+        self._known: OrderedDict[tuple[str, str], tuple[int, Coverage]] = OrderedDict()
+        self._lock = Lock()
+
+    def of(self, tenant: str, rollup_key: str) -> Coverage:
+        """Raises StoreUnavailableError if the store does not answer."""
+        key = (tenant, rollup_key)
+        now_ns = self._monotonic_ns()
+        with self._lock:
+            read_ns, known = self._known.get(key, (0, None))
+        if known is not None and now_ns - read_ns < self._age_max_ns:
+            return known
+        fresh = self._read(tenant, rollup_key)
+        with self._lock:
+            self._known[key] = (now_ns, fresh)
+            self._known.move_to_end(key)
+            if len(self._known) > _KEYS_MAX:
+                self._known.popitem(last=False)
+        return fresh
+
+    def _read(self, tenant: str, rollup_key: str) -> Coverage:
+        until_us = 0
+        lengths: dict[str, int] = {}
+        for length_s, customer_id, stamp_us in self._store.query(coverage_query(tenant, rollup_key)):
+            if length_s == 0:
+                until_us = int(str(stamp_us))
+            else:
+                lengths[str(customer_id)] = int(str(length_s))
+        # A customer may be covered before progress is first kept: then everything about it is stale, and read anyway.
+        return Coverage(until_us, lengths)

@@ -1,0 +1,24 @@
+"""Keeps the rollups of all meters up, and checks them: what the background thread does in one pass."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from engine.usage.rollup_check import RollupCheck
+from engine.usage.rollups import Rollups
+from engine.usage.usage_request import UsageRequest
+
+
+@dataclass(frozen=True, slots=True)
+class RollupKeeper:
+    """`meters` gives each meter of the newest catalog; those that aggregate the same share a `rollup_key`."""
+
+    rollups: Rollups
+    check: RollupCheck
+    meters: Callable[[], Sequence[UsageRequest]]
+
+    def next_pass(self) -> None:
+        """Raises StoreUnavailableError if a store does not answer: the next pass goes on from there."""
+        by_key = {(meter.tenant, meter.rollup_key): meter for meter in self.meters()}
+        for meter in by_key.values():
+            done = self.rollups.keep_up(meter)
+            self.check.compare(meter, done.until_us)

@@ -1,0 +1,163 @@
+"""A read from rollups and the exact rest: which part of a request comes from rows, which from events.
+
+Rules:
+1. The parts are disjoint and together the whole: a slice of a covered customer comes from its row or from its events.
+2. From events: slices that a bound of the request cuts (`edges`), and stale ones (engine.usage.rollup_plan). Which
+   these are is bound as values, so that every part of the statement leaves out or takes in the same.
+3. A row that is not stale by the plan but has changed after the watermark was computed again in between: the statement
+   fails (RollupMovedError) rather than leave the slice out, and the request is read from events.
+"""
+
+# ruff: noqa: S608 - only names that are written here become SQL
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from engine.usage.event_source import (
+    AFTER_START,
+    BEFORE_END,
+    OF_TENANT_AND_TYPE,
+    Parameters,
+    dimension_names,
+    keys_of,
+    parameters_of,
+    reduced_events_sql,
+    slice_conditions,
+    window_sql,
+)
+from engine.usage.partials import PART, merged_sql, partials_of
+from engine.usage.queries import Query, merged_query
+from engine.usage.rollup_changes import slice_start_sql, stamp_sql
+from engine.usage.rollup_plan import Plan, Slice
+from engine.usage.rollup_schema import GROUP_DIMENSIONS, ROLLUPS_TABLE, groups_column
+from engine.usage.usage_request import UsageRequest
+
+_SECOND_US = 1_000_000
+# Where ClickHouse's DateTime ends, in 2106: no event is ever so late.
+_INSTANT_S_MAX = 2**32 - 1
+# With more slices than this cut by bounds, as minutes cut hours, there is nothing to gain.
+_EDGES_MAX = 1_000
+# Values in one parameter, well below the 128 KiB of text that ClickHouse takes.
+_VALUES_MAX = 2_000
+
+
+def useful_customers(request: UsageRequest, covered: Mapping[int, Sequence[str]]) -> dict[int, Sequence[str]]:
+    """The covered customers of whose slices at least one lies whole in the period."""
+    return {
+        slice_s: customer_ids
+        for slice_s, customer_ids in covered.items()
+        if _has_whole_slices(request, slice_s)
+    }
+
+
+def rollup_query(request: UsageRequest, plan: Plan, groups_max: int, *, any_facts: bool) -> Query:
+    """The usage of a request from rollups and events."""
+    parameters = parameters_of(request) | {"rollup_key": request.rollup_key}
+    covered = {customer_id for customer_ids in plan.customer_ids.values() for customer_id in customer_ids}
+    parameters["customer_ids"] = [each for each in request.customer_ids if each not in covered]
+    parts: list[str] = []
+    if parameters["customer_ids"]:
+        where = slice_conditions(request)
+        parts.append(reduced_events_sql(request, parameters, where, any_facts=any_facts))
+    for slice_s in plan.customer_ids:
+        parts += _covered_parts(request, plan, parameters, slice_s, any_facts=any_facts)
+    return merged_query(request, parts, parameters, groups_max)
+
+
+def _covered_parts(
+    request: UsageRequest, plan: Plan, parameters: Parameters, slice_s: int, *, any_facts: bool
+) -> Iterator[str]:
+    """What comes from rows, and what from events, of the customers with slices of this length."""
+    parameters[f"customers_{slice_s}"] = list(plan.customer_ids[slice_s])
+    of_customers = f"customer_id IN {{customers_{slice_s}:Array(String)}}"
+    stale = _bound_slices(plan.stale[slice_s], parameters, slice_s)
+    edges = _edges(request, slice_s)
+    parameters[f"edges_{slice_s}"] = edges
+    of_edges = f"{{edges_{slice_s}:Array(UInt32)}}"
+    kept = [
+        "tenant = {tenant:String}",
+        "rollup_key = {rollup_key:String}",
+        f"slice_s = {slice_s:d}",
+        of_customers,
+        *_row_bounds(request, parameters, slice_s),
+        *([f"toUnixTimestamp(slice_start) NOT IN {of_edges}"] if edges else []),
+        *([f"(customer_id, slice_start) NOT IN ({stale})"] if stale else []),
+    ]
+    yield _rolled_sql(request, kept)
+    start = slice_start_sql(slice_s)
+    of_slices = [f"(customer_id, {start}) IN ({stale})"] if stale else []
+    if edges:
+        of_slices.append(f"{start} IN (SELECT fromUnixTimestamp(arrayJoin({of_edges})))")
+    if of_slices:
+        whole = [BEFORE_END, *([] if request.carries_over else [AFTER_START])]
+        stretch = [*OF_TENANT_AND_TYPE, of_customers, *whole, f"({' OR '.join(of_slices)})"]
+        yield reduced_events_sql(request, parameters, stretch, any_facts=any_facts)
+
+
+def _bound_slices(slices: Sequence[Slice], parameters: Parameters, slice_s: int) -> str:
+    """A statement whose rows are these (customer_id, start), from bound values; empty for none."""
+    found = []
+    for number, first in enumerate(range(0, len(slices), _VALUES_MAX)):
+        some = slices[first : first + _VALUES_MAX]
+        names = f"stale_{slice_s}_{number}_customers", f"stale_{slice_s}_{number}_starts"
+        parameters[names[0]] = [customer_id for customer_id, _ in some]
+        parameters[names[1]] = [start_s for _, start_s in some]
+        pairs = f"arrayJoin(arrayZip({{{names[0]}:Array(String)}}, {{{names[1]}:Array(UInt32)}}))"
+        found.append(f"SELECT {pairs} AS pair")
+    if not found:
+        return ""
+    return f"SELECT pair.1, fromUnixTimestamp(pair.2) FROM ({' UNION ALL '.join(found)})"
+
+
+def _rolled_sql(request: UsageRequest, where: Sequence[str]) -> str:
+    """The partials of rows, by group and window."""
+    partials = partials_of(request.aggregation)
+    arrays = [f"{groups_column(each.name)} AS {each.name}" for each in partials]
+    dimensions = dimension_names(request)
+    if dimensions:
+        arrays.append(f"{GROUP_DIMENSIONS} AS dimensions")
+    columns = [
+        *(["customer_id"] if request.by_customer else []),
+        *(f"dimensions[{i + 1}] AS {name}" for i, name in enumerate(dimensions)),
+        f"{window_sql(request, f'toInt64(toUnixTimestamp(slice_start)) * {_SECOND_US}')} AS window_start_us",
+        *(each.name for each in partials),
+    ]
+    read = ["customer_id", "slice_start", *(groups_column(each.name) for each in partials)]
+    if dimensions:
+        read.append(GROUP_DIMENSIONS)
+    # Also of a slice whose events are all void by now, which has no groups: looked at before they are joined. With the
+    # conditions inside: ClickHouse is free to look at other rows of the same granule first.
+    kept = " AND ".join(where)
+    moved = f"throwIf({kept} AND last_change > {stamp_sql('as_of_us')}, 'a rollup has moved on') = 0"
+    rows = f"SELECT {', '.join(read)} FROM {ROLLUPS_TABLE} FINAL WHERE {kept} AND {moved}"
+    joined = f"SELECT {', '.join(columns)} FROM ({rows}) ARRAY JOIN {', '.join(arrays)}"
+    windows = ", ".join([*keys_of(request), "window_start_us"])
+    return f"SELECT {', '.join([windows, *merged_sql(request.aggregation)])} FROM ({joined}) AS {PART} GROUP BY {windows}"
+
+
+def _row_bounds(request: UsageRequest, parameters: Parameters, slice_s: int) -> Iterator[str]:
+    """Conditions on `slice_start`: whole slices of the period, and of all time before it if it carries over."""
+    first_s, last_s = _whole_slices(request, slice_s)
+    parameters[f"last_{slice_s}_s"] = last_s
+    yield f"slice_start < fromUnixTimestamp({{last_{slice_s}_s:UInt32}})"
+    if not request.carries_over:
+        parameters[f"first_{slice_s}_s"] = first_s
+        yield f"slice_start >= fromUnixTimestamp({{first_{slice_s}_s:UInt32}})"
+
+
+def _whole_slices(request: UsageRequest, slice_s: int) -> tuple[int, int]:
+    """Start of the first whole slice of the period, and end of the last, in seconds since 1970."""
+    slice_us = slice_s * _SECOND_US
+    first = -(-request.bounds_us[0] // slice_us) * slice_s
+    return min(first, _INSTANT_S_MAX), min(request.bounds_us[-1] // slice_us * slice_s, _INSTANT_S_MAX)
+
+
+def _has_whole_slices(request: UsageRequest, slice_s: int) -> bool:
+    first_s, last_s = _whole_slices(request, slice_s)
+    return len(_edges(request, slice_s)) <= _EDGES_MAX and (request.carries_over or first_s < last_s)
+
+
+def _edges(request: UsageRequest, slice_s: int) -> list[int]:
+    """The slices that a bound cuts, by their start in seconds since 1970."""
+    slice_us = slice_s * _SECOND_US
+    cut = {bound // slice_us * slice_s for bound in request.bounds_us if bound % slice_us}
+    return sorted(each for each in cut if each <= _INSTANT_S_MAX)

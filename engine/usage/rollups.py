@@ -1,0 +1,132 @@
+"""Rollups kept up with the log: what changed is computed again, customers that have become worth it are covered.
+
+Rules:
+1. Rows first, then that a customer is covered, then progress: after a crash at any point a stretch of changes is
+   computed again, to the same rows. Two processes at once do the same work twice, and change nothing.
+2. Everything of one pass is computed as of one watermark.
+3. What a pass costs depends on the slices that changed, and on the month's events of changed customers that aren't
+   covered, who have few; never on how long the log is. The first pass for a meter computes its whole history.
+4. A statement computes a bounded number of slices or events.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from engine.errors import StoreUnavailableError
+from engine.usage.rollup_schema import DAY_S, HOUR_S
+from engine.usage.rollup_write import (
+    WORTH,
+    Worth,
+    changed_customers_query,
+    cover_statement,
+    keep_progress_statement,
+    new_customers_query,
+    progress_query,
+    roll_up_statement,
+)
+from engine.usage.store import Row, UsageStore
+from engine.usage.usage_request import UsageRequest
+from ingest import IngestOrder
+
+# Of slices to be computed again, and of events of a month for customers that are new: some 100 MB of groups.
+_SLICES_AT_ONCE = 50_000
+_EVENTS_AT_ONCE = 1_000_000
+# Ids in one statement: bound as text, well below the 128 KiB that ClickHouse takes of one parameter.
+_CUSTOMERS_AT_ONCE = 500
+_RETRY_AFTER_MS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What a pass did for one rollup key: slices that had changed, customers newly covered, and its watermark."""
+
+    changed_slices: int
+    new_customers: int
+    until_us: int
+
+
+class Rollups:
+    """Computes rollups. Thread-safe as the store is."""
+
+    def __init__(
+        self,
+        store: UsageStore,
+        clock: IngestOrder,
+        now_us: Callable[[], int],
+        worth: Worth = WORTH,
+        is_stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """A pass ends early, without progress, when `is_stopping`."""
+        self._store = store
+        self._clock = clock
+        self._now_us = now_us
+        self._worth = worth
+        self._is_stopping = is_stopping
+
+    def keep_up(self, meter: UsageRequest) -> Pass:
+        """Brings the rows of a meter (its `rollup_key` and what it aggregates; bounds and customers don't matter) up
+        to the newest watermark.
+
+        Raises:
+            StoreUnavailableError: nothing is lost; call again.
+        """
+        as_of_us = self._clock.watermark(self._now_us())
+        request = replace(meter, as_of_us=as_of_us)
+        after_us = _number(self._store.query(progress_query(request))[0][0])
+        changed = sum(self._roll_up_changed(request, slice_s, after_us) for slice_s in (HOUR_S, DAY_S))
+        new = self._cover_new(request, after_us)
+        self._store.execute(keep_progress_statement(request, as_of_us))
+        return Pass(changed, new, as_of_us)
+
+    def roll_up_again(self, meter: UsageRequest, customer_id: str) -> None:
+        """Computes all slices of a customer anew, in every length: for one whose rows were found to be wrong.
+
+        Raises:
+            StoreUnavailableError: call again.
+        """
+        request = replace(meter, as_of_us=self._clock.watermark(self._now_us()))
+        for slice_s in (HOUR_S, DAY_S):
+            self._transform(request, slice_s, [customer_id], None)
+
+    def _roll_up_changed(self, request: UsageRequest, slice_s: int, after_us: int) -> int:
+        rows = self._store.query(changed_customers_query(request, slice_s, after_us))
+        for together in _batches(rows, _SLICES_AT_ONCE):
+            customer_ids = [str(customer_id) for customer_id, _ in together]
+            self._transform(request, slice_s, customer_ids, after_us)
+        return sum(_number(slices) for _, slices in rows)
+
+    def _cover_new(self, request: UsageRequest, after_us: int) -> int:
+        rows = self._store.query(new_customers_query(request, self._worth, after_us))
+        rows.sort(key=lambda row: _number(row[1]))
+        for slice_s, of_length in groupby(rows, key=lambda row: _number(row[1])):
+            for together in _batches([(row[0], row[2]) for row in of_length], _EVENTS_AT_ONCE):
+                customer_ids = [str(customer_id) for customer_id, _ in together]
+                self._transform(request, slice_s, customer_ids, None)
+                self._store.execute(cover_statement(request, slice_s, customer_ids))
+        return len(rows)
+
+    def _transform(
+        self, request: UsageRequest, slice_s: int, customer_ids: Sequence[str], after_us: int | None
+    ) -> None:
+        if self._is_stopping():
+            raise StoreUnavailableError("the engine is shutting down", retry_after_ms=_RETRY_AFTER_MS)
+        self._store.transform(roll_up_statement(request, slice_s, customer_ids, after_us))
+
+
+def _batches(rows: Sequence[Row], weight_max: int) -> Iterator[list[Row]]:
+    """Rows of (customer_id, weight), as many together as stay within the bounds, but at least one."""
+    together: list[Row] = []
+    weight = 0
+    for row in rows:
+        weight += _number(row[1])
+        if together and (weight > weight_max or len(together) >= _CUSTOMERS_AT_ONCE):
+            yield together
+            together, weight = [], _number(row[1])
+        together.append(row)
+    if together:
+        yield together
+
+
+def _number(value: object) -> int:
+    return int(str(value))
