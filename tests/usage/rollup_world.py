@@ -83,9 +83,7 @@ class World:
             event["event_id"],
             content_hash(event["properties"]),
         )
-        fact = Void(
-            event=key, voided=voided, kind=Kind.VOID, correction_id="c", reason="r", recorded_by="p"
-        )
+        fact = Void(event=key, voided=voided, kind=Kind.VOID, correction_id="c", reason="r", recorded_by="p")
         stamp_us = record_voids([fact], self.store, self.clock, self.now_us)
         self.log.decide(stamp_us, event, voided)
 
