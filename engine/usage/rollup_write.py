@@ -143,9 +143,7 @@ def roll_up_statement(
         f"[]::Array(Nullable(String)) AS dimensions, {nothing} FROM {VOIDS_TABLE} "
         f"WHERE {' AND '.join(stretch)} AND recorded_at <= {stamp_sql('as_of_us')} GROUP BY customer_id, slice_start"
     )
-    # A row of facts has no event, and makes no group.
-    arrays = [f"groupArrayIf(dimensions, {EVENT_COUNT.name} > 0)"]
-    arrays += [f"groupArrayIf({each.name}, {EVENT_COUNT.name} > 0)" for each in partials]
+    arrays = [_groups_sql(name) for name in ("dimensions", *(each.name for each in partials))]
     columns = ["tenant", "rollup_key", "slice_s", "customer_id", "slice_start", "rolled_up_at", "last_change"]
     columns += [GROUP_DIMENSIONS, *(groups_column(each.name) for each in partials)]
     return Query(
@@ -155,6 +153,12 @@ def roll_up_statement(
         f"FROM (SELECT {groups} FROM ({events}) GROUP BY {keys} UNION ALL {facts}) GROUP BY customer_id, slice_start",
         parameters,
     )
+
+
+def _groups_sql(column: str) -> str:
+    """The array of a column of groups. A row of facts has no event, and makes no group."""
+    # In tuples: groupArray passes over NULL, and then a group's place would be another in this array.
+    return f"arrayMap(each -> each.1, groupArrayIf(tuple({column}), {EVENT_COUNT.name} > 0))"
 
 
 def _escaped(type_name: str) -> str:

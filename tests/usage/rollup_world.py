@@ -48,12 +48,10 @@ class World:
         self.blurred = []
         self.steps = []
 
-    def meter(self):
-        """A meter of three, as fields for the oracle and as what it asks."""
-        fields = self.dice.choice(self.meter_fields)
-        meter = read_resource("meter", fields)
+    def asked(self, fields):
+        """What a meter asks."""
         period = Period(us_datetime(0), us_datetime(1))
-        return fields, usage_request(self.tenant, meter, (), period, 1)
+        return usage_request(self.tenant, read_resource("meter", fields), (), period, 1)
 
     def step(self):
         action = self.dice.choice(
@@ -71,21 +69,39 @@ class World:
             self._deliver(self.dice.choices(self.log.events, k=self.dice.randint(1, 4)))
 
     def decide(self):
-        """A person voids an event, or brings it back."""
+        """A person voids events, one or all of an hour, or brings them back."""
         if not self.log.events:
             return
-        event, voided = self.dice.choice(self.log.events), self.dice.random() < 0.7
-        key = EventKey(
-            self.tenant,
-            event["customer"],
-            event["event_type"],
-            event["time_us"],
-            event["event_id"],
-            content_hash(event["properties"]),
-        )
-        fact = Void(event=key, voided=voided, kind=Kind.VOID, correction_id="c", reason="r", recorded_by="p")
-        stamp_us = record_voids([fact], self.store, self.clock, self.now_us)
-        self.log.decide(stamp_us, event, voided)
+        chosen, voided = self.dice.choice(self.log.events), self.dice.random() < 0.7
+        together = [chosen]
+        if self.dice.random() < 0.5:
+            together = [
+                each
+                for each in self.log.events
+                if (each["customer"], each["time_us"] // HOUR_US)
+                == (chosen["customer"], chosen["time_us"] // HOUR_US)
+            ]
+        facts = [
+            Void(
+                event=EventKey(
+                    self.tenant,
+                    event["customer"],
+                    event["event_type"],
+                    event["time_us"],
+                    event["event_id"],
+                    content_hash(event["properties"]),
+                ),
+                voided=voided,
+                kind=Kind.VOID,
+                correction_id="c",
+                reason="r",
+                recorded_by="p",
+            )
+            for event in together
+        ]
+        stamp_us = record_voids(facts, self.store, self.clock, self.now_us)
+        for event in together:
+            self.log.decide(stamp_us, event, voided)
 
     def reconcile(self):
         before_us = self.clock.watermark(self.now_us())
@@ -96,12 +112,16 @@ class World:
         self.blurred.append((before_us, after_us))
 
     def roll_up(self):
-        _, request = self.meter()
-        self.rollups.keep_up(request)
+        for fields in self.meter_fields:
+            self.rollups.keep_up(self.asked(fields))
 
     def differences(self):
         """What a read from rows and events, one from events alone and the lists say differently."""
-        fields, request = self.meter()
+        for fields in self.meter_fields:
+            yield from self._differences_of(fields)
+
+    def _differences_of(self, fields):
+        request = self.asked(fields)
         as_of_us = self.clock.watermark(self.now_us())
         if self.dice.random() < 0.5:
             as_of_us = self.dice.randint(0, as_of_us)

@@ -86,7 +86,7 @@ def play(store, seed, worlds, steps):
 
 def test_rollups_say_what_their_events_say_at_every_step(store, seed):
     """Events, retries, late ones, voids, restored ones, reused ids; meters, windows, watermarks; rows and lists."""
-    assert not list(play(store, seed, worlds=6, steps=25))
+    assert not list(play(store, seed, worlds=8, steps=25))
 
 
 @pytest.mark.long
