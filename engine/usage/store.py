@@ -24,6 +24,7 @@ from clickhouse_connect.driver.httputil import get_pool_manager
 from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 
 from engine.errors import RollupMovedError, StartupError, StoreUnavailableError
+from engine.usage.arrow_rows import arrow_file, event_table
 from engine.usage.durability import Durability, statements, tables_query
 from engine.usage.guarded_insert import (
     CREATE_FENCES,
@@ -68,9 +69,6 @@ _THROW_IF_CODE = 395
 
 _SCHEMA = (*LOG_SCHEMA, *ROLLUP_SCHEMA)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-
-# ClickHouse takes these as they are; from plain texts it would make the dictionary itself, at more cost.
-_LOW_CARDINALITY = ("tenant", "event_type")
 
 Row = tuple[object, ...]
 
@@ -179,7 +177,7 @@ class UsageStore:
             StoreUnavailableError: it may or may not be stored; insert the same events again.
         """
         with _inserting():
-            self._write(self._writer, EVENTS_TABLE, _to_arrow(batch), batch.ingested_at_us)
+            self._write(self._writer, EVENTS_TABLE, event_table(batch), batch.ingested_at_us)
 
     def insert_voids(self, facts: pa.Table, recorded_at_us: int) -> None:
         """Makes facts with this stamp durable, all or none (engine.usage.voids).
@@ -191,13 +189,19 @@ class UsageStore:
             self._write(client, VOIDS_TABLE, facts, recorded_at_us)
 
     def insert_draft(self, facts: pa.Table) -> None:
-        """Stores the facts of a draft: nothing that lasts.
+        """Stores the facts of a draft, on which nothing depends that lasts.
 
         Raises:
-            StoreUnavailableError: they may be stored in part.
+            StoreUnavailableError: they may be stored or not.
         """
         with self._reader() as client, _inserting():
-            client.insert_arrow(DRAFTS_TABLE, facts, settings=INSERT_SETTINGS)
+            if self._server is None:
+                client.insert_arrow(DRAFTS_TABLE, facts, settings=INSERT_SETTINGS)
+            else:
+                target = f"{DRAFTS_TABLE} ({', '.join(facts.schema.names)})"
+                client.raw_insert(
+                    target, insert_block=arrow_file(facts), fmt="Arrow", settings=INSERT_SETTINGS
+                )
 
     def execute(self, statement: Query) -> None:
         """Runs a statement that inserts a row or two, beside events and voids.
@@ -231,7 +235,7 @@ class UsageStore:
         }
         target = guarded_target(table, rows.schema, stamp_us)
         # Plain bytes: the driver can send them again when the server has closed an idle connection.
-        client.raw_insert(target, insert_block=_arrow_file(rows), fmt="Arrow", settings=settings)
+        client.raw_insert(target, insert_block=arrow_file(rows), fmt="Arrow", settings=settings)
 
     def call_off(self, spans: Sequence[Span]) -> None:
         """Returns when no insert with a stamp in these spans runs or will ever store anything.
@@ -362,25 +366,6 @@ def _inserting() -> Iterator[None]:
         raise StoreUnavailableError(
             f"the usage store refused an insert: {_first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
         ) from error
-
-
-def _arrow_file(rows: pa.Table) -> bytes:
-    # LZ4 costs less than the network that it saves.
-    options = pa.ipc.IpcWriteOptions(compression="lz4")
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, rows.schema, options=options) as writer:
-        writer.write_table(rows)
-    return bytes(sink.getvalue())
-
-
-def _to_arrow(batch: EventBatch) -> pa.Table:
-    stamp = pa.scalar(batch.ingested_at_us, pa.timestamp("us", "UTC"))
-    stamps = pa.repeat(stamp, len(batch.events))
-    table = pa.Table.from_batches([batch.events]).append_column("ingested_at", stamps)
-    for name in _LOW_CARDINALITY:
-        place = table.schema.get_field_index(name)
-        table = table.set_column(place, name, table.column(name).dictionary_encode())
-    return table
 
 
 def _first_line(error: Exception) -> str:

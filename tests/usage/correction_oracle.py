@@ -8,7 +8,7 @@ from content_hashes import content_hash
 from usage_oracle import version_of
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The correction can't be made."""
 
 
@@ -48,7 +48,7 @@ class Ledger:
     def amend(self, name, stamp_us, chosen, change):
         """`change` makes the new event of an old one."""
         if len({event["event_id"] for event in chosen}) < len(chosen):
-            raise Refused
+            raise RefusedError
         counting = {version_of(event) for event in self.counting()}
         facts = []
         for event in chosen:
@@ -74,7 +74,7 @@ class Ledger:
             if event["event_id"] == event_id and self._state(version) == (True, False)
         ]
         if len(found) != 1:
-            raise Refused
+            raise RefusedError
         self._record(name, [(found[0], False)])
 
     def undo(self, name, undone):
@@ -85,7 +85,7 @@ class Ledger:
             touches = touched & {version for version, _ in later["facts"]}
             undoes_later = later["undoes"] in [each["name"] for each in self.corrections[place + 1 :]]
             if touches and not undoes_later and self.in_effect(later):
-                raise Refused
+                raise RefusedError
         self._record(name, [(version, not voided) for version, voided in correction["facts"]], undone)
 
     def in_effect(self, correction):
@@ -95,7 +95,7 @@ class Ledger:
 
     def _record(self, name, facts, undoes=None):
         if not facts:
-            raise Refused
+            raise RefusedError
         self.corrections.append({"name": name, "facts": facts, "undoes": undoes})
         self.facts += [(version, voided, name) for version, voided in facts]
 

@@ -7,7 +7,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from correction_oracle import Ledger, Refused
+from correction_oracle import Ledger, RefusedError
 from meter_reads import usage_by_store
 from test_corrections import World, refs
 from test_reconciler import CUSTOMERS, IDS, TIMES_US, as_quantities, event_of
@@ -91,7 +91,7 @@ class History:
 
         def in_lists(stamp_us):
             if len(chosen()) > 1:
-                raise Refused
+                raise RefusedError
             self.ledger.amend(name, stamp_us, chosen(), lambda event: changed(event, change))
 
         self.both(name, Correction(Kind.AMEND, refs(event_id), change), in_lists)
@@ -160,7 +160,7 @@ class History:
         try:
             recorded = self.world.correct(correction, correction_id=name)
         except (CorrectionRefusedError, NotFoundError) as refusal:
-            with pytest.raises(Refused):
+            with pytest.raises(RefusedError):
                 in_lists(0)
             self.refusals.append(refusal)
             return
