@@ -157,7 +157,8 @@ def _lines(
 def _differs(change: LineChange) -> bool:
     before, after = change.before, change.after
     if before is None or after is None:
-        return True
+        # A metered price without usage has a line too, which says nothing.
+        return change.line.event_count > 0 or bool(change.line.rated.amount)
     return (before.event_digest, before.event_count, before.rated.amount, before.rated.quantity) != (
         after.event_digest,
         after.event_count,

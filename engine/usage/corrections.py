@@ -165,8 +165,8 @@ class Corrections:
         known = find_correction(self._store, tenant, signature.correction_id, as_of_us)
         if known is not None and known.request_hash != request_hash(correction, signature):
             raise CorrectionIdUsedError(
-                f"correction_id {signature.correction_id!r} belongs to another correction ({known.kind}, "
-                f"{known.event_count} events, {known.recorded_by}: {known.reason}): give this one an id of its own"
+                f"correction_id {signature.correction_id!r} belongs to another correction ({known.kind} of "
+                f"{known.event_count}, by {known.recorded_by}: {known.reason}): give this one an id of its own"
             )
         return known
 

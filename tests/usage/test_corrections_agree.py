@@ -221,13 +221,25 @@ def changed(event, change):
 )
 def test_corrected_histories_count_as_slow_lists_do(tmp_path, seed, histories, steps):
     """Every kind of correction in random order, and every watermark read again at the end."""
-    kinds = []
     for history in range(histories):
-        store = UsageStore.open_embedded(tmp_path / f"{history}")
-        try:
-            made = History(store, random.Random(f"{seed}-{history}"))
-            made.run(steps)
-        finally:
-            store.close()
-        kinds += made.done
-    assert {Kind.VOID, Kind.AMEND, Kind.UNDO} <= set(kinds)
+        play(tmp_path / f"{history}", f"{seed}-{history}", steps)
+
+
+def test_random_histories_have_what_makes_correcting_hard(tmp_path):
+    """Every kind, undone undoings, mended events sent by their producer, and refusals: or it would prove nothing."""
+    made = play(tmp_path / "usage", "kinds", 40)
+    assert {Kind.VOID, Kind.AMEND, Kind.RESTORE, Kind.UNDO} == set(made.done)
+    undoings = {each["name"]: each["undoes"] for each in made.ledger.corrections if each["undoes"]}
+    assert any(undone in undoings for undone in undoings.values())
+    assert made.ledger.replacements.keys() & made.ledger.logged.keys()
+    assert any("came after it" in str(each) for each in made.refusals)
+
+
+def play(path, seed, steps):
+    store = UsageStore.open_embedded(path)
+    try:
+        made = History(store, random.Random(seed))
+        made.run(steps)
+    finally:
+        store.close()
+    return made
