@@ -228,6 +228,11 @@ def test_an_id_used_twice_across_gateways_counts_once_from_then_on(tmp_path):
         assert "105.00 USD" in _meterline("spend", *at)
         before = _meterline("spend", "--as-of", _instant(stamp_us), *at)
         assert "112.00 USD" in before
+        signed = ("--by", "ada", "--reason", "two orders", "--yes", "--target", engine.target)
+        assert "restored 1 event" in _meterline("restore", "--event-id", "order-1", *signed)
+        assert "112.00 USD" in _meterline("spend", *at)
+        shown = _meterline("conflicts", "--target", engine.target).splitlines()
+        assert shown[2].split()[0] == "restored"
 
 
 def _instant(at_us):
