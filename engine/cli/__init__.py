@@ -29,8 +29,8 @@ meterline import usage.csv            load usage from files
 meterline spend                       who has spent what, right now
 meterline lines --customer ID         the rated line items, tier by tier
 meterline conflicts                   event ids that were used twice, and what was voided
-meterline void --event-id ID          recorded usage that is to count no more; --dry-run shows the money
-meterline amend --event-id ID --set N=V  ... or with other properties, for another customer or time
+meterline void --event-id ID          recorded usage that is to count no more; --dry-run shows the money,
+meterline amend --event-id ID         ... or is to count with other properties, for another customer or time
 meterline undo CORRECTION_ID          a correction taken back
 meterline corrections                 who corrected what, when and why
 meterline restore --event-id ID       a voided event of `conflicts` that is to count all the same

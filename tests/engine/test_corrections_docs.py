@@ -1,5 +1,7 @@
 """The page about corrections tells the truth: its commands, run in their order, print what it says."""
 
+import os
+import pty
 import re
 import shlex
 import subprocess
@@ -33,7 +35,7 @@ def _run(target, cwd, *words):
 def _without_instants(text):
     """When things were recorded is another instant each time; event times are not."""
     return "\n".join(
-        _INSTANT.sub("INSTANT", line) if "2025" not in line else line for line in text.splitlines()
+        (_INSTANT.sub("INSTANT", line) if "2025" not in line else line).rstrip() for line in text.splitlines()
     )
 
 
@@ -53,13 +55,40 @@ def test_the_commands_on_the_page_print_what_it_says(target, tmp_path):
         program, *words = shlex.split(command)
         assert program == "meterline"
         done = _run(target, tmp_path, *words)
-        assert _without_instants(done.stdout + done.stderr) == _without_instants(expected), command
+        shown = done.stdout + done.stderr
+        assert _without_instants(shown) == _without_instants(expected), command
 
 
-def test_nobody_is_asked_where_nobody_is(target, tmp_path):
-    """In a pipe a correction needs --yes or --expect; a person who says no records nothing."""
-    done = _run(target, tmp_path, "void", "--event-id", "a", "--by", "ada", "--reason", "r")
-    assert done.returncode == 2
-    assert done.stderr == (
-        "meterline: nobody is there to be asked: look with --dry-run, then say --yes or --expect N\n"
+def test_a_person_is_asked_and_nobody_else(target, tmp_path):
+    """What is recorded is what was shown, after a yes; in a pipe, where nobody can be asked, nothing is."""
+    for name, text in FILES:
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    _run(target, tmp_path, "apply", "-f", "catalog.yaml")
+    _run(target, tmp_path, "import", "usage.csv", "--event-type", "=call")
+    void = ("void", "--event-id", "o-2", "--by", "ada", "--reason", "r")
+    done = _run(target, tmp_path, *void)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "meterline: nobody is there to be asked: look with --dry-run, then say --yes or --expect N\n",
     )
+    refused = _answered(target, b"n\n", *void)
+    assert (refused.returncode, refused.stderr) == (2, "meterline: nothing was recorded\n")
+    assert "11.50 -> 7.00 USD" in refused.stdout
+    assert "no correction was recorded" in _run(target, tmp_path, "corrections").stdout
+    agreed = _answered(target, b"y\n", *void)
+    assert (agreed.returncode, agreed.stderr) == (0, "")
+    assert "void 1 event? [y/N]: voided 1 event\n" in agreed.stdout
+
+
+def _answered(target, answer, *words):
+    """The command at a terminal of its own, where this is typed."""
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, answer)
+        return subprocess.run(
+            [sys.executable, "-m", "engine", *words, "--target", target],
+            cwd=ROOT, stdin=theirs, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    finally:
+        os.close(ours)
+        os.close(theirs)
