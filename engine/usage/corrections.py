@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
+import structlog
 
 from engine.errors import (
     CorrectionIdUsedError,
@@ -56,9 +57,12 @@ from engine.usage.store import Row, UsageStore
 from engine.usage.voids import EventKey, Kind, Void, fact_columns, record_voids
 from ingest import IngestOrder
 
+_log = structlog.get_logger(__name__)
 # Another fact a moment before, so many times in a row: then somebody else corrects in a loop.
 _ATTEMPTS_MAX = 10
 _RETRY_AFTER_MS = 1_000
+# The largest correction takes some seconds; nobody's call should wait for more than a few of them.
+_TURN_TIMEOUT_S = 60
 # 128 bytes each, in one statement (engine.usage.reconciler has the bound of a parameter).
 _IDS_AT_ONCE = 250
 
@@ -115,7 +119,7 @@ class Corrections:
             InvalidRequestError, NotFoundError, CorrectionRefusedError: as `plan`; or it has not the expected number
                 of events.
         """
-        with self._one_at_a_time:
+        with self._turn():
             as_of_us = self._clock.watermark(self._now_us())
             for _ in range(_ATTEMPTS_MAX):
                 if known := self._known(tenant, correction, signature, as_of_us):
@@ -131,6 +135,14 @@ class Corrections:
                     plan.facts, self._store, self._clock, self._now_us, self._nothing_since(tenant, as_of_us)
                 )
                 if stamp_us is not None:
+                    _log.info(
+                        "corrected",
+                        tenant=tenant,
+                        kind=correction.kind.value,
+                        events=plan.event_count,
+                        correction_id=signature.correction_id,
+                        recorded_by=signature.recorded_by,
+                    )
                     self._reconciler.settle_until(stamp_us)
                     return self._just_recorded(tenant, signature.correction_id)
                 as_of_us = self._clock.watermark(self._now_us())
@@ -152,6 +164,18 @@ class Corrections:
             # What can't be dropped goes by itself.
             with contextlib.suppress(StoreUnavailableError):
                 self._store.execute(drop_draft_statement(draft_id))
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Holds off other corrections of this process, which would only make each other plan anew."""
+        if not self._one_at_a_time.acquire(timeout=_TURN_TIMEOUT_S):
+            raise StoreUnavailableError(
+                "other corrections are being recorded: send this one again", retry_after_ms=_RETRY_AFTER_MS
+            )
+        try:
+            yield
+        finally:
+            self._one_at_a_time.release()
 
     def _settled_snapshot(self) -> tuple[int, int]:
         """Up to where ids are settled, and a watermark that shows it."""
