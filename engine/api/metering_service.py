@@ -63,8 +63,7 @@ class MeteringService:
         grouping = question.grouping or Grouping(customer=True, properties=meter.resource.group_by)
         usage = _usage_request(call.tenant, meter.resource, question, grouping, as_of_us)
         with self._turn():
-            rows = self._rows(usage, place, question)
-            page, following = _fitting(rows, question, partial(_row, meter.resource, usage))
+            page, following = self._page(usage, place, question, grouping, meter.resource)
         token = UsagePageToken(as_of_us, catalog.revision, following, question.digest) if following else None
         return QueryUsageResponse(
             rows=page,
@@ -97,13 +96,19 @@ class MeteringService:
             raise bad_token()
         return token.as_of_us, token.revision, token.place
 
-    def _rows(
-        self, usage: UsageRequest, place: Place, question: UsageQuestion
-    ) -> Iterator[tuple[Place, GroupUsage]]:
+    def _page(
+        self, usage: UsageRequest, place: Place, question: UsageQuestion, grouping: Grouping, meter: Meter
+    ) -> tuple[list[UsageRow], Place | None]:
         # One more says whether there is another page.
         wanted = Wanted(question.page_size + 1, len(question.bounds_us) - 1)
-        read = self._read(usage, raw_only=question.raw_only)
-        return usage_from(place, wanted, read, self._customers(usage))
+        rows = usage_from(
+            place, wanted, self._read(usage, raw_only=question.raw_only), self._customers(usage)
+        )
+        in_unit = (
+            (place, replace(usage, quantity=converted(usage.quantity, meter.conversion)))
+            for place, usage in rows
+        )
+        return _fitting(in_unit, question, grouping)
 
     def _read(self, usage: UsageRequest, *, raw_only: bool) -> ReadGroups:
         def read(customer_ids: Sequence[str], groups_max: int, states_skip: int) -> Groups:
@@ -155,15 +160,13 @@ def _usage_request(
 
 
 def _fitting(
-    rows: Iterable[tuple[Place, GroupUsage]],
-    question: UsageQuestion,
-    row_of: Callable[[GroupUsage], UsageRow],
+    rows: Iterable[tuple[Place, GroupUsage]], question: UsageQuestion, grouping: Grouping
 ) -> tuple[list[UsageRow], Place | None]:
     """The first rows that fit in one answer, at least one; and where the next page starts, if there is one."""
     page: list[UsageRow] = []
     size_bytes = 0
-    for place, group in rows:
-        row = row_of(group)
+    for place, usage in rows:
+        row = _row(usage, grouping, question.bounds_us)
         size_bytes += row.ByteSize()
         if len(page) == question.page_size or (page and size_bytes > ANSWER_BYTES_MAX):
             return page, place
@@ -171,16 +174,16 @@ def _fitting(
     return page, None
 
 
-def _row(meter: Meter, usage: UsageRequest, group: GroupUsage) -> UsageRow:
-    named = zip(usage.group_by, group.dimensions, strict=True)
+def _row(usage: GroupUsage, grouping: Grouping, bounds_us: Sequence[int]) -> UsageRow:
+    named = zip(grouping.properties, usage.dimensions, strict=True)
     return UsageRow(
-        customer_id=group.customer_id,
+        customer_id=usage.customer_id,
         dimensions={name: value for name, value in named if value is not None},
-        window_start=to_timestamp(usage.bounds_us[group.window]),
-        window_end=to_timestamp(usage.bounds_us[group.window + 1]),
-        quantity=decimal_text(converted(group.quantity, meter.conversion)),
-        event_count=group.event_count,
-        unreadable_event_count=group.unreadable_event_count,
-        missing_value_event_count=group.missing_value_event_count,
-        event_digest=group.event_digest,
+        window_start=to_timestamp(bounds_us[usage.window]),
+        window_end=to_timestamp(bounds_us[usage.window + 1]),
+        quantity=decimal_text(usage.quantity),
+        event_count=usage.event_count,
+        unreadable_event_count=usage.unreadable_event_count,
+        missing_value_event_count=usage.missing_value_event_count,
+        event_digest=usage.event_digest,
     )

@@ -15,6 +15,8 @@ from rating import converted
 _ALL_TIME = Period(us_datetime(0), us_datetime(INSTANT_US_MAX))
 # Of a meter's definition, what its rollups are made from.
 _AGGREGATED = ("event_type", "aggregation", "value", "filters", "group_by")
+# Of rollups; another one whenever the same definition reduces the same events to something else.
+_FORM = 1
 
 
 def usage_request(
@@ -47,7 +49,7 @@ def meters_to_roll_up(catalog: Catalog) -> list[UsageRequest]:
 def rollup_key(meter: Meter) -> str:
     """128 bits, hex: the same for meters that aggregate the same, whatever else their definitions say."""
     fields = fields_of(meter)
-    aggregated = {name: fields[name] for name in _AGGREGATED if name in fields}
+    aggregated = {name: fields[name] for name in _AGGREGATED if name in fields} | {"form": _FORM}
     return blake2b(json_text(aggregated).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 

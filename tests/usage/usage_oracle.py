@@ -127,12 +127,14 @@ def windows_by_oracle(deliveries, meter, question):
                 groups[event["customer"] if question["by_customer"] else "", dimensions].append(event)
         for key, of_group in groups.items():
             quantity, unreadable = _quantity(of_group, meter, start_us, end_us)
-            missing = sum(_misses(event, meter) for event in of_group)
+            missing = sum(
+                not value_of(event["properties"], meter["value"])[0] for event in of_group if "value" in meter
+            )
             happened = any(event["time_us"] >= start_us for event in of_group)
             alone = not question["group_by"] and len(bounds_us) == 2
             if happened or (lives_on and (quantity or unreadable or alone)):
-                counts = (len(of_group), unreadable, missing)
-                found[*key, window] = (converted(quantity, meter.get("conversion")), *counts)
+                quantity = converted(quantity, meter.get("conversion"))
+                found[*key, window] = (quantity, len(of_group), unreadable, missing)
     return found
 
 
@@ -143,15 +145,6 @@ def _reach(meter, bounds_us, start_us):
     if meter["aggregation"] == "time_weighted" and len(bounds_us) > 2:
         return True, bounds_us[0]
     return False, start_us
-
-
-def _misses(event, meter):
-    """Whether there is no value, where the meter reads one."""
-    if "value" not in meter:
-        return False
-    if meter["aggregation"] == "unique_count":
-        return meter["value"] not in event["properties"]
-    return not value_of(event["properties"], meter["value"])[0]
 
 
 def _asked(event, meter, question):
