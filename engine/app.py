@@ -16,6 +16,7 @@ from prometheus_client import start_http_server
 from engine.admission_rules import AdmissionRules
 from engine.api.billing_service import BillingService
 from engine.api.catalog_service import CatalogService
+from engine.api.correct_usage_service import CorrectUsageService
 from engine.api.correction_service import CorrectionService
 from engine.api.metering_service import MeteringParts, MeteringService
 from engine.api.server import Server, Services, check_address
@@ -27,6 +28,7 @@ from engine.catalog.store import CatalogStore
 from engine.errors import StartupError
 from engine.metrics import REGISTRY
 from engine.usage.committer import Committer
+from engine.usage.corrections import Corrections
 from engine.usage.durability import Durability
 from engine.usage.intake import Intake
 from engine.usage.reconciler import Reconciler
@@ -116,11 +118,13 @@ def _running_server(
         stack.callback(catalog.close)
         stores.directory.mark_complete()
         committer = Committer(usage, window, clock, limits, _now_us)
-        intake = Intake(committer, AdmissionRules(catalog, limits).for_tenant, fingerprinter, limits, _now_us)
+        admission_for = AdmissionRules(catalog, limits).for_tenant
+        intake = Intake(committer, admission_for, fingerprinter, limits, _now_us)
         reader = UsageReader(usage, Coverages(usage, time.monotonic_ns))
         rater = Rater(catalog, reader, clock, _now_us)
         reconciler = Reconciler(usage, clock, _now_us)
         listener = VoidListener(usage, clock, _now_us, fingerprinter.of, committer.tell)
+        corrections = Corrections(usage, clock, reconciler, _now_us, lambda: secrets.randbits(63))
         loops = [
             UpkeepLoop(
                 "reconciler",
@@ -138,6 +142,7 @@ def _running_server(
             billing=BillingService(rater),
             correction=CorrectionService(usage, reconciler, clock, _now_us),
             metering=MeteringService(MeteringParts(catalog, usage, reader, clock), _now_us),
+            correct_usage=CorrectUsageService(corrections, usage, rater, clock, admission_for, _now_us),
         )
         server = Server(
             services,

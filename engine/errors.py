@@ -5,6 +5,8 @@
     │   └── CatalogDocumentError    a catalog document with mistakes: names file, line and field
     ├── NotFoundError               no such customer, subscription, ...
     ├── UnrateableError             a charge that its price can't rate: names subscription and price
+    ├── CorrectionRefusedError      usage is not, or no longer, what a correction takes it for
+    ├── CorrectionIdUsedError       the id belongs to a correction with other content
     ├── RetryLaterError             nothing is wrong with the request: send it again
     │   ├── QueueFullError          too much waits for the store
     │   ├── TooManyCallsError       too many calls of a kind are open
@@ -52,6 +54,14 @@ class NotFoundError(MeterlineError):
 
 class UnrateableError(MeterlineError):
     """A price can't rate its usage; no amount is given rather than a wrong one."""
+
+
+class CorrectionRefusedError(MeterlineError):
+    """Usage is not what the correction takes it for: nothing was recorded. Look again, and ask anew."""
+
+
+class CorrectionIdUsedError(MeterlineError):
+    """The id was given to a correction with other content, which stands; nothing was recorded."""
 
 
 class RetryLaterError(MeterlineError):

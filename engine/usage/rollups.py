@@ -80,7 +80,7 @@ class Rollups:
         request = replace(meter, as_of_us=as_of_us)
         ((until_us, facts),) = self._store.query(progress_query(request))
         run = _Run(request, _number(until_us), _number(facts) > 0)
-        rows = self._store.query(changes_query(request, run.after_us, any_facts=run.any_facts))
+        rows = self._store.look_through(changes_query(request, run.after_us, any_facts=run.any_facts))
         if len(rows) > FEW_CHANGES_MAX:
             changed = sum(self._roll_up_changed(run, slice_s) for slice_s in (HOUR_S, DAY_S))
             new = self._cover_new(run, None)
@@ -121,7 +121,7 @@ class Rollups:
         return computed, self._cover_new(run, others) if others else 0
 
     def _roll_up_changed(self, run: "_Run", slice_s: int) -> int:
-        rows = self._store.query(changed_customers_query(run.request, slice_s, run.after_us))
+        rows = self._store.look_through(changed_customers_query(run.request, slice_s, run.after_us))
         for together in _batches(rows, _SLICES_AT_ONCE):
             customer_ids = [str(customer_id) for customer_id, _ in together]
             self._transform(
@@ -130,7 +130,7 @@ class Rollups:
         return sum(_number(slices) for _, slices in rows)
 
     def _cover_new(self, run: "_Run", changes: Sequence[Slice] | None) -> int:
-        rows = self._store.query(new_customers_query(run.request, self._worth, run.after_us, changes))
+        rows = self._store.look_through(new_customers_query(run.request, self._worth, run.after_us, changes))
         rows.sort(key=lambda row: _number(row[1]))
         for slice_s, of_length in groupby(rows, key=lambda row: _number(row[1])):
             for together in _batches([(row[0], row[2]) for row in of_length], _EVENTS_AT_ONCE):
