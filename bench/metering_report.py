@@ -105,6 +105,7 @@ def plot(sizes: Sequence[Found], path: Path) -> None:
 
     use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415
+    from matplotlib.ticker import NullLocator  # noqa: PLC0415
 
     events = [size["events"] for size in sizes]
     figure, (one, everybody) = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
@@ -125,6 +126,10 @@ def plot(sizes: Sequence[Found], path: Path) -> None:
     everybody.set_title("all 5,000 customers' month")
     for axes in (one, everybody):
         axes.set(xscale="log", yscale="log", xlabel="events stored", ylabel="ms")
+        axes.set_xticks(events, [_short(each) for each in events])
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:g}")
         axes.grid(visible=True, which="both", alpha=0.3)
         axes.legend()
     figure.savefig(path, dpi=110)
