@@ -112,7 +112,7 @@ class BenchStore:
         fact = Void(
             event=event,
             voided=True,
-            kind=Kind.CORRECTION,
+            kind=Kind.VOID,
             correction_id="bench",
             reason="bench",
             recorded_by="bench",
