@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -75,7 +76,7 @@ def as_json(sizes: Sequence[Found]) -> dict[str, Any]:
 
 def print_tables(sizes: Sequence[Found]) -> None:
     console = Console(width=110)
-    table = Table(title="milliseconds, by events stored", title_justify="left")
+    table = Table(title="milliseconds, by events stored", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("")
     for size in sizes:
         table.add_column(_short(size["events"]), justify="right")
@@ -86,7 +87,7 @@ def print_tables(sizes: Sequence[Found]) -> None:
     for name, cell in _ROWS:
         table.add_row(name, *map(cell, sizes))
     console.print(table)
-    judged = Table(title="aims", title_justify="left")
+    judged = Table(title="aims", title_justify="left", box=SIMPLE_HEAD)
     for title in ("", "is", "aim", ""):
         judged.add_column(title, justify="left" if not title else "right")
     for aim in aims(sizes):
