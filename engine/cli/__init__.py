@@ -17,6 +17,7 @@ from engine.cli.restore import restore
 from engine.cli.serve import serve
 from engine.cli.spend import spend
 from engine.cli.undo import undo
+from engine.cli.usage import usage
 from engine.cli.void import void
 
 _HELP = """Meterline: usage metering and rating.
@@ -28,6 +29,7 @@ meterline catalog                     what is applied
 meterline import usage.csv            load usage from files
 meterline spend                       who has spent what, right now
 meterline lines --customer ID         the rated line items, tier by tier
+meterline usage --meter ID ...        what a meter comes to, by day, customer or property
 meterline conflicts                   event ids that were used twice, and what was voided
 meterline void --event-id ID          recorded usage that is to count no more; --dry-run shows the money,
 meterline amend --event-id ID         ... or is to count with other properties, for another customer or time
@@ -54,6 +56,7 @@ for command in (
     import_,
     spend,
     lines,
+    usage,
     conflicts,
     reconcile,
     quote,

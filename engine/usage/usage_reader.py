@@ -2,15 +2,16 @@
 
 import contextlib
 from collections import OrderedDict
+from collections.abc import Sequence
 from threading import Lock
 
 from engine.errors import RollupMovedError
-from engine.usage.queries import Query, any_void_query, read_groups, usage_query
+from engine.usage.queries import any_void_query, read_groups, rows_max, usage_query
 from engine.usage.rollup_coverage import Coverages
-from engine.usage.rollup_plan import DAYS_FOR_CUSTOMERS_MIN, covered_customers, read_plan, stale_query
-from engine.usage.rollup_read import rollup_query, useful_customers
-from engine.usage.store import UsageStore
-from engine.usage.usage_request import GroupUsage, UsageRequest
+from engine.usage.rollup_plan import DAYS_FOR_CUSTOMERS_MIN, Plan, covered_customers, read_plan, stale_query
+from engine.usage.rollup_read import can_serve, rollup_query, useful_customers
+from engine.usage.store import Row, UsageStore
+from engine.usage.usage_request import Groups, GroupUsage, UsageRequest
 
 # Answers about a watermark never change; a few of the newest serve the meters of one rating.
 _KNOWN_MAX = 1_000
@@ -41,18 +42,41 @@ class UsageReader:
         Raises:
             StoreUnavailableError: the store does not answer.
         """
+        rows = self._rows(request, groups_max, 0, raw_only=raw_only)
+        return [usage for group in read_groups(request, rows) for usage in group.usage]
+
+    def read_on(
+        self, request: UsageRequest, groups_max: int, states_skip: int, *, raw_only: bool = False
+    ) -> Groups:
+        """Whole groups, about `groups_max` of them, behind the groups that the first `states_skip` states made.
+
+        Raises:
+            StoreUnavailableError: the store does not answer.
+        """
+        rows = self._rows(request, groups_max, states_skip, raw_only=raw_only)
+        groups = list(read_groups(request, rows))
+        more = len(rows) == rows_max(request, groups_max)
+        # The last of them may have been cut. One alone has no more states than that.
+        return Groups(groups[:-1] if more and len(groups) > 1 else groups, more)
+
+    def _rows(
+        self, request: UsageRequest, groups_max: int, states_skip: int, *, raw_only: bool
+    ) -> Sequence[Row]:
         any_facts = self._any_facts(request.tenant, request.as_of_us)
-        query = None if raw_only else self._rollup_query(request, groups_max, any_facts=any_facts)
-        if query is not None:
+        plan = None if raw_only else self._rollup_plan(request, any_facts=any_facts)
+        if plan is not None:
             # A row that moved on in between is rare, and the events say the same.
             with contextlib.suppress(RollupMovedError):
-                return list(read_groups(request, self._store.query(query)))
-        query = usage_query(request, groups_max, any_facts=any_facts)
-        return list(read_groups(request, self._store.query(query)))
+                return self._store.query(
+                    rollup_query(request, plan, groups_max, states_skip, any_facts=any_facts)
+                )
+        return self._store.query(usage_query(request, groups_max, states_skip, any_facts=any_facts))
 
-    def _rollup_query(self, request: UsageRequest, groups_max: int, *, any_facts: bool) -> Query | None:
+    def _rollup_plan(self, request: UsageRequest, *, any_facts: bool) -> Plan | None:
         """None where rollups are of no use."""
         if self._coverages is None or request.rollup_key is None or request.draft_id is not None:
+            return None
+        if not can_serve(request):
             return None
         coverage = self._coverages.of(request.tenant, request.rollup_key)
         covered = useful_customers(
@@ -61,8 +85,7 @@ class UsageReader:
         if not covered:
             return None
         stale = stale_query(request, covered, coverage.until_us, any_facts=any_facts)
-        plan = read_plan(covered, self._store.query(stale))
-        return None if plan is None else rollup_query(request, plan, groups_max, any_facts=any_facts)
+        return read_plan(covered, self._store.query(stale))
 
     def _any_facts(self, tenant: str, as_of_us: int) -> bool:
         """Whether anything about the tenant's events was corrected by then."""
