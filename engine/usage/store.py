@@ -67,6 +67,7 @@ _READ_SETTINGS = {"do_not_merge_across_partitions_select_final": 1, "use_skip_in
 _THROW_IF_CODE = 395
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
 Row = tuple[object, ...]
 
 
@@ -200,14 +201,12 @@ class UsageStore:
 
     def insert_draft(self, facts: pa.Table) -> None:
         """Stores the facts of a draft, on which nothing that lasts depends; or raises StoreUnavailableError."""
-        target = f"{DRAFTS_TABLE} ({', '.join(facts.schema.names)})"
+        target, settings = f"{DRAFTS_TABLE} ({', '.join(facts.schema.names)})", INSERT_SETTINGS
         with self._reader() as client, _inserting():
             if self._server is None:
-                client.insert_arrow(DRAFTS_TABLE, facts, settings=INSERT_SETTINGS)
+                client.insert_arrow(DRAFTS_TABLE, facts, settings=settings)
             else:
-                client.raw_insert(
-                    target, insert_block=arrow_file(facts), fmt="Arrow", settings=INSERT_SETTINGS
-                )
+                client.raw_insert(target, insert_block=arrow_file(facts), fmt="Arrow", settings=settings)
 
     def execute(self, statement: Query) -> None:
         """Runs a statement that inserts a row or two, beside events and voids.

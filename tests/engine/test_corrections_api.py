@@ -17,7 +17,7 @@ from meterline.v1.correction_pb2 import (
     EventRefs,
     GetCorrectionRequest,
     ListCorrectionsRequest,
-    PropertyFilter,
+    PropertyMatch,
     RestoreUsage,
     Signature,
     UndoCorrectionRequest,
@@ -132,7 +132,7 @@ def test_a_selection_is_corrected_if_it_is_what_was_expected(channel, stub, corr
     tiny = june(
         name,
         customer_ids=[f"{name}_acme"],
-        filters=[PropertyFilter(property="model", any_of=["tiny", "other"])],
+        filters=[PropertyMatch(property="model", any_of=["tiny", "other"])],
     )
     tried = correct(selection=tiny, void=VoidUsage(), dry_run=True)
     assert tried.effect.event_count == 3
@@ -238,7 +238,7 @@ def _bad_requests(name):
     yield "selection.start", {**selection, "selection": UsageSelection()}
     yield "selection.end", {**selection, "selection": UsageSelection(start=AT, end=AT)}
     yield "selection.filters[0]", {
-        **selection, "selection": june(name, filters=[PropertyFilter(property="a")])
+        **selection, "selection": june(name, filters=[PropertyMatch(property="a")])
     }  # fmt: skip
     yield (
         "selection.customer_ids",
