@@ -123,8 +123,8 @@ def _running_server(
         reader = UsageReader(usage, Coverages(usage, time.monotonic_ns))
         rater = Rater(catalog, reader, clock, _now_us)
         reconciler = Reconciler(usage, clock, _now_us)
-        corrections = Corrections(usage, clock, reconciler, _now_us, lambda: secrets.randbits(63))
         listener = VoidListener(usage, clock, _now_us, fingerprinter.of, committer.tell)
+        corrections = Corrections(usage, clock, reconciler, _now_us, lambda: secrets.randbits(63))
         loops = [
             UpkeepLoop(
                 "reconciler",
@@ -141,8 +141,8 @@ def _running_server(
             spend=SpendService(rater),
             billing=BillingService(rater),
             correction=CorrectionService(usage, reconciler, clock, _now_us),
-            correct_usage=CorrectUsageService(corrections, usage, rater, clock, admission_for, _now_us),
             metering=MeteringService(MeteringParts(catalog, usage, reader, clock), _now_us),
+            correct_usage=CorrectUsageService(corrections, usage, rater, clock, admission_for, _now_us),
         )
         server = Server(
             services,

@@ -66,8 +66,8 @@ class Services:
     spend: SpendService
     billing: BillingService
     correction: CorrectionService
-    correct_usage: CorrectUsageService
     metering: MeteringService
+    correct_usage: CorrectUsageService
 
 
 class Server:

@@ -47,12 +47,12 @@ def parameters_of(request: UsageRequest) -> Parameters:
         "bound_repeats": [repeats for _, repeats in runs],
         "as_of_us": request.as_of_us,
     }
-    if request.draft_id is not None:
-        parameters["draft_id"] = request.draft_id
     if request.customer_ids is not None:
         parameters["customer_ids"] = list(request.customer_ids)
     for i, (name, values) in enumerate(request.narrowed_to):
         parameters |= {f"narrowed_{i}": name, f"narrowed_{i}_values": list(values)}
+    if request.draft_id is not None:
+        parameters["draft_id"] = request.draft_id
     if request.percentile is not None:
         parameters["percentile_thousandths"] = int(request.percentile * 1000)
     return parameters

@@ -132,13 +132,7 @@ ORDER BY reader
 
 def log_schema(codec: str) -> tuple[str, ...]:
     """What makes the tables of the log of events, and of what is decided on it."""
-    return (
-        create_events(EVENTS_TABLE, codec),
-        CREATE_VOIDS,
-        EXTEND_VOIDS,
-        CREATE_DRAFTS,
-        CREATE_RECONCILED,
-    )
+    return create_events(EVENTS_TABLE, codec), CREATE_VOIDS, EXTEND_VOIDS, CREATE_DRAFTS, CREATE_RECONCILED
 
 
 def create_database(name: str) -> str:

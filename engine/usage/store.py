@@ -49,7 +49,7 @@ from engine.usage.schema import (
     log_schema,
 )
 from engine.usage.server_address import Patience, ServerAddress
-from engine.usage.server_answers import NOT_ALLOWED_CODE, REFUSED_USER_CODES, check_version, first_line
+from engine.usage.server_answers import check_version, first_line, start_problem
 from ingest import EVENT_SCHEMA, EventBatch
 
 # As many reads at once as two cores and a waiting disk make use of.
@@ -200,13 +200,19 @@ class UsageStore:
             self._write(client, VOIDS_TABLE, facts, recorded_at_us)
 
     def insert_draft(self, facts: pa.Table) -> None:
-        """Stores the facts of a draft, on which nothing that lasts depends; or raises StoreUnavailableError."""
-        target, settings = f"{DRAFTS_TABLE} ({', '.join(facts.schema.names)})", INSERT_SETTINGS
+        """Stores the facts of a draft, on which nothing depends that lasts.
+
+        Raises:
+            StoreUnavailableError: they may be stored or not.
+        """
         with self._reader() as client, _inserting():
             if self._server is None:
-                client.insert_arrow(DRAFTS_TABLE, facts, settings=settings)
+                client.insert_arrow(DRAFTS_TABLE, facts, settings=INSERT_SETTINGS)
             else:
-                client.raw_insert(target, insert_block=arrow_file(facts), fmt="Arrow", settings=settings)
+                target = f"{DRAFTS_TABLE} ({', '.join(facts.schema.names)})"
+                client.raw_insert(
+                    target, insert_block=arrow_file(facts), fmt="Arrow", settings=INSERT_SETTINGS
+                )
 
     def execute(self, statement: Query) -> None:
         """Runs a statement that inserts a row or two, beside events and voids.
@@ -219,13 +225,13 @@ class UsageStore:
             client.command(statement.sql, parameters=statement.parameters, settings=settings)
 
     def transform(self, statement: Query) -> None:
-        """Runs an INSERT ... SELECT inside the store.
+        """Runs an INSERT ... SELECT inside the store, which may take as long as a look through the log.
 
         Raises:
             StoreUnavailableError: none, some or all of its rows may be stored.
         """
-        settings = INSERT_SETTINGS | _READ_SETTINGS | self._bounds
-        with self._reader() as client, _reading():
+        settings = INSERT_SETTINGS | self._look_settings
+        with _borrowed(self._idle_lookers) as client, _reading():
             client.command(statement.sql, parameters=statement.parameters, settings=settings)
 
     def _write(self, client: Client, table: str, rows: pa.Table, stamp_us: int) -> None:
@@ -367,15 +373,7 @@ def _at_start(address: ServerAddress) -> Iterator[None]:
         yield
     except (ClickHouseError, OSError) as error:
         code = error.code if isinstance(error, DriverError) else None
-        if code in REFUSED_USER_CODES:
-            what = f"refuses user {address.user!r}: check user and password"
-        elif code == NOT_ALLOWED_CODE:
-            what = f"doesn't let user {address.user!r} do what is needed: {first_line(error)}"
-        elif code is None:
-            what = f"does not answer as a ClickHouse server: {first_line(error)}. Is it running, and is this its HTTP port?"
-        else:
-            what = f"can't be used: {first_line(error)}"
-        raise StartupError(f"{address.shown}: the usage store {what}") from error
+        raise start_problem(address, code, error) from error
 
 
 @contextlib.contextmanager

@@ -74,11 +74,10 @@ class UsageReader:
 
     def _rollup_plan(self, request: UsageRequest, *, any_facts: bool) -> Plan | None:
         """None where rollups are of no use."""
-        if self._coverages is None or request.rollup_key is None or request.draft_id is not None:
+        key = request.rollup_key if request.draft_id is None else None
+        if self._coverages is None or key is None or not can_serve(request):
             return None
-        if not can_serve(request):
-            return None
-        coverage = self._coverages.of(request.tenant, request.rollup_key)
+        coverage = self._coverages.of(request.tenant, key)
         covered = useful_customers(
             request, covered_customers(request, coverage, self._days_for_customers_min)
         )

@@ -127,7 +127,9 @@ def windows_by_oracle(deliveries, meter, question):
                 groups[event["customer"] if question["by_customer"] else "", dimensions].append(event)
         for key, of_group in groups.items():
             quantity, unreadable = _quantity(of_group, meter, start_us, end_us)
-            missing = sum(meter["value"] not in event["properties"] for event in of_group if "value" in meter)
+            missing = sum(
+                not value_of(event["properties"], meter["value"])[0] for event in of_group if "value" in meter
+            )
             happened = any(event["time_us"] >= start_us for event in of_group)
             alone = not question["group_by"] and len(bounds_us) == 2
             if happened or (lives_on and (quantity or unreadable or alone)):
