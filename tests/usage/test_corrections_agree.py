@@ -147,7 +147,7 @@ class History:
     def undo(self, name):
         if self.names:
             # Of the newest as a rule: the others are in each other's way.
-            undone = self.dice.choice(self.names[-3:] if self.dice.random() < 0.7 else self.names)
+            undone = self.dice.choice(self.names[-3:] if self.dice.random() < 0.4 else self.names)
             self.both(
                 name, Correction(Kind.UNDO, Undone(undone)), lambda _stamp: self.ledger.undo(name, undone)
             )
