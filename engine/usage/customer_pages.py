@@ -8,7 +8,7 @@ watermark or passes no filter is not looked at: a customer of whom there is noth
 
 from engine.usage.event_source import AFTER_START, BEFORE_END, OF_TENANT_AND_TYPE
 from engine.usage.queries import Query
-from engine.usage.schema import EVENTS_TABLE
+from engine.usage.schema import EVENTS_TABLE, VOIDS_TABLE
 from engine.usage.store import UsageStore
 from engine.usage.usage_request import UsageRequest
 
@@ -25,9 +25,15 @@ def customers_from(store: UsageStore, request: UsageRequest, from_customer_id: s
 def customers_query(request: UsageRequest, from_customer_id: str, count: int) -> Query:
     conditions = [*OF_TENANT_AND_TYPE, BEFORE_END, "customer_id >= {from_customer_id:String}"]
     conditions += [] if request.carries_over else [AFTER_START]
+    # An event that a person moved to another customer is in the table of voids alone.
+    found = " UNION ALL ".join(
+        f"SELECT customer_id FROM (SELECT customer_id FROM {table} WHERE {' AND '.join([*conditions, *more])} "
+        "GROUP BY customer_id ORDER BY customer_id LIMIT {count:UInt64})"
+        for table, more in ((EVENTS_TABLE, ()), (VOIDS_TABLE, ("is_replacement = 1",)))
+    )
     return Query(
-        f"SELECT customer_id FROM {EVENTS_TABLE} WHERE {' AND '.join(conditions)} GROUP BY customer_id "
-        "ORDER BY customer_id LIMIT {count:UInt64} SETTINGS optimize_aggregation_in_order = 1",
+        f"SELECT DISTINCT customer_id FROM ({found}) ORDER BY customer_id LIMIT {{count:UInt64}} "
+        "SETTINGS optimize_aggregation_in_order = 1",
         {
             "tenant": request.tenant,
             "event_type": request.event_type,
