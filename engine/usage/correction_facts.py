@@ -31,14 +31,12 @@ class Decided:
     undoes: tuple[str, ...]
 
     def undone_by(self, correction_id: str) -> str | None:
-        return next(
-            (
-                each
-                for each, undone in zip(self.corrections, self.undoes, strict=True)
-                if undone == correction_id
-            ),
-            None,
-        )
+        by = [
+            each
+            for each, undone in zip(self.corrections, self.undoes, strict=True)
+            if undone == correction_id
+        ]
+        return by[-1] if by else None
 
     def in_the_way(self, correction_id: str) -> str | None:
         """The newest correction since this one that is neither undone since nor undoes what came since."""

@@ -195,9 +195,9 @@ def recorded_query(tenant: str, correction_id: str, as_of_us: int, page: tuple[i
 
 
 def undone_query(tenant: str, as_of_us: int) -> Query:
-    """What was undone, and by which correction."""
+    """What was undone, and by which correction: the last that did, since an undoing can be undone."""
     return Query(
-        f"SELECT undoes, any(correction_id) FROM {VOIDS_TABLE} "
+        f"SELECT undoes, argMax(correction_id, recorded_at) FROM {VOIDS_TABLE} "
         f"WHERE {_TENANT} AND {RECORDED_BY_THEN} AND undoes != '' GROUP BY undoes",
         {"tenant": tenant, "as_of_us": as_of_us},
     )

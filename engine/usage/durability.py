@@ -15,8 +15,6 @@ import enum
 import re
 from collections.abc import Iterable, Iterator
 
-from engine.usage.queries import Query
-
 # Seen with strace: fsync_after_insert syncs every file of a new part; fsync_part_directory the part's directory before
 # and after it gets its name, and the table's directory, which holds that name; the third one the files of a merge.
 _POWER_SETTINGS = ("fsync_after_insert", "fsync_part_directory", "min_rows_to_fsync_after_merge")
@@ -33,13 +31,11 @@ class Durability(enum.Enum):
     POWER = "power"
 
 
-def tables_query() -> Query:
-    """Name and definition of each table that holds rows."""
-    return Query(
-        "SELECT name, create_table_query FROM system.tables "
-        "WHERE database = currentDatabase() AND engine LIKE '%MergeTree' ORDER BY name",
-        {},
-    )
+# Name and definition of each table that holds rows.
+TABLES_SQL = (
+    "SELECT name, create_table_query FROM system.tables "
+    "WHERE database = currentDatabase() AND engine LIKE '%MergeTree' ORDER BY name"
+)
 
 
 def statements(durability: Durability, tables: Iterable[tuple[str, str]]) -> Iterator[str]:

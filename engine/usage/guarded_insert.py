@@ -47,9 +47,14 @@ def guarded_target(table: str, schema: pa.Schema, stamp_us: int) -> str:
     structure = ", ".join(f"{each.name} {_type_of(each.type)}" for each in schema).replace("'", "\\'")
     return (
         f"{table} ({columns}) SELECT {columns} FROM input('{structure}') "  # noqa: S608 - names are our own
-        f"WHERE throwIf((SELECT count() FROM {FENCES_TABLE} "
-        f"WHERE from_us <= {stamp_us:d} AND to_us >= {stamp_us:d}) > 0, 'this insert was called off') = 0"
+        f"WHERE {not_called_off_sql(stamp_us)}"
     )
+
+
+def not_called_off_sql(stamp_us: int) -> str:
+    """A condition that fails the statement if a fence covers the stamp."""
+    fences = f"SELECT count() FROM {FENCES_TABLE} WHERE from_us <= {stamp_us:d} AND to_us >= {stamp_us:d}"  # noqa: S608
+    return f"throwIf(({fences}) > 0, 'this insert was called off') = 0"
 
 
 def fence_statement(spans: Sequence[Span]) -> str:

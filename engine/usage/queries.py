@@ -20,6 +20,7 @@ from engine.usage.event_source import (
     slice_conditions,
 )
 from engine.usage.partials import PART, merged_sql
+from engine.usage.rollup_schema import ROLLUP_PROGRESS_TABLE, ROLLUPS_TABLE
 from engine.usage.schema import EVENTS_TABLE, VOIDS_TABLE
 from engine.usage.usage_request import Group, UsageRequest
 from engine.usage.void_sql import any_fact_sql, not_void_at_all_sql
@@ -94,10 +95,14 @@ def any_void_query(tenant: str, as_of_us: int) -> Query:
 
 
 def latest_stamp_query() -> Query:
-    """The newest stamp of an event or a void, in microseconds since 1970; 0 for an empty store."""
+    """The newest stamp of an event, a fact or a rollup, in microseconds since 1970; 0 for an empty store.
+
+    No stamp may be given out again below what rollups say that they hold.
+    """
     return Query(
         f"SELECT toUnixTimestamp64Micro(greatest((SELECT max(ingested_at) FROM {EVENTS_TABLE}), "  # noqa: S608
-        f"(SELECT max(recorded_at) FROM {VOIDS_TABLE})))",
+        f"(SELECT max(recorded_at) FROM {VOIDS_TABLE}), (SELECT max(rolled_up_at) FROM {ROLLUPS_TABLE}), "
+        f"(SELECT max(rolled_up_until) FROM {ROLLUP_PROGRESS_TABLE})))",
         {},
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from engine.errors import MeterlineError
 from engine.usage.rollup_check import RollupCheck
 from engine.usage.rollups import Rollups
 from engine.usage.usage_request import UsageRequest
@@ -19,6 +20,13 @@ class RollupKeeper:
     def next_pass(self) -> None:
         """Raises StoreUnavailableError if a store does not answer: the next pass goes on from there."""
         by_key = {(meter.tenant, meter.rollup_key): meter for meter in self.meters()}
+        failed: MeterlineError | None = None
         for meter in by_key.values():
-            done = self.rollups.keep_up(meter)
-            self.check.compare(meter, done.until_us)
+            # One meter's trouble is not the others'.
+            try:
+                done = self.rollups.keep_up(meter)
+                self.check.compare(meter, done.until_us)
+            except MeterlineError as error:
+                failed = error
+        if failed is not None:
+            raise failed

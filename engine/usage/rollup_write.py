@@ -164,10 +164,11 @@ def roll_up_statement(
     slices: Sequence[Slice] | None = None,
     *,
     any_facts: bool = True,
+    whatever_stands: bool = False,
 ) -> Query:
     """Computes slices of these customers as of `as_of_us`: those that changed after a stamp, these, or all.
 
-    any_facts: see engine.usage.event_source.
+    any_facts: see engine.usage.event_source. whatever_stands: also slices of which nothing but their row is left.
     """
     start = slice_start_sql(slice_s)
     parameters: Parameters = _changes(request, after_us or 0) | {"customers": list(customer_ids)}
@@ -193,6 +194,8 @@ def roll_up_statement(
     sources = f"SELECT {groups} FROM ({events}) GROUP BY {keys}"
     if any_facts:
         sources += f" UNION ALL {_facts_sql(request, start, stretch)}"
+    if whatever_stands:
+        sources += f" UNION ALL {_standing_sql(request, slice_s)}"
     arrays = [_groups_sql(name) for name in ("dimensions", *(each.name for each in partials))]
     columns = ["tenant", "rollup_key", "slice_s", "customer_id", "slice_start", "rolled_up_at", "last_change"]
     columns += [GROUP_DIMENSIONS, *(groups_column(each.name) for each in partials)]
@@ -207,15 +210,28 @@ def roll_up_statement(
 
 def _facts_sql(request: UsageRequest, start: str, stretch: Sequence[str]) -> str:
     """A row without a group for each slice in which anything was voided or restored: rule 2."""
-    nothing = ", ".join(
+    return (
+        f"SELECT customer_id, {start} AS slice_start, max(recorded_at) AS changed_at, "
+        f"{_no_group_sql(request)} FROM {VOIDS_TABLE} "
+        f"WHERE {' AND '.join(stretch)} AND recorded_at <= {stamp_sql('as_of_us')} GROUP BY customer_id, slice_start"
+    )
+
+
+def _standing_sql(request: UsageRequest, slice_s: int) -> str:
+    """A row without a group for each row that stands, so that one whose events are gone stands no longer."""
+    return (
+        f"SELECT customer_id, slice_start, last_change AS changed_at, {_no_group_sql(request)} "
+        f"FROM {ROLLUPS_TABLE} FINAL WHERE {_OF_KEY} AND slice_s = {slice_s:d} "
+        "AND customer_id IN {customers:Array(String)}"
+    )
+
+
+def _no_group_sql(request: UsageRequest) -> str:
+    nothing = (
         f"defaultValueOfTypeName('{_escaped(each.type)}') AS {each.name}"
         for each in partials_of(request.aggregation)
     )
-    return (
-        f"SELECT customer_id, {start} AS slice_start, max(recorded_at) AS changed_at, "
-        f"[]::Array(Nullable(String)) AS dimensions, {nothing} FROM {VOIDS_TABLE} "
-        f"WHERE {' AND '.join(stretch)} AND recorded_at <= {stamp_sql('as_of_us')} GROUP BY customer_id, slice_start"
-    )
+    return ", ".join(["[]::Array(Nullable(String)) AS dimensions", *nothing])
 
 
 def _month(start_s: int) -> int:

@@ -2,7 +2,8 @@
 
 Rules:
 1. Rows first, then that a customer is covered, then progress: after a crash at any point a stretch of changes is
-   computed again, to the same rows. Two processes at once do the same work twice, and change nothing.
+   computed again, to the same rows. Of two processes at once the later pass calls off what the earlier one has yet
+   to do: were a customer covered behind its back, what happened between their two watermarks would be in no row.
 2. Everything of one pass is computed as of one watermark.
 3. What a pass costs depends on the slices that changed, and on the month's events of changed customers that aren't
    covered, who have few; never on how long the log is. The first pass for a meter computes its whole history.
@@ -77,6 +78,8 @@ class Rollups:
             StoreUnavailableError: nothing is lost; call again.
         """
         as_of_us = self._clock.watermark(self._now_us())
+        # Nothing with a stamp below a watermark is under way, but for what an earlier pass left behind.
+        self._store.call_off([(0, as_of_us - 1)])
         request = replace(meter, as_of_us=as_of_us)
         ((until_us, facts),) = self._store.query(progress_query(request))
         run = _Run(request, _number(until_us), _number(facts) > 0)
@@ -98,7 +101,7 @@ class Rollups:
         """
         request = replace(meter, as_of_us=self._clock.watermark(self._now_us()))
         for slice_s in (HOUR_S, DAY_S):
-            self._transform(roll_up_statement(request, slice_s, [customer_id]))
+            self._transform(roll_up_statement(request, slice_s, [customer_id], whatever_stands=True))
 
     def _take_in(self, run: "_Run", hours: Sequence[Slice]) -> tuple[int, int]:
         """Computes the slices of a few changed hours; how many, and how many customers are newly covered."""
@@ -138,7 +141,8 @@ class Rollups:
                 self._transform(
                     roll_up_statement(run.request, slice_s, customer_ids, any_facts=run.any_facts)
                 )
-                self._store.execute(cover_statement(run.request, slice_s, customer_ids))
+                covered = cover_statement(run.request, slice_s, customer_ids)
+                self._store.execute(covered, run.request.as_of_us)
         return len(rows)
 
     def _transform(self, statement: Query) -> None:

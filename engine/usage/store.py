@@ -25,12 +25,13 @@ from clickhouse_connect.driver.httputil import get_pool_manager
 
 from engine.errors import RollupMovedError, StartupError, StoreUnavailableError
 from engine.usage.arrow_rows import arrow_file, event_table
-from engine.usage.durability import Durability, statements, tables_query
+from engine.usage.durability import TABLES_SQL, Durability, statements
 from engine.usage.guarded_insert import (
     CREATE_FENCES,
     Span,
     fence_statement,
     guarded_target,
+    not_called_off_sql,
     query_id,
     running_condition,
 )
@@ -214,15 +215,19 @@ class UsageStore:
                     target, insert_block=arrow_file(facts), fmt="Arrow", settings=INSERT_SETTINGS
                 )
 
-    def execute(self, statement: Query) -> None:
-        """Runs a statement that inserts a row or two, beside events and voids.
+    def execute(self, statement: Query, stamp_us: int | None = None) -> None:
+        """Runs a statement that inserts a row or two, beside events and voids; with a stamp, one that has no WHERE of
+        its own and can be called off like an insert.
 
         Raises:
-            StoreUnavailableError: it may or may not be stored.
+            StoreUnavailableError: it may or may not be stored; or it was called off.
         """
-        settings = {"async_insert": 0} | self._bounds
+        sql, settings = statement.sql, dict[str, object](self._bounds, async_insert=0)
+        if self._server is not None and stamp_us is not None:
+            sql = f"{sql} WHERE {not_called_off_sql(stamp_us)}"
+            settings["query_id"] = query_id(self._server.database, stamp_us)
         with self._reader() as client, _reading():
-            client.command(statement.sql, parameters=statement.parameters, settings=settings)
+            client.command(sql, parameters=statement.parameters, settings=settings)
 
     def transform(self, statement: Query) -> None:
         """Runs an INSERT ... SELECT inside the store, which may take as long as a look through the log.
@@ -230,7 +235,8 @@ class UsageStore:
         Raises:
             StoreUnavailableError: none, some or all of its rows may be stored.
         """
-        settings = INSERT_SETTINGS | self._look_settings
+        # A customer's history may lie in more months than an insert takes by default.
+        settings = INSERT_SETTINGS | self._look_settings | {"max_partitions_per_insert_block": 0}
         with _borrowed(self._idle_lookers) as client, _reading():
             client.command(statement.sql, parameters=statement.parameters, settings=settings)
 
@@ -341,7 +347,7 @@ def _embedded_client(path: Path, database: str | None = None) -> Client:
 
 
 def _set_durability(client: Client, durability: Durability) -> None:
-    tables = client.query(tables_query().sql).result_rows
+    tables = client.query(TABLES_SQL).result_rows
     for statement in statements(durability, [(str(name), str(definition)) for name, definition in tables]):
         client.command(statement)
 

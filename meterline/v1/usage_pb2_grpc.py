@@ -30,7 +30,8 @@ class UsageServiceStub:
 
     The tenant always comes from the caller's credential, never from a message.
     A reply means that every event with the verdict ACCEPTED or DUPLICATE is in
-    the usage store, durable, and counted once.
+    the usage store, durable, and counted once; unless somebody corrected it by
+    hand (CorrectionService): then what was decided stands.
 
     Errors of all methods (details are google.rpc messages):
     INVALID_ARGUMENT    the request can't be read, or is empty, or has more
@@ -78,7 +79,8 @@ class UsageServiceServicer:
 
     The tenant always comes from the caller's credential, never from a message.
     A reply means that every event with the verdict ACCEPTED or DUPLICATE is in
-    the usage store, durable, and counted once.
+    the usage store, durable, and counted once; unless somebody corrected it by
+    hand (CorrectionService): then what was decided stands.
 
     Errors of all methods (details are google.rpc messages):
     INVALID_ARGUMENT    the request can't be read, or is empty, or has more
@@ -158,7 +160,8 @@ class UsageService:
 
     The tenant always comes from the caller's credential, never from a message.
     A reply means that every event with the verdict ACCEPTED or DUPLICATE is in
-    the usage store, durable, and counted once.
+    the usage store, durable, and counted once; unless somebody corrected it by
+    hand (CorrectionService): then what was decided stands.
 
     Errors of all methods (details are google.rpc messages):
     INVALID_ARGUMENT    the request can't be read, or is empty, or has more

@@ -3,23 +3,31 @@
 import itertools
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from clickhouse_process import ClickHouseProcess
 from meter_reads import deliver
 from test_reconciler import COUNT, IDS, decision, event_of, read
+from test_rollups import asked
 
 from engine.errors import StoreUnavailableError
 from engine.metrics import METRICS
 from engine.usage.conflict_list import list_conflicts
 from engine.usage.queries import latest_stamp_query
 from engine.usage.reconciler import Reconciler
+from engine.usage.rollup_coverage import Coverages
+from engine.usage.rollup_write import Worth
+from engine.usage.rollups import Rollups
 from engine.usage.server_address import read_server_address
 from engine.usage.store import UsageStore
 from engine.usage.upkeep_loop import UpkeepLoop
+from engine.usage.usage_reader import UsageReader
 from engine.usage.voids import record_voids
 from ingest import IngestClock
+
+ALL_WORTH = Worth(hour_events_min=1, hour_month_events_min=1, day_events_min=1, day_month_events_min=1)
 
 
 @pytest.fixture
@@ -101,3 +109,46 @@ def test_a_pass_that_fails_is_counted_and_made_again(tmp_path):
         began_s = time.monotonic()
         loop.stop()
         assert time.monotonic() - began_s < 1
+
+
+def test_what_an_earlier_pass_of_rollups_left_behind_is_called_off(stores):
+    """A server that wakes up late must not cover a customer whose rows a later pass knows nothing of."""
+    clock, ticks = IngestClock(0, lambda _: None), itertools.count(1).__next__
+    request = asked(COUNT)
+    meter = replace(request, customer_ids=["acme"])
+    stamp_us = clock.begin(ticks())
+    deliver(stores[0], [event_of(str(number), "1", ingested_us=stamp_us) for number in range(5)])
+    clock.end(stamp_us)
+    hung, execute = [], stores[0].execute
+
+    def hanging(statement, stamp_us=None):
+        if "rollup_customers" in statement.sql:
+            hung.append((statement, stamp_us))
+            raise StoreUnavailableError("no answer in time", retry_after_ms=1)
+        execute(statement, stamp_us)
+
+    one, other = (Rollups(each, clock, ticks, ALL_WORTH) for each in stores)
+    stores[0].execute = hanging
+    with pytest.raises(StoreUnavailableError):
+        one.keep_up(meter)
+    stores[0].execute = execute
+    stamp_us = clock.begin(ticks())
+    deliver(stores[0], [event_of("late", "1", ingested_us=stamp_us)])
+    clock.end(stamp_us)
+    look_through = stores[1].look_through
+
+    def waking(query):
+        # After the other's pass has begun, before it looks.
+        for statement, stamp_us in hung:
+            with pytest.raises(StoreUnavailableError):
+                execute(statement, stamp_us)
+        hung.clear()
+        return look_through(query)
+
+    stores[1].look_through = waking
+    other.keep_up(meter)
+    assert not hung
+    now = replace(meter, as_of_us=clock.watermark(ticks()))
+    reader = UsageReader(stores[1], Coverages(stores[1], lambda: 0, age_max_ns=0), days_for_customers_min=1)
+    assert [each.quantity for each in reader.read(now, 10)] == [6]
+    assert reader.read(now, 10) == reader.read(now, 10, raw_only=True)

@@ -125,11 +125,11 @@ def test_a_pass_that_breaks_off_leaves_every_answer_right(store, statements, mon
     left = [statements]
 
     def breaking(real):
-        def run(statement):
+        def run(*arguments):
             left[0] -= 1
             if left[0] < 0:
                 raise StoreUnavailableError("gone", retry_after_ms=1)
-            return real(statement)
+            return real(*arguments)
 
         return run
 
@@ -234,6 +234,68 @@ def test_a_rollup_that_is_wrong_is_noticed_and_computed_again(store):
     healed = drift()
     check.compare(request, now.as_of_us)
     assert drift() == healed
+
+
+def test_a_row_whose_events_are_gone_is_noticed_and_stands_no_longer(store):
+    """Somebody has dropped them, or a loss of power took them that their rollup survived."""
+    import random
+
+    writer = Writer(store)
+    writer.store_events(event("a", START_US, "1"), event("b", START_US + 5 * HOUR_US, "2"))
+    request = asked(SUM)
+    rollups, reader = writer.rollups(), reader_of(store)
+    rollups.keep_up(request)
+    store.execute(Query("TRUNCATE TABLE events", {}))
+    now = replace(request, as_of_us=writer.clock.watermark(writer.now_us()))
+    check = RollupCheck(store, rollups, reader, random.Random(3))
+    assert check.compare(request, now.as_of_us) > 0
+    assert reader.read(now, GROUPS_MAX) == []
+
+
+def test_no_stamp_is_given_out_below_what_rollups_hold(store):
+    """Also when the log's newest stamp is older: an order that starts anew goes on from there."""
+    writer = Writer(store)
+    writer.store_events(event("a", START_US, "1"))
+    until_us = 0
+    for _ in range(5):
+        until_us = writer.rollups().keep_up(asked(SUM)).until_us
+    assert until_us > 1
+    assert store.latest_stamp_us() >= until_us
+
+
+def test_a_customer_with_ten_years_of_usage_is_rolled_up(store):
+    """In more months than ClickHouse takes in one insert by default."""
+    writer = Writer(store)
+    months = [START_US - number * 31 * DAY_US for number in range(130)]
+    writer.store_events(*(event(number, at_us, "1") for number, at_us in enumerate(months)))
+    request = asked({**SUM, "carries_over": "true"})
+    writer.rollups().keep_up(request)
+    now = replace(request, as_of_us=writer.clock.watermark(writer.now_us()))
+    store.execute(Query("TRUNCATE TABLE events", {}))
+    assert [each.quantity for each in reader_of(store).read(now, GROUPS_MAX)] == [130]
+
+
+def test_one_meter_s_trouble_is_not_the_others(store):
+    """The rest is kept up, and the trouble told."""
+    import random
+
+    writer = Writer(store)
+    writer.store_events(event("a", START_US, "1"))
+    kept = []
+
+    class Troubled(Rollups):
+        def keep_up(self, meter):
+            if meter.aggregation == "max":
+                raise StoreUnavailableError("trouble", retry_after_ms=1)
+            kept.append(meter.aggregation)
+            return super().keep_up(meter)
+
+    rollups = Troubled(store, writer.clock, writer.now_us, WORTHS[0])
+    check = RollupCheck(store, rollups, reader_of(store), random.Random(4))
+    meters = [asked({**SUM, "aggregation": aggregation}) for aggregation in ("sum", "max", "min")]
+    with pytest.raises(StoreUnavailableError, match="trouble"):
+        RollupKeeper(rollups, check, lambda: meters).next_pass()
+    assert kept == ["sum", "min"]
 
 
 def test_a_pass_ends_early_when_the_engine_stops(store):
