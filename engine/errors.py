@@ -5,6 +5,7 @@
     │   └── CatalogDocumentError    a catalog document with mistakes: names file, line and field
     ├── NotFoundError               no such customer, subscription, ...
     ├── UnrateableError             a charge that its price can't rate: names subscription and price
+    ├── UsageExpiredError           the events that an exact answer needs have expired
     ├── RetryLaterError             nothing is wrong with the request: send it again
     │   ├── QueueFullError          too much waits for the store
     │   ├── TooManyCallsError       too many calls of a kind are open
@@ -52,6 +53,10 @@ class NotFoundError(MeterlineError):
 
 class UnrateableError(MeterlineError):
     """A price can't rate its usage; no amount is given rather than a wrong one."""
+
+
+class UsageExpiredError(MeterlineError):
+    """The events that an exact answer needs have expired; no quantity is given rather than a smaller one."""
 
 
 class RetryLaterError(MeterlineError):

@@ -19,11 +19,12 @@ from engine.api.correction_service import CorrectionService
 from engine.api.health_service import NAME as HEALTH_NAME
 from engine.api.health_service import HealthService
 from engine.api.peers import Bounds, Places, Watchdog
+from engine.api.retention_service import RetentionService
 from engine.api.rpc import Method, RpcHandler, message, raw, stream, unary
 from engine.api.spend_service import SpendService
 from engine.api.usage_service import UsageService
 from engine.errors import StartupError
-from meterline.v1 import billing_pb2, catalog_pb2, correction_pb2, spend_pb2
+from meterline.v1 import billing_pb2, catalog_pb2, correction_pb2, retention_pb2, spend_pb2
 
 # The places of each kind of call (engine.api.peers). One that waits for a durable insert holds a place: enough
 # to fill the next insert while one runs. A peer on a slow line sends 4 MiB in half a minute.
@@ -64,6 +65,7 @@ class Services:
     spend: SpendService
     billing: BillingService
     correction: CorrectionService
+    retention: RetentionService
 
 
 class Server:
@@ -218,6 +220,13 @@ def _handlers(services: Services) -> dict[str, dict[str, Method]]:
                 "ReconcileUsage",
                 message(correction_pb2.ReconcileUsageRequest),
                 services.correction.reconcile_usage,
+            ),
+        },
+        "meterline.v1.RetentionService": {
+            "ExpireUsage": unary(
+                "ExpireUsage",
+                message(retention_pb2.ExpireUsageRequest),
+                services.retention.expire_usage,
             ),
         },
     }

@@ -18,6 +18,7 @@ from engine.errors import (
     StoreUnavailableError,
     TooManyCallsError,
     UnrateableError,
+    UsageExpiredError,
 )
 
 _DOMAIN = "meterline"
@@ -39,6 +40,7 @@ _CODES: tuple[tuple[type[MeterlineError], int, str], ...] = (
     (InvalidRequestError, code_pb2.INVALID_ARGUMENT, "REQUEST_INVALID"),
     (NotFoundError, code_pb2.NOT_FOUND, "NOT_FOUND"),
     (UnrateableError, code_pb2.FAILED_PRECONDITION, "UNRATEABLE"),
+    (UsageExpiredError, code_pb2.FAILED_PRECONDITION, "USAGE_EXPIRED"),
     (QueueFullError, code_pb2.RESOURCE_EXHAUSTED, "QUEUE_FULL"),
     (TooManyCallsError, code_pb2.RESOURCE_EXHAUSTED, "TOO_MANY_CALLS"),
     (StoreUnavailableError, code_pb2.UNAVAILABLE, "STORE_UNAVAILABLE"),

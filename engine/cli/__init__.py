@@ -7,6 +7,7 @@ import click
 from engine.cli.apply import apply
 from engine.cli.catalog import catalog
 from engine.cli.conflicts import conflicts
+from engine.cli.expire import expire
 from engine.cli.import_command import import_
 from engine.cli.lines import lines
 from engine.cli.quote import quote
@@ -25,6 +26,7 @@ meterline spend                       who has spent what, right now
 meterline lines --customer ID         the rated line items, tier by tier
 meterline conflicts                   event ids that were used twice, and what was voided
 meterline reconcile --from D --to D   settle a period's event ids now
+meterline expire --before D             delete raw events of closed periods; what they came to stays
 meterline quote -f FILE --plan ID     what quantities would cost; needs no engine
 
 A command that fails says why in one line, and exits with 2.
@@ -37,7 +39,7 @@ def cli() -> None:
     pass
 
 
-for command in (serve, apply, catalog, import_, spend, lines, conflicts, reconcile, quote):
+for command in (serve, apply, catalog, import_, spend, lines, conflicts, reconcile, expire, quote):
     cli.add_command(command)
 
 

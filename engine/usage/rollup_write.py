@@ -5,6 +5,7 @@ Rules:
    count a retry twice.
 2. A slice whose events are all void has a row without groups, that stands before the one it had.
 3. How much is computed at once is bounded by the caller, by customers.
+4. A slice whose events have expired is never computed again: its row is all there is (engine.usage.retention_schema).
 """
 
 # ruff: noqa: S608 - only names that are written here become SQL
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from engine.usage.event_source import OF_TENANT_AND_TYPE, Parameters, dimension_names, events_sql
 from engine.usage.partials import EVENT_COUNT, partials_of, reduced_sql
 from engine.usage.queries import Query
+from engine.usage.retention_schema import not_expired_sql
 from engine.usage.rollup_changes import changed_sql, slice_start_sql, stamp_sql
 from engine.usage.rollup_schema import (
     DAY_S,
@@ -121,7 +123,7 @@ def roll_up_statement(
     """Computes slices of these customers as of `as_of_us`: those that changed after a stamp, or (None) all."""
     start = slice_start_sql(slice_s)
     parameters: Parameters = _changes(request, after_us or 0) | {"customers": list(customer_ids)}
-    stretch = [*OF_TENANT_AND_TYPE, "customer_id IN {customers:Array(String)}"]
+    stretch = [*OF_TENANT_AND_TYPE, "customer_id IN {customers:Array(String)}", not_expired_sql()]
     if after_us is not None:
         stretch.append(f"(customer_id, {start}) IN ({changed_sql(f'customer_id, {start}', stretch)})")
     partials = partials_of(request.aggregation)

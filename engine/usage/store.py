@@ -35,6 +35,7 @@ from engine.usage.guarded_insert import (
 )
 from engine.usage.migration import bring_to_form
 from engine.usage.queries import Query, latest_stamp_query, recent_events_query
+from engine.usage.retention_schema import RETENTION_SCHEMA
 from engine.usage.rollup_schema import ROLLUP_SCHEMA
 from engine.usage.schema import (
     CREATE_OWNERS,
@@ -65,7 +66,7 @@ _NOT_ALLOWED_CODE = 497
 # What a read answers that found a row which it must not pass over (engine.usage.rollup_read, rule 3).
 _THROW_IF_CODE = 395
 
-_SCHEMA = (*LOG_SCHEMA, *ROLLUP_SCHEMA)
+_SCHEMA = (*LOG_SCHEMA, *ROLLUP_SCHEMA, *RETENTION_SCHEMA)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 # ClickHouse takes these as they are; from plain texts it would make the dictionary itself, at more cost.
@@ -206,6 +207,17 @@ class UsageStore:
             StoreUnavailableError: none, some or all of its rows may be stored.
         """
         settings = INSERT_SETTINGS | _READ_SETTINGS | self._bounds
+        with self._reader() as client, _reading():
+            client.command(statement.sql, parameters=statement.parameters, settings=settings)
+
+    def delete(self, statement: Query) -> None:
+        """Runs a statement that deletes rows; they are gone when it returns.
+
+        Raises:
+            StoreUnavailableError: they may be gone, or go yet; delete them again.
+        """
+        # Of every replica; in its own time, whatever the bound of a read.
+        settings = {"mutations_sync": 2, "allow_nondeterministic_mutations": 1}
         with self._reader() as client, _reading():
             client.command(statement.sql, parameters=statement.parameters, settings=settings)
 

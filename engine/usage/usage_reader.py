@@ -5,6 +5,19 @@ from collections import OrderedDict
 from threading import Lock
 
 from engine.errors import RollupMovedError
+from engine.usage.expired_read import (
+    Customers,
+    changes_query,
+    check_servable,
+    check_unchanged,
+    checked_plan,
+    covered,
+    events_needed,
+    expired_customers_query,
+    reaches_back,
+    read_customers,
+)
+from engine.usage.expiries import Expiries, Expiry
 from engine.usage.queries import Query, any_void_query, read_groups, usage_query
 from engine.usage.rollup_coverage import Coverages
 from engine.usage.rollup_plan import DAYS_FOR_CUSTOMERS_MIN, covered_customers, read_plan, stale_query
@@ -14,6 +27,8 @@ from engine.usage.usage_request import GroupUsage, UsageRequest
 
 # Answers about a watermark never change; a few of the newest serve the meters of one rating.
 _KNOWN_MAX = 1_000
+_ATTEMPTS_MAX = 3
+_RETRY_AFTER_MS = 1_000
 
 
 class UsageReader:
@@ -24,11 +39,15 @@ class UsageReader:
         store: UsageStore,
         coverages: Coverages | None = None,
         days_for_customers_min: int = DAYS_FOR_CUSTOMERS_MIN,
+        expiries: Expiries | None = None,
     ) -> None:
-        """Without `coverages` everything is read from events; `days_for_customers_min`: engine.usage.rollup_plan."""
+        """Without `coverages` everything is read from events; `days_for_customers_min`: engine.usage.rollup_plan.
+        Without `expiries` what has expired is looked up at every read.
+        """
         self._store = store
         self._days_for_customers_min = days_for_customers_min
         self._coverages = coverages
+        self._expiries = expiries or Expiries(store, lambda: 0, age_max_ns=0)
         self._facts: OrderedDict[tuple[str, int], bool] = OrderedDict()
         self._lock = Lock()
 
@@ -40,14 +59,60 @@ class UsageReader:
 
         Raises:
             StoreUnavailableError: the store does not answer.
+            UsageExpiredError: the events that an exact answer needs have expired.
         """
+        while True:
+            known = self._expiries.of(request.tenant)
+            found = self._read(request, groups_max, known, raw_only=raw_only)
+            if self._expiries.stands(request.tenant, known):
+                return found
+
+    def _read(
+        self, request: UsageRequest, groups_max: int, known: Expiry, *, raw_only: bool
+    ) -> list[GroupUsage]:
         any_facts = self._any_facts(request.tenant, request.as_of_us)
+        if reaches_back(request, known):
+            expired = read_customers(self._store.query(expired_customers_query(request)))
+            if expired and raw_only:
+                raise events_needed(expired)
+            if expired:
+                return self._read_expired(request, groups_max, known, expired, any_facts=any_facts)
         query = None if raw_only else self._rollup_query(request, groups_max, any_facts=any_facts)
         if query is not None:
             # A row that moved on in between is rare, and the events say the same.
             with contextlib.suppress(RollupMovedError):
                 return list(read_groups(request, self._store.query(query)))
         query = usage_query(request, groups_max, any_facts=any_facts)
+        return list(read_groups(request, self._store.query(query)))
+
+    def _read_expired(
+        self, request: UsageRequest, groups_max: int, known: Expiry, expired: Customers, *, any_facts: bool
+    ) -> list[GroupUsage]:
+        """From rows, or not at all (engine.usage.expired_read)."""
+        key = request.rollup_key
+        if self._coverages is None or key is None:
+            raise events_needed(expired)
+        check_servable(request, expired, known.keys.get(key))
+        check_unchanged(request, expired, self._store.query(changes_query(request, expired)))
+        for _ in range(_ATTEMPTS_MAX):
+            # A row that moved on in between can't be made up for by events: with newer progress it is stale, or right.
+            with contextlib.suppress(RollupMovedError):
+                return self._from_rows(request, groups_max, expired, key, any_facts=any_facts)
+            self._coverages.forget(request.tenant, key)
+        raise RollupMovedError(
+            "rollups move on while they are read: try again", retry_after_ms=_RETRY_AFTER_MS
+        )
+
+    def _from_rows(
+        self, request: UsageRequest, groups_max: int, expired: Customers, key: str, *, any_facts: bool
+    ) -> list[GroupUsage]:
+        if self._coverages is None:
+            raise events_needed(expired)
+        coverage = self._coverages.of(request.tenant, key)
+        from_rows = covered(request, expired, coverage, self._days_for_customers_min)
+        stale = stale_query(request, from_rows, coverage.until_us, any_facts=any_facts)
+        plan = checked_plan(read_plan(from_rows, self._store.query(stale)), expired)
+        query = rollup_query(request, plan, groups_max, any_facts=any_facts)
         return list(read_groups(request, self._store.query(query)))
 
     def _rollup_query(self, request: UsageRequest, groups_max: int, *, any_facts: bool) -> Query | None:
