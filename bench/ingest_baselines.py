@@ -39,13 +39,14 @@ def raw_insert(path: Path, rows: Path, block_rows: int) -> Raw:
     """Inserts the rows of an Arrow file into the events table, with no client and no server on the machine."""
     import clickhouse_connect  # noqa: PLC0415 - chDB lives in this process alone
 
-    from engine.usage.schema import DATABASE, EVENTS_TABLE, LOG_SCHEMA, create_database  # noqa: PLC0415
+    from engine.usage.parts import EMBEDDED_CODEC, EMBEDDED_OPTIONS  # noqa: PLC0415
+    from engine.usage.schema import DATABASE, EVENTS_TABLE, create_database, log_schema  # noqa: PLC0415
     from engine.usage.store import INSERT_SETTINGS  # noqa: PLC0415
 
-    client = clickhouse_connect.get_client(interface="chdb", path=str(path))
+    client = clickhouse_connect.get_client(interface="chdb", path=str(path), chdb_options=EMBEDDED_OPTIONS)
     client.command(create_database(DATABASE), use_database=False)
     client.database = DATABASE
-    for statement in LOG_SCHEMA:
+    for statement in log_schema(EMBEDDED_CODEC):
         client.command(statement)
     with pa.memory_map(str(rows)) as file:
         table = pa.ipc.open_file(file).read_all()
@@ -77,9 +78,12 @@ def bytes_an_event(path: Path) -> float:
     """Bytes on disk for one event, merged, with its key columns and index."""
     import clickhouse_connect  # noqa: PLC0415
 
+    from engine.usage.parts import EMBEDDED_OPTIONS  # noqa: PLC0415
     from engine.usage.schema import DATABASE, EVENTS_TABLE  # noqa: PLC0415
 
-    client = clickhouse_connect.get_client(interface="chdb", path=str(path), database=DATABASE)
+    client = clickhouse_connect.get_client(
+        interface="chdb", path=str(path), database=DATABASE, chdb_options=EMBEDDED_OPTIONS
+    )
     client.command(f"OPTIMIZE TABLE {EVENTS_TABLE} FINAL")
     ((on_disk, rows),) = client.query(
         "SELECT sum(bytes_on_disk), sum(rows) FROM system.parts"

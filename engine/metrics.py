@@ -34,6 +34,13 @@ class _Metrics:
             "Events voided because their event_id had been used for an event with other content.",
         )
     )
+    failed_upkeep_passes: Counter = field(
+        default_factory=lambda: _counter(
+            "meterline_failed_upkeep_passes_total",
+            "Passes in the background that ended without a result, by what they do; the next one tries again.",
+            "upkeep",
+        )
+    )
     rollup_checks: Counter = field(
         default_factory=lambda: _counter(
             "meterline_rollup_checks_total", "Answers that were read both from rollups and from events."

@@ -9,10 +9,11 @@ Rules:
 4. Time enters as an argument.
 5. Rules that change with time or catalog refuse an event; they don't say that it was never stored. It keeps
    its row, to be compared with what is stored.
-6. Each rule is written once: a mask over all events, and the text for those (few) that it hits.
+6. Each rule is written once: a mask over all events, and the problems of those that it hits, all at once. There may be
+   none or nothing else: a bad event must not cost more than a good one, or a flood of them delays everybody.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -47,10 +48,10 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """Which rows break it, and what is wrong with one of them."""
+    """Which rows break it, and what is wrong with each of some that do."""
 
     broken: NDArray[np.bool_]
-    problem: Callable[[int], Problem]
+    problems: Callable[[NDArray[np.int64]], list[Problem]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +74,13 @@ class Admission:
             *self._id_rules(events),
             *_calendar_rules(instants),
             self._count_rule(properties),
-            _Rule(properties.malformed(), lambda row: properties.form_problem(row, self.limits)),
+            _Rule(properties.malformed(), lambda rows: properties.form_problems(rows, self.limits)),
         ]
         rules = [
             *form,
             *self._time_rules(instants, now_us),
             self._type_rule(types),
-            _Rule(properties.not_decimal(), properties.decimal_problem),
+            _Rule(properties.not_decimal(), properties.decimal_problems),
         ]
         first_broken = np.full(len(events), len(rules), np.uint8)
         for number in reversed(range(len(rules))):
@@ -99,8 +100,7 @@ class Admission:
         if not good.all():
             admitted = admitted.filter(pa.array(good))
         broken = first_broken < len(rules)
-        problems = {row: rules[first_broken[row]].problem(row) for row in np.flatnonzero(broken).tolist()}
-        return Admitted(admitted, np.flatnonzero(good), broken[good], problems)
+        return Admitted(admitted, np.flatnonzero(good), broken[good], _problems(rules, first_broken))
 
     def _id_rules(self, events: SentEvents) -> list[_Rule]:
         rules = []
@@ -116,14 +116,23 @@ class Admission:
             ]
         return rules
 
-    def _long_id(self, field: str, lengths: NDArray[np.int32]) -> Callable[[int], Problem]:
-        return lambda row: too_long(field, int(lengths[row]), "id_bytes_max", self.limits)
+    def _long_id(
+        self, field: str, lengths: NDArray[np.int32]
+    ) -> Callable[[NDArray[np.int64]], list[Problem]]:
+        return lambda rows: [
+            too_long(field, length, "id_bytes_max", self.limits) for length in lengths[rows].tolist()
+        ]
 
     def _time_rules(self, instants: Instants, now_us: int) -> list[_Rule]:
         age_max_us = self.limits.event_age_max_s * MICROSECONDS
         ahead_max_us = self.limits.event_ahead_max_s * MICROSECONDS
         ages_us = now_us - instants.times_us
         expired_before = datetime.fromtimestamp(self.expired_before_us // MICROSECONDS, UTC).date()
+        past = f"in the past; at most {_span(age_max_us)} are taken (event_age_max_s)"
+        ahead = (
+            f"in the future; at most {_span(ahead_max_us)} are taken (event_ahead_max_s): "
+            "check the producer's clock"
+        )
         return [
             _Rule(
                 instants.times_us < self.expired_before_us,
@@ -137,47 +146,69 @@ class Admission:
             ),
             _Rule(
                 ages_us > age_max_us,
-                lambda row: Problem(
-                    "event_time",
-                    Reason.TOO_OLD,
-                    f"event_time is {_span(int(ages_us[row]))} in the past; at most {_span(age_max_us)} "
-                    "are taken (event_age_max_s)",
-                ),
+                lambda rows: _time_problems(Reason.TOO_OLD, ages_us[rows], past),
             ),
             _Rule(
                 -ages_us > ahead_max_us,
-                lambda row: Problem(
-                    "event_time",
-                    Reason.IN_FUTURE,
-                    f"event_time is {_span(-int(ages_us[row]))} in the future; at most {_span(ahead_max_us)} "
-                    "are taken (event_ahead_max_s): check the producer's clock",
-                ),
+                lambda rows: _time_problems(Reason.IN_FUTURE, -ages_us[rows], ahead),
             ),
         ]
 
     def _type_rule(self, types: pa.StringArray) -> _Rule:
         encoded = types.dictionary_encode()
-        unknown = [name not in self.value_properties for name in encoded.dictionary.to_pylist()]
-        return _Rule(
-            np.array(unknown, np.bool_)[encoded.indices.to_numpy()],
-            lambda row: Problem(
-                "event_type",
-                Reason.UNKNOWN_EVENT_TYPE,
-                f"no meter reads event_type {types[row].as_py()!r}: "
-                "check its spelling, or apply a meter for it first",
-            ),
-        )
+        names, codes = encoded.dictionary.to_pylist(), encoded.indices.to_numpy()
+        unknown = np.array([name not in self.value_properties for name in names], np.bool_)
+
+        def problems(rows: NDArray[np.int64]) -> list[Problem]:
+            of_rows = codes[rows]
+            made = {code: _unknown_type(names[code]) for code in np.unique(of_rows).tolist()}
+            return [made[code] for code in of_rows.tolist()]
+
+        return _Rule(unknown[codes], problems)
 
     def _count_rule(self, properties: Properties) -> _Rule:
         counts, properties_max = properties.counts, self.limits.properties_max
         return _Rule(
             counts > properties_max,
-            lambda row: Problem(
-                "properties",
-                Reason.TOO_LONG,
-                f"has {counts[row]} properties; properties_max is {properties_max}",
-            ),
+            lambda rows: [
+                Problem(
+                    "properties",
+                    Reason.TOO_LONG,
+                    f"has {count} properties; properties_max is {properties_max}",
+                )
+                for count in counts[rows].tolist()
+            ],
         )
+
+
+def _problems(rules: Sequence[_Rule], first_broken: NDArray[np.uint8]) -> dict[int, Problem]:
+    """The problem at the place of each row that breaks a rule."""
+    problems: dict[int, Problem] = {}
+    for number in np.unique(first_broken[first_broken < len(rules)]).tolist():
+        rows = np.flatnonzero(first_broken == number)
+        problems.update(zip(rows.tolist(), rules[number].problems(rows), strict=True))
+    return problems
+
+
+def _time_problems(reason: Reason, spans_us: NDArray[np.int64], what: str) -> list[Problem]:
+    # Of one text for all that it is right for: days past the second.
+    seconds = spans_us // MICROSECONDS
+    told, of_row = np.unique(
+        np.where(seconds >= 2 * _DAY_S, seconds // _DAY_S * _DAY_S, seconds), return_inverse=True
+    )
+    made = [
+        Problem("event_time", reason, f"event_time is {_span(each * MICROSECONDS)} {what}")
+        for each in told.tolist()
+    ]
+    return [made[place] for place in of_row.tolist()]
+
+
+def _unknown_type(name: str) -> Problem:
+    return Problem(
+        "event_type",
+        Reason.UNKNOWN_EVENT_TYPE,
+        f"no meter reads event_type {name!r}: check its spelling, or apply a meter for it first",
+    )
 
 
 def _calendar_rules(instants: Instants) -> list[_Rule]:
@@ -192,5 +223,5 @@ def _span(span_us: int) -> str:
     return f"{seconds // _DAY_S} days" if seconds >= 2 * _DAY_S else f"{seconds} s"
 
 
-def _always(problem: Problem) -> Callable[[int], Problem]:
-    return lambda _row: problem
+def _always(problem: Problem) -> Callable[[NDArray[np.int64]], list[Problem]]:
+    return lambda rows: [problem] * len(rows)

@@ -12,7 +12,9 @@ Rules:
    identical retry. What is in doubt is bounded in the same way.
 7. The window is two generations of open-addressing tables, each with room for the whole window and at most half
    full. New identities enter the younger; when it is full the older one is dropped and a new one begins. Of the
-   older generation only what is still among the newest counts. Nothing is ever deleted from a table.
+   older generation only what is still among the newest counts. Nothing is ever deleted from a table: what is
+   forgotten keeps its slot, under an identity that no event has (but for one in 2^128).
+8. What was voided is forgotten: it stands in nobody's way, and a retry of it falls on its row in the store.
 """
 
 import numpy as np
@@ -103,6 +105,13 @@ class HotWindow:
         known, _ = self._look_up(events)
         self._in_doubt.add(events.take(np.flatnonzero(~known)))
 
+    def forget(self, events: Fingerprints) -> None:
+        """Drops those of the events that are here with just this content."""
+        self._young.drop(events)
+        if self._old is not None:
+            self._old.drop(events)
+        self._in_doubt.drop(events)
+
     def _look_up(self, events: Fingerprints) -> tuple[NDArray[np.bool_], NDArray[np.uint64]]:
         entries = self._young.find(events.identities)
         known = entries >= 0
@@ -149,6 +158,17 @@ class _Doubts:
         if not len(self._events):
             return
         _, places = self._find(identities)
+        self._end(places)
+
+    def drop(self, events: Fingerprints) -> None:
+        """Those of the events that are in doubt with just this content."""
+        if not len(self._events):
+            return
+        rows, places = self._find(events.identities)
+        same = (self._events.contents[:, places] == events.contents[:, rows]).all(axis=0)
+        self._end(places[same])
+
+    def _end(self, places: NDArray[np.int32]) -> None:
         self._alive[places] = False
         if not self._alive.any():
             self._clear()
@@ -185,6 +205,12 @@ class _Generation:
             self._entries[slots[free]] = places[free]
             homeless = self._entries[slots] != places
             places, slots = places[homeless], self._next(slots[homeless])
+
+    def drop(self, events: Fingerprints) -> None:
+        """Those of the events that are here with just this content; whoever looks for one goes on past its slot."""
+        places = self.find(events.identities)
+        same = (places >= 0) & (self.contents[:, places] == events.contents).all(axis=0)
+        self._identities[:, places[same]] = 0
 
     def find(self, identities: NDArray[np.uint64]) -> NDArray[np.int32]:
         """The place of each identity, or -1."""

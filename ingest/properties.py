@@ -5,6 +5,7 @@ Rules:
    as in every protobuf map.
 2. Rules of form come first: the first broken one of the first bad property is the event's problem. What a meter
    reads depends on the catalog, and is looked at only in an event of good form.
+3. Problems are made for all events of one kind at once: a bad event must not cost more than a good one.
 """
 
 import enum
@@ -20,6 +21,10 @@ from ingest.columns import PROPERTIES
 from ingest.event import QUANTITY_PATTERN, Problem, Reason
 from ingest.limits import Limits
 from ingest.sent_events import SentProperties
+
+# Of a text that is no quantity, in its problem.
+_SHOWN_MAX = 64
+_EMPTY_KEY = Problem("properties", Reason.MISSING, "a property has an empty key")
 
 
 class Broken(enum.IntEnum):
@@ -61,41 +66,66 @@ class Properties:
         """Which events have a property that a meter reads as a quantity, and can't."""
         return self._events_with(_not_decimal(self.broken))
 
-    def form_problem(self, event: int, limits: Limits) -> Problem:
-        """What is wrong with the form of an event's properties, of one that is `malformed`."""
-        entry = self._first_entry(event, _malformed)
-        key, text = self.keys[entry].as_py(), self.texts[entry].as_py()
-        field = f"properties.{key}"
-        match Broken(self.broken[entry]):
-            case Broken.EMPTY_KEY:
-                return Problem("properties", Reason.MISSING, "a property has an empty key")
-            case Broken.LONG_KEY:
-                return too_long("properties", len(key.encode()), "property_key_bytes_max", limits)
-            case Broken.NO_VALUE:
-                return Problem(field, Reason.MISSING, "the property has no value")
-            case Broken.NOT_FINITE:
-                return Problem(field, Reason.OUT_OF_RANGE, f"{text} is not a number")
-            case _:
-                return too_long(field, len(text.encode()), "property_value_bytes_max", limits)
+    def form_problems(self, events: NDArray[np.int64], limits: Limits) -> list[Problem]:
+        """What is wrong with the form of the properties of each of these events, all of which are `malformed`."""
+        entries = self._first_entries(events, _malformed)
+        kinds = self.broken[entries]
+        keys = self.keys.take(entries)
+        # Never the text itself of what is too long.
+        shown = pa.array(np.where(kinds == Broken.NOT_FINITE, entries, 0), mask=kinds != Broken.NOT_FINITE)
+        short = self.texts.take(shown).to_pylist()
+        key_lengths = pc.binary_length(keys).to_pylist()
+        lengths = pc.binary_length(self.texts).take(pa.array(entries)).to_pylist()
+        fields = [f"properties.{key}" for key in keys.to_pylist()]
+        return [
+            _form_problem(kind, field, key_length, length, text, limits)
+            for kind, field, key_length, length, text in zip(
+                kinds.tolist(), fields, key_lengths, lengths, short, strict=True
+            )
+        ]
 
-    def decimal_problem(self, event: int) -> Problem:
-        """The first quantity that is none, of an event that is `not_decimal`."""
-        entry = self._first_entry(event, _not_decimal)
-        return Problem(
-            f"properties.{self.keys[entry].as_py()}",
-            Reason.NOT_DECIMAL,
-            f"{self.texts[entry].as_py()[:64]!r} is not a decimal number of at most 26 integer and "
-            "12 fractional digits, and a meter reads it as a quantity",
-        )
+    def decimal_problems(self, events: NDArray[np.int64]) -> list[Problem]:
+        """The first quantity that is none of each of these events, all of which are `not_decimal`."""
+        entries = self._first_entries(events, _not_decimal)
+        beginnings = pc.utf8_slice_codeunits(self.texts.take(entries), 0, _SHOWN_MAX).to_pylist()
+        return [
+            Problem(
+                f"properties.{key}",
+                Reason.NOT_DECIMAL,
+                f"{text!r} is not a decimal number of at most 26 integer and 12 fractional digits, and a meter reads "
+                "it as a quantity",
+            )
+            for key, text in zip(self.keys.take(entries).to_pylist(), beginnings, strict=True)
+        ]
 
     def _events_with(self, entries: NDArray[np.bool_]) -> NDArray[np.bool_]:
         found = np.zeros(len(self.offsets) - 1, np.bool_)
         found[np.searchsorted(self.offsets, np.flatnonzero(entries), "right") - 1] = True
         return found
 
-    def _first_entry(self, event: int, which: Callable[[NDArray[np.uint8]], NDArray[np.bool_]]) -> int:
-        first, last = self.offsets[event], self.offsets[event + 1]
-        return int(first + np.flatnonzero(which(self.broken[first:last]))[0])
+    def _first_entries(
+        self, events: NDArray[np.int64], which: Callable[[NDArray[np.uint8]], NDArray[np.bool_]]
+    ) -> NDArray[np.int64]:
+        """The first such entry of each of these events, all of which have one."""
+        entries = np.flatnonzero(which(self.broken))
+        first: NDArray[np.int64] = entries[np.searchsorted(entries, self.offsets[events])]
+        return first
+
+
+def _form_problem(
+    kind: int, field: str, key_length: int, length: int | None, text: str | None, limits: Limits
+) -> Problem:
+    match Broken(kind):
+        case Broken.EMPTY_KEY:
+            return _EMPTY_KEY
+        case Broken.LONG_KEY:
+            return too_long("properties", key_length, "property_key_bytes_max", limits)
+        case Broken.NO_VALUE:
+            return Problem(field, Reason.MISSING, "the property has no value")
+        case Broken.NOT_FINITE:
+            return Problem(field, Reason.OUT_OF_RANGE, f"{text} is not a number")
+        case _:
+            return too_long(field, length or 0, "property_value_bytes_max", limits)
 
 
 def _malformed(broken: NDArray[np.uint8]) -> NDArray[np.bool_]:

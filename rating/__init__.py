@@ -14,6 +14,8 @@ than the invoice take `consumed_before`; percentage prices with terms per event 
 `dimensions`; capacity prices `quantities`. `rate` is the only rating path: live spend, drafts, invoices and
 simulations call it alike. It raises `RatingError` rather than bill a charge that its price says nothing about.
 
+`converted(quantity, conversion)` converts one quantity by itself, as a meter does before anything is priced.
+
 What follows the lines (commitments, credit grants, taxes, revenue splits) has one way in as well:
 
     settled = settle(lines_of_rated(lines, price_ids, subscription, columns), SettlementTerms(...))
@@ -25,6 +27,7 @@ from rating.adjustments import LineKind, adjustment_formula
 from rating.breakdown import TierBreakdown
 from rating.charges import Charges, Dimension, EventAmounts, RatingError
 from rating.commitments import Commitment, Commitments, read_commitment
+from rating.conversion import converted
 from rating.decimals import DecimalColumn
 from rating.grants import CreditGrant, CreditGrants, GrantCategory, read_credit_grant
 from rating.invoice_lines import InvoiceLines, LineColumns, lines_of_rated
@@ -33,7 +36,7 @@ from rating.lines import RatedLines
 from rating.price import Cell, Conversion, Price, Rounding, Tier
 from rating.problems import PriceError, Problem
 from rating.rate import rate
-from rating.read import read_price
+from rating.read import read_conversion, read_price
 from rating.rounding import RoundingMode
 from rating.schema import BlockScope, Boundary, Model, Scope, Timing, Whole
 from rating.settle import CreditsApply, Settlement, SettlementTerms, SplitBase, invoice_totals, settle
@@ -94,10 +97,12 @@ __all__ = [
     "Timing",
     "Whole",
     "adjustment_formula",
+    "converted",
     "invoice_totals",
     "lines_of_rated",
     "rate",
     "read_commitment",
+    "read_conversion",
     "read_credit_grant",
     "read_price",
     "read_split",

@@ -52,7 +52,7 @@ def find_problems(values: Values) -> list[Problem]:
     problems = list(_currency_problems(values))
     problems += kind_problems((), values, FIELDS)
     problems += kind_problems(("rounding",), as_mapping(values.get("rounding", {})), ROUNDING_FIELDS)
-    problems += _conversion_problems(as_mapping(values.get("conversion", {})))
+    problems += conversion_problems(as_mapping(values.get("conversion", {})))
     problems += _order_problems(values, "minimum_amount", "maximum_amount")
     problems += _order_problems(values, "minimum_per_event", "maximum_per_event")
     model = values.get("model")
@@ -132,7 +132,8 @@ def _currency_problems(values: Values) -> Iterator[Problem]:
                 yield Problem(("currency",), str(error))
 
 
-def _conversion_problems(conversion: Values) -> Iterator[Problem]:
+def conversion_problems(conversion: Values) -> Iterator[Problem]:
+    """All problems of a conversion, of a price or of a meter."""
     if not conversion:
         return
     yield from kind_problems(("conversion",), conversion, CONVERSION_FIELDS)

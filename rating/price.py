@@ -51,6 +51,10 @@ class Conversion:
     mode: RoundingMode | None = None
     digits: int | None = None
 
+    def to_fields(self) -> dict[str, Any]:
+        """The canonical mapping, as in `Price.to_fields`; `read_conversion` reads it."""
+        return {name: _written(value) for name, value in values_of(self).items()}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rounding:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from rating.checks import find_problems
+from rating.checks import as_mapping, conversion_problems, find_problems
 from rating.price import Cell, Conversion, Price, Rounding, Tier
 from rating.problems import BAD, Path, PriceError, Problem, Unchecked
 from rating.schema import (
@@ -47,6 +47,23 @@ def read_price(fields: Mapping[str, object]) -> Price:
     if problems:
         raise PriceError(problems)
     return Price(**{name: _built(name, value) for name, value in values.items()})
+
+
+def read_conversion(fields: object) -> Conversion:
+    """A conversion that stands outside of a price, from fields as in `read_price`.
+
+    Raises:
+        PriceError: with all problems; their paths begin with "conversion".
+    """
+    reader = _Reader()
+    values = reader.value(("conversion",), fields, FIELDS["conversion"])
+    problems = [*reader.problems, *conversion_problems(as_mapping(values))]
+    if not problems and not values:
+        problems = [Problem(("conversion",), "needs either factor or divisor")]
+    if problems:
+        raise PriceError(problems)
+    conversion: Conversion = _built("conversion", values)
+    return conversion
 
 
 def _built(name: str, value: Unchecked) -> Unchecked:

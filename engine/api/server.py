@@ -18,13 +18,21 @@ from engine.api.catalog_service import CatalogService
 from engine.api.correction_service import CorrectionService
 from engine.api.health_service import NAME as HEALTH_NAME
 from engine.api.health_service import HealthService
+from engine.api.metering_service import MeteringService
 from engine.api.peers import Bounds, Places, Watchdog
 from engine.api.retention_service import RetentionService
 from engine.api.rpc import Method, RpcHandler, message, raw, stream, unary
 from engine.api.spend_service import SpendService
 from engine.api.usage_service import UsageService
 from engine.errors import StartupError
-from meterline.v1 import billing_pb2, catalog_pb2, correction_pb2, retention_pb2, spend_pb2
+from meterline.v1 import (
+    billing_pb2,
+    catalog_pb2,
+    correction_pb2,
+    metering_pb2,
+    retention_pb2,
+    spend_pb2,
+)
 
 # The places of each kind of call (engine.api.peers). One that waits for a durable insert holds a place: enough
 # to fill the next insert while one runs. A peer on a slow line sends 4 MiB in half a minute.
@@ -65,6 +73,7 @@ class Services:
     spend: SpendService
     billing: BillingService
     correction: CorrectionService
+    metering: MeteringService
     retention: RetentionService
 
 
@@ -208,6 +217,11 @@ def _handlers(services: Services) -> dict[str, dict[str, Method]]:
         "meterline.v1.BillingService": {
             "ListLineItems": unary(
                 "ListLineItems", message(billing_pb2.ListLineItemsRequest), billing.list_line_items
+            ),
+        },
+        "meterline.v1.MeteringService": {
+            "QueryUsage": unary(
+                "QueryUsage", message(metering_pb2.QueryUsageRequest), services.metering.query_usage
             ),
         },
         "meterline.v1.CorrectionService": {

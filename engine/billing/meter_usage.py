@@ -10,10 +10,13 @@ from engine.catalog.resources import Meter
 from engine.catalog.snapshot import Catalog
 from engine.times import INSTANT_US_MAX, datetime_us, us_datetime
 from engine.usage.usage_request import GroupUsage, UsageRequest
+from rating import converted
 
 _ALL_TIME = Period(us_datetime(0), us_datetime(INSTANT_US_MAX))
 # Of a meter's definition, what its rollups are made from.
 _AGGREGATED = ("event_type", "aggregation", "value", "filters", "group_by")
+# Of rollups; another one whenever the same definition reduces the same events to something else.
+_FORM = 1
 
 
 def usage_request(
@@ -33,6 +36,7 @@ def usage_request(
         bounds_us=(datetime_us(period.start), datetime_us(period.end)),
         as_of_us=as_of_us,
         rollup_key=rollup_key(meter),
+        rollup_group_by=meter.group_by,
     )
 
 
@@ -52,12 +56,12 @@ def rollup_key(meter: Meter) -> str:
     What it is made from must not change from version to version: usage that has expired is found by it only.
     """
     fields = fields_of(meter)
-    aggregated = {name: fields[name] for name in _AGGREGATED if name in fields}
+    aggregated = {name: fields[name] for name in _AGGREGATED if name in fields} | {"form": _FORM}
     return blake2b(json_text(aggregated).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def rated_usage(meter: Meter, group: GroupUsage) -> Usage:
-    """What rating needs of a group, without the dimensions that its events lack."""
+    """What rating needs of a group: its quantity in the meter's unit, without the dimensions that its events lack."""
     dimensions = tuple(
         (name, value)
         for name, value in zip(meter.group_by, group.dimensions, strict=True)
@@ -65,7 +69,7 @@ def rated_usage(meter: Meter, group: GroupUsage) -> Usage:
     )
     return Usage(
         dimensions,
-        group.quantity,
+        converted(group.quantity, meter.conversion),
         group.event_count,
         group.event_digest,
         group.unreadable_event_count,

@@ -19,10 +19,11 @@ from engine.billing.rate_charges import Rated, Usage, UsageKey, rate_charges
 from engine.catalog.resources import Meter
 from engine.catalog.snapshot import Catalog
 from engine.catalog.store import CatalogStore
-from engine.errors import FieldMistake, InvalidRequestError, NotFoundError, UnrateableError
+from engine.errors import NotFoundError, UnrateableError
 from engine.metrics import METRICS
 from engine.times import us_datetime
 from engine.usage.usage_reader import UsageReader
+from engine.watermarks import settled_as_of_us
 from ingest import IngestOrder
 
 
@@ -59,17 +60,9 @@ class Rater:
             InvalidRequestError: `as_of` is later than what is stored for sure.
         """
         now_us = self._now_us()
-        watermark_us = self._clock.watermark(now_us)
-        if as_of_us is not None and as_of_us > watermark_us:
-            newest = us_datetime(watermark_us).isoformat()
-            raise InvalidRequestError(
-                FieldMistake("as_of", f"is in the future; the newest watermark is {newest}")
-            )
-        return Snapshot(
-            self._catalog.snapshot(tenant, revision),
-            now_us if at_us is None else at_us,
-            watermark_us if as_of_us is None else as_of_us,
-        )
+        settled_us = settled_as_of_us(self._clock, now_us, as_of_us)
+        at_us = now_us if at_us is None else at_us
+        return Snapshot(self._catalog.snapshot(tenant, revision), at_us, settled_us)
 
     def rate_one(self, tenant: str, snapshot: Snapshot, customer_id: str) -> list[LineItem]:
         """The line items of one customer.

@@ -10,7 +10,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias
 
-from engine.catalog.filters import Conditions, Filter
+from engine.catalog.filters import filters_fields
+from engine.catalog.meter_value import MeterValue, ValueExpression
 from engine.catalog.read import read_resource
 from engine.catalog.resources import Customer, Kind, Meter, Plan, PlanPrice, Resource, Subscription
 
@@ -47,27 +48,18 @@ def _meter_fields(meter: Meter) -> dict[str, Json]:
         "id": meter.id,
         "event_type": meter.event_type,
         "aggregation": meter.aggregation,
-        "value": meter.value,
+        "value": _value_fields(meter.value),
         "percentile": _decimal(meter.percentile),
         "carries_over": meter.carries_over or None,
-        "filters": {name: _filter_fields(each) for name, each in meter.filters.items()} or None,
+        "filters": filters_fields(meter.filters) or None,
         "group_by": list(meter.group_by) or None,
+        "conversion": None if meter.conversion is None else meter.conversion.to_fields(),
         "unit": meter.unit,
     }
 
 
-def _filter_fields(given: Filter) -> Json:
-    if not isinstance(given, Conditions):
-        return list(given)
-    fields: dict[str, Json] = {
-        "not": None if given.refused is None else list(given.refused),
-        "exists": given.exists,
-        "greater_than": _decimal(given.greater_than),
-        "at_least": _decimal(given.at_least),
-        "less_than": _decimal(given.less_than),
-        "at_most": _decimal(given.at_most),
-    }
-    return {name: value for name, value in fields.items() if value is not None}
+def _value_fields(value: MeterValue | None) -> Json:
+    return value.to_fields() if isinstance(value, ValueExpression) else value
 
 
 def _price_fields(price: PlanPrice) -> Json:

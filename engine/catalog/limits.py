@@ -9,7 +9,8 @@ DOCUMENT_BYTES_MAX = 4 * 1024 * 1024
 # A customer is five nodes in 35 bytes, so 4 MiB of ordinary document are 600,000 nodes. Aliases count
 # with all that they stand for: this is what refuses "a billion laughs".
 DOCUMENT_NODES_MAX = 1_000_000
-# The deepest place that means something (plans, prices, cells, their dimensions) is ten levels down.
+# The deepest place that means something (filters in four groups, the values that one of them refuses) is fourteen
+# levels down.
 DOCUMENT_DEPTH_MAX = 32
 # A person mends mistakes a screen at a time, and the answer must fit in one reply.
 MISTAKES_MAX = 100
@@ -30,6 +31,16 @@ METERS_MAX = 1_000
 # Each is a predicate in that query.
 METER_FILTERS_MAX = 16
 METER_FILTER_VALUES_MAX = 100
+# Each group is a pair of parentheses; a person loses the thread before.
+METER_FILTER_DEPTH_MAX = 4
+# Of one meter, groups and all: each is a predicate of the query, as above. A query reads events in up to three ways,
+# and its text has at most 256 KiB in ClickHouse.
+METER_FILTER_CONDITIONS_MAX = 64
+# Room for a few of the longest names.
+METER_EXPRESSION_CHARS_MAX = 2_048
+# Each is a step of the query for every event, and the depth bounds the recursion that reads it.
+METER_EXPRESSION_OPERANDS_MAX = 32
+METER_EXPRESSION_DEPTH_MAX = 16
 # Each multiplies the number of line items.
 METER_GROUP_BY_MAX = 8
 # People write plans one by one; an engine with more has customers' contracts in mind, at one a customer.

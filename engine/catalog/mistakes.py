@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from engine.catalog import limits
+from engine.catalog.filters import GROUP_NAMES
 from engine.catalog.read import Path
 from engine.catalog.resources import default_subscription_id
 from engine.catalog.yaml_tree import ListNode, MapNode, Node, TextNode
@@ -59,7 +60,7 @@ def place(root: Node, path: Path) -> tuple[int, str]:
     node: Node | None = root
     line = root.line
     name = ""
-    for part in path:
+    for depth, part in enumerate(path):
         if isinstance(node, TextNode):
             break  # the path goes on into a list that the document gives as a scalar
         inner: Node | None = None
@@ -69,7 +70,9 @@ def place(root: Node, path: Path) -> tuple[int, str]:
             inner = node.items[part]
             line = inner.line
         node = inner
-        identity = _identity(inner) if isinstance(part, int) else part
+        # What has no id of its own may have a field of that name: in a group of filters, any is a property.
+        has_id = isinstance(part, int) and path[depth - 1] not in GROUP_NAMES
+        identity = (_identity(inner) if has_id else None) if isinstance(part, int) else part
         name += f"[{part}]" if identity is None else f".{identity}"
     return line, name.removeprefix(".")
 

@@ -15,7 +15,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from engine.catalog import limits
-from engine.catalog.filters import CONDITION_NAMES, CONDITIONS_TAG, VALUES_TAG
+from engine.catalog.filters import CONDITION_NAMES, CONDITIONS_TAG, GROUP_TAG, MEMBERS, VALUES_TAG
+from engine.catalog.meter_filters import FilterError
+from engine.catalog.meter_value import EXPRESSION_FIELDS, EXPRESSION_TAG, PROPERTY_TAG
 from engine.catalog.resources import (
     Customer,
     Kind,
@@ -28,7 +30,7 @@ from engine.catalog.resources import (
     usage_problem,
 )
 from engine.catalog.rules import did_you_mean, one_currency
-from rating import Price, PriceError, Problem, read_price
+from rating import Price, PriceError, Problem, read_conversion, read_price
 
 Path = tuple[str | int, ...]
 
@@ -44,7 +46,9 @@ _PRICE_FIELDS: Final = tuple(field.name for field in dataclasses.fields(Price) i
 # Named to someone whose field is like none of them, if they are that few.
 _FIELDS_SHOWN_MAX: Final = 10
 # pydantic's types of errors, in our words.
-_MARKS: Final = frozenset({"[key]", VALUES_TAG, CONDITIONS_TAG})
+_MARKS: Final = frozenset(
+    {"[key]", VALUES_TAG, CONDITIONS_TAG, GROUP_TAG, MEMBERS, PROPERTY_TAG, EXPRESSION_TAG}
+)
 _MESSAGES: Final[Mapping[str, str]] = {
     "missing": "is missing",
     "string_type": "must be text, is {shape}",
@@ -70,6 +74,8 @@ def read_resource(kind: Kind, fields: Mapping[str, object]) -> Resource:
     given = {name: value for name, value in fields.items() if value is not None}
     if kind == "plan":
         return _read_plan(given)
+    if kind == "meter" and "conversion" in given:
+        return _read_meter(given)
     try:
         return CLASSES[kind].model_validate(given)
     except ValidationError as error:
@@ -78,6 +84,24 @@ def read_resource(kind: Kind, fields: Mapping[str, object]) -> Resource:
             # A subscription's default id repeats the mistakes of what it is made from.
             problems = tuple(each for each in problems if each.path != ("id",)) or problems
         raise ResourceError(problems) from None
+
+
+def _read_meter(fields: Mapping[str, object]) -> Resource:
+    """A meter with a conversion, which rating reads."""
+    own = {name: value for name, value in fields.items() if name != "conversion"}
+    problems: list[Problem] = []
+    try:
+        own["conversion"] = read_conversion(fields["conversion"])
+    except PriceError as error:
+        problems += error.problems
+    try:
+        meter = Meter.model_validate(own)
+    except ValidationError as error:
+        problems = [*_problems(error, Meter), *problems]
+    else:
+        if not problems:
+            return meter
+    raise ResourceError(tuple(problems))
 
 
 def _read_plan(fields: Mapping[str, object]) -> Plan:
@@ -157,6 +181,10 @@ def _problems(error: ValidationError, resource: type[Resource | PlanPrice]) -> I
     for details in error.errors(include_url=False):
         # A key at fault is located as (..., key, "[key]"), a filter as (..., property, its tag).
         path = tuple(part for part in details["loc"] if part not in _MARKS)
+        mistake = details.get("ctx", {}).get("error")
+        if isinstance(mistake, FilterError):
+            yield from (Problem((*path, *inner), message) for inner, message in mistake.mistakes)
+            continue
         yield Problem(path, _message(details, resource))
 
 
@@ -168,6 +196,8 @@ def _message(details: ErrorDetails, resource: type[Resource | PlanPrice]) -> str
         name = str(details["loc"][-1])
         if CONDITIONS_TAG in details["loc"]:
             return unknown_field(name, "filter", CONDITION_NAMES)
+        if EXPRESSION_TAG in details["loc"]:
+            return unknown_field(name, "value", EXPRESSION_FIELDS)
         return unknown_field(name, resource.__name__.lower(), tuple(resource.model_fields))
     template = _MESSAGES.get(details["type"])
     return template.format(shape=_shape(details["input"]), **context) if template else details["msg"]

@@ -29,7 +29,9 @@ from pydantic import (
 from pydantic_core import core_schema
 
 from engine.catalog import limits
-from engine.catalog.filters import Conditions, Filters
+from engine.catalog.filters import compared_properties
+from engine.catalog.meter_filters import Filters
+from engine.catalog.meter_value import MeterValue, Value, ValueExpression, properties_of_value
 from engine.catalog.rules import (
     CARRIED_OVER_AGGREGATIONS,
     NUMERIC_AGGREGATIONS,
@@ -45,7 +47,7 @@ from engine.catalog.rules import (
     true_or_false,
     without_repetition,
 )
-from rating import Model, Price
+from rating import Conversion, Model, Price
 
 Kind: TypeAlias = Literal["meter", "plan", "customer", "subscription"]
 Aggregation: TypeAlias = Literal[
@@ -66,9 +68,13 @@ Metadata = Annotated[
     AfterValidator(frozen_metadata),
 ]
 Instant = Annotated[datetime, BeforeValidator(instant_in_utc)]
-# rating.read_price is the only way to a Price: pydantic must neither look inside nor rebuild it.
+# rating.read_price is the only way to a Price, and rating.read_conversion to a Conversion: pydantic must neither
+# look inside nor rebuild it.
 RatingPrice = Annotated[
     Price, GetPydanticSchema(lambda _source, _handler: core_schema.is_instance_schema(Price))
+]
+RatingConversion = Annotated[
+    Conversion, GetPydanticSchema(lambda _source, _handler: core_schema.is_instance_schema(Conversion))
 ]
 
 
@@ -83,35 +89,41 @@ class _Value(BaseModel):
 class Meter(_Value):
     """Aggregates the events of `event_type` whose properties pass `filters`, for each group of `group_by`.
 
-    value: the property that is aggregated; None for a count, and only then.
+    value: the property that is aggregated, or an expression over several; None for a count, and only then.
     percentile: of a percentile and only then; in (0, 100], at most 3 fractional digits.
     carries_over: whether events before the billing period count as well; for sum, latest and time_weighted.
-    filters: property -> accepted values, sorted, or Conditions; an event must pass every one.
+    filters: property -> accepted values, sorted, or Conditions; any, all, not -> Group; an event must pass every one.
     group_by: properties, in the order of the dimensions of a line item.
-    unit: for display only.
+    conversion: of the quantity of a group, before it is priced.
+    unit: of the quantity after the conversion; for display only.
     """
 
     kind: ClassVar[Kind] = "meter"
     id: Id
     event_type: Label
     aggregation: Annotated[Aggregation, BeforeValidator(supported_aggregation)]
-    value: Label | None = Field(default=None, validate_default=True)
+    value: Value | None = Field(default=None, validate_default=True)
     percentile: Annotated[Decimal, BeforeValidator(one_percentile)] | None = Field(
         default=None, validate_default=True
     )
     carries_over: Annotated[bool, BeforeValidator(true_or_false)] = False
     filters: Filters = Field(default_factory=_nothing)
     group_by: GroupBy = ()
+    conversion: RatingConversion | None = None
     unit: Name | None = None
 
     @field_validator("value")
     @classmethod
-    def _value_fits_aggregation(cls, value: str | None, info: ValidationInfo) -> str | None:
+    def _value_fits_aggregation(cls, value: MeterValue | None, info: ValidationInfo) -> MeterValue | None:
         aggregation = info.data.get("aggregation")
         if aggregation == "count" and value is not None:
             raise ValueError("does not belong to a count, which counts events: remove it")
         if aggregation not in (None, "count") and value is None:
             raise ValueError(f"is missing: name the property to aggregate by {aggregation}")
+        if aggregation == "unique_count" and isinstance(value, ValueExpression):
+            raise ValueError(
+                "can't be an expression: unique_count compares the texts of one property, name it"
+            )
         return value
 
     @field_validator("percentile")
@@ -136,13 +148,8 @@ class Meter(_Value):
     @property
     def decimal_properties(self) -> frozenset[str]:
         """The properties that must be decimals if an event has them: aggregated, or compared in a filter."""
-        compared = {
-            name
-            for name, each in self.filters.items()
-            if isinstance(each, Conditions) and each.compares_decimals
-        }
-        aggregated = {self.value} if self.value and self.aggregation in NUMERIC_AGGREGATIONS else set()
-        return frozenset(aggregated | compared)
+        aggregated = properties_of_value(self.value) if self.aggregation in NUMERIC_AGGREGATIONS else ()
+        return frozenset([*aggregated, *compared_properties(self.filters)])
 
 
 class PlanPrice(_Value):

@@ -14,6 +14,7 @@ from engine.cli.quote import quote
 from engine.cli.reconcile import reconcile
 from engine.cli.serve import serve
 from engine.cli.spend import spend
+from engine.cli.usage import usage
 
 _HELP = """Meterline: usage metering and rating.
 
@@ -24,6 +25,7 @@ meterline catalog                     what is applied
 meterline import usage.csv            load usage from files
 meterline spend                       who has spent what, right now
 meterline lines --customer ID         the rated line items, tier by tier
+meterline usage --meter ID ...        what a meter comes to, by day, customer or property
 meterline conflicts                   event ids that were used twice, and what was voided
 meterline reconcile --from D --to D   settle a period's event ids now
 meterline expire --before D             delete raw events of closed periods; what they came to stays
@@ -39,7 +41,7 @@ def cli() -> None:
     pass
 
 
-for command in (serve, apply, catalog, import_, spend, lines, conflicts, reconcile, expire, quote):
+for command in (serve, apply, catalog, import_, spend, lines, usage, conflicts, reconcile, expire, quote):
     cli.add_command(command)
 
 

@@ -70,7 +70,7 @@ def _line(target: str, error: grpc.RpcError) -> str:
     if nobody_answers(error):
         return no_engine(target)
     if call.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return f"the engine at {target} did not answer in {TIMEOUT_S} s: see its log"
+        return f"the engine at {target} did not answer in time: see its log"
     return f"{call.details()} ({call.code().name})"
 
 

@@ -11,6 +11,7 @@ from engine.cli import import_state
 from engine.cli.connection import CommandError, connected, target_option
 from engine.cli.import_delivery import Courier
 from engine.cli.import_file import FileImport
+from engine.cli.import_input import STANDARD_INPUT, shown
 from engine.cli.import_options import FORMATS, ImportOptions, PropertyType, ZoneType
 from engine.cli.import_times import EPOCHS_US
 from meterline import RetryPolicy
@@ -40,7 +41,8 @@ class SomeNotStoredError(click.ClickException):
     "--format",
     "file_format",
     type=click.Choice(FORMATS),
-    help="What the files are. Default: by their names (.csv, .ndjson, .jsonl, .parquet; .json is CloudEvents).",
+    help="What the files are. Default: by their names (.csv, .ndjson, .jsonl, .parquet; .json is CloudEvents), "
+    "which may end in .gz or .zst.",
 )
 @click.option(
     "--event-id",
@@ -74,7 +76,9 @@ class SomeNotStoredError(click.ClickException):
     metavar="ZONE",
     help="The zone of times that name none, such as Europe/Berlin.",
 )
-@click.option("--state", type=click.Path(path_type=Path), help=f"Default: FILE{_STATE_SUFFIX}.")
+@click.option(
+    "--state", type=click.Path(path_type=Path), help=f"Default: FILE{_STATE_SUFFIX}; none for standard input."
+)
 @click.option(
     "--rejects",
     type=click.Path(path_type=Path),
@@ -96,7 +100,7 @@ def import_(
     target: str,
     **columns: Any,  # noqa: ANN401 - the fields of ImportOptions, each of the type of its option
 ) -> None:
-    """Load usage from CSV, NDJSON, Parquet or CloudEvents JSON.
+    """Load usage from CSV, NDJSON, Parquet or CloudEvents JSON; - is standard input.
 
     Every row becomes an event and gets its verdict. Run the same command again after an interruption: it goes on
     where it was, and nothing counts twice. Exit codes: 0 all rows are stored; 1 some are not, see the rejects
@@ -107,6 +111,8 @@ def import_(
             "--state and --rejects are for one file: leave them out, or import one at a time"
         )
     options = ImportOptions(**columns)
+    if STANDARD_INPUT in paths and (len(paths) > 1 or rejects is None or options.file_format is None):
+        raise click.UsageError("standard input comes alone, and needs --format and --rejects")
     not_stored = 0
     with connected(target) as channel:
         for path in paths:
@@ -114,12 +120,17 @@ def import_(
                 raise CommandError(f"{path}: can't be read: Is a directory")
             courier = Courier(channel, target, RetryPolicy(timeout_s=retry_timeout_s))
             rejects_path = rejects or path.with_name(path.name + _REJECTS_SUFFIX)
-            one = FileImport(path, options, state or path.with_name(path.name + _STATE_SUFFIX), rejects_path)
+            state_path = state
+            if path != STANDARD_INPUT:
+                state_path = state or path.with_name(path.name + _STATE_SUFFIX)
+            one = FileImport(path, options, state_path, rejects_path)
             progress = _run(path, one, courier)
             bad = progress.conflict + progress.rejected
             not_stored += bad
             earlier = f" ({one.rows_before:,} of them by an earlier run)" if one.rows_before else ""
-            click.echo(f"{path}: {_summary(progress)}{earlier}" + (f"; see {rejects_path}" if bad else ""))
+            click.echo(
+                f"{shown(path)}: {_summary(progress)}{earlier}" + (f"; see {rejects_path}" if bad else "")
+            )
     if not_stored:
         raise SomeNotStoredError(f"{_rows(not_stored)} not stored: the rejects file says why")
 
@@ -136,7 +147,7 @@ def _run(path: Path, one: FileImport, courier: Courier) -> import_state.Progress
         disable=not console.is_terminal,
     )
     with bar:
-        task = bar.add_task(path.name, total=None, rows=0)
+        task = bar.add_task(shown(path).name, total=None, rows=0)
 
         def report(done: int, total: int, progress: import_state.Progress) -> None:
             bar.update(task, completed=done, total=total, rows=progress.rows)
@@ -152,7 +163,10 @@ def _run(path: Path, one: FileImport, courier: Courier) -> import_state.Progress
 def _stopped(path: Path, one: FileImport, reason: str) -> str:
     if not one.progress.rows:
         return reason
-    return f"{path}: stopped after row {one.progress.rows:,}: {reason}. Run the same command again to go on from there"
+    again = "Run the same command again to go on from there"
+    if not one.is_kept:
+        again = "Send the same bytes to the same command again: what is stored comes back as duplicate"
+    return f"{shown(path)}: stopped after row {one.progress.rows:,}: {reason}. {again}"
 
 
 def _summary(progress: import_state.Progress) -> str:

@@ -11,15 +11,15 @@ from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO
 
 from engine.cli.connection import CommandError
 from engine.cli.import_delivery import Courier
+from engine.cli.import_input import ImportInput
 from engine.cli.import_options import ImportOptions
 from engine.cli.import_rejects import Reject, RejectsFile
 from engine.cli.import_requests import Request, requests_of
 from engine.cli.import_rows import Flaw, Row
-from engine.cli.import_state import Content, ImportState, Progress
+from engine.cli.import_state import ImportState, Progress
 from meterline.v1.usage_pb2 import ProblemReason, RecordUsageColumnsResponse, Verdict
 
 _REQUESTS_IN_FLIGHT = 2
@@ -32,12 +32,16 @@ Report = Callable[[int, int, Progress], None]
 class FileImport:
     """One file, and what is kept beside it."""
 
-    def __init__(self, path: Path, options: ImportOptions, state_path: Path, rejects_path: Path) -> None:
+    def __init__(
+        self, path: Path, options: ImportOptions, state_path: Path | None, rejects_path: Path
+    ) -> None:
         self._path, self._options = path, options
         self._state_path, self._rejects_path = state_path, rejects_path
         self._state: ImportState | None = None
         # Rows that had their verdict from an earlier run.
         self.rows_before = 0
+        # Whether a second run can go on where this one ends.
+        self.is_kept = state_path is not None
 
     @property
     def progress(self) -> Progress:
@@ -50,28 +54,21 @@ class FileImport:
         Raises:
             CommandError: it can't go on; what was acknowledged is kept.
         """
-        try:
-            file = self._path.open("rb")
-        except OSError as error:
-            raise CommandError(f"{self._path}: can't be read: {error.strerror}") from None
-        with file:
-            content = Content.of(file)
+        with ImportInput.open(self._path) as given:
             state = ImportState(
-                self._state_path, content.sha256, self._options.digest(self._path), courier.target
+                self._state_path, given.content.sha256, self._options.digest(given.name), courier.target
             )
-            state.load(str(self._path))
+            state.load(str(given.name))
             self._state = state
             rejects = RejectsFile(self._rejects_path, state.progress.rejects_bytes)
             try:
-                self._send_all(file, content, courier, rejects, report)
+                self._send_all(given, courier, rejects, report)
             finally:
                 rejects.close()
         return state.progress
 
-    def _send_all(
-        self, file: BinaryIO, content: Content, courier: Courier, rejects: RejectsFile, report: Report
-    ) -> None:
-        source = self._options.source(self._path, file, content.size_bytes)
+    def _send_all(self, given: ImportInput, courier: Courier, rejects: RejectsFile, report: Report) -> None:
+        source = self._options.source(given)
         rows = source.rows()
         # Without the columns of a header, those of the first row that can be read: were a bad line before it to say
         # that the file has no ids, every row would count again under a made one.
@@ -85,7 +82,7 @@ class FileImport:
                 raise CommandError(f"its first {_BAD_ROWS_MAX} rows can't be read: {row.cells.message}")
             if first_columns or source.columns is not None:
                 break
-        mapping = self._options.mapping(self._path, source.columns, first_columns | set(source.columns or ()))
+        mapping = self._options.mapping(given.name, source.columns, first_columns | set(source.columns or ()))
         rejects.begin()
         done = self.rows_before = self.progress.rows
         every = itertools.chain(begun, rows)
@@ -99,8 +96,8 @@ class FileImport:
 
         pool = ThreadPoolExecutor(_REQUESTS_IN_FLIGHT, thread_name_prefix="meterline-import")
         try:
-            for request in requests_of(left, mapping, content.event_id):
-                if not content.is_still(file):
+            for request in requests_of(left, mapping, given.content.event_id):
+                if not given.is_still():
                     raise CommandError("it has been changed meanwhile")
                 waiting.append(
                     (request, pool.submit(courier.deliver, request.payload) if request.payload else None)

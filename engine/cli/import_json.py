@@ -7,9 +7,21 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
-from engine.cli.import_rows import ROW_BYTES_MAX, Flaw, JsonNumber, Row, flattened, not_a_number
+from engine.cli.import_rows import (
+    ROW_BYTES_MAX,
+    Flaw,
+    JsonNumber,
+    Repeated,
+    Row,
+    flattened,
+    json_object,
+    not_a_number,
+    repeated_name,
+)
 
-_DECODER = json.JSONDecoder(parse_float=JsonNumber, parse_int=JsonNumber, parse_constant=not_a_number)
+_DECODER = json.JSONDecoder(
+    parse_float=JsonNumber, parse_int=JsonNumber, parse_constant=not_a_number, object_pairs_hook=json_object
+)
 _CHUNK_BYTES = 64 * 1024
 _SPACE = " \t\r\n"
 _CONTEXT = ("specversion", "id", "source", "type")
@@ -55,7 +67,13 @@ def _row(number: int, value: object) -> Row:
         return Row(number, Flaw(value.message), value.text)
     if not isinstance(value, dict):
         return Row(number, Flaw("is no JSON object"), _shown(value))
-    return Row(number, flattened(value), _shown(value))
+    cells = flattened(value)
+    # Only these can have a column twice.
+    if isinstance(value, Repeated) or any(isinstance(item, dict) for item in value.values()):
+        name = repeated_name(value)
+        if name is not None:
+            return Row(number, Flaw(f"has {name!r} twice"), _shown(value))
+    return Row(number, cells, _shown(value))
 
 
 def _cloud_event(row: Row) -> Row:

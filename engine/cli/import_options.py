@@ -1,18 +1,20 @@
 """The options of `meterline import`, and what they make of a file: its source, its mapping."""
 
 import hashlib
+import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
 import click
 
 from engine.cli.connection import CommandError
 from engine.cli.import_csv import CsvSource
+from engine.cli.import_input import ImportInput, unpacked_name
 from engine.cli.import_json import CloudEventsSource, NdjsonSource
 from engine.cli.import_mapping import Field, RowMapping
 from engine.cli.import_parquet import ParquetSource
+from engine.cli.import_quotes import check_quotes
 from engine.cli.import_rows import RowSource
 from engine.cli.import_times import time_reader
 
@@ -99,24 +101,31 @@ class ImportOptions:
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
     def format_of(self, path: Path) -> str:
-        found = self.file_format or _FORMATS.get(path.suffix.lower())
+        found = self.file_format or _FORMATS.get(unpacked_name(path).suffix.lower())
         if found is None:
             raise CommandError(
                 f"{path}: its name doesn't say what it is: give --format {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
             )
         return found
 
-    def source(self, path: Path, file: BinaryIO, size_bytes: int) -> RowSource:
+    def source(self, given: ImportInput) -> RowSource:
         """Raises CommandError for a file that can't be one of its format."""
+        path, size_bytes = given.name, given.content.size_bytes
         match self.format_of(path):
             case "csv":
-                return CsvSource(file, str(path), size_bytes)
+                with io.TextIOWrapper(
+                    given.rows(), "utf-8-sig", errors="surrogateescape", newline=""
+                ) as text:
+                    check_quotes(text, str(path))
+                return CsvSource(given.rows(), str(path), size_bytes)
             case "ndjson":
-                return NdjsonSource(file, size_bytes)
+                return NdjsonSource(given.rows(), size_bytes)
             case "cloudevents":
-                return CloudEventsSource(file, size_bytes)
+                return CloudEventsSource(given.rows(), size_bytes)
             case _:
-                return ParquetSource(file, str(path))
+                if unpacked_name(path) != path:
+                    raise CommandError(f"{path}: Parquet is compressed within: unpack the file first")
+                return ParquetSource(given.rows(), str(path))
 
     def mapping(self, path: Path, columns: list[str] | None, first_row: set[str]) -> RowMapping:
         """`first_row` are the columns that the first row has.

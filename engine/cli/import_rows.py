@@ -1,5 +1,6 @@
 """A file's rows as text, whatever its format: what the readers make and the mapping takes."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -83,10 +84,32 @@ def plain_number(text: str) -> str:
 
 def flattened(value: Mapping[str, Any], prefix: str = "") -> dict[str, Cell]:
     """The cells of a JSON object; those of an object in it have names with a dot. Nulls are left out."""
-    cells: dict[str, Cell] = {}
-    for name, item in value.items():
+    return dict(_cells(value, prefix))
+
+
+def repeated_name(value: Mapping[str, Any]) -> str | None:
+    """A column that a JSON object has twice, as a name or by way of a dot; which of the two is meant nobody knows."""
+    names = Counter(name for name, _ in _cells(value, "", nulls=True))
+    return next((name for name, count in names.items() if count > 1), None)
+
+
+def _cells(value: Mapping[str, Any], prefix: str, *, nulls: bool = False) -> Iterator[tuple[str, Cell]]:
+    for name, item in value.pairs if isinstance(value, Repeated) else value.items():
         if isinstance(item, Mapping):
-            cells |= flattened(item, f"{prefix}{name}.")
-        elif item is not None:
-            cells[prefix + name] = json_cell(item)
-    return cells
+            yield from _cells(item, f"{prefix}{name}.", nulls=nulls)
+        elif item is not None or nulls:
+            yield prefix + name, json_cell(item)
+
+
+class Repeated(dict[str, Any]):
+    """A JSON object that has a name twice: as a dictionary with the last of them, and its pairs."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.pairs = pairs
+
+
+def json_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """For the json module, which would keep the last value of a name without a word."""
+    once = dict(pairs)
+    return once if len(once) == len(pairs) else Repeated(pairs)

@@ -22,25 +22,26 @@ _ID_DIGITS = 32
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a file held when the import began: the digest of its bytes, and how to see that it changes."""
+    """What a file held when the import began: digest and length of the bytes in it, and how to see that it changes."""
 
     sha256: str
     size_bytes: int
+    file_bytes: int
     changed_ns: int
 
     @classmethod
-    def of(cls, file: BinaryIO) -> "Content":
-        """Reads the file once, and goes back to its beginning."""
+    def of(cls, file: BinaryIO, unpacked: BinaryIO) -> "Content":
+        """Reads `unpacked`, which is the file itself or what is compressed in it, once to its end."""
         status = os.fstat(file.fileno())
-        digest = hashlib.sha256()
-        while piece := file.read(_CHUNK_BYTES):
+        digest, size_bytes = hashlib.sha256(), 0
+        while piece := unpacked.read(_CHUNK_BYTES):
             digest.update(piece)
-        file.seek(0)
-        return cls(digest.hexdigest(), status.st_size, status.st_mtime_ns)
+            size_bytes += len(piece)
+        return cls(digest.hexdigest(), size_bytes, status.st_size, status.st_mtime_ns)
 
     def is_still(self, file: BinaryIO) -> bool:
         status = os.fstat(file.fileno())
-        return (status.st_size, status.st_mtime_ns) == (self.size_bytes, self.changed_ns)
+        return (status.st_size, status.st_mtime_ns) == (self.file_bytes, self.changed_ns)
 
     def event_id(self, number: int) -> str:
         """The id of a row that has none of its own."""
@@ -63,7 +64,8 @@ class Progress:
 class ImportState:
     """The progress of one import, and the file that it is kept in."""
 
-    path: Path
+    # None: it is not kept.
+    path: Path | None
     content: str
     mapping: str
     target: str
@@ -75,6 +77,8 @@ class ImportState:
         Raises:
             CommandError: it can't be read, or belongs to another content, mapping or engine.
         """
+        if self.path is None:
+            return
         try:
             kept = json.loads(self.path.read_text(encoding="utf-8"))
             progress = Progress(**kept["progress"])
@@ -107,6 +111,8 @@ class ImportState:
 
     def save(self) -> None:
         """Raises CommandError if it can't be written."""
+        if self.path is None:
+            return
         kept = {
             "content": self.content,
             "mapping": self.mapping,

@@ -8,13 +8,15 @@ Rules:
    that were stored before: known is only what the order of ingestion has ended, or a retry would be answered as a
    duplicate of what no watermark reaches yet.
 4. What waits here is bounded by who puts it in (engine.usage.intake).
-5. The step itself (`commit`) has no thread; its worker (engine.usage.worker) takes the turns.
+5. What was decided on events that were acknowledged (engine.usage.void_listener) waits in the same line: between
+   two groups the window learns it.
+6. The steps themselves (`commit`, `learn`) have no thread; the worker (engine.usage.worker) takes the turns.
 """
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -71,8 +73,9 @@ class Group:
     rows: int
 
     @property
-    def key(self) -> None:
+    def key(self) -> type:
         """All groups share their inserts."""
+        return Group
 
     @property
     def events(self) -> int:
@@ -88,6 +91,32 @@ class Group:
                 request.done.set_exception(error)
 
 
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """What became of events after they were acknowledged: those that are void, and those that stand instead."""
+
+    void: Fingerprints
+    standing: Fingerprints
+    done: "Future[None]" = field(default_factory=Future)
+
+    @property
+    def key(self) -> type:
+        return Decisions
+
+    @property
+    def events(self) -> int:
+        """None of them is inserted."""
+        return 0
+
+    @property
+    def nbytes(self) -> int:
+        return 0
+
+    def fail(self, error: Exception) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+
+
 class Committer:
     """Owns the hot window and the only writer of the store."""
 
@@ -99,9 +128,9 @@ class Committer:
         self._clock = clock
         self._limits = limits
         self._now_us = now_us
-        self.worker: Worker[Group] = Worker(
+        self.worker: Worker[Group | Decisions] = Worker(
             "committer",
-            self.commit,
+            self._step,
             turn_events_max=limits.insert_events_max,
             turn_bytes_max=limits.insert_bytes_max,
         )
@@ -124,9 +153,32 @@ class Committer:
         """Puts a group in line. Its requests end after their events are durable, or with an error of the tree."""
         self.worker.put(group)
 
+    def tell(self, decisions: Decisions) -> None:
+        """Puts decisions in line. `done` ends once the hot window knows them; who tells waits for it, so that no
+        more than these are held.
+
+        Raises:
+            StoreUnavailableError: the engine is shutting down.
+        """
+        self.worker.put(decisions)
+
     def drain(self) -> None:
         """Stores what waits, then refuses."""
         self.worker.drain()
+
+    def _step(self, items: Sequence[Group | Decisions]) -> None:
+        """All of one kind: it is their key."""
+        if groups := [item for item in items if isinstance(item, Group)]:
+            self.commit(groups)
+        if decisions := [item for item in items if isinstance(item, Decisions)]:
+            self.learn(decisions)
+
+    def learn(self, every: Sequence[Decisions]) -> None:
+        """Makes the window know these decisions."""
+        for decisions in every:
+            self._window.forget(decisions.void)
+            self._window.remember(decisions.standing)
+            decisions.done.set_result(None)
 
     def commit(self, groups: Sequence[Group]) -> None:
         """Stores what is new in these groups and answers their requests.

@@ -7,7 +7,8 @@ Rules:
 1. The choice is a setting of each table, so it also holds for merges, which replace files that were safe by new
    ones, and for whatever else writes to the table.
 2. Every start sets or resets it: a directory or database may be opened in one mode today, and the other tomorrow.
-3. A table that the other mode left alone isn't touched: an operator's own settings stay, unless power is asked for.
+3. Tables that say so themselves when they are made (ON_DISK) are always on the disk.
+4. A table that the other mode left alone isn't touched: an operator's own settings stay, unless power is asked for.
 """
 
 import enum
@@ -19,6 +20,10 @@ from engine.usage.queries import Query
 # Seen with strace: fsync_after_insert syncs every file of a new part; fsync_part_directory the part's directory before
 # and after it gets its name, and the table's directory, which holds that name; the third one the files of a merge.
 _POWER_SETTINGS = ("fsync_after_insert", "fsync_part_directory", "min_rows_to_fsync_after_merge")
+
+# For tables that are small beside the events, and must not say more than what is left of them.
+_ON_DISK_COMMENT = "on the disk in every mode"
+ON_DISK = f"{', '.join(f'{setting} = 1' for setting in _POWER_SETTINGS)} COMMENT '{_ON_DISK_COMMENT}'"
 
 
 class Durability(enum.Enum):
@@ -41,6 +46,8 @@ def statements(durability: Durability, tables: Iterable[tuple[str, str]]) -> Ite
     """What brings tables, given as name and definition, from whatever mode they are in to this one."""
     for name, definition in tables:
         is_set = [setting for setting in _POWER_SETTINGS if re.search(rf"\b{setting} = 1\b", definition)]
+        if _ON_DISK_COMMENT in definition:
+            continue
         if durability is Durability.POWER and len(is_set) < len(_POWER_SETTINGS):
             yield f"ALTER TABLE {name} MODIFY SETTING {', '.join(f'{each} = 1' for each in _POWER_SETTINGS)}"
         # Only what this mode itself has set: all of it.

@@ -11,13 +11,15 @@ Rules:
 # ruff: noqa: S608 - only names that are written here become SQL
 
 from collections.abc import Sequence
+from itertools import groupby, pairwise
 
 from engine.usage.aggregations import BEFORE
 from engine.usage.filters import filter_conditions
 from engine.usage.partials import EVENT_HASH, EVENT_HASH_SQL, VALUE, VALUE_GIVEN, VALUE_TEXT, reduced_sql
-from engine.usage.properties import DECIMAL_PARAMETERS, decimal_sql, exists_sql, nullable_text_sql, text_sql
+from engine.usage.properties import exists_sql, nullable_text_sql, text_sql
 from engine.usage.schema import EVENTS_TABLE
 from engine.usage.usage_request import UsageRequest
+from engine.usage.value_sql import value_sql
 from engine.usage.void_sql import not_void_sql
 
 Parameters = dict[str, object]
@@ -27,20 +29,31 @@ OF_CUSTOMERS = "customer_id IN {customer_ids:Array(String)}"
 BEFORE_END = "event_time < fromUnixTimestamp64Micro({period_end_us:Int64}, 'UTC')"
 AFTER_START = "event_time >= fromUnixTimestamp64Micro({period_start_us:Int64}, 'UTC')"
 _INGESTED_BY_THEN = "ingested_at <= fromUnixTimestamp64Micro({as_of_us:Int64}, 'UTC')"
-_VALUE_PARAMETER = "value_property"
+# From their distances, each with how often it comes in a row: 10,000 bounds are more than the 128 KiB of text that a
+# server takes.
+_BOUNDS = (
+    "arrayCumSum(arrayFlatten(arrayMap((distance, repeats) -> arrayWithConstant(repeats, distance), "
+    "{bound_distances_us:Array(Int64)}, {bound_repeats:Array(UInt32)})))"
+)
 
 
 def parameters_of(request: UsageRequest) -> Parameters:
     """What every statement of a request binds; `events_sql` adds what it needs besides."""
+    distances_us = (after - before for before, after in pairwise((0, *request.bounds_us)))
+    runs = [(distance_us, len(list(run))) for distance_us, run in groupby(distances_us)]
     parameters: Parameters = {
         "tenant": request.tenant,
         "event_type": request.event_type,
-        "customer_ids": list(request.customer_ids),
         "period_start_us": request.bounds_us[0],
         "period_end_us": request.bounds_us[-1],
-        "bounds_us": list(request.bounds_us),
+        "bound_distances_us": [distance_us for distance_us, _ in runs],
+        "bound_repeats": [repeats for _, repeats in runs],
         "as_of_us": request.as_of_us,
     }
+    if request.customer_ids is not None:
+        parameters["customer_ids"] = list(request.customer_ids)
+    for i, (name, values) in enumerate(request.narrowed_to):
+        parameters |= {f"narrowed_{i}": name, f"narrowed_{i}_values": list(values)}
     if request.percentile is not None:
         parameters["percentile_thousandths"] = int(request.percentile * 1000)
     return parameters
@@ -58,13 +71,14 @@ def keys_of(request: UsageRequest) -> list[str]:
 def slice_conditions(request: UsageRequest) -> list[str]:
     """The whole stretch of the sorting key that a request may read."""
     starts = [] if request.carries_over else [AFTER_START]
-    return [*OF_TENANT_AND_TYPE, OF_CUSTOMERS, BEFORE_END, *starts]
+    customers = [] if request.customer_ids is None else [OF_CUSTOMERS]
+    return [*OF_TENANT_AND_TYPE, *customers, BEFORE_END, *starts]
 
 
 def window_sql(request: UsageRequest, instant_us: str) -> str:
     """The start of the window that an instant (an expression in microseconds) lies in; BEFORE before the first."""
     first = "{period_start_us:Int64}"
-    start = first if len(request.bounds_us) == 2 else f"roundDown({instant_us}, {{bounds_us:Array(Int64)}})"
+    start = first if len(request.bounds_us) == 2 else f"roundDown({instant_us}, {_BOUNDS})"
     return f"if({instant_us} < {first}, toInt64({BEFORE}), {start})" if request.carries_over else start
 
 
@@ -80,19 +94,28 @@ def events_sql(
     if any_facts:
         conditions.append(not_void_sql(where))
     conditions += filter_conditions(request.filters, parameters)
+    conditions += [
+        f"({exists_sql(f'narrowed_{i}')} AND {text_sql(f'narrowed_{i}')} IN {values_sql})"
+        for i, values_sql in enumerate(narrowed_values_sql(request))
+    ]
     columns = ["customer_id", "event_time", "event_id", "ingested_at", "content_hash"]
     columns.append(f"{EVENT_HASH_SQL} AS {EVENT_HASH}")
     for i, name in enumerate(request.group_by):
         parameters[f"group_{i}"] = name
         columns.append(f"{nullable_text_sql(f'group_{i}')} AS dimension_{i}")
     if request.value is not None:
-        parameters |= {_VALUE_PARAMETER: request.value, **DECIMAL_PARAMETERS}
+        value = value_sql(request.value, parameters)
         columns += [
-            f"{decimal_sql(_VALUE_PARAMETER)} AS {VALUE}",
-            f"{exists_sql(_VALUE_PARAMETER)} AS {VALUE_GIVEN}",
-            f"{text_sql(_VALUE_PARAMETER)} AS {VALUE_TEXT}",
+            f"{value.decimal} AS {VALUE}",
+            f"{value.given} AS {VALUE_GIVEN}",
+            f"{value.text} AS {VALUE_TEXT}",
         ]
     return f"SELECT {', '.join(columns)} FROM {EVENTS_TABLE} FINAL WHERE {' AND '.join(conditions)}"
+
+
+def narrowed_values_sql(request: UsageRequest) -> list[str]:
+    """Of each of `narrowed_to`, the values that an event may have."""
+    return [f"{{narrowed_{i}_values:Array(String)}}" for i in range(len(request.narrowed_to))]
 
 
 def reduced_events_sql(

@@ -113,8 +113,13 @@ def _deletable(tenant: str, event_type: str, before_us: int, verified_us: int) -
         f"SELECT customer_id FROM {EXPIRED_CUSTOMERS_TABLE} FINAL WHERE {_OF_TYPE} "
         f"AND expired_before = {stamp_sql('before_us')} AND verified_at = {stamp_sql('verified_us')}"
     )
+    conditions = [
+        _OF_TYPE,
+        f"event_time < {stamp_sql('before_us')}",
+        f"ingested_at <= {stamp_sql('verified_us')}",
+        f"customer_id IN ({customers})",
+    ]
     return (
-        f"{_OF_TYPE} AND event_time < {stamp_sql('before_us')} AND ingested_at <= {stamp_sql('verified_us')} "
-        f"AND customer_id IN ({customers})",
+        " AND ".join(conditions),
         {"tenant": tenant, "event_type": event_type, "before_us": before_us, "verified_us": verified_us},
     )

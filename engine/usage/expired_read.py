@@ -30,7 +30,7 @@ from engine.usage.retention_schema import EXPIRED_CUSTOMERS_TABLE
 from engine.usage.rollup_changes import changed_sql, stamp_sql
 from engine.usage.rollup_coverage import Coverage
 from engine.usage.rollup_plan import Plan, covered_customers
-from engine.usage.rollup_read import useful_customers
+from engine.usage.rollup_read import can_serve, useful_customers
 from engine.usage.rollup_schema import HOUR_S, ROLLUPS_TABLE
 from engine.usage.usage_request import UsageRequest
 
@@ -59,9 +59,10 @@ def reaches_back(request: UsageRequest, known: Expiry) -> bool:
 
 def expired_customers_query(request: UsageRequest) -> Query:
     """Of the customers of a request that reaches back those of whom something has expired that it asks for."""
+    customers = [] if request.customer_ids is None else [OF_CUSTOMERS]
     return Query(
         "SELECT customer_id, toUnixTimestamp64Micro(expired_before) AS before_us, toUnixTimestamp64Micro(verified_at) "
-        f"FROM {EXPIRED_CUSTOMERS_TABLE} FINAL WHERE {' AND '.join(OF_TENANT_AND_TYPE)} AND {OF_CUSTOMERS} "
+        f"FROM {EXPIRED_CUSTOMERS_TABLE} FINAL WHERE {' AND '.join([*OF_TENANT_AND_TYPE, *customers])} "
         "AND before_us > {start_us:Int64} ORDER BY customer_id",
         parameters_of(request) | {"start_us": _start_us(request)},
     )
@@ -73,6 +74,12 @@ def read_customers(rows: Sequence[Sequence[object]]) -> Customers:
 
 def check_servable(request: UsageRequest, expired: Customers, key: ExpiredKey | None) -> None:
     """Raises UsageExpiredError where rows of the key can't tell what is asked."""
+    if request.customer_ids is None:
+        raise _error(expired, "it is kept by customer: ask for each")
+    if not can_serve(request):
+        raise _error(
+            expired, "only the properties that the meter groups by were kept: group and filter by them"
+        )
     before_us = max(each.before_us for each in expired.values())
     if key is None or key.event_type != request.event_type or key.before_us < before_us:
         raise _error(

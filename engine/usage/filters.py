@@ -1,26 +1,54 @@
-"""Filters of a meter to SQL. Their meaning: engine.catalog.filters."""
+"""Filters of a meter to SQL. Their meaning: engine.catalog.filters.
+
+Every predicate is 0 or 1, never NULL, so that NOT is the complement.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 
-from engine.catalog.filters import Conditions
+from engine.catalog.filters import Conditions, Filter, Group
 from engine.usage.properties import DECIMAL_PARAMETERS, decimal_sql, exists_sql, text_sql
 
-Filters = Mapping[str, Sequence[str] | Conditions]
+Filters = Mapping[str, Filter]
 
 _COMPARISONS = {"greater_than": ">", "at_least": ">=", "less_than": "<", "at_most": "<="}
 
 
 def filter_conditions(filters: Filters, parameters: dict[str, object]) -> list[str]:
     """Predicates that must all hold; binds names and values in `parameters`."""
+    return _predicates(filters, parameters, count())
+
+
+def _predicates(filters: Filters, parameters: dict[str, object], numbers: Iterator[int]) -> list[str]:
+    """`numbers` make the names of parameters, each once in all groups."""
     found: list[str] = []
-    for i, (name, each) in enumerate(filters.items()):
-        parameter = f"filter_{i}"
+    for name, each in filters.items():
+        if isinstance(each, Group):
+            members = [_all_of(_predicates(member, parameters, numbers)) for member in each.members]
+            found.append(_group(name, members))
+            continue
+        parameter = f"filter_{next(numbers)}"
         parameters[parameter] = name
         if isinstance(each, Conditions):
             found.extend(_conditions(parameter, each, parameters))
         else:
             found.append(_one_of(parameter, each, parameters))
     return found
+
+
+def _group(name: str, members: Sequence[str]) -> str:
+    match name:
+        case "any":
+            return f"({' OR '.join(members)})"
+        case "all":
+            return _all_of(members)
+        case "not":
+            return f"NOT ({' OR '.join(members)})"
+    raise ValueError(f"there is no group {name!r}")
+
+
+def _all_of(predicates: Sequence[str]) -> str:
+    return f"({' AND '.join(predicates)})"
 
 
 def _one_of(parameter: str, values: Sequence[str], parameters: dict[str, object]) -> str:

@@ -1,6 +1,7 @@
 """An older usage store made into one of today's form, when it is opened.
 
     form 1    events without `content_hash`: the same id and time with other properties collapsed
+    form 2    columns that name ZSTD, also for parts that the next merge replaces (engine.usage.parts)
 
 Rules:
 1. What the store has decides what is done, never a note beside it: after a crash at any point the next opening
@@ -16,6 +17,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from engine.errors import StartupError
+from engine.usage.parts import EMBEDDED_CODEC, part_statements
 from engine.usage.schema import CREATE_VOIDS, EVENTS_TABLE, VOIDS_TABLE, create_events
 from engine.usage.void_sql import ID_REUSED
 
@@ -56,6 +58,11 @@ def bring_to_form(run: Callable[[str], object], rows: Rows) -> None:
     if columns and "content_hash" not in columns:
         _copy(run, rows)
     run(f"DROP TABLE IF EXISTS {COPY_TABLE} SYNC")
+    for (definition,) in rows(
+        f"SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = '{EVENTS_TABLE}'"
+    ):
+        for statement in part_statements(EVENTS_TABLE, str(definition)):
+            run(statement)
 
 
 def _columns(rows: Rows) -> set[str]:
@@ -68,7 +75,7 @@ def _columns(rows: Rows) -> set[str]:
 def _copy(run: Callable[[str], object], rows: Rows) -> None:
     """Copies month by month: an insert takes a bounded number of partitions."""
     run(f"DROP TABLE IF EXISTS {COPY_TABLE} SYNC")
-    run(create_events(COPY_TABLE))
+    run(create_events(COPY_TABLE, EMBEDDED_CODEC))
     # Nothing may collapse between counting and counting again.
     run(f"SYSTEM STOP MERGES {EVENTS_TABLE}")
     run(f"SYSTEM STOP MERGES {COPY_TABLE}")

@@ -21,7 +21,7 @@ from engine.usage.event_source import (
 )
 from engine.usage.partials import PART, merged_sql
 from engine.usage.schema import EVENTS_TABLE, VOIDS_TABLE
-from engine.usage.usage_request import GroupUsage, UsageRequest
+from engine.usage.usage_request import Group, UsageRequest
 from engine.usage.void_sql import any_fact_sql, not_void_at_all_sql
 from ingest import EVENT_SCHEMA
 
@@ -37,18 +37,20 @@ class Query:
     parameters: Parameters
 
 
-def usage_query(request: UsageRequest, groups_max: int, *, any_facts: bool = True) -> Query:
+def usage_query(
+    request: UsageRequest, groups_max: int, states_skip: int = 0, *, any_facts: bool = True
+) -> Query:
     """The usage of a request from events alone; `read_groups` reads its rows.
 
-    any_facts: see engine.usage.event_source.
+    any_facts: see engine.usage.event_source. states_skip: rows to leave out first.
     """
     parameters = parameters_of(request)
     part = reduced_events_sql(request, parameters, slice_conditions(request), any_facts=any_facts)
-    return merged_query(request, [part], parameters, groups_max)
+    return merged_query(request, [part], parameters, groups_max, states_skip)
 
 
 def merged_query(
-    request: UsageRequest, parts: Sequence[str], parameters: Parameters, groups_max: int
+    request: UsageRequest, parts: Sequence[str], parameters: Parameters, groups_max: int, states_skip: int = 0
 ) -> Query:
     """The usage of a request from partials: each part is a statement whose rows have a group's keys,
     `window_start_us` and the partials of the aggregation, each group and window once.
@@ -62,19 +64,28 @@ def merged_query(
     sql = f"SELECT {', '.join([*keys, *state_columns(aggregation)])} FROM {merged}"  # noqa: S608
     if request.carries_over and request.group_by:
         sql += f" {carried_group_sql(aggregation, keys)}"
-    parameters["rows_max"] = groups_max * len(request.bounds_us)
-    return Query(f"{sql} ORDER BY {', '.join(windows)} LIMIT {{rows_max:UInt64}}", parameters)
+    parameters |= {"rows_max": rows_max(request, groups_max), "states_skip": states_skip}
+    return Query(
+        f"{sql} ORDER BY {', '.join(windows)} LIMIT {{states_skip:UInt64}}, {{rows_max:UInt64}}", parameters
+    )
 
 
-def read_groups(request: UsageRequest, rows: Iterable[Sequence[object]]) -> Iterator[GroupUsage]:
-    """The usage in the rows of `usage_query`: by customer, dimensions and window."""
+def rows_max(request: UsageRequest, groups_max: int) -> int:
+    """So many rows hold so many groups at least: one for each window, and one for the time before."""
+    return groups_max * len(request.bounds_us)
+
+
+def read_groups(request: UsageRequest, rows: Iterable[Sequence[object]]) -> Iterator[Group]:
+    """The groups in the rows of `usage_query`, by customer and dimensions."""
     keys = len(keys_of(request))
-    for key, states in groupby(rows, key=lambda row: tuple(row[:keys])):
+    for key, of_group in groupby(rows, key=lambda row: tuple(row[:keys])):
+        states = [row[keys:] for row in of_group]
         customer_id = str(key[0]) if request.by_customer else ""
         dimensions = tuple(
             None if value is None else str(value) for value in key[keys - len(request.group_by) :]
         )
-        yield from finished(request, customer_id, dimensions, (row[keys:] for row in states))
+        usage = list(finished(request, customer_id, dimensions, states))
+        yield Group(customer_id, len(states), usage)
 
 
 def any_void_query(tenant: str, as_of_us: int) -> Query:

@@ -82,7 +82,9 @@ class Reconciler:
         """
         as_of_us = self._clock.watermark(self._now_us())
         after_us = _number(self._store.query(position_query())[0][0])
-        ((count, last_us),) = self._store.query(stretch_query(after_us, as_of_us, self._events_at_once))
+        ((count, last_us),) = self._store.look_through(
+            stretch_query(after_us, as_of_us, self._events_at_once)
+        )
         events = _number(count)
         if not events:
             return Pass(0, 0, after_us)
@@ -102,7 +104,7 @@ class Reconciler:
         """
         as_of_us = self._clock.watermark(self._now_us())
         whole = Slice(tenant, period_start_us, period_end_us)
-        events = _number(self._store.query(slice_count_query(whole, as_of_us))[0][0])
+        events = _number(self._store.look_through(slice_count_query(whole, as_of_us))[0][0])
         parts = -(-events // self._events_at_once)
         voided = sum(
             self._settle(Slice(tenant, period_start_us, period_end_us, part, parts), as_of_us)
@@ -122,7 +124,7 @@ class Reconciler:
 
     def _settle(self, chosen: Stretch | Slice, as_of_us: int) -> int:
         """Voids what loses among the ids of this choice; how many versions."""
-        ids = [_number(each) for (each,) in self._store.query(reused_ids_query(chosen, as_of_us))]
+        ids = [_number(each) for (each,) in self._store.look_through(reused_ids_query(chosen, as_of_us))]
         voided = 0
         for first in range(0, len(ids), _IDS_AT_ONCE):
             # What was voided is not found again: the next look finds the next ones.
@@ -137,7 +139,7 @@ class Reconciler:
         return voided
 
     def _losers(self, ids: Sequence[int], as_of_us: int) -> list[Void]:
-        rows = self._store.query(losing_versions_query(ids, as_of_us, _FACTS_AT_ONCE))
+        rows = self._store.look_through(losing_versions_query(ids, as_of_us, _FACTS_AT_ONCE))
         return [_void(row) for row in rows]
 
 

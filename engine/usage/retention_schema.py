@@ -11,9 +11,12 @@ Rules:
    look out at all, and whether any customer may have been added since it looked.
 5. Rollups of a stretch that has expired are never computed again (`not_expired_sql`): from a log without its events
    they would become nothing.
+6. All of it is on the disk in every mode of durability, as rollups are: it must not be lost while deletion is not.
 """
 
 # ruff: noqa: S608 - only names that are written here become SQL
+
+from engine.usage.durability import ON_DISK
 
 EXPIRED_CUSTOMERS_TABLE = "expired_customers"
 EXPIRED_KEYS_TABLE = "expired_rollup_keys"
@@ -29,7 +32,7 @@ CREATE TABLE IF NOT EXISTS {EXPIRED_CUSTOMERS_TABLE} (
 )
 ENGINE = ReplacingMergeTree(expired_before)
 ORDER BY (tenant, event_type, customer_id)
-SETTINGS index_granularity = 1024
+SETTINGS index_granularity = 1024, {ON_DISK}
 """
 
 CREATE_EXPIRED_KEYS = f"""
@@ -43,6 +46,7 @@ CREATE TABLE IF NOT EXISTS {EXPIRED_KEYS_TABLE} (
 )
 ENGINE = ReplacingMergeTree(recorded_at)
 ORDER BY (tenant, event_type, rollup_key)
+SETTINGS {ON_DISK}
 """
 
 RETENTION_SCHEMA = (CREATE_EXPIRED_CUSTOMERS, CREATE_EXPIRED_KEYS)

@@ -40,9 +40,9 @@ class Plan:
 def covered_customers(
     request: UsageRequest, coverage: Coverage, days_for_customers_min: int = DAYS_FOR_CUSTOMERS_MIN
 ) -> dict[int, list[str]]:
-    """The customers of a request that rows can serve, by the length of their slices."""
+    """The customers of a request that rows can serve, by the length of their slices. None if all are asked for."""
     found: dict[int, list[str]] = {}
-    for customer_id in request.customer_ids:
+    for customer_id in request.customer_ids or ():
         length_s = coverage.slice_s.get(customer_id)
         if length_s is not None:
             found.setdefault(length_s, []).append(customer_id)

@@ -19,6 +19,7 @@ from engine.usage.event_source import (
     Parameters,
     dimension_names,
     keys_of,
+    narrowed_values_sql,
     parameters_of,
     reduced_events_sql,
     slice_conditions,
@@ -40,6 +41,12 @@ _EDGES_MAX = 1_000
 _VALUES_MAX = 2_000
 
 
+def can_serve(request: UsageRequest) -> bool:
+    """Whether the groups of its rollups can be put together to those of the request."""
+    asked = {*request.group_by, *(name for name, _ in request.narrowed_to)}
+    return asked <= set(request.rollup_group_by)
+
+
 def useful_customers(request: UsageRequest, covered: Mapping[int, Sequence[str]]) -> dict[int, Sequence[str]]:
     """The covered customers of whose slices at least one lies whole in the period."""
     return {
@@ -49,18 +56,20 @@ def useful_customers(request: UsageRequest, covered: Mapping[int, Sequence[str]]
     }
 
 
-def rollup_query(request: UsageRequest, plan: Plan, groups_max: int, *, any_facts: bool) -> Query:
-    """The usage of a request from rollups and events."""
+def rollup_query(
+    request: UsageRequest, plan: Plan, groups_max: int, states_skip: int = 0, *, any_facts: bool
+) -> Query:
+    """The usage of a request from rollups and events; as engine.usage.queries.usage_query gives it."""
     parameters = parameters_of(request) | {"rollup_key": request.rollup_key}
     covered = {customer_id for customer_ids in plan.customer_ids.values() for customer_id in customer_ids}
-    parameters["customer_ids"] = [each for each in request.customer_ids if each not in covered]
+    parameters["customer_ids"] = [each for each in request.customer_ids or () if each not in covered]
     parts: list[str] = []
     if parameters["customer_ids"]:
         where = slice_conditions(request)
         parts.append(reduced_events_sql(request, parameters, where, any_facts=any_facts))
     for slice_s in plan.customer_ids:
         parts += _covered_parts(request, plan, parameters, slice_s, any_facts=any_facts)
-    return merged_query(request, parts, parameters, groups_max)
+    return merged_query(request, parts, parameters, groups_max, states_skip)
 
 
 def _covered_parts(
@@ -112,17 +121,24 @@ def _rolled_sql(request: UsageRequest, where: Sequence[str]) -> str:
     """The partials of rows, by group and window."""
     partials = partials_of(request.aggregation)
     arrays = [f"{groups_column(each.name)} AS {each.name}" for each in partials]
-    dimensions = dimension_names(request)
-    if dimensions:
+    place = {name: i + 1 for i, name in enumerate(request.rollup_group_by)}
+    if place:
         arrays.append(f"{GROUP_DIMENSIONS} AS dimensions")
+    chosen = [
+        f"dimensions[{place[name]}] IN {values_sql}"
+        for (name, _), values_sql in zip(request.narrowed_to, narrowed_values_sql(request), strict=True)
+    ]
     columns = [
         *(["customer_id"] if request.by_customer else []),
-        *(f"dimensions[{i + 1}] AS {name}" for i, name in enumerate(dimensions)),
+        *(
+            f"dimensions[{place[name]}] AS {column}"
+            for name, column in zip(request.group_by, dimension_names(request), strict=True)
+        ),
         f"{window_sql(request, f'toInt64(toUnixTimestamp(slice_start)) * {_SECOND_US}')} AS window_start_us",
         *(each.name for each in partials),
     ]
     read = ["customer_id", "slice_start", *(groups_column(each.name) for each in partials)]
-    if dimensions:
+    if place:
         read.append(GROUP_DIMENSIONS)
     # Also of a slice whose events are all void by now, which has no groups: looked at before they are joined. With the
     # conditions inside: ClickHouse is free to look at other rows of the same granule first.
@@ -130,6 +146,7 @@ def _rolled_sql(request: UsageRequest, where: Sequence[str]) -> str:
     moved = f"throwIf({kept} AND last_change > {stamp_sql('as_of_us')}, 'a rollup has moved on') = 0"
     rows = f"SELECT {', '.join(read)} FROM {ROLLUPS_TABLE} FINAL WHERE {kept} AND {moved}"
     joined = f"SELECT {', '.join(columns)} FROM ({rows}) ARRAY JOIN {', '.join(arrays)}"
+    joined += f" WHERE {' AND '.join(chosen)}" if chosen else ""
     windows = ", ".join([*keys_of(request), "window_start_us"])
     return f"SELECT {', '.join([windows, *merged_sql(request.aggregation)])} FROM ({joined}) AS {PART} GROUP BY {windows}"
 

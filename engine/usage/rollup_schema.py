@@ -14,10 +14,13 @@ Rules:
 6. A customer is covered from when all its slices have been computed, and for ever. Slices are hours; days for
    customers with few events an hour, for whom a row an hour would be larger than the events. Who has only a handful of
    events a day isn't covered: its events are read faster than anything made of them.
-7. The key names what the meter aggregates, so meters that aggregate the same share rows, and a meter that is changed
+7. Rows are on the disk before progress is, also where events are not (engine.usage.durability): a row that a loss of
+   power took away, below progress that it left, would be usage that no answer has.
+8. The key names what the meter aggregates, so meters that aggregate the same share rows, and a meter that is changed
    starts anew.
 """
 
+from engine.usage.durability import ON_DISK
 from engine.usage.partials import ALL_PARTIALS
 
 ROLLUPS_TABLE = "rollups"
@@ -55,7 +58,7 @@ CREATE TABLE IF NOT EXISTS {ROLLUPS_TABLE} (
 ENGINE = ReplacingMergeTree(rolled_up_at)
 PARTITION BY toYYYYMM(slice_start)
 ORDER BY (tenant, rollup_key, slice_s, customer_id, slice_start)
-SETTINGS index_granularity = 1024
+SETTINGS index_granularity = 1024, {ON_DISK}
 """
 
 CREATE_ROLLUP_CUSTOMERS = f"""
@@ -67,7 +70,7 @@ CREATE TABLE IF NOT EXISTS {ROLLUP_CUSTOMERS_TABLE} (
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (tenant, rollup_key, customer_id, slice_s)
-SETTINGS index_granularity = 1024
+SETTINGS index_granularity = 1024, {ON_DISK}
 """
 
 CREATE_ROLLUP_PROGRESS = f"""
@@ -78,6 +81,7 @@ CREATE TABLE IF NOT EXISTS {ROLLUP_PROGRESS_TABLE} (
 )
 ENGINE = ReplacingMergeTree(rolled_up_until)
 ORDER BY (tenant, rollup_key)
+SETTINGS {ON_DISK}
 """
 
 ROLLUP_SCHEMA = (CREATE_ROLLUPS, CREATE_ROLLUP_CUSTOMERS, CREATE_ROLLUP_PROGRESS)

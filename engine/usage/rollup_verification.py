@@ -13,7 +13,7 @@ import structlog
 from engine.errors import MeterlineError
 from engine.metrics import METRICS
 from engine.times import datetime_us, us_datetime
-from engine.usage.queries import read_groups
+from engine.usage.queries import read_groups, rows_max
 from engine.usage.rollup_plan import Plan
 from engine.usage.rollup_read import rollup_query
 from engine.usage.rollup_schema import HOUR_S
@@ -45,22 +45,23 @@ class RollupVerification:
         """
         # Rows that are to stand for what has expired are checked before: its events are still there.
         events = UsageReader(self.store)
+        ids = sorted(customer_ids)
         for bounds_us in months_by_days(*stretch_us):
             request = replace(
                 meter,
-                customer_ids=sorted(customer_ids),
+                customer_ids=ids,
                 bounds_us=bounds_us,
                 as_of_us=as_of_us,
                 carries_over=False,
             )
-            plan = Plan({HOUR_S: request.customer_ids}, {HOUR_S: ()})
+            plan = Plan({HOUR_S: ids}, {HOUR_S: ()})
             rows = self.store.query(rollup_query(request, plan, _GROUPS_MAX, any_facts=True))
-            if len(rows) >= _GROUPS_MAX * len(bounds_us):
+            if len(rows) >= rows_max(request, _GROUPS_MAX):
                 raise MeterlineError(
                     f"a month of event_type {meter.event_type!r} makes more than {_GROUPS_MAX:,} groups for "
                     f"{len(customer_ids)} customers: too many to verify"
                 )
-            from_rows = list(read_groups(request, rows))
+            from_rows = [usage for group in read_groups(request, rows) for usage in group.usage]
             from_events = events.read(request, _GROUPS_MAX, raw_only=True)
             METRICS.rollup_checks.inc()
             if from_rows != from_events:

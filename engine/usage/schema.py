@@ -17,6 +17,8 @@ Rules:
 6. Tables are named without their database: every connection has one as its default (DATABASE, when embedded).
 """
 
+from engine.usage.parts import MERGE_SETTINGS
+
 DATABASE = "meterline"
 EVENTS_TABLE = "events"
 VOIDS_TABLE = "voids"
@@ -32,25 +34,26 @@ _CONTENT = (
 )
 
 
-def create_events(table: str) -> str:
-    """The log of events, under this name."""
+def create_events(table: str, codec: str) -> str:
+    """The log of events, under this name; `codec` compresses its columns (engine.usage.parts)."""
     return f"""
 CREATE TABLE IF NOT EXISTS {table} (
     tenant LowCardinality(String),
     customer_id String,
     event_type LowCardinality(String),
-    event_time DateTime64(6, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
-    event_id String CODEC(ZSTD(1)),
-    ingested_at DateTime64(6, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
-    properties Map(String, String) CODEC(ZSTD(1)),
+    event_time DateTime64(6, 'UTC') CODEC(DoubleDelta, {codec}),
+    event_id String CODEC({codec}),
+    ingested_at DateTime64(6, 'UTC') CODEC(DoubleDelta, {codec}),
+    properties Map(String, String) CODEC({codec}),
     ingest_rank UInt64 MATERIALIZED 18446744073709551615 - toUnixTimestamp64Micro(ingested_at)
-        CODEC(DoubleDelta, ZSTD(1)),
-    content_hash UInt32 MATERIALIZED xxHash32({_CONTENT}) CODEC(ZSTD(1)),
+        CODEC(DoubleDelta, {codec}),
+    content_hash UInt32 MATERIALIZED xxHash32({_CONTENT}) CODEC({codec}),
     INDEX ingested_range ingested_at TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(ingest_rank)
 PARTITION BY toYYYYMM(event_time)
 ORDER BY ({", ".join(EVENT_KEY)})
+SETTINGS {MERGE_SETTINGS}
 """
 
 
@@ -88,7 +91,10 @@ ENGINE = ReplacingMergeTree(ingested_at)
 ORDER BY reader
 """
 
-LOG_SCHEMA = (create_events(EVENTS_TABLE), CREATE_VOIDS, CREATE_RECONCILED)
+
+def log_schema(codec: str) -> tuple[str, ...]:
+    """What makes the tables of the log of events, and of what is decided on it."""
+    return create_events(EVENTS_TABLE, codec), CREATE_VOIDS, CREATE_RECONCILED
 
 
 def create_database(name: str) -> str:

@@ -28,6 +28,8 @@ class Patience:
     insert_timeout_s: int = 15
     # And a read: a month of all customers takes some seconds.
     read_timeout_s: int = 30
+    # And a look through all ids, for those that were used twice: a tenth of a microsecond an event, so some billions.
+    reconcile_timeout_s: int = 600
     # What it takes the server's own verdict to travel: it must come before we hang up.
     answer_margin_s: int = 5
     # A group that has been under way for so long is taken for dead by the other gateways: longer than an insert

@@ -4,7 +4,8 @@ Rules:
 1. An insert returns when ClickHouse has the block; anything else raises StoreUnavailableError, and the caller
    must treat the block as perhaps stored, perhaps not. At a server it may even be stored later, until its stamp
    is called off (engine.usage.guarded_insert).
-2. One driver client runs one query at a time: one client writes, a small pool reads.
+2. One driver client runs one query at a time: one client writes, a small pool reads. Looks through the whole log
+   may take longer than any read: at a server they have clients and a bound of their own.
 3. chDB holds one path a process, and must never be forked after it is open.
 4. A connection that closes makes the driver send an insert once more: harmless, since the sorting key collapses
    it. A server that refuses, is gone or hangs is asked anew by the next call: nothing here remembers an outage.
@@ -21,9 +22,9 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from clickhouse_connect.driver.exceptions import Error as DriverError
 from clickhouse_connect.driver.httputil import get_pool_manager
-from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 
 from engine.errors import RollupMovedError, StartupError, StoreUnavailableError
+from engine.usage.arrow_rows import arrow_file, event_table
 from engine.usage.durability import Durability, statements, tables_query
 from engine.usage.guarded_insert import (
     CREATE_FENCES,
@@ -34,6 +35,7 @@ from engine.usage.guarded_insert import (
     running_condition,
 )
 from engine.usage.migration import bring_to_form
+from engine.usage.parts import EMBEDDED_CODEC, EMBEDDED_OPTIONS, SERVER_CODEC
 from engine.usage.queries import Query, latest_stamp_query, recent_events_query
 from engine.usage.retention_schema import RETENTION_SCHEMA
 from engine.usage.rollup_schema import ROLLUP_SCHEMA
@@ -41,16 +43,19 @@ from engine.usage.schema import (
     CREATE_OWNERS,
     DATABASE,
     EVENTS_TABLE,
-    LOG_SCHEMA,
     OWNERS_TABLE,
     VOIDS_TABLE,
     create_database,
+    log_schema,
 )
-from engine.usage.server_address import ServerAddress
+from engine.usage.server_address import Patience, ServerAddress
+from engine.usage.server_answers import check_version, first_line
 from ingest import EVENT_SCHEMA, EventBatch
 
 # As many reads at once as two cores and a waiting disk make use of.
 _READERS = 4
+# Looks through the whole log at once: one in the background, and one that somebody waits for.
+_LOOKS = 2
 _RETRY_AFTER_MS = 1_000
 # ClickHouse writes the token of a deduplicated insert before the block: killed in between, it remembers a block
 # that was never stored, and drops the retry in silence. The sorting key collapses every retry by itself.
@@ -58,19 +63,13 @@ _RETRY_AFTER_MS = 1_000
 INSERT_SETTINGS = {"insert_deduplicate": 0, "async_insert": 0, "optimize_on_insert": 0}
 # A read of a period is served by the sorting key: looking at the index of `ingested_at` as well would cost time.
 _READ_SETTINGS = {"do_not_merge_across_partitions_select_final": 1, "use_skip_indexes": 0}
-# The oldest release line that is still mended; nothing older was ever tried.
-_SERVER_VERSION_MIN = (25, 8)
 # What ClickHouse answers when user or password are wrong (REQUIRED_PASSWORD, AUTHENTICATION_FAILED and kin).
 _REFUSED_USER_CODES = {192, 193, 194, 516}
 _NOT_ALLOWED_CODE = 497
 # What a read answers that found a row which it must not pass over (engine.usage.rollup_read, rule 3).
 _THROW_IF_CODE = 395
 
-_SCHEMA = (*LOG_SCHEMA, *ROLLUP_SCHEMA, *RETENTION_SCHEMA)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-
-# ClickHouse takes these as they are; from plain texts it would make the dictionary itself, at more cost.
-_LOW_CARDINALITY = ("tenant", "event_type")
 
 Row = tuple[object, ...]
 
@@ -78,16 +77,27 @@ Row = tuple[object, ...]
 class UsageStore:
     """Events in ClickHouse. Thread-safe for reads; one thread inserts."""
 
-    def __init__(self, writer: Client, readers: list[Client], server: ServerAddress | None = None) -> None:
+    def __init__(
+        self,
+        writer: Client,
+        readers: list[Client],
+        server: ServerAddress | None = None,
+        lookers: Sequence[Client] = (),
+    ) -> None:
         self._writer = writer
-        self._all = [writer, *readers]
+        self._all = [writer, *readers, *lookers]
         self._server = server
         # An embedded store has nobody who could hang up.
         self._bounds = {"max_execution_time": server.patience.read_timeout_s} if server else {}
         self._read_settings = _READ_SETTINGS | self._bounds
+        self._look_settings = _READ_SETTINGS | (_look_bounds(server.patience) if server else {})
         self._idle: queue.SimpleQueue[Client] = queue.SimpleQueue()
         for reader in readers:
             self._idle.put(reader)
+        # An embedded store has no bounds, and so no need of clients with other ones.
+        self._idle_lookers = queue.SimpleQueue[Client]() if lookers else self._idle
+        for looker in lookers:
+            self._idle_lookers.put(looker)
 
     @classmethod
     def open_embedded(cls, path: Path, durability: Durability = Durability.PROCESS) -> "UsageStore":
@@ -102,7 +112,7 @@ class UsageStore:
             clients[0].command(create_database(DATABASE), use_database=False)
             clients[0].database = DATABASE
             bring_to_form(clients[0].command, lambda sql: clients[0].query(sql).result_rows)
-            for statement in _SCHEMA:
+            for statement in (*log_schema(EMBEDDED_CODEC), *ROLLUP_SCHEMA, *RETENTION_SCHEMA):
                 clients[0].command(statement)
             _set_durability(clients[0], durability)
             clients.extend(_embedded_client(path, DATABASE) for _ in range(_READERS))
@@ -112,7 +122,7 @@ class UsageStore:
             if isinstance(error, StartupError):
                 raise
             raise StartupError(
-                f"{path}: the usage store can't be opened: {_first_line(error)}. "
+                f"{path}: the usage store can't be opened: {first_line(error)}. "
                 "Restore the directory from a backup, or choose another with --data"
             ) from error
         return cls(clients[0], clients[1:])
@@ -129,7 +139,7 @@ class UsageStore:
             with _at_start(address):
                 patience = address.patience
                 with contextlib.closing(_server_client(address, None, patience.read_timeout_s)) as first:
-                    _check_version(address, first.server_version)
+                    check_version(address, first.server_version)
                     found = first.query(
                         "SELECT 1 FROM system.databases WHERE name = {name:String}",
                         {"name": address.database},
@@ -137,16 +147,24 @@ class UsageStore:
                     # Who may not make databases may use one that is there.
                     if not found.result_rows:
                         first.command(create_database(address.database))
-                for timeout_s in (patience.insert_timeout_s, *[patience.read_timeout_s] * _READERS):
+                reads, looks = [patience.read_timeout_s] * _READERS, [patience.reconcile_timeout_s] * _LOOKS
+                for timeout_s in (patience.insert_timeout_s, *reads, *looks):
                     clients.append(_server_client(address, address.database, timeout_s))  # noqa: PERF401 - closed below
-                for statement in (*_SCHEMA, CREATE_FENCES, CREATE_OWNERS):
+                made = (
+                    *log_schema(SERVER_CODEC),
+                    *ROLLUP_SCHEMA,
+                    *RETENTION_SCHEMA,
+                    CREATE_FENCES,
+                    CREATE_OWNERS,
+                )
+                for statement in made:
                     clients[0].command(statement)
                 _set_durability(clients[0], durability)
         except StartupError:
             for client in clients:
                 client.close()
             raise
-        return cls(clients[0], clients[1:], address)
+        return cls(clients[0], clients[1:-_LOOKS], address, clients[-_LOOKS:])
 
     def claim(self, directory: str) -> None:
         """Makes a server's database belong to the data directory of this identity: the order of ingestion is there.
@@ -179,7 +197,7 @@ class UsageStore:
             StoreUnavailableError: it may or may not be stored; insert the same events again.
         """
         with _inserting():
-            self._write(self._writer, EVENTS_TABLE, _to_arrow(batch), batch.ingested_at_us)
+            self._write(self._writer, EVENTS_TABLE, event_table(batch), batch.ingested_at_us)
 
     def insert_voids(self, facts: pa.Table, recorded_at_us: int) -> None:
         """Makes facts with this stamp durable, all or none (engine.usage.voids).
@@ -233,7 +251,7 @@ class UsageStore:
         }
         target = guarded_target(table, rows.schema, stamp_us)
         # Plain bytes: the driver can send them again when the server has closed an idle connection.
-        client.raw_insert(target, insert_block=_arrow_file(rows), fmt="Arrow", settings=settings)
+        client.raw_insert(target, insert_block=arrow_file(rows), fmt="Arrow", settings=settings)
 
     def call_off(self, spans: Sequence[Span]) -> None:
         """Returns when no insert with a stamp in these spans runs or will ever store anything.
@@ -262,9 +280,15 @@ class UsageStore:
         Raises:
             StoreUnavailableError: the store does not answer.
         """
-        with self._reader() as reader, _reading():
-            result = reader.query(query.sql, parameters=query.parameters, settings=self._read_settings)
-        return [tuple(row) for row in result.result_rows]
+        return _rows(self._idle, query, self._read_settings)
+
+    def look_through(self, query: Query) -> list[Row]:
+        """Rows of a read that looks through the whole log, and may take minutes.
+
+        Raises:
+            StoreUnavailableError: the store does not answer.
+        """
+        return _rows(self._idle_lookers, query, self._look_settings)
 
     def latest_stamp_us(self) -> int:
         """The newest `ingested_at` in the store; 0 if it is empty."""
@@ -273,7 +297,14 @@ class UsageStore:
 
     def recent_events(self, events_max: int) -> pa.RecordBatch:
         """The events ingested last (EVENT_SCHEMA), oldest of them first; one that was retried may be there twice."""
-        query = recent_events_query(events_max)
+        return self.events(recent_events_query(events_max))
+
+    def events(self, query: Query) -> pa.RecordBatch:
+        """The events (EVENT_SCHEMA) that a query chooses.
+
+        Raises:
+            StoreUnavailableError: the store does not answer.
+        """
         with self._reader() as reader, _reading():
             table = reader.query_arrow(
                 query.sql, parameters=query.parameters, settings=self._bounds, use_strings=True
@@ -281,17 +312,37 @@ class UsageStore:
         columns = table.select(EVENT_SCHEMA.names).cast(EVENT_SCHEMA).combine_chunks().to_batches()
         return columns[0] if columns else pa.RecordBatch.from_pylist([], EVENT_SCHEMA)
 
-    @contextlib.contextmanager
-    def _reader(self) -> Iterator[Client]:
-        reader = self._idle.get()
-        try:
-            yield reader
-        finally:
-            self._idle.put(reader)
+    def _reader(self) -> contextlib.AbstractContextManager[Client]:
+        return _borrowed(self._idle)
+
+
+def _look_bounds(patience: Patience) -> dict[str, int]:
+    # A look is nobody's any more when its gateway has gone.
+    return {
+        "max_execution_time": patience.reconcile_timeout_s,
+        "cancel_http_readonly_queries_on_client_close": 1,
+    }
+
+
+def _rows(idle: "queue.SimpleQueue[Client]", query: Query, settings: dict[str, int]) -> list[Row]:
+    with _borrowed(idle) as client, _reading():
+        result = client.query(query.sql, parameters=query.parameters, settings=settings)
+    return [tuple(row) for row in result.result_rows]
+
+
+@contextlib.contextmanager
+def _borrowed(idle: "queue.SimpleQueue[Client]") -> Iterator[Client]:
+    client = idle.get()
+    try:
+        yield client
+    finally:
+        idle.put(client)
 
 
 def _embedded_client(path: Path, database: str | None = None) -> Client:
-    return clickhouse_connect.get_client(interface="chdb", path=str(path), database=database)
+    return clickhouse_connect.get_client(
+        interface="chdb", path=str(path), database=database, chdb_options=EMBEDDED_OPTIONS
+    )
 
 
 def _set_durability(client: Client, durability: Durability) -> None:
@@ -321,12 +372,6 @@ def _server_client(address: ServerAddress, database: str | None, timeout_s: int)
     )
 
 
-def _check_version(address: ServerAddress, version: str | None) -> None:
-    if version is None or tuple(int(part) for part in version.split(".")[:2]) < _SERVER_VERSION_MIN:
-        oldest = ".".join(map(str, _SERVER_VERSION_MIN))
-        raise StartupError(f"{address.shown}: is ClickHouse {version}: upgrade it to {oldest} or newer")
-
-
 @contextlib.contextmanager
 def _at_start(address: ServerAddress) -> Iterator[None]:
     try:
@@ -336,11 +381,11 @@ def _at_start(address: ServerAddress) -> Iterator[None]:
         if code in _REFUSED_USER_CODES:
             what = f"refuses user {address.user!r}: check user and password"
         elif code == _NOT_ALLOWED_CODE:
-            what = f"doesn't let user {address.user!r} do what is needed: {_first_line(error)}"
+            what = f"doesn't let user {address.user!r} do what is needed: {first_line(error)}"
         elif code is None:
-            what = f"does not answer as a ClickHouse server: {_first_line(error)}. Is it running, and is this its HTTP port?"
+            what = f"does not answer as a ClickHouse server: {first_line(error)}. Is it running, and is this its HTTP port?"
         else:
-            what = f"can't be used: {_first_line(error)}"
+            what = f"can't be used: {first_line(error)}"
         raise StartupError(f"{address.shown}: the usage store {what}") from error
 
 
@@ -350,9 +395,9 @@ def _reading() -> Iterator[None]:
         yield
     except (ClickHouseError, OSError) as error:
         if isinstance(error, DriverError) and error.code == _THROW_IF_CODE:
-            raise RollupMovedError(_first_line(error), retry_after_ms=_RETRY_AFTER_MS) from error
+            raise RollupMovedError(first_line(error), retry_after_ms=_RETRY_AFTER_MS) from error
         raise StoreUnavailableError(
-            f"the usage store refused a read: {_first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
+            f"the usage store refused a read: {first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
         ) from error
 
 
@@ -362,39 +407,5 @@ def _inserting() -> Iterator[None]:
         yield
     except (ClickHouseError, OSError) as error:
         raise StoreUnavailableError(
-            f"the usage store refused an insert: {_first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
+            f"the usage store refused an insert: {first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
         ) from error
-
-
-def _arrow_file(rows: pa.Table) -> bytes:
-    # LZ4 costs less than the network that it saves.
-    options = pa.ipc.IpcWriteOptions(compression="lz4")
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, rows.schema, options=options) as writer:
-        writer.write_table(rows)
-    return bytes(sink.getvalue())
-
-
-def _to_arrow(batch: EventBatch) -> pa.Table:
-    stamp = pa.scalar(batch.ingested_at_us, pa.timestamp("us", "UTC"))
-    stamps = pa.repeat(stamp, len(batch.events))
-    table = pa.Table.from_batches([batch.events]).append_column("ingested_at", stamps)
-    for name in _LOW_CARDINALITY:
-        place = table.schema.get_field_index(name)
-        table = table.set_column(place, name, table.column(name).dictionary_encode())
-    return table
-
-
-def _first_line(error: Exception) -> str:
-    """What went wrong, in one line: what the server said, or else why there is no answer."""
-    if error.__cause__ is None:
-        return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
-    causes: list[BaseException] = [error]
-    while following := causes[-1].__cause__ or causes[-1].__context__:
-        causes.append(following)
-    for cause in causes:
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror
-    if any(isinstance(cause, Urllib3TimeoutError | TimeoutError) for cause in causes):
-        return "no answer in time"
-    return f"the connection broke ({type(error.__cause__).__name__})"

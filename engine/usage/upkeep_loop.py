@@ -6,7 +6,9 @@ Rules:
 2. After a pass the thread sleeps nineteen times as long as the pass took: 5% of the time, so that ingestion and
    reads keep the machine however long the log has become. What grows with the log is how late the reconciler finds a
    conflict.
-3. A store that does not answer is no reason to stop: the next pass tries again.
+3. A store that does not answer is no reason to stop: the next pass tries again, and a metric counts what failed.
+4. A pass may take minutes; where it may, nobody waits for it longer than a moment when the engine stops: it ends with
+   the process, and is made again.
 """
 
 import contextlib
@@ -20,6 +22,7 @@ from typing import Protocol
 import structlog
 
 from engine.errors import RetryLaterError
+from engine.metrics import METRICS
 
 _log = structlog.get_logger(__name__)
 # Of the time; the reason is rule 2.
@@ -45,13 +48,17 @@ class UpkeepLoop:
         monotonic_ns: Callable[[], int],
         sleep_min_s: int = _SLEEP_MIN_S,
         stopping: threading.Event | None = None,
+        stop_within_s: int | None = None,
     ) -> None:
-        """`stopping` is set by `stop`, for an upkeep that can end a long pass early."""
+        """`stopping` is set by `stop`, for an upkeep that can end a long pass early. `stop_within_s`: None waits for
+        the pass that runs, which an embedded store must not be closed under.
+        """
         self._name = name
         self._upkeep = upkeep
         self._lock_path = lock_path
         self._monotonic_ns = monotonic_ns
         self._sleep_min_s = sleep_min_s
+        self._stop_within_s = stop_within_s
         self._stop = stopping or threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"meterline-{name}", daemon=True)
 
@@ -59,9 +66,9 @@ class UpkeepLoop:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends after the pass that runs."""
+        """Ends after the pass that runs, or leaves that to the end of the process."""
         self._stop.set()
-        self._thread.join()
+        self._thread.join(self._stop_within_s)
 
     def _run(self) -> None:
         with contextlib.ExitStack() as stack:
@@ -77,9 +84,11 @@ class UpkeepLoop:
         try:
             self._upkeep.next_pass()
         except RetryLaterError as error:
+            METRICS.failed_upkeep_passes.labels(self._name).inc()
             _log.warning("upkeep pass failed", upkeep=self._name, error=str(error))
         except Exception:  # noqa: BLE001 - see below
             # The thread must outlive whatever one pass runs into.
+            METRICS.failed_upkeep_passes.labels(self._name).inc()
             _log.exception("upkeep pass failed", upkeep=self._name)
         took_ns = self._monotonic_ns() - began_ns
         return max(took_ns * _SLEEP_TIMES // 1_000_000_000, self._sleep_min_s)

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections import OrderedDict
+from collections.abc import Sequence
 from threading import Lock
 
 from engine.errors import RollupMovedError
@@ -18,12 +19,12 @@ from engine.usage.expired_read import (
     read_customers,
 )
 from engine.usage.expiries import Expiries, Expiry
-from engine.usage.queries import Query, any_void_query, read_groups, usage_query
+from engine.usage.queries import any_void_query, read_groups, rows_max, usage_query
 from engine.usage.rollup_coverage import Coverages
-from engine.usage.rollup_plan import DAYS_FOR_CUSTOMERS_MIN, covered_customers, read_plan, stale_query
-from engine.usage.rollup_read import rollup_query, useful_customers
-from engine.usage.store import UsageStore
-from engine.usage.usage_request import GroupUsage, UsageRequest
+from engine.usage.rollup_plan import DAYS_FOR_CUSTOMERS_MIN, Plan, covered_customers, read_plan, stale_query
+from engine.usage.rollup_read import can_serve, rollup_query, useful_customers
+from engine.usage.store import Row, UsageStore
+from engine.usage.usage_request import Groups, GroupUsage, UsageRequest
 
 # Answers about a watermark never change; a few of the newest serve the meters of one rating.
 _KNOWN_MAX = 1_000
@@ -61,63 +62,84 @@ class UsageReader:
             StoreUnavailableError: the store does not answer.
             UsageExpiredError: the events that an exact answer needs have expired.
         """
+        rows = self._rows(request, groups_max, 0, raw_only=raw_only)
+        return [usage for group in read_groups(request, rows) for usage in group.usage]
+
+    def read_on(
+        self, request: UsageRequest, groups_max: int, states_skip: int, *, raw_only: bool = False
+    ) -> Groups:
+        """Whole groups, about `groups_max` of them, behind the groups that the first `states_skip` states made.
+
+        Raises:
+            StoreUnavailableError, UsageExpiredError: as `read`.
+        """
+        rows = self._rows(request, groups_max, states_skip, raw_only=raw_only)
+        groups = list(read_groups(request, rows))
+        more = len(rows) == rows_max(request, groups_max)
+        # The last of them may have been cut. One alone has no more states than that.
+        return Groups(groups[:-1] if more and len(groups) > 1 else groups, more)
+
+    def _rows(
+        self, request: UsageRequest, groups_max: int, states_skip: int, *, raw_only: bool
+    ) -> Sequence[Row]:
         while True:
             known = self._expiries.of(request.tenant)
-            found = self._read(request, groups_max, known, raw_only=raw_only)
+            rows = self._rows_knowing(request, groups_max, states_skip, known, raw_only=raw_only)
             if self._expiries.stands(request.tenant, known):
-                return found
+                return rows
 
-    def _read(
-        self, request: UsageRequest, groups_max: int, known: Expiry, *, raw_only: bool
-    ) -> list[GroupUsage]:
+    def _rows_knowing(
+        self, request: UsageRequest, groups_max: int, states_skip: int, known: Expiry, *, raw_only: bool
+    ) -> Sequence[Row]:
         any_facts = self._any_facts(request.tenant, request.as_of_us)
         if reaches_back(request, known):
             expired = read_customers(self._store.query(expired_customers_query(request)))
-            if expired and raw_only:
-                raise events_needed(expired)
             if expired:
-                return self._read_expired(request, groups_max, known, expired, any_facts=any_facts)
-        query = None if raw_only else self._rollup_query(request, groups_max, any_facts=any_facts)
-        if query is not None:
+                if raw_only:
+                    raise events_needed(expired)
+                check_servable(request, expired, known.keys.get(request.rollup_key or ""))
+                check_unchanged(request, expired, self._store.query(changes_query(request, expired)))
+                return self._kept_rows(request, groups_max, states_skip, expired, any_facts=any_facts)
+        plan = None if raw_only else self._rollup_plan(request, any_facts=any_facts)
+        if plan is not None:
             # A row that moved on in between is rare, and the events say the same.
             with contextlib.suppress(RollupMovedError):
-                return list(read_groups(request, self._store.query(query)))
-        query = usage_query(request, groups_max, any_facts=any_facts)
-        return list(read_groups(request, self._store.query(query)))
+                return self._store.query(
+                    rollup_query(request, plan, groups_max, states_skip, any_facts=any_facts)
+                )
+        return self._store.query(usage_query(request, groups_max, states_skip, any_facts=any_facts))
 
-    def _read_expired(
-        self, request: UsageRequest, groups_max: int, known: Expiry, expired: Customers, *, any_facts: bool
-    ) -> list[GroupUsage]:
+    def _kept_rows(
+        self,
+        request: UsageRequest,
+        groups_max: int,
+        states_skip: int,
+        expired: Customers,
+        *,
+        any_facts: bool,
+    ) -> Sequence[Row]:
         """From rows, or not at all (engine.usage.expired_read)."""
         key = request.rollup_key
         if self._coverages is None or key is None:
             raise events_needed(expired)
-        check_servable(request, expired, known.keys.get(key))
-        check_unchanged(request, expired, self._store.query(changes_query(request, expired)))
         for _ in range(_ATTEMPTS_MAX):
+            coverage = self._coverages.of(request.tenant, key)
+            from_rows = covered(request, expired, coverage, self._days_for_customers_min)
+            stale = stale_query(request, from_rows, coverage.until_us, any_facts=any_facts)
+            plan = checked_plan(read_plan(from_rows, self._store.query(stale)), expired)
             # A row that moved on in between can't be made up for by events: with newer progress it is stale, or right.
             with contextlib.suppress(RollupMovedError):
-                return self._from_rows(request, groups_max, expired, key, any_facts=any_facts)
+                return self._store.query(
+                    rollup_query(request, plan, groups_max, states_skip, any_facts=any_facts)
+                )
             self._coverages.forget(request.tenant, key)
         raise RollupMovedError(
             "rollups move on while they are read: try again", retry_after_ms=_RETRY_AFTER_MS
         )
 
-    def _from_rows(
-        self, request: UsageRequest, groups_max: int, expired: Customers, key: str, *, any_facts: bool
-    ) -> list[GroupUsage]:
-        if self._coverages is None:
-            raise events_needed(expired)
-        coverage = self._coverages.of(request.tenant, key)
-        from_rows = covered(request, expired, coverage, self._days_for_customers_min)
-        stale = stale_query(request, from_rows, coverage.until_us, any_facts=any_facts)
-        plan = checked_plan(read_plan(from_rows, self._store.query(stale)), expired)
-        query = rollup_query(request, plan, groups_max, any_facts=any_facts)
-        return list(read_groups(request, self._store.query(query)))
-
-    def _rollup_query(self, request: UsageRequest, groups_max: int, *, any_facts: bool) -> Query | None:
+    def _rollup_plan(self, request: UsageRequest, *, any_facts: bool) -> Plan | None:
         """None where rollups are of no use."""
-        if self._coverages is None or request.rollup_key is None:
+        if self._coverages is None or request.rollup_key is None or not can_serve(request):
             return None
         coverage = self._coverages.of(request.tenant, request.rollup_key)
         covered = useful_customers(
@@ -126,8 +148,7 @@ class UsageReader:
         if not covered:
             return None
         stale = stale_query(request, covered, coverage.until_us, any_facts=any_facts)
-        plan = read_plan(covered, self._store.query(stale))
-        return None if plan is None else rollup_query(request, plan, groups_max, any_facts=any_facts)
+        return read_plan(covered, self._store.query(stale))
 
     def _any_facts(self, tenant: str, as_of_us: int) -> bool:
         """Whether anything about the tenant's events was corrected by then."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from engine.catalog.meter_value import MeterValue
 from engine.usage.filters import Filters
 
 
@@ -15,23 +16,28 @@ class UsageRequest:
     bounds_us: n + 1 ascending instants, microseconds since 1970, of n adjoining half-open windows. A billing
         period is one window.
     as_of_us: exactly what had been ingested and recorded by then takes part.
+    customer_ids: whose usage; None for everybody's.
     by_customer: False aggregates the events of all these customers together.
+    narrowed_to: properties with the values that an event may have besides passing the filters; all must hold.
     rollup_key: under which the meter's rollups are kept (engine.usage.rollup_schema); None reads events only.
+    rollup_group_by: the properties that those rollups are grouped by.
     """
 
     tenant: str
     event_type: str
     aggregation: str
-    value: str | None
+    value: MeterValue | None
     percentile: Decimal | None = None
     carries_over: bool = False
     filters: Filters
     group_by: Sequence[str]
-    customer_ids: Sequence[str]
+    customer_ids: Sequence[str] | None
     bounds_us: Sequence[int]
     as_of_us: int
     by_customer: bool = True
+    narrowed_to: Sequence[tuple[str, Sequence[str]]] = ()
     rollup_key: str | None = None
+    rollup_group_by: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         bounds = list(self.bounds_us)
@@ -58,3 +64,22 @@ class GroupUsage:
     event_digest: str
     unreadable_event_count: int
     missing_value_event_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The usage of a group in its windows, made from so many states (engine.usage.queries). At one watermark the states
+    are the same for ever, whatever they come from.
+    """
+
+    customer_id: str
+    states: int
+    usage: Sequence[GroupUsage]
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Whole groups, in order, and whether others follow."""
+
+    groups: Sequence[Group]
+    more: bool

@@ -133,6 +133,132 @@ TABLE = {
         "filters: {model: {not: []}}",
         ["llm.yaml:6: meters.input.filters.model.not: needs a value, or a list of values"],
     ),
+    "a quotient": (
+        "value: input_tokens",
+        'value: {expression: "input_tokens / 1000"}',
+        [
+            (
+                "llm.yaml:5: meters.input.value.expression: has a mistake at character 14, '/': "
+                "there is no division, since a quotient may have no end: multiply by a decimal such as 0.001, "
+                "or give the meter a conversion with a divisor and a rounding"
+            )
+        ],
+    ),
+    "an expression and its fields with mistakes of their own": (
+        "value: input_tokens",
+        "value:\n      expression: a + b\n      defaults: {c: 0}\n      deflauts: {b: 0}\n    percentile: 95",
+        [
+            "llm.yaml:7: meters.input.value.defaults: names 'c', which the expression doesn't",
+            "llm.yaml:8: meters.input.value.deflauts: is not a field of a value; did you mean 'defaults'?",
+            (
+                "llm.yaml:9: meters.input.percentile: does not belong to sum: "
+                "remove it, or aggregate by percentile"
+            ),
+        ],
+    ),
+    "a default that is none": (
+        "value: input_tokens",
+        "value: {expression: a, defaults: {a: ~}}",
+        [
+            (
+                "llm.yaml:5: meters.input.value.defaults.a: must be a decimal: "
+                "without a default, leave the property out"
+            )
+        ],
+    ),
+    "a value that is neither": (
+        "value: input_tokens",
+        "value: [a, b]",
+        ["llm.yaml:5: meters.input.value: must be text, is a list"],
+    ),
+    "an expression that is none": (
+        "value: input_tokens",
+        "value: {expression: [a]}",
+        ["llm.yaml:5: meters.input.value.expression: must be text such as a + 4 * b"],
+    ),
+    "an expression without its text": (
+        "value: input_tokens",
+        "value: {}",
+        ["llm.yaml:5: meters.input.value.expression: is missing"],
+    ),
+    "unique values of an expression": (
+        "aggregation: sum\n    value: input_tokens",
+        "aggregation: unique_count\n    value: {expression: a + b}",
+        [
+            (
+                "llm.yaml:5: meters.input.value: can't be an expression: "
+                "unique_count compares the texts of one property, name it"
+            )
+        ],
+    ),
+    "mistakes in groups of filters": (
+        "group_by: [model]",
+        (
+            "filters:\n      region: eu\n      any:\n        - {region: [us, ca]}\n"
+            "        - {customer: x, size: {at_laest: 5}}\n        - region\n    group_by: [model]"
+        ),
+        [
+            (
+                "llm.yaml:10: meters.input.filters.any[1].size.at_laest: "
+                "is not a field of a filter; did you mean 'at_least'?"
+            ),
+            "llm.yaml:11: meters.input.filters.any[2]: must be a mapping, is the text 'region'",
+        ],
+    ),
+    "groups that no event passes, or that say nothing": (
+        "group_by: [model]",
+        (
+            "filters:\n      region: eu\n      any:\n        - {region: [us, ca]}\n"
+            "        - {customer: x}\n        - {customer: [x]}\n      not:\n        - {}\n    group_by: [model]"
+        ),
+        [
+            "llm.yaml:9: meters.input.filters.any[0]: passes no event: the filters on 'region' can't all hold",
+            "llm.yaml:11: meters.input.filters.any[2]: is the same as any[1]",
+            "llm.yaml:13: meters.input.filters.not[0]: is empty, and would pass every event: remove it",
+        ],
+    ),
+    "a group of nothing": (
+        "group_by: [model]",
+        "filters: {any: []}",
+        ["llm.yaml:6: meters.input.filters.any: needs a value, or a list of values"],
+    ),
+    "a list of filters that is no group": (
+        "group_by: [model]",
+        "filters: {either: [{model: large}, {region: eu}]}",
+        [
+            "llm.yaml:6: meters.input.filters.either[0]: must be text, is a mapping",
+            "llm.yaml:6: meters.input.filters.either[1]: must be text, is a mapping",
+        ],
+    ),
+    "groups in groups without end": (
+        "group_by: [model]",
+        "filters: {any: [{all: [{not: [{any: [{all: [{a: b}]}]}]}]}]}",
+        [
+            (
+                "llm.yaml:6: meters.input.filters.any[0].all[0].not[0].any[0].all: "
+                "is nested too deeply: groups in groups, 4 levels at most"
+            )
+        ],
+    ),
+    "a conversion that has everything": (
+        "group_by: [model]",
+        "conversion: {factor: 2, divisor: 0, rounding: {mode: up}}",
+        [
+            "llm.yaml:6: meters.input.conversion.divisor: must be more than 0, is 0",
+            "llm.yaml:6: meters.input.conversion: needs either factor or divisor",
+            "llm.yaml:6: meters.input.conversion.rounding: needs both mode and digits",
+        ],
+    ),
+    "a quotient that isn't rounded": (
+        "group_by: [model]",
+        "conversion: {divisor: 3}",
+        ["llm.yaml:6: meters.input.conversion.rounding: is missing: a quotient may have no end"],
+    ),
+    "a conversion of nothing": (
+        "group_by: [model]",
+        "conversion: {}",
+        ["llm.yaml:6: meters.input.conversion: needs either factor or divisor"],
+    ),
     "an aggregation with a spelling mistake": (
         "aggregation: sum",
         "aggregation: summ",

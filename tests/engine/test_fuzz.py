@@ -34,6 +34,7 @@ OTHERS = [
     "/meterline.v1.SpendService/GetSpend",
     "/meterline.v1.SpendService/ListSpend",
     "/meterline.v1.BillingService/ListLineItems",
+    "/meterline.v1.MeteringService/QueryUsage",
     "/grpc.health.v1.Health/Check",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ]

@@ -1,6 +1,7 @@
 """`meterline import` against a real engine: every format, exact to the digit, through kills, restarts and mistakes."""
 
 import csv
+import gzip
 import json
 import signal
 import socket
@@ -43,9 +44,15 @@ def _command(*arguments):
     return [sys.executable, "-m", "engine", "import", *map(str, arguments)]
 
 
-def _run(*arguments):
+def _run(*arguments, stdin=None):
     return subprocess.run(
-        _command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+        _command(*arguments),
+        cwd=ROOT,
+        stdin=stdin,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
 
@@ -73,7 +80,7 @@ def _rejects(path):
 @pytest.fixture
 def imported(engine):
     """Imports with the session's engine."""
-    return lambda path, *options: _run(path, "--target", engine.target, *options)
+    return lambda path, *options, **streams: _run(path, "--target", engine.target, *options, **streams)
 
 
 # Their sum is 12345678901234567890123457.923456789013: 26 and 12 digits, where a double has 16.
@@ -209,6 +216,51 @@ def test_a_changed_file_reuses_no_ids_and_is_not_counted_twice_by_mistake(import
     _assert_one_line(imported(path), "has changed since its import began", "--event-id", "import-state.json")
     assert "1 accepted" in imported(other).stdout
     assert _quantity(channel, "im_changed") == (Decimal(5), 2)
+
+
+def test_a_quote_that_is_not_closed_is_told_before_anything_is_sent(imported, apply, channel, tmp_path):
+    """Whatever is sound before it; once it is closed the file is imported as if nothing had been."""
+    apply(CATALOG.replace("NAME", "im_quote"))
+    path = tmp_path / "usage.csv"
+    row = f"im_quote.call,im_quote_acme,{NOON},"
+    path.write_text(f'event_type,customer_id,event_time,tokens\n{row}2\n{row}"3\n{row}4\n')
+    _assert_one_line(imported(path), "usage.csv: line 3: a quote opens there", "nothing was sent")
+    assert [each.name for each in tmp_path.iterdir()] == ["usage.csv"]
+    path.write_text(path.read_text().replace('"3', '"3"'))
+    assert "3 rows: 3 accepted" in imported(path).stdout
+    assert _quantity(channel, "im_quote") == (Decimal(9), 3)
+
+
+def test_a_file_counts_once_however_it_comes(imported, apply, channel, tmp_path):
+    """Plain, compressed, or on standard input: the bytes are the same, so the made ids are."""
+    apply(CATALOG.replace("NAME", "im_packed"))
+    path, packed, rejects = tmp_path / "usage.csv", tmp_path / "usage.csv.gz", tmp_path / "r.ndjson"
+    path.write_text("tokens\n2\n3\nx\n")
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    mapping = [
+        "--event-type", "=im_packed.call", "--customer-id", "=im_packed_acme", "--event-time", f"={NOON}",
+    ]  # fmt: skip
+    assert "3 rows: 2 accepted, 0 duplicate, 0 conflict, 1 rejected" in imported(packed, *mapping).stdout
+    assert "3 rows: 0 accepted, 2 duplicate" in imported(path, *mapping).stdout
+    piped = [*mapping, "--format", "csv", "--rejects", rejects]
+    with path.open() as file:
+        done = imported("-", *piped, stdin=file)
+    assert "standard input: 3 rows: 0 accepted, 2 duplicate, 0 conflict, 1 rejected; see" in done.stdout
+    assert [json.loads(line)["row"] for line in rejects.read_text().splitlines()] == [3]
+    assert _quantity(channel, "im_packed") == (Decimal(5), 2)
+
+
+def test_standard_input_needs_a_format_and_a_place_for_rejects(imported):
+    """There is no name that could say either."""
+    for options in (
+        (),
+        ("--format", "csv"),
+        ("--rejects", "r"),
+        ("other.csv", "--format", "csv", "--rejects", "r"),
+    ):
+        done = imported("-", *options, stdin=subprocess.DEVNULL)
+        assert done.returncode == 2
+        assert "--format and --rejects" in done.stderr or "are for one file" in done.stderr
 
 
 def test_bad_rows_go_to_the_rejects_file_and_stop_nothing(imported, apply, channel, tmp_path):

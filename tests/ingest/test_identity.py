@@ -117,6 +117,28 @@ def test_other_content_under_a_known_id_is_a_conflict_and_the_first_stands():
     ]
 
 
+@pytest.mark.parametrize("grown_old", [0, 3])
+def test_a_void_content_leaves_its_id_to_another(grown_old):
+    """From the younger generation of the window and from the older one; other contents stay what they are."""
+    window = HotWindow(4)
+    window.remember(_prints(_event(), _event("e2"), *(_event(f"old{i}") for i in range(grown_old))))
+    window.forget(_prints(_event(), _event("e2", tokens="2"), _event("e3")))
+    assert _verdicts(window, _event(tokens="2"), _event("e2")) == [Verdict.ACCEPTED, Verdict.DUPLICATE]
+    window.remember(_prints(_event(tokens="2")))
+    assert _verdicts(window, _event(), _event(tokens="2")) == [Verdict.CONFLICT, Verdict.DUPLICATE]
+
+
+def test_a_void_content_is_in_doubt_no_longer():
+    """What is sent next under its id is as new as any."""
+    window = HotWindow(4)
+    window.doubt(_prints(_event(), _event("e2")))
+    window.forget(_prints(_event(), _event("e2", tokens="2")))
+    assert _verdicts(window, _event(tokens="2"), _event("e2", tokens="2")) == [
+        Verdict.ACCEPTED,
+        Verdict.CONFLICT,
+    ]
+
+
 def test_the_same_id_of_two_tenants_is_two_events():
     """No tenant sees another."""
     window = HotWindow(10)
@@ -241,6 +263,14 @@ class _Dictionaries:
                 self.in_doubt[each] = content
         self._bound(self.in_doubt)
 
+    def forget(self, group):
+        for each, content, _ in group:
+            if self.kept.get(each) == content:
+                # It keeps its place, under a name that nobody has.
+                self.kept = {object() if name == each else name: kept for name, kept in self.kept.items()}
+            if self.in_doubt.get(each) == content:
+                del self.in_doubt[each]
+
     def _bound(self, contents):
         for oldest in list(contents)[: max(0, len(contents) - self.events_max)]:
             del contents[oldest]
@@ -250,7 +280,7 @@ class _Dictionaries:
     st.lists(
         st.tuples(
             st.lists(st.tuples(st.integers(0, 15), st.integers(0, 1), st.booleans()), max_size=12),
-            st.sampled_from(["stored", "failed", "never tried"]),
+            st.sampled_from(["stored", "failed", "never tried", "void"]),
         ),
         max_size=12,
     ),
@@ -258,13 +288,13 @@ class _Dictionaries:
     st.integers(0, 3),
 )
 def test_the_window_answers_as_dictionaries_would(groups, events_max, crowding):
-    """Any groups, durable, failed or never inserted, with refused events among them; a window of any size; ids that
+    """Any groups, durable, failed, never inserted or void, with refused events among them; a window of any size; ids that
     crowd the same slots of its table, and ids whose first lanes are equal.
     """
     window, expected = HotWindow(events_max), _Dictionaries(events_max)
     for group, insert in groups:
         prints = Fingerprints(
-            np.array([[e % (crowding + 1) for e, _, _ in group], [e for e, _, _ in group]], np.uint64),
+            np.array([[e % (crowding + 1) for e, _, _ in group], [e + 1 for e, _, _ in group]], np.uint64),
             np.array([[content for _, content, _ in group]] * 2, np.uint64),
         )
         verdicts = window.classify(prints, np.array([refused for _, _, refused in group], np.bool_))
@@ -277,6 +307,9 @@ def test_the_window_answers_as_dictionaries_would(groups, events_max, crowding):
         elif insert == "failed":
             window.doubt(fresh)
             expected.doubt(within)
+        elif insert == "void":
+            window.forget(prints)
+            expected.forget(group)
         assert len(window) == len(expected.kept)
 
 

@@ -5,12 +5,12 @@ committer is an actor: an insert pauses, and anything may happen meanwhile.
 """
 
 from admission_oracle import admit
-from event_columns import rows_of
+from event_columns import columns_of, rows_of
 from sim_actor import Actor, pause
 from sim_model import WindowModel
 
 from engine.errors import InvalidRequestError, RetryLaterError, StoreUnavailableError
-from engine.usage.committer import Committer
+from engine.usage.committer import Committer, Decisions
 from engine.usage.intake import Intake
 from ingest import Admission, Fingerprinter, HotWindow, Verdict
 
@@ -23,6 +23,10 @@ class WatchedCommitter(Committer):
     def put(self, group):
         super().put(group)
         self.gateway.admitted(group)
+
+    def learn(self, every):
+        super().learn(every)
+        self.gateway.learned(every)
 
     def commit(self, groups):
         self.gateway.committing(groups)
@@ -55,7 +59,7 @@ class Gateway:
         self.offset_us = world.skew_us()
         store, ledger = world.store, world.ledger
         self._ledger = ledger
-        fingerprinter = Fingerprinter(world.random.randbytes(8))
+        self._fingerprinter = fingerprinter = Fingerprinter(world.random.randbytes(8))
         window = HotWindow(self.limits.hot_window_events_max)
         recent_max = self.limits.hot_window_events_max
         window.remember(fingerprinter.of(store.recent_events(recent_max)))
@@ -67,6 +71,8 @@ class Gateway:
         self.intake = Intake(self.committer, self._admission_for, fingerprinter, self.limits, self.now_us)
         # By the future of an attempt: its request, then the entries and verdicts that it must get.
         self._requests, self._expected = {}, {}
+        # By the identity of what was told: the rows that are void, and those that stand.
+        self._decided = {}
         # Of the group that is being committed: what must be new in it, and what was tried so far.
         self._fresh, self._tried = [], []
         self._inserting = None
@@ -85,6 +91,18 @@ class Gateway:
             return
         self._requests[future] = request
         future.add_done_callback(lambda done: self._answered(done, request, heard))
+
+    def hears(self, void, standing):
+        """Somebody voided these rows in favour of those: the committer has it in its line."""
+        decisions = Decisions(*(self._fingerprinter.of(columns_of(rows)) for rows in (void, standing)))
+        self._decided[id(decisions)] = decisions, void, standing
+        self.committer.tell(decisions)
+
+    def learned(self, every):
+        for decisions in every:
+            _, void, standing = self._decided.pop(id(decisions))
+            self._model.forget(void)
+            self._model.remember(standing)
 
     def waits(self):
         """Whether the intake or the committer has something to do."""

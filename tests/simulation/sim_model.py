@@ -4,7 +4,7 @@ Rules:
 1. The model never asks the pipeline what is right. It knows what clients sent, what the store applied and how
    each insert ended, and judges answers and reads by that alone.
 2. A window is the last `events_max` ids in the order in which they were first stored; ids of failed inserts are
-   in doubt until they are stored.
+   in doubt until they are stored. What was voided leaves it, and what stands instead comes in.
 3. What is wrong is collected with the trace; the scheduler stops at the first one.
 """
 
@@ -31,6 +31,13 @@ class WindowModel:
                 entered.add(_id(row))
                 self._order.append(row)
             self._doubts.pop(_id(row), None)
+
+    def forget(self, rows):
+        """These are void: what has just this content leaves, and keeps its place."""
+        for row in rows:
+            self._order = [None if each == row else each for each in self._order]
+            if self._doubts.get(_id(row)) == row:
+                del self._doubts[_id(row)]
 
     def doubt(self, rows):
         known = self._known()
@@ -64,7 +71,7 @@ class WindowModel:
         return Verdict.DUPLICATE if first == row else Verdict.CONFLICT
 
     def _known(self):
-        return {_id(row): row for row in self._order[-self._events_max :]}
+        return {_id(row): row for row in self._order[-self._events_max :] if row is not None}
 
 
 def _id(row):

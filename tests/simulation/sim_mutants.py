@@ -274,6 +274,7 @@ MUTANTS = {
     "window keeps too much": (HotWindow, "_look_up", _window_keeps_the_older_generation),
     "window drops too much": (HotWindow, "enter", _window_drops_the_older_generation),
     "nothing remembered": (HotWindow, "enter", _nothing),
+    "nothing forgotten": (HotWindow, "forget", _nothing),
     "one id twice in a group": (identity, "_firsts", _same_id_twice_in_a_group),
     "refused events stored": (admission.Admission, "admit", _refused_are_stored),
     "refused events never duplicates": (HotWindow, "classify", _refused_are_never_duplicates),

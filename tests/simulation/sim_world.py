@@ -140,6 +140,7 @@ class World:
             (self._outage, outages),
             (self._change_catalog, 0.3),
             (self._merge, 0.5),
+            (self._decide, self.random.choice((0, 0, 1))),
             (self._read_on, 4 if self.order.shared else 0),
             (self._apply_late, 1 if self.order.shared else 0),
         ]
@@ -269,6 +270,18 @@ class World:
 
     def _merge(self):
         self.store.merge()
+
+    def _decide(self):
+        """Somebody voids an event that was acknowledged, perhaps in favour of another under its id; a gateway hears."""
+        gateway, acknowledged = self._one(self._alive()), list(self.ledger.acknowledged)
+        if gateway is None or not acknowledged:
+            return
+        void = self.random.choice(acknowledged)
+        others = [row for row in acknowledged if (row.tenant, row.event_id) == (void.tenant, void.event_id)]
+        standing = [self.random.choice(others)] if self.random.random() < 0.5 else []
+        standing = [row for row in standing if row != void]
+        self.note(f"{gateway.name} hears that {void.event_id} is void, {len(standing)} stand instead")
+        gateway.hears([void], standing)
 
     def _finish(self, gateway):
         """Does all that waits at this gateway."""

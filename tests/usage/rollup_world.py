@@ -44,7 +44,8 @@ class World:
         self.rollups = Rollups(store, clock, self.now_us, self.dice.choice(WORTHS))
         self.reader = UsageReader(store, Coverages(store, lambda: 0, age_max_ns=0), days_for_customers_min=1)
         self.reconciler = Reconciler(store, clock, self.now_us)
-        self.meter_fields = [random_meter(self.dice) for _ in range(3)]
+        # Quantities are converted after they are read (engine.billing.meter_usage).
+        self.meter_fields = [{**random_meter(self.dice), "conversion": None} for _ in range(3)]
         self.blurred = []
         self.steps = []
 

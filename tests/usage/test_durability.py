@@ -61,6 +61,25 @@ def test_each_start_decides_what_an_insert_and_a_merge_sync(tmp_path, modes):
             store.close()
 
 
+@pytest.mark.parametrize("mode", [PROCESS, POWER])
+def test_rollups_are_on_the_disk_in_every_mode(tmp_path, mode):
+    """Also where events are not: progress that survives rows would be usage that no answer has."""
+    for _ in range(2):
+        store = UsageStore.open_embedded(tmp_path / "usage", mode)
+        try:
+            for table in ("rollups", "rollup_customers", "rollup_progress"):
+                files, directories = _syncs(
+                    store,
+                    lambda store, table=table: store._writer.command(
+                        f"INSERT INTO {table} (tenant, rollup_key) VALUES ('t', 'k')"
+                    ),
+                )
+                assert files >= 3, table
+                assert directories >= 3, table
+        finally:
+            store.close()
+
+
 def test_an_operators_own_settings_stay():
     """A table with some of them is set in full for power, and left alone otherwise."""
     own = "SETTINGS index_granularity = 8192, fsync_after_insert = 1, min_rows_to_fsync_after_merge = 10"

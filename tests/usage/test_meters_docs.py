@@ -50,6 +50,10 @@ def test_a_meter_on_the_page_comes_to_its_quantity(shared_store, example):
         shared_store, meter, tenant=meter["id"], customers=["acme"], period_us=NOVEMBER_US, as_of_us=1
     )
     assert {key: Fraction(usage.quantity) for (_, key), usage in found.items()} == expected_of(example)
+    unreadable = sum(usage.unreadable_event_count for usage in found.values())
+    assert unreadable == int(example.get("unreadable_event_count", 0))
+    if said := example.get("missing_value_event_count"):
+        assert sum(usage.missing_value_event_count for usage in found.values()) == int(said)
 
 
 def test_the_page_has_an_example_of_every_aggregation():

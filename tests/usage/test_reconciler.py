@@ -373,18 +373,18 @@ def test_a_period_is_settled_at_the_watermark_that_is_answered(store, clock, now
     deliver(store, [event_of(value="5", ingested_us=1)])
     while now_us() < 10:
         pass
-    query = store.query
+    look_through = store.look_through
     late: list[int] = []
 
     def and_meanwhile(asked):
-        rows = query(asked)
+        rows = look_through(asked)
         if not late and "HAVING" in asked.sql:
             late.append(clock.begin(now_us()))
             deliver(store, [event_of(value="7", ingested_us=late[0])])
             clock.end(late[0])
         return rows
 
-    monkeypatch.setattr(store, "query", and_meanwhile)
+    monkeypatch.setattr(store, "look_through", and_meanwhile)
     done = Reconciler(store, clock, now_us).reconcile("t1", *PERIOD_US)
     assert late
     assert done.until_us >= late[0]

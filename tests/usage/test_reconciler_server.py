@@ -1,6 +1,8 @@
 """Reused ids settled in a store that several gateways share, over HTTP."""
 
 import itertools
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -8,10 +10,14 @@ from clickhouse_process import ClickHouseProcess
 from meter_reads import deliver
 from test_reconciler import COUNT, IDS, decision, event_of, read
 
+from engine.errors import StoreUnavailableError
+from engine.metrics import METRICS
 from engine.usage.conflict_list import list_conflicts
+from engine.usage.queries import latest_stamp_query
 from engine.usage.reconciler import Reconciler
 from engine.usage.server_address import read_server_address
 from engine.usage.store import UsageStore
+from engine.usage.upkeep_loop import UpkeepLoop
 from engine.usage.voids import record_voids
 from ingest import IngestClock
 
@@ -51,3 +57,47 @@ def test_a_void_that_was_called_off_is_never_stored(stores):
     with pytest.raises(Exception, match="refused an insert"):
         record_voids([decision(event, voided=True)], stores[0], IngestClock(50, lambda _: None), lambda: 55)
     assert read(stores[1], COUNT, 100)["acme", ()].quantity == 1
+
+
+def test_a_pass_may_take_longer_than_any_read(tmp_path):
+    """A log of many events is looked through in minutes: the reconciler has a bound of its own, reads keep theirs."""
+    short = {"connect_timeout_s": 1, "read_timeout_s": 1, "answer_margin_s": 1, "reconcile_timeout_s": 30}
+    with (
+        ClickHouseProcess(tmp_path / "server") as server,
+        closing(UsageStore.open_server(read_server_address(server.url(**short)))) as store,
+    ):
+        deliver(store, [event_of("a", value, ingested_us=int(value)) for value in "12"])
+        reconciler = Reconciler(store, IngestClock(10, lambda _: None), itertools.count(20).__next__)
+        server.fault("slow", only="read", seconds=3)
+        with pytest.raises(StoreUnavailableError, match="no answer in time"):
+            store.query(latest_stamp_query())
+        server.clear()
+        server.fault("slow", only="read", seconds=3, times=1)
+        assert reconciler.reconcile("t1", 0, 2**52).voided == 1
+
+
+def test_a_pass_that_fails_is_counted_and_made_again(tmp_path):
+    """By a metric that an operator can watch; and the engine's end waits only a moment for a pass that hangs."""
+    short = {"connect_timeout_s": 1, "read_timeout_s": 1, "answer_margin_s": 1, "reconcile_timeout_s": 1}
+    failed = METRICS.failed_upkeep_passes.labels("reconciler")._value.get
+    before, deadline = failed(), time.monotonic() + 30
+    with (
+        ClickHouseProcess(tmp_path / "server") as server,
+        closing(UsageStore.open_server(read_server_address(server.url(**short)))) as store,
+    ):
+        deliver(store, [event_of("a", value, ingested_us=int(value)) for value in "12"])
+        reconciler = Reconciler(store, IngestClock(10, lambda _: None), itertools.count(20).__next__)
+        loop = UpkeepLoop(
+            "reconciler", reconciler, tmp_path / "lock", lambda: 0, sleep_min_s=0, stop_within_s=0
+        )
+        server.fault("disk_full", only="read")
+        loop.start()
+        while failed() == before:
+            assert time.monotonic() < deadline
+        server.clear()
+        while not list_conflicts(store, "t1", "", 2**52, (0, 1)):
+            assert time.monotonic() < deadline
+        server.fault("slow", only="read", seconds=20)
+        began_s = time.monotonic()
+        loop.stop()
+        assert time.monotonic() - began_s < 1

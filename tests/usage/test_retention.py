@@ -4,16 +4,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from meter_reads import deliver
 from rollup_world import CUSTOMERS, GROUPS_MAX, HOUR_US, START_US, World, new_clock
 
-from engine.errors import MeterlineError, StoreUnavailableError, UsageExpiredError
+from engine.errors import UsageExpiredError
 from engine.times import datetime_us
 from engine.usage.expire import Clock, Expire
 from engine.usage.queries import Query
-from engine.usage.rollup_coverage import Coverages
 from engine.usage.store import UsageStore
-from engine.usage.usage_reader import UsageReader
 
 DAY_US = 24 * HOUR_US
 NOVEMBER = START_US

@@ -1,6 +1,9 @@
 """Random histories of events and random meters, from a seed; small worlds, so that coincidences are common."""
 
 import random
+import re
+
+from engine.catalog.read import ResourceError, read_resource
 
 MONTH_US = 30 * 86_400 * 1_000_000
 PERIOD_US = (1_793_491_200_000_000, 1_793_491_200_000_000 + MONTH_US)  # from 2026-11-01
@@ -11,6 +14,7 @@ _VALUES = (
     "99999999999999999999999999.999999999999", "-99999999999999999999999999.999999999999",
     "1e3", "many", "", "1.0000000000001", "1,5", None,
 )  # fmt: skip
+_LARGEST = "99999999999999999999999999.999999999999"
 _LABELS = ("eu", "us", "", "EU", "5", "12.50", None)
 _AGGREGATIONS = (
     "count", "sum", "min", "max", "avg", "latest", "unique_count", "time_weighted", "percentile",
@@ -57,6 +61,8 @@ def random_meter(dice):
     meter = {"id": "m", "event_type": "call", "aggregation": aggregation}
     if aggregation != "count":
         meter["value"] = "value"
+    if aggregation not in ("count", "unique_count") and dice.random() < 0.4:
+        meter["value"] = random_value(dice, ("value", "size", "region", "nowhere"))
     if aggregation == "percentile":
         meter["percentile"] = dice.choice(
             ("50", "95", "100", "0.001", "99.9", "33.333", str(dice.randint(1, 99)))
@@ -65,8 +71,67 @@ def random_meter(dice):
         meter["carries_over"] = dice.choice(("true", "true", "false"))
     if dice.random() < 0.7:
         meter["group_by"] = dice.choice((["region"], ["region", "size"], ["nowhere"]))
-    filters = {name: _random_filter(dice) for name in ("region", "size") if dice.random() < 0.4}
+    if dice.random() < 0.3:
+        meter["conversion"] = random_conversion(dice)
+    filters = random_filters(dice)
     return {**meter, "filters": filters} if filters else meter
+
+
+def random_value(dice, names):
+    """An expression over some of these properties, the first of them more often than not."""
+    properties = [names[0] if dice.random() < 0.6 else dice.choice(names) for _ in range(4)]
+    while True:
+        text = _random_arithmetic(dice, properties, dice.randint(1, 4))
+        used = [name for name in names if re.search(rf"\b{name}\b", text)]
+        # A product of five would have too many digits; an expression has a property.
+        if used and text.count("*") < 4:
+            break
+    defaults = {name: dice.choice(("0", "1.5", "-7", _LARGEST)) for name in used if dice.random() < 0.3}
+    return {"expression": text, **({"defaults": defaults} if defaults else {})}
+
+
+def _random_arithmetic(dice, properties, depth):
+    if depth == 0 or dice.random() < 0.2:
+        name = dice.choice(properties)
+        numbers = ("0", "2", "1000", "0.5", "0.001", "10000000000000", _LARGEST)
+        return dice.choice((name, name, f'"{name}"', dice.choice(numbers)))
+    if dice.random() < 0.15:
+        return f"-{_random_arithmetic(dice, properties, depth - 1)}"
+    left, right = (_random_arithmetic(dice, properties, depth - 1) for _ in range(2))
+    joined = f"{left} {dice.choice('++--*')} {right}"
+    return f"({joined})" if dice.random() < 0.5 else joined
+
+
+def random_conversion(dice):
+    rounding = {
+        "mode": dice.choice(("half_up", "half_even", "up", "down")),
+        "digits": str(dice.choice((0, 2, 12))),
+    }
+    ratio = dice.choice(("3", "1000", "0.001", "1048576", "0.333333333333333333", "7.5"))
+    if dice.random() < 0.5:
+        return {"divisor": ratio, "rounding": rounding}
+    return {"factor": ratio, **({"rounding": rounding} if dice.random() < 0.5 else {})}
+
+
+def random_filters(dice):
+    """Filters that the catalog accepts: it refuses many that no event passes, and random ones often are such."""
+    while True:
+        filters = random_filter_tree(dice)
+        try:
+            read_resource("meter", {"id": "m", "event_type": "e", "aggregation": "count", "filters": filters})
+        except ResourceError:
+            continue
+        return filters
+
+
+def random_filter_tree(dice, depth=0):
+    """Filters in groups of filters, three deep at most."""
+    filters = {name: _random_filter(dice) for name in ("region", "size") if dice.random() < 0.4}
+    for name in ("any", "all", "not"):
+        if depth < 3 and dice.random() < 0.2:
+            members = [random_filter_tree(dice, depth + 1) for _ in range(dice.randint(1, 3))]
+            filters[name] = [member or {"region": _random_filter(dice)} for member in members]
+    return filters
 
 
 def _random_filter(dice):

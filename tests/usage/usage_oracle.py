@@ -4,26 +4,14 @@ A delivery is an event that arrives, perhaps again: a dict with tenant, event_id
 properties (name -> text) and ingested_us. A meter is the fields of a catalog document, all of them text.
 """
 
+import itertools
 import math
-import re
 from collections import defaultdict
 from fractions import Fraction
 
 from content_hashes import content_hash
+from meter_oracle import converted, passes, value_of
 from oracle_numbers import rounded
-
-_QUANTITY = re.compile(r"[+-]?\d{1,26}(\.\d{1,12})?", re.ASCII)
-_COMPARISONS = {
-    "greater_than": lambda value, bound: value > bound,
-    "at_least": lambda value, bound: value >= bound,
-    "less_than": lambda value, bound: value < bound,
-    "at_most": lambda value, bound: value <= bound,
-}
-
-
-def fraction(text):
-    """The exact value; None for what is no quantity, or not there."""
-    return Fraction(text) if text is not None and _QUANTITY.fullmatch(text) else None
 
 
 def usage_by_oracle(deliveries, meter, *, tenant, customers, period_us, as_of_us):
@@ -38,10 +26,7 @@ def usage_by_oracle(deliveries, meter, *, tenant, customers, period_us, as_of_us
             and event["event_type"] == meter["event_type"]
             and (carries_over or event["time_us"] >= start_us)
             and event["time_us"] < end_us
-            and all(
-                _passes(event["properties"].get(name), each)
-                for name, each in meter.get("filters", {}).items()
-            )
+            and passes(event["properties"], meter.get("filters", {}))
         ):
             dimensions = tuple(event["properties"].get(name) for name in meter.get("group_by", []))
             groups[event["customer"], dimensions].append(event)
@@ -50,7 +35,7 @@ def usage_by_oracle(deliveries, meter, *, tenant, customers, period_us, as_of_us
         quantity, unreadable = _quantity(events, meter, start_us, end_us)
         happened = any(event["time_us"] >= start_us for event in events)
         if not key[1] or quantity or unreadable or happened:
-            found[key] = (quantity, len(events), unreadable)
+            found[key] = (converted(quantity, meter.get("conversion")), len(events), unreadable)
     return found
 
 
@@ -70,37 +55,16 @@ def _distinct(deliveries, as_of_us):
     return seen.values()
 
 
-def _passes(text, condition):
-    if isinstance(condition, str):
-        return text == condition
-    if isinstance(condition, list):
-        return text in condition
-    for name, given in condition.items():
-        if name == "not":
-            passes = text not in ([given] if isinstance(given, str) else given)
-        elif name == "exists":
-            passes = (text is not None) == (given == "true")
-        else:
-            value = fraction(text)
-            passes = value is not None and _COMPARISONS[name](value, Fraction(given))
-        if not passes:
-            return False
-    return True
-
-
 def _quantity(events, meter, start_us, end_us):
     aggregation = meter["aggregation"]
     if aggregation == "count":
         return Fraction(len(events)), 0
-    given = [event for event in events if meter["value"] in event["properties"]]
     if aggregation == "unique_count":
-        return Fraction(len({event["properties"][meter["value"]] for event in given})), 0
-    readable = [
-        (_newness(event), value)
-        for event in given
-        if (value := fraction(event["properties"][meter["value"]])) is not None
-    ]
-    unreadable = len(given) - len(readable)
+        texts = [event["properties"].get(meter["value"]) for event in events]
+        return Fraction(len(set(texts) - {None})), 0
+    values = [(event, *value_of(event["properties"], meter["value"])) for event in events]
+    readable = [(_newness(event), value) for event, _, value in values if value is not None]
+    unreadable = sum(1 for _, given, value in values if given and value is None)
     if not readable:
         return Fraction(0), unreadable
     if aggregation == "time_weighted":
@@ -143,3 +107,52 @@ def _mean_level(changes, start_us, end_us):
             now_us = time_us
         level += delta
     return (area + level * (end_us - now_us)) / (end_us - start_us)
+
+
+def windows_by_oracle(deliveries, meter, question):
+    """(customer, dimensions, window) -> (quantity, event, unreadable and missing count); no key for what has no row.
+
+    A question has tenant, customers (None: all), bounds_us, as_of_us, by_customer, group_by and narrowed_to, a list
+    of (property, values). Without by_customer the customer is "".
+    """
+    bounds_us = question["bounds_us"]
+    found = {}
+    events = [each for each in _distinct(deliveries, question["as_of_us"]) if _asked(each, meter, question)]
+    for window, (start_us, end_us) in enumerate(itertools.pairwise(bounds_us)):
+        lives_on, first_us = _reach(meter, bounds_us, start_us)
+        groups = defaultdict(list)
+        for event in events:
+            if first_us <= event["time_us"] < end_us:
+                dimensions = tuple(event["properties"].get(name) for name in question["group_by"])
+                groups[event["customer"] if question["by_customer"] else "", dimensions].append(event)
+        for key, of_group in groups.items():
+            quantity, unreadable = _quantity(of_group, meter, start_us, end_us)
+            missing = sum(
+                not value_of(event["properties"], meter["value"])[0] for event in of_group if "value" in meter
+            )
+            happened = any(event["time_us"] >= start_us for event in of_group)
+            alone = not question["group_by"] and len(bounds_us) == 2
+            if happened or (lives_on and (quantity or unreadable or alone)):
+                quantity = converted(quantity, meter.get("conversion"))
+                found[*key, window] = (quantity, len(of_group), unreadable, missing)
+    return found
+
+
+def _reach(meter, bounds_us, start_us):
+    """Whether what was before a window is in it too, and since when."""
+    if meter.get("carries_over") == "true":
+        return True, -math.inf
+    if meter["aggregation"] == "time_weighted" and len(bounds_us) > 2:
+        return True, bounds_us[0]
+    return False, start_us
+
+
+def _asked(event, meter, question):
+    properties = event["properties"]
+    return (
+        event["tenant"] == question["tenant"]
+        and (question["customers"] is None or event["customer"] in question["customers"])
+        and event["event_type"] == meter["event_type"]
+        and passes(properties, meter.get("filters", {}))
+        and all(properties.get(name) in values for name, values in question["narrowed_to"])
+    )

@@ -1,0 +1,189 @@
+"""MeteringService: what a meter comes to, in pages that share one snapshot."""
+
+import bisect
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from threading import BoundedSemaphore
+
+from engine.api.messages import ANSWER_BYTES_MAX, decimal_text
+from engine.api.rpc import Call
+from engine.api.usage_page_token import UsagePageToken, bad_token
+from engine.api.usage_question import Grouping, UsageQuestion, read_question
+from engine.billing.meter_usage import usage_request
+from engine.billing.periods import Period
+from engine.catalog.resources import Meter
+from engine.catalog.rules import did_you_mean
+from engine.catalog.snapshot import Catalog, Versioned
+from engine.catalog.store import CatalogStore
+from engine.errors import NotFoundError, TooManyCallsError
+from engine.times import to_timestamp, us_datetime
+from engine.usage.customer_pages import customers_from
+from engine.usage.store import UsageStore
+from engine.usage.usage_pages import CustomersFrom, Place, ReadGroups, Wanted, usage_from
+from engine.usage.usage_reader import UsageReader
+from engine.usage.usage_request import Groups, GroupUsage, UsageRequest
+from engine.watermarks import settled_as_of_us
+from ingest import IngestOrder
+from meterline.v1.metering_pb2 import QueryUsageRequest, QueryUsageResponse, UsageGrouping, UsageRow
+from rating import converted
+
+# Half of what the store reads with: a question may take minutes, and spend must stay live beside it.
+_AT_ONCE = 2
+# Well below what callers wait for an answer.
+_WAIT_S = 20.0
+_RETRY_AFTER_MS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class MeteringParts:
+    """What usage is read from."""
+
+    catalog: CatalogStore
+    store: UsageStore
+    reader: UsageReader
+    clock: IngestOrder
+
+
+class MeteringService:
+    """Answers QueryUsage, a few questions at a time."""
+
+    def __init__(self, parts: MeteringParts, now_us: Callable[[], int], wait_s: float = _WAIT_S) -> None:
+        self._parts = parts
+        self._now_us = now_us
+        self._wait_s = wait_s
+        self._turns = BoundedSemaphore(_AT_ONCE)
+
+    def query_usage(self, request: QueryUsageRequest, call: Call) -> QueryUsageResponse:
+        question = read_question(request)
+        as_of_us, revision, place = self._start(question)
+        catalog = self._parts.catalog.snapshot(call.tenant, revision)
+        meter = _meter(catalog, question.meter_id)
+        grouping = question.grouping or Grouping(customer=True, properties=meter.resource.group_by)
+        usage = _usage_request(call.tenant, meter.resource, question, grouping, as_of_us)
+        with self._turn():
+            page, following = self._page(usage, place, question, grouping, meter.resource)
+        token = UsagePageToken(as_of_us, catalog.revision, following, question.digest) if following else None
+        return QueryUsageResponse(
+            rows=page,
+            as_of=to_timestamp(as_of_us),
+            catalog_revision=catalog.revision,
+            meter_version=meter.version,
+            group_by=UsageGrouping(customer=grouping.customer, properties=grouping.properties),
+            next_page_token=token.encode() if token else "",
+        )
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._turns.acquire(timeout=self._wait_s):
+            raise TooManyCallsError(
+                f"{_AT_ONCE} queries of usage are being answered, and others wait: try again",
+                retry_after_ms=_RETRY_AFTER_MS,
+            )
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    def _start(self, question: UsageQuestion) -> tuple[int, int | None, Place]:
+        """Watermark, catalog revision (None for the newest) and place that the page starts with."""
+        clock, now_us = self._parts.clock, self._now_us()
+        if not question.page_token:
+            return settled_as_of_us(clock, now_us, question.as_of_us), question.revision, Place()
+        token = UsagePageToken.decode(question.page_token, question.digest)
+        if token.as_of_us > clock.watermark(now_us):
+            raise bad_token()
+        return token.as_of_us, token.revision, token.place
+
+    def _page(
+        self, usage: UsageRequest, place: Place, question: UsageQuestion, grouping: Grouping, meter: Meter
+    ) -> tuple[list[UsageRow], Place | None]:
+        # One more says whether there is another page.
+        wanted = Wanted(question.page_size + 1, len(question.bounds_us) - 1)
+        rows = usage_from(
+            place, wanted, self._read(usage, raw_only=question.raw_only), self._customers(usage)
+        )
+        in_unit = (
+            (place, replace(usage, quantity=converted(usage.quantity, meter.conversion)))
+            for place, usage in rows
+        )
+        return _fitting(in_unit, question, grouping)
+
+    def _read(self, usage: UsageRequest, *, raw_only: bool) -> ReadGroups:
+        def read(customer_ids: Sequence[str], groups_max: int, states_skip: int) -> Groups:
+            asked = replace(usage, customer_ids=customer_ids) if usage.by_customer else usage
+            return self._parts.reader.read_on(asked, groups_max, states_skip, raw_only=raw_only)
+
+        return read
+
+    def _customers(self, usage: UsageRequest) -> CustomersFrom:
+        if not usage.by_customer:
+            return _everybody_at_once
+        if usage.customer_ids is not None:
+            return partial(_named_from, usage.customer_ids)
+        return partial(customers_from, self._parts.store, usage)
+
+
+def _everybody_at_once(_customer_id: str, _count: int) -> Sequence[str]:
+    return [""]
+
+
+def _named_from(customer_ids: Sequence[str], customer_id: str, count: int) -> Sequence[str]:
+    first = bisect.bisect_left(customer_ids, customer_id)
+    return customer_ids[first : first + count]
+
+
+def _meter(catalog: Catalog, meter_id: str) -> Versioned[Meter]:
+    meter = catalog.meters.get(meter_id)
+    if meter is None:
+        hint = did_you_mean(meter_id, catalog.meters)
+        raise NotFoundError(
+            f"meter {meter_id[:128]!r} is not in the catalog at revision {catalog.revision}{hint}"
+        )
+    return meter
+
+
+def _usage_request(
+    tenant: str, meter: Meter, question: UsageQuestion, grouping: Grouping, as_of_us: int
+) -> UsageRequest:
+    bounds_us = question.bounds_us
+    period = Period(us_datetime(bounds_us[0]), us_datetime(bounds_us[-1]))
+    return replace(
+        usage_request(tenant, meter, (), period, as_of_us),
+        bounds_us=bounds_us,
+        group_by=grouping.properties,
+        by_customer=grouping.customer,
+        customer_ids=question.customer_ids or None,
+        narrowed_to=question.filters,
+    )
+
+
+def _fitting(
+    rows: Iterable[tuple[Place, GroupUsage]], question: UsageQuestion, grouping: Grouping
+) -> tuple[list[UsageRow], Place | None]:
+    """The first rows that fit in one answer, at least one; and where the next page starts, if there is one."""
+    page: list[UsageRow] = []
+    size_bytes = 0
+    for place, usage in rows:
+        row = _row(usage, grouping, question.bounds_us)
+        size_bytes += row.ByteSize()
+        if len(page) == question.page_size or (page and size_bytes > ANSWER_BYTES_MAX):
+            return page, place
+        page.append(row)
+    return page, None
+
+
+def _row(usage: GroupUsage, grouping: Grouping, bounds_us: Sequence[int]) -> UsageRow:
+    named = zip(grouping.properties, usage.dimensions, strict=True)
+    return UsageRow(
+        customer_id=usage.customer_id,
+        dimensions={name: value for name, value in named if value is not None},
+        window_start=to_timestamp(bounds_us[usage.window]),
+        window_end=to_timestamp(bounds_us[usage.window + 1]),
+        quantity=decimal_text(usage.quantity),
+        event_count=usage.event_count,
+        unreadable_event_count=usage.unreadable_event_count,
+        missing_value_event_count=usage.missing_value_event_count,
+        event_digest=usage.event_digest,
+    )

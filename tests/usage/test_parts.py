@@ -1,0 +1,88 @@
+"""Parts of the log: small ones are quick to write, large ones small, and older tables learn it when they are opened."""
+
+import re
+
+import clickhouse_connect
+
+from engine.usage.parts import EMBEDDED_CODEC, SERVER_CODEC, part_statements
+from engine.usage.queries import Query
+from engine.usage.schema import create_events
+from engine.usage.store import UsageStore
+
+# What an engine made before parts were compressed by their size.
+OF_FORM_2 = """
+CREATE TABLE meterline.events (
+    tenant LowCardinality(String),
+    customer_id String,
+    event_type LowCardinality(String),
+    event_time DateTime64(6, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+    event_id String CODEC(ZSTD(1)),
+    ingested_at DateTime64(6, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+    properties Map(String, String) CODEC(ZSTD(1)),
+    ingest_rank UInt64 MATERIALIZED 18446744073709551615 - toUnixTimestamp64Micro(ingested_at)
+        CODEC(DoubleDelta, ZSTD(1)),
+    content_hash UInt32 MATERIALIZED xxHash32(arrayStringConcat(arrayMap(
+        text -> concat(toString(length(text)), ':', text), arrayConcat(mapKeys(properties), mapValues(properties)))))
+        CODEC(ZSTD(1)),
+    INDEX ingested_range ingested_at TYPE minmax GRANULARITY 1
+)
+ENGINE = ReplacingMergeTree(ingest_rank)
+PARTITION BY toYYYYMM(event_time)
+ORDER BY (tenant, customer_id, event_type, event_time, event_id, content_hash)
+"""
+FILL = """
+INSERT INTO meterline.events (tenant, customer_id, event_type, event_time, event_id, ingested_at, properties)
+SELECT 't1', 'c', 'call', fromUnixTimestamp64Micro(1793491200000000 + number, 'UTC'), toString(number),
+    fromUnixTimestamp64Micro(1793491200000000, 'UTC'), map('v', randomPrintableASCII(1000))
+FROM numbers({first}, {count})
+"""
+DEFINITION = Query("SELECT create_table_query FROM system.tables WHERE name = 'events'", {})
+CODECS = Query("SELECT default_compression_codec FROM system.parts WHERE active AND table = 'events'", {})
+
+
+def _definition(path):
+    store = UsageStore.open_embedded(path)
+    try:
+        return store.query(DEFINITION)[0][0]
+    finally:
+        store.close()
+
+
+def test_a_table_of_an_older_form_learns_how_parts_are_compressed_and_merged(tmp_path):
+    """Opened, it has the definition of a new one, and its events."""
+    client = clickhouse_connect.get_client(interface="chdb", path=str(tmp_path / "old"))
+    client.command("CREATE DATABASE meterline ENGINE = Atomic")
+    client.command(OF_FORM_2)
+    client.command(FILL.format(first=0, count=10))
+    client.close()
+    store = UsageStore.open_embedded(tmp_path / "old")
+    count = store.query(Query("SELECT count() FROM events", {}))
+    store.close()
+    assert count == [(10,)]
+    old, new = _definition(tmp_path / "old"), _definition(tmp_path / "new")
+    # ClickHouse lists the settings in the order in which they came.
+    assert sorted(re.split(", | SETTINGS ", old)) == sorted(re.split(", | SETTINGS ", new))
+    assert list(part_statements("events", old)) == []
+
+
+def test_small_parts_are_lz4_and_what_a_merge_makes_large_is_zstd(tmp_path):
+    """Two inserts of 20 MB each, then their merge."""
+    store = UsageStore.open_embedded(tmp_path / "usage")
+    try:
+        store._writer.command("SYSTEM STOP MERGES events")
+        for first in (0, 20_000):
+            store._writer.command(FILL.format(first=first, count=20_000))
+        small = store.query(CODECS)
+        store._writer.command("SYSTEM START MERGES events")
+        store._writer.command("OPTIMIZE TABLE events FINAL")
+        large = store.query(CODECS)
+    finally:
+        store.close()
+    assert small == [("LZ4",)] * 2
+    assert large == [("ZSTD(1)",)]
+
+
+def test_a_server_s_columns_name_their_codec_themselves():
+    """Its configuration is its operator's: nothing is left to a default, where a default would be twice the size."""
+    assert SERVER_CODEC == "ZSTD(1)"
+    assert EMBEDDED_CODEC not in create_events("events", SERVER_CODEC)

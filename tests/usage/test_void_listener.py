@@ -1,0 +1,151 @@
+"""What was decided on acknowledged events reaches the hot window of every gateway, and so the advice to producers."""
+
+import itertools
+from dataclasses import replace
+
+import pytest
+from admission_oracle import Row
+from content_hashes import content_hash
+from event_columns import message_of
+
+from engine.usage.committer import Committer
+from engine.usage.intake import Intake
+from engine.usage.reconciler import Reconciler
+from engine.usage.store import UsageStore
+from engine.usage.void_listener import VoidListener
+from engine.usage.voids import EventKey, Kind, Void, record_voids
+from ingest import Admission, Fingerprinter, HotWindow, IngestClock, Limits, RequestKind, Verdict
+from meterline.v1.usage_pb2 import RecordUsageRequest
+
+ACCEPTED, DUPLICATE, CONFLICT = Verdict.ACCEPTED, Verdict.DUPLICATE, Verdict.CONFLICT
+TIME_US = 1_750_000_000_000_000
+LIMITS = Limits(event_age_max_s=10**9)
+
+
+class Gateway:
+    """One engine's way in and its ear, without threads; store and clock are shared."""
+
+    def __init__(self, store, clock, now_us, secret):
+        fingerprinter = Fingerprinter(secret)
+        self.committer = Committer(store, HotWindow(100), clock, LIMITS, now_us)
+        admission = Admission(LIMITS, {"call": frozenset()})
+        self._intake = Intake(
+            self.committer, lambda _tenant: admission, fingerprinter, LIMITS, lambda: TIME_US
+        )
+        self.listener = VoidListener(store, clock, now_us, fingerprinter.of, self._tell)
+
+    def _tell(self, decisions):
+        self.committer.tell(decisions)
+        self.committer.worker.turn()
+
+    def verdict(self, event_id, value):
+        """What a producer is told of this event."""
+        event = Row("t1", event_id, "call", "acme", TIME_US, (("value", value),))
+        data = RecordUsageRequest(events=[message_of(event)]).SerializeToString()
+        future = self._intake.submit("t1", RequestKind.RECORD, data)
+        self._intake.worker.turn()
+        self.committer.worker.turn()
+        return Verdict(int(future.result(0).verdicts[0]))
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = UsageStore.open_embedded(tmp_path / "usage")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def clock():
+    return IngestClock(0, lambda _ceiling_us: None)
+
+
+@pytest.fixture
+def now_us():
+    return itertools.count(1).__next__
+
+
+@pytest.fixture
+def gateways(store, clock, now_us):
+    return [Gateway(store, clock, now_us, bytes([number])) for number in range(2)]
+
+
+def decision(event_id, value, *, voided):
+    return Void(
+        event=EventKey("t1", "acme", "call", TIME_US, event_id, content_hash({"value": value})),
+        voided=voided,
+        kind=Kind.CORRECTION,
+        correction_id="c",
+        reason="said so",
+        recorded_by="p",
+    )
+
+
+def test_a_gateway_learns_which_of_two_contents_stands(gateways, store, clock, now_us):
+    """The second gateway took the later one: after the reconciler it tells both versions what the first tells."""
+    first, second = gateways
+    assert first.verdict("a", "1") is ACCEPTED
+    assert second.verdict("a", "2") is ACCEPTED
+    assert second.verdict("a", "1") is CONFLICT
+    assert Reconciler(store, clock, now_us).next_pass().voided == 1
+    for gateway in gateways:
+        gateway.listener.listen()
+        assert [gateway.verdict("a", value) for value in "123"] == [DUPLICATE, CONFLICT, CONFLICT]
+
+
+def test_an_id_whose_event_a_person_voided_can_be_used_again(gateways, store, clock, now_us):
+    """Other content under it is accepted, at every gateway; other ids are told what they were told before."""
+    for gateway, event_id in zip(gateways, "ab", strict=True):
+        assert gateway.verdict(event_id, "1") is ACCEPTED
+        assert gateway.verdict("kept" + event_id, "1") is ACCEPTED
+    record_voids([decision(each, "1", voided=True) for each in "ab"], store, clock, now_us)
+    for gateway, event_id in zip(gateways, "ab", strict=True):
+        gateway.listener.listen()
+        assert gateway.verdict(event_id, "2") is ACCEPTED
+        assert gateway.verdict(event_id, "1") is CONFLICT
+        assert gateway.verdict("kept" + event_id, "1") is DUPLICATE
+
+
+def test_a_retry_of_a_void_event_falls_on_the_row_that_is_there(gateways, store, clock, now_us):
+    """It is told that it is stored, which it is, once; and it stays void."""
+    gateway = gateways[0]
+    assert gateway.verdict("a", "1") is ACCEPTED
+    record_voids([decision("a", "1", voided=True)], store, clock, now_us)
+    gateway.listener.listen()
+    assert gateway.verdict("a", "1") is ACCEPTED
+    assert len(store.recent_events(10)) == 0
+
+
+def test_an_event_that_was_amended_keeps_its_id(gateways, store, clock, now_us):
+    """What stands instead was never sent: a retry is still of the sent one, and other content is a conflict."""
+    gateway = gateways[0]
+    assert gateway.verdict("a", "1") is ACCEPTED
+    amended = decision("a", "1 and more", voided=False).event
+    record_voids([replace(decision("a", "1", voided=True), stands=amended)], store, clock, now_us)
+    gateway.listener.listen()
+    assert [gateway.verdict("a", value) for value in "12"] == [DUPLICATE, CONFLICT]
+
+
+def test_what_was_restored_is_a_duplicate_again(gateways, store, clock, now_us):
+    """A void and its end that are heard together change nothing."""
+    gateway = gateways[0]
+    assert gateway.verdict("a", "1") is ACCEPTED
+    for voided in (True, False):
+        record_voids([decision("a", "1", voided=voided)], store, clock, now_us)
+    gateway.listener.listen()
+    assert [gateway.verdict("a", value) for value in "12"] == [DUPLICATE, CONFLICT]
+
+
+def test_more_decisions_than_fit_one_look_are_all_heard(gateways, store, clock, now_us, monkeypatch):
+    """In looks of four facts and pages of three events."""
+    monkeypatch.setattr("engine.usage.void_listener.FACTS_AT_ONCE", 4)
+    monkeypatch.setattr("engine.usage.void_listener._EVENTS_AT_ONCE", 3)
+    first, second = gateways
+    ids = [f"e{number}" for number in range(17)]
+    for event_id in ids:
+        assert first.verdict(event_id, "1") is ACCEPTED
+        assert second.verdict(event_id, "2") is ACCEPTED
+    for event_id in ids:
+        record_voids([decision(event_id, "2", voided=True)], store, clock, now_us)
+    second.listener.listen()
+    assert [second.verdict(event_id, "1") for event_id in ids] == [ACCEPTED] * len(ids)
