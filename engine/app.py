@@ -16,6 +16,7 @@ from prometheus_client import start_http_server
 from engine.admission_rules import AdmissionRules
 from engine.api.billing_service import BillingService
 from engine.api.catalog_service import CatalogService
+from engine.api.correct_usage_service import CorrectUsageService
 from engine.api.correction_service import CorrectionService
 from engine.api.metering_service import MeteringParts, MeteringService
 from engine.api.retention_service import RetentionService
@@ -29,6 +30,7 @@ from engine.errors import StartupError, StoreUnavailableError
 from engine.metrics import REGISTRY
 from engine.retention import Retention, RetentionPolicy
 from engine.usage.committer import Committer
+from engine.usage.corrections import Corrections
 from engine.usage.durability import Durability
 from engine.usage.expire import Clock, Expire
 from engine.usage.expiries import Expiries
@@ -123,9 +125,9 @@ def _running_server(
         catalog = CatalogStore.open(stores.directory.catalog_url)
         stack.callback(catalog.close)
         stores.directory.mark_complete()
-        rules = AdmissionRules(catalog, limits, time.monotonic_ns)
         committer = Committer(usage, window, clock, limits, _now_us)
-        intake = Intake(committer, rules.for_tenant, fingerprinter, limits, _now_us)
+        admission_for = AdmissionRules(catalog, limits, time.monotonic_ns).for_tenant
+        intake = Intake(committer, admission_for, fingerprinter, limits, _now_us)
         reader = UsageReader(
             usage, Coverages(usage, time.monotonic_ns), expiries=Expiries(usage, time.monotonic_ns)
         )
@@ -133,6 +135,7 @@ def _running_server(
         rater = Rater(catalog, reader, clock, _now_us)
         reconciler = Reconciler(usage, clock, _now_us)
         listener = VoidListener(usage, clock, _now_us, fingerprinter.of, committer.tell)
+        corrections = Corrections(usage, clock, reconciler, _now_us, lambda: secrets.randbits(63))
         loops = [
             UpkeepLoop(
                 "reconciler",
@@ -150,6 +153,7 @@ def _running_server(
             billing=BillingService(rater),
             correction=CorrectionService(usage, reconciler, clock, _now_us),
             metering=MeteringService(MeteringParts(catalog, usage, reader, clock), _now_us),
+            correct_usage=CorrectUsageService(corrections, usage, rater, clock, admission_for, _now_us),
             retention=RetentionService(_retention(stores, catalog, reconciler, options, stopping)),
         )
         server = Server(

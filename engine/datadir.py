@@ -35,7 +35,8 @@ from engine.gateways import Gateways
 
 EMBEDDED = "embedded"
 # 1: events without a hash of their properties in the sorting key, always embedded. 2: with it, and voids.
-FORMAT = 2
+# 3: corrections, whose replacements an older engine would not count.
+FORMAT = 3
 _CATALOG = "catalog.sqlite"
 _OURS = {
     *(

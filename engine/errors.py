@@ -6,6 +6,8 @@
     ├── NotFoundError               no such customer, subscription, ...
     ├── UnrateableError             a charge that its price can't rate: names subscription and price
     ├── UsageExpiredError           the events that an exact answer needs have expired
+    ├── CorrectionRefusedError      usage is not, or no longer, what a correction takes it for
+    ├── CorrectionIdUsedError       the id belongs to a correction with other content
     ├── RetryLaterError             nothing is wrong with the request: send it again
     │   ├── QueueFullError          too much waits for the store
     │   ├── TooManyCallsError       too many calls of a kind are open
@@ -57,6 +59,14 @@ class UnrateableError(MeterlineError):
 
 class UsageExpiredError(MeterlineError):
     """The events that an exact answer needs have expired; no quantity is given rather than a smaller one."""
+
+
+class CorrectionRefusedError(MeterlineError):
+    """Usage is not what the correction takes it for: nothing was recorded. Look again, and ask anew."""
+
+
+class CorrectionIdUsedError(MeterlineError):
+    """The id was given to a correction with other content, which stands; nothing was recorded."""
 
 
 class RetryLaterError(MeterlineError):

@@ -31,6 +31,11 @@ class IngestOrder(Protocol):
     def abandon(self, stamp_us: int) -> None:
         """An insert of the group has failed; parts of it may be stored all the same."""
 
+    def complete_before(self, stamp_us: int) -> None:
+        """Returns when everything with an earlier stamp has its outcome: what there is of it can be read, and no
+        more will come. For whoever holds this stamp.
+        """
+
     def watermark(self, now_us: int) -> int:
         """An instant up to which everything is stored for ever, and which reaches all that was acknowledged."""
 
@@ -41,45 +46,64 @@ class IngestOrder(Protocol):
 
 
 class IngestClock:
-    """The order within one process: one writer, whose inserts have ended when they return."""
+    """The order within one process, whose inserts have ended when they return."""
 
     def __init__(self, latest_us: int, keep_ceiling_us: Callable[[int], None]) -> None:
         """`latest_us`: the newest stamp in the store or the ceiling that was kept, whichever is later;
         `keep_ceiling_us` makes a ceiling durable before it returns.
         """
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._latest_us = latest_us
+        self._stored_us = latest_us
         self._ceiling_us = latest_us
         self._keep_ceiling_us = keep_ceiling_us
         self._in_flight: set[int] = set()
 
     def begin(self, now_us: int) -> int:
         """Stamps a group that is about to be stored."""
-        with self._lock:
+        with self._changed:
             self._advance(max(now_us, self._latest_us + 1))
             self._in_flight.add(self._latest_us)
             return self._latest_us
 
     def end(self, stamp_us: int) -> None:
         """The group with this stamp is stored."""
-        with self._lock:
+        with self._changed:
             self._in_flight.remove(stamp_us)
+            self._stored_us = max(self._stored_us, stamp_us)
+            self._changed.notify_all()
 
     def abandon(self, stamp_us: int) -> None:
         """An insert of the group has failed, and ended with its call: what it stored is there by now."""
-        self.end(stamp_us)
+        with self._changed:
+            self._in_flight.remove(stamp_us)
+            self._changed.notify_all()
+
+    def complete_before(self, stamp_us: int) -> None:
+        """Waits for the inserts with an earlier stamp."""
+        with self._changed:
+            self._changed.wait_for(lambda: all(each >= stamp_us for each in self._in_flight))
 
     def watermark(self, now_us: int) -> int:
-        """The instant up to which everything is stored, as late as can be."""
-        with self._lock:
+        """The instant up to which everything is stored, as late as can be.
+
+        Waits for an older insert of somebody else where a newer one is stored: rule 3.
+        """
+        with self._changed:
+            stored_us = self._stored_us
+            self._changed.wait_for(lambda: all(each > stored_us for each in self._in_flight))
             self._advance(max(now_us, self._latest_us))
             if self._in_flight:
                 return min(self._in_flight) - 1
             return self._latest_us
 
     def reached(self, now_us: int) -> int:
-        """The watermark: here nobody else's inserts stand before it."""
-        return self.watermark(now_us)
+        """The newest stamp that was stored; as late as can be where nothing is in flight."""
+        with self._changed:
+            if self._in_flight:
+                return self._stored_us
+            self._advance(max(now_us, self._latest_us))
+            return self._latest_us
 
     def _advance(self, instant_us: int) -> None:
         if instant_us > self._ceiling_us:

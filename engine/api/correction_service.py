@@ -1,21 +1,19 @@
-"""CorrectionService: reused ids settled on demand, and what was voided, listed."""
+"""CorrectionService: reused ids settled on demand, and what was voided, listed. Corrections: correct_usage_service."""
 
-import base64
-import binascii
-import json
 from collections.abc import Callable
 
+from engine.api.correction_messages import version_message
 from engine.api.messages import ANSWER_BYTES_MAX
+from engine.api.page_tokens import checked_size, decode, encode
 from engine.api.rpc import Call
 from engine.errors import FieldMistake, InvalidRequestError
-from engine.times import INSTANT_US_MAX, optional_us, to_timestamp
-from engine.usage.conflict_list import Conflict, Version, list_conflicts
+from engine.times import optional_us, to_timestamp
+from engine.usage.conflict_list import Conflict, list_conflicts
 from engine.usage.reconciler import Reconciler
 from engine.usage.store import UsageStore
 from ingest import IngestOrder
 from meterline.v1 import correction_pb2
 from meterline.v1.correction_pb2 import (
-    EventVersion,
     ListConflictsRequest,
     ListConflictsResponse,
     ReconcileUsageRequest,
@@ -39,13 +37,9 @@ class CorrectionService:
         self._now_us = now_us
 
     def list_conflicts(self, request: ListConflictsRequest, call: Call) -> ListConflictsResponse:
-        page_size = request.page_size or _PAGE_SIZE_DEFAULT
-        if page_size > _PAGE_SIZE_MAX:
-            raise InvalidRequestError(
-                FieldMistake("page_size", f"is {page_size}: ask for at most {_PAGE_SIZE_MAX}")
-            )
+        page_size = checked_size(request.page_size, _PAGE_SIZE_DEFAULT, _PAGE_SIZE_MAX)
         newest_us = self._clock.watermark(self._now_us())
-        as_of_us, skip = _decode(request, newest_us) if request.page_token else (newest_us, 0)
+        as_of_us, skip = decode(request.page_token, request.event_id, newest_us)
         # One more than the page tells whether there is another.
         found = list_conflicts(self._usage, call.tenant, request.event_id, as_of_us, (skip, page_size + 1))
         page = _fitting(found[:page_size])
@@ -53,7 +47,7 @@ class CorrectionService:
         return ListConflictsResponse(
             conflicts=page,
             as_of=to_timestamp(as_of_us),
-            next_page_token=_encode(as_of_us, skip + len(page), request.event_id) if more else "",
+            next_page_token=encode(as_of_us, skip + len(page), request.event_id) if more else "",
         )
 
     def reconcile_usage(self, request: ReconcileUsageRequest, call: Call) -> ReconcileUsageResponse:
@@ -76,8 +70,8 @@ def _fitting(conflicts: list[Conflict]) -> list[correction_pb2.Conflict]:
     for conflict in conflicts:
         message = correction_pb2.Conflict(
             event_id=conflict.voided.key.event_id,
-            stands=_version(conflict.stands),
-            voided=_version(conflict.voided),
+            stands=version_message(conflict.stands),
+            voided=version_message(conflict.voided),
             voided_at=to_timestamp(conflict.voided_at_us),
             restored=not conflict.void,
         )
@@ -86,39 +80,3 @@ def _fitting(conflicts: list[Conflict]) -> list[correction_pb2.Conflict]:
             break
         messages.append(message)
     return messages
-
-
-def _version(version: Version) -> EventVersion:
-    return EventVersion(
-        customer_id=version.key.customer_id,
-        event_type=version.key.event_type,
-        event_time=to_timestamp(version.key.event_time_us),
-        properties=version.properties,
-        ingested_at=to_timestamp(version.ingested_at_us),
-    )
-
-
-def _encode(as_of_us: int, skip: int, event_id: str) -> str:
-    return base64.urlsafe_b64encode(json.dumps([as_of_us, skip, event_id]).encode()).decode()
-
-
-def _decode(request: ListConflictsRequest, newest_us: int) -> tuple[int, int]:
-    """The watermark of the listing, and how many were listed."""
-    try:
-        fields = json.loads(base64.b64decode(request.page_token, altchars=b"-_", validate=True))
-        as_of_us, skip, event_id = fields
-    except (ValueError, TypeError, RecursionError, binascii.Error) as error:
-        raise _bad_token() from error
-    numbers = all(type(each) is int and 0 <= each <= INSTANT_US_MAX for each in (as_of_us, skip))
-    if not numbers or event_id != request.event_id or as_of_us > newest_us:
-        raise _bad_token()
-    return as_of_us, skip
-
-
-def _bad_token() -> InvalidRequestError:
-    return InvalidRequestError(
-        FieldMistake(
-            "page_token",
-            "is not one that this engine gave out for this listing: start the listing anew without it",
-        )
-    )

@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 
 from engine.api.billing_service import BillingService
 from engine.api.catalog_service import CatalogService
+from engine.api.correct_usage_service import CorrectUsageService
 from engine.api.correction_service import CorrectionService
 from engine.api.health_service import NAME as HEALTH_NAME
 from engine.api.health_service import HealthService
@@ -74,6 +75,7 @@ class Services:
     billing: BillingService
     correction: CorrectionService
     metering: MeteringService
+    correct_usage: CorrectUsageService
     retention: RetentionService
 
 
@@ -225,6 +227,7 @@ def _handlers(services: Services) -> dict[str, dict[str, Method]]:
             ),
         },
         "meterline.v1.CorrectionService": {
+            **_correct_usage_methods(services.correct_usage),
             "ListConflicts": unary(
                 "ListConflicts",
                 message(correction_pb2.ListConflictsRequest),
@@ -243,6 +246,23 @@ def _handlers(services: Services) -> dict[str, dict[str, Method]]:
                 services.retention.expire_usage,
             ),
         },
+    }
+
+
+def _correct_usage_methods(service: CorrectUsageService) -> dict[str, Method]:
+    return {
+        "CorrectUsage": unary(
+            "CorrectUsage", message(correction_pb2.CorrectUsageRequest), service.correct_usage
+        ),
+        "UndoCorrection": unary(
+            "UndoCorrection", message(correction_pb2.UndoCorrectionRequest), service.undo_correction
+        ),
+        "ListCorrections": unary(
+            "ListCorrections", message(correction_pb2.ListCorrectionsRequest), service.list_corrections
+        ),
+        "GetCorrection": unary(
+            "GetCorrection", message(correction_pb2.GetCorrectionRequest), service.get_correction
+        ),
     }
 
 

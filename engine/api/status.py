@@ -10,6 +10,8 @@ from grpc_status import rpc_status
 
 from engine.errors import (
     CatalogDocumentError,
+    CorrectionIdUsedError,
+    CorrectionRefusedError,
     InvalidRequestError,
     MeterlineError,
     NotFoundError,
@@ -40,6 +42,8 @@ _CODES: tuple[tuple[type[MeterlineError], int, str], ...] = (
     (InvalidRequestError, code_pb2.INVALID_ARGUMENT, "REQUEST_INVALID"),
     (NotFoundError, code_pb2.NOT_FOUND, "NOT_FOUND"),
     (UnrateableError, code_pb2.FAILED_PRECONDITION, "UNRATEABLE"),
+    (CorrectionRefusedError, code_pb2.FAILED_PRECONDITION, "CORRECTION_REFUSED"),
+    (CorrectionIdUsedError, code_pb2.ALREADY_EXISTS, "CORRECTION_ID_USED"),
     (UsageExpiredError, code_pb2.FAILED_PRECONDITION, "USAGE_EXPIRED"),
     (QueueFullError, code_pb2.RESOURCE_EXHAUSTED, "QUEUE_FULL"),
     (TooManyCallsError, code_pb2.RESOURCE_EXHAUSTED, "TOO_MANY_CALLS"),

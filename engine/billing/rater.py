@@ -9,7 +9,7 @@ Rules:
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.billing.charges import charges_at
 from engine.billing.line_item import Charge, LineItem
@@ -34,6 +34,8 @@ class Snapshot:
     catalog: Catalog
     at_us: int
     as_of_us: int
+    # With the facts of this draft besides what is recorded: a correction that is tried (engine.usage.corrections).
+    draft_id: int | None = None
 
 
 # Groups of dimensions that one read may make: far past any invoice, well within memory.
@@ -92,10 +94,12 @@ class Rater:
         chosen = frozenset(customers if customer_ids is None else customer_ids)
         with METRICS.rate_duration_seconds.time():
             charges = list(charges_at(snapshot.catalog, chosen, us_datetime(snapshot.at_us)))
-            usage = self._usage_of(tenant, charges, snapshot.as_of_us)
+            usage = self._usage_of(tenant, charges, snapshot)
             return rate_charges(charges, usage)
 
-    def _usage_of(self, tenant: str, charges: Iterable[Charge], as_of_us: int) -> dict[UsageKey, list[Usage]]:
+    def _usage_of(
+        self, tenant: str, charges: Iterable[Charge], snapshot: Snapshot
+    ) -> dict[UsageKey, list[Usage]]:
         wanted: dict[tuple[str, Period], tuple[Meter, set[str]]] = {}
         for charge in charges:
             if charge.meter is not None:
@@ -104,8 +108,8 @@ class Rater:
                 customers.add(charge.subscription.customer)
         found: dict[UsageKey, list[Usage]] = {}
         for (meter_id, period), (meter, customers) in wanted.items():
-            request = usage_request(tenant, meter, customers, period, as_of_us)
-            groups = self._usage.read(request, _GROUPS_MAX + 1)
+            request = usage_request(tenant, meter, customers, period, snapshot.as_of_us)
+            groups = self._usage.read(replace(request, draft_id=snapshot.draft_id), _GROUPS_MAX + 1)
             if len(groups) > _GROUPS_MAX:
                 raise UnrateableError(
                     f"meter {meter_id}: its group_by properties make more than {_GROUPS_MAX} lines: "

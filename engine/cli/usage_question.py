@@ -15,9 +15,9 @@ from engine.usage.time_zones import time_zone
 from engine.usage.windows import Window, day_start_us
 from meterline.v1 import metering_pb2
 from meterline.v1.metering_pb2 import (
-    PropertyFilter,
     QueryUsageRequest,
     QueryUsageResponse,
+    UsageFilter,
     UsageGrouping,
 )
 
@@ -114,7 +114,7 @@ class UsageOptions:
             time_zone=self.zone.key,
             group_by=self._grouping(),
             filters=[
-                PropertyFilter(property=name, values=[text for other, text in self.where if other == name])
+                UsageFilter(property=name, values=[text for other, text in self.where if other == name])
                 for name in dict.fromkeys(name for name, _ in self.where)
             ],
             customer_ids=self.customers,

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from engine.usage.queries import Query
 from engine.usage.schema import EVENTS_TABLE, VOIDS_TABLE
 from engine.usage.store import Row, UsageStore
-from engine.usage.void_sql import ID_REUSED, IS_VOID, RECORDED_BY_THEN
+from engine.usage.void_sql import ID_REUSED, INGESTED_BY_THEN, IS_VOID, KEY, RECORDED_BY_THEN
 from engine.usage.voids import EventKey
 
-_KEY = "tenant, customer_id, event_type, event_time, event_id, content_hash"
 _FACT = f"kind = '{ID_REUSED}'"
 
 
@@ -52,11 +51,11 @@ def list_conflicts(
     """
     rows = store.query(conflicts_query(tenant, event_id, as_of_us, page))
     pairs = [(_key(tenant, row[:5]), _key(tenant, (row[5], row[6], row[7], row[3], row[8]))) for row in rows]
-    known = _versions(store, [key for pair in pairs for key in pair], as_of_us)
+    known = known_versions(store, [key for pair in pairs for key in pair], as_of_us)
     return [
         Conflict(known[lost], known[stands], int(str(row[9])), bool(row[10]))
         for row, (lost, stands) in zip(rows, pairs, strict=True)
-        # Both are in the log, which is never shortened by hand but by whoever drops a month of it.
+        # Both are there, unless somebody dropped a month of the log by hand.
         if lost in known and stands in known
     ]
 
@@ -79,30 +78,35 @@ def conflicts_query(tenant: str, event_id: str, as_of_us: int, page: tuple[int, 
         f"recorded_at, {_FACT})"
     )
     facts = (
-        f"SELECT {_KEY}, {stands} AS stands, minIf(recorded_at, {_FACT}) AS voided_at, {IS_VOID} AS is_void "
+        f"SELECT {KEY}, {stands} AS stands, minIf(recorded_at, {_FACT}) AS voided_at, {IS_VOID} AS is_void "
         f"FROM {VOIDS_TABLE} WHERE tenant = {{tenant:String}} AND {RECORDED_BY_THEN}{only} "
-        f"GROUP BY {_KEY} HAVING countIf({_FACT}) > 0"
+        f"GROUP BY {KEY} HAVING countIf({_FACT}) > 0"
     )
     return Query(
         "SELECT customer_id, event_type, toUnixTimestamp64Micro(event_time), event_id, content_hash, "
         "stands.1, stands.2, toUnixTimestamp64Micro(stands.3), stands.4, toUnixTimestamp64Micro(voided_at), is_void "
-        f"FROM ({facts}) ORDER BY voided_at, event_id, {_KEY} LIMIT {{skip:UInt64}}, {{rows_max:UInt64}}",
+        f"FROM ({facts}) ORDER BY voided_at, event_id, {KEY} LIMIT {{skip:UInt64}}, {{rows_max:UInt64}}",
         parameters,
     )
 
 
 def versions_query(keys: Sequence[EventKey], as_of_us: int) -> Query:
-    """Of one tenant's events with these keys: the key (event_time in us), properties, when ingested first (us)."""
+    """Of one tenant's events with these keys, replacements too: the key (event_time in us), properties, when ingested
+    or recorded first (us).
+    """
     wanted = (
         "SELECT arrayJoin(arrayZip({customer_ids:Array(String)}, {event_types:Array(String)}, "
         "arrayMap(us -> fromUnixTimestamp64Micro(us, 'UTC'), {times_us:Array(Int64)}), {event_ids:Array(String)}))"
     )
+    where = f"tenant = {{tenant:String}} AND (customer_id, event_type, event_time, event_id) IN ({wanted})"
+    rows = (
+        f"SELECT {KEY}, properties, ingested_at AS came_at FROM {EVENTS_TABLE} WHERE {where} AND {INGESTED_BY_THEN} "
+        f"UNION ALL SELECT {KEY}, properties, recorded_at AS came_at FROM {VOIDS_TABLE} "
+        f"WHERE {where} AND {RECORDED_BY_THEN} AND is_replacement = 1"
+    )
     return Query(
         "SELECT customer_id, event_type, toUnixTimestamp64Micro(event_time), event_id, content_hash, "
-        "any(properties), toUnixTimestamp64Micro(min(ingested_at)) "
-        f"FROM {EVENTS_TABLE} WHERE tenant = {{tenant:String}} "
-        f"AND (customer_id, event_type, event_time, event_id) IN ({wanted}) "
-        "AND ingested_at <= fromUnixTimestamp64Micro({as_of_us:Int64}, 'UTC') "
+        f"any(properties), toUnixTimestamp64Micro(min(came_at)) FROM ({rows}) "
         "GROUP BY customer_id, event_type, event_time, event_id, content_hash",
         {
             "tenant": keys[0].tenant,
@@ -115,7 +119,8 @@ def versions_query(keys: Sequence[EventKey], as_of_us: int) -> Query:
     )
 
 
-def _versions(store: UsageStore, keys: Sequence[EventKey], as_of_us: int) -> dict[EventKey, Version]:
+def known_versions(store: UsageStore, keys: Sequence[EventKey], as_of_us: int) -> dict[EventKey, Version]:
+    """The versions with these keys, of one tenant, that were there by then."""
     if not keys:
         return {}
     found: dict[EventKey, Version] = {}

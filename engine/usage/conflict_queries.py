@@ -3,9 +3,11 @@
 Rules:
 1. All rows of an id are looked at, whatever customer, type or time they have: nothing but a look through the whole
    column of ids can do that. It is looked through once for a stretch of the log, not once for an id.
-2. A version is first ingested when the first of its retries was. Of the versions that are not void the one that
+2. A version is first ingested when the first of its retries was; what replaces a version by a person's correction is
+   a version, too, and has its place. Of the versions that are not void the one that
    was ingested first stands; of those ingested at one instant the one with the earlier event_time, then the lesser
    customer_id, event_type and content_hash (texts in byte order).
+   An id is looked at when one of its events was ingested, and when a person decided on one.
 3. The others are to be voided, except what a person has decided on (engine.usage.voids).
 4. Ids are compared by a hash of 64 bits that never leaves these statements: two ids that share one are looked at
    for nothing, and no id is missed.
@@ -18,7 +20,7 @@ from dataclasses import dataclass
 
 from engine.usage.queries import Query
 from engine.usage.schema import EVENTS_TABLE, RECONCILED_TABLE, VOIDS_TABLE
-from engine.usage.void_sql import IS_DECIDED, IS_VOID
+from engine.usage.void_sql import DECIDED, INGESTED_BY_THEN, IS_DECIDED, IS_VOID, RECORDED_BY_THEN
 
 _READER = "ids"
 _ID = "cityHash64(tenant, event_id)"
@@ -26,7 +28,6 @@ _KEY = "tenant, event_id, customer_id, event_type, event_time, content_hash"
 _VERSION_HASH = "cityHash64(customer_id, event_type, event_time, content_hash)"
 _VERSION = "customer_id, event_type, event_time, content_hash"
 _STANDS_FIRST = "first_at, event_time, customer_id, event_type, content_hash"
-_BY_THEN = "ingested_at <= fromUnixTimestamp64Micro({as_of_us:Int64}, 'UTC')"
 # What came in last is found by the index of `ingested_at`, which the reads of a period do without.
 _BY_INDEX = " SETTINGS use_skip_indexes = 1"
 
@@ -68,11 +69,18 @@ def keep_position_statement(position_us: int) -> Query:
 
 
 def stretch_query(after_us: int, as_of_us: int, events_max: int) -> Query:
-    """How many events there are after a stamp, at most `events_max`, and the last stamp of so many."""
+    """How many events and persons' decisions there are after a stamp, at most `events_max`, and the last stamp of
+    so many.
+    """
+    stamps = (
+        f"SELECT ingested_at AS at FROM {EVENTS_TABLE} "
+        f"WHERE ingested_at > fromUnixTimestamp64Micro({{after_us:Int64}}, 'UTC') AND {INGESTED_BY_THEN} "
+        f"UNION ALL SELECT recorded_at AS at FROM {VOIDS_TABLE} WHERE {DECIDED} "
+        f"AND recorded_at > fromUnixTimestamp64Micro({{after_us:Int64}}, 'UTC') AND {RECORDED_BY_THEN}"
+    )
     return Query(
-        "SELECT count(), toUnixTimestamp64Micro(max(ingested_at)) FROM (SELECT ingested_at "
-        f"FROM {EVENTS_TABLE} WHERE ingested_at > fromUnixTimestamp64Micro({{after_us:Int64}}, 'UTC') "
-        f"AND {_BY_THEN} ORDER BY ingested_at LIMIT {{events_max:UInt64}}){_BY_INDEX}",
+        "SELECT count(), toUnixTimestamp64Micro(max(at)) FROM "
+        f"(SELECT at FROM ({stamps}) ORDER BY at LIMIT {{events_max:UInt64}}){_BY_INDEX}",
         {"after_us": after_us, "as_of_us": as_of_us, "events_max": events_max},
     )
 
@@ -81,17 +89,27 @@ def slice_count_query(chosen: Slice, as_of_us: int) -> Query:
     """How many events a slice has; a retry may count twice."""
     condition, parameters = _condition(chosen)
     return Query(
-        f"SELECT count() FROM {EVENTS_TABLE} WHERE {_BY_THEN} AND {condition}",
+        f"SELECT count() FROM {EVENTS_TABLE} WHERE {INGESTED_BY_THEN} AND {condition}",
         parameters | {"as_of_us": as_of_us},
     )
 
 
 def reused_ids_query(chosen: Stretch | Slice, as_of_us: int) -> Query:
-    """The hashes of ids that have an event in the choice, and more than one version by `as_of_us`."""
+    """The hashes of ids that have an event in the choice, or were corrected there, and have more than one version in
+    the log by `as_of_us`.
+    """
     condition, parameters = _condition(chosen)
+    if isinstance(chosen, Stretch):
+        corrected = f"{DECIDED} AND {condition.replace('ingested_at', 'recorded_at')}"
+    else:
+        corrected = f"is_replacement = 1 AND {condition}"
+    chosen_ids = (
+        f"SELECT {_ID} FROM {EVENTS_TABLE} WHERE {INGESTED_BY_THEN} AND {condition} "
+        f"UNION ALL SELECT {_ID} FROM {VOIDS_TABLE} WHERE {RECORDED_BY_THEN} AND {corrected}"
+    )
     return Query(
         f"SELECT {_ID} AS id FROM {EVENTS_TABLE} "
-        f"WHERE {_BY_THEN} AND {_ID} IN (SELECT {_ID} FROM {EVENTS_TABLE} WHERE {_BY_THEN} AND {condition}) "
+        f"WHERE {INGESTED_BY_THEN} AND {_ID} IN ({chosen_ids}) "
         f"GROUP BY id HAVING min({_VERSION_HASH}) != max({_VERSION_HASH}) ORDER BY id{_BY_INDEX}",
         parameters | {"as_of_us": as_of_us},
     )
@@ -103,10 +121,13 @@ def losing_versions_query(ids: Sequence[int], as_of_us: int, rows_max: int) -> Q
     Columns: tenant, event_id, customer_id, event_type, event_time (us), content_hash, and of the version that
     stands customer_id, event_type, event_time (us), content_hash.
     """
-    versions = (
-        f"SELECT {_KEY}, min(ingested_at) AS first_at FROM {EVENTS_TABLE} "
-        f"WHERE {_BY_THEN} AND {_ID} IN {{ids:Array(UInt64)}} GROUP BY {_KEY}"
+    rows = (
+        f"SELECT {_KEY}, ingested_at AS came_at FROM {EVENTS_TABLE} "
+        f"WHERE {INGESTED_BY_THEN} AND {_ID} IN {{ids:Array(UInt64)}} "
+        f"UNION ALL SELECT {_KEY}, first_at AS came_at FROM {VOIDS_TABLE} "
+        f"WHERE {RECORDED_BY_THEN} AND is_replacement = 1 AND {_ID} IN {{ids:Array(UInt64)}}"
     )
+    versions = f"SELECT {_KEY}, min(came_at) AS first_at FROM ({rows}) GROUP BY {_KEY}"
     states = (
         f"SELECT {_KEY}, {IS_VOID} AS is_void, {IS_DECIDED} AS is_decided FROM {VOIDS_TABLE} "
         f"WHERE {_ID} IN {{ids:Array(UInt64)}} GROUP BY {_KEY}"

@@ -2,10 +2,9 @@
 
 Rules:
 1. Whatever comes from a person or a producer (ids, property names, values) is a bound parameter, never text.
-2. Every read sees each event once (FINAL) and only what was ingested at or before its watermark. The watermark
-   is compared after the collapse of retries, which keeps the first of them (engine.usage.schema).
-3. An event that is void at the watermark takes no part in anything (engine.usage.void_sql).
-4. Which stretch of the sorting key is read is the caller's to say, by conditions on its columns only.
+2. Every read sees each event once and only what was ingested at or before its watermark, without what is void by
+   then and with what replaces it (engine.usage.void_sql).
+3. Which stretch of the sorting key is read is the caller's to say, by conditions on its columns only.
 """
 
 # ruff: noqa: S608 - only names that are written here become SQL
@@ -17,10 +16,9 @@ from engine.usage.aggregations import BEFORE
 from engine.usage.filters import filter_conditions
 from engine.usage.partials import EVENT_HASH, EVENT_HASH_SQL, VALUE, VALUE_GIVEN, VALUE_TEXT, reduced_sql
 from engine.usage.properties import exists_sql, nullable_text_sql, text_sql
-from engine.usage.schema import EVENTS_TABLE
 from engine.usage.usage_request import UsageRequest
 from engine.usage.value_sql import value_sql
-from engine.usage.void_sql import not_void_sql
+from engine.usage.void_sql import source_sql
 
 Parameters = dict[str, object]
 # What fixes tenant and event type, which every condition of a request begins with.
@@ -28,7 +26,6 @@ OF_TENANT_AND_TYPE = ("tenant = {tenant:String}", "event_type = {event_type:Stri
 OF_CUSTOMERS = "customer_id IN {customer_ids:Array(String)}"
 BEFORE_END = "event_time < fromUnixTimestamp64Micro({period_end_us:Int64}, 'UTC')"
 AFTER_START = "event_time >= fromUnixTimestamp64Micro({period_start_us:Int64}, 'UTC')"
-_INGESTED_BY_THEN = "ingested_at <= fromUnixTimestamp64Micro({as_of_us:Int64}, 'UTC')"
 # From their distances, each with how often it comes in a row: 10,000 bounds are more than the 128 KiB of text that a
 # server takes.
 _BOUNDS = (
@@ -54,6 +51,8 @@ def parameters_of(request: UsageRequest) -> Parameters:
         parameters["customer_ids"] = list(request.customer_ids)
     for i, (name, values) in enumerate(request.narrowed_to):
         parameters |= {f"narrowed_{i}": name, f"narrowed_{i}_values": list(values)}
+    if request.draft_id is not None:
+        parameters["draft_id"] = request.draft_id
     if request.percentile is not None:
         parameters["percentile_thousandths"] = int(request.percentile * 1000)
     return parameters
@@ -90,10 +89,7 @@ def events_sql(
     any_facts: False only where it is known that nothing about the tenant's events had been corrected by `as_of_us`:
     then the read is as fast as if there were no corrections in the world.
     """
-    conditions = [*where, _INGESTED_BY_THEN]
-    if any_facts:
-        conditions.append(not_void_sql(where))
-    conditions += filter_conditions(request.filters, parameters)
+    conditions = filter_conditions(request.filters, parameters)
     conditions += [
         f"({exists_sql(f'narrowed_{i}')} AND {text_sql(f'narrowed_{i}')} IN {values_sql})"
         for i, values_sql in enumerate(narrowed_values_sql(request))
@@ -110,7 +106,9 @@ def events_sql(
             f"{value.given} AS {VALUE_GIVEN}",
             f"{value.text} AS {VALUE_TEXT}",
         ]
-    return f"SELECT {', '.join(columns)} FROM {EVENTS_TABLE} FINAL WHERE {' AND '.join(conditions)}"
+    source = source_sql(where, facts=any_facts, draft=request.draft_id is not None)
+    passing = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"SELECT {', '.join(columns)} FROM {source}{passing}"
 
 
 def narrowed_values_sql(request: UsageRequest) -> list[str]:

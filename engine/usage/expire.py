@@ -139,7 +139,7 @@ class Expire:
         expired = self._expired(tenant, event_type)
         holders: list[_Holder] = []
         kept: list[str] = []
-        for customer, all_events, events, first_us in self._store.query(
+        for customer, all_events, events, first_us in self._store.look_through(
             holders_query(tenant, event_type, before_us)
         ):
             customer_id = str(customer)
@@ -261,7 +261,7 @@ class Expire:
         at_once = {(each.before_us, each.verified_us) for each in self._expired(tenant, event_type).values()}
         found = []
         for before_us, verified_us in sorted(at_once):
-            rows = self._store.query(deletable_query(tenant, event_type, before_us, verified_us))
+            rows = self._store.look_through(deletable_query(tenant, event_type, before_us, verified_us))
             if _number(rows[0][0]):
                 found.append((event_type, before_us, verified_us))
         return found

@@ -1,7 +1,8 @@
 """An older usage store made into one of today's form, when it is opened.
 
     form 1    events without `content_hash`: the same id and time with other properties collapsed
-    form 2    columns that name ZSTD, also for parts that the next merge replaces (engine.usage.parts)
+    form 2    columns that name ZSTD, also for parts that the next merge replaces (engine.usage.parts); voids without
+              replacements, whose columns are added with the tables (schema.EXTEND_VOIDS)
 
 Rules:
 1. What the store has decides what is done, never a note beside it: after a crash at any point the next opening

@@ -5,12 +5,13 @@ stored beside the first as a version of its own, and settled here: the first tha
 are voided with a recorded fact.
 
 Rules:
-1. A pass looks at the events ingested since the last one, up to a watermark: nothing is overlooked, since all that
-   is still being stored has a later stamp.
+1. A pass looks at the events ingested since the last one and at those that a person decided on, up to a watermark:
+   nothing is overlooked, since all that is still being stored has a later stamp.
 2. Facts are recorded before the position is kept: after a crash a stretch is looked at again, and finds itself
    settled. The same holds for two reconcilers at once (engine.usage.voids, rule 2).
 3. What a person has voided or restored is never touched. Versions that are void, for whatever reason, don't count:
-   a kept event that a person voids doesn't bring back what was voided in its favour.
+   a kept event that a person voids doesn't bring back what was voided in its favour. A version that a person put in
+   the place of another has that one's place: an event that comes later under its id is void.
 4. A pass is bounded: by the ids it holds in memory, and by the facts it records at once.
 """
 
@@ -45,6 +46,8 @@ _FACTS_AT_ONCE = 10_000
 _LOG_LINES_MAX = 20
 # Of what came in while a period was settled: each round looks at what the one before left time for.
 _ROUNDS_MAX = 20
+# Some ten million events: a caller waits so long, and the background gets there without it.
+_PASSES_MAX = 10
 _RETRY_AFTER_MS = 1_000
 RECORDED_BY = "reconciler"
 _REASON = "event_id was used before for an event with other content, which stands"
@@ -93,6 +96,20 @@ class Reconciler:
         voided = self._settle(Stretch(after_us, until_us), as_of_us)
         self._store.execute(keep_position_statement(until_us))
         return Pass(events, voided, until_us)
+
+    def settle_until(self, until_us: int) -> None:
+        """Passes until everything up to this watermark was looked at.
+
+        Raises:
+            StoreUnavailableError: it is far behind, or the store does not answer; call again.
+        """
+        for _ in range(_PASSES_MAX):
+            done = self.next_pass()
+            if not done.events or done.until_us >= until_us:
+                return
+        raise StoreUnavailableError(
+            "event ids are still being looked through for reuse: call again", retry_after_ms=_RETRY_AFTER_MS
+        )
 
     def reconcile(self, tenant: str | None, period_start_us: int, period_end_us: int) -> Pass:
         """Looks at all events of a half-open period, exactly: all that were acknowledged before the call.

@@ -1,6 +1,6 @@
 """The SQL that finds what happened to slices: the one place that says when a slice has changed.
 
-A slice changes when an event of it is ingested, or a fact about one is recorded (engine.usage.schema, rule 5). A retry
+A slice changes when an event of it is ingested, or a fact about one is recorded (engine.usage.schema, rules 5 and 6). A retry
 counts as a change here, though it changes nothing: what is found is computed again, or read from the events.
 """
 

@@ -102,14 +102,14 @@ class Rollups:
             self._transform(request, slice_s, [customer_id], None)
 
     def _roll_up_changed(self, request: UsageRequest, slice_s: int, after_us: int) -> int:
-        rows = self._store.query(changed_customers_query(request, slice_s, after_us))
+        rows = self._store.look_through(changed_customers_query(request, slice_s, after_us))
         for together in batches(rows, _SLICES_AT_ONCE):
             customer_ids = [str(customer_id) for customer_id, _ in together]
             self._transform(request, slice_s, customer_ids, after_us)
         return sum(_number(slices) for _, slices in rows)
 
     def _cover_new(self, request: UsageRequest, after_us: int) -> int:
-        rows = self._store.query(new_customers_query(request, self._worth, after_us))
+        rows = self._store.look_through(new_customers_query(request, self._worth, after_us))
         rows.sort(key=lambda row: _number(row[1]))
         for slice_s, of_length in groupby(rows, key=lambda row: _number(row[1])):
             for together in batches([(row[0], row[2]) for row in of_length], _EVENTS_AT_ONCE):

@@ -14,7 +14,12 @@ Rules:
 5. Corrections are facts of their own (`voids`), stamped by the clock that stamps events: what a read leaves out
    is decided by what was recorded at or before its watermark. The table has no partitions, so that the facts of
    one correction are one block, stored whole or not at all.
-6. Tables are named without their database: every connection has one as its default (DATABASE, when embedded).
+6. A fact is about one version of an event, and the key that both tables share names it. A version that replaces
+   another (an amendment) lives in `voids` whole, its properties with its key: it never enters the log of events.
+   So whatever a correction changes lies in the slices (customer_id, event_type, event_time) that its rows name,
+   and changes there at their `recorded_at`: an amendment has a row for where the event was and one for where
+   it is.
+7. Tables are named without their database: every connection has one as its default (DATABASE, when embedded).
 """
 
 from engine.usage.parts import MERGE_SETTINGS
@@ -22,16 +27,20 @@ from engine.usage.parts import MERGE_SETTINGS
 DATABASE = "meterline"
 EVENTS_TABLE = "events"
 VOIDS_TABLE = "voids"
+DRAFTS_TABLE = "drafts"
 RECONCILED_TABLE = "reconciled"
 
 # What makes an event one event. The order is that of both tables.
 EVENT_KEY = ("tenant", "customer_id", "event_type", "event_time", "event_id", "content_hash")
 
-# Each text with its length, keys first: no two contents have the same bytes, whatever is in them.
-_CONTENT = (
-    "arrayStringConcat(arrayMap(text -> concat(toString(length(text)), ':', text), "
-    "arrayConcat(mapKeys(properties), mapValues(properties))))"
-)
+
+def content_hash_sql(properties: str) -> str:
+    """The hash of a map of properties that are sorted by key."""
+    # Each text with its length, keys first: no two contents have the same bytes, whatever is in them.
+    return (
+        "xxHash32(arrayStringConcat(arrayMap(text -> concat(toString(length(text)), ':', text), "
+        f"arrayConcat(mapKeys({properties}), mapValues({properties})))))"
+    )
 
 
 def create_events(table: str, codec: str) -> str:
@@ -47,7 +56,7 @@ CREATE TABLE IF NOT EXISTS {table} (
     properties Map(String, String) CODEC({codec}),
     ingest_rank UInt64 MATERIALIZED 18446744073709551615 - toUnixTimestamp64Micro(ingested_at)
         CODEC(DoubleDelta, {codec}),
-    content_hash UInt32 MATERIALIZED xxHash32({_CONTENT}) CODEC({codec}),
+    content_hash UInt32 MATERIALIZED {content_hash_sql("properties")} CODEC({codec}),
     INDEX ingested_range ingested_at TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(ingest_rank)
@@ -58,8 +67,7 @@ SETTINGS {MERGE_SETTINGS}
 
 
 # `kind` says what made the fact: see engine.usage.voids. `stands_*` is the version that stands instead, if one does.
-CREATE_VOIDS = f"""
-CREATE TABLE IF NOT EXISTS {VOIDS_TABLE} (
+_FACT_COLUMNS = """
     tenant LowCardinality(String),
     customer_id String,
     event_type LowCardinality(String),
@@ -75,10 +83,40 @@ CREATE TABLE IF NOT EXISTS {VOIDS_TABLE} (
     stands_customer_id String CODEC(ZSTD(1)),
     stands_event_type LowCardinality(String),
     stands_event_time DateTime64(6, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
-    stands_content_hash UInt32
+    stands_content_hash UInt32"""
+# Since form 3. Of a version that replaces another (`is_replacement`) its properties, and when the event that it
+# replaces was first ingested; of a correction's facts the hash of what was asked for, and what it undoes.
+_FACT_COLUMNS_3 = (
+    "is_replacement UInt8",
+    "properties Map(String, String) CODEC(ZSTD(1))",
+    "first_at DateTime64(6, 'UTC') CODEC(DoubleDelta, ZSTD(1))",
+    "request_hash LowCardinality(String)",
+    "undoes LowCardinality(String)",
+)
+CREATE_VOIDS = f"""
+CREATE TABLE IF NOT EXISTS {VOIDS_TABLE} ({_FACT_COLUMNS},
+    {", ".join(_FACT_COLUMNS_3)}
 )
 ENGINE = ReplacingMergeTree
 ORDER BY ({", ".join(EVENT_KEY)}, recorded_at, correction_id)
+"""
+# Of a store of form 2. Columns are metadata: nothing is copied, and a second time nothing happens.
+EXTEND_VOIDS = f"ALTER TABLE {VOIDS_TABLE} " + ", ".join(
+    f"ADD COLUMN IF NOT EXISTS {column}" for column in _FACT_COLUMNS_3
+)
+
+# The facts of a correction that is tried and not made: rated by one dry run, then dropped; what a killed engine
+# left behind goes by itself.
+CREATE_DRAFTS = f"""
+CREATE TABLE IF NOT EXISTS {DRAFTS_TABLE} (
+    draft_id UInt64,
+    made_at DateTime DEFAULT now(),{_FACT_COLUMNS},
+    {", ".join(_FACT_COLUMNS_3)}
+)
+ENGINE = MergeTree
+PARTITION BY draft_id
+ORDER BY ({", ".join(EVENT_KEY)})
+TTL made_at + INTERVAL 1 HOUR
 """
 
 # Up to where the log has been looked through for ids that were used twice. It only rises.
@@ -94,7 +132,7 @@ ORDER BY reader
 
 def log_schema(codec: str) -> tuple[str, ...]:
     """What makes the tables of the log of events, and of what is decided on it."""
-    return create_events(EVENTS_TABLE, codec), CREATE_VOIDS, CREATE_RECONCILED
+    return create_events(EVENTS_TABLE, codec), CREATE_VOIDS, EXTEND_VOIDS, CREATE_DRAFTS, CREATE_RECONCILED
 
 
 def create_database(name: str) -> str:

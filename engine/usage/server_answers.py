@@ -7,6 +7,22 @@ from engine.usage.server_address import ServerAddress
 
 # The oldest release line that is still mended; nothing older was ever tried.
 _SERVER_VERSION_MIN = (25, 8)
+# What ClickHouse answers when user or password are wrong (REQUIRED_PASSWORD, AUTHENTICATION_FAILED and kin).
+_REFUSED_USER_CODES = {192, 193, 194, 516}
+_NOT_ALLOWED_CODE = 497
+
+
+def start_problem(address: ServerAddress, code: int | None, error: Exception) -> StartupError:
+    """Why the server of this address can't be used, by the code of its answer (None: it gave none)."""
+    if code in _REFUSED_USER_CODES:
+        what = f"refuses user {address.user!r}: check user and password"
+    elif code == _NOT_ALLOWED_CODE:
+        what = f"doesn't let user {address.user!r} do what is needed: {first_line(error)}"
+    elif code is None:
+        what = f"does not answer as a ClickHouse server: {first_line(error)}. Is it running, and is this its HTTP port?"
+    else:
+        what = f"can't be used: {first_line(error)}"
+    return StartupError(f"{address.shown}: the usage store {what}")
 
 
 def check_version(address: ServerAddress, version: str | None) -> None:

@@ -187,7 +187,22 @@ class SharedClock:
             StoreUnavailableError: an older group of another gateway took too long, or a store does not answer.
         """
         state = self._read()
-        must_reach_us = state.stored_us
+        state = self._complete(state, state.stored_us)
+        if state.in_flight or now_us <= state.latest_us + IDLE_LAG_US:
+            return state.complete_us
+        # Nothing was ingested for a while: let the watermark go on with the time.
+        return min(self._advance(lambda state: max(now_us, state.latest_us)), self._read().complete_us)
+
+    def complete_before(self, stamp_us: int) -> None:
+        """Waits for all gateways' groups with an earlier stamp, and settles what is lost of them.
+
+        Raises:
+            StoreUnavailableError: one of them took too long, or a store does not answer.
+        """
+        self._complete(self._read(), stamp_us - 1)
+
+    def _complete(self, state: _State, must_reach_us: int) -> _State:
+        """The state once nothing up to this instant is in flight."""
         waited_ms = 0
         while before := state.up_to(must_reach_us):
             if lost := [stamp for stamp, gateway, lease_end in before if self._is_lost(gateway, lease_end)]:
@@ -201,10 +216,7 @@ class SharedClock:
                 self._world.sleep_ms(_POLL_MS)
                 waited_ms += _POLL_MS
             state = self._read()
-        if state.in_flight or now_us <= state.latest_us + IDLE_LAG_US:
-            return state.complete_us
-        # Nothing was ingested for a while: let the watermark go on with the time.
-        return min(self._advance(lambda state: max(now_us, state.latest_us)), self._read().complete_us)
+        return state
 
     def reached(self, _now_us: int) -> int:
         """The newest stamp that this gateway stored. A watermark that is asked for later is not earlier."""

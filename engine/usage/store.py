@@ -42,6 +42,7 @@ from engine.usage.rollup_schema import ROLLUP_SCHEMA
 from engine.usage.schema import (
     CREATE_OWNERS,
     DATABASE,
+    DRAFTS_TABLE,
     EVENTS_TABLE,
     OWNERS_TABLE,
     VOIDS_TABLE,
@@ -49,7 +50,7 @@ from engine.usage.schema import (
     log_schema,
 )
 from engine.usage.server_address import Patience, ServerAddress
-from engine.usage.server_answers import check_version, first_line
+from engine.usage.server_answers import check_version, first_line, start_problem
 from ingest import EVENT_SCHEMA, EventBatch
 
 # As many reads at once as two cores and a waiting disk make use of.
@@ -63,9 +64,6 @@ _RETRY_AFTER_MS = 1_000
 INSERT_SETTINGS = {"insert_deduplicate": 0, "async_insert": 0, "optimize_on_insert": 0}
 # A read of a period is served by the sorting key: looking at the index of `ingested_at` as well would cost time.
 _READ_SETTINGS = {"do_not_merge_across_partitions_select_final": 1, "use_skip_indexes": 0}
-# What ClickHouse answers when user or password are wrong (REQUIRED_PASSWORD, AUTHENTICATION_FAILED and kin).
-_REFUSED_USER_CODES = {192, 193, 194, 516}
-_NOT_ALLOWED_CODE = 497
 # What a read answers that found a row which it must not pass over (engine.usage.rollup_read, rule 3).
 _THROW_IF_CODE = 395
 
@@ -208,25 +206,36 @@ class UsageStore:
         with self._reader() as client, _inserting():
             self._write(client, VOIDS_TABLE, facts, recorded_at_us)
 
+    def insert_draft(self, facts: pa.Table) -> None:
+        """Stores the facts of a draft, on which nothing depends that lasts.
+
+        Raises:
+            StoreUnavailableError: they may be stored or not.
+        """
+        with self._reader() as client, _inserting():
+            if self._server is None:
+                client.insert_arrow(DRAFTS_TABLE, facts, settings=INSERT_SETTINGS)
+            else:
+                target = f"{DRAFTS_TABLE} ({', '.join(facts.schema.names)})"
+                client.raw_insert(
+                    target, insert_block=arrow_file(facts), fmt="Arrow", settings=INSERT_SETTINGS
+                )
+
     def execute(self, statement: Query) -> None:
         """Runs a statement that inserts a row or two, beside events and voids.
 
         Raises:
             StoreUnavailableError: it may or may not be stored.
         """
-        settings = {"async_insert": 0} | self._bounds
-        with self._reader() as client, _reading():
-            client.command(statement.sql, parameters=statement.parameters, settings=settings)
+        _run(self._idle, statement, {"async_insert": 0} | self._bounds)
 
     def transform(self, statement: Query) -> None:
-        """Runs an INSERT ... SELECT inside the store.
+        """Runs an INSERT ... SELECT inside the store, which may take as long as a look through the log.
 
         Raises:
             StoreUnavailableError: none, some or all of its rows may be stored.
         """
-        settings = INSERT_SETTINGS | _READ_SETTINGS | self._bounds
-        with self._reader() as client, _reading():
-            client.command(statement.sql, parameters=statement.parameters, settings=settings)
+        _run(self._idle_lookers, statement, INSERT_SETTINGS | self._look_settings)
 
     def delete(self, statement: Query) -> None:
         """Runs a statement that deletes rows; they are gone when it returns.
@@ -235,9 +244,7 @@ class UsageStore:
             StoreUnavailableError: they may be gone, or go yet; delete them again.
         """
         # Of every replica; in its own time, whatever the bound of a read.
-        settings = {"mutations_sync": 2, "allow_nondeterministic_mutations": 1}
-        with self._reader() as client, _reading():
-            client.command(statement.sql, parameters=statement.parameters, settings=settings)
+        _run(self._idle_lookers, statement, {"mutations_sync": 2, "allow_nondeterministic_mutations": 1})
 
     def _write(self, client: Client, table: str, rows: pa.Table, stamp_us: int) -> None:
         if self._server is None:
@@ -330,6 +337,11 @@ def _rows(idle: "queue.SimpleQueue[Client]", query: Query, settings: dict[str, i
     return [tuple(row) for row in result.result_rows]
 
 
+def _run(idle: "queue.SimpleQueue[Client]", statement: Query, settings: dict[str, int]) -> None:
+    with _borrowed(idle) as client, _reading():
+        client.command(statement.sql, parameters=statement.parameters, settings=settings)
+
+
 @contextlib.contextmanager
 def _borrowed(idle: "queue.SimpleQueue[Client]") -> Iterator[Client]:
     client = idle.get()
@@ -378,15 +390,7 @@ def _at_start(address: ServerAddress) -> Iterator[None]:
         yield
     except (ClickHouseError, OSError) as error:
         code = error.code if isinstance(error, DriverError) else None
-        if code in _REFUSED_USER_CODES:
-            what = f"refuses user {address.user!r}: check user and password"
-        elif code == _NOT_ALLOWED_CODE:
-            what = f"doesn't let user {address.user!r} do what is needed: {first_line(error)}"
-        elif code is None:
-            what = f"does not answer as a ClickHouse server: {first_line(error)}. Is it running, and is this its HTTP port?"
-        else:
-            what = f"can't be used: {first_line(error)}"
-        raise StartupError(f"{address.shown}: the usage store {what}") from error
+        raise start_problem(address, code, error) from error
 
 
 @contextlib.contextmanager

@@ -95,7 +95,7 @@ class UsageReader:
         if reaches_back(request, known):
             expired = read_customers(self._store.query(expired_customers_query(request)))
             if expired:
-                if raw_only:
+                if raw_only or request.draft_id is not None:
                     raise events_needed(expired)
                 check_servable(request, expired, known.keys.get(request.rollup_key or ""))
                 check_unchanged(request, expired, self._store.query(changes_query(request, expired)))
@@ -139,9 +139,10 @@ class UsageReader:
 
     def _rollup_plan(self, request: UsageRequest, *, any_facts: bool) -> Plan | None:
         """None where rollups are of no use."""
-        if self._coverages is None or request.rollup_key is None or not can_serve(request):
+        key = request.rollup_key if request.draft_id is None else None
+        if self._coverages is None or key is None or not can_serve(request):
             return None
-        coverage = self._coverages.of(request.tenant, request.rollup_key)
+        coverage = self._coverages.of(request.tenant, key)
         covered = useful_customers(
             request, covered_customers(request, coverage, self._days_for_customers_min)
         )

@@ -21,6 +21,7 @@ class UsageRequest:
     narrowed_to: properties with the values that an event may have besides passing the filters; all must hold.
     rollup_key: under which the meter's rollups are kept (engine.usage.rollup_schema); None reads events only.
     rollup_group_by: the properties that those rollups are grouped by.
+    draft_id: with the facts of this draft, as if they were recorded (engine.usage.corrections); read from events.
     """
 
     tenant: str
@@ -38,6 +39,7 @@ class UsageRequest:
     narrowed_to: Sequence[tuple[str, Sequence[str]]] = ()
     rollup_key: str | None = None
     rollup_group_by: Sequence[str] = ()
+    draft_id: int | None = None
 
     def __post_init__(self) -> None:
         bounds = list(self.bounds_us)

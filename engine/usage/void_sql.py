@@ -1,44 +1,93 @@
-"""The SQL that leaves void events out of a read: the one place that says when an event is void.
+"""The SQL that says which events count: the one place that knows when an event is void, and what replaces one.
 
 A fact is one row of the table of voids; what it means is in engine.usage.voids.
+
+Rules:
+1. Whoever aggregates events reads `source_sql`, and nothing else of the log: each event once, as ingested by
+   `as_of_us`, without what is void by then, with what replaces it.
+2. A version with a replacement row is taken from its newest such row and never from the log: should a producer
+   send the amended content too, it is there once.
+3. Slice conditions hold for every event of a read and name columns of the sorting key only, which both tables
+   begin with: no more facts are read than events, and the key prunes both.
+4. A read of a draft takes the facts of that draft as the newest ones, beside all that were recorded.
 """
 
 # ruff: noqa: S608 - only names that are written here become SQL
 
 from collections.abc import Sequence
 
-from engine.usage.schema import EVENT_KEY, VOIDS_TABLE
+from engine.usage.schema import DRAFTS_TABLE, EVENT_KEY, EVENTS_TABLE, VOIDS_TABLE
 
 # The kind of the reconciler's facts; every other kind is a person's decision, and stands before them.
 ID_REUSED = "id_reused"
 
-_DECIDED = f"kind != '{ID_REUSED}'"
+DECIDED = f"kind != '{ID_REUSED}'"
 # Of one version of an event: whether it is void, and whether a person said so or said it isn't.
-IS_VOID = f"argMax(voided, ({_DECIDED}, recorded_at))"
-IS_DECIDED = f"max({_DECIDED})"
+IS_VOID = f"argMax(voided, ({DECIDED}, recorded_at))"
+IS_DECIDED = f"max({DECIDED})"
+HAS_REPLACEMENT = "max(is_replacement)"
 
 RECORDED_BY_THEN = "recorded_at <= fromUnixTimestamp64Micro({as_of_us:Int64}, 'UTC')"
+INGESTED_BY_THEN = "ingested_at <= fromUnixTimestamp64Micro({as_of_us:Int64}, 'UTC')"
+KEY = ", ".join(EVENT_KEY)
 # Of the key, what a slice of one tenant and one event type doesn't fix.
 _VERSION = "customer_id, event_time, event_id, content_hash"
+_FACT = f"{KEY}, recorded_at, voided, kind, is_replacement, properties, first_at"
 
 
-def not_void_sql(slice_conditions: Sequence[str]) -> str:
-    """A condition on events: not void at `as_of_us`.
+def source_sql(slice_conditions: Sequence[str], *, facts: bool = True, draft: bool = False) -> str:
+    """A subquery of the events that count at `as_of_us`: the columns of the log with `content_hash`, and
+    `first_at`, when the event, or the first that it replaces, was ingested first.
 
-    `slice_conditions` hold for every event of the read and must fix tenant and event_type; they name columns of
-    the sorting key only, which both tables begin with, so that no more facts are read than events.
+    `facts` False only where it is known that no fact about the tenant's events had been recorded by then
+    (`any_fact_sql`): then it reads as fast as if there were none in the world. `draft`: with the facts of
+    `draft_id`.
     """
-    slice_sql = " AND ".join([*slice_conditions, RECORDED_BY_THEN])
-    return (
-        f"({_VERSION}) NOT IN (SELECT {_VERSION} FROM {VOIDS_TABLE} WHERE {slice_sql} "
-        f"GROUP BY {_VERSION} HAVING {IS_VOID} = 1)"
+    conditions = [*slice_conditions, INGESTED_BY_THEN]
+    if facts or draft:
+        left_out = f"{IS_VOID} = 1 OR {HAS_REPLACEMENT} = 1"
+        known = facts_sql(slice_conditions, draft=draft)
+        conditions.append(
+            f"({_VERSION}, event_type) NOT IN "
+            f"(SELECT {_VERSION}, event_type FROM {known} GROUP BY {KEY} HAVING {left_out})"
+        )
+    log = (
+        f"SELECT {KEY}, properties, ingested_at, ingested_at AS first_at FROM {EVENTS_TABLE} FINAL "
+        f"WHERE {' AND '.join(conditions)}"
     )
+    if not facts and not draft:
+        return f"({log})"
+    return f"({log} UNION ALL {replacements_sql(slice_conditions, draft=draft)})"
+
+
+def replacements_sql(slice_conditions: Sequence[str], *, draft: bool = False) -> str:
+    """The replacements that count at `as_of_us`, with the columns of `source_sql`; ingested when recorded."""
+    known = facts_sql(slice_conditions, draft=draft)
+    replacing = "is_replacement = 1"
+    states = (
+        f"SELECT {KEY}, argMinIf(properties, recorded_at, {replacing}) AS content, "
+        f"minIf(recorded_at, {replacing}) AS replaced_at, minIf(first_at, {replacing}) AS replaced_first_at "
+        f"FROM {known} GROUP BY {KEY} HAVING {HAS_REPLACEMENT} = 1 AND {IS_VOID} = 0"
+    )
+    return (
+        f"SELECT {KEY}, content AS properties, replaced_at AS ingested_at, replaced_first_at AS first_at "
+        f"FROM ({states})"
+    )
+
+
+def facts_sql(slice_conditions: Sequence[str], *, draft: bool = False) -> str:
+    """A subquery of the facts recorded by `as_of_us`, and those of the draft."""
+    where = " AND ".join(slice_conditions)
+    recorded = f"SELECT {_FACT} FROM {VOIDS_TABLE} WHERE {where} AND {RECORDED_BY_THEN}"
+    if not draft:
+        return f"({recorded})"
+    tried = f"SELECT {_FACT} FROM {DRAFTS_TABLE} WHERE draft_id = {{draft_id:UInt64}} AND {where}"
+    return f"({recorded} UNION ALL {tried})"
 
 
 def not_void_at_all_sql() -> str:
     """A condition on events of every tenant: not void by all that is recorded."""
-    key = ", ".join(EVENT_KEY)
-    return f"({key}) NOT IN (SELECT {key} FROM {VOIDS_TABLE} GROUP BY {key} HAVING {IS_VOID} = 1)"
+    return f"({KEY}) NOT IN (SELECT {KEY} FROM {VOIDS_TABLE} GROUP BY {KEY} HAVING {IS_VOID} = 1)"
 
 
 def any_fact_sql() -> str:

@@ -1,7 +1,8 @@
-"""Voids: facts that leave an event out of every read from their stamp on, and that bring it back.
+"""Voids: facts that leave an event out of every read from their stamp on, bring it back, or put another there.
 
 Rules:
-1. A fact is never changed: what ends a void is a later fact. The log of events itself stays as it is.
+1. A fact is never changed: what ends a void is a later fact. The log of events itself stays as it is. A version that
+   a person puts in the place of another comes with its fact (`Replacement`), so that both are there or neither.
 2. The newest fact about a version of an event at a watermark decides, but a person's decision stands: a fact of
    the reconciler counts only where there is no person's. So two reconcilers, or one that starts again, may record
    the same twice and late, and change nothing.
@@ -10,7 +11,7 @@ Rules:
 """
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,8 +30,11 @@ class Kind(enum.StrEnum):
     """What made a fact."""
 
     ID_REUSED = ID_REUSED
-    # A person's decision.
-    CORRECTION = "correction"
+    # A person's decisions.
+    VOID = "void"
+    AMEND = "amend"
+    RESTORE = "restore"
+    UNDO = "undo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,16 @@ class EventKey:
     event_time_us: int
     event_id: str
     content_hash: int
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """What a version that is not in the log consists of besides its key."""
+
+    properties: Mapping[str, str]
+    # When the event that it replaces, or the first of a row of them, was ingested: among the versions of an id it
+    # has that one's place.
+    first_at_us: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +72,10 @@ class Void:
     recorded_by: str
     # The version of the same id that stands instead, if one does.
     stands: EventKey | None = None
+    replacement: Replacement | None = None
+    # Of a person's correction: the hash of what was asked for, and the correction that it undoes.
+    request_hash: str = ""
+    undoes: str = ""
 
 
 class VoidSink(Protocol):
@@ -68,53 +86,91 @@ class VoidSink(Protocol):
 
 
 def record_voids(
-    facts: Sequence[Void], sink: VoidSink, clock: IngestOrder, now_us: Callable[[], int]
+    facts: Sequence[Void],
+    sink: VoidSink,
+    clock: IngestOrder,
+    now_us: Callable[[], int],
+    still_right: Callable[[int], bool] = lambda _stamp_us: True,
 ) -> int | None:
-    """Makes facts durable under one stamp, and returns it; None for no facts.
+    """Makes facts durable under one stamp, and returns it; None for no facts, or if they are not right any more.
+
+    `still_right` is asked with the stamp, before anything is stored under it.
 
     Raises:
         ValueError: more than FACTS_MAX, which could be stored in part; or two about one version of an event, of
             which neither would be the newer.
         StoreUnavailableError: they may or may not be stored; record them again.
     """
-    if len(facts) > FACTS_MAX:
-        raise ValueError(f"{len(facts)} facts in one group; at most {FACTS_MAX} are stored whole")
-    if len({fact.event for fact in facts}) < len(facts):
-        raise ValueError("two facts about one version of an event in one group: record one after the other")
+    check_facts(facts)
     if not facts:
         return None
     stamp_us = clock.begin(now_us())
     try:
-        sink.insert_voids(_to_arrow(facts, stamp_us), stamp_us)
+        right = still_right(stamp_us)
+        if right:
+            sink.insert_voids(fact_columns(facts, stamp_us), stamp_us)
     except BaseException:
         clock.abandon(stamp_us)
         raise
     clock.end(stamp_us)
-    return stamp_us
+    return stamp_us if right else None
 
 
-def _to_arrow(facts: Sequence[Void], stamp_us: int) -> pa.Table:
+def check_facts(facts: Sequence[Void]) -> None:
+    """Raises ValueError for facts that can't be one group."""
+    if len(facts) > FACTS_MAX:
+        raise ValueError(f"{len(facts)} facts in one group; at most {FACTS_MAX} are stored whole")
+    if len({fact.event for fact in facts}) < len(facts):
+        raise ValueError("two facts about one version of an event in one group: record one after the other")
+
+
+def fact_columns(facts: Sequence[Void], stamp_us: int) -> pa.Table:
     """The rows of the table of voids."""
-    events = [fact.event for fact in facts]
     nothing = EventKey("", "", "", _NOTHING_US, "", 0)
-    stands = [fact.stands or nothing for fact in facts]
     return pa.table(
-        {
-            "tenant": pa.array([each.tenant for each in events]),
-            "customer_id": pa.array([each.customer_id for each in events]),
-            "event_type": pa.array([each.event_type for each in events]),
-            "event_time": pa.array([each.event_time_us for each in events], _INSTANT),
-            "event_id": pa.array([each.event_id for each in events]),
-            "content_hash": pa.array([each.content_hash for each in events], pa.uint32()),
+        _key_columns([fact.event for fact in facts])
+        | {
             "recorded_at": pa.array([stamp_us] * len(facts), _INSTANT),
             "voided": pa.array([int(fact.voided) for fact in facts], pa.uint8()),
             "kind": pa.array([fact.kind.value for fact in facts]),
             "correction_id": pa.array([fact.correction_id for fact in facts]),
             "reason": pa.array([fact.reason for fact in facts]),
             "recorded_by": pa.array([fact.recorded_by for fact in facts]),
-            "stands_customer_id": pa.array([each.customer_id for each in stands]),
-            "stands_event_type": pa.array([each.event_type for each in stands]),
-            "stands_event_time": pa.array([each.event_time_us for each in stands], _INSTANT),
-            "stands_content_hash": pa.array([each.content_hash for each in stands], pa.uint32()),
+            "request_hash": pa.array([fact.request_hash for fact in facts]),
+            "undoes": pa.array([fact.undoes for fact in facts]),
         }
+        | _stands_columns([fact.stands or nothing for fact in facts])
+        | _replacement_columns([fact.replacement for fact in facts])
     )
+
+
+def _key_columns(events: Sequence[EventKey]) -> dict[str, pa.Array]:
+    return {
+        "tenant": pa.array([each.tenant for each in events]),
+        "customer_id": pa.array([each.customer_id for each in events]),
+        "event_type": pa.array([each.event_type for each in events]),
+        "event_time": pa.array([each.event_time_us for each in events], _INSTANT),
+        "event_id": pa.array([each.event_id for each in events]),
+        "content_hash": pa.array([each.content_hash for each in events], pa.uint32()),
+    }
+
+
+def _stands_columns(stands: Sequence[EventKey]) -> dict[str, pa.Array]:
+    columns = _key_columns(stands)
+    names = ("customer_id", "event_type", "event_time", "content_hash")
+    return {f"stands_{name}": columns[name] for name in names}
+
+
+def _replacement_columns(replacements: Sequence[Replacement | None]) -> dict[str, pa.Array]:
+    # Sorted by the bytes of the key, as admission does it: the digest of an event's properties depends on it.
+    maps = [
+        sorted(each.properties.items(), key=lambda pair: pair[0].encode()) if each is not None else []
+        for each in replacements
+    ]
+    return {
+        "is_replacement": pa.array([int(each is not None) for each in replacements], pa.uint8()),
+        "properties": pa.array(maps, pa.map_(pa.string(), pa.string())),
+        "first_at": pa.array(
+            [_NOTHING_US if each is None else each.first_at_us for each in replacements], _INSTANT
+        ),
+    }

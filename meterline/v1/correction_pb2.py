@@ -23,9 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from meterline.v1 import billing_pb2 as meterline_dot_v1_dot_billing__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmeterline/v1/correction.proto\x12\x0cmeterline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"O\n\x14ListConflictsRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"\x86\x01\n\x15ListConflictsResponse\x12)\n\tconflicts\x18\x01 \x03(\x0b\x32\x16.meterline.v1.Conflict\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"\xb5\x01\n\x08\x43onflict\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12*\n\x06stands\x18\x02 \x01(\x0b\x32\x1a.meterline.v1.EventVersion\x12*\n\x06voided\x18\x03 \x01(\x0b\x32\x1a.meterline.v1.EventVersion\x12-\n\tvoided_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08restored\x18\x05 \x01(\x08\"\x8b\x02\n\x0c\x45ventVersion\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12.\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12>\n\nproperties\x18\x04 \x03(\x0b\x32*.meterline.v1.EventVersion.PropertiesEntry\x12/\n\x0bingested_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\x31\n\x0fPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"y\n\x15ReconcileUsageRequest\x12\x30\n\x0cperiod_start\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nperiod_end\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"t\n\x16ReconcileUsageResponse\x12\x13\n\x0b\x65vent_count\x18\x01 \x01(\x04\x12\x1a\n\x12voided_event_count\x18\x02 \x01(\x04\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xca\x01\n\x11\x43orrectionService\x12X\n\rListConflicts\x12\".meterline.v1.ListConflictsRequest\x1a#.meterline.v1.ListConflictsResponse\x12[\n\x0eReconcileUsage\x12#.meterline.v1.ReconcileUsageRequest\x1a$.meterline.v1.ReconcileUsageResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmeterline/v1/correction.proto\x12\x0cmeterline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ameterline/v1/billing.proto\"O\n\x14ListConflictsRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"\x86\x01\n\x15ListConflictsResponse\x12)\n\tconflicts\x18\x01 \x03(\x0b\x32\x16.meterline.v1.Conflict\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"\xb5\x01\n\x08\x43onflict\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12*\n\x06stands\x18\x02 \x01(\x0b\x32\x1a.meterline.v1.EventVersion\x12*\n\x06voided\x18\x03 \x01(\x0b\x32\x1a.meterline.v1.EventVersion\x12-\n\tvoided_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08restored\x18\x05 \x01(\x08\"\x8b\x02\n\x0c\x45ventVersion\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12.\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12>\n\nproperties\x18\x04 \x03(\x0b\x32*.meterline.v1.EventVersion.PropertiesEntry\x12/\n\x0bingested_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\x31\n\x0fPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"y\n\x15ReconcileUsageRequest\x12\x30\n\x0cperiod_start\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nperiod_end\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"t\n\x16ReconcileUsageResponse\x12\x13\n\x0b\x65vent_count\x18\x01 \x01(\x04\x12\x1a\n\x12voided_event_count\x18\x02 \x01(\x04\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"G\n\tSignature\x12\x15\n\rcorrection_id\x18\x01 \x01(\t\x12\x13\n\x0brecorded_by\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x8b\x03\n\x13\x43orrectUsageRequest\x12*\n\tsignature\x18\x01 \x01(\x0b\x32\x17.meterline.v1.Signature\x12-\n\nevent_refs\x18\x02 \x01(\x0b\x32\x17.meterline.v1.EventRefsH\x00\x12\x31\n\tselection\x18\x03 \x01(\x0b\x32\x1c.meterline.v1.UsageSelectionH\x00\x12\'\n\x04void\x18\x04 \x01(\x0b\x32\x17.meterline.v1.VoidUsageH\x01\x12)\n\x05\x61mend\x18\x05 \x01(\x0b\x32\x18.meterline.v1.AmendUsageH\x01\x12-\n\x07restore\x18\x06 \x01(\x0b\x32\x1a.meterline.v1.RestoreUsageH\x01\x12\x0f\n\x07\x64ry_run\x18\x07 \x01(\x08\x12!\n\x14\x65xpected_event_count\x18\x08 \x01(\x04H\x02\x88\x01\x01\x42\x08\n\x06\x65ventsB\x0c\n\ncorrectionB\x17\n\x15_expected_event_count\"3\n\tEventRefs\x12&\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x16.meterline.v1.EventRef\"\xa6\x01\n\x08\x45ventRef\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x12\n\nevent_type\x18\x03 \x01(\t\x12.\n\nevent_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bingested_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbd\x01\n\x0eUsageSelection\x12)\n\x05start\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x63ustomer_ids\x18\x03 \x03(\t\x12\x12\n\nevent_type\x18\x04 \x01(\t\x12-\n\x07\x66ilters\x18\x05 \x03(\x0b\x32\x1c.meterline.v1.PropertyFilter\"R\n\x0ePropertyFilter\x12\x10\n\x08property\x18\x01 \x01(\t\x12\x0e\n\x06\x61ny_of\x18\x02 \x03(\t\x12\x13\n\x06\x65xists\x18\x03 \x01(\x08H\x00\x88\x01\x01\x42\t\n\x07_exists\"\x0b\n\tVoidUsage\"\x0e\n\x0cRestoreUsage\"\xe7\x01\n\nAmendUsage\x12\x43\n\x0eset_properties\x18\x01 \x03(\x0b\x32+.meterline.v1.AmendUsage.SetPropertiesEntry\x12\x19\n\x11remove_properties\x18\x02 \x03(\t\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\x12.\n\nevent_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\x34\n\x12SetPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa7\x01\n\x15UndoCorrectionRequest\x12*\n\tsignature\x18\x01 \x01(\x0b\x32\x17.meterline.v1.Signature\x12\x15\n\rcorrection_id\x18\x02 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\x12!\n\x14\x65xpected_event_count\x18\x04 \x01(\x04H\x00\x88\x01\x01\x42\x17\n\x15_expected_event_count\"\x9f\x01\n\x14\x43orrectUsageResponse\x12,\n\ncorrection\x18\x01 \x01(\x0b\x32\x18.meterline.v1.Correction\x12.\n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0b\x32\x1e.meterline.v1.CorrectionEffect\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa1\x01\n\x16UndoCorrectionResponse\x12,\n\ncorrection\x18\x01 \x01(\x0b\x32\x18.meterline.v1.Correction\x12.\n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0b\x32\x1e.meterline.v1.CorrectionEffect\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xfc\x01\n\nCorrection\x12*\n\tsignature\x18\x01 \x01(\x0b\x32\x17.meterline.v1.Signature\x12*\n\x04kind\x18\x02 \x01(\x0e\x32\x1c.meterline.v1.CorrectionKind\x12/\n\x0brecorded_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x65vent_count\x18\x04 \x01(\x04\x12\x1c\n\x14undoes_correction_id\x18\x05 \x01(\t\x12\x1f\n\x17undone_by_correction_id\x18\x06 \x01(\t\x12\x11\n\tin_effect\x18\x07 \x01(\x08\"\xb0\x02\n\x10\x43orrectionEffect\x12\x13\n\x0b\x65vent_count\x18\x01 \x01(\x04\x12\x1d\n\x15unchanged_event_count\x18\x02 \x01(\x04\x12.\n\x0cline_changes\x18\x03 \x03(\x0b\x32\x18.meterline.v1.LineChange\x12\x19\n\x11line_change_count\x18\x04 \x01(\x04\x12)\n\x06totals\x18\x05 \x03(\x0b\x32\x19.meterline.v1.SpendChange\x12>\n\x14unrateable_customers\x18\x06 \x03(\x0b\x32 .meterline.v1.UnrateableCustomer\x12\x18\n\x10periods_left_out\x18\x07 \x01(\x04\x12\x18\n\x10\x63\x61talog_revision\x18\x08 \x01(\x04\"\xd8\x03\n\nLineChange\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x17\n\x0fsubscription_id\x18\x02 \x01(\t\x12\x10\n\x08price_id\x18\x03 \x01(\t\x12\x10\n\x08meter_id\x18\x04 \x01(\t\x12<\n\ndimensions\x18\x05 \x03(\x0b\x32(.meterline.v1.LineChange.DimensionsEntry\x12\x30\n\x0cperiod_start\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nperiod_end\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fquantity_before\x18\x08 \x01(\t\x12\x16\n\x0equantity_after\x18\t \x01(\t\x12\x1a\n\x12\x65vent_count_before\x18\n \x01(\x04\x12\x19\n\x11\x65vent_count_after\x18\x0b \x01(\x04\x12\x15\n\ramount_before\x18\x0c \x01(\t\x12\x14\n\x0c\x61mount_after\x18\r \x01(\t\x12\x10\n\x08\x63urrency\x18\x0e \x01(\t\x1a\x31\n\x0f\x44imensionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"L\n\x0bSpendChange\x12\x10\n\x08\x63urrency\x18\x01 \x01(\t\x12\x15\n\ramount_before\x18\x02 \x01(\t\x12\x14\n\x0c\x61mount_after\x18\x03 \x01(\t\"?\n\x16ListCorrectionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"\x8c\x01\n\x17ListCorrectionsResponse\x12-\n\x0b\x63orrections\x18\x01 \x03(\x0b\x32\x18.meterline.v1.Correction\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"T\n\x14GetCorrectionRequest\x12\x15\n\rcorrection_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"\xb7\x01\n\x15GetCorrectionResponse\x12,\n\ncorrection\x18\x01 \x01(\x0b\x32\x18.meterline.v1.Correction\x12,\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1c.meterline.v1.CorrectedEvent\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fnext_page_token\x18\x04 \x01(\t\"y\n\x0e\x43orrectedEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12*\n\x06\x62\x65\x66ore\x18\x02 \x01(\x0b\x32\x1a.meterline.v1.EventVersion\x12)\n\x05\x61\x66ter\x18\x03 \x01(\x0b\x32\x1a.meterline.v1.EventVersion*\x9d\x01\n\x0e\x43orrectionKind\x12\x1f\n\x1b\x43ORRECTION_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43ORRECTION_KIND_VOID\x10\x01\x12\x19\n\x15\x43ORRECTION_KIND_AMEND\x10\x02\x12\x1b\n\x17\x43ORRECTION_KIND_RESTORE\x10\x03\x12\x18\n\x14\x43ORRECTION_KIND_UNDO\x10\x04\x32\xb8\x04\n\x11\x43orrectionService\x12U\n\x0c\x43orrectUsage\x12!.meterline.v1.CorrectUsageRequest\x1a\".meterline.v1.CorrectUsageResponse\x12[\n\x0eUndoCorrection\x12#.meterline.v1.UndoCorrectionRequest\x1a$.meterline.v1.UndoCorrectionResponse\x12^\n\x0fListCorrections\x12$.meterline.v1.ListCorrectionsRequest\x1a%.meterline.v1.ListCorrectionsResponse\x12X\n\rGetCorrection\x12\".meterline.v1.GetCorrectionRequest\x1a#.meterline.v1.GetCorrectionResponse\x12X\n\rListConflicts\x12\".meterline.v1.ListConflictsRequest\x1a#.meterline.v1.ListConflictsResponse\x12[\n\x0eReconcileUsage\x12#.meterline.v1.ReconcileUsageRequest\x1a$.meterline.v1.ReconcileUsageResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,20 +35,72 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_EVENTVERSION_PROPERTIESENTRY']._loaded_options = None
   _globals['_EVENTVERSION_PROPERTIESENTRY']._serialized_options = b'8\001'
-  _globals['_LISTCONFLICTSREQUEST']._serialized_start=80
-  _globals['_LISTCONFLICTSREQUEST']._serialized_end=159
-  _globals['_LISTCONFLICTSRESPONSE']._serialized_start=162
-  _globals['_LISTCONFLICTSRESPONSE']._serialized_end=296
-  _globals['_CONFLICT']._serialized_start=299
-  _globals['_CONFLICT']._serialized_end=480
-  _globals['_EVENTVERSION']._serialized_start=483
-  _globals['_EVENTVERSION']._serialized_end=750
-  _globals['_EVENTVERSION_PROPERTIESENTRY']._serialized_start=701
-  _globals['_EVENTVERSION_PROPERTIESENTRY']._serialized_end=750
-  _globals['_RECONCILEUSAGEREQUEST']._serialized_start=752
-  _globals['_RECONCILEUSAGEREQUEST']._serialized_end=873
-  _globals['_RECONCILEUSAGERESPONSE']._serialized_start=875
-  _globals['_RECONCILEUSAGERESPONSE']._serialized_end=991
-  _globals['_CORRECTIONSERVICE']._serialized_start=994
-  _globals['_CORRECTIONSERVICE']._serialized_end=1196
+  _globals['_AMENDUSAGE_SETPROPERTIESENTRY']._loaded_options = None
+  _globals['_AMENDUSAGE_SETPROPERTIESENTRY']._serialized_options = b'8\001'
+  _globals['_LINECHANGE_DIMENSIONSENTRY']._loaded_options = None
+  _globals['_LINECHANGE_DIMENSIONSENTRY']._serialized_options = b'8\001'
+  _globals['_CORRECTIONKIND']._serialized_start=4468
+  _globals['_CORRECTIONKIND']._serialized_end=4625
+  _globals['_LISTCONFLICTSREQUEST']._serialized_start=108
+  _globals['_LISTCONFLICTSREQUEST']._serialized_end=187
+  _globals['_LISTCONFLICTSRESPONSE']._serialized_start=190
+  _globals['_LISTCONFLICTSRESPONSE']._serialized_end=324
+  _globals['_CONFLICT']._serialized_start=327
+  _globals['_CONFLICT']._serialized_end=508
+  _globals['_EVENTVERSION']._serialized_start=511
+  _globals['_EVENTVERSION']._serialized_end=778
+  _globals['_EVENTVERSION_PROPERTIESENTRY']._serialized_start=729
+  _globals['_EVENTVERSION_PROPERTIESENTRY']._serialized_end=778
+  _globals['_RECONCILEUSAGEREQUEST']._serialized_start=780
+  _globals['_RECONCILEUSAGEREQUEST']._serialized_end=901
+  _globals['_RECONCILEUSAGERESPONSE']._serialized_start=903
+  _globals['_RECONCILEUSAGERESPONSE']._serialized_end=1019
+  _globals['_SIGNATURE']._serialized_start=1021
+  _globals['_SIGNATURE']._serialized_end=1092
+  _globals['_CORRECTUSAGEREQUEST']._serialized_start=1095
+  _globals['_CORRECTUSAGEREQUEST']._serialized_end=1490
+  _globals['_EVENTREFS']._serialized_start=1492
+  _globals['_EVENTREFS']._serialized_end=1543
+  _globals['_EVENTREF']._serialized_start=1546
+  _globals['_EVENTREF']._serialized_end=1712
+  _globals['_USAGESELECTION']._serialized_start=1715
+  _globals['_USAGESELECTION']._serialized_end=1904
+  _globals['_PROPERTYFILTER']._serialized_start=1906
+  _globals['_PROPERTYFILTER']._serialized_end=1988
+  _globals['_VOIDUSAGE']._serialized_start=1990
+  _globals['_VOIDUSAGE']._serialized_end=2001
+  _globals['_RESTOREUSAGE']._serialized_start=2003
+  _globals['_RESTOREUSAGE']._serialized_end=2017
+  _globals['_AMENDUSAGE']._serialized_start=2020
+  _globals['_AMENDUSAGE']._serialized_end=2251
+  _globals['_AMENDUSAGE_SETPROPERTIESENTRY']._serialized_start=2199
+  _globals['_AMENDUSAGE_SETPROPERTIESENTRY']._serialized_end=2251
+  _globals['_UNDOCORRECTIONREQUEST']._serialized_start=2254
+  _globals['_UNDOCORRECTIONREQUEST']._serialized_end=2421
+  _globals['_CORRECTUSAGERESPONSE']._serialized_start=2424
+  _globals['_CORRECTUSAGERESPONSE']._serialized_end=2583
+  _globals['_UNDOCORRECTIONRESPONSE']._serialized_start=2586
+  _globals['_UNDOCORRECTIONRESPONSE']._serialized_end=2747
+  _globals['_CORRECTION']._serialized_start=2750
+  _globals['_CORRECTION']._serialized_end=3002
+  _globals['_CORRECTIONEFFECT']._serialized_start=3005
+  _globals['_CORRECTIONEFFECT']._serialized_end=3309
+  _globals['_LINECHANGE']._serialized_start=3312
+  _globals['_LINECHANGE']._serialized_end=3784
+  _globals['_LINECHANGE_DIMENSIONSENTRY']._serialized_start=3735
+  _globals['_LINECHANGE_DIMENSIONSENTRY']._serialized_end=3784
+  _globals['_SPENDCHANGE']._serialized_start=3786
+  _globals['_SPENDCHANGE']._serialized_end=3862
+  _globals['_LISTCORRECTIONSREQUEST']._serialized_start=3864
+  _globals['_LISTCORRECTIONSREQUEST']._serialized_end=3927
+  _globals['_LISTCORRECTIONSRESPONSE']._serialized_start=3930
+  _globals['_LISTCORRECTIONSRESPONSE']._serialized_end=4070
+  _globals['_GETCORRECTIONREQUEST']._serialized_start=4072
+  _globals['_GETCORRECTIONREQUEST']._serialized_end=4156
+  _globals['_GETCORRECTIONRESPONSE']._serialized_start=4159
+  _globals['_GETCORRECTIONRESPONSE']._serialized_end=4342
+  _globals['_CORRECTEDEVENT']._serialized_start=4344
+  _globals['_CORRECTEDEVENT']._serialized_end=4465
+  _globals['_CORRECTIONSERVICE']._serialized_start=4628
+  _globals['_CORRECTIONSERVICE']._serialized_end=5196
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class CorrectionServiceStub:
-    """Settles and lists event ids that were used for more than one event.
+    """Corrects recorded usage, and settles event ids that were used for more than
+    one event.
 
     Errors of all methods: INVALID_ARGUMENT (BadRequest names the field),
     UNAVAILABLE (the store does not answer: wait as RetryInfo says, call again).
@@ -38,6 +39,26 @@ class CorrectionServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.CorrectUsage = channel.unary_unary(
+                '/meterline.v1.CorrectionService/CorrectUsage',
+                request_serializer=meterline_dot_v1_dot_correction__pb2.CorrectUsageRequest.SerializeToString,
+                response_deserializer=meterline_dot_v1_dot_correction__pb2.CorrectUsageResponse.FromString,
+                _registered_method=True)
+        self.UndoCorrection = channel.unary_unary(
+                '/meterline.v1.CorrectionService/UndoCorrection',
+                request_serializer=meterline_dot_v1_dot_correction__pb2.UndoCorrectionRequest.SerializeToString,
+                response_deserializer=meterline_dot_v1_dot_correction__pb2.UndoCorrectionResponse.FromString,
+                _registered_method=True)
+        self.ListCorrections = channel.unary_unary(
+                '/meterline.v1.CorrectionService/ListCorrections',
+                request_serializer=meterline_dot_v1_dot_correction__pb2.ListCorrectionsRequest.SerializeToString,
+                response_deserializer=meterline_dot_v1_dot_correction__pb2.ListCorrectionsResponse.FromString,
+                _registered_method=True)
+        self.GetCorrection = channel.unary_unary(
+                '/meterline.v1.CorrectionService/GetCorrection',
+                request_serializer=meterline_dot_v1_dot_correction__pb2.GetCorrectionRequest.SerializeToString,
+                response_deserializer=meterline_dot_v1_dot_correction__pb2.GetCorrectionResponse.FromString,
+                _registered_method=True)
         self.ListConflicts = channel.unary_unary(
                 '/meterline.v1.CorrectionService/ListConflicts',
                 request_serializer=meterline_dot_v1_dot_correction__pb2.ListConflictsRequest.SerializeToString,
@@ -51,11 +72,54 @@ class CorrectionServiceStub:
 
 
 class CorrectionServiceServicer:
-    """Settles and lists event ids that were used for more than one event.
+    """Corrects recorded usage, and settles event ids that were used for more than
+    one event.
 
     Errors of all methods: INVALID_ARGUMENT (BadRequest names the field),
     UNAVAILABLE (the store does not answer: wait as RetryInfo says, call again).
     """
+
+    def CorrectUsage(self, request, context):
+        """Voids, amends or restores events: all of them or none, and no read sees
+        half. The same request again gives the same answer and records nothing.
+
+        Errors: INVALID_ARGUMENT (more events than one correction may have: the
+        line has their number), NOT_FOUND (an event that was never recorded),
+        FAILED_PRECONDITION (nothing to correct, not clear which version of an
+        event is meant, or not the expected number of events), ALREADY_EXISTS
+        (the correction_id belongs to a correction with other content).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndoCorrection(self, request, context):
+        """Makes the events of a correction count as they did before it. An undoing is
+        a correction, too: it can be undone. What was corrected later on one of the
+        events is undone first.
+
+        Errors: as CorrectUsage; NOT_FOUND (no such correction),
+        FAILED_PRECONDITION (a later correction: the line names it).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCorrections(self, request, context):
+        """Lists corrections, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCorrection(self, request, context):
+        """Gives one correction with its events, page by page.
+
+        Errors: NOT_FOUND (no such correction).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def ListConflicts(self, request, context):
         """Lists the events that are void because their event_id had been used for
@@ -78,6 +142,26 @@ class CorrectionServiceServicer:
 
 def add_CorrectionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'CorrectUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.CorrectUsage,
+                    request_deserializer=meterline_dot_v1_dot_correction__pb2.CorrectUsageRequest.FromString,
+                    response_serializer=meterline_dot_v1_dot_correction__pb2.CorrectUsageResponse.SerializeToString,
+            ),
+            'UndoCorrection': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndoCorrection,
+                    request_deserializer=meterline_dot_v1_dot_correction__pb2.UndoCorrectionRequest.FromString,
+                    response_serializer=meterline_dot_v1_dot_correction__pb2.UndoCorrectionResponse.SerializeToString,
+            ),
+            'ListCorrections': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCorrections,
+                    request_deserializer=meterline_dot_v1_dot_correction__pb2.ListCorrectionsRequest.FromString,
+                    response_serializer=meterline_dot_v1_dot_correction__pb2.ListCorrectionsResponse.SerializeToString,
+            ),
+            'GetCorrection': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCorrection,
+                    request_deserializer=meterline_dot_v1_dot_correction__pb2.GetCorrectionRequest.FromString,
+                    response_serializer=meterline_dot_v1_dot_correction__pb2.GetCorrectionResponse.SerializeToString,
+            ),
             'ListConflicts': grpc.unary_unary_rpc_method_handler(
                     servicer.ListConflicts,
                     request_deserializer=meterline_dot_v1_dot_correction__pb2.ListConflictsRequest.FromString,
@@ -97,11 +181,120 @@ def add_CorrectionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CorrectionService:
-    """Settles and lists event ids that were used for more than one event.
+    """Corrects recorded usage, and settles event ids that were used for more than
+    one event.
 
     Errors of all methods: INVALID_ARGUMENT (BadRequest names the field),
     UNAVAILABLE (the store does not answer: wait as RetryInfo says, call again).
     """
+
+    @staticmethod
+    def CorrectUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/meterline.v1.CorrectionService/CorrectUsage',
+            meterline_dot_v1_dot_correction__pb2.CorrectUsageRequest.SerializeToString,
+            meterline_dot_v1_dot_correction__pb2.CorrectUsageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndoCorrection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/meterline.v1.CorrectionService/UndoCorrection',
+            meterline_dot_v1_dot_correction__pb2.UndoCorrectionRequest.SerializeToString,
+            meterline_dot_v1_dot_correction__pb2.UndoCorrectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCorrections(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/meterline.v1.CorrectionService/ListCorrections',
+            meterline_dot_v1_dot_correction__pb2.ListCorrectionsRequest.SerializeToString,
+            meterline_dot_v1_dot_correction__pb2.ListCorrectionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCorrection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/meterline.v1.CorrectionService/GetCorrection',
+            meterline_dot_v1_dot_correction__pb2.GetCorrectionRequest.SerializeToString,
+            meterline_dot_v1_dot_correction__pb2.GetCorrectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def ListConflicts(request,

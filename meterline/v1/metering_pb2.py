@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bmeterline/v1/metering.proto\x12\x0cmeterline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd0\x03\n\x11QueryUsageRequest\x12\x10\n\x08meter_id\x18\x01 \x01(\t\x12\x30\n\x0cperiod_start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nperiod_end\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x06window\x18\x04 \x01(\x0e\x32\x19.meterline.v1.UsageWindow\x12\x11\n\ttime_zone\x18\x05 \x01(\t\x12-\n\x08group_by\x18\x06 \x01(\x0b\x32\x1b.meterline.v1.UsageGrouping\x12-\n\x07\x66ilters\x18\x07 \x03(\x0b\x32\x1c.meterline.v1.PropertyFilter\x12\x14\n\x0c\x63ustomer_ids\x18\x08 \x03(\t\x12)\n\x05\x61s_of\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61talog_revision\x18\n \x01(\x04\x12\x11\n\tpage_size\x18\x0b \x01(\r\x12\x12\n\npage_token\x18\x0c \x01(\t\x12)\n\x06source\x18\r \x01(\x0e\x32\x19.meterline.v1.UsageSource\"5\n\rUsageGrouping\x12\x10\n\x08\x63ustomer\x18\x01 \x01(\x08\x12\x12\n\nproperties\x18\x02 \x03(\t\"2\n\x0ePropertyFilter\x12\x10\n\x08property\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x03(\t\"\xde\x01\n\x12QueryUsageResponse\x12$\n\x04rows\x18\x01 \x03(\x0b\x32\x16.meterline.v1.UsageRow\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61talog_revision\x18\x03 \x01(\x04\x12\x15\n\rmeter_version\x18\x04 \x01(\r\x12-\n\x08group_by\x18\x05 \x01(\x0b\x32\x1b.meterline.v1.UsageGrouping\x12\x17\n\x0fnext_page_token\x18\x06 \x01(\t\"\xf0\x02\n\x08UsageRow\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12:\n\ndimensions\x18\x02 \x03(\x0b\x32&.meterline.v1.UsageRow.DimensionsEntry\x12\x30\n\x0cwindow_start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nwindow_end\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08quantity\x18\x05 \x01(\t\x12\x13\n\x0b\x65vent_count\x18\x06 \x01(\x04\x12\x1e\n\x16unreadable_event_count\x18\x07 \x01(\x04\x12!\n\x19missing_value_event_count\x18\x08 \x01(\x04\x12\x14\n\x0c\x65vent_digest\x18\t \x01(\t\x1a\x31\n\x0f\x44imensionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\xa0\x01\n\x0bUsageWindow\x12\x1c\n\x18USAGE_WINDOW_UNSPECIFIED\x10\x00\x12\x17\n\x13USAGE_WINDOW_MINUTE\x10\x01\x12\x15\n\x11USAGE_WINDOW_HOUR\x10\x02\x12\x14\n\x10USAGE_WINDOW_DAY\x10\x03\x12\x15\n\x11USAGE_WINDOW_WEEK\x10\x04\x12\x16\n\x12USAGE_WINDOW_MONTH\x10\x05*A\n\x0bUsageSource\x12\x1c\n\x18USAGE_SOURCE_UNSPECIFIED\x10\x00\x12\x14\n\x10USAGE_SOURCE_RAW\x10\x01\x32\x62\n\x0fMeteringService\x12O\n\nQueryUsage\x12\x1f.meterline.v1.QueryUsageRequest\x1a .meterline.v1.QueryUsageResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bmeterline/v1/metering.proto\x12\x0cmeterline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcd\x03\n\x11QueryUsageRequest\x12\x10\n\x08meter_id\x18\x01 \x01(\t\x12\x30\n\x0cperiod_start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nperiod_end\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x06window\x18\x04 \x01(\x0e\x32\x19.meterline.v1.UsageWindow\x12\x11\n\ttime_zone\x18\x05 \x01(\t\x12-\n\x08group_by\x18\x06 \x01(\x0b\x32\x1b.meterline.v1.UsageGrouping\x12*\n\x07\x66ilters\x18\x07 \x03(\x0b\x32\x19.meterline.v1.UsageFilter\x12\x14\n\x0c\x63ustomer_ids\x18\x08 \x03(\t\x12)\n\x05\x61s_of\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61talog_revision\x18\n \x01(\x04\x12\x11\n\tpage_size\x18\x0b \x01(\r\x12\x12\n\npage_token\x18\x0c \x01(\t\x12)\n\x06source\x18\r \x01(\x0e\x32\x19.meterline.v1.UsageSource\"5\n\rUsageGrouping\x12\x10\n\x08\x63ustomer\x18\x01 \x01(\x08\x12\x12\n\nproperties\x18\x02 \x03(\t\"/\n\x0bUsageFilter\x12\x10\n\x08property\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x03(\t\"\xde\x01\n\x12QueryUsageResponse\x12$\n\x04rows\x18\x01 \x03(\x0b\x32\x16.meterline.v1.UsageRow\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61talog_revision\x18\x03 \x01(\x04\x12\x15\n\rmeter_version\x18\x04 \x01(\r\x12-\n\x08group_by\x18\x05 \x01(\x0b\x32\x1b.meterline.v1.UsageGrouping\x12\x17\n\x0fnext_page_token\x18\x06 \x01(\t\"\xf0\x02\n\x08UsageRow\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12:\n\ndimensions\x18\x02 \x03(\x0b\x32&.meterline.v1.UsageRow.DimensionsEntry\x12\x30\n\x0cwindow_start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nwindow_end\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08quantity\x18\x05 \x01(\t\x12\x13\n\x0b\x65vent_count\x18\x06 \x01(\x04\x12\x1e\n\x16unreadable_event_count\x18\x07 \x01(\x04\x12!\n\x19missing_value_event_count\x18\x08 \x01(\x04\x12\x14\n\x0c\x65vent_digest\x18\t \x01(\t\x1a\x31\n\x0f\x44imensionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\xa0\x01\n\x0bUsageWindow\x12\x1c\n\x18USAGE_WINDOW_UNSPECIFIED\x10\x00\x12\x17\n\x13USAGE_WINDOW_MINUTE\x10\x01\x12\x15\n\x11USAGE_WINDOW_HOUR\x10\x02\x12\x14\n\x10USAGE_WINDOW_DAY\x10\x03\x12\x15\n\x11USAGE_WINDOW_WEEK\x10\x04\x12\x16\n\x12USAGE_WINDOW_MONTH\x10\x05*A\n\x0bUsageSource\x12\x1c\n\x18USAGE_SOURCE_UNSPECIFIED\x10\x00\x12\x14\n\x10USAGE_SOURCE_RAW\x10\x01\x32\x62\n\x0fMeteringService\x12O\n\nQueryUsage\x12\x1f.meterline.v1.QueryUsageRequest\x1a .meterline.v1.QueryUsageResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,22 +34,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_USAGEROW_DIMENSIONSENTRY']._loaded_options = None
   _globals['_USAGEROW_DIMENSIONSENTRY']._serialized_options = b'8\001'
-  _globals['_USAGEWINDOW']._serialized_start=1249
-  _globals['_USAGEWINDOW']._serialized_end=1409
-  _globals['_USAGESOURCE']._serialized_start=1411
-  _globals['_USAGESOURCE']._serialized_end=1476
+  _globals['_USAGEWINDOW']._serialized_start=1243
+  _globals['_USAGEWINDOW']._serialized_end=1403
+  _globals['_USAGESOURCE']._serialized_start=1405
+  _globals['_USAGESOURCE']._serialized_end=1470
   _globals['_QUERYUSAGEREQUEST']._serialized_start=79
-  _globals['_QUERYUSAGEREQUEST']._serialized_end=543
-  _globals['_USAGEGROUPING']._serialized_start=545
-  _globals['_USAGEGROUPING']._serialized_end=598
-  _globals['_PROPERTYFILTER']._serialized_start=600
-  _globals['_PROPERTYFILTER']._serialized_end=650
-  _globals['_QUERYUSAGERESPONSE']._serialized_start=653
-  _globals['_QUERYUSAGERESPONSE']._serialized_end=875
-  _globals['_USAGEROW']._serialized_start=878
-  _globals['_USAGEROW']._serialized_end=1246
-  _globals['_USAGEROW_DIMENSIONSENTRY']._serialized_start=1197
-  _globals['_USAGEROW_DIMENSIONSENTRY']._serialized_end=1246
-  _globals['_METERINGSERVICE']._serialized_start=1478
-  _globals['_METERINGSERVICE']._serialized_end=1576
+  _globals['_QUERYUSAGEREQUEST']._serialized_end=540
+  _globals['_USAGEGROUPING']._serialized_start=542
+  _globals['_USAGEGROUPING']._serialized_end=595
+  _globals['_USAGEFILTER']._serialized_start=597
+  _globals['_USAGEFILTER']._serialized_end=644
+  _globals['_QUERYUSAGERESPONSE']._serialized_start=647
+  _globals['_QUERYUSAGERESPONSE']._serialized_end=869
+  _globals['_USAGEROW']._serialized_start=872
+  _globals['_USAGEROW']._serialized_end=1240
+  _globals['_USAGEROW_DIMENSIONSENTRY']._serialized_start=1191
+  _globals['_USAGEROW_DIMENSIONSENTRY']._serialized_end=1240
+  _globals['_METERINGSERVICE']._serialized_start=1472
+  _globals['_METERINGSERVICE']._serialized_end=1570
 # @@protoc_insertion_point(module_scope)

@@ -53,14 +53,14 @@ class QueryUsageRequest(_message.Message):
     window: UsageWindow
     time_zone: str
     group_by: UsageGrouping
-    filters: _containers.RepeatedCompositeFieldContainer[PropertyFilter]
+    filters: _containers.RepeatedCompositeFieldContainer[UsageFilter]
     customer_ids: _containers.RepeatedScalarFieldContainer[str]
     as_of: _timestamp_pb2.Timestamp
     catalog_revision: int
     page_size: int
     page_token: str
     source: UsageSource
-    def __init__(self, meter_id: _Optional[str] = ..., period_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., window: _Optional[_Union[UsageWindow, str]] = ..., time_zone: _Optional[str] = ..., group_by: _Optional[_Union[UsageGrouping, _Mapping]] = ..., filters: _Optional[_Iterable[_Union[PropertyFilter, _Mapping]]] = ..., customer_ids: _Optional[_Iterable[str]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., source: _Optional[_Union[UsageSource, str]] = ...) -> None: ...
+    def __init__(self, meter_id: _Optional[str] = ..., period_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., window: _Optional[_Union[UsageWindow, str]] = ..., time_zone: _Optional[str] = ..., group_by: _Optional[_Union[UsageGrouping, _Mapping]] = ..., filters: _Optional[_Iterable[_Union[UsageFilter, _Mapping]]] = ..., customer_ids: _Optional[_Iterable[str]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., source: _Optional[_Union[UsageSource, str]] = ...) -> None: ...
 
 class UsageGrouping(_message.Message):
     __slots__ = ("customer", "properties")
@@ -70,7 +70,7 @@ class UsageGrouping(_message.Message):
     properties: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, customer: _Optional[bool] = ..., properties: _Optional[_Iterable[str]] = ...) -> None: ...
 
-class PropertyFilter(_message.Message):
+class UsageFilter(_message.Message):
     __slots__ = ("property", "values")
     PROPERTY_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]

@@ -116,9 +116,7 @@ def test_pages_share_one_snapshot(world):
     _insert(store, clock.watermark(next(ticks)), _row("e0", "3"))
     service.reconcile_usage(_june(), CALL)
     key = EventKey("t1", "acme", "call", JUNE_US, "e0", 0)
-    restored = Void(
-        event=key, voided=False, kind=Kind.CORRECTION, correction_id="c", reason="", recorded_by="p"
-    )
+    restored = Void(event=key, voided=False, kind=Kind.VOID, correction_id="c", reason="", recorded_by="p")
     record_voids([restored], store, clock, ticks.__next__)
     rest, token = [], first.next_page_token
     while token:
@@ -143,9 +141,7 @@ def test_one_id_is_listed_alone_and_a_restored_event_says_so(world):
     ).conflicts
     ((content_hash,),) = store.query(_hash_of(ids[5]))
     key = EventKey("t1", "acme", "call", JUNE_US + 5, ids[5], content_hash)
-    restored = Void(
-        event=key, voided=False, kind=Kind.CORRECTION, correction_id="c", reason="", recorded_by="p"
-    )
+    restored = Void(event=key, voided=False, kind=Kind.VOID, correction_id="c", reason="", recorded_by="p")
     record_voids([restored], store, clock, ticks.__next__)
     (found,) = service.list_conflicts(ListConflictsRequest(event_id=ids[5]), CALL).conflicts
     assert found.restored
@@ -232,6 +228,11 @@ def test_an_id_used_twice_across_gateways_counts_once_from_then_on(tmp_path):
         assert "105.00 USD" in _meterline("spend", *at)
         before = _meterline("spend", "--as-of", _instant(stamp_us), *at)
         assert "112.00 USD" in before
+        signed = ("--by", "ada", "--reason", "two orders", "--yes", "--target", engine.target)
+        assert "restored 1 event" in _meterline("restore", "--event-id", "order-1", *signed)
+        assert "112.00 USD" in _meterline("spend", *at)
+        shown = _meterline("conflicts", "--target", engine.target).splitlines()
+        assert shown[2].split()[0] == "restored"
 
 
 def _instant(at_us):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from engine.datadir import open_data_directory, open_shared_data_directory, start_turn
+from engine.datadir import FORMAT, open_data_directory, open_shared_data_directory, start_turn
 from engine.errors import StartupError
 from engine.usage.server_address import read_server_address
 
@@ -60,11 +60,14 @@ def test_a_directory_belongs_to_one_usage_store(tmp_path):
         open_data_directory(tmp_path / "shared"),
     ):
         pass
-    assert json.loads((tmp_path / "shared" / "format.json").read_text()) == {"format": 2, "usage_store": HERE}
+    assert json.loads((tmp_path / "shared" / "format.json").read_text()) == {
+        "format": FORMAT,
+        "usage_store": HERE,
+    }
     with open_data_directory(tmp_path / "embedded") as embedded:
         (embedded.path / "usage").mkdir()
         _complete(embedded)
-    assert json.loads((tmp_path / "embedded" / "format.json").read_text()) == {"format": 2}
+    assert json.loads((tmp_path / "embedded" / "format.json").read_text()) == {"format": FORMAT}
     with (
         pytest.raises(StartupError, match="start without --usage-store"),
         open_shared_data_directory(tmp_path / "embedded", HERE),

@@ -15,8 +15,8 @@ from meterline.v1.metering_pb2 import (
     USAGE_WINDOW_HOUR,
     USAGE_WINDOW_MINUTE,
     USAGE_WINDOW_MONTH,
-    PropertyFilter,
     QueryUsageRequest,
+    UsageFilter,
     UsageGrouping,
 )
 from meterline.v1.metering_pb2_grpc import MeteringServiceStub
@@ -131,8 +131,8 @@ def test_totals_are_over_the_chosen_customers_together(channel, recorded):
         recorded,
         group_by=UsageGrouping(customer=True),
         filters=[
-            PropertyFilter(property="model", values=["small", "tiny"]),
-            PropertyFilter(property="tokens", values=["16"]),
+            UsageFilter(property="model", values=["small", "tiny"]),
+            UsageFilter(property="tokens", values=["16"]),
         ],
     )
     assert shown(recorded, query(channel, narrowed)) == [("ghost", None, 1, "16", 1)]
@@ -237,7 +237,7 @@ def test_names_and_values_never_become_anything_else(channel, name, apply):
         name,
         customer_ids=[NASTY],
         group_by=UsageGrouping(customer=True, properties=[NASTY, "customer_id", "model"]),
-        filters=[PropertyFilter(property=NASTY, values=["", NASTY])],
+        filters=[UsageFilter(property=NASTY, values=["", NASTY])],
     )
     answer = query(channel, asked)
     (row,) = answer.rows
@@ -295,7 +295,7 @@ def test_every_mistake_of_a_question_is_named_at_once(channel, name):
         period_start=Timestamp(seconds=JUNE_1),
         period_end=Timestamp(seconds=JUNE_1),
         group_by=UsageGrouping(properties=["a", "a"]),
-        filters=[PropertyFilter(property="a", values=[longer])],
+        filters=[UsageFilter(property="a", values=[longer])],
         customer_ids=["", long],
         as_of=Timestamp(seconds=-1),
         source=7,
@@ -326,11 +326,11 @@ def test_every_mistake_of_a_question_is_named_at_once(channel, name):
         ({"time_zone": "Europe/Berln"}, "did you mean 'Europe/Berlin'"),
         ({"group_by": UsageGrouping(properties=[""])}, "group_by.properties[0]: is empty"),
         ({"group_by": UsageGrouping(properties=list("abcdefghi"))}, "group by at most 8 properties"),
-        ({"filters": [PropertyFilter(values=["a"])]}, "filters[0].property: is empty"),
-        ({"filters": [PropertyFilter(property="a")]}, "filters[0].values: has 0 entries: give 1 to 100"),
-        ({"filters": [PropertyFilter(property="a", values=["a"])] * 17}, "filters: has 17 entries"),
+        ({"filters": [UsageFilter(values=["a"])]}, "filters[0].property: is empty"),
+        ({"filters": [UsageFilter(property="a")]}, "filters[0].values: has 0 entries: give 1 to 100"),
+        ({"filters": [UsageFilter(property="a", values=["a"])] * 17}, "filters: has 17 entries"),
         (
-            {"filters": [PropertyFilter(property="a", values=[f"{i:02}" + "x" * 1_000 for i in range(99)])]},
+            {"filters": [UsageFilter(property="a", values=[f"{i:02}" + "x" * 1_000 for i in range(99)])]},
             "filters[0].values: has 99198 bytes: give at most 61,440",
         ),
         ({"customer_ids": ["a"] * 501}, "customer_ids: has 501 entries: name at most 500"),

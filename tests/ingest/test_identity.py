@@ -1,5 +1,7 @@
 """Identity: what is new, what is a retry, what reuses an id; stamps and watermarks; batches by partition."""
 
+import threading
+
 import numpy as np
 import pytest
 from admission_oracle import Row
@@ -349,7 +351,7 @@ def test_a_watermark_is_complete_for_ever(steps):
     """
     kept = [10]
     clock = IngestClock(10, kept.append)
-    in_flight, stamps, watermarks = [], [10], [0]
+    in_flight, ended, stamps, watermarks = [], [10], [10], [0]
     for step, now_us, pick in steps:
         if step == "begin":
             stamp = clock.begin(now_us)
@@ -358,8 +360,10 @@ def test_a_watermark_is_complete_for_ever(steps):
             stamps.append(stamp)
             in_flight.append(stamp)
         elif step == "end" and in_flight:
-            clock.end(in_flight.pop(pick % len(in_flight)))
-        elif step == "watermark":
+            ended.append(in_flight.pop(pick % len(in_flight)))
+            clock.end(ended[-1])
+        elif step == "watermark" and not any(stamp < max(ended) for stamp in in_flight):
+            # Where an older group was overtaken it waits: see the next test.
             watermark = clock.watermark(now_us)
             assert all(watermark < stamp for stamp in in_flight)
             if not in_flight:
@@ -370,3 +374,35 @@ def test_a_watermark_is_complete_for_ever(steps):
             clock = IngestClock(max(stamps[0], kept[-1]), kept.append)
             in_flight = []
         assert max(stamps + watermarks) <= kept[-1]
+
+
+def test_a_watermark_waits_for_a_group_that_a_stored_one_overtook():
+    """What was acknowledged is in the first read after it, also while an older group is still being stored."""
+    clock = IngestClock(0, lambda _ceiling_us: None)
+    older, newer = clock.begin(10), clock.begin(20)
+    assert clock.watermark(30) == older - 1
+    clock.end(newer)
+    assert clock.reached(40) == newer
+    found = []
+    reader = threading.Thread(target=lambda: found.append(clock.watermark(50)))
+    reader.start()
+    reader.join(0.05)
+    assert not found
+    clock.end(older)
+    reader.join(30)
+    assert found == [50]
+
+
+def test_whoever_holds_a_stamp_waits_for_the_earlier_ones_alone():
+    """Stored or abandoned; what came later doesn't matter."""
+    clock = IngestClock(0, lambda _ceiling_us: None)
+    first, second, mine, _later = (clock.begin(at) for at in (10, 20, 30, 40))
+    done = []
+    waiting = threading.Thread(target=lambda: done.append(clock.complete_before(mine)))
+    waiting.start()
+    clock.end(second)
+    waiting.join(0.05)
+    assert not done
+    clock.abandon(first)
+    waiting.join(30)
+    assert done == [None]

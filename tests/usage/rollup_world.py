@@ -93,7 +93,7 @@ class World:
                     content_hash(event["properties"]),
                 ),
                 voided=voided,
-                kind=Kind.CORRECTION,
+                kind=Kind.VOID,
                 correction_id="c",
                 reason="r",
                 recorded_by="p",

@@ -12,11 +12,16 @@ import pytest
 from content_hashes import content_hash
 
 from engine.errors import StartupError
+from engine.usage.correction import Amendment, Correction, EventRef, EventRefs, Signature
+from engine.usage.corrections import Corrections
 from engine.usage.migration import COPY_TABLE
 from engine.usage.queries import Query
+from engine.usage.reconciler import Reconciler
 from engine.usage.store import UsageStore
 from engine.usage.usage_reader import UsageReader
 from engine.usage.usage_request import UsageRequest
+from engine.usage.voids import Kind
+from ingest import IngestClock
 
 ROOT = Path(__file__).parents[2]
 
@@ -138,6 +143,68 @@ def _ever(as_of_us):
         bounds_us=(0, 2 * STAMP_US),
         as_of_us=as_of_us,
     )
+
+
+# The voids of an engine before corrections.
+OF_FORM_2 = """
+CREATE TABLE meterline.voids (
+    tenant LowCardinality(String),
+    customer_id String,
+    event_type LowCardinality(String),
+    event_time DateTime64(6, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+    event_id String CODEC(ZSTD(1)),
+    content_hash UInt32,
+    recorded_at DateTime64(6, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+    voided UInt8,
+    kind LowCardinality(String),
+    correction_id String CODEC(ZSTD(1)),
+    reason String CODEC(ZSTD(1)),
+    recorded_by String CODEC(ZSTD(1)),
+    stands_customer_id String CODEC(ZSTD(1)),
+    stands_event_type LowCardinality(String),
+    stands_event_time DateTime64(6, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+    stands_content_hash UInt32
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (tenant, customer_id, event_type, event_time, event_id, content_hash, recorded_at, correction_id)
+"""
+VOID_OF_FORM_2 = """
+INSERT INTO meterline.voids (tenant, customer_id, event_type, event_time, event_id, content_hash, recorded_at, voided,
+    kind, correction_id, reason, recorded_by)
+SELECT tenant, customer_id, event_type, event_time, event_id, content_hash, ingested_at, 1, 'id_reused', 'c', 'r', 'p'
+FROM meterline.events WHERE event_id = '7'
+"""
+
+
+def test_a_store_before_corrections_keeps_its_voids_and_takes_corrections(tmp_path):
+    """Events 0, 7 and 14 of c0 have 0, 21 and 42; 7 is void; 14 is amended to 50; opened again it is all there."""
+    path = tmp_path / "usage"
+    UsageStore.open_embedded(path).close()
+    client = clickhouse_connect.get_client(interface="chdb", path=str(path))
+    for statement in ("DROP TABLE meterline.voids SYNC", "DROP TABLE meterline.drafts SYNC", OF_FORM_2):
+        client.command(statement)
+    client.command(FILL.format(events=20, late=0, every=1))
+    client.command(VOID_OF_FORM_2)
+    client.close()
+    store = UsageStore.open_embedded(path)
+    try:
+        before = UsageReader(store).read(_ever(2 * STAMP_US), 10)[0]
+        clock = IngestClock(2 * STAMP_US, lambda _ceiling_us: None)
+        now_us = lambda: 2 * STAMP_US  # noqa: E731 - the clock goes on by itself
+        corrections = Corrections(store, clock, Reconciler(store, clock, now_us), now_us, lambda: 1)
+        amendment = Correction(
+            Kind.AMEND, EventRefs((EventRef("14"),)), Amendment(set_properties=(("v", "50"),))
+        )
+        corrections.record("t1", amendment, Signature("m", "ada", "why"))
+    finally:
+        store.close()
+    store = UsageStore.open_embedded(path)
+    try:
+        after = UsageReader(store).read(_ever(3 * STAMP_US), 10)[0]
+    finally:
+        store.close()
+    assert (before.quantity, before.event_count) == (42, 2)
+    assert (after.quantity, after.event_count) == (50, 2)
 
 
 @pytest.mark.parametrize("kills", [5, pytest.param(60, marks=[pytest.mark.long, pytest.mark.timeout(1200)])])

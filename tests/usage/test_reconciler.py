@@ -88,7 +88,7 @@ def decision(event, *, voided):
     return Void(
         event=key_of(event),
         voided=voided,
-        kind=Kind.CORRECTION,
+        kind=Kind.VOID,
         correction_id="c",
         reason="said so",
         recorded_by="p",

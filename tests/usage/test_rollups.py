@@ -134,7 +134,7 @@ def test_a_pass_that_breaks_off_leaves_every_answer_right(store, statements, mon
         return run
 
     with monkeypatch.context() as patch:
-        for name in ("query", "transform", "execute"):
+        for name in ("query", "look_through", "transform", "execute"):
             patch.setattr(store, name, breaking(getattr(store, name)))
         with pytest.raises(StoreUnavailableError):
             writer.rollups().keep_up(request)

@@ -37,7 +37,7 @@ from engine.usage.usage_request import UsageRequest
 from engine.usage.windows import WINDOWS_MAX, Window, window_bounds_us
 from ingest import IngestClock
 from meterline.v1 import metering_pb2
-from meterline.v1.metering_pb2 import PropertyFilter, QueryUsageRequest, UsageGrouping
+from meterline.v1.metering_pb2 import QueryUsageRequest, UsageFilter, UsageGrouping
 
 NOW_US = 1_800_000_000_000_000
 DAY_US = 86_400_000_000
@@ -119,7 +119,7 @@ def random_question(dice, tenant, meter, deliveries):
         window=WIRE_WINDOW.get(window, 0),
         time_zone=zone,
         group_by=grouping,
-        filters=[PropertyFilter(property=name, values=values) for name, values in narrowed_to],
+        filters=[UsageFilter(property=name, values=values) for name, values in narrowed_to],
         customer_ids=customers,
         page_size=dice.choice((0, 1_000, dice.randint(3, 50))),
         source=dice.randint(0, 1),

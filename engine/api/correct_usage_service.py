@@ -1,0 +1,125 @@
+"""CorrectionService: usage corrected, tried before, undone after, and looked at."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from engine.api.correction_messages import correction_message, effect_message, fitting_events
+from engine.api.correction_requests import Rules, check_amended, read_correction, read_undoing
+from engine.api.page_tokens import checked_size, decode, encode
+from engine.api.rpc import Call
+from engine.billing.rater import Rater
+from engine.errors import NotFoundError
+from engine.spend.correction_effect import correction_effect
+from engine.times import to_timestamp
+from engine.usage.correction import Correction, Signature
+from engine.usage.correction_list import find_correction, list_corrected_events, list_corrections
+from engine.usage.corrections import Corrections
+from engine.usage.store import UsageStore
+from engine.usage.voids import Void
+from ingest import Admission, IngestOrder
+from meterline.v1 import correction_pb2
+from meterline.v1.correction_pb2 import (
+    CorrectionEffect,
+    CorrectUsageRequest,
+    CorrectUsageResponse,
+    GetCorrectionRequest,
+    GetCorrectionResponse,
+    ListCorrectionsRequest,
+    ListCorrectionsResponse,
+    UndoCorrectionRequest,
+    UndoCorrectionResponse,
+)
+
+_PAGE_SIZE_DEFAULT = 100
+# As of conflicts: two keys of at most 384 bytes each are bound for an event.
+_PAGE_SIZE_MAX = 250
+
+
+class CorrectUsageService:
+    """Corrects, and lists corrections."""
+
+    def __init__(
+        self,
+        corrections: Corrections,
+        usage: UsageStore,
+        rater: Rater,
+        clock: IngestOrder,
+        admission_for: Callable[[str], Admission],
+        now_us: Callable[[], int],
+    ) -> None:
+        self._corrections = corrections
+        self._usage = usage
+        self._rater = rater
+        self._clock = clock
+        self._admission_for = admission_for
+        self._now_us = now_us
+
+    def correct_usage(self, request: CorrectUsageRequest, call: Call) -> CorrectUsageResponse:
+        admission = self._admission_for(call.tenant)
+        rules = Rules(admission.limits, admission.value_properties, self._now_us())
+        correction, signature = read_correction(request, rules)
+        if request.dry_run:
+            effect, as_of_us = self._tried(call.tenant, correction, signature, rules)
+            return CorrectUsageResponse(effect=effect, as_of=to_timestamp(as_of_us))
+        expected = request.expected_event_count if request.HasField("expected_event_count") else None
+        recorded = self._corrections.record(
+            call.tenant, correction, signature, expected, _check(correction, rules)
+        )
+        return CorrectUsageResponse(
+            correction=correction_message(recorded), as_of=to_timestamp(recorded.recorded_at_us)
+        )
+
+    def undo_correction(self, request: UndoCorrectionRequest, call: Call) -> UndoCorrectionResponse:
+        correction, signature = read_undoing(request)
+        if request.dry_run:
+            effect, as_of_us = self._tried(call.tenant, correction, signature, None)
+            return UndoCorrectionResponse(effect=effect, as_of=to_timestamp(as_of_us))
+        expected = request.expected_event_count if request.HasField("expected_event_count") else None
+        recorded = self._corrections.record(call.tenant, correction, signature, expected)
+        return UndoCorrectionResponse(
+            correction=correction_message(recorded), as_of=to_timestamp(recorded.recorded_at_us)
+        )
+
+    def list_corrections(self, request: ListCorrectionsRequest, call: Call) -> ListCorrectionsResponse:
+        page_size = checked_size(request.page_size, _PAGE_SIZE_DEFAULT, _PAGE_SIZE_MAX)
+        as_of_us, skip = decode(request.page_token, "corrections", self._clock.watermark(self._now_us()))
+        # One more than the page tells whether there is another.
+        found = list_corrections(self._usage, call.tenant, as_of_us, (skip, page_size + 1))
+        more = len(found) > page_size
+        return ListCorrectionsResponse(
+            corrections=map(correction_message, found[:page_size]),
+            as_of=to_timestamp(as_of_us),
+            next_page_token=encode(as_of_us, skip + page_size, "corrections") if more else "",
+        )
+
+    def get_correction(self, request: GetCorrectionRequest, call: Call) -> GetCorrectionResponse:
+        page_size = checked_size(request.page_size, _PAGE_SIZE_DEFAULT, _PAGE_SIZE_MAX)
+        listed = f"events of {request.correction_id}"
+        as_of_us, skip = decode(request.page_token, listed, self._clock.watermark(self._now_us()))
+        found = find_correction(self._usage, call.tenant, request.correction_id, as_of_us)
+        if not request.correction_id or found is None:
+            raise NotFoundError(f"correction {request.correction_id!r} was never recorded")
+        page = (skip, page_size + 1)
+        events = list_corrected_events(self._usage, call.tenant, found.correction_id, as_of_us, page)
+        messages: list[correction_pb2.CorrectedEvent] = fitting_events(events[:page_size])
+        more = len(messages) < len(events)
+        return GetCorrectionResponse(
+            correction=correction_message(found),
+            events=messages,
+            as_of=to_timestamp(as_of_us),
+            next_page_token=encode(as_of_us, skip + len(messages), listed) if more else "",
+        )
+
+    def _tried(
+        self, tenant: str, correction: Correction, signature: Signature, rules: Rules | None
+    ) -> tuple[CorrectionEffect, int]:
+        plan = self._corrections.plan(tenant, correction, signature, _check(correction, rules))
+        with self._corrections.draft(plan) as draft_id:
+            effect = correction_effect(self._rater, tenant, plan, draft_id)
+        return effect_message(plan, effect), plan.as_of_us
+
+
+def _check(correction: Correction, rules: Rules | None) -> Callable[[Sequence[Void]], None]:
+    if correction.amendment is None or rules is None:
+        return lambda _facts: None
+    return partial(check_amended, amendment=correction.amendment, rules=rules)

@@ -1,0 +1,44 @@
+"""`meterline amend`: recorded events that are to count as something else."""
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from engine.cli.connection import InstantType, target_option, timestamp
+from engine.cli.correcting import correct
+from engine.cli.correction_options import PairType, chosen_by_id, chosen_by_selection, pairs, signed
+from meterline.v1.correction_pb2 import AmendUsage
+
+
+@click.command()
+@chosen_by_id
+@chosen_by_selection
+@click.option(
+    "--set", "set_", type=PairType(), multiple=True, metavar="NAME=VALUE", help="Set a property; repeatable."
+)
+@click.option("--remove", multiple=True, metavar="NAME", help="Remove a property; repeatable.")
+@click.option("--to-customer", metavar="ID", default="", help="With --event-id: move it to this customer.")
+@click.option(
+    "--to-time", type=InstantType(), metavar="INSTANT", help="With --event-id: move it to this event time."
+)
+@signed
+@target_option
+def amend(
+    set_: tuple[tuple[str, str], ...],
+    remove: tuple[str, ...],
+    to_customer: str,
+    to_time: datetime | None,
+    **options: Any,  # noqa: ANN401 - click's own
+) -> None:
+    """Amend recorded events: from now on they count with other properties, for another customer or at another time.
+
+    Events are chosen, shown and asked about as for `meterline void`; `meterline undo` makes them count as before.
+    """
+    change = AmendUsage(
+        set_properties=pairs(set_, "--set"),
+        remove_properties=remove,
+        customer_id=to_customer,
+        event_time=timestamp(to_time),
+    )
+    correct("amend", options, lambda request: request.amend.CopyFrom(change))

@@ -1,0 +1,77 @@
+"""How every command that corrects goes: what it would change is shown, asked about, and then recorded as shown."""
+
+import copy
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+import grpc
+
+from engine.cli.connection import CommandError, connected
+from engine.cli.correction_options import request_of
+from engine.cli.correction_show import events_text, kind_name, show_effect, show_json
+from engine.cli.show import footer, visible
+from meterline.v1.correction_pb2 import (
+    CorrectUsageRequest,
+    CorrectUsageResponse,
+    UndoCorrectionRequest,
+    UndoCorrectionResponse,
+)
+from meterline.v1.correction_pb2_grpc import CorrectionServiceStub
+
+# Ids of the whole log are looked through, and up to ten years are rated twice.
+_TIMEOUT_S = 600
+Request = CorrectUsageRequest | UndoCorrectionRequest
+Response = CorrectUsageResponse | UndoCorrectionResponse
+_DONE = {"void": "voided", "amend": "amended", "restore": "restored", "undo": "undid the correction of"}
+
+
+def correct(verb: str, options: Mapping[str, Any], complete: Callable[[CorrectUsageRequest], None]) -> None:
+    """`complete` says in the request what becomes of the events."""
+    request = request_of(options)
+    complete(request)
+    send(verb, options, request)
+
+
+def send(verb: str, options: Mapping[str, Any], request: Request) -> None:
+    """Sends a correction, after a question unless the options say otherwise.
+
+    Raises:
+        CommandError: the engine refuses, or there is nobody to ask.
+    """
+    asks = not (options["dry_run"] or options["yes"] or options["expect"])
+    if asks and not sys.stdin.isatty():
+        raise CommandError("nobody is there to be asked: look with --dry-run, then say --yes or --expect N")
+    with connected(options["target"]) as channel:
+        if asks:
+            trial = copy.deepcopy(request)
+            trial.dry_run = True
+            effect = _call(channel, trial).effect
+            show_effect(verb, effect)
+            if not click.confirm(f"{verb} {events_text(effect.event_count)}?"):
+                raise CommandError("nothing was recorded")
+            request.expected_event_count = effect.event_count
+        response = _call(channel, request)
+    if options["as_json"]:
+        show_json(response)
+    elif options["dry_run"]:
+        show_effect(verb, response.effect)
+        click.echo(f"{footer(response.as_of)}; dry run: nothing was recorded")
+    else:
+        correction = response.correction
+        click.echo(f"{_DONE[kind_name(correction.kind)]} {events_text(correction.event_count)}")
+        if correction.undone_by_correction_id and not correction.in_effect:
+            click.echo(f"undone since, by {visible(correction.undone_by_correction_id).plain}")
+        click.echo(
+            f"correction {visible(correction.signature.correction_id).plain}, {footer(response.as_of)}"
+        )
+
+
+def _call(channel: grpc.Channel, request: Request) -> Response:
+    stub = CorrectionServiceStub(channel)
+    if isinstance(request, UndoCorrectionRequest):
+        undone: UndoCorrectionResponse = stub.UndoCorrection(request, timeout=_TIMEOUT_S)
+        return undone
+    corrected: CorrectUsageResponse = stub.CorrectUsage(request, timeout=_TIMEOUT_S)
+    return corrected

@@ -1,0 +1,324 @@
+"""Corrections of recorded usage: planned at a watermark, recorded as one block of facts, undone by another.
+
+Rules:
+1. A correction is planned on a snapshot in which every id is settled (engine.usage.reconciler), and recorded under a
+   stamp before which, since the snapshot, no other fact was: otherwise it is planned anew. This holds across gateways:
+   everything before the stamp has its outcome when that is looked at. So corrections have one order, and each was
+   right where it stands.
+2. A correction that is recorded is found by its id, in the snapshot that it would be planned on: sent again, also at
+   once to two gateways, it is answered and not recorded again.
+3. An event that a correction brings back may meet another that took its id meanwhile: the ids of its events are
+   settled before it is answered, and by the reconciler, if that is cut short.
+4. A draft is written for one question and dropped after it. No read of usage but one that names it sees it.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+import pyarrow as pa
+import structlog
+
+from engine.errors import (
+    CorrectionIdUsedError,
+    CorrectionRefusedError,
+    FieldMistake,
+    InvalidRequestError,
+    NotFoundError,
+    StoreUnavailableError,
+)
+from engine.usage.correction import (
+    EVENTS_MAX,
+    PROPERTIES_BYTES_MAX,
+    Correction,
+    EventRefs,
+    Plan,
+    Selection,
+    Signature,
+    Standing,
+    Undone,
+    request_hash,
+)
+from engine.usage.correction import RecordedCorrection as Recorded
+from engine.usage.correction_facts import Decided, FactMaker, event_count, without_standing
+from engine.usage.correction_list import find_correction
+from engine.usage.correction_queries import (
+    decided_facts_query,
+    drop_draft_statement,
+    facts_between_query,
+    selected_query,
+    selected_size_query,
+    standing_replacements_query,
+    versions_query,
+)
+from engine.usage.correction_versions import Version, chosen_versions
+from engine.usage.reconciler import Reconciler
+from engine.usage.store import Row, UsageStore
+from engine.usage.voids import EventKey, Kind, Void, fact_columns, record_voids
+from ingest import IngestOrder
+
+_log = structlog.get_logger(__name__)
+# Another fact a moment before, so many times in a row: then somebody else corrects in a loop.
+_ATTEMPTS_MAX = 10
+_RETRY_AFTER_MS = 1_000
+# The largest correction takes some seconds; nobody's call should wait for more than a few of them.
+_TURN_TIMEOUT_S = 60
+# 128 bytes each, in one statement (engine.usage.reconciler has the bound of a parameter).
+_IDS_AT_ONCE = 250
+
+Check = Callable[[Sequence[Void]], None]
+
+
+class Corrections:
+    """Corrects. Thread-safe; one correction of this process at a time."""
+
+    def __init__(
+        self,
+        store: UsageStore,
+        clock: IngestOrder,
+        reconciler: Reconciler,
+        now_us: Callable[[], int],
+        draft_id: Callable[[], int],
+    ) -> None:
+        """`draft_id` draws a number that no other draft has."""
+        self._store = store
+        self._clock = clock
+        self._reconciler = reconciler
+        self._now_us = now_us
+        self._draft_id = draft_id
+        self._one_at_a_time = threading.Lock()
+
+    def plan(
+        self, tenant: str, correction: Correction, signature: Signature, check: Check = lambda _facts: None
+    ) -> Plan:
+        """What the correction would record now; `check` raises an error of the tree for facts that may not be.
+
+        Raises:
+            InvalidRequestError: more events than one correction may have.
+            NotFoundError: an event or a correction that is not there.
+            CorrectionRefusedError: nothing to correct, or not without doubt.
+        """
+        settled_us, as_of_us = self._settled_snapshot()
+        plan = self._plan(tenant, correction, signature, settled_us, as_of_us)
+        check(plan.facts)
+        return plan
+
+    def record(
+        self,
+        tenant: str,
+        correction: Correction,
+        signature: Signature,
+        expected_event_count: int | None = None,
+        check: Check = lambda _facts: None,
+    ) -> Recorded:
+        """Records it, or finds it recorded.
+
+        Raises:
+            CorrectionIdUsedError: the id belongs to another correction.
+            StoreUnavailableError: it may be recorded or not: send it again.
+            InvalidRequestError, NotFoundError, CorrectionRefusedError: as `plan`; or it has not the expected number
+                of events.
+        """
+        with self._turn():
+            as_of_us = self._clock.watermark(self._now_us())
+            for _ in range(_ATTEMPTS_MAX):
+                if known := self._known(tenant, correction, signature, as_of_us):
+                    return known
+                settled_us, as_of_us = self._settled_snapshot()
+                # It may have been recorded meanwhile, by another gateway.
+                if known := self._known(tenant, correction, signature, as_of_us):
+                    return known
+                plan = self._plan(tenant, correction, signature, settled_us, as_of_us)
+                _check_count(plan, expected_event_count)
+                check(plan.facts)
+                stamp_us = record_voids(
+                    plan.facts, self._store, self._clock, self._now_us, self._nothing_since(tenant, as_of_us)
+                )
+                if stamp_us is not None:
+                    _log.info(
+                        "corrected",
+                        tenant=tenant,
+                        kind=correction.kind.value,
+                        events=plan.event_count,
+                        correction_id=signature.correction_id,
+                        recorded_by=signature.recorded_by,
+                    )
+                    self._reconciler.settle_until(stamp_us)
+                    return self._just_recorded(tenant, signature.correction_id)
+                as_of_us = self._clock.watermark(self._now_us())
+        raise StoreUnavailableError(
+            "other corrections keep coming in between: send this one again", retry_after_ms=_RETRY_AFTER_MS
+        )
+
+    @contextlib.contextmanager
+    def draft(self, plan: Plan) -> Iterator[int]:
+        """The plan's facts as a draft that reads may name."""
+        draft_id = self._draft_id()
+        try:
+            # Later than all that is recorded by then.
+            facts = fact_columns(plan.facts, plan.as_of_us + 1)
+            draft_ids = pa.array([draft_id] * len(facts), pa.uint64())
+            self._store.insert_draft(facts.append_column("draft_id", draft_ids))
+            yield draft_id
+        finally:
+            # What can't be dropped goes by itself.
+            with contextlib.suppress(StoreUnavailableError):
+                self._store.execute(drop_draft_statement(draft_id))
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Holds off other corrections of this process, which would only make each other plan anew."""
+        if not self._one_at_a_time.acquire(timeout=_TURN_TIMEOUT_S):
+            raise StoreUnavailableError(
+                "other corrections are being recorded: send this one again", retry_after_ms=_RETRY_AFTER_MS
+            )
+        try:
+            yield
+        finally:
+            self._one_at_a_time.release()
+
+    def _settled_snapshot(self) -> tuple[int, int]:
+        """Up to where ids are settled, and a watermark that shows it."""
+        settled_us = self._clock.watermark(self._now_us())
+        self._reconciler.settle_until(settled_us)
+        return settled_us, self._clock.watermark(self._now_us())
+
+    def _known(
+        self, tenant: str, correction: Correction, signature: Signature, as_of_us: int
+    ) -> Recorded | None:
+        known = find_correction(self._store, tenant, signature.correction_id, as_of_us)
+        if known is not None and known.request_hash != request_hash(correction, signature):
+            raise CorrectionIdUsedError(
+                f"correction_id {signature.correction_id!r} belongs to another correction ({known.kind} of "
+                f"{known.event_count}, by {known.recorded_by}: {known.reason}): give this one an id of its own"
+            )
+        return known
+
+    def _just_recorded(self, tenant: str, correction_id: str) -> Recorded:
+        known = find_correction(self._store, tenant, correction_id, self._clock.watermark(self._now_us()))
+        if known is None:
+            raise RuntimeError("a correction that was recorded is not found")
+        return known
+
+    def _nothing_since(self, tenant: str, as_of_us: int) -> Callable[[int], bool]:
+        def look(stamp_us: int) -> bool:
+            self._clock.complete_before(stamp_us)
+            return not self._store.query(facts_between_query(tenant, as_of_us, stamp_us))
+
+        return look
+
+    def _plan(
+        self, tenant: str, correction: Correction, signature: Signature, settled_us: int, as_of_us: int
+    ) -> Plan:
+        make = FactMaker(correction, signature)
+        amendment = correction.amendment
+        match correction.chosen:
+            case Undone(correction_id):
+                facts = make.undoes(correction_id, self._facts_of(tenant, correction_id, as_of_us))
+                return Plan(tuple(facts), event_count(facts), 0, as_of_us)
+            case EventRefs() as refs:
+                versions = self._versions(tenant, correction, refs, as_of_us)
+                events: Sequence[Standing] = chosen_versions(correction.kind, refs, versions, settled_us)
+            case Selection() as selection:
+                events = self._selected(tenant, selection, correction, settled_us, as_of_us)
+        if amendment is not None:
+            facts = make.amends(events, amendment)
+            facts = self._without_standing(tenant, facts, as_of_us)
+        elif correction.kind is Kind.RESTORE:
+            facts = make.restores(events)
+        else:
+            facts = make.voids(events)
+        count = event_count(facts)
+        if not count:
+            what = (
+                f"all {len(events)} events are so already" if events else "no event that counts is selected"
+            )
+            raise CorrectionRefusedError(f"there is nothing to correct: {what}")
+        return Plan(tuple(facts), count, len(events) - count, as_of_us)
+
+    def _versions(self, tenant: str, correction: Correction, refs: EventRefs, as_of_us: int) -> list[Version]:
+        ids = sorted({ref.event_id for ref in refs.refs})
+        versions: list[Version] = []
+        for first in range(0, len(ids), _IDS_AT_ONCE):
+            query = versions_query(
+                tenant, ids[first : first + _IDS_AT_ONCE], correction.amendment, as_of_us, EVENTS_MAX + 1
+            )
+            versions += [
+                Version(_standing(tenant, row[:8]), bool(row[8]), str(row[9]))
+                for row in self._store.query(query)
+            ]
+            if len(versions) > EVENTS_MAX:
+                raise _too_many("events", f"more than {EVENTS_MAX}")
+        return versions
+
+    def _selected(
+        self, tenant: str, selection: Selection, correction: Correction, settled_us: int, as_of_us: int
+    ) -> list[Standing]:
+        size = self._store.query(selected_size_query(tenant, selection, as_of_us, settled_us))
+        count, size_bytes = (int(str(each or 0)) for each in size[0])
+        if count > EVENTS_MAX:
+            raise _too_many("selection", str(count))
+        if correction.amendment is not None and size_bytes > PROPERTIES_BYTES_MAX:
+            raise InvalidRequestError(
+                FieldMistake(
+                    "selection",
+                    f"its events have {size_bytes} bytes of properties; one correction amends at most "
+                    f"{PROPERTIES_BYTES_MAX}: select a shorter stretch of time",
+                )
+            )
+        query = selected_query(tenant, selection, correction.amendment, as_of_us, settled_us)
+        return [_standing(tenant, row) for row in self._store.query(query)]
+
+    def _without_standing(self, tenant: str, facts: list[Void], as_of_us: int) -> list[Void]:
+        if not facts:
+            return facts
+        with self.draft(Plan(tuple(facts), 0, 0, as_of_us)) as draft_id:
+            rows = self._store.query(standing_replacements_query(tenant, draft_id, as_of_us))
+        return without_standing(facts, {_key(tenant, row) for row in rows})
+
+    def _facts_of(self, tenant: str, correction_id: str, as_of_us: int) -> list[Decided]:
+        rows = self._store.query(decided_facts_query(tenant, correction_id, as_of_us))
+        if not rows:
+            raise NotFoundError(f"correction {correction_id!r} was never recorded")
+        return [_decided(tenant, row) for row in rows]
+
+
+def _check_count(plan: Plan, expected: int | None) -> None:
+    if expected is not None and plan.event_count != expected:
+        raise CorrectionRefusedError(
+            f"{plan.event_count} events would be corrected, not {expected} as expected: nothing was recorded; "
+            "look again with a dry run"
+        )
+
+
+def _too_many(field: str, count: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        FieldMistake(
+            field,
+            f"means {count} events; one correction is stored whole or not at all, and has at most {EVENTS_MAX}: "
+            "make several, of shorter stretches of time",
+        )
+    )
+
+
+def _standing(tenant: str, row: Row) -> Standing:
+    amended = row[6]
+    if not isinstance(amended, dict):
+        raise TypeError(f"the usage store returned properties of type {type(amended).__name__}")
+    return Standing(_key(tenant, row), int(str(row[5])), amended, int(str(row[7])))
+
+
+def _key(tenant: str, row: Row) -> EventKey:
+    return EventKey(tenant, str(row[0]), str(row[1]), int(str(row[2])), str(row[3]), int(str(row[4])))
+
+
+def _decided(tenant: str, row: Row) -> Decided:
+    key = _key(tenant, row)
+    stands = _key(tenant, (row[6], row[7], row[8], key.event_id, row[9])) if row[6] else None
+    return Decided(key, bool(row[5]), stands, _texts(row[10]), _texts(row[11]))
+
+
+def _texts(column: object) -> tuple[str, ...]:
+    if not isinstance(column, Sequence):
+        raise TypeError(f"the usage store returned an array of type {type(column).__name__}")
+    return tuple(map(str, column))

@@ -1,0 +1,466 @@
+"""Events voided, amended, restored and undone: what counts is what a slow log in lists says, at every watermark."""
+
+import itertools
+import threading
+
+import pytest
+from meter_reads import deliver
+from test_reconciler import COUNT, CUSTOMERS, event_of, read
+from usage_histories import PERIOD_US
+
+from engine.errors import (
+    CorrectionIdUsedError,
+    CorrectionRefusedError,
+    InvalidRequestError,
+    NotFoundError,
+    StoreUnavailableError,
+)
+from engine.usage.correction import (
+    Amendment,
+    Correction,
+    EventRef,
+    EventRefs,
+    PropertyFilter,
+    Selection,
+    Signature,
+    Undone,
+)
+from engine.usage.correction_list import find_correction, list_corrected_events, list_corrections
+from engine.usage.corrections import Corrections
+from engine.usage.reconciler import Reconciler
+from engine.usage.store import UsageStore
+from engine.usage.voids import Kind
+from ingest import IngestClock
+
+SUM = COUNT | {"aggregation": "sum", "value": "value"}
+EVER = Selection(0, 2 * PERIOD_US[1])
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = UsageStore.open_embedded(tmp_path / "usage")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def world(store):
+    return World(store)
+
+
+class World:
+    """A store with its clock, whose stamps are small numbers, and corrections with ids of their own."""
+
+    def __init__(self, store, tenant="t1"):
+        self.store = store
+        self.tenant = tenant
+        self.now_us = itertools.count(1_000).__next__
+        self.clock = IngestClock(0, lambda _ceiling_us: None)
+        self.reconciler = Reconciler(store, self.clock, self.now_us)
+        self.corrections = Corrections(
+            store, self.clock, self.reconciler, self.now_us, itertools.count(1).__next__
+        )
+        self._ids = itertools.count(1)
+
+    def deliver(self, *events):
+        stamp_us = self.clock.begin(self.now_us())
+        deliver(self.store, [{**event, "ingested_us": stamp_us} for event in events])
+        self.clock.end(stamp_us)
+        return stamp_us
+
+    def correct(self, correction, correction_id=None, **options):
+        signature = Signature(correction_id or f"c{next(self._ids)}", "ada", "a reason")
+        return self.corrections.record(self.tenant, correction, signature, **options)
+
+    def void(self, *event_ids, **options):
+        return self.correct(Correction(Kind.VOID, refs(*event_ids)), **options)
+
+    def amend(self, event_id, amendment, **options):
+        return self.correct(Correction(Kind.AMEND, refs(event_id), amendment), **options)
+
+    def undo(self, undone, **options):
+        return self.correct(Correction(Kind.UNDO, Undone(undone)), **options)
+
+    def as_of(self):
+        return self.clock.watermark(self.now_us())
+
+    def sums(self, as_of_us=None):
+        found = read(self.store, SUM, self.as_of() if as_of_us is None else as_of_us, self.tenant)
+        return {key[0]: (usage.quantity, usage.event_count) for key, usage in found.items()}
+
+
+def refs(*event_ids):
+    return EventRefs(tuple(each if isinstance(each, EventRef) else EventRef(each) for each in event_ids))
+
+
+def setting(**properties):
+    return Amendment(set_properties=tuple(sorted(properties.items())))
+
+
+def test_a_void_an_amendment_and_their_undoing_come_and_go_with_their_instants(world):
+    """5 + 7; without the 7; 5 amended to 20; both undone, the later one first: each watermark keeps its answer."""
+    world.deliver(event_of("a", "5"), event_of("b", "7"))
+    answers = [(world.as_of(), {"acme": (12, 2)})]
+    world.void("b", correction_id="v")
+    answers.append((world.as_of(), {"acme": (5, 1)}))
+    world.amend("a", setting(value="20"), correction_id="m")
+    answers.append((world.as_of(), {"acme": (20, 1)}))
+    world.undo("v")
+    answers.append((world.as_of(), {"acme": (27, 2)}))
+    world.undo("m", correction_id="u")
+    answers.append((world.as_of(), {"acme": (12, 2)}))
+    world.undo("u")
+    answers.append((world.as_of(), {"acme": (27, 2)}))
+    for as_of_us, expected in answers:
+        assert world.sums(as_of_us) == expected
+
+
+def test_lines_of_the_corrected_set_have_the_digest_of_events_that_were_sent_so(world):
+    """An amended event and one that was recorded in that form at once can't be told apart, in another tenant."""
+    world.deliver(event_of("a", "5", properties={"value": "5", "z": "1", "é": "x"}))
+    amendment = Amendment((("a'b", "\\"), ("value", "6")), ("z", "nowhere"), "bolt", PERIOD_US[0] + 1)
+    world.amend("a", amendment)
+    sent = {"value": "6", "é": "x", "a'b": "\\"}
+    world.deliver(event_of("a", tenant="t2", customer="bolt", time_us=PERIOD_US[0] + 1, properties=sent))
+    ours, theirs = (read(world.store, SUM, world.as_of(), tenant) for tenant in ("t1", "t2"))
+    assert ours == theirs
+    assert ours["bolt", ()].quantity == 6
+
+
+def test_a_producer_who_sends_an_event_again_changes_nothing(world):
+    """The original stays void and the amended content is counted once, whichever comes, before or after an undo."""
+    first, second = event_of("a", "5"), event_of("a", "6")
+    world.deliver(first)
+    world.amend("a", setting(value="6"), correction_id="m")
+    world.deliver(first)
+    assert world.sums() == {"acme": (6, 1)}
+    world.deliver(second)
+    assert world.sums() == {"acme": (6, 1)}
+    world.undo("m")
+    assert world.sums() == {"acme": (5, 1)}
+    world.deliver(second)
+    world.reconciler.reconcile("t1", *PERIOD_US)
+    assert world.sums() == {"acme": (5, 1)}
+
+
+def test_other_content_under_an_amended_id_is_void(world):
+    """A person's version has the place of the event that it replaces: the first."""
+    world.deliver(event_of("a", "5"))
+    world.amend("a", setting(value="6"))
+    world.deliver(event_of("a", "9"))
+    world.reconciler.next_pass()
+    assert world.sums() == {"acme": (6, 1)}
+
+
+def test_an_event_may_become_the_version_that_lost_its_id(world):
+    """5 stood, 9 came later and was void; the person says that it was 9 after all; undone, it is 5 again."""
+    world.deliver(event_of("a", "5"))
+    world.deliver(event_of("a", "9"))
+    world.amend("a", setting(value="9"), correction_id="m")
+    assert world.sums() == {"acme": (9, 1)}
+    world.undo("m")
+    assert world.sums() == {"acme": (5, 1)}
+
+
+def test_an_event_that_comes_back_meets_who_took_its_id(world):
+    """Voided, then its id is used for 9, which counts; when the void is undone, the first stands and 9 is void."""
+    world.deliver(event_of("a", "5"))
+    world.void("a", correction_id="v")
+    world.deliver(event_of("a", "9"))
+    assert world.sums() == {"acme": (9, 1)}
+    world.undo("v")
+    assert world.sums() == {"acme": (5, 1)}
+
+
+def test_an_amended_event_is_amended_and_voided_further(world):
+    """5, 6, 7 for another customer, void; undone step by step, and only in this order."""
+    world.deliver(event_of("a", "5"))
+    world.amend("a", setting(value="6"), correction_id="m1")
+    world.amend("a", Amendment((("value", "7"),), customer_id="bolt"), correction_id="m2")
+    assert world.sums() == {"bolt": (7, 1)}
+    world.void("a", correction_id="v")
+    assert world.sums() == {}
+    for early in ("m1", "m2"):
+        with pytest.raises(CorrectionRefusedError, match="came after it"):
+            world.undo(early)
+    world.undo("v")
+    world.undo("m2")
+    assert world.sums() == {"acme": (6, 1)}
+    with pytest.raises(CorrectionRefusedError, match="is undone already, by 'c4'"):
+        world.undo("m2")
+    world.undo("m1")
+    assert world.sums() == {"acme": (5, 1)}
+    with pytest.raises(CorrectionRefusedError, match="'c4' came after it"):
+        world.undo("c3")
+
+
+def test_what_the_reconciler_voided_can_be_restored_and_voided_again(world):
+    """Both count by a person's decision, also after the period is settled; a corrected one is for undoing."""
+    world.deliver(event_of("a", "5"))
+    late = world.deliver(event_of("a", "9"))
+    world.correct(Correction(Kind.RESTORE, refs("a")), correction_id="r")
+    world.reconciler.reconcile("t1", *PERIOD_US)
+    assert world.sums() == {"acme": (14, 2)}
+    with pytest.raises(CorrectionRefusedError, match="2 versions"):
+        world.amend("a", setting(value="1"))
+    world.correct(
+        Correction(Kind.AMEND, refs(EventRef("a", ingested_at_us=late)), setting(value="10")),
+        correction_id="m",
+    )
+    world.reconciler.reconcile("t1", *PERIOD_US)
+    assert world.sums() == {"acme": (15, 2)}
+    world.undo("m")
+    world.undo("r")
+    assert world.sums() == {"acme": (5, 1)}
+    with pytest.raises(CorrectionRefusedError, match="undo that one"):
+        world.correct(Correction(Kind.RESTORE, refs("a")))
+
+
+def test_two_versions_that_become_one_count_once(world):
+    """Restored 9 beside 5; 9 amended to what 5 is: one event is left, and undone there are two."""
+    world.deliver(event_of("a", "5"))
+    late = world.deliver(event_of("a", "9"))
+    world.correct(Correction(Kind.RESTORE, refs("a")))
+    world.correct(
+        Correction(Kind.AMEND, refs(EventRef("a", ingested_at_us=late)), setting(value="5")),
+        correction_id="m",
+    )
+    assert world.sums() == {"acme": (5, 1)}
+    world.undo("m")
+    assert world.sums() == {"acme": (14, 2)}
+
+
+def test_a_correction_is_recorded_once_however_often_it_is_sent(world):
+    """The same answer, also after it was undone; with another reason it is a mistake that names the first."""
+    world.deliver(event_of("a", "5"), event_of("b", "7"))
+    first = world.void("a", correction_id="v")
+    facts = world.store.query(_all_facts())
+    assert world.void("a", correction_id="v") == first
+    assert world.store.query(_all_facts()) == facts
+    with pytest.raises(CorrectionIdUsedError, match="'v' belongs to another correction"):
+        world.void("b", correction_id="v")
+    world.undo("v", correction_id="u")
+    again = world.void("a", correction_id="v")
+    assert (again.recorded_at_us, again.undone_by, again.in_effect) == (first.recorded_at_us, "u", False)
+    assert world.sums() == {"acme": (12, 2)}
+
+
+def _all_facts():
+    from engine.usage.queries import Query
+
+    return Query("SELECT * FROM voids FINAL ORDER BY recorded_at, event_id, content_hash", {})
+
+
+def test_a_selection_takes_what_counts_in_its_period_and_nothing_else(world):
+    """By customer, type, time, value, any of several values, and whether a property is there."""
+
+    def made(name, **fields):
+        return event_of(name, fields.pop("value", "1"), **fields)
+
+    start, end = PERIOD_US
+    world.deliver(
+        made("in", properties={"value": "1", "region": "eu"}),
+        made("us", properties={"value": "1", "region": "us"}),
+        made("none"),
+        made("bolt", customer="bolt", properties={"value": "1", "region": "eu"}),
+        made("type", event_type="other", properties={"value": "1", "region": "eu"}),
+        made("early", time_us=start - 1, properties={"value": "1", "region": "eu"}),
+        made("end", time_us=end, properties={"value": "1", "region": "eu"}),
+        made("void", properties={"value": "1", "region": "eu"}),
+    )
+    world.void("void")
+    period = {"start_us": start, "end_us": end, "event_type": "call"}
+    filters = PropertyFilter("region", ("eu", "'"))
+    for selection, expected in (
+        (Selection(**period, customer_ids=("acme",), filters=(filters,)), 1),
+        (Selection(**period, filters=(filters,)), 2),
+        (Selection(**period, filters=(PropertyFilter("region", exists=False),)), 1),
+        (Selection(**period, filters=(PropertyFilter("region", ("eu", "us"), True),)), 3),
+        (Selection(start, end), 5),
+        (Selection(start - 1, end + 1), 7),
+    ):
+        plan = world.corrections.plan("t1", Correction(Kind.VOID, selection), Signature("x", "", ""))
+        assert plan.event_count == expected, selection
+    before = world.as_of()
+    world.correct(Correction(Kind.AMEND, Selection(start, end), setting(region="mars")), correction_id="m")
+    assert find_correction(world.store, "t1", "m", world.as_of()).event_count == 5
+    plan = Correction(Kind.VOID, Selection(0, 2 * end, filters=(PropertyFilter("region", ("mars",)),)))
+    with pytest.raises(CorrectionRefusedError, match="5 events would be corrected, not 4"):
+        world.correct(plan, expected_event_count=4)
+    world.correct(plan, correction_id="v", expected_event_count=5)
+    assert world.sums() == {}
+    assert world.sums(before) == {"acme": (3, 3), "bolt": (1, 1)}
+
+
+def test_what_can_t_be_corrected_is_refused_in_words(world):
+    """Unknown ids, nothing that counts, nothing that changes, an unknown correction, another tenant's."""
+    world.deliver(event_of("a", "5"), event_of("a", tenant="t2"))
+    with pytest.raises(NotFoundError, match="event 'x' is not recorded"):
+        world.void("a", "x")
+    with pytest.raises(NotFoundError, match="with the customer"):
+        world.void(EventRef("a", customer_id="bolt"))
+    with pytest.raises(CorrectionRefusedError, match="are so already"):
+        world.amend("a", setting(value="5"))
+    with pytest.raises(CorrectionRefusedError, match="no event that counts"):
+        world.correct(Correction(Kind.VOID, Selection(0, 1)))
+    with pytest.raises(NotFoundError, match="never recorded"):
+        world.undo("c99")
+    world.void("a", correction_id="v")
+    with pytest.raises(CorrectionRefusedError, match="no event that counts"):
+        world.void("a")
+    with pytest.raises(NotFoundError, match="never recorded"):
+        World(world.store, "t2").undo("v")
+    assert read(world.store, COUNT, world.as_of(), "t2")["acme", ()].quantity == 1
+
+
+def test_more_events_than_one_block_holds_are_refused_with_their_number(world, monkeypatch):
+    """Nothing is recorded; a shorter stretch of time is."""
+    import engine.usage.corrections as module
+
+    monkeypatch.setattr(module, "EVENTS_MAX", 3)
+    world.deliver(*(event_of(f"{n}", "1", time_us=PERIOD_US[0] + n) for n in range(5)))
+    with pytest.raises(InvalidRequestError, match="means 5 events"):
+        world.correct(Correction(Kind.VOID, EVER))
+    with pytest.raises(InvalidRequestError, match="means more than 3"):
+        world.void(*"01234")
+    monkeypatch.setattr(module, "PROPERTIES_BYTES_MAX", 10)
+    short = Selection(PERIOD_US[0], PERIOD_US[0] + 3)
+    with pytest.raises(InvalidRequestError, match="bytes of properties"):
+        world.correct(Correction(Kind.AMEND, short, setting(value="2")))
+    assert world.correct(Correction(Kind.VOID, short)).event_count == 3
+
+
+def test_a_listing_names_who_when_why_and_which_events(world):
+    """The newest first; an amended event as it was and as it is; what is undone says by what."""
+    world.deliver(event_of("a", "5"), event_of("b", "7"))
+    world.void("b", correction_id="v")
+    world.amend("a", setting(value="6"), correction_id="m")
+    world.undo("v", correction_id="u")
+    world.undo("m", correction_id="u2")
+    world.undo("u2", correction_id="u3")
+    listed = list_corrections(world.store, "t1", world.as_of(), (0, 10))
+    assert [
+        (each.correction_id, each.kind, each.undoes, each.undone_by, each.in_effect) for each in listed
+    ] == [
+        ("u3", "undo", "u2", "", True),
+        ("u2", "undo", "m", "u3", False),
+        ("u", "undo", "v", "", True),
+        ("m", "amend", "", "u2", True),
+        ("v", "void", "", "u", False),
+    ]
+    assert {(each.recorded_by, each.reason, each.event_count) for each in listed} == {("ada", "a reason", 1)}
+    events = {
+        each.correction_id: [
+            tuple(version and version.properties["value"] for version in (event.before, event.after))
+            for event in list_corrected_events(world.store, "t1", each.correction_id, world.as_of(), (0, 10))
+        ]
+        for each in listed
+    }
+    assert events == {
+        "v": [("7", None)],
+        "m": [("5", "6")],
+        "u": [(None, "7")],
+        "u2": [("6", "5")],
+        "u3": [("5", "6")],
+    }
+
+
+def test_racing_corrections_of_one_event_leave_one_version(world):
+    """Four threads, each with corrections of its own, as four gateways: whatever wins, the event counts once."""
+    world.deliver(event_of("a", "5"))
+    failures = []
+
+    def race(number):
+        mine = Corrections(
+            world.store, world.clock, world.reconciler, world.now_us, itertools.count(number * 1_000).__next__
+        )
+        for turn in range(3):
+            value = f"{number * 10 + turn}"
+            correction = Correction(Kind.AMEND, refs("a"), setting(value=value))
+            try:
+                mine.record("t1", correction, Signature(f"r{value}", "", ""))
+            except StoreUnavailableError:
+                pass
+            except Exception as error:  # noqa: BLE001 - told below
+                failures.append(error)
+
+    threads = [threading.Thread(target=race, args=(number,)) for number in range(1, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert not failures
+    ((quantity, count),) = world.sums().values()
+    assert count == 1
+    (last, *_) = list_corrections(world.store, "t1", world.as_of(), (0, 100))
+    assert last.correction_id == f"r{int(quantity)}"
+
+
+def test_one_correction_sent_to_several_gateways_at_once_is_recorded_once(world):
+    """All get the same answer."""
+    world.deliver(*(event_of(f"{n}", "1", time_us=PERIOD_US[0] + n) for n in range(100)))
+    answers = []
+
+    def send(number):
+        mine = Corrections(
+            world.store, world.clock, world.reconciler, world.now_us, itertools.count(number * 1_000).__next__
+        )
+        answers.append(
+            mine.record("t1", Correction(Kind.AMEND, EVER, setting(value="2")), Signature("m", "ada", "why"))
+        )
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(1, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert len(answers) == 4
+    assert len(set(answers)) == 1
+    assert len(world.store.query(_all_facts())) == 200
+    assert world.sums() == {"acme": (200, 100)}
+
+
+def test_an_insert_of_unknown_outcome_is_made_up_for(world, monkeypatch):
+    """Stored or not before the failure: sent again the correction is there once."""
+    world.deliver(event_of("a", "5"))
+    insert = world.store.insert_voids
+    for correction_id, stored in (("m1", True), ("m2", False)):
+
+        def failing(facts, stamp_us, stored=stored):
+            if stored:
+                insert(facts, stamp_us)
+            raise StoreUnavailableError("no store", retry_after_ms=1)
+
+        value = correction_id[1]
+        monkeypatch.setattr(world.store, "insert_voids", failing)
+        with pytest.raises(StoreUnavailableError):
+            world.amend("a", setting(value=value), correction_id=correction_id)
+        monkeypatch.setattr(world.store, "insert_voids", insert)
+        world.amend("a", setting(value=value), correction_id=correction_id)
+        assert world.sums() == {"acme": (int(value), 1)}
+
+
+def test_a_draft_is_seen_by_the_read_that_names_it_alone(world):
+    """A void and an amendment tried: usage with them, without them, and nothing left of them afterwards."""
+    from dataclasses import replace
+
+    from engine.billing.meter_usage import usage_request
+    from engine.billing.periods import Period
+    from engine.catalog.read import read_resource
+    from engine.times import us_datetime
+    from engine.usage.usage_reader import UsageReader
+
+    world.deliver(event_of("a", "5"), event_of("b", "7"))
+    correction = Correction(Kind.AMEND, refs("a"), Amendment((("value", "6"),), customer_id="bolt"))
+    plan = world.corrections.plan("t1", correction, Signature("m", "", ""))
+    request = usage_request(
+        "t1", read_resource("meter", SUM), CUSTOMERS, Period(*map(us_datetime, PERIOD_US)), plan.as_of_us
+    )
+    with world.corrections.draft(plan) as draft_id:
+        found = UsageReader(world.store).read(replace(request, draft_id=draft_id), 10)
+        assert [(each.customer_id, each.quantity) for each in found] == [("acme", 7), ("bolt", 6)]
+        assert world.sums() == {"acme": (12, 2)}
+    from engine.usage.queries import Query
+
+    assert world.store.query(Query("SELECT count() FROM drafts", {})) == [(0,)]
+    assert world.store.query(_all_facts()) == []
