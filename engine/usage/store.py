@@ -49,7 +49,7 @@ from engine.usage.schema import (
     create_database,
     log_schema,
 )
-from engine.usage.server_address import Patience, ServerAddress
+from engine.usage.server_address import ServerAddress, look_bounds
 from engine.usage.server_answers import check_version, first_line, start_problem
 from ingest import EVENT_SCHEMA, EventBatch
 
@@ -67,6 +67,8 @@ _READ_SETTINGS = {"do_not_merge_across_partitions_select_final": 1, "use_skip_in
 # What a read answers that found a row which it must not pass over (engine.usage.rollup_read, rule 3).
 _THROW_IF_CODE = 395
 
+_OF_EVERY_REPLICA = {"mutations_sync": 2, "allow_nondeterministic_mutations": 1}
+_MADE_FROM_IT = (*ROLLUP_SCHEMA, *RETENTION_SCHEMA)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 Row = tuple[object, ...]
@@ -88,7 +90,7 @@ class UsageStore:
         # An embedded store has nobody who could hang up.
         self._bounds = {"max_execution_time": server.patience.read_timeout_s} if server else {}
         self._read_settings = _READ_SETTINGS | self._bounds
-        self._look_settings = _READ_SETTINGS | (_look_bounds(server.patience) if server else {})
+        self._look_settings = _READ_SETTINGS | (look_bounds(server.patience) if server else {})
         self._idle: queue.SimpleQueue[Client] = queue.SimpleQueue()
         for reader in readers:
             self._idle.put(reader)
@@ -110,7 +112,7 @@ class UsageStore:
             clients[0].command(create_database(DATABASE), use_database=False)
             clients[0].database = DATABASE
             bring_to_form(clients[0].command, lambda sql: clients[0].query(sql).result_rows)
-            for statement in (*log_schema(EMBEDDED_CODEC), *ROLLUP_SCHEMA, *RETENTION_SCHEMA):
+            for statement in (*log_schema(EMBEDDED_CODEC), *_MADE_FROM_IT):
                 clients[0].command(statement)
             _set_durability(clients[0], durability)
             clients.extend(_embedded_client(path, DATABASE) for _ in range(_READERS))
@@ -148,13 +150,7 @@ class UsageStore:
                 reads, looks = [patience.read_timeout_s] * _READERS, [patience.reconcile_timeout_s] * _LOOKS
                 for timeout_s in (patience.insert_timeout_s, *reads, *looks):
                     clients.append(_server_client(address, address.database, timeout_s))  # noqa: PERF401 - closed below
-                made = (
-                    *log_schema(SERVER_CODEC),
-                    *ROLLUP_SCHEMA,
-                    *RETENTION_SCHEMA,
-                    CREATE_FENCES,
-                    CREATE_OWNERS,
-                )
+                made = (*log_schema(SERVER_CODEC), *_MADE_FROM_IT, CREATE_FENCES, CREATE_OWNERS)
                 for statement in made:
                     clients[0].command(statement)
                 _set_durability(clients[0], durability)
@@ -207,11 +203,7 @@ class UsageStore:
             self._write(client, VOIDS_TABLE, facts, recorded_at_us)
 
     def insert_draft(self, facts: pa.Table) -> None:
-        """Stores the facts of a draft, on which nothing depends that lasts.
-
-        Raises:
-            StoreUnavailableError: they may be stored or not.
-        """
+        """Stores the facts of a draft, on which nothing depends that lasts; raises StoreUnavailableError."""
         with self._reader() as client, _inserting():
             if self._server is None:
                 client.insert_arrow(DRAFTS_TABLE, facts, settings=INSERT_SETTINGS)
@@ -243,8 +235,7 @@ class UsageStore:
         Raises:
             StoreUnavailableError: they may be gone, or go yet; delete them again.
         """
-        # Of every replica; in its own time, whatever the bound of a read.
-        _run(self._idle_lookers, statement, {"mutations_sync": 2, "allow_nondeterministic_mutations": 1})
+        _run(self._idle_lookers, statement, _OF_EVERY_REPLICA)
 
     def _write(self, client: Client, table: str, rows: pa.Table, stamp_us: int) -> None:
         if self._server is None:
@@ -321,14 +312,6 @@ class UsageStore:
 
     def _reader(self) -> contextlib.AbstractContextManager[Client]:
         return _borrowed(self._idle)
-
-
-def _look_bounds(patience: Patience) -> dict[str, int]:
-    # A look is nobody's any more when its gateway has gone.
-    return {
-        "max_execution_time": patience.reconcile_timeout_s,
-        "cancel_http_readonly_queries_on_client_close": 1,
-    }
 
 
 def _rows(idle: "queue.SimpleQueue[Client]", query: Query, settings: dict[str, int]) -> list[Row]:
