@@ -13,7 +13,7 @@ from meterline.v1.correction_pb2 import (
     CorrectUsageRequest,
     EventRef,
     EventRefs,
-    PropertyFilter,
+    PropertyMatch,
     Signature,
     UsageSelection,
 )
@@ -180,9 +180,9 @@ def _selection(options: Mapping[str, Any]) -> UsageSelection:
         customer_ids=options["customers"],
         event_type=options["event_type"],
         filters=[
-            *(PropertyFilter(property=name, any_of=texts) for name, texts in values.items()),
-            *(PropertyFilter(property=name, exists=True) for name in options["has"]),
-            *(PropertyFilter(property=name, exists=False) for name in options["lacks"]),
+            *(PropertyMatch(property=name, any_of=texts) for name, texts in values.items()),
+            *(PropertyMatch(property=name, exists=True) for name in options["has"]),
+            *(PropertyMatch(property=name, exists=False) for name in options["lacks"]),
         ],
     )
 

@@ -10,7 +10,7 @@ those whose events have expired, whatever they had.
 from engine.usage.event_source import AFTER_START, BEFORE_END, OF_TENANT_AND_TYPE
 from engine.usage.queries import Query
 from engine.usage.retention_schema import EXPIRED_CUSTOMERS_TABLE
-from engine.usage.schema import EVENTS_TABLE
+from engine.usage.schema import EVENTS_TABLE, VOIDS_TABLE
 from engine.usage.store import UsageStore
 from engine.usage.usage_request import UsageRequest
 
@@ -25,24 +25,25 @@ def customers_from(store: UsageStore, request: UsageRequest, from_customer_id: s
 
 
 def customers_query(request: UsageRequest, from_customer_id: str, count: int) -> Query:
-    conditions = [*OF_TENANT_AND_TYPE, BEFORE_END, "customer_id >= {from_customer_id:String}"]
+    from_then_on = "customer_id >= {from_customer_id:String}"
+    conditions = [*OF_TENANT_AND_TYPE, BEFORE_END, from_then_on]
     conditions += [] if request.carries_over else [AFTER_START]
-    first = "GROUP BY customer_id ORDER BY customer_id LIMIT {count:UInt64}"
-    expired = [
-        *OF_TENANT_AND_TYPE,
-        "customer_id >= {from_customer_id:String}",
-        *(
-            []
-            if request.carries_over
-            else ["expired_before > fromUnixTimestamp64Micro({period_start_us:Int64}, 'UTC')"]
-        ),
-    ]
+    after = "expired_before > fromUnixTimestamp64Micro({period_start_us:Int64}, 'UTC')"
+    gone = [*OF_TENANT_AND_TYPE, from_then_on, *([] if request.carries_over else [after])]
+    # An event that a person moved to another customer is in the table of voids alone.
+    sources = (
+        (EVENTS_TABLE, conditions),
+        (VOIDS_TABLE, [*conditions, "is_replacement = 1"]),
+        (EXPIRED_CUSTOMERS_TABLE, gone),
+    )
+    found = " UNION ALL ".join(
+        f"SELECT customer_id FROM (SELECT customer_id FROM {table} WHERE {' AND '.join(where)} "
+        "GROUP BY customer_id ORDER BY customer_id LIMIT {count:UInt64})"
+        for table, where in sources
+    )
     return Query(
-        "SELECT DISTINCT customer_id FROM ("
-        f"(SELECT customer_id FROM {EVENTS_TABLE} WHERE {' AND '.join(conditions)} {first} "
-        "SETTINGS optimize_aggregation_in_order = 1) UNION ALL "
-        f"(SELECT customer_id FROM {EXPIRED_CUSTOMERS_TABLE} WHERE {' AND '.join(expired)} {first})"
-        ") ORDER BY customer_id LIMIT {count:UInt64}",
+        f"SELECT DISTINCT customer_id FROM ({found}) ORDER BY customer_id LIMIT {{count:UInt64}} "
+        "SETTINGS optimize_aggregation_in_order = 1",
         {
             "tenant": request.tenant,
             "event_type": request.event_type,

@@ -158,10 +158,10 @@ class UsageSelection(_message.Message):
     end: _timestamp_pb2.Timestamp
     customer_ids: _containers.RepeatedScalarFieldContainer[str]
     event_type: str
-    filters: _containers.RepeatedCompositeFieldContainer[PropertyFilter]
-    def __init__(self, start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., customer_ids: _Optional[_Iterable[str]] = ..., event_type: _Optional[str] = ..., filters: _Optional[_Iterable[_Union[PropertyFilter, _Mapping]]] = ...) -> None: ...
+    filters: _containers.RepeatedCompositeFieldContainer[PropertyMatch]
+    def __init__(self, start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., customer_ids: _Optional[_Iterable[str]] = ..., event_type: _Optional[str] = ..., filters: _Optional[_Iterable[_Union[PropertyMatch, _Mapping]]] = ...) -> None: ...
 
-class PropertyFilter(_message.Message):
+class PropertyMatch(_message.Message):
     __slots__ = ("property", "any_of", "exists")
     PROPERTY_FIELD_NUMBER: _ClassVar[int]
     ANY_OF_FIELD_NUMBER: _ClassVar[int]

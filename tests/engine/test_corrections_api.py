@@ -17,7 +17,7 @@ from meterline.v1.correction_pb2 import (
     EventRefs,
     GetCorrectionRequest,
     ListCorrectionsRequest,
-    PropertyFilter,
+    PropertyMatch,
     RestoreUsage,
     Signature,
     UndoCorrectionRequest,
@@ -132,7 +132,7 @@ def test_a_selection_is_corrected_if_it_is_what_was_expected(channel, stub, corr
     tiny = june(
         name,
         customer_ids=[f"{name}_acme"],
-        filters=[PropertyFilter(property="model", any_of=["tiny", "other"])],
+        filters=[PropertyMatch(property="model", any_of=["tiny", "other"])],
     )
     tried = correct(selection=tiny, void=VoidUsage(), dry_run=True)
     assert tried.effect.event_count == 3
@@ -161,14 +161,16 @@ def test_the_same_correction_again_is_the_same_answer(channel, correct, name):
 
 
 def test_a_producer_who_sends_a_corrected_event_again_changes_no_money(channel, correct, name):
-    """The original is a duplicate; the amended content is refused or a duplicate, and never counted twice."""
+    """The amended event's original is a duplicate, its new content is not taken; a void one is taken and stays void."""
     record(channel, api_event(name, "a", "900"), api_event(name, "b", "300"))
     correct(event_refs=refs(name, "a"), amend=AmendUsage(set_properties={"tokens": "500"}))
     correct(event_refs=refs(name, "b"), void=VoidUsage())
     expected = spend_of(channel, name).spends[0].amount
     assert expected == "25.00"
     again = record(channel, api_event(name, "a", "900"), api_event(name, "b", "300"))
-    assert set(again.verdicts) == {Verdict.VERDICT_DUPLICATE}
+    assert again.verdicts[0] == Verdict.VERDICT_DUPLICATE
+    # The gateway forgets a void event within seconds.
+    assert again.verdicts[1] in (Verdict.VERDICT_DUPLICATE, Verdict.VERDICT_ACCEPTED)
     mended = record(channel, api_event(name, "a", "500"))
     assert mended.verdicts[0] != Verdict.VERDICT_ACCEPTED
     assert spend_of(channel, name).spends[0].amount == expected
@@ -236,7 +238,7 @@ def _bad_requests(name):
     yield "selection.start", {**selection, "selection": UsageSelection()}
     yield "selection.end", {**selection, "selection": UsageSelection(start=AT, end=AT)}
     yield "selection.filters[0]", {
-        **selection, "selection": june(name, filters=[PropertyFilter(property="a")])
+        **selection, "selection": june(name, filters=[PropertyMatch(property="a")])
     }  # fmt: skip
     yield (
         "selection.customer_ids",

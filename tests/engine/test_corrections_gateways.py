@@ -19,7 +19,7 @@ from meterline.v1.correction_pb2 import (
     AmendUsage,
     CorrectUsageRequest,
     ListCorrectionsRequest,
-    PropertyFilter,
+    PropertyMatch,
     Signature,
     UsageSelection,
 )
@@ -49,7 +49,7 @@ def _amend_all(channel, number):
     selection = UsageSelection(
         start=Timestamp(seconds=JUNE_10),
         end=Timestamp(seconds=JUNE_10 + 1),
-        filters=[PropertyFilter(property="model", any_of=["large"])],
+        filters=[PropertyMatch(property="model", any_of=["large"])],
     )
     request = CorrectUsageRequest(
         selection=selection,

@@ -464,3 +464,24 @@ def test_a_draft_is_seen_by_the_read_that_names_it_alone(world):
 
     assert world.store.query(Query("SELECT count() FROM drafts", {})) == [(0,)]
     assert world.store.query(_all_facts()) == []
+
+
+def test_a_customer_who_has_amended_events_alone_is_found(world):
+    """Whoever pages through everybody's usage must meet him, before and behind the others."""
+    from dataclasses import replace
+
+    from engine.billing.meter_usage import usage_request
+    from engine.billing.periods import Period
+    from engine.catalog.read import read_resource
+    from engine.times import us_datetime
+    from engine.usage.customer_pages import customers_from
+
+    world.deliver(event_of("a", "5"), event_of("b", "7"), event_of("c", "1", customer="m"))
+    world.amend("a", Amendment(customer_id="zeta"))
+    world.amend("b", Amendment(customer_id="alpha"))
+    request = usage_request(
+        "t1", read_resource("meter", SUM), (), Period(*map(us_datetime, PERIOD_US)), world.as_of()
+    )
+    request = replace(request, customer_ids=None)
+    assert customers_from(world.store, request, "", 10) == ["acme", "alpha", "m", "zeta"]
+    assert customers_from(world.store, request, "acmf", 2) == ["alpha", "m"]
