@@ -30,8 +30,8 @@ def holders_query(tenant: str, event_type: str, before_us: int) -> Query:
 def first_fact_query(tenant: str, event_type: str, before_us: int) -> Query:
     """When the earliest event is that a fact is about; the instant itself if there is none before it."""
     return Query(
-        f"SELECT least({{before_us:Int64}}, minOrDefault(if(event_time < {stamp_sql('before_us')}, "
-        f"toUnixTimestamp64Micro(event_time), {{before_us:Int64}}))) FROM {VOIDS_TABLE} WHERE {_OF_TYPE}",
+        f"SELECT ifNull(minOrNull(toUnixTimestamp64Micro(least(event_time, {stamp_sql('before_us')}))), "
+        f"{{before_us:Int64}}) FROM {VOIDS_TABLE} WHERE {_OF_TYPE}",
         {"tenant": tenant, "event_type": event_type, "before_us": before_us},
     )
 

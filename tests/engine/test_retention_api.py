@@ -125,7 +125,7 @@ def test_closed_usage_expires_and_stays_explained(tmp_path):
         late = _record(channel, _row("late", "1", 3))
         assert late.verdicts == [VERDICT_REJECTED]
         assert "usage before 2025-07-01 has expired" in late.problems[0].message
-        code, line, details = refusal(lambda: _usage(channel, window=metering_pb2.USAGE_WINDOW_MINUTE))
+        code, line, details = refusal(lambda: _usage(channel, source=metering_pb2.USAGE_SOURCE_RAW))
         assert code is grpc.StatusCode.FAILED_PRECONDITION
         assert details["ErrorInfo"].reason == "USAGE_EXPIRED"
         assert "'acme' before 2025-07-01 has expired" in line

@@ -79,9 +79,7 @@ class Usage:
             )
         )
         key = EventKey(self.tenant, customer, "call", at_us, event_id, found[0][0] if found else 7)
-        fact = Void(
-            event=key, voided=True, kind=Kind.CORRECTION, correction_id="c", reason="r", recorded_by="p"
-        )
+        fact = Void(event=key, voided=True, kind=Kind.VOID, correction_id="c", reason="r", recorded_by="p")
         record_voids([fact], self.store, self.clock, self.now_us)
 
     def as_of(self):
