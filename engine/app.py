@@ -183,7 +183,7 @@ def _retention(
     options: Options,
     stopping: ThreadEvent,
 ) -> Retention:
-    def pause_s(seconds: float) -> None:
+    def pause_s(seconds: int) -> None:
         if stopping.wait(seconds):
             raise StoreUnavailableError(
                 "the engine is shutting down", retry_after_ms=_STOPPING_RETRY_AFTER_MS

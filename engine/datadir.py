@@ -136,7 +136,7 @@ class DataDirectory:
         return self.path / "rollups.lock"
 
     @contextlib.contextmanager
-    def rollups_turn(self, patience_s: float) -> Iterator[None]:
+    def rollups_turn(self, patience_s: int) -> Iterator[None]:
         """Only one at a time writes rollups, of all threads and gateways.
 
         Raises:

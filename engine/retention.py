@@ -45,7 +45,7 @@ class Retention:
         policy: RetentionPolicy,
         turn: Callable[[], contextlib.AbstractContextManager[None]],
         now_us: Callable[[], int],
-        pause_s: Callable[[float], None],
+        pause_s: Callable[[int], None],
     ) -> None:
         """`turn` keeps upkeep of rollups away; `pause_s` lets time pass, or raises an error of the tree."""
         self._catalog = catalog

@@ -15,7 +15,8 @@ from rating import converted
 _ALL_TIME = Period(us_datetime(0), us_datetime(INSTANT_US_MAX))
 # Of a meter's definition, what its rollups are made from.
 _AGGREGATED = ("event_type", "aggregation", "value", "filters", "group_by")
-# Of rollups; another one whenever the same definition reduces the same events to something else.
+# Of rollups; another one whenever the same definition reduces the same events to something else. What has
+# expired under an earlier one can't be computed again, and is refused from then on: prefer to read both.
 _FORM = 1
 
 

@@ -74,7 +74,7 @@ class Clock:
 
     order: IngestOrder
     now_us: Callable[[], int]
-    pause_s: Callable[[float], None]
+    pause_s: Callable[[int], None]
 
     def watermark(self) -> int:
         return self.order.watermark(self.now_us())

@@ -1,10 +1,12 @@
 """An expiry step by step: what breaks off, what comes too late, what keeps its events, and who must notice."""
 
 import random
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from clickhouse_process import ClickHouseProcess
 from meter_reads import deliver
 from rollup_world import GROUPS_MAX, HOUR_US, WORTHS, new_clock
 
@@ -20,6 +22,8 @@ from engine.usage.reconciler import Reconciler
 from engine.usage.rollup_check import RollupCheck
 from engine.usage.rollup_coverage import Coverages
 from engine.usage.rollups import Rollups
+from engine.usage.server_address import read_server_address
+from engine.usage.store import UsageStore
 from engine.usage.usage_reader import UsageReader
 from engine.usage.voids import EventKey, Kind, Void, record_voids
 
@@ -351,3 +355,19 @@ def test_an_expiry_again_does_nothing(usage):
     assert usage.expire().events == 0
     assert usage.expire(MAY).events == 0
     assert usage.quantities(usage.asked()) == {"acme": 15, "bolt": 50}
+
+
+def test_an_expiry_at_a_server_is_known_to_every_gateway(tmp_path):
+    """One gateway has usage expire; another, over HTTP too, reads the same as before, or is refused."""
+    with (
+        ClickHouseProcess(tmp_path / "server") as server,
+        closing(UsageStore.open_server(read_server_address(server.url()))) as one,
+        closing(UsageStore.open_server(read_server_address(server.url()))) as other,
+    ):
+        usage = Usage(one, "t1")
+        usage.reader = UsageReader(other, Coverages(other, lambda: 0, age_max_ns=0), days_for_customers_min=1)
+        said = usage.reader.read(request := usage.asked(), GROUPS_MAX)
+        usage.expire()
+        assert usage.left() == 0
+        assert usage.reader.read(request, GROUPS_MAX) == said
+        refused(usage, usage.asked(fields=COUNT))
