@@ -77,6 +77,15 @@ class Ledger:
             raise RefusedError
         self._record(name, [(found[0], False)])
 
+    def restorable_ids(self):
+        """The ids of which the reconciler voided a version that nobody has decided on; in a fixed order."""
+        found = {
+            event["event_id"]
+            for version, event in self.logged.items()
+            if self._state(version) == (True, False)
+        }
+        return sorted(found)
+
     def undo(self, name, undone):
         (correction,) = [each for each in self.corrections if each["name"] == undone]
         place = self.corrections.index(correction)

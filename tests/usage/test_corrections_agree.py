@@ -135,7 +135,9 @@ class History:
         return Amendment(tuple(properties), () if region else ("region",), customer, time_us)
 
     def restore(self, name):
-        event_id = self.dice.choice(IDS)
+        self.ledger.settle()
+        restorable = self.ledger.restorable_ids()
+        event_id = self.dice.choice(restorable if restorable and self.dice.random() < 0.7 else IDS)
         self.both(
             name,
             Correction(Kind.RESTORE, refs(event_id)),
@@ -145,7 +147,7 @@ class History:
     def undo(self, name):
         if self.names:
             # Of the newest as a rule: the others are in each other's way.
-            undone = self.dice.choice(self.names[-3:] if self.dice.random() < 0.7 else self.names)
+            undone = self.dice.choice(self.names[-3:] if self.dice.random() < 0.4 else self.names)
             self.both(
                 name, Correction(Kind.UNDO, Undone(undone)), lambda _stamp: self.ledger.undo(name, undone)
             )
@@ -227,12 +229,22 @@ def test_corrected_histories_count_as_slow_lists_do(tmp_path, seed, histories, s
 
 def test_random_histories_have_what_makes_correcting_hard(tmp_path):
     """Every kind, undone undoings, mended events sent by their producer, and refusals: or it would prove nothing."""
-    made = play(tmp_path / "usage", "kinds", 40)
-    assert {Kind.VOID, Kind.AMEND, Kind.RESTORE, Kind.UNDO} == set(made.done)
-    undoings = {each["name"]: each["undoes"] for each in made.ledger.corrections if each["undoes"]}
-    assert any(undone in undoings for undone in undoings.values())
-    assert made.ledger.replacements.keys() & made.ledger.logged.keys()
-    assert any("came after it" in str(each) for each in made.refusals)
+    wanted = {*(Kind.VOID, Kind.AMEND, Kind.RESTORE, Kind.UNDO), "undone undoing", "mended event", "refusal"}
+    missing = set(wanted)
+    # Each of a few histories has most of them, and some coincidences are rare.
+    for number in range(5):
+        made = play(tmp_path / f"usage-{number}", f"kinds-{number}", 40)
+        undoings = {each["name"]: each["undoes"] for each in made.ledger.corrections if each["undoes"]}
+        missing -= set(made.done)
+        if any(undone in undoings for undone in undoings.values()):
+            missing.discard("undone undoing")
+        if made.ledger.replacements.keys() & made.ledger.logged.keys():
+            missing.discard("mended event")
+        if any("came after it" in str(each) for each in made.refusals):
+            missing.discard("refusal")
+        if not missing:
+            break
+    assert not missing
 
 
 def play(path, seed, steps):
