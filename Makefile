@@ -4,7 +4,7 @@ BIN := .venv/bin
 BUF_VERSION := 1.75.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-oracle simulate check format proto proto-lint lock wheel test-wheel bench-rating clean
+.PHONY: help demo test test-long test-oracle simulate check format proto proto-lint lock wheel test-wheel bench-rating bench-metering clean
 
 help: ## what can be made here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -56,6 +56,9 @@ bench-ingest: .venv/bench.stamp ## durable events a second over gRPC, beside raw
 
 bench-client: .venv/dev.stamp ## what one record costs its caller: in memory, on disk, with fsync, on an event loop
 	@$(BIN)/python -m bench.bench_client
+
+bench-metering: .venv/bench.stamp ## usage read back from 1M and 10M events, rollups and their upkeep (BENCH=--hundred-million)
+	@$(BIN)/python -m bench.bench_metering $(BENCH)
 
 bench-rating: .venv/dev.stamp ## charges rated a second, beside a Decimal loop and SQL (BENCH=--ten-million)
 	@$(BIN)/python -m bench.bench_rating $(BENCH)

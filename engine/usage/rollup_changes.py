@@ -11,6 +11,10 @@ from collections.abc import Sequence
 from engine.usage.rollup_schema import SLICE_START
 from engine.usage.schema import EVENTS_TABLE, VOIDS_TABLE
 
+# (customer_id, start of the slice in seconds since 1970)
+Slice = tuple[str, int]
+# Values in one parameter, well below the 128 KiB of text that ClickHouse takes.
+_VALUES_MAX = 2_000
 # The index of `ingested_at` finds what came in last; reads of a period do without it.
 _BY_INDEX = " SETTINGS use_skip_indexes = 1"
 
@@ -38,3 +42,18 @@ def changed_sql(
             between = [f"{stamp} > {after}", f"{stamp} <= {stamp_sql('until_us')}"]
             found.append(f"SELECT {columns} FROM {table} WHERE {' AND '.join([*where, *between])}{_BY_INDEX}")
     return " UNION ALL ".join(found)
+
+
+def bound_slices_sql(slices: Sequence[Slice], parameters: dict[str, object], prefix: str) -> str:
+    """A statement whose rows are these (customer_id, start), from values bound under `prefix`; empty for none."""
+    found = []
+    for number, first in enumerate(range(0, len(slices), _VALUES_MAX)):
+        some = slices[first : first + _VALUES_MAX]
+        names = f"{prefix}_{number}_customers", f"{prefix}_{number}_starts"
+        parameters[names[0]] = [customer_id for customer_id, _ in some]
+        parameters[names[1]] = [start_s for _, start_s in some]
+        pairs = f"arrayJoin(arrayZip({{{names[0]}:Array(String)}}, {{{names[1]}:Array(UInt32)}}))"
+        found.append(f"SELECT {pairs} AS pair")
+    if not found:
+        return ""
+    return f"SELECT pair.1, fromUnixTimestamp(pair.2) FROM ({' UNION ALL '.join(found)})"

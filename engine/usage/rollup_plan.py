@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from engine.usage.event_source import OF_CUSTOMERS, Parameters, parameters_of, slice_conditions
 from engine.usage.queries import Query
-from engine.usage.rollup_changes import changed_sql, slice_start_sql, stamp_sql
+from engine.usage.rollup_changes import Slice, changed_sql, slice_start_sql, stamp_sql
 from engine.usage.rollup_coverage import Coverage
 from engine.usage.rollup_schema import HOUR_S, ROLLUPS_TABLE
 from engine.usage.usage_request import UsageRequest
@@ -24,9 +24,6 @@ from engine.usage.usage_request import UsageRequest
 # Past this many stale slices the events themselves are read: what is bound in one statement stays some MB.
 STALE_MAX = 100_000
 DAYS_FOR_CUSTOMERS_MIN = 20
-
-# (customer_id, start of the slice in seconds since 1970)
-Slice = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +58,8 @@ def stale_query(
     """
     hour = f"toInt64(toUnixTimestamp({slice_start_sql(HOUR_S)}))"
     where = slice_conditions(request)
-    changed = changed_sql(f"customer_id, 0 AS length_s, {hour} AS start_s", where, facts=any_facts)
+    columns = f"customer_id, 0 AS length_s, {hour} AS start_s"
+    changed = changed_sql(f"DISTINCT {columns}", where, facts=any_facts)
     if request.as_of_us < until_us:
         later = f"last_change > {stamp_sql('as_of_us')}"
         changed += (
@@ -75,7 +73,7 @@ def stale_query(
         "until_us": request.as_of_us,
         "stale_max": STALE_MAX + 1,
     }
-    return Query(f"SELECT DISTINCT * FROM ({changed}) LIMIT {{stale_max:UInt64}}", parameters)
+    return Query(f"SELECT * FROM ({changed}) LIMIT {{stale_max:UInt64}}", parameters)
 
 
 def read_plan(covered: Mapping[int, Sequence[str]], rows: Sequence[Sequence[object]]) -> Plan | None:

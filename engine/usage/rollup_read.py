@@ -11,6 +11,7 @@ Rules:
 # ruff: noqa: S608 - only names that are written here become SQL
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from engine.usage.event_source import (
     AFTER_START,
@@ -25,10 +26,10 @@ from engine.usage.event_source import (
     slice_conditions,
     window_sql,
 )
-from engine.usage.partials import PART, merged_sql, partials_of
+from engine.usage.partials import EVENT_COUNT, PART, merged_sql, partials_of
 from engine.usage.queries import Query, merged_query
-from engine.usage.rollup_changes import slice_start_sql, stamp_sql
-from engine.usage.rollup_plan import Plan, Slice
+from engine.usage.rollup_changes import bound_slices_sql, slice_start_sql, stamp_sql
+from engine.usage.rollup_plan import Plan
 from engine.usage.rollup_schema import GROUP_DIMENSIONS, ROLLUPS_TABLE, groups_column
 from engine.usage.usage_request import UsageRequest
 
@@ -37,8 +38,8 @@ _SECOND_US = 1_000_000
 _INSTANT_S_MAX = 2**32 - 1
 # With more slices than this cut by bounds, as minutes cut hours, there is nothing to gain.
 _EDGES_MAX = 1_000
-# Values in one parameter, well below the 128 KiB of text that ClickHouse takes.
-_VALUES_MAX = 2_000
+# To collapse the rows of so few customers in several threads takes longer than to do it in one.
+_FEW_CUSTOMERS_MAX = 20
 
 
 def can_serve(request: UsageRequest) -> bool:
@@ -69,7 +70,10 @@ def rollup_query(
         parts.append(reduced_events_sql(request, parameters, where, any_facts=any_facts))
     for slice_s in plan.customer_ids:
         parts += _covered_parts(request, plan, parameters, slice_s, any_facts=any_facts)
-    return merged_query(request, parts, parameters, groups_max, states_skip)
+    query = merged_query(request, parts, parameters, groups_max, states_skip)
+    if request.customer_ids is None or len(request.customer_ids) > _FEW_CUSTOMERS_MAX:
+        return query
+    return replace(query, sql=f"{query.sql} SETTINGS max_final_threads = 1")
 
 
 def _covered_parts(
@@ -78,7 +82,7 @@ def _covered_parts(
     """What comes from rows, and what from events, of the customers with slices of this length."""
     parameters[f"customers_{slice_s}"] = list(plan.customer_ids[slice_s])
     of_customers = f"customer_id IN {{customers_{slice_s}:Array(String)}}"
-    stale = _bound_slices(plan.stale[slice_s], parameters, slice_s)
+    stale = bound_slices_sql(plan.stale[slice_s], parameters, f"stale_{slice_s}")
     edges = _edges(request, slice_s)
     parameters[f"edges_{slice_s}"] = edges
     of_edges = f"{{edges_{slice_s}:Array(UInt32)}}"
@@ -102,23 +106,8 @@ def _covered_parts(
         yield reduced_events_sql(request, parameters, stretch, any_facts=any_facts)
 
 
-def _bound_slices(slices: Sequence[Slice], parameters: Parameters, slice_s: int) -> str:
-    """A statement whose rows are these (customer_id, start), from bound values; empty for none."""
-    found = []
-    for number, first in enumerate(range(0, len(slices), _VALUES_MAX)):
-        some = slices[first : first + _VALUES_MAX]
-        names = f"stale_{slice_s}_{number}_customers", f"stale_{slice_s}_{number}_starts"
-        parameters[names[0]] = [customer_id for customer_id, _ in some]
-        parameters[names[1]] = [start_s for _, start_s in some]
-        pairs = f"arrayJoin(arrayZip({{{names[0]}:Array(String)}}, {{{names[1]}:Array(UInt32)}}))"
-        found.append(f"SELECT {pairs} AS pair")
-    if not found:
-        return ""
-    return f"SELECT pair.1, fromUnixTimestamp(pair.2) FROM ({' UNION ALL '.join(found)})"
-
-
 def _rolled_sql(request: UsageRequest, where: Sequence[str]) -> str:
-    """The partials of rows, by group and window."""
+    """The partials of rows, by group and window. `where` names columns of the sorting key."""
     partials = partials_of(request.aggregation)
     arrays = [f"{groups_column(each.name)} AS {each.name}" for each in partials]
     place = {name: i + 1 for i, name in enumerate(request.rollup_group_by)}
@@ -137,16 +126,16 @@ def _rolled_sql(request: UsageRequest, where: Sequence[str]) -> str:
         f"{window_sql(request, f'toInt64(toUnixTimestamp(slice_start)) * {_SECOND_US}')} AS window_start_us",
         *(each.name for each in partials),
     ]
-    read = ["customer_id", "slice_start", *(groups_column(each.name) for each in partials)]
-    if place:
-        read.append(GROUP_DIMENSIONS)
-    # Also of a slice whose events are all void by now, which has no groups: looked at before they are joined. With the
-    # conditions inside: ClickHouse is free to look at other rows of the same granule first.
-    kept = " AND ".join(where)
-    moved = f"throwIf({kept} AND last_change > {stamp_sql('as_of_us')}, 'a rollup has moved on') = 0"
-    rows = f"SELECT {', '.join(read)} FROM {ROLLUPS_TABLE} FINAL WHERE {kept} AND {moved}"
-    joined = f"SELECT {', '.join(columns)} FROM ({rows}) ARRAY JOIN {', '.join(arrays)}"
-    joined += f" WHERE {' AND '.join(chosen)}" if chosen else ""
+    # Also of a slice whose events are all void by now, which has no groups: hence LEFT, and one expression, or it could
+    # be dropped before it is looked at. Of no other row: what is not asked for ends at PREWHERE, not somewhere later.
+    moved = f"throwIf(last_change > {stamp_sql('as_of_us')}, 'a rollup has moved on')"
+    left_out = f"empty({groups_column(EVENT_COUNT.name)})"
+    if chosen:
+        left_out = f"({left_out} OR NOT ({' AND '.join(chosen)}))"
+    joined = (
+        f"SELECT {', '.join(columns)} FROM {ROLLUPS_TABLE} FINAL LEFT ARRAY JOIN {', '.join(arrays)} "
+        f"PREWHERE {' AND '.join(where)} WHERE {moved} + {left_out} = 0"
+    )
     windows = ", ".join([*keys_of(request), "window_start_us"])
     return f"SELECT {', '.join([windows, *merged_sql(request.aggregation)])} FROM ({joined}) AS {PART} GROUP BY {windows}"
 

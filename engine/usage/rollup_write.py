@@ -5,7 +5,9 @@ Rules:
    count a retry twice.
 2. A slice whose events are all void has a row without groups, that stands before the one it had.
 3. How much is computed at once is bounded by the caller, by customers.
-4. A slice whose events have expired is never computed again: its row is all there is (engine.usage.retention_schema).
+4. A few changes are fetched, and bound as values in what they lead to: looking for them again in every part of every
+   statement would cost more than computing the slices. Many are found again where they are needed, in place.
+5. A slice whose events have expired is never computed again: its row is all there is (engine.usage.retention_schema).
 """
 
 # ruff: noqa: S608 - only names that are written here become SQL
@@ -13,11 +15,12 @@ Rules:
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from engine.times import us_datetime
 from engine.usage.event_source import OF_TENANT_AND_TYPE, Parameters, dimension_names, events_sql
 from engine.usage.partials import EVENT_COUNT, partials_of, reduced_sql
 from engine.usage.queries import Query
 from engine.usage.retention_schema import not_expired_sql
-from engine.usage.rollup_changes import changed_sql, slice_start_sql, stamp_sql
+from engine.usage.rollup_changes import Slice, bound_slices_sql, changed_sql, slice_start_sql, stamp_sql
 from engine.usage.rollup_schema import (
     DAY_S,
     GROUP_DIMENSIONS,
@@ -29,7 +32,9 @@ from engine.usage.rollup_schema import (
 )
 from engine.usage.schema import EVENTS_TABLE, VOIDS_TABLE
 from engine.usage.usage_request import UsageRequest
+from engine.usage.void_sql import any_fact_sql
 
+_SECOND_US = 1_000_000
 _OF_KEY = "tenant = {tenant:String} AND rollup_key = {rollup_key:String}"
 _COVERED = f"SELECT customer_id FROM {ROLLUP_CUSTOMERS_TABLE} WHERE {_OF_KEY} GROUP BY customer_id HAVING min(slice_s) = "
 
@@ -48,13 +53,16 @@ class Worth:
 
 
 WORTH = Worth()
+# Bound as text in one statement: well below the 128 KiB that ClickHouse takes of one parameter.
+FEW_CHANGES_MAX = 500
 
 
 def progress_query(request: UsageRequest) -> Query:
-    """Up to which stamp everything is in rows; 0 at first."""
+    """Up to which stamp everything is in rows, 0 at first; and whether any fact about the tenant's events is recorded."""
     return Query(
-        f"SELECT toUnixTimestamp64Micro(max(rolled_up_until)) FROM {ROLLUP_PROGRESS_TABLE} WHERE {_OF_KEY}",
-        _key(request),
+        f"SELECT toUnixTimestamp64Micro(max(rolled_up_until)), (SELECT count() FROM ({any_fact_sql()})) "
+        f"FROM {ROLLUP_PROGRESS_TABLE} WHERE {_OF_KEY}",
+        _key(request) | {"as_of_us": request.as_of_us},
     )
 
 
@@ -63,6 +71,27 @@ def keep_progress_statement(request: UsageRequest, until_us: int) -> Query:
         f"INSERT INTO {ROLLUP_PROGRESS_TABLE} (tenant, rollup_key, rolled_up_until) "
         f"SELECT {{tenant:String}}, {{rollup_key:String}}, {stamp_sql('until_us')}",
         _key(request) | {"until_us": until_us},
+    )
+
+
+def changes_query(request: UsageRequest, after_us: int, *, any_facts: bool) -> Query:
+    """The hours that changed up to `as_of_us`, of all customers: rows of (customer_id, start in seconds since 1970); one
+    more than FEW_CHANGES_MAX means that there are too many.
+    """
+    start = f"toInt64(toUnixTimestamp({slice_start_sql(HOUR_S)}))"
+    changed = changed_sql(f"DISTINCT customer_id, {start} AS start_s", OF_TENANT_AND_TYPE, facts=any_facts)
+    return Query(
+        f"SELECT DISTINCT * FROM ({changed}) LIMIT {{changes_max:UInt64}}",
+        _changes(request, after_us) | {"changes_max": FEW_CHANGES_MAX + 1},
+    )
+
+
+def lengths_query(request: UsageRequest, customer_ids: Sequence[str]) -> Query:
+    """The length of their slices, of these customers those that are covered: rows of (customer_id, seconds)."""
+    return Query(
+        f"SELECT customer_id, min(slice_s) FROM {ROLLUP_CUSTOMERS_TABLE} WHERE {_OF_KEY} "
+        "AND customer_id IN {customers:Array(String)} GROUP BY customer_id",
+        _key(request) | {"customers": list(customer_ids)},
     )
 
 
@@ -77,11 +106,14 @@ def changed_customers_query(request: UsageRequest, slice_s: int, after_us: int) 
     )
 
 
-def new_customers_query(request: UsageRequest, worth: Worth, after_us: int) -> Query:
+def new_customers_query(
+    request: UsageRequest, worth: Worth, after_us: int, changes: Sequence[Slice] | None = None
+) -> Query:
     """Customers that have come to be worth covering in slices of a length: rows of customer_id, length, and the events
     of the month that says so.
 
-    Looks at the months in which something was ingested, of customers that aren't covered by hours.
+    Looks at the months in which something was ingested, of customers that aren't covered by hours: those of `changes`,
+    or (None) all that changed.
     """
     of_type = " AND ".join(OF_TENANT_AND_TYPE)
     by_hours = f"{_COVERED}{HOUR_S:d}"
@@ -92,19 +124,28 @@ def new_customers_query(request: UsageRequest, worth: Worth, after_us: int) -> Q
     )
     by_hour = f"events >= {worth.hour_month_events_min:d} AND events >= {worth.hour_events_min:d} * hours"
     by_day = f"events >= {worth.day_month_events_min:d} AND events >= {worth.day_events_min:d} * days"
+    parameters = _changes(request, after_us)
+    of_changed = (
+        f"customer_id IN (SELECT customer_id FROM ({changed})) "
+        f"AND toYYYYMM(event_time) IN (SELECT month FROM ({changed}))"
+    )
+    if changes is not None:
+        of_changed = (
+            "customer_id IN {customers:Array(String)} AND toYYYYMM(event_time) IN {months:Array(UInt32)}"
+        )
+        parameters["customers"] = sorted({customer_id for customer_id, _ in changes})
+        parameters["months"] = sorted({_month(start_s) for _, start_s in changes})
     months = (
         f"SELECT customer_id, toYYYYMM(event_time) AS month, count() AS events, uniqExact(toStartOfHour(event_time)) AS hours, "
         f"uniqExact(toStartOfDay(event_time)) AS days FROM {EVENTS_TABLE} WHERE {of_type} "
-        f"AND customer_id IN (SELECT customer_id FROM ({changed})) "
-        f"AND toYYYYMM(event_time) IN (SELECT month FROM ({changed})) "
-        f"AND ingested_at <= {stamp_sql('until_us')} GROUP BY customer_id, month"
+        f"AND {of_changed} AND ingested_at <= {stamp_sql('until_us')} GROUP BY customer_id, month"
     )
     return Query(
         f"SELECT customer_id, multiIf({by_hour}, {HOUR_S:d}, {by_day}, {DAY_S:d}, 0) AS slice_length_s, events FROM ({months}) WHERE slice_length_s > 0 "
         f"AND (customer_id, slice_length_s) NOT IN (SELECT customer_id, slice_s FROM {ROLLUP_CUSTOMERS_TABLE} "
         f"WHERE {_OF_KEY}) "
         "ORDER BY customer_id, slice_length_s, events DESC LIMIT 1 BY customer_id",
-        _changes(request, after_us),
+        parameters,
     )
 
 
@@ -118,16 +159,30 @@ def cover_statement(request: UsageRequest, slice_s: int, customer_ids: Sequence[
 
 
 def roll_up_statement(
-    request: UsageRequest, slice_s: int, customer_ids: Sequence[str], after_us: int | None
+    request: UsageRequest,
+    slice_s: int,
+    customer_ids: Sequence[str],
+    after_us: int | None = None,
+    slices: Sequence[Slice] | None = None,
+    *,
+    any_facts: bool = True,
 ) -> Query:
-    """Computes slices of these customers as of `as_of_us`: those that changed after a stamp, or (None) all."""
+    """Computes slices of these customers as of `as_of_us`: those that changed after a stamp, these, or all.
+
+    any_facts: see engine.usage.event_source.
+    """
     start = slice_start_sql(slice_s)
     parameters: Parameters = _changes(request, after_us or 0) | {"customers": list(customer_ids)}
     stretch = [*OF_TENANT_AND_TYPE, "customer_id IN {customers:Array(String)}", not_expired_sql()]
-    if after_us is not None:
+    if slices is not None:
+        first_s, last_s = min(start_s for _, start_s in slices), max(start_s for _, start_s in slices)
+        parameters |= {"first_us": first_s * _SECOND_US, "end_us": (last_s + slice_s) * _SECOND_US}
+        stretch += [f"event_time >= {stamp_sql('first_us')}", f"event_time < {stamp_sql('end_us')}"]
+        stretch.append(f"(customer_id, {start}) IN ({bound_slices_sql(slices, parameters, 'changed')})")
+    elif after_us is not None:
         stretch.append(f"(customer_id, {start}) IN ({changed_sql(f'customer_id, {start}', stretch)})")
     partials = partials_of(request.aggregation)
-    events = events_sql(request, parameters, stretch, any_facts=True)
+    events = events_sql(request, parameters, stretch, any_facts=any_facts)
     dimensions = dimension_names(request)
     keys = ", ".join(["customer_id", "slice_start", *dimensions])
     groups = ", ".join(
@@ -137,14 +192,9 @@ def roll_up_statement(
             *reduced_sql(request.aggregation),
         ]
     )
-    nothing = ", ".join(
-        f"defaultValueOfTypeName('{_escaped(each.type)}') AS {each.name}" for each in partials
-    )
-    facts = (
-        f"SELECT customer_id, {start} AS slice_start, max(recorded_at) AS changed_at, "
-        f"[]::Array(Nullable(String)) AS dimensions, {nothing} FROM {VOIDS_TABLE} "
-        f"WHERE {' AND '.join(stretch)} AND recorded_at <= {stamp_sql('as_of_us')} GROUP BY customer_id, slice_start"
-    )
+    sources = f"SELECT {groups} FROM ({events}) GROUP BY {keys}"
+    if any_facts:
+        sources += f" UNION ALL {_facts_sql(request, start, stretch)}"
     arrays = [_groups_sql(name) for name in ("dimensions", *(each.name for each in partials))]
     columns = ["tenant", "rollup_key", "slice_s", "customer_id", "slice_start", "rolled_up_at", "last_change"]
     columns += [GROUP_DIMENSIONS, *(groups_column(each.name) for each in partials)]
@@ -152,9 +202,28 @@ def roll_up_statement(
         f"INSERT INTO {ROLLUPS_TABLE} ({', '.join(columns)}) "
         f"SELECT {{tenant:String}}, {{rollup_key:String}}, {slice_s:d}, customer_id, slice_start, "
         f"{stamp_sql('as_of_us')}, max(changed_at), {', '.join(arrays)} "
-        f"FROM (SELECT {groups} FROM ({events}) GROUP BY {keys} UNION ALL {facts}) GROUP BY customer_id, slice_start",
+        f"FROM ({sources}) GROUP BY customer_id, slice_start",
         parameters,
     )
+
+
+def _facts_sql(request: UsageRequest, start: str, stretch: Sequence[str]) -> str:
+    """A row without a group for each slice in which anything was voided or restored: rule 2."""
+    nothing = ", ".join(
+        f"defaultValueOfTypeName('{_escaped(each.type)}') AS {each.name}"
+        for each in partials_of(request.aggregation)
+    )
+    return (
+        f"SELECT customer_id, {start} AS slice_start, max(recorded_at) AS changed_at, "
+        f"[]::Array(Nullable(String)) AS dimensions, {nothing} FROM {VOIDS_TABLE} "
+        f"WHERE {' AND '.join(stretch)} AND recorded_at <= {stamp_sql('as_of_us')} GROUP BY customer_id, slice_start"
+    )
+
+
+def _month(start_s: int) -> int:
+    """As toYYYYMM has it."""
+    day = us_datetime(start_s * _SECOND_US)
+    return day.year * 100 + day.month
 
 
 def _groups_sql(column: str) -> str:

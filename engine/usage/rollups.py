@@ -14,13 +14,18 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from engine.errors import StoreUnavailableError
+from engine.usage.queries import Query
+from engine.usage.rollup_changes import Slice
 from engine.usage.rollup_schema import DAY_S, HOUR_S
 from engine.usage.rollup_write import (
+    FEW_CHANGES_MAX,
     WORTH,
     Worth,
     changed_customers_query,
+    changes_query,
     cover_statement,
     keep_progress_statement,
+    lengths_query,
     new_customers_query,
     progress_query,
     roll_up_statement,
@@ -73,9 +78,15 @@ class Rollups:
         """
         as_of_us = self._clock.watermark(self._now_us())
         request = replace(meter, as_of_us=as_of_us)
-        after_us = _number(self._store.query(progress_query(request))[0][0])
-        changed = sum(self._roll_up_changed(request, slice_s, after_us) for slice_s in (HOUR_S, DAY_S))
-        new = self._cover_new(request, after_us)
+        ((until_us, facts),) = self._store.query(progress_query(request))
+        run = _Run(request, _number(until_us), _number(facts) > 0)
+        rows = self._store.look_through(changes_query(request, run.after_us, any_facts=run.any_facts))
+        if len(rows) > FEW_CHANGES_MAX:
+            changed = sum(self._roll_up_changed(run, slice_s) for slice_s in (HOUR_S, DAY_S))
+            new = self._cover_new(run, None)
+        else:
+            hours = [(str(customer_id), _number(start_s)) for customer_id, start_s in rows]
+            changed, new = self._take_in(run, hours) if hours else (0, 0)
         self._store.execute(keep_progress_statement(request, as_of_us))
         return Pass(changed, new, as_of_us)
 
@@ -87,7 +98,7 @@ class Rollups:
             StoreUnavailableError: call again.
         """
         request = replace(meter, as_of_us=self._clock.watermark(self._now_us()))
-        self._transform(request, HOUR_S, customer_ids, None)
+        self._transform(roll_up_statement(request, HOUR_S, customer_ids))
         self._store.execute(cover_statement(request, HOUR_S, customer_ids))
 
     def roll_up_again(self, meter: UsageRequest, customer_id: str) -> None:
@@ -99,31 +110,64 @@ class Rollups:
         """
         request = replace(meter, as_of_us=self._clock.watermark(self._now_us()))
         for slice_s in (HOUR_S, DAY_S):
-            self._transform(request, slice_s, [customer_id], None)
+            self._transform(roll_up_statement(request, slice_s, [customer_id]))
 
-    def _roll_up_changed(self, request: UsageRequest, slice_s: int, after_us: int) -> int:
-        rows = self._store.look_through(changed_customers_query(request, slice_s, after_us))
+    def _take_in(self, run: "_Run", hours: Sequence[Slice]) -> tuple[int, int]:
+        """Computes the slices of a few changed hours; how many, and how many customers are newly covered."""
+        changed = sorted({customer_id for customer_id, _ in hours})
+        lengths = {
+            str(customer_id): _number(length_s)
+            for customer_id, length_s in self._store.query(lengths_query(run.request, changed))
+        }
+        computed = 0
+        for slice_s in sorted(set(lengths.values())):
+            slices = sorted(
+                {(each, at // slice_s * slice_s) for each, at in hours if lengths.get(each) == slice_s}
+            )
+            customer_ids = sorted({customer_id for customer_id, _ in slices})
+            self._transform(
+                roll_up_statement(run.request, slice_s, customer_ids, slices=slices, any_facts=run.any_facts)
+            )
+            computed += len(slices)
+        others = [(each, at) for each, at in hours if lengths.get(each) != HOUR_S]
+        return computed, self._cover_new(run, others) if others else 0
+
+    def _roll_up_changed(self, run: "_Run", slice_s: int) -> int:
+        rows = self._store.look_through(changed_customers_query(run.request, slice_s, run.after_us))
         for together in batches(rows, _SLICES_AT_ONCE):
             customer_ids = [str(customer_id) for customer_id, _ in together]
-            self._transform(request, slice_s, customer_ids, after_us)
+            self._transform(
+                roll_up_statement(run.request, slice_s, customer_ids, run.after_us, any_facts=run.any_facts)
+            )
         return sum(_number(slices) for _, slices in rows)
 
-    def _cover_new(self, request: UsageRequest, after_us: int) -> int:
-        rows = self._store.look_through(new_customers_query(request, self._worth, after_us))
+    def _cover_new(self, run: "_Run", changes: Sequence[Slice] | None) -> int:
+        rows = self._store.look_through(new_customers_query(run.request, self._worth, run.after_us, changes))
         rows.sort(key=lambda row: _number(row[1]))
         for slice_s, of_length in groupby(rows, key=lambda row: _number(row[1])):
             for together in batches([(row[0], row[2]) for row in of_length], _EVENTS_AT_ONCE):
                 customer_ids = [str(customer_id) for customer_id, _ in together]
-                self._transform(request, slice_s, customer_ids, None)
-                self._store.execute(cover_statement(request, slice_s, customer_ids))
+                self._transform(
+                    roll_up_statement(run.request, slice_s, customer_ids, any_facts=run.any_facts)
+                )
+                self._store.execute(cover_statement(run.request, slice_s, customer_ids))
         return len(rows)
 
-    def _transform(
-        self, request: UsageRequest, slice_s: int, customer_ids: Sequence[str], after_us: int | None
-    ) -> None:
+    def _transform(self, statement: Query) -> None:
         if self._is_stopping():
             raise StoreUnavailableError("the engine is shutting down", retry_after_ms=_RETRY_AFTER_MS)
-        self._store.transform(roll_up_statement(request, slice_s, customer_ids, after_us))
+        self._store.transform(statement)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A pass under way: it takes in what happened after `after_us` up to the request's watermark. any_facts: whether
+    anything about the tenant's events was corrected by then.
+    """
+
+    request: UsageRequest
+    after_us: int
+    any_facts: bool
 
 
 def batches(rows: Sequence[Row], weight_max: int = _EVENTS_AT_ONCE) -> Iterator[list[Row]]:

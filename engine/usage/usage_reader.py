@@ -26,8 +26,10 @@ from engine.usage.rollup_read import can_serve, rollup_query, useful_customers
 from engine.usage.store import Row, UsageStore
 from engine.usage.usage_request import Groups, GroupUsage, UsageRequest
 
-# Answers about a watermark never change; a few of the newest serve the meters of one rating.
-_KNOWN_MAX = 1_000
+# 100 bytes each.
+_TENANTS_MAX = 1_000
+# A tenant has no fact up to the first of these stamps, and some from the second on.
+_NOTHING_KNOWN = (-1, 2**63)
 _ATTEMPTS_MAX = 3
 _RETRY_AFTER_MS = 1_000
 
@@ -49,7 +51,8 @@ class UsageReader:
         self._days_for_customers_min = days_for_customers_min
         self._coverages = coverages
         self._expiries = expiries or Expiries(store, lambda: 0, age_max_ns=0)
-        self._facts: OrderedDict[tuple[str, int], bool] = OrderedDict()
+        # What was recorded by a settled watermark never changes: no fact by then is none before, one is there ever after.
+        self._facts: OrderedDict[str, tuple[int, int]] = OrderedDict()
         self._lock = Lock()
 
     def read(self, request: UsageRequest, groups_max: int, *, raw_only: bool = False) -> list[GroupUsage]:
@@ -153,13 +156,21 @@ class UsageReader:
 
     def _any_facts(self, tenant: str, as_of_us: int) -> bool:
         """Whether anything about the tenant's events was corrected by then."""
-        key = (tenant, as_of_us)
         with self._lock:
-            if key in self._facts:
-                return self._facts[key]
+            none_until_us, some_from_us = self._facts.get(tenant, _NOTHING_KNOWN)
+        if as_of_us <= none_until_us:
+            return False
+        if as_of_us >= some_from_us:
+            return True
         found = bool(self._store.query(any_void_query(tenant, as_of_us)))
         with self._lock:
-            self._facts[key] = found
-            if len(self._facts) > _KNOWN_MAX:
+            none_until_us, some_from_us = self._facts.get(tenant, _NOTHING_KNOWN)
+            if found:
+                some_from_us = min(some_from_us, as_of_us)
+            else:
+                none_until_us = max(none_until_us, as_of_us)
+            self._facts[tenant] = (none_until_us, some_from_us)
+            self._facts.move_to_end(tenant)
+            if len(self._facts) > _TENANTS_MAX:
                 self._facts.popitem(last=False)
         return found
