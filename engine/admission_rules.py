@@ -1,31 +1,53 @@
 """The admission rules of a tenant, made from its catalog's meters and kept until the catalog changes."""
 
 import threading
+from collections.abc import Callable
 
 from engine.catalog.store import CatalogStore
 from ingest import Admission, Limits
 
+# How long events may still be admitted whose stretch of time begins to expire (engine.retention waits for longer).
+FENCE_AGE_MAX_S = 1
+
 
 class AdmissionRules:
-    """Thread-safe; asks the catalog store for its revision on every call, for its meters only when that moved."""
+    """Thread-safe; asks the catalog store for its revision on every call, for its meters only when that moved, and every
+    second before which instant events have expired.
+    """
 
-    def __init__(self, catalog: CatalogStore, limits: Limits) -> None:
+    def __init__(self, catalog: CatalogStore, limits: Limits, monotonic_ns: Callable[[], int]) -> None:
         self._catalog = catalog
         self._limits = limits
+        self._monotonic_ns = monotonic_ns
         self._lock = threading.Lock()
-        self._by_tenant: dict[str, tuple[int, Admission]] = {}
+        self._by_tenant: dict[str, tuple[int, int, Admission]] = {}
+        self._fences: dict[str, tuple[int, int]] = {}
 
     def for_tenant(self, tenant: str) -> Admission:
         catalog = self._catalog.snapshot(tenant)
+        expired_before_us = self._expired_before_us(tenant)
         with self._lock:
             known = self._by_tenant.get(tenant)
-            if known is not None and known[0] == catalog.revision:
-                return known[1]
+            if known is not None and known[:2] == (catalog.revision, expired_before_us):
+                return known[2]
             values: dict[str, set[str]] = {}
             for meter in (each.resource for each in catalog.meters.values()):
                 values.setdefault(meter.event_type, set()).update(meter.decimal_properties)
             admission = Admission(
-                self._limits, {event_type: frozenset(names) for event_type, names in values.items()}
+                self._limits,
+                {event_type: frozenset(names) for event_type, names in values.items()},
+                expired_before_us,
             )
-            self._by_tenant[tenant] = (catalog.revision, admission)
+            self._by_tenant[tenant] = (catalog.revision, expired_before_us, admission)
             return admission
+
+    def _expired_before_us(self, tenant: str) -> int:
+        now_ns = self._monotonic_ns()
+        with self._lock:
+            read_ns, known_us = self._fences.get(tenant, (0, -1))
+        if known_us >= 0 and now_ns - read_ns < FENCE_AGE_MAX_S * 1_000_000_000:
+            return known_us
+        fresh_us = self._catalog.events_refused_before_us(tenant)
+        with self._lock:
+            self._fences[tenant] = (now_ns, fresh_us)
+        return fresh_us

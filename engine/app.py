@@ -19,17 +19,21 @@ from engine.api.catalog_service import CatalogService
 from engine.api.correct_usage_service import CorrectUsageService
 from engine.api.correction_service import CorrectionService
 from engine.api.metering_service import MeteringParts, MeteringService
+from engine.api.retention_service import RetentionService
 from engine.api.server import Server, Services, check_address
 from engine.api.spend_service import SpendService
 from engine.api.usage_service import UsageService
 from engine.billing.meter_usage import meters_to_roll_up
 from engine.billing.rater import Rater
 from engine.catalog.store import CatalogStore
-from engine.errors import StartupError
+from engine.errors import StartupError, StoreUnavailableError
 from engine.metrics import REGISTRY
+from engine.retention import Retention, RetentionPolicy
 from engine.usage.committer import Committer
 from engine.usage.corrections import Corrections
 from engine.usage.durability import Durability
+from engine.usage.expire import Clock, Expire
+from engine.usage.expiries import Expiries
 from engine.usage.intake import Intake
 from engine.usage.reconciler import Reconciler
 from engine.usage.rollup_check import RollupCheck
@@ -51,6 +55,9 @@ _STOP_POLL_S = 0.5
 _WARM_EVENTS_MAX = 100_000
 # Of the running hour every pass computes each slice again; what is younger is read from events, which is quick.
 _ROLLUP_SLEEP_MIN_S = 30
+# An expiry waits for a pass that runs; most take well under a second.
+_TURN_PATIENCE_S = 60
+_STOPPING_RETRY_AFTER_MS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,7 @@ class Options:
     usage_store: ServerAddress | None = None
     share_port: bool = False
     durability: Durability = Durability.PROCESS
+    raw_events_days_min: int = 400
 
 
 def serve(options: Options, stop: ThreadEvent) -> None:
@@ -118,9 +126,12 @@ def _running_server(
         stack.callback(catalog.close)
         stores.directory.mark_complete()
         committer = Committer(usage, window, clock, limits, _now_us)
-        admission_for = AdmissionRules(catalog, limits).for_tenant
+        admission_for = AdmissionRules(catalog, limits, time.monotonic_ns).for_tenant
         intake = Intake(committer, admission_for, fingerprinter, limits, _now_us)
-        reader = UsageReader(usage, Coverages(usage, time.monotonic_ns))
+        reader = UsageReader(
+            usage, Coverages(usage, time.monotonic_ns), expiries=Expiries(usage, time.monotonic_ns)
+        )
+        stopping = ThreadEvent()
         rater = Rater(catalog, reader, clock, _now_us)
         reconciler = Reconciler(usage, clock, _now_us)
         listener = VoidListener(usage, clock, _now_us, fingerprinter.of, committer.tell)
@@ -143,6 +154,7 @@ def _running_server(
             correction=CorrectionService(usage, reconciler, clock, _now_us),
             metering=MeteringService(MeteringParts(catalog, usage, reader, clock), _now_us),
             correct_usage=CorrectUsageService(corrections, usage, rater, clock, admission_for, _now_us),
+            retention=RetentionService(_retention(stores, catalog, reconciler, options, stopping)),
         )
         server = Server(
             services,
@@ -160,7 +172,32 @@ def _running_server(
         intake.start()
         stack.callback(intake.drain)
         stack.callback(server.stop, _GRACE_S)
+        stack.callback(stopping.set)
         yield server
+
+
+def _retention(
+    stores: UsageStores,
+    catalog: CatalogStore,
+    reconciler: Reconciler,
+    options: Options,
+    stopping: ThreadEvent,
+) -> Retention:
+    def pause_s(seconds: int) -> None:
+        if stopping.wait(seconds):
+            raise StoreUnavailableError(
+                "the engine is shutting down", retry_after_ms=_STOPPING_RETRY_AFTER_MS
+            )
+
+    rollups = Rollups(stores.usage, stores.order, _now_us, is_stopping=stopping.is_set)
+    return Retention(
+        catalog,
+        Expire(stores.usage, rollups, reconciler, Clock(stores.order, _now_us, pause_s)),
+        RetentionPolicy(options.raw_events_days_min),
+        lambda: stores.directory.rollups_turn(_TURN_PATIENCE_S),
+        _now_us,
+        pause_s,
+    )
 
 
 def _rollups_loop(stores: UsageStores, catalog: CatalogStore, reader: UsageReader) -> UpkeepLoop:
@@ -172,6 +209,7 @@ def _rollups_loop(stores: UsageStores, catalog: CatalogStore, reader: UsageReade
         lambda: [
             meter for tenant in catalog.tenants() for meter in meters_to_roll_up(catalog.snapshot(tenant))
         ],
+        lambda: stores.directory.rollups_turn(0),
     )
     return UpkeepLoop(
         "rollups",

@@ -7,6 +7,7 @@
     DIR/start.lock       held by a gateway while it starts: one after the other
     DIR/reconciler.lock  held by the engine that settles reused ids (engine.usage.reconciler)
     DIR/rollups.lock     held by the engine that keeps rollups up (engine.usage.rollup_keeper)
+    DIR/rollups_turn.lock  held by who writes rollups: that engine during a pass, and whoever has usage expire
     DIR/gateways/        the gateways that live (engine.gateways)
     DIR/identity         of a directory whose usage store is a server: its name there, drawn at the first start
     DIR/watermark        embedded: no instant after this one was ever handed out (microseconds)
@@ -45,6 +46,7 @@ _OURS = {
         "start.lock",
         "reconciler.lock",
         "rollups.lock",
+        "rollups_turn.lock",
         "gateways",
         "identity",
         "identity.new",
@@ -57,6 +59,8 @@ _OURS = {
 # Another gateway's start takes a second or two; one that waits for its store gives up within this.
 _START_TIMEOUT_S = 60
 _START_POLL_S = 0.05
+_TURN_POLL_S = 0.05
+_TURN_RETRY_AFTER_MS = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,24 @@ class DataDirectory:
     @property
     def rollups_lock(self) -> Path:
         return self.path / "rollups.lock"
+
+    @contextlib.contextmanager
+    def rollups_turn(self, patience_s: int) -> Iterator[None]:
+        """Only one at a time writes rollups, of all threads and gateways.
+
+        Raises:
+            StoreUnavailableError: somebody else does, for longer than `patience_s`.
+        """
+        with _file(self.path / "rollups_turn.lock") as lock:
+            give_up_at = time.monotonic() + patience_s
+            while not _take(lock, fcntl.LOCK_EX):
+                if time.monotonic() >= give_up_at:
+                    raise StoreUnavailableError(
+                        "rollups are being written by somebody else, an expiry or upkeep: try again later",
+                        retry_after_ms=_TURN_RETRY_AFTER_MS,
+                    )
+                time.sleep(_TURN_POLL_S)
+            yield
 
     @property
     def usage_path(self) -> Path:

@@ -5,6 +5,7 @@
     │   └── CatalogDocumentError    a catalog document with mistakes: names file, line and field
     ├── NotFoundError               no such customer, subscription, ...
     ├── UnrateableError             a charge that its price can't rate: names subscription and price
+    ├── UsageExpiredError           the events that an exact answer needs have expired
     ├── CorrectionRefusedError      usage is not, or no longer, what a correction takes it for
     ├── CorrectionIdUsedError       the id belongs to a correction with other content
     ├── RetryLaterError             nothing is wrong with the request: send it again
@@ -54,6 +55,10 @@ class NotFoundError(MeterlineError):
 
 class UnrateableError(MeterlineError):
     """A price can't rate its usage; no amount is given rather than a wrong one."""
+
+
+class UsageExpiredError(MeterlineError):
+    """The events that an exact answer needs have expired; no quantity is given rather than a smaller one."""
 
 
 class CorrectionRefusedError(MeterlineError):

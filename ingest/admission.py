@@ -15,6 +15,7 @@ Rules:
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -58,11 +59,12 @@ class Admission:
     """The rules that hold for one tenant at one moment.
 
     `value_properties` maps each event type that a meter reads to the properties that its meters sum up or
-    compare as quantities.
+    compare as quantities. Raw events before `expired_before_us` have expired: one more could not be counted.
     """
 
     limits: Limits
     value_properties: Mapping[str, frozenset[str]]
+    expired_before_us: int = 0
 
     def admit(self, tenant: str, events: SentEvents, now_us: int) -> Admitted:
         """Judges n events, whatever decoded them."""
@@ -125,12 +127,23 @@ class Admission:
         age_max_us = self.limits.event_age_max_s * MICROSECONDS
         ahead_max_us = self.limits.event_ahead_max_s * MICROSECONDS
         ages_us = now_us - instants.times_us
+        expired_before = datetime.fromtimestamp(self.expired_before_us // MICROSECONDS, UTC).date()
         past = f"in the past; at most {_span(age_max_us)} are taken (event_age_max_s)"
         ahead = (
             f"in the future; at most {_span(ahead_max_us)} are taken (event_ahead_max_s): "
             "check the producer's clock"
         )
         return [
+            _Rule(
+                instants.times_us < self.expired_before_us,
+                _always(
+                    Problem(
+                        "event_time",
+                        Reason.TOO_OLD,
+                        f"usage before {expired_before} has expired: nothing can be added to it",
+                    )
+                ),
+            ),
             _Rule(
                 ages_us > age_max_us,
                 lambda rows: _time_problems(Reason.TOO_OLD, ages_us[rows], past),

@@ -1,10 +1,15 @@
 """CorrectionService: usage corrected, tried before, undone after, and looked at."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from engine.api.correction_messages import correction_message, effect_message, fitting_events
-from engine.api.correction_requests import Rules, check_amended, read_correction, read_undoing
+from engine.api.correction_requests import (
+    Rules,
+    check_amended,
+    check_not_expired,
+    read_correction,
+    read_undoing,
+)
 from engine.api.page_tokens import checked_size, decode, encode
 from engine.api.rpc import Call
 from engine.billing.rater import Rater
@@ -13,7 +18,7 @@ from engine.spend.correction_effect import correction_effect
 from engine.times import to_timestamp
 from engine.usage.correction import Correction, Signature
 from engine.usage.correction_list import find_correction, list_corrected_events, list_corrections
-from engine.usage.corrections import Corrections
+from engine.usage.corrections import Check, Corrections
 from engine.usage.store import UsageStore
 from engine.usage.voids import Void
 from ingest import Admission, IngestOrder
@@ -58,24 +63,24 @@ class CorrectUsageService:
         admission = self._admission_for(call.tenant)
         rules = Rules(admission.limits, admission.value_properties, self._now_us())
         correction, signature = read_correction(request, rules)
+        check = self._check(call.tenant, correction, rules)
         if request.dry_run:
-            effect, as_of_us = self._tried(call.tenant, correction, signature, rules)
+            effect, as_of_us = self._tried(call.tenant, correction, signature, check)
             return CorrectUsageResponse(effect=effect, as_of=to_timestamp(as_of_us))
         expected = request.expected_event_count if request.HasField("expected_event_count") else None
-        recorded = self._corrections.record(
-            call.tenant, correction, signature, expected, _check(correction, rules)
-        )
+        recorded = self._corrections.record(call.tenant, correction, signature, expected, check)
         return CorrectUsageResponse(
             correction=correction_message(recorded), as_of=to_timestamp(recorded.recorded_at_us)
         )
 
     def undo_correction(self, request: UndoCorrectionRequest, call: Call) -> UndoCorrectionResponse:
         correction, signature = read_undoing(request)
+        check = self._check(call.tenant, correction, None)
         if request.dry_run:
-            effect, as_of_us = self._tried(call.tenant, correction, signature, None)
+            effect, as_of_us = self._tried(call.tenant, correction, signature, check)
             return UndoCorrectionResponse(effect=effect, as_of=to_timestamp(as_of_us))
         expected = request.expected_event_count if request.HasField("expected_event_count") else None
-        recorded = self._corrections.record(call.tenant, correction, signature, expected)
+        recorded = self._corrections.record(call.tenant, correction, signature, expected, check)
         return UndoCorrectionResponse(
             correction=correction_message(recorded), as_of=to_timestamp(recorded.recorded_at_us)
         )
@@ -111,15 +116,19 @@ class CorrectUsageService:
         )
 
     def _tried(
-        self, tenant: str, correction: Correction, signature: Signature, rules: Rules | None
+        self, tenant: str, correction: Correction, signature: Signature, check: Check
     ) -> tuple[CorrectionEffect, int]:
-        plan = self._corrections.plan(tenant, correction, signature, _check(correction, rules))
+        plan = self._corrections.plan(tenant, correction, signature, check)
         with self._corrections.draft(plan) as draft_id:
             effect = correction_effect(self._rater, tenant, plan, draft_id)
         return effect_message(plan, effect), plan.as_of_us
 
+    def _check(self, tenant: str, correction: Correction, rules: Rules | None) -> Check:
+        expired_before_us = self._admission_for(tenant).expired_before_us
 
-def _check(correction: Correction, rules: Rules | None) -> Callable[[Sequence[Void]], None]:
-    if correction.amendment is None or rules is None:
-        return lambda _facts: None
-    return partial(check_amended, amendment=correction.amendment, rules=rules)
+        def check(facts: Sequence[Void]) -> None:
+            check_not_expired(correction, facts, expired_before_us)
+            if correction.amendment is not None and rules is not None:
+                check_amended(facts, correction.amendment, rules)
+
+        return check

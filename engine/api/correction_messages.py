@@ -46,7 +46,7 @@ def version_message(version: Version) -> EventVersion:
         event_type=version.key.event_type,
         event_time=to_timestamp(version.key.event_time_us),
         properties=version.properties,
-        ingested_at=to_timestamp(version.ingested_at_us),
+        ingested_at=None if version.ingested_at_us is None else to_timestamp(version.ingested_at_us),
     )
 
 

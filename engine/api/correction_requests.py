@@ -9,8 +9,8 @@ Rules:
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from engine.errors import FieldMistake, InvalidRequestError
-from engine.times import optional_us
+from engine.errors import CorrectionRefusedError, FieldMistake, InvalidRequestError
+from engine.times import optional_us, us_datetime
 from engine.usage.correction import (
     CUSTOMERS_MAX,
     EVENT_IDS_MAX,
@@ -179,6 +179,25 @@ def _amendment_mistakes(
             yield FieldMistake(field, f"is longer than {limits.property_value_bytes_max} bytes")
         if name in message.remove_properties:
             yield FieldMistake(field, "is set and removed")
+
+
+def check_not_expired(correction: Correction, facts: Iterable[Void], expired_before_us: int) -> None:
+    """What has expired is kept as it was.
+
+    Raises:
+        CorrectionRefusedError: events of that time are selected, or one of them would be corrected.
+    """
+    before = us_datetime(expired_before_us).date()
+    if isinstance(correction.chosen, Selection) and correction.chosen.start_us < expired_before_us:
+        raise CorrectionRefusedError(
+            f"usage before {before} has expired and can't be corrected: ask for a period from then on"
+        )
+    for fact in facts:
+        if fact.event.event_time_us < expired_before_us:
+            raise CorrectionRefusedError(
+                f"event {fact.event.event_id!r} is of {us_datetime(fact.event.event_time_us).isoformat()}: usage "
+                f"before {before} has expired and can't be corrected; correct it in a later period"
+            )
 
 
 def check_amended(facts: Iterable[Void], amendment: Amendment, rules: Rules) -> None:

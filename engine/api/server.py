@@ -21,11 +21,19 @@ from engine.api.health_service import NAME as HEALTH_NAME
 from engine.api.health_service import HealthService
 from engine.api.metering_service import MeteringService
 from engine.api.peers import Bounds, Places, Watchdog
+from engine.api.retention_service import RetentionService
 from engine.api.rpc import Method, RpcHandler, message, raw, stream, unary
 from engine.api.spend_service import SpendService
 from engine.api.usage_service import UsageService
 from engine.errors import StartupError
-from meterline.v1 import billing_pb2, catalog_pb2, correction_pb2, metering_pb2, spend_pb2
+from meterline.v1 import (
+    billing_pb2,
+    catalog_pb2,
+    correction_pb2,
+    metering_pb2,
+    retention_pb2,
+    spend_pb2,
+)
 
 # The places of each kind of call (engine.api.peers). One that waits for a durable insert holds a place: enough
 # to fill the next insert while one runs. A peer on a slow line sends 4 MiB in half a minute.
@@ -68,6 +76,7 @@ class Services:
     correction: CorrectionService
     metering: MeteringService
     correct_usage: CorrectUsageService
+    retention: RetentionService
 
 
 class Server:
@@ -228,6 +237,13 @@ def _handlers(services: Services) -> dict[str, dict[str, Method]]:
                 "ReconcileUsage",
                 message(correction_pb2.ReconcileUsageRequest),
                 services.correction.reconcile_usage,
+            ),
+        },
+        "meterline.v1.RetentionService": {
+            "ExpireUsage": unary(
+                "ExpireUsage",
+                message(retention_pb2.ExpireUsageRequest),
+                services.retention.expire_usage,
             ),
         },
     }

@@ -20,6 +20,7 @@ from engine.errors import (
     StoreUnavailableError,
     TooManyCallsError,
     UnrateableError,
+    UsageExpiredError,
 )
 
 _DOMAIN = "meterline"
@@ -43,6 +44,7 @@ _CODES: tuple[tuple[type[MeterlineError], int, str], ...] = (
     (UnrateableError, code_pb2.FAILED_PRECONDITION, "UNRATEABLE"),
     (CorrectionRefusedError, code_pb2.FAILED_PRECONDITION, "CORRECTION_REFUSED"),
     (CorrectionIdUsedError, code_pb2.ALREADY_EXISTS, "CORRECTION_ID_USED"),
+    (UsageExpiredError, code_pb2.FAILED_PRECONDITION, "USAGE_EXPIRED"),
     (QueueFullError, code_pb2.RESOURCE_EXHAUSTED, "QUEUE_FULL"),
     (TooManyCallsError, code_pb2.RESOURCE_EXHAUSTED, "TOO_MANY_CALLS"),
     (StoreUnavailableError, code_pb2.UNAVAILABLE, "STORE_UNAVAILABLE"),

@@ -15,7 +15,8 @@ from rating import converted
 _ALL_TIME = Period(us_datetime(0), us_datetime(INSTANT_US_MAX))
 # Of a meter's definition, what its rollups are made from.
 _AGGREGATED = ("event_type", "aggregation", "value", "filters", "group_by")
-# Of rollups; another one whenever the same definition reduces the same events to something else.
+# Of rollups; another one whenever the same definition reduces the same events to something else. What has
+# expired under an earlier one can't be computed again, and is refused from then on: prefer to read both.
 _FORM = 1
 
 
@@ -42,12 +43,19 @@ def usage_request(
 
 def meters_to_roll_up(catalog: Catalog) -> list[UsageRequest]:
     """What each meter of the catalog asks, over all time; for no customers and no watermark yet."""
-    meters = (versioned.resource for versioned in catalog.meters.values())
-    return [usage_request(catalog.tenant, meter, (), _ALL_TIME, 0) for meter in meters]
+    return [all_time_request(catalog.tenant, versioned.resource) for versioned in catalog.meters.values()]
+
+
+def all_time_request(tenant: str, meter: Meter) -> UsageRequest:
+    """What a meter asks over all time; for no customers and no watermark yet."""
+    return usage_request(tenant, meter, (), _ALL_TIME, 0)
 
 
 def rollup_key(meter: Meter) -> str:
-    """128 bits, hex: the same for meters that aggregate the same, whatever else their definitions say."""
+    """128 bits, hex: the same for meters that aggregate the same, whatever else their definitions say.
+
+    What it is made from must not change from version to version: usage that has expired is found by it only.
+    """
     fields = fields_of(meter)
     aggregated = {name: fields[name] for name in _AGGREGATED if name in fields} | {"form": _FORM}
     return blake2b(json_text(aggregated).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -2,6 +2,7 @@
 
 - revisions: one row for each document that changed something, by tenant, from 1. Rows are only ever added.
 - resources: one row for each version of each resource; the current one is the newest. Rows are only ever added.
+- event_fences: before which instant a tenant's events are refused, since they expire. It only rises.
 - ingest_order, ingest_in_flight: what gateways that share a usage store agree on (engine.usage.shared_clock).
 """
 
@@ -54,6 +55,15 @@ RESOURCES: Final = Table(
         ["tenant", "revision"], ["revisions.tenant", "revisions.revision"], name="resources_revision_fk"
     ),
     Index("resources_by_revision", "tenant", "revision", "position", unique=True),
+)
+
+EVENT_FENCES: Final = Table(
+    "event_fences",
+    METADATA,
+    Column("tenant", Text, nullable=False),
+    # Microseconds since 1970.
+    Column("refused_before_us", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tenant", name="event_fences_pk"),
 )
 
 INGEST_ORDER: Final = Table(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias
 
-from sqlalchemy import Connection, Row, Select, and_, func, insert, or_, select
+from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, or_, select
 
 from engine.catalog.database import Database, open_database
 from engine.catalog.definition import definition, fields_of, read_definition
@@ -22,7 +22,7 @@ from engine.catalog.diff import FieldChange, differences
 from engine.catalog.document import Document, read_document
 from engine.catalog.read import ResourceError
 from engine.catalog.resources import Kind, Resource
-from engine.catalog.schema import RESOURCES, REVISIONS
+from engine.catalog.schema import EVENT_FENCES, RESOURCES, REVISIONS
 from engine.catalog.snapshot import Catalog, Versioned
 from engine.errors import MeterlineError, NotFoundError
 
@@ -134,6 +134,42 @@ class CatalogStore:
                 raise NotFoundError(f"the catalog has no revision {revision}: its newest is {newest}")
             return self._loaded(connection, tenant, revision)
 
+    def every_version(self, tenant: str) -> list[Versioned[Resource]]:
+        """Every version of every resource that any revision had, in order.
+
+        Raises:
+            StoreUnavailableError: the store does not answer.
+        """
+        columns = RESOURCES.c
+        rows = (
+            select(columns.kind, columns.id, columns.version, columns.revision, columns.definition)
+            .where(columns.tenant == tenant)
+            .order_by(columns.revision, columns.position)
+        )
+        with self._database.reading() as connection:
+            return list(_versions(connection.execute(rows)))
+
+    def refuse_events_before(self, tenant: str, before_us: int) -> None:
+        """From now on admission refuses the tenant's events before this instant; an earlier one changes nothing.
+
+        Raises:
+            StoreUnavailableError: the store does not answer.
+        """
+        with self._database.writing() as connection:
+            known_us = _refused_before_us(connection, tenant)
+            if before_us > known_us:
+                connection.execute(delete(EVENT_FENCES).where(EVENT_FENCES.c.tenant == tenant))
+                connection.execute(insert(EVENT_FENCES).values(tenant=tenant, refused_before_us=before_us))
+
+    def events_refused_before_us(self, tenant: str) -> int:
+        """0 if none are.
+
+        Raises:
+            StoreUnavailableError: the store does not answer.
+        """
+        with self._database.reading() as connection:
+            return _refused_before_us(connection, tenant)
+
     def _newest(self, connection: Connection, tenant: str) -> Catalog:
         revision = _newest_revision(connection, tenant)
         return self._cached(tenant, revision) or self._loaded(connection, tenant, revision)
@@ -160,6 +196,11 @@ class CatalogStore:
 
 def _newest_revision(connection: Connection, tenant: str) -> int:
     found = connection.scalar(select(func.max(REVISIONS.c.revision)).where(REVISIONS.c.tenant == tenant))
+    return int(found or 0)
+
+
+def _refused_before_us(connection: Connection, tenant: str) -> int:
+    found = connection.scalar(select(EVENT_FENCES.c.refused_before_us).where(EVENT_FENCES.c.tenant == tenant))
     return int(found or 0)
 
 

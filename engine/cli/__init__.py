@@ -9,6 +9,7 @@ from engine.cli.apply import apply
 from engine.cli.catalog import catalog
 from engine.cli.conflicts import conflicts
 from engine.cli.corrections import corrections
+from engine.cli.expire import expire
 from engine.cli.import_command import import_
 from engine.cli.lines import lines
 from engine.cli.quote import quote
@@ -37,6 +38,7 @@ meterline undo CORRECTION_ID          a correction taken back
 meterline corrections                 who corrected what, when and why
 meterline restore --event-id ID       a voided event of `conflicts` that is to count all the same
 meterline reconcile --from D --to D   settle a period's event ids now
+meterline expire --before D             delete raw events of closed periods; what they came to stays
 meterline quote -f FILE --plan ID     what quantities would cost; needs no engine
 
 A command that fails says why in one line, and exits with 2.
@@ -59,6 +61,7 @@ for command in (
     usage,
     conflicts,
     reconcile,
+    expire,
     quote,
     void,
     amend,

@@ -66,7 +66,7 @@ def _add(table: Table, event_id: str, state: str, version: EventVersion) -> None
     table.add_row(
         visible(event_id),
         state,
-        instant(version.ingested_at),
+        instant(version.ingested_at) if version.HasField("ingested_at") else "expired",
         instant(version.event_time),
         visible(version.customer_id),
         visible(version.event_type),

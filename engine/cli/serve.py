@@ -97,6 +97,13 @@ class _LimitType(click.ParamType["tuple[str, int]"]):
     help="Events older than this are rejected.",
 )
 @click.option(
+    "--raw-events-days-min",
+    type=click.IntRange(1, 36_525),
+    default=400,
+    show_default=True,
+    help="Raw events are kept for at least so long: meterline expire refuses to delete younger ones.",
+)
+@click.option(
     "--limit",
     "limits",
     type=_LimitType(),
@@ -127,6 +134,7 @@ def serve(  # noqa: PLR0913 - an argument for each option
     metrics_listen: str,
     no_metrics: bool,
     event_age_max_days: int,
+    raw_events_days_min: int,
     limits: tuple[tuple[str, int], ...],
     log_format: LogFormat,
     log_level: str,
@@ -156,6 +164,7 @@ def serve(  # noqa: PLR0913 - an argument for each option
         usage_store=usage_store,
         share_port=share_port,
         durability=Durability(durability),
+        raw_events_days_min=raw_events_days_min,
         limits=_limits({"event_age_max_s": event_age_max_days * _DAY_S} | dict(limits)),
     )
     try:

@@ -22,11 +22,13 @@ _FACT = f"kind = '{ID_REUSED}'"
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version of an event: its key, its properties, and when it was ingested first."""
+    """One version of an event: its key, its properties, and when it was ingested first; None for one that has expired,
+    of which nothing but the key is known.
+    """
 
     key: EventKey
     properties: Mapping[str, str]
-    ingested_at_us: int
+    ingested_at_us: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,6 @@ def list_conflicts(
     return [
         Conflict(known[lost], known[stands], int(str(row[9])), bool(row[10]))
         for row, (lost, stands) in zip(rows, pairs, strict=True)
-        # Both are there, unless somebody dropped a month of the log by hand.
-        if lost in known and stands in known
     ]
 
 
@@ -120,10 +120,10 @@ def versions_query(keys: Sequence[EventKey], as_of_us: int) -> Query:
 
 
 def known_versions(store: UsageStore, keys: Sequence[EventKey], as_of_us: int) -> dict[EventKey, Version]:
-    """The versions with these keys, of one tenant, that were there by then."""
+    """The versions with these keys, of one tenant, which facts recorded by then name."""
     if not keys:
         return {}
-    found: dict[EventKey, Version] = {}
+    found = {key: Version(key, {}, None) for key in keys}
     for *key_columns, properties, ingested_at_us in store.query(versions_query(keys, as_of_us)):
         key = _key(keys[0].tenant, tuple(key_columns))
         if not isinstance(properties, Mapping):

@@ -61,7 +61,7 @@ def list_corrected_events(
     known = known_versions(store, keys, as_of_us)
     return [
         CorrectedEvent(
-            known.get(before) if before is not None else None, known.get(after) if after is not None else None
+            known[before] if before is not None else None, known[after] if after is not None else None
         )
         for before, after in pairs
     ]

@@ -1,13 +1,15 @@
 """The customers who may have usage, in the order of their ids, some at a time.
 
 It is a look along the sorting key, which ends where enough were found. Whether an event is void, came after the
-watermark or passes no filter is not looked at: a customer of whom there is nothing else makes no row of usage.
+watermark or passes no filter is not looked at: a customer of whom there is nothing else makes no row of usage. So are
+those whose events have expired, whatever they had.
 """
 
 # ruff: noqa: S608 - only names that are written here become SQL
 
 from engine.usage.event_source import AFTER_START, BEFORE_END, OF_TENANT_AND_TYPE
 from engine.usage.queries import Query
+from engine.usage.retention_schema import EXPIRED_CUSTOMERS_TABLE
 from engine.usage.schema import EVENTS_TABLE, VOIDS_TABLE
 from engine.usage.store import UsageStore
 from engine.usage.usage_request import UsageRequest
@@ -23,13 +25,21 @@ def customers_from(store: UsageStore, request: UsageRequest, from_customer_id: s
 
 
 def customers_query(request: UsageRequest, from_customer_id: str, count: int) -> Query:
-    conditions = [*OF_TENANT_AND_TYPE, BEFORE_END, "customer_id >= {from_customer_id:String}"]
+    from_then_on = "customer_id >= {from_customer_id:String}"
+    conditions = [*OF_TENANT_AND_TYPE, BEFORE_END, from_then_on]
     conditions += [] if request.carries_over else [AFTER_START]
+    after = "expired_before > fromUnixTimestamp64Micro({period_start_us:Int64}, 'UTC')"
+    gone = [*OF_TENANT_AND_TYPE, from_then_on, *([] if request.carries_over else [after])]
     # An event that a person moved to another customer is in the table of voids alone.
+    sources = (
+        (EVENTS_TABLE, conditions),
+        (VOIDS_TABLE, [*conditions, "is_replacement = 1"]),
+        (EXPIRED_CUSTOMERS_TABLE, gone),
+    )
     found = " UNION ALL ".join(
-        f"SELECT customer_id FROM (SELECT customer_id FROM {table} WHERE {' AND '.join([*conditions, *more])} "
+        f"SELECT customer_id FROM (SELECT customer_id FROM {table} WHERE {' AND '.join(where)} "
         "GROUP BY customer_id ORDER BY customer_id LIMIT {count:UInt64})"
-        for table, more in ((EVENTS_TABLE, ()), (VOIDS_TABLE, ("is_replacement = 1",)))
+        for table, where in sources
     )
     return Query(
         f"SELECT DISTINCT customer_id FROM ({found}) ORDER BY customer_id LIMIT {{count:UInt64}} "

@@ -9,6 +9,7 @@ import structlog
 
 from engine.metrics import METRICS
 from engine.usage.queries import Query
+from engine.usage.retention_schema import EXPIRED_CUSTOMERS_TABLE
 from engine.usage.rollup_schema import DAY_S, HOUR_S, ROLLUP_CUSTOMERS_TABLE, ROLLUPS_TABLE
 from engine.usage.rollups import Rollups
 from engine.usage.store import UsageStore
@@ -45,7 +46,12 @@ class RollupCheck:
             salt = self.chance.getrandbits(63)
             rows = self.store.query(_customers_query(meter, slice_s, customers, salt))
             customer_ids = sorted(str(customer_id) for (customer_id,) in rows)
-            found = self.store.query(_slice_query(meter, slice_s, customer_ids, salt)) if customer_ids else []
+            if not customer_ids:
+                continue
+            # What has expired can't be compared with events any more.
+            ((expired_us,),) = self.store.query(_expired_query(meter, customer_ids))
+            since_us = int(str(expired_us))
+            found = self.store.query(_slice_query(meter, slice_s, customer_ids, (salt, since_us)))
             if found:
                 at_us = as_of_us - self.chance.choice((0, self.chance.randrange(_EARLIER_US_MAX)))
                 start_us = int(str(found[0][0])) * _SECOND_US
@@ -54,7 +60,7 @@ class RollupCheck:
                     replace(
                         meter,
                         customer_ids=customer_ids,
-                        bounds_us=(max(0, start_us - around_us), start_us + around_us),
+                        bounds_us=(max(since_us, start_us - around_us), start_us + around_us),
                         as_of_us=max(1, at_us),
                         carries_over=False,
                     )
@@ -91,13 +97,27 @@ def _customers_query(meter: UsageRequest, slice_s: int, customers: int, salt: in
     )
 
 
-def _slice_query(meter: UsageRequest, slice_s: int, customer_ids: list[str], salt: int) -> Query:
+def _expired_query(meter: UsageRequest, customer_ids: list[str]) -> Query:
+    """Up to when any of these customers' events have expired; 0 for none."""
+    return Query(
+        f"SELECT toUnixTimestamp64Micro(max(expired_before)) FROM {EXPIRED_CUSTOMERS_TABLE} "
+        "WHERE tenant = {tenant:String} AND event_type = {event_type:String} "
+        "AND customer_id IN {customer_ids:Array(String)}",
+        {"tenant": meter.tenant, "event_type": meter.event_type, "customer_ids": customer_ids},
+    )
+
+
+def _slice_query(
+    meter: UsageRequest, slice_s: int, customer_ids: list[str], salt_and_since_us: tuple[int, int]
+) -> Query:
+    salt, since_us = salt_and_since_us
     return Query(
         f"SELECT toUnixTimestamp(slice_start) FROM {ROLLUPS_TABLE} WHERE tenant = {{tenant:String}} "
         "AND rollup_key = {rollup_key:String} AND slice_s = {slice_s:UInt32} "
         "AND customer_id IN {customer_ids:Array(String)} "
+        "AND toUnixTimestamp(slice_start) * 1000000 >= {since_us:Int64} "
         "ORDER BY cityHash64(customer_id, slice_start, {salt:UInt64}) LIMIT 1",
-        _key(meter) | {"slice_s": slice_s, "salt": salt, "customer_ids": customer_ids},
+        _key(meter) | {"slice_s": slice_s, "salt": salt, "customer_ids": customer_ids, "since_us": since_us},
     )
 
 

@@ -76,6 +76,11 @@ class Coverages:
                 self._known.popitem(last=False)
         return fresh
 
+    def forget(self, tenant: str, rollup_key: str) -> None:
+        """Has it read anew when it is asked for next."""
+        with self._lock:
+            self._known.pop((tenant, rollup_key), None)
+
     def _read(self, tenant: str, rollup_key: str) -> Coverage:
         until_us = 0
         lengths: dict[str, int] = {}

@@ -2,7 +2,8 @@
 
 Rules:
 1. A rollup is never money of its own: it is what its events reduce to (engine.usage.partials), computed from the
-   deduplicated log, and can be thrown away and computed again at any time.
+   deduplicated log, and can be thrown away and computed again, as long as those are there: of usage that has expired
+   rollups are all that is left (engine.usage.retention_schema).
 2. One row is one slice of one customer under one rollup key, with all its groups in arrays. A slice that is computed
    again replaces the row as a whole: what is gone from the slice is gone from the row.
 3. `rolled_up_at` is the watermark that a row was computed at: all that had happened to the slice by then is in it.

@@ -7,6 +7,7 @@ Rules:
 3. How much is computed at once is bounded by the caller, by customers.
 4. A few changes are fetched, and bound as values in what they lead to: looking for them again in every part of every
    statement would cost more than computing the slices. Many are found again where they are needed, in place.
+5. A slice whose events have expired is never computed again: its row is all there is (engine.usage.retention_schema).
 """
 
 # ruff: noqa: S608 - only names that are written here become SQL
@@ -18,6 +19,7 @@ from engine.times import us_datetime
 from engine.usage.event_source import OF_TENANT_AND_TYPE, Parameters, dimension_names, events_sql
 from engine.usage.partials import EVENT_COUNT, partials_of, reduced_sql
 from engine.usage.queries import Query
+from engine.usage.retention_schema import not_expired_sql
 from engine.usage.rollup_changes import Slice, bound_slices_sql, changed_sql, slice_start_sql, stamp_sql
 from engine.usage.rollup_schema import (
     DAY_S,
@@ -33,6 +35,7 @@ from engine.usage.usage_request import UsageRequest
 from engine.usage.void_sql import any_fact_sql
 
 _SECOND_US = 1_000_000
+_SLICE_US = f"toInt64(toUnixTimestamp(slice_start)) * {_SECOND_US}"
 _OF_KEY = "tenant = {tenant:String} AND rollup_key = {rollup_key:String}"
 _COVERED = f"SELECT customer_id FROM {ROLLUP_CUSTOMERS_TABLE} WHERE {_OF_KEY} GROUP BY customer_id HAVING min(slice_s) = "
 
@@ -172,7 +175,7 @@ def roll_up_statement(
     """
     start = slice_start_sql(slice_s)
     parameters: Parameters = _changes(request, after_us or 0) | {"customers": list(customer_ids)}
-    stretch = [*OF_TENANT_AND_TYPE, "customer_id IN {customers:Array(String)}"]
+    stretch = [*OF_TENANT_AND_TYPE, "customer_id IN {customers:Array(String)}", not_expired_sql()]
     if slices is not None:
         first_s, last_s = min(start_s for _, start_s in slices), max(start_s for _, start_s in slices)
         parameters |= {"first_us": first_s * _SECOND_US, "end_us": (last_s + slice_s) * _SECOND_US}
@@ -222,7 +225,8 @@ def _standing_sql(request: UsageRequest, slice_s: int) -> str:
     return (
         f"SELECT customer_id, slice_start, last_change AS changed_at, {_no_group_sql(request)} "
         f"FROM {ROLLUPS_TABLE} FINAL WHERE {_OF_KEY} AND slice_s = {slice_s:d} "
-        "AND customer_id IN {customers:Array(String)}"
+        # What has expired has nothing else left, and stands.
+        f"AND customer_id IN {{customers:Array(String)}} AND {not_expired_sql(_SLICE_US)}"
     )
 
 

@@ -93,8 +93,20 @@ class Rollups:
         self._store.execute(keep_progress_statement(request, as_of_us))
         return Pass(changed, new, as_of_us)
 
+    def cover_by_hours(self, meter: UsageRequest, customer_ids: Sequence[str]) -> None:
+        """Covers these customers by hours, whether they are worth it or not. Not beside a pass of another process: that
+        one would not know of them.
+
+        Raises:
+            StoreUnavailableError: call again.
+        """
+        request = replace(meter, as_of_us=self._clock.watermark(self._now_us()))
+        self._transform(roll_up_statement(request, HOUR_S, customer_ids))
+        self._store.execute(cover_statement(request, HOUR_S, customer_ids), request.as_of_us)
+
     def roll_up_again(self, meter: UsageRequest, customer_id: str) -> None:
-        """Computes all slices of a customer anew, in every length: for one whose rows were found to be wrong.
+        """Computes all slices of a customer that haven't expired anew, in every length: for one whose rows were found to
+        be wrong.
 
         Raises:
             StoreUnavailableError: call again.
@@ -125,7 +137,7 @@ class Rollups:
 
     def _roll_up_changed(self, run: "_Run", slice_s: int) -> int:
         rows = self._store.look_through(changed_customers_query(run.request, slice_s, run.after_us))
-        for together in _batches(rows, _SLICES_AT_ONCE):
+        for together in batches(rows, _SLICES_AT_ONCE):
             customer_ids = [str(customer_id) for customer_id, _ in together]
             self._transform(
                 roll_up_statement(run.request, slice_s, customer_ids, run.after_us, any_facts=run.any_facts)
@@ -136,7 +148,7 @@ class Rollups:
         rows = self._store.look_through(new_customers_query(run.request, self._worth, run.after_us, changes))
         rows.sort(key=lambda row: _number(row[1]))
         for slice_s, of_length in groupby(rows, key=lambda row: _number(row[1])):
-            for together in _batches([(row[0], row[2]) for row in of_length], _EVENTS_AT_ONCE):
+            for together in batches([(row[0], row[2]) for row in of_length], _EVENTS_AT_ONCE):
                 customer_ids = [str(customer_id) for customer_id, _ in together]
                 self._transform(
                     roll_up_statement(run.request, slice_s, customer_ids, any_facts=run.any_facts)
@@ -162,8 +174,8 @@ class _Run:
     any_facts: bool
 
 
-def _batches(rows: Sequence[Row], weight_max: int) -> Iterator[list[Row]]:
-    """Rows of (customer_id, weight), as many together as stay within the bounds, but at least one."""
+def batches(rows: Sequence[Row], weight_max: int = _EVENTS_AT_ONCE) -> Iterator[list[Row]]:
+    """Rows of (customer_id, weight, ...), as many together as stay within the bounds, but at least one."""
     together: list[Row] = []
     weight = 0
     for row in rows:

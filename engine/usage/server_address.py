@@ -113,3 +113,12 @@ def _patience(parts: SplitResult) -> Patience:
             )
         asked[name] = int(value)
     return Patience(**asked)
+
+
+def look_bounds(patience: Patience) -> dict[str, int]:
+    """The settings of a look through the whole log."""
+    # A look is nobody's any more when its gateway has gone.
+    return {
+        "max_execution_time": patience.reconcile_timeout_s,
+        "cancel_http_readonly_queries_on_client_close": 1,
+    }

@@ -13,7 +13,7 @@ Rules:
 
 import contextlib
 import queue
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import clickhouse_connect
@@ -38,6 +38,7 @@ from engine.usage.guarded_insert import (
 from engine.usage.migration import bring_to_form
 from engine.usage.parts import EMBEDDED_CODEC, EMBEDDED_OPTIONS, SERVER_CODEC
 from engine.usage.queries import Query, latest_stamp_query, recent_events_query
+from engine.usage.retention_schema import RETENTION_SCHEMA
 from engine.usage.rollup_schema import ROLLUP_SCHEMA
 from engine.usage.schema import (
     CREATE_OWNERS,
@@ -49,7 +50,7 @@ from engine.usage.schema import (
     create_database,
     log_schema,
 )
-from engine.usage.server_address import Patience, ServerAddress
+from engine.usage.server_address import ServerAddress, look_bounds
 from engine.usage.server_answers import check_version, first_line, start_problem
 from ingest import EVENT_SCHEMA, EventBatch
 
@@ -67,6 +68,8 @@ _READ_SETTINGS = {"do_not_merge_across_partitions_select_final": 1, "use_skip_in
 # What a read answers that found a row which it must not pass over (engine.usage.rollup_read, rule 3).
 _THROW_IF_CODE = 395
 
+_OF_EVERY_REPLICA = {"mutations_sync": 2, "allow_nondeterministic_mutations": 1}
+_MADE_FROM_IT = (*ROLLUP_SCHEMA, *RETENTION_SCHEMA)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 Row = tuple[object, ...]
@@ -88,7 +91,7 @@ class UsageStore:
         # An embedded store has nobody who could hang up.
         self._bounds = {"max_execution_time": server.patience.read_timeout_s} if server else {}
         self._read_settings = _READ_SETTINGS | self._bounds
-        self._look_settings = _READ_SETTINGS | (_look_bounds(server.patience) if server else {})
+        self._look_settings = _READ_SETTINGS | (look_bounds(server.patience) if server else {})
         self._idle: queue.SimpleQueue[Client] = queue.SimpleQueue()
         for reader in readers:
             self._idle.put(reader)
@@ -110,7 +113,7 @@ class UsageStore:
             clients[0].command(create_database(DATABASE), use_database=False)
             clients[0].database = DATABASE
             bring_to_form(clients[0].command, lambda sql: clients[0].query(sql).result_rows)
-            for statement in (*log_schema(EMBEDDED_CODEC), *ROLLUP_SCHEMA):
+            for statement in (*log_schema(EMBEDDED_CODEC), *_MADE_FROM_IT):
                 clients[0].command(statement)
             _set_durability(clients[0], durability)
             clients.extend(_embedded_client(path, DATABASE) for _ in range(_READERS))
@@ -148,7 +151,7 @@ class UsageStore:
                 reads, looks = [patience.read_timeout_s] * _READERS, [patience.reconcile_timeout_s] * _LOOKS
                 for timeout_s in (patience.insert_timeout_s, *reads, *looks):
                     clients.append(_server_client(address, address.database, timeout_s))  # noqa: PERF401 - closed below
-                made = (*log_schema(SERVER_CODEC), *ROLLUP_SCHEMA, CREATE_FENCES, CREATE_OWNERS)
+                made = (*log_schema(SERVER_CODEC), *_MADE_FROM_IT, CREATE_FENCES, CREATE_OWNERS)
                 for statement in made:
                     clients[0].command(statement)
                 _set_durability(clients[0], durability)
@@ -201,11 +204,7 @@ class UsageStore:
             self._write(client, VOIDS_TABLE, facts, recorded_at_us)
 
     def insert_draft(self, facts: pa.Table) -> None:
-        """Stores the facts of a draft, on which nothing depends that lasts.
-
-        Raises:
-            StoreUnavailableError: they may be stored or not.
-        """
+        """Stores the facts of a draft, on which nothing depends that lasts; raises StoreUnavailableError."""
         with self._reader() as client, _inserting():
             if self._server is None:
                 client.insert_arrow(DRAFTS_TABLE, facts, settings=INSERT_SETTINGS)
@@ -217,28 +216,27 @@ class UsageStore:
 
     def execute(self, statement: Query, stamp_us: int | None = None) -> None:
         """Runs a statement that inserts a row or two, beside events and voids; with a stamp, one that has no WHERE of
-        its own and can be called off like an insert.
-
-        Raises:
-            StoreUnavailableError: it may or may not be stored; or it was called off.
+        its own and can be called off like an insert. If it raises StoreUnavailableError, it may or may not be stored.
         """
         sql, settings = statement.sql, dict[str, object](self._bounds, async_insert=0)
         if self._server is not None and stamp_us is not None:
             sql = f"{sql} WHERE {not_called_off_sql(stamp_us)}"
             settings["query_id"] = query_id(self._server.database, stamp_us)
-        with self._reader() as client, _reading():
-            client.command(sql, parameters=statement.parameters, settings=settings)
+        _run(self._idle, Query(sql, statement.parameters), settings)
 
     def transform(self, statement: Query) -> None:
-        """Runs an INSERT ... SELECT inside the store, which may take as long as a look through the log.
-
-        Raises:
-            StoreUnavailableError: none, some or all of its rows may be stored.
+        """Runs an INSERT ... SELECT inside the store, which may take as long as a look through the log. If it raises
+        StoreUnavailableError, none, some or all of its rows may be stored.
         """
         # A customer's history may lie in more months than an insert takes by default.
         settings = INSERT_SETTINGS | self._look_settings | {"max_partitions_per_insert_block": 0}
-        with _borrowed(self._idle_lookers) as client, _reading():
-            client.command(statement.sql, parameters=statement.parameters, settings=settings)
+        _run(self._idle_lookers, statement, settings)
+
+    def delete(self, statement: Query) -> None:
+        """Runs a statement that deletes rows; they are gone when it returns. If it raises StoreUnavailableError, they may
+        be gone, or go yet: delete them again.
+        """
+        _run(self._idle_lookers, statement, _OF_EVERY_REPLICA)
 
     def _write(self, client: Client, table: str, rows: pa.Table, stamp_us: int) -> None:
         if self._server is None:
@@ -317,18 +315,15 @@ class UsageStore:
         return _borrowed(self._idle)
 
 
-def _look_bounds(patience: Patience) -> dict[str, int]:
-    # A look is nobody's any more when its gateway has gone.
-    return {
-        "max_execution_time": patience.reconcile_timeout_s,
-        "cancel_http_readonly_queries_on_client_close": 1,
-    }
-
-
 def _rows(idle: "queue.SimpleQueue[Client]", query: Query, settings: dict[str, int]) -> list[Row]:
     with _borrowed(idle) as client, _reading():
         result = client.query(query.sql, parameters=query.parameters, settings=settings)
     return [tuple(row) for row in result.result_rows]
+
+
+def _run(idle: "queue.SimpleQueue[Client]", statement: Query, settings: Mapping[str, object]) -> None:
+    with _borrowed(idle) as client, _reading():
+        client.command(statement.sql, parameters=statement.parameters, settings=settings)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,19 @@ from collections.abc import Sequence
 from threading import Lock
 
 from engine.errors import RollupMovedError
+from engine.usage.expired_read import (
+    Customers,
+    changes_query,
+    check_servable,
+    check_unchanged,
+    checked_plan,
+    covered,
+    events_needed,
+    expired_customers_query,
+    reaches_back,
+    read_customers,
+)
+from engine.usage.expiries import Expiries, Expiry
 from engine.usage.queries import any_void_query, read_groups, rows_max, usage_query
 from engine.usage.rollup_coverage import Coverages
 from engine.usage.rollup_plan import DAYS_FOR_CUSTOMERS_MIN, Plan, covered_customers, read_plan, stale_query
@@ -17,6 +30,8 @@ from engine.usage.usage_request import Groups, GroupUsage, UsageRequest
 _TENANTS_MAX = 1_000
 # A tenant has no fact up to the first of these stamps, and some from the second on.
 _NOTHING_KNOWN = (-1, 2**63)
+_ATTEMPTS_MAX = 3
+_RETRY_AFTER_MS = 1_000
 
 
 class UsageReader:
@@ -27,11 +42,15 @@ class UsageReader:
         store: UsageStore,
         coverages: Coverages | None = None,
         days_for_customers_min: int = DAYS_FOR_CUSTOMERS_MIN,
+        expiries: Expiries | None = None,
     ) -> None:
-        """Without `coverages` everything is read from events; `days_for_customers_min`: engine.usage.rollup_plan."""
+        """Without `coverages` everything is read from events; `days_for_customers_min`: engine.usage.rollup_plan.
+        Without `expiries` what has expired is looked up at every read.
+        """
         self._store = store
         self._days_for_customers_min = days_for_customers_min
         self._coverages = coverages
+        self._expiries = expiries or Expiries(store, lambda: 0, age_max_ns=0)
         # What was recorded by a settled watermark never changes: no fact by then is none before, one is there ever after.
         self._facts: OrderedDict[str, tuple[int, int]] = OrderedDict()
         self._lock = Lock()
@@ -44,6 +63,7 @@ class UsageReader:
 
         Raises:
             StoreUnavailableError: the store does not answer.
+            UsageExpiredError: the events that an exact answer needs have expired.
         """
         rows = self._rows(request, groups_max, 0, raw_only=raw_only)
         return [usage for group in read_groups(request, rows) for usage in group.usage]
@@ -54,7 +74,7 @@ class UsageReader:
         """Whole groups, about `groups_max` of them, behind the groups that the first `states_skip` states made.
 
         Raises:
-            StoreUnavailableError: the store does not answer.
+            StoreUnavailableError, UsageExpiredError: as `read`.
         """
         rows = self._rows(request, groups_max, states_skip, raw_only=raw_only)
         groups = list(read_groups(request, rows))
@@ -65,7 +85,24 @@ class UsageReader:
     def _rows(
         self, request: UsageRequest, groups_max: int, states_skip: int, *, raw_only: bool
     ) -> Sequence[Row]:
+        while True:
+            known = self._expiries.of(request.tenant)
+            rows = self._rows_knowing(request, groups_max, states_skip, known, raw_only=raw_only)
+            if self._expiries.stands(request.tenant, known):
+                return rows
+
+    def _rows_knowing(
+        self, request: UsageRequest, groups_max: int, states_skip: int, known: Expiry, *, raw_only: bool
+    ) -> Sequence[Row]:
         any_facts = self._any_facts(request.tenant, request.as_of_us)
+        if reaches_back(request, known):
+            expired = read_customers(self._store.query(expired_customers_query(request)))
+            if expired:
+                if raw_only or request.draft_id is not None:
+                    raise events_needed(expired)
+                check_servable(request, expired, known.keys.get(request.rollup_key or ""))
+                check_unchanged(request, expired, self._store.query(changes_query(request, expired)))
+                return self._kept_rows(request, groups_max, states_skip, expired, any_facts=any_facts)
         plan = None if raw_only else self._rollup_plan(request, any_facts=any_facts)
         if plan is not None:
             # A row that moved on in between is rare, and the events say the same.
@@ -74,6 +111,34 @@ class UsageReader:
                     rollup_query(request, plan, groups_max, states_skip, any_facts=any_facts)
                 )
         return self._store.query(usage_query(request, groups_max, states_skip, any_facts=any_facts))
+
+    def _kept_rows(
+        self,
+        request: UsageRequest,
+        groups_max: int,
+        states_skip: int,
+        expired: Customers,
+        *,
+        any_facts: bool,
+    ) -> Sequence[Row]:
+        """From rows, or not at all (engine.usage.expired_read)."""
+        key = request.rollup_key
+        if self._coverages is None or key is None:
+            raise events_needed(expired)
+        for _ in range(_ATTEMPTS_MAX):
+            coverage = self._coverages.of(request.tenant, key)
+            from_rows = covered(request, expired, coverage, self._days_for_customers_min)
+            stale = stale_query(request, from_rows, coverage.until_us, any_facts=any_facts)
+            plan = checked_plan(read_plan(from_rows, self._store.query(stale)), expired)
+            # A row that moved on in between can't be made up for by events: with newer progress it is stale, or right.
+            with contextlib.suppress(RollupMovedError):
+                return self._store.query(
+                    rollup_query(request, plan, groups_max, states_skip, any_facts=any_facts)
+                )
+            self._coverages.forget(request.tenant, key)
+        raise RollupMovedError(
+            "rollups move on while they are read: try again", retry_after_ms=_RETRY_AFTER_MS
+        )
 
     def _rollup_plan(self, request: UsageRequest, *, any_facts: bool) -> Plan | None:
         """None where rollups are of no use."""

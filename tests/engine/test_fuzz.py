@@ -35,6 +35,7 @@ OTHERS = [
     "/meterline.v1.SpendService/ListSpend",
     "/meterline.v1.BillingService/ListLineItems",
     "/meterline.v1.MeteringService/QueryUsage",
+    "/meterline.v1.RetentionService/ExpireUsage",
     "/grpc.health.v1.Health/Check",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ]

@@ -137,6 +137,11 @@ class World:
         raw = self.reader.read(request, GROUPS_MAX, raw_only=True)
         if found != raw:
             yield f"{request}: rows {found}, events {raw}"
+        yield from self.against_lists(request, fields)
+
+    def against_lists(self, request, fields):
+        """What a read and the lists say differently of the whole of a request's period."""
+        as_of_us = request.as_of_us
         certain = not any(first < as_of_us < last for first, last in self.blurred)
         if certain and request.by_customer:
             bounds = (request.bounds_us[0], request.bounds_us[-1])
