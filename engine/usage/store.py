@@ -323,7 +323,7 @@ def _rows(idle: "queue.SimpleQueue[Client]", query: Query, settings: dict[str, i
 
 def _run(idle: "queue.SimpleQueue[Client]", statement: Query, settings: Mapping[str, object]) -> None:
     with _borrowed(idle) as client, _reading():
-        client.command(statement.sql, parameters=statement.parameters, settings=settings)
+        client.command(statement.sql, parameters=statement.parameters, settings=dict(settings))
 
 
 @contextlib.contextmanager
