@@ -8,6 +8,7 @@ import click
 from engine.cli.connection import InstantType, target_option, timestamp
 from engine.cli.correcting import correct
 from engine.cli.correction_options import PairType, chosen_by_id, chosen_by_selection, pairs, signed
+from engine.cli.option_text import TextType
 from meterline.v1.correction_pb2 import AmendUsage
 
 
@@ -17,8 +18,19 @@ from meterline.v1.correction_pb2 import AmendUsage
 @click.option(
     "--set", "set_", type=PairType(), multiple=True, metavar="NAME=VALUE", help="Set a property; repeatable."
 )
-@click.option("--remove", multiple=True, metavar="NAME", help="Remove a property; repeatable.")
-@click.option("--to-customer", metavar="ID", default="", help="With --event-id: move it to this customer.")
+@click.option(
+    "--remove",
+    type=TextType("a property"),
+    multiple=True,
+    metavar="NAME",
+    help="Remove a property; repeatable.",
+)
+@click.option(
+    "--to-customer",
+    type=TextType("a customer"),
+    metavar="ID",
+    help="With --event-id: move it to this customer.",
+)
 @click.option(
     "--to-time", type=InstantType(), metavar="INSTANT", help="With --event-id: move it to this event time."
 )
@@ -27,7 +39,7 @@ from meterline.v1.correction_pb2 import AmendUsage
 def amend(
     set_: tuple[tuple[str, str], ...],
     remove: tuple[str, ...],
-    to_customer: str,
+    to_customer: str | None,
     to_time: datetime | None,
     **options: Any,  # noqa: ANN401 - click's own
 ) -> None:
@@ -38,7 +50,7 @@ def amend(
     change = AmendUsage(
         set_properties=pairs(set_, "--set"),
         remove_properties=remove,
-        customer_id=to_customer,
+        customer_id=to_customer or "",
         event_time=timestamp(to_time),
     )
     correct("amend", options, lambda request: request.amend.CopyFrom(change))

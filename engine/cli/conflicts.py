@@ -9,22 +9,23 @@ from google.protobuf.json_format import MessageToDict
 from rich.table import Table
 
 from engine.cli.connection import TIMEOUT_S, connected, target_option
+from engine.cli.option_text import TextType
 from engine.cli.show import footer, instant, print_table, visible
 from meterline.v1.correction_pb2 import Conflict, EventVersion, ListConflictsRequest, ListConflictsResponse
 from meterline.v1.correction_pb2_grpc import CorrectionServiceStub
 
 
 @click.command()
-@click.option("--event-id", metavar="ID", default="", help="Only this id.")
+@click.option("--event-id", type=TextType("an event"), metavar="ID", help="Only this id.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @target_option
-def conflicts(event_id: str, as_json: bool, target: str) -> None:
+def conflicts(event_id: str | None, as_json: bool, target: str) -> None:
     """Show the event ids that were used for more than one event: what stands, and what was voided.
 
     An id that the engine remembers is refused at once. One that it doesn't, because it is old or another gateway
     took it, is accepted first and found later: the event that was ingested first stands, the others are void.
     """
-    request = ListConflictsRequest(event_id=event_id)
+    request = ListConflictsRequest(event_id=event_id or "")
     with connected(target) as channel:
         pages = list(_pages(channel, request))
     found = [conflict for page in pages for conflict in page.conflicts]

@@ -20,6 +20,7 @@ from engine.cli.connection import (
     revision_option,
     target_option,
 )
+from engine.cli.option_text import TextType
 from engine.cli.output_file import written_whole
 from engine.cli.show import footer, print_table, printable
 from engine.cli.usage_files import CsvFile, JsonFile, ParquetFile, UsageFile
@@ -42,6 +43,7 @@ _FORMAT_OF = {".csv": "csv", ".json": "json", ".ndjson": "json", ".jsonl": "json
 @click.option(
     "--customer",
     "customers",
+    type=TextType("a customer"),
     multiple=True,
     metavar="ID",
     help="Only this one; may be given several times. Default: all who have usage.",
@@ -75,6 +77,7 @@ _FORMAT_OF = {".csv": "csv", ".json": "json", ".ndjson": "json", ".jsonl": "json
 )
 @click.option(
     "--group-by",
+    type=TextType("a property"),
     multiple=True,
     metavar="NAME",
     help="A property, or customer_id for the customer (properties.customer_id is a property of that name); may be "
@@ -155,9 +158,6 @@ def _form(output_format: str | None, text_quantities: bool, output: Path | None)
 def _check(options: UsageOptions) -> None:
     if options.total and options.group_by:
         raise CommandError("--total and --group-by exclude each other: leave one of them out")
-    if not all(options.customers):
-        # A shell variable that is not set must not ask for everybody.
-        raise CommandError("--customer is empty: name a customer, or leave the option out")
 
 
 def _pages(channel: grpc.Channel, request: QueryUsageRequest) -> Iterator[QueryUsageResponse]:
