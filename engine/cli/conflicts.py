@@ -37,9 +37,8 @@ def conflicts(event_id: str | None, as_json: bool, target: str) -> None:
     if found:
         print_table(_table(found))
     else:
-        click.echo(
-            "no stored event was voided (an id that is refused at once is a verdict for its sender, and not here)"
-        )
+        used = "no id was used" if event_id is None else f"the id '{visible(event_id).plain}' was not used"
+        click.echo(f"{used} for two stored events (what was voided by hand: meterline corrections)")
     click.echo(footer(pages[-1].as_of))
 
 
