@@ -167,6 +167,17 @@ def test_csv_json_and_parquet_say_the_same(usage, recorded, tmp_path):
     )
 
 
+@pytest.mark.parametrize("words", [("--total",), ("--group-by", "model")])
+def test_json_has_no_customer_where_customers_are_no_group(usage, recorded, words):
+    """An empty text would be taken for a customer of that name; the fields are the columns of CSV."""
+    (row, *_) = map(json.loads, usage(*words, "--format", "json").stdout.splitlines())
+    (other, *_) = rows_of(usage(*words, "--format", "csv").stdout)
+    columns = [name for name in other if not name.startswith("dimensions.")]
+    assert "customer_id" not in row
+    snapshot = ["as_of", "catalog_revision", "meter_id", "meter_version"]
+    assert sorted(row) == sorted([*snapshot, "dimensions", *columns])
+
+
 def test_the_columns_do_not_depend_on_the_rows(usage, recorded, tmp_path):
     """An answer without rows has the same header and schema."""
     for file in ("some.csv", "some.parquet"):
