@@ -5,14 +5,14 @@ from typing import Any
 
 import click
 
-from engine.cli.connection import InstantType, target_option, timestamp
+from engine.cli.connection import INSTANT_HELP, CommandError, InstantType, target_option, timestamp
 from engine.cli.correcting import correct
 from engine.cli.correction_options import PairType, chosen_by_id, chosen_by_selection, pairs, signed
 from engine.cli.option_text import TextType
 from meterline.v1.correction_pb2 import AmendUsage
 
 
-@click.command()
+@click.command(epilog=INSTANT_HELP)
 @chosen_by_id
 @chosen_by_selection
 @click.option(
@@ -47,6 +47,11 @@ def amend(
 
     Events are chosen, shown and asked about as for `meterline void`; `meterline undo` makes them count as before.
     """
+    for given, option in ((to_customer, "--to-customer"), (to_time, "--to-time")):
+        if given and not options["event_ids"]:
+            raise CommandError(f"{option} moves events that are named with --event-id")
+    if not (set_ or remove or to_customer or to_time):
+        raise CommandError("nothing would change: give --set, --remove, --to-customer or --to-time")
     change = AmendUsage(
         set_properties=pairs(set_, "--set"),
         remove_properties=remove,

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from engine.cli.connection import InstantType, timestamp
+from engine.cli.connection import InstantType, check_period, timestamp
 from engine.cli.option_text import TextType
 from meterline.v1.correction_pb2 import (
     CorrectUsageRequest,
@@ -203,6 +203,7 @@ def _refs(options: Mapping[str, Any]) -> EventRefs:
 def _selection(options: Mapping[str, Any]) -> UsageSelection:
     if options["ingested_at"] is not None:
         raise click.UsageError("--ingested-at goes with --event-id")
+    check_period(options["start"], options["end"])
     values: dict[str, list[str]] = {}
     for name, text in options["where"]:
         values.setdefault(name, []).append(text)

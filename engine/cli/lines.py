@@ -10,6 +10,7 @@ import grpc
 from google.protobuf.json_format import MessageToDict
 
 from engine.cli.connection import (
+    INSTANT_HELP,
     TIMEOUT_S,
     as_of_option,
     at_option,
@@ -25,7 +26,7 @@ from meterline.v1.billing_pb2 import LineItem, ListLineItemsRequest, ListLineIte
 from meterline.v1.billing_pb2_grpc import BillingServiceStub
 
 
-@click.command()
+@click.command(epilog=INSTANT_HELP)
 @click.option("--customer", type=TextType("a customer"), metavar="ID", help="Only this customer.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @at_option

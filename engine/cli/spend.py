@@ -5,6 +5,7 @@ from datetime import datetime
 import click
 
 from engine.cli.connection import (
+    INSTANT_HELP,
     TIMEOUT_S,
     as_of_option,
     at_option,
@@ -19,7 +20,7 @@ from meterline.v1.spend_pb2 import ListSpendRequest
 from meterline.v1.spend_pb2_grpc import SpendServiceStub
 
 
-@click.command()
+@click.command(epilog=INSTANT_HELP)
 @click.option(
     "--top",
     type=click.IntRange(1, 1000),

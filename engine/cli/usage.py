@@ -4,6 +4,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from datetime import UTC
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,8 +17,8 @@ from engine.cli.connection import (
     CommandError,
     as_of_option,
     call_of,
+    check_period,
     connected,
-    revision_option,
     target_option,
 )
 from engine.cli.option_text import TextType
@@ -38,7 +39,9 @@ _FORMATS = ("table", "csv", "json", "parquet")
 _FORMAT_OF = {".csv": "csv", ".json": "json", ".ndjson": "json", ".jsonl": "json", ".parquet": "parquet"}
 
 
-@click.command()
+@click.command(
+    epilog="INSTANT is a date or RFC 3339, such as 2023-11-16T18:15:00Z; --as-of takes a date as midnight UTC."
+)
 @click.option("--meter", required=True, metavar="ID", help="A meter of the catalog.")
 @click.option(
     "--customer",
@@ -92,7 +95,12 @@ _FORMAT_OF = {".csv": "csv", ".json": "json", ".ndjson": "json", ".jsonl": "json
     help="Only events with this property; given several times for one NAME, any of the values.",
 )
 @as_of_option
-@revision_option
+@click.option(
+    "--catalog-revision",
+    type=click.IntRange(min=1),
+    default=None,
+    help="The meter as it was at this revision of the catalog. Default: the newest.",
+)
 @click.option("--raw", is_flag=True, help="Compute it from the events themselves. The answer is the same.")
 @click.option(
     "--format",
@@ -158,6 +166,8 @@ def _form(output_format: str | None, text_quantities: bool, output: Path | None)
 def _check(options: UsageOptions) -> None:
     if options.total and options.group_by:
         raise CommandError("--total and --group-by exclude each other: leave one of them out")
+    request = options.request()
+    check_period(request.period_start.ToDatetime(UTC), request.period_end.ToDatetime(UTC))
 
 
 def _pages(channel: grpc.Channel, request: QueryUsageRequest) -> Iterator[QueryUsageResponse]:

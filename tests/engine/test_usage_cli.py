@@ -296,7 +296,7 @@ def test_an_engine_that_is_busy_is_asked_again(tmp_path):
     ("words", "line"),
     [
         (["--meter", "none"], "meter 'none' is not in the catalog"),
-        (["--meter", "x", "--to", "2025-05-01"], "period_end: must be later than period_start"),
+        (["--meter", "x", "--to", "2025-05-01"], "--to must be later than --from"),
         (["--meter", "x", "--window", "minute"], "more than 10,000 windows"),
         (["--meter", "x", "--customer", ""], "--customer is empty"),
         (["--meter", "x", "--total", "--group-by", "a"], "exclude each other"),
