@@ -5,6 +5,7 @@ from datetime import datetime
 import click
 
 from engine.cli.connection import INSTANT_HELP, InstantType, check_period, connected, target_option, timestamp
+from engine.cli.correction_show import events_text
 from engine.cli.show import footer
 from meterline.v1.correction_pb2 import ReconcileUsageRequest
 from meterline.v1.correction_pb2_grpc import CorrectionServiceStub
@@ -36,5 +37,5 @@ def reconcile(start: datetime, end: datetime, target: str) -> None:
     request = ReconcileUsageRequest(period_start=timestamp(start), period_end=timestamp(end))
     with connected(target) as channel:
         response = CorrectionServiceStub(channel).ReconcileUsage(request, timeout=_TIMEOUT_S)
-    click.echo(f"looked at {response.event_count:,} events, voided {response.voided_event_count:,}")
+    click.echo(f"looked at {events_text(response.event_count)}, voided {response.voided_event_count:,}")
     click.echo(footer(response.as_of))

@@ -51,3 +51,22 @@ def test_a_customer_of_the_catalog_is_not_spoken_of(ok, channel, name):
     record(channel, api_event(name, "a", "5"))
     done = ok("amend", "--event-id", f"{name}-a", "--to-customer", f"{name}_bolt", "--dry-run")
     assert "not in the catalog" not in done.output
+
+
+def test_what_is_not_there_to_correct_is_named(ok, run, channel, name):
+    """An event that is not void can't be restored; one that is so already, or one too few, is one event."""
+    record(channel, api_event(name, "a", "5"))
+    chosen = ("--event-id", f"{name}-a", *SIGNED)
+    assert f"nothing to correct: event '{name}-a' is not void" in run("restore", *chosen, "--yes").stderr
+    assert (
+        "nothing to correct: the event is so already"
+        in run("amend", *chosen, "--yes", "--set", "tokens=5").stderr
+    )
+    assert "1 event would be corrected, not 2 as expected" in run("void", *chosen, "--expect", 2).stderr
+
+
+def test_no_spend_says_of_which_instant(ok):
+    """As `meterline lines` does, rather than an empty table."""
+    first, as_of = ok("spend", "--at", "1990-01-01").stdout.splitlines()
+    assert first == "no spend: no subscription covers 1990-01-01T00:00:00.000000Z (name another with --at)"
+    assert as_of.startswith("as of ")
