@@ -21,7 +21,7 @@ from engine.cli.connection import (
     connected,
     target_option,
 )
-from engine.cli.option_text import TextType
+from engine.cli.option_text import FileType, TextType
 from engine.cli.output_file import written_whole
 from engine.cli.show import footer, print_table, printable
 from engine.cli.usage_files import CsvFile, JsonFile, ParquetFile, UsageFile
@@ -114,7 +114,7 @@ _FORMAT_OF = {".csv": "csv", ".json": "json", ".ndjson": "json", ".jsonl": "json
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=FileType(path_type=Path),
     metavar="FILE",
     help="Write there instead of standard output: the whole answer, or nothing.",
 )
