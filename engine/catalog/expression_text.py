@@ -34,6 +34,7 @@ _TOKEN: Final = re.compile(
 )
 _SPACES: Final = re.compile(r"[ \t\r\n]*")
 _IS_BARE: Final = re.compile(_BARE).fullmatch
+_HAS_EXPONENT: Final = re.compile(r"[0-9.]+[eE][0-9]*").fullmatch
 _PRECEDENCE: Final = {"+": 1, "-": 1, "*": 2}
 _OPERAND: Final = "a property, a number or ( is needed"
 # Characters that someone may take for operators, and what to say of them.
@@ -46,6 +47,7 @@ _FOREIGN: Final = {
     "\N{MINUS SIGN}": "write - for minus",
     "^": "there are no powers",
     "%": "there is no remainder; a percent is a number such as 0.01",
+    ",": "there are no functions and no lists, only + - and *; a decimal has a point",
     "'": "a name stands in double quotes",
     "“": "a name stands in straight double quotes",
     "`": "a name stands in double quotes",
@@ -110,7 +112,7 @@ class _Parser:
 
     def whole(self) -> Node:
         tree = self._expression(1)
-        if self._kind == "sign":
+        if self._kind == "sign" and self._word == ")":
             self._fail("closes nothing: there is no ( before it")
         if self._kind:
             self._fail("needs an operator before it: + - or *")
@@ -149,6 +151,7 @@ class _Parser:
             node = Number(self._number())
         elif self._kind:
             node = Property(self._name())
+            self._refuse_a_call()
         else:
             raise ValueError(f"ends too early: {_OPERAND} at the end")
         self._next()
@@ -176,6 +179,8 @@ class _Parser:
         return node
 
     def _number(self) -> Decimal:
+        if _HAS_EXPONENT(self._word):
+            self._fail("may have no exponent: write out its digits, such as 100000 or 0.00001")
         try:
             value = exact_decimal(self._word)
         except ValueError as error:
@@ -188,6 +193,12 @@ class _Parser:
             return one_label(name)
         except ValueError as error:
             self._fail(f"is no name of a property: it {error}")
+
+    def _refuse_a_call(self) -> None:
+        """At the name, which is what is wrong, and before the comma between arguments."""
+        spaces = _SPACES.match(self._text, self._end)
+        if self._kind == "name" and spaces and self._text[spaces.end() : spaces.end() + 1] == "(":
+            self._fail("stands before a (: there are no functions, only + - and * between numbers and names")
 
     def _fail(self, message: str) -> NoReturn:
         shown = self._text[self._start : self._end][:32]

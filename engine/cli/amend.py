@@ -5,20 +5,32 @@ from typing import Any
 
 import click
 
-from engine.cli.connection import InstantType, target_option, timestamp
+from engine.cli.connection import INSTANT_HELP, CommandError, InstantType, target_option, timestamp
 from engine.cli.correcting import correct
 from engine.cli.correction_options import PairType, chosen_by_id, chosen_by_selection, pairs, signed
+from engine.cli.option_text import TextType
 from meterline.v1.correction_pb2 import AmendUsage
 
 
-@click.command()
+@click.command(epilog=INSTANT_HELP)
 @chosen_by_id
 @chosen_by_selection
 @click.option(
     "--set", "set_", type=PairType(), multiple=True, metavar="NAME=VALUE", help="Set a property; repeatable."
 )
-@click.option("--remove", multiple=True, metavar="NAME", help="Remove a property; repeatable.")
-@click.option("--to-customer", metavar="ID", default="", help="With --event-id: move it to this customer.")
+@click.option(
+    "--remove",
+    type=TextType("a property"),
+    multiple=True,
+    metavar="NAME",
+    help="Remove a property; repeatable.",
+)
+@click.option(
+    "--to-customer",
+    type=TextType("a customer"),
+    metavar="ID",
+    help="With --event-id: move it to this customer.",
+)
 @click.option(
     "--to-time", type=InstantType(), metavar="INSTANT", help="With --event-id: move it to this event time."
 )
@@ -27,7 +39,7 @@ from meterline.v1.correction_pb2 import AmendUsage
 def amend(
     set_: tuple[tuple[str, str], ...],
     remove: tuple[str, ...],
-    to_customer: str,
+    to_customer: str | None,
     to_time: datetime | None,
     **options: Any,  # noqa: ANN401 - click's own
 ) -> None:
@@ -35,10 +47,15 @@ def amend(
 
     Events are chosen, shown and asked about as for `meterline void`; `meterline undo` makes them count as before.
     """
+    for given, option in ((to_customer, "--to-customer"), (to_time, "--to-time")):
+        if given and not options["event_ids"]:
+            raise CommandError(f"{option} moves events that are named with --event-id")
+    if not (set_ or remove or to_customer or to_time):
+        raise CommandError("nothing would change: give --set, --remove, --to-customer or --to-time")
     change = AmendUsage(
         set_properties=pairs(set_, "--set"),
         remove_properties=remove,
-        customer_id=to_customer,
+        customer_id=to_customer or "",
         event_time=timestamp(to_time),
     )
     correct("amend", options, lambda request: request.amend.CopyFrom(change))

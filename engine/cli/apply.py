@@ -17,6 +17,7 @@ from engine.cli.connection import (
     field_violations,
     target_option,
 )
+from engine.cli.option_text import FileType
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest, ApplyCatalogResponse, ResourceChange
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 
@@ -31,7 +32,7 @@ _MARK = {ResourceChange.ACTION_CREATE: ("+", "green"), ResourceChange.ACTION_UPD
     "-f",
     "--file",
     "path",
-    type=click.Path(path_type=Path, allow_dash=True),
+    type=FileType(path_type=Path, allow_dash=True),
     required=True,
     help="A catalog in YAML or JSON; - for standard input.",
 )

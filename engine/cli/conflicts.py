@@ -9,22 +9,23 @@ from google.protobuf.json_format import MessageToDict
 from rich.table import Table
 
 from engine.cli.connection import TIMEOUT_S, connected, target_option
+from engine.cli.option_text import TextType
 from engine.cli.show import footer, instant, print_table, visible
 from meterline.v1.correction_pb2 import Conflict, EventVersion, ListConflictsRequest, ListConflictsResponse
 from meterline.v1.correction_pb2_grpc import CorrectionServiceStub
 
 
 @click.command()
-@click.option("--event-id", metavar="ID", default="", help="Only this id.")
+@click.option("--event-id", type=TextType("an event"), metavar="ID", help="Only this id.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @target_option
-def conflicts(event_id: str, as_json: bool, target: str) -> None:
+def conflicts(event_id: str | None, as_json: bool, target: str) -> None:
     """Show the event ids that were used for more than one event: what stands, and what was voided.
 
     An id that the engine remembers is refused at once. One that it doesn't, because it is old or another gateway
     took it, is accepted first and found later: the event that was ingested first stands, the others are void.
     """
-    request = ListConflictsRequest(event_id=event_id)
+    request = ListConflictsRequest(event_id=event_id or "")
     with connected(target) as channel:
         pages = list(_pages(channel, request))
     found = [conflict for page in pages for conflict in page.conflicts]
@@ -36,9 +37,8 @@ def conflicts(event_id: str, as_json: bool, target: str) -> None:
     if found:
         print_table(_table(found))
     else:
-        click.echo(
-            "no stored event was voided (an id that is refused at once is a verdict for its sender, and not here)"
-        )
+        used = "no id was used" if event_id is None else f"the id '{visible(event_id).plain}' was not used"
+        click.echo(f"{used} for two stored events (what was voided by hand: meterline corrections)")
     click.echo(footer(pages[-1].as_of))
 
 

@@ -121,6 +121,16 @@ class InstantType(click.ParamType["datetime"]):
         return instant.replace(tzinfo=UTC)
 
 
+def check_period(start: datetime, end: datetime) -> None:
+    """In the words of the options; the engine would speak of fields.
+
+    Raises:
+        CommandError: the period is empty.
+    """
+    if end <= start:
+        raise CommandError("--to must be later than --from")
+
+
 def timestamp(instant: datetime | None) -> Timestamp | None:
     if instant is None:
         return None
@@ -129,6 +139,8 @@ def timestamp(instant: datetime | None) -> Timestamp | None:
     return message
 
 
+# For the end of the help of each command that has such an option.
+INSTANT_HELP = "INSTANT is a date or RFC 3339, such as 2023-11-16T18:15:00Z; a date is midnight UTC."
 at_option = click.option(
     "--at",
     type=InstantType(),

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
 
-from engine.cli.connection import CommandError, connected
+from engine.cli.connection import TIMEOUT_S, CommandError, call_of, connected
 from engine.cli.correction_options import request_of
 from engine.cli.correction_show import events_text, kind_name, show_effect, show_json
 from engine.cli.show import footer, visible
@@ -19,9 +20,12 @@ from meterline.v1.correction_pb2 import (
     UndoCorrectionResponse,
 )
 from meterline.v1.correction_pb2_grpc import CorrectionServiceStub
+from meterline.v1.spend_pb2 import GetSpendRequest
+from meterline.v1.spend_pb2_grpc import SpendServiceStub
 
 # Ids of the whole log are looked through, and up to ten years are rated twice.
 _TIMEOUT_S = 600
+_BEFORE_ALL = Timestamp(seconds=0)
 Request = CorrectUsageRequest | UndoCorrectionRequest
 Response = CorrectUsageResponse | UndoCorrectionResponse
 _DONE = {"void": "voided", "amend": "amended", "restore": "restored", "undo": "undid the correction of"}
@@ -44,28 +48,56 @@ def send(verb: str, options: Mapping[str, Any], request: Request) -> None:
     if asks and not sys.stdin.isatty():
         raise CommandError("nobody is there to be asked: look with --dry-run, then say --yes or --expect N")
     with connected(options["target"]) as channel:
+        # Asked first: once it is recorded, nothing may fail any more.
+        note = _note(channel, request)
         if asks:
             trial = copy.deepcopy(request)
             trial.dry_run = True
             effect = _call(channel, trial).effect
             show_effect(verb, effect)
+            _show_note(note)
             if not click.confirm(f"{verb} {events_text(effect.event_count)}?"):
                 raise CommandError("nothing was recorded")
             request.expected_event_count = effect.event_count
         response = _call(channel, request)
     if options["as_json"]:
         show_json(response)
+        _show_note(note, err=True)
     elif options["dry_run"]:
         show_effect(verb, response.effect)
+        _show_note(note)
         click.echo(f"{footer(response.as_of)}; dry run: nothing was recorded")
     else:
         correction = response.correction
         click.echo(f"{_DONE[kind_name(correction.kind)]} {events_text(correction.event_count)}")
+        _show_note(note)
         if correction.undone_by_correction_id and not correction.in_effect:
             click.echo(f"undone since, by {visible(correction.undone_by_correction_id).plain}")
         click.echo(
             f"correction {visible(correction.signature.correction_id).plain}, {footer(response.as_of)}"
         )
+
+
+def _note(channel: grpc.Channel, request: Request) -> str:
+    """What the engine takes, and a person may not have meant: events that move to a customer whom nobody knows."""
+    customer_id = request.amend.customer_id if isinstance(request, CorrectUsageRequest) else ""
+    if not customer_id:
+        return ""
+    # In a period of which nothing is rated: whether the catalog has the customer costs no look at usage.
+    looked_up = GetSpendRequest(customer_id=customer_id, at=_BEFORE_ALL)
+    try:
+        SpendServiceStub(channel).GetSpend(looked_up, timeout=TIMEOUT_S)
+    except grpc.RpcError as error:
+        if call_of(error).code() is not grpc.StatusCode.NOT_FOUND:
+            raise
+        shown = visible(customer_id).plain
+        return f"customer '{shown}' is not in the catalog: its usage is rated once a subscription covers it"
+    return ""
+
+
+def _show_note(note: str, *, err: bool = False) -> None:
+    if note:
+        click.echo(note, err=err)
 
 
 def _call(channel: grpc.Channel, request: Request) -> Response:

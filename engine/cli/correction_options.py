@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from engine.cli.connection import InstantType, timestamp
+from engine.cli.connection import InstantType, check_period, timestamp
+from engine.cli.option_text import TextType
 from meterline.v1.correction_pb2 import (
     CorrectUsageRequest,
     EventRef,
@@ -40,11 +41,23 @@ def chosen_by_id(command: Callable[..., None]) -> Callable[..., None]:
     """Which events, by their ids."""
     return _all(
         command,
-        click.option("--event-id", "event_ids", multiple=True, metavar="ID", help="This event; repeatable."),
         click.option(
-            "--customer", "customers", multiple=True, metavar="ID", help="Of this customer; repeatable."
+            "--event-id",
+            "event_ids",
+            type=TextType("an event"),
+            multiple=True,
+            metavar="ID",
+            help="This event; repeatable.",
         ),
-        click.option("--event-type", metavar="TYPE", default="", help="Of this type."),
+        click.option(
+            "--customer",
+            "customers",
+            type=TextType("a customer"),
+            multiple=True,
+            metavar="ID",
+            help="Of this customer; repeatable.",
+        ),
+        click.option("--event-type", type=TextType("a type"), metavar="TYPE", help="Of this type."),
         click.option(
             "--ingested-at",
             type=InstantType(),
@@ -75,8 +88,20 @@ def chosen_by_selection(command: Callable[..., None]) -> Callable[..., None]:
             metavar="NAME=VALUE",
             help="Whose property has this value; repeatable: of one name, any of the values.",
         ),
-        click.option("--has", multiple=True, metavar="NAME", help="With this property; repeatable."),
-        click.option("--lacks", multiple=True, metavar="NAME", help="Without this property; repeatable."),
+        click.option(
+            "--has",
+            type=TextType("a property"),
+            multiple=True,
+            metavar="NAME",
+            help="With this property; repeatable.",
+        ),
+        click.option(
+            "--lacks",
+            type=TextType("a property"),
+            multiple=True,
+            metavar="NAME",
+            help="Without this property; repeatable.",
+        ),
     )
 
 
@@ -84,16 +109,23 @@ def signed(command: Callable[..., None]) -> Callable[..., None]:
     """By whom and why, and whether it is recorded at once, after a question, or not at all."""
     return _all(
         command,
-        click.option("--reason", metavar="TEXT", help="Why: it stays with the correction."),
+        click.option(
+            "--reason",
+            type=TextType("the reason"),
+            metavar="TEXT",
+            help="Why: it stays with the correction. Required unless --dry-run.",
+        ),
         click.option(
             "--by",
+            type=TextType("who says so"),
             metavar="NAME",
             envvar="METERLINE_RECORDED_BY",
             show_envvar=True,
-            help="Who says so: there are no credentials yet.",
+            help="Who says so: there are no credentials yet. Required unless --dry-run.",
         ),
         click.option(
             "--correction-id",
+            type=TextType("the correction"),
             metavar="ID",
             help="Sent again with the same id it is recorded once. Default: a new one, which is printed.",
         ),
@@ -160,7 +192,7 @@ def _refs(options: Mapping[str, Any]) -> EventRefs:
             EventRef(
                 event_id=event_id,
                 customer_id=customers[0],
-                event_type=options["event_type"],
+                event_type=options["event_type"] or "",
                 ingested_at=timestamp(ingested_at),
             )
             for event_id in options["event_ids"]
@@ -171,6 +203,7 @@ def _refs(options: Mapping[str, Any]) -> EventRefs:
 def _selection(options: Mapping[str, Any]) -> UsageSelection:
     if options["ingested_at"] is not None:
         raise click.UsageError("--ingested-at goes with --event-id")
+    check_period(options["start"], options["end"])
     values: dict[str, list[str]] = {}
     for name, text in options["where"]:
         values.setdefault(name, []).append(text)
@@ -178,7 +211,7 @@ def _selection(options: Mapping[str, Any]) -> UsageSelection:
         start=timestamp(options["start"]),
         end=timestamp(options["end"]),
         customer_ids=options["customers"],
-        event_type=options["event_type"],
+        event_type=options["event_type"] or "",
         filters=[
             *(PropertyMatch(property=name, any_of=texts) for name, texts in values.items()),
             *(PropertyMatch(property=name, exists=True) for name in options["has"]),

@@ -7,6 +7,7 @@ import grpc
 
 from engine.cli.connection import TIMEOUT_S, connected, target_option
 from engine.cli.correction_show import corrections_table, events_table, show_json
+from engine.cli.option_text import TextType
 from engine.cli.show import footer, print_table
 from meterline.v1.correction_pb2 import (
     GetCorrectionRequest,
@@ -20,7 +21,7 @@ _LIMIT_DEFAULT = 100
 
 
 @click.command()
-@click.argument("correction_id", required=False, metavar="[CORRECTION_ID]")
+@click.argument("correction_id", type=TextType("a correction"), required=False, metavar="[CORRECTION_ID]")
 @click.option(
     "--limit",
     type=click.IntRange(min=1),

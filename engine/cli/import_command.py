@@ -14,6 +14,7 @@ from engine.cli.import_file import FileImport
 from engine.cli.import_input import STANDARD_INPUT, shown
 from engine.cli.import_options import FORMATS, ImportOptions, PropertyType, ZoneType
 from engine.cli.import_times import EPOCHS_US
+from engine.cli.option_text import FileType
 from meterline import RetryPolicy
 
 _STATE_SUFFIX = ".import-state.json"
@@ -36,7 +37,7 @@ class SomeNotStoredError(click.ClickException):
 
 
 @click.command("import")
-@click.argument("paths", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, metavar="FILE...", type=FileType(path_type=Path))
 @click.option(
     "--format",
     "file_format",
@@ -77,11 +78,11 @@ class SomeNotStoredError(click.ClickException):
     help="The zone of times that name none, such as Europe/Berlin.",
 )
 @click.option(
-    "--state", type=click.Path(path_type=Path), help=f"Default: FILE{_STATE_SUFFIX}; none for standard input."
+    "--state", type=FileType(path_type=Path), help=f"Default: FILE{_STATE_SUFFIX}; none for standard input."
 )
 @click.option(
     "--rejects",
-    type=click.Path(path_type=Path),
+    type=FileType(path_type=Path),
     help=f"Where rows go that are not stored; NDJSON, or CSV if its name ends in .csv. Default: FILE{_REJECTS_SUFFIX}.",
 )
 @click.option(

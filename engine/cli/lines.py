@@ -10,6 +10,7 @@ import grpc
 from google.protobuf.json_format import MessageToDict
 
 from engine.cli.connection import (
+    INSTANT_HELP,
     TIMEOUT_S,
     as_of_option,
     at_option,
@@ -19,13 +20,14 @@ from engine.cli.connection import (
     target_option,
     timestamp,
 )
+from engine.cli.option_text import TextType
 from engine.cli.show import day, footer, instant, line_item_table, print_table
 from meterline.v1.billing_pb2 import LineItem, ListLineItemsRequest, ListLineItemsResponse
 from meterline.v1.billing_pb2_grpc import BillingServiceStub
 
 
-@click.command()
-@click.option("--customer", metavar="ID", help="Only this customer.")
+@click.command(epilog=INSTANT_HELP)
+@click.option("--customer", type=TextType("a customer"), metavar="ID", help="Only this customer.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @at_option
 @as_of_option
@@ -44,10 +46,6 @@ def lines(
     The same --as-of and --catalog-revision give the same lines, byte for byte; both are on every line of
     JSON and below the tables.
     """
-    if customer == "":
-        raise click.BadParameter(
-            "is empty: name a customer, or leave the option out", param_hint="--customer"
-        )
     request = ListLineItemsRequest(
         customer_id=customer or "",
         at=timestamp(at),

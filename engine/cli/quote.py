@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 import click
 
 from engine.cli.connection import CommandError
+from engine.cli.option_text import FileType
 
 if TYPE_CHECKING:
     from engine.cli.quote_lines import Quotes
@@ -49,14 +50,14 @@ class _Options(TypedDict):
     "-f",
     "--file",
     "catalog",
-    type=click.Path(path_type=Path),
+    type=FileType(path_type=Path),
     metavar="FILE",
     help="A catalog in YAML or JSON, as for apply.",
 )
 @click.option("--plan", metavar="ID", help="The plan in it; needn't be named if it is the only one.")
 @click.option(
     "--price",
-    type=click.Path(path_type=Path),
+    type=FileType(path_type=Path),
     multiple=True,
     metavar="FILE",
     help="Instead of a plan: a file with one price (id, currency, model, ...) or a list of prices. Repeatable.",
@@ -84,7 +85,7 @@ class _Options(TypedDict):
 )
 @click.option(
     "--csv",
-    type=click.Path(path_type=Path),
+    type=FileType(path_type=Path),
     metavar="FILE",
     help="Quantities in a CSV (- is the standard input): a column for each price id and a row for each quote; "
     "or a row for each line with the columns price and quantity.",

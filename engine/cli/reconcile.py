@@ -4,7 +4,8 @@ from datetime import datetime
 
 import click
 
-from engine.cli.connection import InstantType, connected, target_option, timestamp
+from engine.cli.connection import INSTANT_HELP, InstantType, check_period, connected, target_option, timestamp
+from engine.cli.correction_show import events_text
 from engine.cli.show import footer
 from meterline.v1.correction_pb2 import ReconcileUsageRequest
 from meterline.v1.correction_pb2_grpc import CorrectionServiceStub
@@ -13,7 +14,7 @@ from meterline.v1.correction_pb2_grpc import CorrectionServiceStub
 _TIMEOUT_S = 3_600
 
 
-@click.command()
+@click.command(epilog=INSTANT_HELP)
 @click.option(
     "--from", "start", type=InstantType(), required=True, metavar="INSTANT", help="The period's start."
 )
@@ -29,10 +30,12 @@ _TIMEOUT_S = 3_600
 def reconcile(start: datetime, end: datetime, target: str) -> None:
     """Look at every event of a period for an id that was used twice, and void what came later.
 
-    The engine does this in the background for all that comes in; before a period is closed it is done exactly.
+    The engine does this in the background, some time after an event came in. This is at once, and for every event of
+    the period that is stored.
     """
+    check_period(start, end)
     request = ReconcileUsageRequest(period_start=timestamp(start), period_end=timestamp(end))
     with connected(target) as channel:
         response = CorrectionServiceStub(channel).ReconcileUsage(request, timeout=_TIMEOUT_S)
-    click.echo(f"looked at {response.event_count:,} events, voided {response.voided_event_count:,}")
+    click.echo(f"looked at {events_text(response.event_count)}, voided {response.voided_event_count:,}")
     click.echo(footer(response.as_of))

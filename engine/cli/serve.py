@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from engine.cli.connection import CommandError
+from engine.cli.option_text import FileType
 from engine.errors import StartupError
 from engine.logs import LogFormat, configure_logs
 from engine.usage.durability import Durability
@@ -54,7 +55,7 @@ class _LimitType(click.ParamType["tuple[str, int]"]):
 @click.command()
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=FileType(path_type=Path),
     default=Path("meterline-data"),
     show_default=True,
     help="Where events and catalog are kept; made if missing.",

@@ -87,9 +87,13 @@ def _working(item: LineItem) -> Iterator[tuple[str, str, str]]:
     if item.negative_quantity:
         yield "negative: bills as zero", "", ""
     if item.unreadable_event_count:
-        yield f"{item.unreadable_event_count:,} events with an unreadable value are left out", "", ""
+        count = item.unreadable_event_count
+        what = "event with an unreadable value is" if count == 1 else "events with an unreadable value are"
+        yield f"{count:,} {what} left out", "", ""
     if item.missing_value_event_count:
-        yield f"{item.missing_value_event_count:,} events don't have the metered property", "", ""
+        count = item.missing_value_event_count
+        what = "event doesn't" if count == 1 else "events don't"
+        yield f"{count:,} {what} have the metered property", "", ""
 
 
 def _rate(tier: TierAmount) -> str:

@@ -5,6 +5,7 @@ from datetime import datetime
 import click
 
 from engine.cli.connection import (
+    INSTANT_HELP,
     TIMEOUT_S,
     as_of_option,
     at_option,
@@ -14,12 +15,12 @@ from engine.cli.connection import (
     target_option,
     timestamp,
 )
-from engine.cli.show import footer, print_table, spend_table
+from engine.cli.show import footer, instant, print_table, spend_table
 from meterline.v1.spend_pb2 import ListSpendRequest
 from meterline.v1.spend_pb2_grpc import SpendServiceStub
 
 
-@click.command()
+@click.command(epilog=INSTANT_HELP)
 @click.option(
     "--top",
     type=click.IntRange(1, 1000),
@@ -40,6 +41,10 @@ def spend(
     )
     with connected(target) as channel:
         response = SpendServiceStub(channel).ListSpend(request, timeout=TIMEOUT_S)
-    print_table(spend_table(response.spends, response.totals))
+    if response.spends or response.unrateable_customers:
+        print_table(spend_table(response.spends, response.totals))
+    else:
+        when = "this instant" if at is None else instant(request.at)
+        click.echo(f"no spend: no subscription covers {when} (name another with --at)")
     click.echo(footer(response.as_of, response.catalog_revision))
     report_unrateable(response.unrateable_customers)

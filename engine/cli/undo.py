@@ -7,11 +7,12 @@ import click
 from engine.cli.connection import target_option
 from engine.cli.correcting import send
 from engine.cli.correction_options import signature_of, signed
+from engine.cli.option_text import TextType
 from meterline.v1.correction_pb2 import UndoCorrectionRequest
 
 
 @click.command()
-@click.argument("undone", metavar="CORRECTION_ID")
+@click.argument("undone", type=TextType("a correction"), metavar="CORRECTION_ID")
 @signed
 @target_option
 def undo(undone: str, **options: Any) -> None:  # noqa: ANN401 - click's own

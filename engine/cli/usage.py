@@ -4,6 +4,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from datetime import UTC
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,10 +17,11 @@ from engine.cli.connection import (
     CommandError,
     as_of_option,
     call_of,
+    check_period,
     connected,
-    revision_option,
     target_option,
 )
+from engine.cli.option_text import FileType, TextType
 from engine.cli.output_file import written_whole
 from engine.cli.show import footer, print_table, printable
 from engine.cli.usage_files import CsvFile, JsonFile, ParquetFile, UsageFile
@@ -37,11 +39,14 @@ _FORMATS = ("table", "csv", "json", "parquet")
 _FORMAT_OF = {".csv": "csv", ".json": "json", ".ndjson": "json", ".jsonl": "json", ".parquet": "parquet"}
 
 
-@click.command()
+@click.command(
+    epilog="INSTANT is a date or RFC 3339, such as 2023-11-16T18:15:00Z; --as-of takes a date as midnight UTC."
+)
 @click.option("--meter", required=True, metavar="ID", help="A meter of the catalog.")
 @click.option(
     "--customer",
     "customers",
+    type=TextType("a customer"),
     multiple=True,
     metavar="ID",
     help="Only this one; may be given several times. Default: all who have usage.",
@@ -75,6 +80,7 @@ _FORMAT_OF = {".csv": "csv", ".json": "json", ".ndjson": "json", ".jsonl": "json
 )
 @click.option(
     "--group-by",
+    type=TextType("a property"),
     multiple=True,
     metavar="NAME",
     help="A property, or customer_id for the customer (properties.customer_id is a property of that name); may be "
@@ -89,7 +95,12 @@ _FORMAT_OF = {".csv": "csv", ".json": "json", ".ndjson": "json", ".jsonl": "json
     help="Only events with this property; given several times for one NAME, any of the values.",
 )
 @as_of_option
-@revision_option
+@click.option(
+    "--catalog-revision",
+    type=click.IntRange(min=1),
+    default=None,
+    help="The meter as it was at this revision of the catalog. Default: the newest.",
+)
 @click.option("--raw", is_flag=True, help="Compute it from the events themselves. The answer is the same.")
 @click.option(
     "--format",
@@ -103,7 +114,7 @@ _FORMAT_OF = {".csv": "csv", ".json": "json", ".ndjson": "json", ".jsonl": "json
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=FileType(path_type=Path),
     metavar="FILE",
     help="Write there instead of standard output: the whole answer, or nothing.",
 )
@@ -155,9 +166,8 @@ def _form(output_format: str | None, text_quantities: bool, output: Path | None)
 def _check(options: UsageOptions) -> None:
     if options.total and options.group_by:
         raise CommandError("--total and --group-by exclude each other: leave one of them out")
-    if not all(options.customers):
-        # A shell variable that is not set must not ask for everybody.
-        raise CommandError("--customer is empty: name a customer, or leave the option out")
+    request = options.request()
+    check_period(request.period_start.ToDatetime(UTC), request.period_end.ToDatetime(UTC))
 
 
 def _pages(channel: grpc.Channel, request: QueryUsageRequest) -> Iterator[QueryUsageResponse]:

@@ -74,7 +74,10 @@ class JsonFile(UsageFile):
         }
 
     def add(self, page: QueryUsageResponse) -> None:
-        lines = (json.dumps(self._snapshot | _json_fields(row), ensure_ascii=False) for row in page.rows)
+        lines = (
+            json.dumps(self._snapshot | _json_fields(row, page.group_by), ensure_ascii=False)
+            for row in page.rows
+        )
         self._file.write("".join(f"{line}\n" for line in lines).encode())
 
 
@@ -166,7 +169,9 @@ def _csv_cell(text: str | None) -> str:
     return text
 
 
-def _json_fields(row: UsageRow) -> dict[str, object]:
+def _json_fields(row: UsageRow, grouping: UsageGrouping) -> dict[str, object]:
     fields = MessageToDict(row, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    if not grouping.customer:
+        del fields["customer_id"]
     # In the order of the contract, whatever is at its default.
     return {field.name: fields[field.name] for field in UsageRow.DESCRIPTOR.fields if field.name in fields}

@@ -4,12 +4,12 @@ from typing import Any
 
 import click
 
-from engine.cli.connection import target_option
+from engine.cli.connection import INSTANT_HELP, target_option
 from engine.cli.correcting import correct
 from engine.cli.correction_options import chosen_by_id, chosen_by_selection, signed
 
 
-@click.command()
+@click.command(epilog=INSTANT_HELP)
 @chosen_by_id
 @chosen_by_selection
 @signed

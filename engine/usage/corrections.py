@@ -230,10 +230,7 @@ class Corrections:
             facts = make.voids(events)
         count = event_count(facts)
         if not count:
-            what = (
-                f"all {len(events)} events are so already" if events else "no event that counts is selected"
-            )
-            raise CorrectionRefusedError(f"there is nothing to correct: {what}")
+            raise CorrectionRefusedError(f"there is nothing to correct: {_why_nothing(correction, events)}")
         return Plan(tuple(facts), count, len(events) - count, as_of_us)
 
     def _versions(self, tenant: str, correction: Correction, refs: EventRefs, as_of_us: int) -> list[Version]:
@@ -283,10 +280,19 @@ class Corrections:
         return [_decided(tenant, row) for row in rows]
 
 
+def _why_nothing(correction: Correction, events: Sequence[Standing]) -> str:
+    if events:
+        return "the event is so already" if len(events) == 1 else f"all {len(events)} events are so already"
+    if correction.kind is Kind.RESTORE and isinstance(correction.chosen, EventRefs):
+        refs = correction.chosen.refs
+        return f"event {refs[0].event_id!r} is not void" if len(refs) == 1 else "none of the events is void"
+    return "no event that counts is selected"
+
+
 def _check_count(plan: Plan, expected: int | None) -> None:
     if expected is not None and plan.event_count != expected:
         raise CorrectionRefusedError(
-            f"{plan.event_count} events would be corrected, not {expected} as expected: nothing was recorded; "
+            f"{plan.event_count} event{'' if plan.event_count == 1 else 's'} would be corrected, not {expected} as expected: nothing was recorded; "
             "look again with a dry run"
         )
 

@@ -28,6 +28,7 @@ from meterline.v1.usage_pb2 import RecordUsageRequest
 from meterline.v1.usage_pb2_grpc import UsageServiceStub
 
 ROOT = Path(__file__).parents[2]
+NOTHING = "no id was used for two stored events (what was voided by hand: meterline corrections)"
 JUNE_US = 1_748_736_000_000_000  # 2025-06-01T00:00:00Z
 JULY_US = 1_751_328_000_000_000
 CALL = Call(tenant="t1", is_active=lambda: True)
@@ -202,7 +203,15 @@ def test_an_id_used_twice_across_gateways_counts_once_from_then_on(tmp_path):
             events = [message_of(_row("order-1", "5")), message_of(_row("order-2", "100"))]
             UsageServiceStub(channel).RecordUsage(RecordUsageRequest(events=events), timeout=30)
         at = ("--target", engine.target)
-        assert "no stored event was voided" in _meterline("conflicts", *at)
+        assert _meterline("conflicts", *at).startswith(NOTHING)
+        assert "the id 'order-1' was not used for two stored" in _meterline(
+            "conflicts", "--event-id", "order-1", *at
+        )
+        signed = ("--by", "ada", "--reason", "a test run", "--yes", *at)
+        _meterline("void", "--event-id", "order-2", *signed)
+        assert _meterline("conflicts", *at).startswith(NOTHING)
+        correction = json.loads(_meterline("corrections", "--json", *at))["signature"]["correction_id"]
+        _meterline("undo", correction, *signed)
     store = UsageStore.open_embedded(data / "usage")
     try:
         stamp_us = store.latest_stamp_us() + 1

@@ -50,7 +50,7 @@ def test_the_commands_on_the_page_print_what_it_says(target, tmp_path):
         for block in BLOCKS
         for command, expected in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
     ]
-    assert len(commands) == 11
+    assert len(commands) == 12
     for command, expected in commands:
         program, *words = shlex.split(command)
         assert program == "meterline"

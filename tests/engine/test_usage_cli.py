@@ -167,6 +167,17 @@ def test_csv_json_and_parquet_say_the_same(usage, recorded, tmp_path):
     )
 
 
+@pytest.mark.parametrize("words", [("--total",), ("--group-by", "model")])
+def test_json_has_no_customer_where_customers_are_no_group(usage, recorded, words):
+    """An empty text would be taken for a customer of that name; the fields are the columns of CSV."""
+    (row, *_) = map(json.loads, usage(*words, "--format", "json").stdout.splitlines())
+    (other, *_) = rows_of(usage(*words, "--format", "csv").stdout)
+    columns = [name for name in other if not name.startswith("dimensions.")]
+    assert "customer_id" not in row
+    snapshot = ["as_of", "catalog_revision", "meter_id", "meter_version"]
+    assert sorted(row) == sorted([*snapshot, "dimensions", *columns])
+
+
 def test_the_columns_do_not_depend_on_the_rows(usage, recorded, tmp_path):
     """An answer without rows has the same header and schema."""
     for file in ("some.csv", "some.parquet"):
@@ -285,7 +296,7 @@ def test_an_engine_that_is_busy_is_asked_again(tmp_path):
     ("words", "line"),
     [
         (["--meter", "none"], "meter 'none' is not in the catalog"),
-        (["--meter", "x", "--to", "2025-05-01"], "period_end: must be later than period_start"),
+        (["--meter", "x", "--to", "2025-05-01"], "--to must be later than --from"),
         (["--meter", "x", "--window", "minute"], "more than 10,000 windows"),
         (["--meter", "x", "--customer", ""], "--customer is empty"),
         (["--meter", "x", "--total", "--group-by", "a"], "exclude each other"),

@@ -299,7 +299,7 @@ def test_what_can_t_be_corrected_is_refused_in_words(world):
         world.void("a", "x")
     with pytest.raises(NotFoundError, match="with the customer"):
         world.void(EventRef("a", customer_id="bolt"))
-    with pytest.raises(CorrectionRefusedError, match="are so already"):
+    with pytest.raises(CorrectionRefusedError, match="the event is so already"):
         world.amend("a", setting(value="5"))
     with pytest.raises(CorrectionRefusedError, match="no event that counts"):
         world.correct(Correction(Kind.VOID, Selection(0, 1)))

@@ -1,0 +1,55 @@
+"""The text of an option, and the path of a file, which are never empty.
+
+`--customer "$CUSTOMER"` with a variable that is not set would ask for everybody, or correct what everybody used: an
+empty text is refused, and never read as an option that was left out. An empty path would be the working directory.
+"""
+
+import os
+
+import click
+
+from engine.cli.connection import CommandError
+
+
+class TextType(click.ParamType[str]):
+    """A text that says something; `what` it names stands in the line that refuses an empty one."""
+
+    name = "text"
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def convert(
+        self,
+        value: str,
+        param: click.Parameter | None,
+        ctx: click.Context | None,  # noqa: ARG002 - click's own
+    ) -> str:
+        """Raises CommandError for an empty text."""
+        if value:
+            return value
+        if isinstance(param, click.Argument):
+            raise CommandError(f"{_name(param)} is empty: name {self._what}")
+        raise CommandError(f"{_name(param)} is empty: name {self._what}, or leave the option out")
+
+
+def _name(param: click.Parameter | None) -> str:
+    """As a person writes it: the long form of an option, the word of an argument in the usage line."""
+    if isinstance(param, click.Argument):
+        return param.human_readable_name.strip("[].")
+    return param.opts[-1] if param is not None else "it"
+
+
+class FileType(click.Path):
+    """A path, as click takes it, that names something."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str | bytes | os.PathLike[str]:
+        """Raises CommandError for an empty path."""
+        if value == "":
+            raise CommandError(f"{_name(param)} is empty: name a file or directory")
+        return super().convert(value, param, ctx)

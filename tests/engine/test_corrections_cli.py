@@ -1,0 +1,72 @@
+"""Commands that correct usage against a real engine: what they say to a person beside the figures."""
+
+import json
+
+import pytest
+from api_world import api_event, record
+from click.testing import CliRunner
+
+from engine.cli import cli
+
+SIGNED = ("--by", "ada", "--reason", "a test run")
+
+
+@pytest.fixture
+def run(engine):
+    """Runs a command; gives its result."""
+
+    def ran(*arguments):
+        words = [*map(str, arguments), "--target", engine.target]
+        return CliRunner().invoke(cli, words, env={"COLUMNS": "200"})
+
+    return ran
+
+
+@pytest.fixture
+def ok(run):
+    """Runs a command that must succeed."""
+
+    def ran(*arguments):
+        done = run(*arguments)
+        assert done.exit_code == 0, (done.output, done.exception)
+        return done
+
+    return ran
+
+
+def test_a_customer_whom_nobody_knows_is_named(ok, channel, name):
+    """In a dry run and when it is recorded; it is taken all the same. JSON stays one object on standard output."""
+    record(channel, api_event(name, "a", "5"))
+    amend = ("amend", "--event-id", f"{name}-a", "--to-customer", f"{name}_acmee")
+    note = f"customer '{name}_acmee' is not in the catalog: its usage is rated once a subscription covers it"
+    assert note in ok(*amend, "--dry-run").stdout.splitlines()
+    as_json = ok(*amend, "--dry-run", "--json")
+    assert json.loads(as_json.stdout)["effect"]["event_count"] == "1"
+    assert as_json.stderr.splitlines() == [note]
+    assert ok(*amend, *SIGNED, "--expect", 1).stdout.splitlines()[:2] == ["amended 1 event", note]
+
+
+def test_a_customer_of_the_catalog_is_not_spoken_of(ok, channel, name):
+    """Also one without a subscription at that time."""
+    record(channel, api_event(name, "a", "5"))
+    done = ok("amend", "--event-id", f"{name}-a", "--to-customer", f"{name}_bolt", "--dry-run")
+    assert "not in the catalog" not in done.output
+
+
+def test_what_is_not_there_to_correct_is_named(ok, run, channel, name):
+    """An event that is not void can't be restored; one that is so already, or one too few, is one event."""
+    record(channel, api_event(name, "a", "5"))
+    chosen = ("--event-id", f"{name}-a", *SIGNED)
+    assert f"nothing to correct: event '{name}-a' is not void" in run("restore", *chosen, "--yes").stderr
+    assert (
+        "nothing to correct: the event is so already"
+        in run("amend", *chosen, "--yes", "--set", "tokens=5").stderr
+    )
+    assert "1 event would be corrected, not 2 as expected" in run("void", *chosen, "--expect", 2).stderr
+
+
+def test_no_spend_says_of_which_instant(ok):
+    """As `meterline lines` does, rather than an empty table."""
+    first, as_of = ok("spend", "--at", "1990-01-01").stdout.splitlines()
+    assert first == "no spend: no subscription covers 1990-01-01T00:00:00.000000Z (name another with --at)"
+    assert as_of.startswith("as of ")

@@ -1,0 +1,67 @@
+"""The README's commands work when a newcomer runs them in its order."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import grpc
+import pytest
+
+from examples.demo import ENGINE_OPTIONS, apply_catalog, usage_event
+from examples.engine_process import EngineProcess
+from examples.llm_trace import read_trace
+from examples.recompute import read_catalog
+from meterline import Client
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "llm.yaml"
+RUN_IT = (ROOT / "README.md").read_text(encoding="utf-8").split("## Run it")[1].split("One process holds")[0]
+FRESH, ON_THE_TRACE, QUOTE = (
+    [
+        shlex.split(line, comments=True)[1:]
+        for line in block.splitlines()
+        if line.startswith("meterline ") and " serve " not in line
+    ]
+    for block in re.findall(r"^```\n(.*?)^```", RUN_IT, re.DOTALL | re.MULTILINE)
+)
+
+
+@pytest.fixture
+def engine(tmp_path):
+    with EngineProcess(tmp_path / "data", *ENGINE_OPTIONS) as running:
+        yield running
+
+
+def _outputs(commands, *more):
+    outputs = []
+    for words in commands:
+        done = subprocess.run(
+            [sys.executable, "-m", "engine", *words, *more],
+            cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, (words, done.stderr)
+        outputs.append(done.stdout)
+    return outputs
+
+
+def test_run_it_works_on_a_fresh_engine(engine):
+    """Nothing that it lists needs usage; the quote needs no engine at all."""
+    assert [words[0] for words in FRESH] == ["apply", "apply", "spend", "lines", "conflicts"]
+    _outputs(FRESH, "--target", engine.target)
+    (quote,) = _outputs(QUOTE)
+    assert "input" in quote
+
+
+def test_what_follows_the_demo_works_on_its_trace(engine):
+    """Lines of its month, and what voiding its first event would change."""
+    customers = [customer["id"] for customer in read_catalog(EXAMPLE)["customers"]]
+    requests = [request for request, _ in zip(read_trace(customers), range(200), strict=False)]
+    with grpc.insecure_channel(engine.target) as channel, Client(engine.target) as client:
+        apply_catalog(channel)
+        client.record_batch([usage_event(request) for request in requests])
+    assert [words[0] for words in ON_THE_TRACE] == ["lines", "void"]
+    lines, void = _outputs(ON_THE_TRACE, "--target", engine.target)
+    assert "acme, plan scale, 2023-11-01 to 2023-12-01" in lines
+    assert void.startswith("would void 1 event\n")
