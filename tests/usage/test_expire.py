@@ -168,11 +168,11 @@ def _break_off(patch, store, number):
     left = [number + 1]
 
     def breaking(real):
-        def run(statement):
+        def run(*arguments):
             left[0] -= 1
             if left[0] == 0:
                 raise StoreUnavailableError("gone", retry_after_ms=1)
-            real(statement)
+            real(*arguments)
 
         return run
 

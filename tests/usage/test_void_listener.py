@@ -74,7 +74,7 @@ def decision(event_id, value, *, voided):
     return Void(
         event=EventKey("t1", "acme", "call", TIME_US, event_id, content_hash({"value": value})),
         voided=voided,
-        kind=Kind.CORRECTION,
+        kind=Kind.VOID if voided else Kind.RESTORE,
         correction_id="c",
         reason="said so",
         recorded_by="p",
