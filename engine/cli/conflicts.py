@@ -9,6 +9,7 @@ from google.protobuf.json_format import MessageToDict
 from rich.table import Table
 
 from engine.cli.connection import TIMEOUT_S, connected, target_option
+from engine.cli.correction_show import version_cells
 from engine.cli.option_text import TextType
 from engine.cli.show import footer, instant, print_table, visible
 from meterline.v1.correction_pb2 import Conflict, EventVersion, ListConflictsRequest, ListConflictsResponse
@@ -62,13 +63,9 @@ def _table(found: list[Conflict]) -> Table:
 
 
 def _add(table: Table, event_id: str, state: str, version: EventVersion) -> None:
-    properties = ", ".join(f"{name}={text}" for name, text in sorted(version.properties.items()))
     table.add_row(
         visible(event_id),
         state,
         instant(version.ingested_at) if version.HasField("ingested_at") else "expired",
-        instant(version.event_time),
-        visible(version.customer_id),
-        visible(version.event_type),
-        visible(properties),
+        *version_cells(version),
     )

@@ -120,10 +120,17 @@ def events_table(events: list[CorrectedEvent]) -> Table:
 
 
 def _add(table: Table, event_id: str, state: str, version: EventVersion) -> None:
-    properties = ", ".join(f"{name}={text}" for name, text in sorted(version.properties.items()))
     table.add_row(
         visible(event_id),
         state,
+        *version_cells(version),
+    )
+
+
+def version_cells(version: EventVersion) -> tuple[str, Text, Text, Text]:
+    """When, whose, of which type, with which properties."""
+    properties = ", ".join(f"{name}={text}" for name, text in sorted(version.properties.items()))
+    return (
         instant(version.event_time),
         visible(version.customer_id),
         visible(version.event_type),

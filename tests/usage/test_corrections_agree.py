@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from correction_oracle import Ledger, RefusedError
 from meter_reads import usage_by_store
+from rollup_world import WORTHS
 from test_corrections import World, refs
 from test_reconciler import CUSTOMERS, IDS, TIMES_US, as_quantities, event_of
 from usage_histories import PERIOD_US, random_meter
@@ -21,7 +22,6 @@ from engine.errors import CorrectionRefusedError, NotFoundError
 from engine.times import us_datetime
 from engine.usage.correction import Amendment, Correction, PropertyFilter, Selection, Undone
 from engine.usage.rollup_coverage import Coverages
-from engine.usage.rollup_write import Worth
 from engine.usage.rollups import Rollups
 from engine.usage.store import UsageStore
 from engine.usage.usage_reader import UsageReader
@@ -30,7 +30,6 @@ from engine.usage.voids import Kind
 TENANT = "t'1"
 VALUES = ("1", "2", "2.0", "many", "-3.5", "")
 REGIONS = ("eu", "us", "'; --", None)
-_ALL_WORTH = Worth(hour_events_min=1, hour_month_events_min=1, day_events_min=1, day_month_events_min=1)
 
 
 class History:
@@ -38,7 +37,7 @@ class History:
 
     def __init__(self, store, dice):
         self.world, self.dice, self.ledger = World(store, TENANT), dice, Ledger()
-        self.rollups = Rollups(store, self.world.clock, self.world.now_us, _ALL_WORTH)
+        self.rollups = Rollups(store, self.world.clock, self.world.now_us, WORTHS[0])
         self.reader = UsageReader(store, Coverages(store, lambda: 0, age_max_ns=0), days_for_customers_min=1)
         self.sent, self.names, self.seen, self.done, self.refusals = [], [], [], [], []
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from clickhouse_process import ClickHouseProcess
 from meter_reads import deliver
+from rollup_world import WORTHS
 from test_reconciler import COUNT, IDS, decision, event_of, read
 from test_rollups import asked
 
@@ -18,7 +19,6 @@ from engine.usage.conflict_list import list_conflicts
 from engine.usage.queries import latest_stamp_query
 from engine.usage.reconciler import Reconciler
 from engine.usage.rollup_coverage import Coverages
-from engine.usage.rollup_write import Worth
 from engine.usage.rollups import Rollups
 from engine.usage.server_address import read_server_address
 from engine.usage.store import UsageStore
@@ -26,8 +26,6 @@ from engine.usage.upkeep_loop import UpkeepLoop
 from engine.usage.usage_reader import UsageReader
 from engine.usage.voids import record_voids
 from ingest import IngestClock
-
-ALL_WORTH = Worth(hour_events_min=1, hour_month_events_min=1, day_events_min=1, day_month_events_min=1)
 
 
 @pytest.fixture
@@ -127,7 +125,7 @@ def test_what_an_earlier_pass_of_rollups_left_behind_is_called_off(stores):
             raise StoreUnavailableError("no answer in time", retry_after_ms=1)
         execute(statement, stamp_us)
 
-    one, other = (Rollups(each, clock, ticks, ALL_WORTH) for each in stores)
+    one, other = (Rollups(each, clock, ticks, WORTHS[0]) for each in stores)
     stores[0].execute = hanging
     with pytest.raises(StoreUnavailableError):
         one.keep_up(meter)

@@ -1,5 +1,6 @@
 """Rollups say what their events say, whatever happens, at every watermark; and reads of them go without events."""
 
+import random
 import sys
 import threading
 import time
@@ -207,8 +208,6 @@ def test_a_rollup_that_is_wrong_is_noticed_and_computed_again(store):
     def drift():
         return REGISTRY.get_sample_value("meterline_rollup_drift_total")
 
-    import random
-
     writer = Writer(store)
     writer.store_events(event("a", START_US, "1"), event("b", START_US + 1, "2"))
     request = asked(SUM)
@@ -238,8 +237,6 @@ def test_a_rollup_that_is_wrong_is_noticed_and_computed_again(store):
 
 def test_a_row_whose_events_are_gone_is_noticed_and_stands_no_longer(store):
     """Somebody has dropped them, or a loss of power took them that their rollup survived."""
-    import random
-
     writer = Writer(store)
     writer.store_events(event("a", START_US, "1"), event("b", START_US + 5 * HOUR_US, "2"))
     request = asked(SUM)
@@ -277,8 +274,6 @@ def test_a_customer_with_ten_years_of_usage_is_rolled_up(store):
 
 def test_one_meter_s_trouble_is_not_the_others(store):
     """The rest is kept up, and the trouble told."""
-    import random
-
     writer = Writer(store)
     writer.store_events(event("a", START_US, "1"))
     kept = []
@@ -325,8 +320,6 @@ def test_the_keeper_rolls_up_what_meters_share_once(store):
         def keep_up(self, meter):
             rolled.append(meter.rollup_key)
             return super().keep_up(meter)
-
-    import random
 
     rollups = Counting(store, writer.clock, writer.now_us, WORTHS[0])
     check = RollupCheck(store, rollups, reader_of(store), random.Random(2))
