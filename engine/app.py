@@ -146,6 +146,10 @@ def _running_server(
             ),
             _rollups_loop(stores, catalog, reader),
         ]
+        if usage.watch is not None:
+            loops.append(
+                UpkeepLoop("disk watch", usage.watch, stores.directory.disk_watch_lock, time.monotonic_ns)
+            )
         services = Services(
             usage=UsageService(intake),
             catalog=CatalogService(catalog, _now_us),

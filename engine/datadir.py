@@ -6,6 +6,7 @@
                          gateways that share a server
     DIR/start.lock       held by a gateway while it starts: one after the other
     DIR/reconciler.lock  held by the engine that settles reused ids (engine.usage.reconciler)
+    DIR/disk_watch.lock  embedded: held by the engine that watches its writes (engine.usage.write_watch)
     DIR/rollups.lock     held by the engine that keeps rollups up (engine.usage.rollup_keeper)
     DIR/rollups_turn.lock  held by who writes rollups: that engine during a pass, and whoever has usage expire
     DIR/gateways/        the gateways that live (engine.gateways)
@@ -45,6 +46,7 @@ _OURS = {
         "lock",
         "start.lock",
         "reconciler.lock",
+        "disk_watch.lock",
         "rollups.lock",
         "rollups_turn.lock",
         "gateways",
@@ -130,6 +132,10 @@ class DataDirectory:
     @property
     def reconciler_lock(self) -> Path:
         return self.path / "reconciler.lock"
+
+    @property
+    def disk_watch_lock(self) -> Path:
+        return self.path / "disk_watch.lock"
 
     @property
     def rollups_lock(self) -> Path:

@@ -28,6 +28,12 @@ class _Metrics:
     failed_inserts: Counter = field(
         default_factory=lambda: _counter("meterline_failed_inserts_total", "Inserts that the store refused.")
     )
+    failed_disk_writes: Counter = field(
+        default_factory=lambda: _counter(
+            "meterline_failed_disk_writes_total",
+            "Writes of the embedded usage store that the operating system refused: is the disk full?",
+        )
+    )
     reconciled_events: Counter = field(
         default_factory=lambda: _counter(
             "meterline_reconciled_events_total",

@@ -8,6 +8,8 @@ Rules:
    server's configuration is its operator's, so there the columns themselves name ZSTD.
 3. Merges read the sorting key and the rank of all rows first, and carry the other columns over by column
    afterwards, however few rows or columns there are: by row it costs a tenth more.
+4. What was merged is kept for a minute, for a merge whose writes failed (engine.usage.write_watch); and however much
+   such merges broke, the store opens without it: only what replaced whole parts is ever that large.
 """
 
 import re

@@ -1,9 +1,9 @@
-"""The usage store: the one module that speaks to ClickHouse, embedded (chDB) or a server over HTTP.
+"""The usage store: events in ClickHouse, embedded (chDB) or a server over HTTP.
 
 Rules:
-1. An insert returns when ClickHouse has the block; anything else raises StoreUnavailableError, and the caller
-   must treat the block as perhaps stored, perhaps not. At a server it may even be stored later, until its stamp
-   is called off (engine.usage.guarded_insert).
+1. An insert returns when ClickHouse has the block, which of the embedded one engine.usage.write_watch makes sure;
+   anything else raises StoreUnavailableError, and the caller must treat the block as perhaps stored, perhaps not. At
+   a server it may even be stored later, until its stamp is called off (engine.usage.guarded_insert).
 2. One driver client runs one query at a time: one client writes, a small pool reads. Looks through the whole log
    may take longer than any read: at a server they have clients and a bound of their own.
 3. chDB holds one path a process, and must never be forked after it is open.
@@ -16,15 +16,20 @@ import queue
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import clickhouse_connect
 import pyarrow as pa
-from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError
-from clickhouse_connect.driver.exceptions import Error as DriverError
-from clickhouse_connect.driver.httputil import get_pool_manager
 
-from engine.errors import RollupMovedError, StartupError, StoreUnavailableError
+from engine.errors import StartupError, StoreUnavailableError
 from engine.usage.arrow_rows import arrow_file, event_table
+from engine.usage.clickhouse import (
+    Client,
+    check_disk,
+    connecting,
+    embedded_client,
+    inserting,
+    opening,
+    reading,
+    server_client,
+)
 from engine.usage.durability import TABLES_SQL, Durability, statements
 from engine.usage.guarded_insert import (
     CREATE_FENCES,
@@ -36,7 +41,7 @@ from engine.usage.guarded_insert import (
     running_condition,
 )
 from engine.usage.migration import bring_to_form
-from engine.usage.parts import EMBEDDED_CODEC, EMBEDDED_OPTIONS, SERVER_CODEC
+from engine.usage.parts import EMBEDDED_CODEC, SERVER_CODEC
 from engine.usage.queries import Query, latest_stamp_query, recent_events_query
 from engine.usage.retention_schema import RETENTION_SCHEMA
 from engine.usage.rollup_schema import ROLLUP_SCHEMA
@@ -51,7 +56,8 @@ from engine.usage.schema import (
     log_schema,
 )
 from engine.usage.server_address import ServerAddress, look_bounds
-from engine.usage.server_answers import check_version, first_line, start_problem
+from engine.usage.server_answers import check_version
+from engine.usage.write_watch import WriteWatch
 from ingest import EVENT_SCHEMA, EventBatch
 
 # As many reads at once as two cores and a waiting disk make use of.
@@ -65,12 +71,14 @@ _RETRY_AFTER_MS = 1_000
 INSERT_SETTINGS = {"insert_deduplicate": 0, "async_insert": 0, "optimize_on_insert": 0}
 # A read of a period is served by the sorting key: looking at the index of `ingested_at` as well would cost time.
 _READ_SETTINGS = {"do_not_merge_across_partitions_select_final": 1, "use_skip_indexes": 0}
-# What a read answers that found a row which it must not pass over (engine.usage.rollup_read, rule 3).
-_THROW_IF_CODE = 395
+# What an embedded read spills to the disk could be lost in silence (engine.usage.write_watch): it has memory, or is
+# refused. Looks through the log may need more, and are confirmed.
+_SPILLS = [f"max_bytes_ratio_before_external_{what}" for what in ("group_by", "sort", "distinct", "join")]
+_READ_IN_MEMORY = f"SET {', '.join(f'{spill} = 0' for spill in _SPILLS)}"
+_MAY_SPILL = dict.fromkeys(_SPILLS, "0.5")
 
 _OF_EVERY_REPLICA = {"mutations_sync": 2, "allow_nondeterministic_mutations": 1}
 _MADE_FROM_IT = (*ROLLUP_SCHEMA, *RETENTION_SCHEMA)
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 Row = tuple[object, ...]
 
@@ -84,14 +92,17 @@ class UsageStore:
         readers: list[Client],
         server: ServerAddress | None = None,
         lookers: Sequence[Client] = (),
+        watch: tuple[WriteWatch, Client] | None = None,
     ) -> None:
+        """`watch` comes with its connection."""
         self._writer = writer
-        self._all = [writer, *readers, *lookers]
+        self._all = [writer, *readers, *lookers, *((watch[1],) if watch else ())]
         self._server = server
+        self._watch = watch[0] if watch else None
         # An embedded store has nobody who could hang up.
         self._bounds = {"max_execution_time": server.patience.read_timeout_s} if server else {}
         self._read_settings = _READ_SETTINGS | self._bounds
-        self._look_settings = _READ_SETTINGS | (look_bounds(server.patience) if server else {})
+        self._look_settings = _READ_SETTINGS | (look_bounds(server.patience) if server else _MAY_SPILL)
         self._idle: queue.SimpleQueue[Client] = queue.SimpleQueue()
         for reader in readers:
             self._idle.put(reader)
@@ -105,28 +116,30 @@ class UsageStore:
         """Opens or makes the store in this directory, in this process.
 
         Raises:
-            StartupError: the directory holds no readable store.
+            StartupError: the directory holds no readable store, or its disk can't be written to.
         """
         clients: list[Client] = []
         try:
-            clients.append(_embedded_client(path))
-            clients[0].command(create_database(DATABASE), use_database=False)
-            clients[0].database = DATABASE
-            bring_to_form(clients[0].command, lambda sql: clients[0].query(sql).result_rows)
-            for statement in (*log_schema(EMBEDDED_CODEC), *_MADE_FROM_IT):
-                clients[0].command(statement)
-            _set_durability(clients[0], durability)
-            clients.extend(_embedded_client(path, DATABASE) for _ in range(_READERS))
-        except (ClickHouseError, OSError, StartupError) as error:
+            with opening(path):
+                check_disk(path)
+                clients.extend(embedded_client(path) for _ in range(2))
+                first, watching = clients
+                watch = WriteWatch(watching.command, lambda sql: watching.query(sql).result_rows)
+                with watch.confirmed():
+                    first.command(create_database(DATABASE), use_database=False)
+                    first.database = watching.database = DATABASE
+                    bring_to_form(first.command, lambda sql: first.query(sql).result_rows)
+                    for statement in (*log_schema(EMBEDDED_CODEC), *_MADE_FROM_IT):
+                        first.command(statement)
+                    _set_durability(first, durability)
+                clients.extend(embedded_client(path, DATABASE) for _ in range(_READERS))
+                for reader in clients[2:]:
+                    reader.command(_READ_IN_MEMORY)
+        except StartupError:
             for client in clients:
                 client.close()
-            if isinstance(error, StartupError):
-                raise
-            raise StartupError(
-                f"{path}: the usage store can't be opened: {first_line(error)}. "
-                "Restore the directory from a backup, or choose another with --data"
-            ) from error
-        return cls(clients[0], clients[1:])
+            raise
+        return cls(first, clients[2:], watch=(watch, watching))
 
     @classmethod
     def open_server(cls, address: ServerAddress, durability: Durability = Durability.PROCESS) -> "UsageStore":
@@ -137,9 +150,9 @@ class UsageStore:
         """
         clients: list[Client] = []
         try:
-            with _at_start(address):
+            with connecting(address):
                 patience = address.patience
-                with contextlib.closing(_server_client(address, None, patience.read_timeout_s)) as first:
+                with contextlib.closing(server_client(address, None, patience.read_timeout_s)) as first:
                     check_version(address, first.server_version)
                     found = first.query(
                         "SELECT 1 FROM system.databases WHERE name = {name:String}",
@@ -150,7 +163,7 @@ class UsageStore:
                         first.command(create_database(address.database))
                 reads, looks = [patience.read_timeout_s] * _READERS, [patience.reconcile_timeout_s] * _LOOKS
                 for timeout_s in (patience.insert_timeout_s, *reads, *looks):
-                    clients.append(_server_client(address, address.database, timeout_s))  # noqa: PERF401 - closed below
+                    clients.append(server_client(address, address.database, timeout_s))  # noqa: PERF401 - closed below
                 made = (*log_schema(SERVER_CODEC), *_MADE_FROM_IT, CREATE_FENCES, CREATE_OWNERS)
                 for statement in made:
                     clients[0].command(statement)
@@ -168,7 +181,7 @@ class UsageStore:
             StartupError: it belongs to another one.
             StoreUnavailableError: the store does not answer.
         """
-        with self._reader() as reader, _reading():
+        with self._reader() as reader, reading():
             unclaimed = f"(SELECT count() FROM {OWNERS_TABLE}) = 0"  # noqa: S608 - own name
             reader.command(
                 f"INSERT INTO {OWNERS_TABLE} (directory) SELECT {{directory:String}} WHERE {unclaimed}",
@@ -181,6 +194,11 @@ class UsageStore:
                 f"another database in the URL (if that directory is lost for ever: TRUNCATE TABLE {OWNERS_TABLE} there)"
             )
 
+    @property
+    def watch(self) -> WriteWatch | None:
+        """Of an embedded store, what must look at its writes often (engine.usage.write_watch)."""
+        return self._watch
+
     def close(self) -> None:
         for client in self._all:
             client.close()
@@ -191,7 +209,7 @@ class UsageStore:
         Raises:
             StoreUnavailableError: it may or may not be stored; insert the same events again.
         """
-        with _inserting():
+        with self._confirmed(), inserting():
             self._write(self._writer, EVENTS_TABLE, event_table(batch), batch.ingested_at_us)
 
     def insert_voids(self, facts: pa.Table, recorded_at_us: int) -> None:
@@ -200,12 +218,12 @@ class UsageStore:
         Raises:
             StoreUnavailableError: they may or may not be stored; record them again.
         """
-        with self._reader() as client, _inserting():
+        with self._confirmed(), self._reader() as client, inserting():
             self._write(client, VOIDS_TABLE, facts, recorded_at_us)
 
     def insert_draft(self, facts: pa.Table) -> None:
         """Stores the facts of a draft, on which nothing depends that lasts; raises StoreUnavailableError."""
-        with self._reader() as client, _inserting():
+        with self._confirmed(), self._reader() as client, inserting():
             if self._server is None:
                 client.insert_arrow(DRAFTS_TABLE, facts, settings=INSERT_SETTINGS)
             else:
@@ -222,7 +240,7 @@ class UsageStore:
         if self._server is not None and stamp_us is not None:
             sql = f"{sql} WHERE {not_called_off_sql(stamp_us)}"
             settings["query_id"] = query_id(self._server.database, stamp_us)
-        _run(self._idle, Query(sql, statement.parameters), settings)
+        self._run(self._idle, Query(sql, statement.parameters), settings)
 
     def transform(self, statement: Query) -> None:
         """Runs an INSERT ... SELECT inside the store, which may take as long as a look through the log. If it raises
@@ -230,13 +248,13 @@ class UsageStore:
         """
         # A customer's history may lie in more months than an insert takes by default.
         settings = INSERT_SETTINGS | self._look_settings | {"max_partitions_per_insert_block": 0}
-        _run(self._idle_lookers, statement, settings)
+        self._run(self._idle_lookers, statement, settings)
 
     def delete(self, statement: Query) -> None:
         """Runs a statement that deletes rows; they are gone when it returns. If it raises StoreUnavailableError, they may
         be gone, or go yet: delete them again.
         """
-        _run(self._idle_lookers, statement, _OF_EVERY_REPLICA)
+        self._run(self._idle_lookers, statement, _OF_EVERY_REPLICA)
 
     def _write(self, client: Client, table: str, rows: pa.Table, stamp_us: int) -> None:
         if self._server is None:
@@ -263,7 +281,7 @@ class UsageStore:
         if self._server is None or not spans:
             return
         running = running_condition(self._server.database, spans)
-        with self._reader() as reader, _reading():
+        with self._reader() as reader, reading():
             reader.command(fence_statement(spans), settings={"async_insert": 0})
             reader.command(f"KILL QUERY WHERE {running} SYNC")
             left = reader.command(f"SELECT count() FROM system.processes WHERE {running}")  # noqa: S608 - own names
@@ -279,7 +297,13 @@ class UsageStore:
         Raises:
             StoreUnavailableError: the store does not answer.
         """
-        return _rows(self._idle, query, self._read_settings)
+        try:
+            return _rows(self._idle, query, self._read_settings)
+        except StoreUnavailableError:
+            # It may have met what a failed write broke, and should not have to wait for the next look.
+            if self._watch is not None:
+                self._watch.look()
+            raise
 
     def look_through(self, query: Query) -> list[Row]:
         """Rows of a read that looks through the whole log, and may take minutes.
@@ -287,7 +311,8 @@ class UsageStore:
         Raises:
             StoreUnavailableError: the store does not answer.
         """
-        return _rows(self._idle_lookers, query, self._look_settings)
+        with self._confirmed():
+            return _rows(self._idle_lookers, query, self._look_settings)
 
     def latest_stamp_us(self) -> int:
         """The newest `ingested_at` in the store; 0 if it is empty."""
@@ -304,26 +329,30 @@ class UsageStore:
         Raises:
             StoreUnavailableError: the store does not answer.
         """
-        with self._reader() as reader, _reading():
+        with self._reader() as reader, reading():
             table = reader.query_arrow(
                 query.sql, parameters=query.parameters, settings=self._bounds, use_strings=True
             )
         columns = table.select(EVENT_SCHEMA.names).cast(EVENT_SCHEMA).combine_chunks().to_batches()
         return columns[0] if columns else pa.RecordBatch.from_pylist([], EVENT_SCHEMA)
 
+    def _run(
+        self, idle: "queue.SimpleQueue[Client]", statement: Query, settings: Mapping[str, object]
+    ) -> None:
+        with self._confirmed(), _borrowed(idle) as client, reading():
+            client.command(statement.sql, parameters=statement.parameters, settings=dict(settings))
+
+    def _confirmed(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if self._watch is None else self._watch.confirmed()
+
     def _reader(self) -> contextlib.AbstractContextManager[Client]:
         return _borrowed(self._idle)
 
 
-def _rows(idle: "queue.SimpleQueue[Client]", query: Query, settings: dict[str, int]) -> list[Row]:
-    with _borrowed(idle) as client, _reading():
-        result = client.query(query.sql, parameters=query.parameters, settings=settings)
+def _rows(idle: "queue.SimpleQueue[Client]", query: Query, settings: Mapping[str, object]) -> list[Row]:
+    with _borrowed(idle) as client, reading():
+        result = client.query(query.sql, parameters=query.parameters, settings=dict(settings))
     return [tuple(row) for row in result.result_rows]
-
-
-def _run(idle: "queue.SimpleQueue[Client]", statement: Query, settings: Mapping[str, object]) -> None:
-    with _borrowed(idle) as client, _reading():
-        client.command(statement.sql, parameters=statement.parameters, settings=dict(settings))
 
 
 @contextlib.contextmanager
@@ -335,65 +364,7 @@ def _borrowed(idle: "queue.SimpleQueue[Client]") -> Iterator[Client]:
         idle.put(client)
 
 
-def _embedded_client(path: Path, database: str | None = None) -> Client:
-    return clickhouse_connect.get_client(
-        interface="chdb", path=str(path), database=database, chdb_options=EMBEDDED_OPTIONS
-    )
-
-
 def _set_durability(client: Client, durability: Durability) -> None:
     tables = client.query(TABLES_SQL).result_rows
     for statement in statements(durability, [(str(name), str(definition)) for name, definition in tables]):
         client.command(statement)
-
-
-def _server_client(address: ServerAddress, database: str | None, timeout_s: int) -> Client:
-    """`timeout_s`: after which the server itself ends what this client asks."""
-    return clickhouse_connect.get_client(
-        interface=address.interface,
-        host=address.host,
-        port=address.port,
-        username=address.user,
-        password=address.password,
-        database=database,
-        connect_timeout=address.patience.connect_timeout_s,
-        send_receive_timeout=timeout_s + address.patience.answer_margin_s,
-        # A session would be lost with a server that restarts, and allow one query at a time across all gateways.
-        autogenerate_session_id=False,
-        # Version and address of the server are no business of whoever sees an error.
-        show_clickhouse_errors="scrub",
-        client_name="meterline",
-        # A proxy of the environment has no way to this machine's own loopback.
-        pool_mgr=get_pool_manager() if address.host in _LOOPBACK else None,
-    )
-
-
-@contextlib.contextmanager
-def _at_start(address: ServerAddress) -> Iterator[None]:
-    try:
-        yield
-    except (ClickHouseError, OSError) as error:
-        code = error.code if isinstance(error, DriverError) else None
-        raise start_problem(address, code, error) from error
-
-
-@contextlib.contextmanager
-def _reading() -> Iterator[None]:
-    try:
-        yield
-    except (ClickHouseError, OSError) as error:
-        if isinstance(error, DriverError) and error.code == _THROW_IF_CODE:
-            raise RollupMovedError(first_line(error), retry_after_ms=_RETRY_AFTER_MS) from error
-        raise StoreUnavailableError(
-            f"the usage store refused a read: {first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
-        ) from error
-
-
-@contextlib.contextmanager
-def _inserting() -> Iterator[None]:
-    try:
-        yield
-    except (ClickHouseError, OSError) as error:
-        raise StoreUnavailableError(
-            f"the usage store refused an insert: {first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
-        ) from error

@@ -21,7 +21,7 @@ ALLOWED = {
 }
 # Imports that have one home each.
 HOMES = {
-    "clickhouse_connect": "engine/usage/store.py",
+    "clickhouse_connect": "engine/usage/clickhouse.py",
     "chdb": None,
 }
 CLOCKS = {"time", "random", "secrets", "uuid"}

@@ -38,6 +38,10 @@ from urllib.parse import parse_qsl, urlsplit
 import chdb
 import lz4.frame
 
+from engine.errors import StoreUnavailableError
+from engine.usage.parts import EMBEDDED_OPTIONS
+from engine.usage.write_watch import WriteWatch
+
 USER, PASSWORD = "meterline", "s3cret/pass word"
 CONNECTIONS = 6
 # What is passed on of a request's settings; the others are about HTTP or would end queries by the clock.
@@ -91,8 +95,17 @@ class Engine:
 
     def __init__(self, path: Path) -> None:
         self._free: queue.SimpleQueue[object] = queue.SimpleQueue()
+        options = "&".join(f"{name}={value}" for name, value in EMBEDDED_OPTIONS.items())
         for _ in range(CONNECTIONS):
-            self._free.put(chdb.connect(str(path)))
+            self._free.put(chdb.connect(f"{path}?{options}"))
+        # A server raises when its disk refuses a write; chDB does not, and is made to.
+        watching = chdb.connect(f"{path}?{options}")
+        self._watch = WriteWatch(
+            watching.query,
+            lambda sql: [
+                line.split("\t") for line in watching.query(sql, "TabSeparated").data().splitlines()
+            ],
+        )
         self.changed = threading.Condition()
         self.running: dict[str, bool] = {}  # query id: whether it was killed
 
@@ -118,6 +131,27 @@ class Engine:
         with self.changed:
             listed = ", ".join(f"'{each}'" for each in self.running)
         sql = sql.replace("system.processes", f"(SELECT arrayJoin([{listed}]::Array(String)) AS query_id)")
+        while True:
+            try:
+                seen, failure, result = self._watch.look(), None, b""
+                try:
+                    result = self._execute(sql, parameters, settings, database)
+                except ServerError as error:
+                    failure = error
+                if self._watch.look() == seen:
+                    break
+            except StoreUnavailableError as error:
+                raise ServerError(243, str(error)) from error
+            if not sql.startswith(("SELECT", "WITH", "SHOW")):
+                raise ServerError(243, "No space left on device")
+            # A server's merges break nothing that a read could meet: read again what is mended.
+        if failure:
+            raise failure
+        return result
+
+    def _execute(
+        self, sql: str, parameters: dict[str, str], settings: dict[str, str], database: str | None
+    ) -> bytes:
         connection = self._free.get()
         try:
             for name in SETTINGS:

@@ -1,0 +1,168 @@
+"""Writes that the operating system refuses, as it does on a full disk: nothing is taken for stored, nothing is lost.
+
+Refused are all writes to files of this process (RLIMIT_FSIZE), in their middle or from the first byte.
+"""
+
+import contextlib
+import resource
+
+import pytest
+from admission_oracle import Row
+from event_columns import columns_of
+
+from engine.errors import StartupError, StoreUnavailableError
+from engine.usage.queries import Query
+from engine.usage.store import UsageStore
+from ingest import partition_batches
+
+EVENTS = Query("SELECT event_id FROM events FINAL ORDER BY event_id", {})
+PARTS = Query("SELECT count() FROM system.parts WHERE active AND table = 'events'", {})
+ASIDE = Query("SELECT count() FROM system.detached_parts", {})
+
+
+@contextlib.contextmanager
+def _refused_after(file_bytes):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = UsageStore.open_embedded(tmp_path / "usage")
+    # Only the merges of a test's own.
+    opened._writer.command("SYSTEM STOP MERGES events")
+    yield opened
+    opened.close()
+
+
+def _insert(store, stamp_us, count=200):
+    events = [
+        Row("t1", f"{stamp_us}-{k:04}", "call", "acme", 1_750_000_000_000_000, ()) for k in range(count)
+    ]
+    for batch, _ in partition_batches(columns_of(events), stamp_us, 1_000):
+        store.insert(batch)
+    return [event.event_id for event in events]
+
+
+def _more(first):
+    """A statement that writes without a file of the driver's."""
+    return Query(
+        "INSERT INTO events (tenant, customer_id, event_type, event_time, event_id, ingested_at) "
+        "SELECT 't1', 'acme', 'call', now64(6), concat('more-', toString(number)), now64(6) "
+        "FROM numbers({first:UInt64}, 300)",
+        {"first": first},
+    )
+
+
+def _merge(store):
+    store._writer.command("SYSTEM START MERGES events")
+    try:
+        store._writer.command("OPTIMIZE TABLE events FINAL")
+    finally:
+        store._writer.command("SYSTEM STOP MERGES events")
+
+
+def _ids(store):
+    """A read may meet what is broken; it is answered once that is mended."""
+    with contextlib.suppress(StoreUnavailableError):
+        return [event_id for (event_id,) in store.query(EVENTS)]
+    return [event_id for (event_id,) in store.query(EVENTS)]
+
+
+@pytest.mark.parametrize("write", [UsageStore.execute, UsageStore.transform])
+@pytest.mark.parametrize("file_bytes", [0, 1, 100, 300])
+def test_a_statement_whose_writes_are_refused_is_refused_and_may_come_again(store, write, file_bytes):
+    """None of its events is there until it does, then each once."""
+    sent = _insert(store, 10)
+    with (
+        _refused_after(file_bytes),
+        pytest.raises(StoreUnavailableError, match="could not write to its disk"),
+    ):
+        write(store, _more(0))
+    assert _ids(store) == sent
+    write(store, _more(0))
+    assert _ids(store) == sorted([*sent, *(f"more-{k}" for k in range(300))])
+
+
+@pytest.mark.parametrize("file_bytes", [0, 1, 100, 300])
+def test_a_merge_whose_writes_are_refused_loses_no_event(store, file_bytes):
+    """What it was made from stands again, and the broken part takes no room."""
+    sent = [event_id for stamp_us in (10, 11, 12) for event_id in _insert(store, stamp_us)]
+    with _refused_after(file_bytes):
+        _merge(store)
+    assert _ids(store) == sent
+    assert store.query(PARTS) == [(3,)]
+    assert store.query(ASIDE) == [(0,)]
+    _merge(store)
+    assert (_ids(store), store.query(PARTS)) == (sent, [(1,)])
+
+
+def test_a_look_mends_what_nobody_reads(store):
+    """As the engine's background does."""
+    sent = [event_id for stamp_us in (10, 11) for event_id in _insert(store, stamp_us)]
+    with _refused_after(0):
+        _merge(store)
+    store.watch.next_pass()
+    assert [event_id for (event_id,) in store.query(EVENTS)] == sent
+
+
+def test_a_store_that_was_closed_over_a_broken_merge_opens_with_every_event(tmp_path):
+    """Killed before anybody looked."""
+    store = UsageStore.open_embedded(tmp_path / "usage")
+    sent = [event_id for stamp_us in (10, 11, 12) for event_id in _insert(store, stamp_us)]
+    with _refused_after(0):
+        store._writer.command("OPTIMIZE TABLE events FINAL")
+    store.close()
+    store = UsageStore.open_embedded(tmp_path / "usage")
+    try:
+        assert _ids(store) == sent
+    finally:
+        store.close()
+
+
+def _while_a_write_of_another_is_refused(store, work):
+    with store.watch.confirmed():
+        with _refused_after(0):
+            store._writer.command(_more(0).sql, _more(0).parameters)
+        # The other one has looked, and mended it, before this one does.
+        store.watch.look()
+        work()
+
+
+@pytest.mark.parametrize(
+    "work",
+    [lambda store: _insert(store, 10), lambda store: store.look_through(Query("SELECT 1", {}))],
+    ids=["insert", "look"],
+)
+def test_who_asks_while_a_write_of_another_is_refused_must_come_again(store, work):
+    """The count does not say whose it was; what a look through the log spills could be lost as well."""
+    with pytest.raises(StoreUnavailableError, match="could not write to its disk"):
+        _while_a_write_of_another_is_refused(store, lambda: work(store))
+    work(store)
+
+
+def test_a_store_does_not_open_on_a_disk_that_refuses_writes_and_opens_once_it_takes_them(tmp_path):
+    """In one clear line."""
+    UsageStore.open_embedded(tmp_path / "usage").close()
+    with _refused_after(0), pytest.raises(StartupError, match="File too large"):
+        UsageStore.open_embedded(tmp_path / "new")
+    store = UsageStore.open_embedded(tmp_path / "new")
+    try:
+        assert _ids(store) == []
+        sent = _insert(store, 10)
+        assert _ids(store) == sent
+    finally:
+        store.close()
+
+
+def test_a_store_whose_definitions_were_lost_does_not_open_as_an_empty_one(tmp_path):
+    """ClickHouse would forget a table whose definition is empty, and a new one would take its place."""
+    UsageStore.open_embedded(tmp_path / "usage").close()
+    (definition,) = (tmp_path / "usage").glob("store/*/*/events.sql")
+    definition.write_bytes(b"")
+    with pytest.raises(StartupError, match=r"events\.sql: is empty"):
+        UsageStore.open_embedded(tmp_path / "usage")
