@@ -9,6 +9,8 @@ import pytest
 # A failing example prints the line that repeats it; a shared machine's pace says nothing about the code.
 hypothesis.settings.register_profile("meterline", print_blob=True, deadline=None)
 hypothesis.settings.load_profile("meterline")
+# Engines and commands start by the hundred: let them compile their sources once, whatever the machine prefers.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -13,8 +13,8 @@ from engine.api.usage_page_token import UsagePageToken, bad_token
 from engine.api.usage_question import Grouping, UsageQuestion, read_question
 from engine.billing.meter_usage import usage_request
 from engine.billing.periods import Period
+from engine.catalog.near_names import did_you_mean
 from engine.catalog.resources import Meter
-from engine.catalog.rules import did_you_mean
 from engine.catalog.snapshot import Catalog, Versioned
 from engine.catalog.store import CatalogStore
 from engine.errors import NotFoundError, TooManyCallsError

@@ -28,7 +28,8 @@ from pydantic_core import core_schema
 
 from engine.catalog.expression import Negative, Node, Number, Operation, Property, properties_of
 from engine.catalog.expression_text import expression_text, read_expression
-from engine.catalog.rules import did_you_mean, exact_decimal, one_label
+from engine.catalog.near_names import did_you_mean
+from engine.catalog.rules import exact_decimal, one_label
 
 
 def _tree(given: object) -> object:

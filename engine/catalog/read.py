@@ -18,6 +18,7 @@ from engine.catalog import limits
 from engine.catalog.filters import CONDITION_NAMES, CONDITIONS_TAG, GROUP_TAG, MEMBERS, VALUES_TAG
 from engine.catalog.meter_filters import FilterError
 from engine.catalog.meter_value import EXPRESSION_FIELDS, EXPRESSION_TAG, PROPERTY_TAG
+from engine.catalog.near_names import did_you_mean
 from engine.catalog.resources import (
     Customer,
     Kind,
@@ -29,7 +30,7 @@ from engine.catalog.resources import (
     meter_problem,
     usage_problem,
 )
-from engine.catalog.rules import did_you_mean, one_currency
+from engine.catalog.rules import one_currency
 from rating import Price, PriceError, Problem, read_conversion, read_price
 
 Path = tuple[str | int, ...]

@@ -3,9 +3,8 @@
 The error's text completes the sentence "<field> ...".
 """
 
-import difflib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import MappingProxyType
@@ -13,6 +12,7 @@ from types import MappingProxyType
 from iso4217 import Currency
 
 from engine.catalog import limits
+from engine.catalog.near_names import did_you_mean
 from ingest import is_quantity
 
 AGGREGATIONS = (
@@ -35,14 +35,6 @@ _ID = re.compile(r"[A-Za-z0-9_.:@-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
-
-
-def did_you_mean(given: str, names: Collection[str]) -> str:
-    """A question to append to a message, or nothing if no name is near (or there are too many to compare)."""
-    if len(names) > limits.HINT_NAMES_MAX:
-        return ""
-    near = difflib.get_close_matches(given[: limits.ID_BYTES_MAX], names, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def one_id(text: str) -> str:

@@ -1,25 +1,12 @@
-"""The command line. One file for each command; what they share is in connection and show."""
+"""The command line. One file for each command; what they share is in connection and show.
 
+A command's module is loaded when it is called: `meterline spend` need not wait for all that `serve` is made of.
+"""
+
+import importlib
 import importlib.metadata
 
 import click
-
-from engine.cli.amend import amend
-from engine.cli.apply import apply
-from engine.cli.catalog import catalog
-from engine.cli.conflicts import conflicts
-from engine.cli.corrections import corrections
-from engine.cli.expire import expire
-from engine.cli.import_command import import_
-from engine.cli.lines import lines
-from engine.cli.quote import quote
-from engine.cli.reconcile import reconcile
-from engine.cli.restore import restore
-from engine.cli.serve import serve
-from engine.cli.spend import spend
-from engine.cli.undo import undo
-from engine.cli.usage import usage
-from engine.cli.void import void
 
 _HELP = """Meterline: usage metering and rating.
 
@@ -45,31 +32,50 @@ A command that fails says why in one line, and exits with 2.
 """
 
 
-@click.group(help=_HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+# Where a command is, if not as its own name in the module of its name.
+_ELSEWHERE = {"import": ("import_command", "import_")}
+_NAMES = (
+    "amend",
+    "apply",
+    "catalog",
+    "conflicts",
+    "corrections",
+    "expire",
+    "import",
+    "lines",
+    "quote",
+    "reconcile",
+    "restore",
+    "serve",
+    "spend",
+    "undo",
+    "usage",
+    "void",
+)
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_NAMES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _NAMES:
+            return None
+        module, name = _ELSEWHERE.get(cmd_name, (cmd_name, cmd_name))
+        command: click.Command = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+        return command
+
+
+@click.group(
+    cls=_Commands,
+    help=_HELP,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(importlib.metadata.version("meterline"), prog_name="meterline")
 def cli() -> None:
     pass
-
-
-for command in (
-    serve,
-    apply,
-    catalog,
-    import_,
-    spend,
-    lines,
-    usage,
-    conflicts,
-    reconcile,
-    expire,
-    quote,
-    void,
-    amend,
-    restore,
-    undo,
-    corrections,
-):
-    cli.add_command(command)
 
 
 def run() -> int:

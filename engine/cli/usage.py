@@ -24,7 +24,7 @@ from engine.cli.connection import (
 from engine.cli.option_text import FileType, TextType
 from engine.cli.output_file import written_whole
 from engine.cli.show import footer, print_table, printable
-from engine.cli.usage_files import CsvFile, JsonFile, ParquetFile, UsageFile
+from engine.cli.usage_files import CsvFile, JsonFile, UsageFile
 from engine.cli.usage_question import MomentType, UsageOptions, WhereType, ZoneType
 from engine.cli.usage_table import period_text, usage_table
 from engine.usage.windows import Window
@@ -221,6 +221,8 @@ def _writer(output_format: str, file: BinaryIO, meter_id: str, text_quantities: 
         case "json":
             return JsonFile(file, meter_id)
         case _:
+            from engine.cli.usage_parquet import ParquetFile  # noqa: PLC0415 - it loads pyarrow
+
             return ParquetFile(file, meter_id, text_quantities=text_quantities)
 
 

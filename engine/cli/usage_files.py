@@ -1,4 +1,5 @@
-"""Metered usage as CSV, JSON lines or Parquet: written page by page, the quantity never as a binary float.
+"""Metered usage as CSV and JSON lines (Parquet: usage_parquet): written page by page, the quantity never as a binary
+float.
 
 Columns, in this order: customer_id (if customers are a group), dimensions.NAME for each property that is grouped by,
 window_start, window_end (UTC), quantity, event_count, unreadable_event_count, missing_value_event_count, event_digest.
@@ -13,21 +14,15 @@ Rules:
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
 from typing import BinaryIO
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from google.protobuf.json_format import MessageToDict
 
-from engine.cli.connection import CommandError
 from engine.cli.show import instant
 from meterline.v1.metering_pb2 import QueryUsageResponse, UsageGrouping, UsageRow
 
-_QUANTITY = pa.decimal128(38, 12)
-_TIME = pa.timestamp("us", "UTC")
-_COUNTS = ("event_count", "unreadable_event_count", "missing_value_event_count")
-_DIMENSION = "dimensions."
+COUNTS = ("event_count", "unreadable_event_count", "missing_value_event_count")
+DIMENSION = "dimensions."
 
 
 class UsageFile(ABC):
@@ -53,7 +48,7 @@ class CsvFile(UsageFile):
     """RFC 4180 in UTF-8, lines ended by one line feed."""
 
     def begin(self, first: QueryUsageResponse) -> None:
-        self._write([_csv_line(_columns(first.group_by))])
+        self._write([_csv_line(column_names(first.group_by))])
 
     def add(self, page: QueryUsageResponse) -> None:
         self._write(_csv_line(_cells(row, page.group_by)) for row in page.rows)
@@ -81,69 +76,11 @@ class JsonFile(UsageFile):
         self._file.write("".join(f"{line}\n" for line in lines).encode())
 
 
-class ParquetFile(UsageFile):
-    """A row group for each page; the snapshot is in the file's metadata."""
-
-    def __init__(self, file: BinaryIO, meter_id: str, *, text_quantities: bool) -> None:
-        super().__init__(file, meter_id)
-        self._quantity = pa.string() if text_quantities else _QUANTITY
-
-    def begin(self, first: QueryUsageResponse) -> None:
-        metadata = {
-            "meterline.meter_id": self._meter_id,
-            "meterline.meter_version": str(first.meter_version),
-            "meterline.as_of": instant(first.as_of),
-            "meterline.catalog_revision": str(first.catalog_revision),
-        }
-        types = {
-            "window_start": _TIME,
-            "window_end": _TIME,
-            "quantity": self._quantity,
-            **dict.fromkeys(_COUNTS, pa.uint64()),
-        }
-        fields = [
-            pa.field(name, types.get(name, pa.string()), nullable=name.startswith(_DIMENSION))
-            for name in _columns(first.group_by)
-        ]
-        self._schema = pa.schema(fields, metadata)
-        self._writer = pq.ParquetWriter(self._file, self._schema, compression="zstd")
-
-    def add(self, page: QueryUsageResponse) -> None:
-        rows = page.rows
-        columns: list[pa.Array] = []
-        if page.group_by.customer:
-            columns.append(pa.array([row.customer_id for row in rows], pa.string()))
-        columns += [
-            pa.array([row.dimensions.get(name) for row in rows], pa.string())
-            for name in page.group_by.properties
-        ]
-        columns.append(pa.array([row.window_start.ToMicroseconds() for row in rows], _TIME))
-        columns.append(pa.array([row.window_end.ToMicroseconds() for row in rows], _TIME))
-        columns.append(self._quantities(rows))
-        columns += [pa.array([getattr(row, name) for row in rows], pa.uint64()) for name in _COUNTS]
-        columns.append(pa.array([row.event_digest for row in rows], pa.string()))
-        self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))
-
-    def end(self) -> None:
-        self._writer.close()
-
-    def _quantities(self, rows: Iterable[UsageRow]) -> pa.Array:
-        texts = [row.quantity for row in rows]
-        if self._quantity != _QUANTITY:
-            return pa.array(texts, pa.string())
-        try:
-            return pa.array(map(Decimal, texts), _QUANTITY)
-        except pa.ArrowInvalid:
-            raise CommandError(
-                "a quantity has more digits than decimal128(38, 12) holds: add --text-quantities, "
-                "or take --format csv or json"
-            ) from None
-
-
-def _columns(grouping: UsageGrouping) -> list[str]:
+def column_names(grouping: UsageGrouping) -> list[str]:
+    """Their names, in their order."""
     customer = ["customer_id"] if grouping.customer else []
-    dimensions = [f"{_DIMENSION}{name}" for name in grouping.properties]
-    return [*customer, *dimensions, "window_start", "window_end", "quantity", *_COUNTS, "event_digest"]
+    dimensions = [f"{DIMENSION}{name}" for name in grouping.properties]
+    return [*customer, *dimensions, "window_start", "window_end", "quantity", *COUNTS, "event_digest"]
 
 
 def _cells(row: UsageRow, grouping: UsageGrouping) -> Iterator[str | None]:
@@ -152,7 +89,7 @@ def _cells(row: UsageRow, grouping: UsageGrouping) -> Iterator[str | None]:
     for name in grouping.properties:
         yield row.dimensions.get(name)
     yield from (instant(row.window_start), instant(row.window_end), row.quantity)
-    yield from (str(getattr(row, name)) for name in _COUNTS)
+    yield from (str(getattr(row, name)) for name in COUNTS)
     yield row.event_digest
 
 

@@ -101,7 +101,8 @@ class _Pace:
 
     def groups_next(self) -> int:
         windows = self._wanted.windows
-        rows_each = -(-self._rows // self._groups) if self._groups else windows
+        # A group may have states of before the period alone, and no row.
+        rows_each = max(1, -(-self._rows // self._groups)) if self._groups else windows
         return self._bounded(_GROUPS_MARGIN * (self._left() // rows_each + 1), _ROWS_MAX // windows)
 
     def _left(self) -> int:

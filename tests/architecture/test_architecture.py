@@ -200,3 +200,17 @@ def test_the_client_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", ["spend", "usage", "import", "void"])
+def test_a_command_loads_nothing_of_the_engine_that_it_asks(command):
+    """A person waits for each start: neither the usage store, the catalog store, the rating core nor pandas."""
+    code = (
+        "import sys; from engine.cli import cli; cli([sys.argv[1], '--help'], standalone_mode=False);"
+        "heavy = {'chdb', 'sqlalchemy', 'clickhouse_connect', 'pandas', 'pydantic', 'ingest', 'rating'};"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, command], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert done.stderr.strip() == "[]"

@@ -68,13 +68,14 @@ def record_until_killed(target, spool, run, chance) -> list[str]:
     process = subprocess.Popen(
         [sys.executable, "-c", RECORDER, target, str(spool), str(run), str(chance.randrange(2))],
         stdout=subprocess.PIPE,
-        text=True,
+        # What a buffer had read beyond the first line would be missing in the rest.
+        bufsize=0,
     )
-    assert process.stdout.readline() == "ready\n"
+    assert process.stdout.readline() == b"ready\n"
     time.sleep(chance.uniform(0.005, 0.4))
     os.kill(process.pid, signal.SIGKILL)
     output, _ = process.communicate(timeout=60)
-    return output.split()
+    return output.decode().split()
 
 
 @pytest.mark.parametrize("cycles", [6, pytest.param(50, marks=pytest.mark.long)])

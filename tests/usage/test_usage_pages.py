@@ -73,3 +73,14 @@ def test_nobody_is_a_page_too():
     usage = Usage(random.Random(0), [])
     assert list(usage_from(Place(), Wanted(1, 1), usage.read, usage.customers_from)) == []
     assert list(usage_from(Place(), Wanted(1, 1), lambda *_: Groups([], False), lambda *_: ["a"])) == []
+
+
+def test_groups_without_rows_are_passed_over():
+    """The first two of a customer have states of before the period alone; the third has the row that is asked for."""
+    groups = [Group("a", 1, []), Group("a", 1, []), Group("a", 1, [row("a", ("g",), 0)])]
+
+    def read(_customers, _groups_max, states_skip):
+        return Groups(groups[states_skip : states_skip + 1], states_skip + 1 < len(groups))
+
+    found = list(usage_from(Place(), Wanted(1, 1), read, lambda *_: ["a"]))
+    assert found == [(Place("a", 2, 0), row("a", ("g",), 0))]
