@@ -50,7 +50,7 @@ from ingest import Fingerprinter, HotWindow, Limits
 _log = structlog.get_logger(__name__)
 # Running calls get this long at shutdown: several times the longest healthy insert.
 _GRACE_S = 10
-_STOP_POLL_S = 0.5
+_STOP_POLL_S = 0.1
 # Identities that are read back at start, so that a reused id is still seen after a restart; about a second.
 _WARM_EVENTS_MAX = 100_000
 # Of the running hour every pass computes each slice again; what is younger is read from events, which is quick.

@@ -64,10 +64,10 @@ def test_a_billion_laughs_are_refused_before_they_are_counted(mistakes_of):
     laughs = "a0: &a0 [" + ", ".join(["lol"] * 10) + "]\n"
     for level in range(1, 12):
         laughs += f"a{level}: &a{level} [" + ", ".join([f"*a{level - 1}"] * 10) + "]\n"
-    started = time.perf_counter()
+    started = time.process_time()
     (mistake,) = mistakes_of(laughs)
     assert f"has more than {limits.DOCUMENT_NODES_MAX} values, aliases expanded" in mistake
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 5
 
 
 def test_a_document_above_the_limit_is_refused(mistakes_of):
@@ -91,9 +91,9 @@ def test_thousands_of_wrong_references_are_refused_quickly(mistakes_of):
     text += "subscriptions:\n" + "".join(
         f"  - {{customer: d{number}, plan: none, start: 2023-11-01}}\n" for number in range(3000)
     )
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(mistakes_of(text)) == limits.MISTAKES_MAX + 1
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_a_mistake_stays_on_one_line_whatever_the_document_holds():

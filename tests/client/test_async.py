@@ -35,7 +35,7 @@ def test_events_arrive_and_a_flush_waits_for_them(engine, keeping):
                 return [await client.record("acme", "llm.completion", {"n": n}) for n in range(50)]
 
             ids = await asyncio.gather(*(record() for _ in range(20)))
-            assert await client.flush(20) == client.delivery() == Delivery(accepted=1_000)
+            assert await client.flush(60) == client.delivery() == Delivery(accepted=1_000)
             return {event_id for some in ids for event_id in some}
 
     assert asyncio.run(main()) == set(engine.stored)
@@ -91,7 +91,7 @@ def test_a_record_that_finds_no_room_waits_for_it(engine, keeping):
             assert sum(task.done() for task in tasks) == client.delivery().pending == 10
             gate.set()
             await asyncio.gather(*tasks)
-            assert await client.flush(20) == Delivery(accepted=12)
+            assert await client.flush(60) == Delivery(accepted=12)
 
     asyncio.run(main())
 
@@ -107,12 +107,12 @@ def test_a_full_buffer_raises_by_its_policy(engine, keeping, policy):
         async with AsyncClient(engine.target, **keeping, **bounds, **policy) as client:
             for _ in range(10):
                 await client.record("acme", "llm.completion", {"text": "x" * 100_000})
-            started_s = time.monotonic()
-            with pytest.raises(BufferFullError, match=r"no room after .* s: is the engine up\?"):
+            started_s, timeout_s = time.monotonic(), policy.get("block_timeout_s", 0)
+            with pytest.raises(BufferFullError, match=rf"no room after {timeout_s} s: is the engine up\?"):
                 await client.record("acme", "llm.completion", {"text": "x" * 100_000})
-            assert policy.get("block_timeout_s", 0) <= time.monotonic() - started_s < 2
+            assert time.monotonic() - started_s >= timeout_s
             gate.set()
-            assert await client.flush(20) == Delivery(accepted=10)
+            assert await client.flush(60) == Delivery(accepted=10)
 
     asyncio.run(main())
 
@@ -149,7 +149,7 @@ def test_a_disk_that_refuses_is_an_error_of_every_record_that_waited(engine, tmp
             assert error.startswith(f"the spool {tmp_path / 'spool'} could not be written, the event is not ")
             assert error.endswith("recorded: No space left on device")
             await client.record("acme", "llm.completion")
-            assert await client.flush(20) == Delivery(accepted=1)
+            assert await client.flush(60) == Delivery(accepted=1)
 
     asyncio.run(main())
 

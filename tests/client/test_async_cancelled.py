@@ -37,7 +37,7 @@ def test_a_cancelled_record_that_waited_for_room_is_not_recorded(engine, keeping
             assert all(isinstance(result, asyncio.CancelledError) for result in results)
             gate.set()
             await asyncio.gather(*tasks[1::2])
-            assert await client.flush(20) == Delivery(accepted=15)
+            assert await client.flush(60) == Delivery(accepted=15)
 
     asyncio.run(main())
     assert {event_id for event_id in engine.stored if event_id.startswith("then")} == {
@@ -73,7 +73,7 @@ def test_cancelled_at_any_moment_a_record_is_in_or_out(engine, keeping, tmp_path
                 task.cancel()
                 await asyncio.wait([task])
                 cancelled |= {str(number)} - returned  # also those that never began
-            delivery = await client.flush(20)
+            delivery = await client.flush(60)
         return returned, cancelled, delivery
 
     returned, cancelled, delivery = asyncio.run(main())
@@ -88,23 +88,21 @@ def test_a_cancelled_batch_is_broken_off(engine):
     """The engine holds the request: the task ends at once, and the thread too."""
     gate = threading.Event()
     engine.script.append(answer_when(gate))
-    engine.spend_script.append(lambda *_: gate.wait(30))
+    engine.spend_script.append(lambda *_: gate.wait(100))
 
     async def main():
-        async with AsyncClient(engine.target) as client:
-            started_s = time.monotonic()
+        async with AsyncClient(engine.target, request_timeout_s=100, close_timeout_s=100) as client:
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.3):
                     await client.record_batch([Event("acme", "llm.completion")])
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.3):
-                    await client.spend("acme", timeout_s=60)
-            assert time.monotonic() - started_s < 3
-        assert time.monotonic() - started_s < 5
+                    await client.spend("acme", timeout_s=100)
 
     started_s = time.monotonic()
     asyncio.run(main())
-    assert time.monotonic() - started_s < 6
+    # Every wait in there that is not broken off takes a hundred seconds.
+    assert time.monotonic() - started_s < 50
     gate.set()
     assert len(engine.requests) == 1
 
@@ -122,7 +120,7 @@ def test_a_cancelled_flush_only_ends_the_waiting(engine, keeping):
                     await client.flush()
             assert await client.flush(0.1) == Delivery(pending=1)
             gate.set()
-            assert await client.flush(20) == Delivery(accepted=1)
+            assert await client.flush(60) == Delivery(accepted=1)
 
     asyncio.run(main())
 

@@ -16,8 +16,8 @@ from meterline import (
     Event,
 )
 
-# Half of the shortest wait that could block the loop, far above what a busy machine takes from a thread.
-LARGEST_GAP_S = 0.5
+# Less than the shortest wait that could block the loop, far above what a busy machine takes from a thread.
+LARGEST_GAP_S = 0.9
 
 
 @contextlib.asynccontextmanager
@@ -107,7 +107,7 @@ def test_problems_are_told_on_the_loop(engine, keeping, kind):
         async with AsyncClient(engine.target, on_problem=callback, **keeping) as client:
             await client.record("acme", "unknown", event_id="first")
             await client.record("acme", "unknown", event_id="second")
-            assert await client.flush(20) == Delivery(rejected=2)
+            assert await client.flush(60) == Delivery(rejected=2)
             return asyncio.get_running_loop()
 
     loop = asyncio.run(main())
@@ -134,8 +134,8 @@ def test_a_callback_may_record_and_must_not_wait_for_itself(engine, keeping):
         client = AsyncClient(engine.target, on_problem=mend, buffer_events_max=2, **keeping)
         async with client:
             await client.record("acme", "unknown", {"n": 1})
-            await client.flush(20)
-            assert await client.flush(20) == Delivery(accepted=1, rejected=1)
+            await client.flush(60)
+            assert await client.flush(60) == Delivery(accepted=1, rejected=1)
 
     asyncio.run(main())
     assert caught[:2] == [
@@ -152,7 +152,7 @@ def test_a_client_outlives_a_loop(engine, keeping, caplog):
 
     async def record(event_id):
         await client.record("acme", "unknown", event_id=event_id)
-        return await client.flush(20)
+        return await client.flush(60)
 
     assert asyncio.run(record("one")) == Delivery(rejected=1)
     assert asyncio.run(record("two")) == Delivery(rejected=2)
@@ -165,7 +165,7 @@ def test_a_client_outlives_a_loop(engine, keeping, caplog):
 
     asyncio.run(record_and_leave())
     gate.set()  # the verdict comes when no loop runs any more
-    deadline_s = time.monotonic() + 10
+    deadline_s = time.monotonic() + 60
     while client.delivery().rejected < 3 and time.monotonic() < deadline_s:
         time.sleep(0.01)
     assert (
@@ -204,7 +204,7 @@ def test_loops_of_several_threads_share_a_client(engine, keeping):
     async def record():
         for _ in range(100):
             await client.record("acme", "llm.completion")
-        await client.flush(20)
+        await client.flush(60)
 
     threads = [threading.Thread(target=lambda: asyncio.run(record())) for _ in range(4)]
     for thread in threads:

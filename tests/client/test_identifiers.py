@@ -40,7 +40,7 @@ def ids(client):
 
 client = Client(sys.argv[1])
 before = ids(client)
-client.flush(10) if sys.argv[2] == "connected" else None
+client.flush(60) if sys.argv[2] == "connected" else None
 reader, writer = os.pipe()
 child = os.fork()
 if child == 0:

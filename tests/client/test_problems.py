@@ -18,11 +18,11 @@ def test_the_counts_name_every_end(engine, connect):
     client = connect(on_problem=receipts.append)
     client.record("acme", "llm.completion", {"n": 1}, event_id="a", event_time=NOON)
     client.record("acme", "llm.completion", {"n": 1}, event_id="b", event_time=NOON)
-    client.flush(10)
+    client.flush(60)
     client.record("acme", "llm.completion", {"n": 1}, event_id="a", event_time=NOON)
     client.record("acme", "llm.completion", {"n": 2}, event_id="b", event_time=NOON)
     client.record("acme", "unknown", {"n": 3}, event_id="c", event_time=NOON)
-    assert client.flush(10) == Delivery(accepted=2, duplicate=1, conflict=1, rejected=1)
+    assert client.flush(60) == Delivery(accepted=2, duplicate=1, conflict=1, rejected=1)
     by_id = {receipt.event_id: receipt for receipt in receipts}
     assert set(by_id) == {"b", "c"}
     conflict, rejected = by_id["b"], by_id["c"]
@@ -46,9 +46,9 @@ def test_a_callback_that_raises_does_not_stop_the_sending(engine, connect, caplo
 
     client = connect(on_problem=broken, requests_in_flight_max=1)
     event_id = client.record("acme", "unknown")
-    assert client.flush(10).rejected == 1
+    assert client.flush(60).rejected == 1
     client.record("acme", "llm.completion")
-    assert client.flush(10) == Delivery(accepted=1, rejected=1)
+    assert client.flush(60) == Delivery(accepted=1, rejected=1)
     assert f"on_problem raised for event {event_id}, which was rejected" in caplog.text
 
 
@@ -64,11 +64,11 @@ def test_a_log_handler_that_raises_does_not_stop_the_sending(engine, connect, ca
     try:
         client = connect(requests_in_flight_max=1)
         client.record("acme", "unknown")
-        assert client.flush(10).rejected == 1
+        assert client.flush(60).rejected == 1
     finally:
         logger.removeHandler(handler)
     client.record("acme", "llm.completion")
-    assert client.flush(10) == Delivery(accepted=1, rejected=1)
+    assert client.flush(60) == Delivery(accepted=1, rejected=1)
     assert "the log's disk is full" in capsys.readouterr().err
 
 
@@ -79,7 +79,7 @@ def test_without_a_callback_problems_are_logged_once_a_kind(engine, connect, cap
     for _ in range(49):
         client.record("acme", "unknown")
     with caplog.at_level(logging.WARNING, "meterline"):
-        client.flush(10)
+        client.flush(60)
     [warning] = [record.getMessage() for record in caplog.records if record.name == "meterline"]
     assert warning == (
         "50 of 50 events rejected (unknown_event_type event_type): no meter reads it; "
@@ -100,7 +100,7 @@ def test_waiting_inside_the_callback_is_refused(engine, connect):
 
     client = connect(on_problem=waits)
     client.record("acme", "unknown")
-    client.flush(10)
+    client.flush(60)
     assert caught == [
         "flush() in on_problem would wait for itself: call it elsewhere",
         "close() in on_problem would wait for itself: call it elsewhere",
@@ -115,8 +115,8 @@ def test_a_callback_may_record(engine, connect):
 
     client = connect(on_problem=mend)
     client.record("acme", "unknown", {"n": 1})
-    client.flush(10)
-    assert client.flush(10) == Delivery(accepted=1, rejected=1)
+    client.flush(60)
+    assert client.flush(60) == Delivery(accepted=1, rejected=1)
 
 
 def test_a_final_status_fails_the_batch_and_later_batches_go_on(engine, connect):
@@ -125,13 +125,13 @@ def test_a_final_status_fails_the_batch_and_later_batches_go_on(engine, connect)
     engine.script.append(refuse(StatusCode.INVALID_ARGUMENT))
     client = connect(on_problem=receipts.append)
     ids = [client.record("acme", "llm.completion") for _ in range(3)]
-    assert client.flush(10).failed == 3
+    assert client.flush(60).failed == 3
     assert [receipt.event_id for receipt in receipts] == ids
     assert {(r.verdict, r.reason, r.retryable) for r in receipts} == {
         (Verdict.FAILED, "invalid_argument", False)
     }
     client.record("acme", "llm.completion")
-    assert client.flush(10) == Delivery(accepted=1, failed=3)
+    assert client.flush(60) == Delivery(accepted=1, failed=3)
     assert len(engine.requests) == 2
 
 
@@ -142,5 +142,5 @@ def test_an_answer_of_the_wrong_length_is_no_acknowledgement(engine, connect):
     client = connect(on_problem=receipts.append)
     client.record("acme", "llm.completion")
     client.record("acme", "llm.completion")
-    assert client.flush(10).failed == 2
+    assert client.flush(60).failed == 2
     assert {receipt.reason for receipt in receipts} == {"malformed_answer"}

@@ -134,12 +134,12 @@ def test_a_naive_time_is_refused(acme, connect):
 
 
 def test_without_an_engine_the_error_says_how_to_start_one(engine, connect):
-    """Within about a second, on one line."""
+    """Long before the time that it was given, on one line."""
     engine.stop()
     started_s = time.monotonic()
     with pytest.raises(EngineUnavailableError) as caught:
-        connect().spend("acme")
-    assert time.monotonic() - started_s < 3
+        connect().spend("acme", timeout_s=100)
+    assert time.monotonic() - started_s < 50
     assert str(caught.value).startswith(
         f"no engine answers at {engine.target}: start one with `meterline serve`"
     )

@@ -25,7 +25,7 @@ def test_events_of_a_killed_process_are_sent_by_the_next_one(engine, connect, sp
     assert len(ids) == 25
     engine.start()
     client = connect(spool=spool)
-    assert client.flush(20) == Delivery(accepted=25)
+    assert client.flush(60) == Delivery(accepted=25)
     assert sorted(engine.stored) == sorted(ids)
     client.close()
     assert files(spool) == []
@@ -39,7 +39,7 @@ def test_the_next_process_sends_the_same_bytes(engine, connect, spool):
         client.record("acme", "llm.completion", {"number": number})
     assert client.close(0.5) == Delivery(pending=10)
     engine.script.clear()
-    assert connect(spool=spool).flush(20) == Delivery(duplicate=10)
+    assert connect(spool=spool).flush(60) == Delivery(duplicate=10)
     assert len(set(engine.payloads)) == 1
     assert len(engine.stored) == 10
 
@@ -50,14 +50,14 @@ def test_what_has_its_verdict_is_not_sent_again(engine, connect, spool):
     client = connect(spool=spool, batch_events_max=10, requests_in_flight_max=1)
     for number in range(30):
         client.record("acme", "llm.completion", {"number": number})
-    assert client.flush(20) == Delivery(accepted=30)
+    assert client.flush(60) == Delivery(accepted=30)
     engine.script.append(answer_when(gate))
     for number in range(10):
         client.record("acme", "llm.completion", {"number": number})
     assert client.close(0.2) == Delivery(accepted=30, pending=10)
     gate.set()
     requests = len(engine.requests)
-    delivery = connect(spool=spool).flush(20)
+    delivery = connect(spool=spool).flush(60)
     assert delivery.accepted + delivery.duplicate == 10
     assert sum(len(engine.events_of(payload)) for payload in engine.payloads[requests:]) == 10
 
@@ -86,9 +86,9 @@ def test_a_full_spool_follows_the_policy(engine, connect, spool):
         client.record("acme", "llm.completion", {"text": "x" * 100_000})
     assert client.delivery().pending == 10
     gate.set()
-    assert client.flush(20) == Delivery(accepted=10)
+    assert client.flush(60) == Delivery(accepted=10)
     client.record("acme", "llm.completion", {"text": "x" * 100_000})
-    assert client.flush(20) == Delivery(accepted=11)
+    assert client.flush(60) == Delivery(accepted=11)
 
 
 def test_a_full_spool_blocks_until_there_is_room(engine, connect, spool):
@@ -99,10 +99,9 @@ def test_a_full_spool_blocks_until_there_is_room(engine, connect, spool):
     for _ in range(10):
         client.record("acme", "llm.completion", {"text": "x" * 100_000})
     threading.Timer(0.3, gate.set).start()
-    started_s = time.monotonic()
     client.record("acme", "llm.completion", {"text": "x" * 100_000})
-    assert 0.2 < time.monotonic() - started_s < 5
-    assert client.flush(20) == Delivery(accepted=11)
+    assert gate.is_set()
+    assert client.flush(60) == Delivery(accepted=11)
 
 
 def test_a_directory_has_one_holder(engine, connect, spool):
@@ -138,7 +137,7 @@ def test_an_engine_that_is_away_for_longer_than_the_retries_loses_nothing(engine
     assert "stay in the spool" in caplog.text
     assert "(unavailable)" in caplog.text
     engine.script.clear()
-    assert client.flush(20) == Delivery(accepted=10)
+    assert client.flush(60) == Delivery(accepted=10)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +149,7 @@ def test_a_refusal_that_is_not_about_the_event_does_not_end_it(engine, connect, 
     problems = []
     client = connect(spool=spool, on_problem=problems.append, requests_in_flight_max=1)
     client.record("acme", "llm.completion")
-    assert client.flush(20) == Delivery(accepted=1)
+    assert client.flush(60) == Delivery(accepted=1)
     assert problems == []
     times = [time_s for time_s, _ in engine.requests]
     assert len(times) == 4
@@ -164,7 +163,7 @@ def test_a_rejected_event_is_reported_and_settled(engine, connect, spool):
     client.record("acme", "llm.completion")
     poison = client.record("acme", "unknown", {"n": 1})
     client.record("acme", "llm.completion")
-    assert client.flush(20) == Delivery(accepted=2, rejected=1)
+    assert client.flush(60) == Delivery(accepted=2, rejected=1)
     assert [(receipt.event_id, receipt.verdict) for receipt in problems] == [(poison, Verdict.REJECTED)]
     client.close()
     assert files(spool) == []
@@ -185,7 +184,7 @@ def test_a_request_that_can_not_be_read_is_taken_apart_until_the_guilty_event_is
     client = connect(spool=spool, on_problem=problems.append, batch_age_max_ms=60_000)
     for number in range(8):
         client.record("acme", "llm.completion", {"text": "poison" if number == 5 else "fine"})
-    assert client.flush(20) == Delivery(accepted=7, failed=1)
+    assert client.flush(60) == Delivery(accepted=7, failed=1)
     [receipt] = problems
     assert (receipt.verdict, receipt.reason) == (Verdict.FAILED, "invalid_argument")
     assert receipt.event.properties == {"text": "poison"}
@@ -205,7 +204,7 @@ def test_a_batch_that_always_fails_does_not_hold_up_the_others(engine, connect, 
     client.record("acme", "llm.completion", {"text": "x" * 60_000})
     for _ in range(20):
         client.record("acme", "llm.completion")
-    deadline_s = time.monotonic() + 20
+    deadline_s = time.monotonic() + 60
     while client.delivery().accepted < 20 and time.monotonic() < deadline_s:
         time.sleep(0.05)
     assert client.delivery() == Delivery(accepted=20, pending=1)

@@ -36,7 +36,7 @@ def test_damage_is_skipped_and_told_and_the_rest_is_sent(engine, connect, spool,
     ]
     assert len(warnings) == 2
     assert str(segment) in warnings[0]
-    assert client.flush(20) == Delivery(accepted=18)
+    assert client.flush(60) == Delivery(accepted=18)
     assert sorted(engine.stored) == sorted(set(ids) - {ids[7], ids[19]})
 
 
@@ -52,7 +52,7 @@ def test_no_damage_keeps_a_client_from_starting(engine, connect, spool, damage):
     engine.start()
     client = connect(spool=spool)
     client.record("acme", "llm.completion")
-    assert client.flush(20) == Delivery(accepted=6 if damage == "header" else 1)
+    assert client.flush(60) == Delivery(accepted=6 if damage == "header" else 1)
     assert set(engine.stored) >= (set(ids) if damage == "header" else set())
     client.close()
     assert files(spool) == ["notes.txt"]
@@ -65,13 +65,13 @@ def test_events_that_disappear_from_the_disk_are_counted_as_failed(engine, conne
     client = connect(spool=spool, requests_in_flight_max=1, batch_events_max=5)
     for _ in range(15):
         client.record("acme", "llm.completion")
-    deadline_s = time.monotonic() + 10
+    deadline_s = time.monotonic() + 60
     while not engine.requests and time.monotonic() < deadline_s:
         time.sleep(0.01)
     for segment in spool.glob("*.events"):
         segment.unlink()
     gate.set()
-    assert client.flush(20) == Delivery(accepted=5, failed=10)
+    assert client.flush(60) == Delivery(accepted=5, failed=10)
     assert "was removed by someone: its events are lost" in caplog.text
 
 
@@ -114,7 +114,7 @@ def test_a_disk_without_room_is_an_error_of_record_and_nothing_is_half_recorded(
     assert 10 < len(ids) < 100
     engine.start()
     client = connect(spool=spool)
-    assert client.flush(20) == Delivery(accepted=len(ids))
+    assert client.flush(60) == Delivery(accepted=len(ids))
     assert sorted(engine.stored) == sorted(ids)
     assert "damaged" not in caplog.text
 
@@ -146,7 +146,7 @@ def test_with_fsync_many_threads_share_a_flush(engine, connect, spool, monkeypat
         thread.start()
     for thread in threads:
         thread.join()
-    assert client.flush(20) == Delivery(accepted=200)
+    assert client.flush(60) == Delivery(accepted=200)
     assert 25 <= len(flushes) < 150
 
 
@@ -162,7 +162,7 @@ def test_a_flush_to_the_disk_that_fails_is_an_error_of_record(engine, connect, s
     third = client.record("acme", "llm.completion")
     assert client.close(0) == Delivery(pending=2)
     engine.script.clear()
-    assert connect(spool=spool).flush(20) == Delivery(accepted=2)
+    assert connect(spool=spool).flush(60) == Delivery(accepted=2)
     assert set(engine.stored) == {first, third}
 
 

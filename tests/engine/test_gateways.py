@@ -218,7 +218,7 @@ def test_a_gateway_that_hangs_holds_readers_up_for_its_lease_only(books, clickho
         slow_before = clickhouse.seen().get("slow", 0)
         clickhouse.fault("slow", "insert", times=1, seconds=1)
         call = first.unary_unary("/meterline.v1.UsageService/RecordUsage").future(request, timeout=60)
-        give_up_at = time.monotonic() + 30
+        give_up_at = time.monotonic() + 60
         while clickhouse.seen().get("slow", 0) == slow_before:
             assert time.monotonic() < give_up_at
             time.sleep(0.02)

@@ -10,7 +10,7 @@ from ledger import event, kept_ledger, watched_memory
 
 from meterline.v1.usage_pb2 import VERDICT_ACCEPTED, RecordUsageRequest
 
-REQUEST_S = 20
+REQUEST_S = 60
 
 
 @pytest.fixture(scope="module")

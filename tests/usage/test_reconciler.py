@@ -490,7 +490,7 @@ def test_one_loop_of_a_directory_works_and_the_next_takes_over(store, clock, now
 
 
 def _until(condition):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.001)
