@@ -108,6 +108,7 @@ _FORMAT_OF = {".csv": "csv", ".json": "json", ".ndjson": "json", ".jsonl": "json
     type=click.Choice(_FORMATS),
     help="json is one object a line. Default: by the name of FILE, or else table.",
 )
+@click.option("--json", "output_format", flag_value="json", help="Short for --format json.")
 @click.option(
     "--text-quantities", is_flag=True, help="Parquet: quantities as text instead of decimal128(38, 12)."
 )

@@ -170,7 +170,7 @@ def test_csv_json_and_parquet_say_the_same(usage, recorded, tmp_path):
 @pytest.mark.parametrize("words", [("--total",), ("--group-by", "model")])
 def test_json_has_no_customer_where_customers_are_no_group(usage, recorded, words):
     """An empty text would be taken for a customer of that name; the fields are the columns of CSV."""
-    (row, *_) = map(json.loads, usage(*words, "--format", "json").stdout.splitlines())
+    (row, *_) = map(json.loads, usage(*words, "--json").stdout.splitlines())
     (other, *_) = rows_of(usage(*words, "--format", "csv").stdout)
     columns = [name for name in other if not name.startswith("dimensions.")]
     assert "customer_id" not in row
