@@ -55,10 +55,10 @@ def test_a_taken_port_is_named(tmp_path):
     assert not (tmp_path / "d").exists()
 
 
-def test_a_second_engine_on_the_port_of_the_first_is_refused(running, tmp_path):
+def test_a_second_engine_on_the_port_of_the_first_is_refused(engine, tmp_path):
     """Two engines must not share a port and halve the events."""
-    done = _meterline("serve", "--data", tmp_path / "other", "--listen", running.target, "--no-metrics")
-    _assert_one_clear_line(done, running.target)
+    done = _meterline("serve", "--data", tmp_path / "other", "--listen", engine.target, "--no-metrics")
+    _assert_one_clear_line(done, engine.target)
 
 
 def test_a_taken_metrics_port_is_named(tmp_path):
@@ -230,9 +230,9 @@ def test_an_empty_customer_is_not_everybody():
     assert "is empty" in done.stderr
 
 
-def test_apply_reads_standard_input(running):
+def test_apply_reads_standard_input(engine):
     """A catalog may come out of another program."""
-    command = [sys.executable, "-m", "engine", "apply", "-f", "-", "--target", running.target]
+    command = [sys.executable, "-m", "engine", "apply", "-f", "-", "--target", engine.target]
     document = "customers: [{id: piped, name: Piped}]"
     done = subprocess.run(
         command, cwd=ROOT, input=document, capture_output=True, text=True, timeout=60, check=False
