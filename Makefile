@@ -13,10 +13,10 @@ demo: .venv/server.stamp ## real usage in, exact line items out, in under a minu
 	@$(BIN)/python -m examples.demo
 
 test: .venv/dev.stamp ## every test, in about ten minutes on two cores
-	@$(BIN)/python -m pytest -n 3 tests
+	@$(BIN)/python -m pytest -n 4 --dist worksteal tests
 
 test-long: .venv/dev.stamp ## the full form of the long tests
-	@$(BIN)/python -m pytest -n 2 -m long --run-long tests
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m long --run-long tests
 
 test-oracle: .venv/dev.stamp ## a million random charges and ten thousand invoices, the rating core against the oracle
 	@$(BIN)/python -m pytest -m long --run-long tests/rating/test_oracle_agrees.py tests/rating/test_oracle_settles.py

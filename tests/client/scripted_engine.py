@@ -45,7 +45,7 @@ def answer_after(delay_s: float) -> Fault:
 
 def answer_when(gate: threading.Event) -> Fault:
     def fault(request, context, store):
-        gate.wait(30)
+        gate.wait(120)
         return store(request)
 
     return fault

@@ -18,7 +18,7 @@ RECORD = "/meterline.v1.UsageService/RecordUsage"
 def connect(target):
     """A bare connection, on which nothing is said."""
     host, _, port = target.rpartition(":")
-    return socket.create_connection((host, int(port)), timeout=10)
+    return socket.create_connection((host, int(port)), timeout=60)
 
 
 class Peer:

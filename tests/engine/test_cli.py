@@ -30,6 +30,31 @@ def _serve(data, *options):
     return _meterline("serve", "--data", data, "--listen", "127.0.0.1:0", "--no-metrics", *options)
 
 
+# Command lines one after the other in one process, which loads the engine once; each as it comes from a shell.
+ONE_BY_ONE = """
+import contextlib, io, json, sys
+from engine.cli import run
+
+for words in json.load(sys.stdin):
+    sys.argv = ["meterline", *words]
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        code = run()
+    print(json.dumps([code, said.getvalue()]))
+"""
+
+
+def _serves_in_vain(*commands):
+    """What each of these says that must not come to serve."""
+    words = [["serve", "--listen", "127.0.0.1:0", "--no-metrics", *map(str, options)] for options in commands]
+    ran = subprocess.run(
+        [sys.executable, "-c", ONE_BY_ONE],
+        cwd=ROOT, input=json.dumps(words), capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    for command, line in zip(words, ran.stdout.splitlines(), strict=True):
+        code, said = json.loads(line)
+        yield subprocess.CompletedProcess(command, code, "", said)
+
+
 def _assert_one_clear_line(done, *parts):
     assert done.returncode == 2, done
     lines = [line for line in done.stderr.splitlines() if not line.startswith("{")]
@@ -55,10 +80,10 @@ def test_a_taken_port_is_named(tmp_path):
     assert not (tmp_path / "d").exists()
 
 
-def test_a_second_engine_on_the_port_of_the_first_is_refused(running, tmp_path):
+def test_a_second_engine_on_the_port_of_the_first_is_refused(engine, tmp_path):
     """Two engines must not share a port and halve the events."""
-    done = _meterline("serve", "--data", tmp_path / "other", "--listen", running.target, "--no-metrics")
-    _assert_one_clear_line(done, running.target)
+    done = _meterline("serve", "--data", tmp_path / "other", "--listen", engine.target, "--no-metrics")
+    _assert_one_clear_line(done, engine.target)
 
 
 def test_a_taken_metrics_port_is_named(tmp_path):
@@ -92,18 +117,18 @@ def test_a_foreign_directory_is_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-@pytest.mark.parametrize(
-    ("written", "part"),
-    [('{"format": 99}', "format 99"), ("{", "can't be read"), ('{"format": "x"}', "newer")],
-)
-def test_a_future_or_broken_data_directory_is_refused(tmp_path, written, part):
+def test_a_future_or_broken_data_directory_is_refused(tmp_path):
     """Nothing in it is touched."""
-    data = tmp_path / "data"
-    data.mkdir()
-    (data / "format.json").write_text(written)
-    _assert_one_clear_line(_serve(data), str(data), part)
-    assert (data / "format.json").read_text() == written
-    assert not (data / "usage").exists()
+    cases = [('{"format": 99}', "format 99"), ("{", "can't be read"), ('{"format": "x"}', "newer")]
+    directories = [tmp_path / str(number) for number in range(len(cases))]
+    for data, (written, _) in zip(directories, cases, strict=True):
+        data.mkdir()
+        (data / "format.json").write_text(written)
+    told = _serves_in_vain(*(("--data", data) for data in directories))
+    for data, (written, part), done in zip(directories, cases, told, strict=True):
+        _assert_one_clear_line(done, str(data), part)
+        assert (data / "format.json").read_text() == written
+        assert not (data / "usage").exists()
 
 
 def test_a_place_that_cannot_be_written_is_named():
@@ -111,13 +136,12 @@ def test_a_place_that_cannot_be_written_is_named():
     _assert_one_clear_line(_serve("/proc/meterline-data"), "/proc/meterline-data", "can't be used")
 
 
-@pytest.mark.parametrize(
-    "address", ["nonsense", "localhost:port", "localhost:99999", ":80", "192.0.2.1:7070"]
-)
-def test_an_address_that_is_none_of_ours_is_named(tmp_path, address):
-    """No port, no number, a port too high, and an address of another machine."""
-    done = _meterline("serve", "--data", tmp_path / "d", "--listen", address, "--no-metrics")
-    _assert_one_clear_line(done, address, "address")
+def test_an_address_that_is_none_of_ours_is_named(tmp_path):
+    """No port, no number, a port too high, no host, and an address of another machine."""
+    addresses = ["nonsense", "localhost:port", "localhost:99999", ":80", "192.0.2.1:7070"]
+    told = _serves_in_vain(*(("--data", tmp_path / "d", "--listen", each) for each in addresses))
+    for address, done in zip(addresses, told, strict=True):
+        _assert_one_clear_line(done, address, "address")
 
 
 @pytest.mark.parametrize("lost", ["catalog.sqlite", "usage"])
@@ -230,9 +254,9 @@ def test_an_empty_customer_is_not_everybody():
     assert "is empty" in done.stderr
 
 
-def test_apply_reads_standard_input(running):
+def test_apply_reads_standard_input(engine):
     """A catalog may come out of another program."""
-    command = [sys.executable, "-m", "engine", "apply", "-f", "-", "--target", running.target]
+    command = [sys.executable, "-m", "engine", "apply", "-f", "-", "--target", engine.target]
     document = "customers: [{id: piped, name: Piped}]"
     done = subprocess.run(
         command, cwd=ROOT, input=document, capture_output=True, text=True, timeout=60, check=False
@@ -288,20 +312,18 @@ def test_a_target_that_is_no_address_is_refused_at_once(target):
     assert f"target is {target!r}" in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("given", "parts"),
-    [
+def test_a_limit_that_can_not_be_is_refused_before_anything_is_made(tmp_path):
+    """The name, the form and what contradicts each other, in one line; no data directory is left behind."""
+    cases = [
         ("id_byte_max=9", ("'id_byte_max' is no limit", "id_bytes_max")),
         ("id_bytes_max=many", ("write id_bytes_max=NUMBER",)),
         ("id_bytes_max=0", ("id_bytes_max must be at least 1",)),
         ("queue_bytes_max=1000", ("request_bytes_max must not be greater than queue_bytes_max",)),
-    ],
-)
-def test_a_limit_that_can_not_be_is_refused_before_anything_is_made(tmp_path, given, parts):
-    """The name, the form and what contradicts each other, in one line; no data directory is left behind."""
-    done = _serve(tmp_path / "data", "--limit", given)
-    assert done.returncode == 2
-    assert all(part in done.stderr for part in parts), done.stderr
+    ]
+    told = _serves_in_vain(*(("--data", tmp_path / "data", "--limit", given) for given, _ in cases))
+    for (_, parts), done in zip(cases, told, strict=True):
+        assert done.returncode == 2
+        assert all(part in done.stderr for part in parts), done.stderr
     assert not (tmp_path / "data").exists()
 
 

@@ -124,7 +124,7 @@ def test_a_slow_stream_is_acknowledged_batch_by_batch(world):
             ledger.sending([event(f"slow-{number}")])
             yield StreamUsageRequest(sequence=number, events=[event(f"slow-{number}")])
             time.sleep(0.5)
-            assert acknowledged.acquire(timeout=30)
+            assert acknowledged.acquire(timeout=60)
 
     for number, ack in enumerate(UsageServiceStub(channel).StreamUsage(slowly(), timeout=60)):
         assert (ack.sequence, list(ack.verdicts)) == (number, [VERDICT_ACCEPTED])
@@ -151,7 +151,7 @@ def test_a_client_that_reads_no_acknowledgements_holds_little_and_nobody_up(worl
             thread.start()
         time.sleep(2)
         for number in range(10):
-            assert list(ledger.record(event(f"beside-{number}"), timeout=20).verdicts) == [VERDICT_ACCEPTED]
+            assert list(ledger.record(event(f"beside-{number}"), timeout=60).verdicts) == [VERDICT_ACCEPTED]
         for peer in peers:
             peer.socket.close()
         for thread in threads:
