@@ -144,9 +144,10 @@ class _Words:
             past = number * _WORD
             if shortest == longest:
                 # Texts of one length, as most ids are, lie in equal steps: no word needs to be looked up.
-                word = np.ndarray(
-                    (len(lengths),), "<u8", self._padded, int(starts[0]) + past, (shortest,)
-                ) & _MASKS[min(shortest - past, _WORD)]
+                word = (
+                    np.ndarray((len(lengths),), "<u8", self._padded, int(starts[0]) + past, (shortest,))
+                    & _MASKS[min(shortest - past, _WORD)]
+                )
                 yield number, None, word
                 continue
             rows = None if shortest > past else np.flatnonzero(lengths > past)

@@ -26,6 +26,7 @@ from clickhouse_connect.driver.httputil import get_pool_manager
 from engine.errors import RollupMovedError, StartupError, StoreUnavailableError
 from engine.usage.arrow_rows import arrow_file, event_table
 from engine.usage.durability import TABLES_SQL, Durability, statements
+from engine.usage.embedded_insert import EmbeddedInsert
 from engine.usage.guarded_insert import (
     CREATE_FENCES,
     Span,
@@ -52,6 +53,7 @@ from engine.usage.schema import (
 )
 from engine.usage.server_address import ServerAddress, look_bounds
 from engine.usage.server_answers import check_version, first_line, start_problem
+from engine.usage.store_settings import INSERT_SETTINGS, OF_EVERY_REPLICA, READ_SETTINGS, transform_settings
 from ingest import EVENT_SCHEMA, EventBatch
 
 # As many reads at once as two cores and a waiting disk make use of.
@@ -59,16 +61,9 @@ _READERS = 4
 # Looks through the whole log at once: one in the background, and one that somebody waits for.
 _LOOKS = 2
 _RETRY_AFTER_MS = 1_000
-# ClickHouse writes the token of a deduplicated insert before the block: killed in between, it remembers a block
-# that was never stored, and drops the retry in silence. The sorting key collapses every retry by itself.
-# The gateway batches already, and no event is twice in a batch: collapsing within it would cost a third more.
-INSERT_SETTINGS = {"insert_deduplicate": 0, "async_insert": 0, "optimize_on_insert": 0}
-# A read of a period is served by the sorting key: looking at the index of `ingested_at` as well would cost time.
-_READ_SETTINGS = {"do_not_merge_across_partitions_select_final": 1, "use_skip_indexes": 0}
 # What a read answers that found a row which it must not pass over (engine.usage.rollup_read, rule 3).
 _THROW_IF_CODE = 395
 
-_OF_EVERY_REPLICA = {"mutations_sync": 2, "allow_nondeterministic_mutations": 1}
 _MADE_FROM_IT = (*ROLLUP_SCHEMA, *RETENTION_SCHEMA)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -86,12 +81,13 @@ class UsageStore:
         lookers: Sequence[Client] = (),
     ) -> None:
         self._writer = writer
+        self._embedded = EmbeddedInsert(writer) if server is None else None
         self._all = [writer, *readers, *lookers]
         self._server = server
         # An embedded store has nobody who could hang up.
         self._bounds = {"max_execution_time": server.patience.read_timeout_s} if server else {}
-        self._read_settings = _READ_SETTINGS | self._bounds
-        self._look_settings = _READ_SETTINGS | (look_bounds(server.patience) if server else {})
+        self._read_settings = READ_SETTINGS | self._bounds
+        self._look_settings = READ_SETTINGS | (look_bounds(server.patience) if server else {})
         self._idle: queue.SimpleQueue[Client] = queue.SimpleQueue()
         for reader in readers:
             self._idle.put(reader)
@@ -184,6 +180,8 @@ class UsageStore:
     def close(self) -> None:
         for client in self._all:
             client.close()
+        if self._embedded is not None:
+            self._embedded.close()
 
     def insert(self, batch: EventBatch) -> None:
         """Makes one batch durable.
@@ -192,7 +190,11 @@ class UsageStore:
             StoreUnavailableError: it may or may not be stored; insert the same events again.
         """
         with _inserting():
-            self._write(self._writer, EVENTS_TABLE, event_table(batch), batch.ingested_at_us)
+            rows = event_table(batch)
+            if self._embedded is None:
+                self._write(self._writer, EVENTS_TABLE, rows, batch.ingested_at_us)
+            else:
+                self._embedded.insert(EVENTS_TABLE, rows, INSERT_SETTINGS)
 
     def insert_voids(self, facts: pa.Table, recorded_at_us: int) -> None:
         """Makes facts with this stamp durable, all or none (engine.usage.voids).
@@ -228,15 +230,14 @@ class UsageStore:
         """Runs an INSERT ... SELECT inside the store, which may take as long as a look through the log. If it raises
         StoreUnavailableError, none, some or all of its rows may be stored.
         """
-        # A customer's history may lie in more months than an insert takes by default.
-        settings = INSERT_SETTINGS | self._look_settings | {"max_partitions_per_insert_block": 0}
+        settings = transform_settings(embedded=self._server is None) | self._look_settings
         _run(self._idle_lookers, statement, settings)
 
     def delete(self, statement: Query) -> None:
         """Runs a statement that deletes rows; they are gone when it returns. If it raises StoreUnavailableError, they may
         be gone, or go yet: delete them again.
         """
-        _run(self._idle_lookers, statement, _OF_EVERY_REPLICA)
+        _run(self._idle_lookers, statement, OF_EVERY_REPLICA)
 
     def _write(self, client: Client, table: str, rows: pa.Table, stamp_us: int) -> None:
         if self._server is None:
