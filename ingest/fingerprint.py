@@ -53,6 +53,9 @@ class Fingerprints:
     def take(self, rows: NDArray[np.int64]) -> "Fingerprints":
         return Fingerprints(self.identities[:, rows], self.contents[:, rows])
 
+    def slice(self, first: int, last: int) -> "Fingerprints":
+        return Fingerprints(self.identities[:, first:last], self.contents[:, first:last])
+
     @classmethod
     def join(cls, parts: list["Fingerprints"]) -> "Fingerprints":
         if len(parts) == 1:
