@@ -41,7 +41,7 @@ def raw_insert(path: Path, rows: Path, block_rows: int) -> Raw:
 
     from engine.usage.parts import EMBEDDED_CODEC, EMBEDDED_OPTIONS  # noqa: PLC0415
     from engine.usage.schema import DATABASE, EVENTS_TABLE, create_database, log_schema  # noqa: PLC0415
-    from engine.usage.store import INSERT_SETTINGS  # noqa: PLC0415
+    from engine.usage.store_settings import INSERT_SETTINGS  # noqa: PLC0415
 
     client = clickhouse_connect.get_client(interface="chdb", path=str(path), chdb_options=EMBEDDED_OPTIONS)
     client.command(create_database(DATABASE), use_database=False)

@@ -15,6 +15,7 @@ Rules:
 3. The order of properties does not matter to the content: their marks are summed. Keys are unique in an event.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import shake_256
 
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from ingest.columns import bytes_of, offsets_of, times_us
 
 Lane = NDArray[np.uint64]
+Rows = NDArray[np.int64]
 _LANES = 2
 # Words of the longest text that is hashed, a property's value, and more: beyond it keys repeat.
 _KEYS = 256
@@ -51,6 +53,9 @@ class Fingerprints:
     def take(self, rows: NDArray[np.int64]) -> "Fingerprints":
         return Fingerprints(self.identities[:, rows], self.contents[:, rows])
 
+    def slice(self, first: int, last: int) -> "Fingerprints":
+        return Fingerprints(self.identities[:, first:last], self.contents[:, first:last])
+
     @classmethod
     def join(cls, parts: list["Fingerprints"]) -> "Fingerprints":
         if len(parts) == 1:
@@ -71,23 +76,53 @@ class Fingerprinter:
 
     def of(self, events: pa.RecordBatch) -> Fingerprints:
         """The fingerprints of events (EVENT_SCHEMA)."""
-        ids, customers = _Words(events.column("event_id")), _Words(events.column("customer_id"))
-        tenants, types = _Uniques(events.column("tenant")), _Uniques(events.column("event_type"))
+        identities = self._follow(
+            self._of_uniques(events.column("tenant")), self._of_texts(events.column("event_id"))
+        )
+        contents = self._follow(
+            self._of_uniques(events.column("event_type")), self._of_texts(events.column("customer_id"))
+        )
+        times = times_us(events).view(np.uint64)
+        contents = self._follow(contents, [times] * _LANES)
+        return Fingerprints(
+            np.stack(identities), np.stack(self._follow(contents, self._of_properties(events)))
+        )
+
+    def _of_properties(self, events: pa.RecordBatch) -> list[Lane]:
         properties = events.column("properties")
         offsets = offsets_of(properties)
         entries = slice(int(offsets[0]), int(offsets[-1]))
-        keys, values = _Uniques(properties.keys[entries]), _Words(properties.items[entries])
+        keys, values = properties.keys[entries], properties.items[entries]
+        marks = self._follow(self._of_uniques(keys), self._of_texts(values))
         ends = offsets - offsets[0]
-        times = times_us(events).view(np.uint64)
-        shape = (_LANES, len(events))
-        identities, contents = np.empty(shape, np.uint64), np.empty(shape, np.uint64)
-        for number, lane in enumerate(self._lanes):
-            identities[number] = lane.follow(lane.of_uniques(tenants), lane.of_words(ids))
-            marks = lane.follow(lane.of_uniques(keys), lane.of_words(values))
-            content = lane.follow(lane.of_uniques(types), lane.of_words(customers))
-            content = lane.follow(content, times)
-            contents[number] = lane.follow(content, _sums(marks, ends))
-        return Fingerprints(identities, contents)
+        return [_sums(lane, ends) for lane in marks]
+
+    def _of_uniques(self, texts: pa.StringArray) -> list[Lane]:
+        """Of a string array with few different texts."""
+        encoded = texts.dictionary_encode()
+        codes = encoded.indices.to_numpy()
+        return [hashes[codes] for hashes in self._of_texts(encoded.dictionary)]
+
+    def _of_texts(self, texts: pa.StringArray) -> list[Lane]:
+        words = _Words(texts)
+        every = [np.empty(len(words), np.uint64) for _ in self._lanes]
+        for first in range(0, len(words), _CHUNK_ROWS):
+            rows = slice(first, first + _CHUNK_ROWS)
+            for lane, hashes in zip(self._lanes, every, strict=True):
+                lane.begin(hashes[rows], words.lengths[rows])
+            # Each word is read once, for all lanes.
+            for number, those, word in words.of(first, first + _CHUNK_ROWS):
+                for lane, hashes in zip(self._lanes, every, strict=True):
+                    lane.take_in(hashes[rows], word, number, those)
+            for lane, hashes in zip(self._lanes, every, strict=True):
+                lane.finish(hashes[rows])
+        return every
+
+    def _follow(self, firsts: Sequence[Lane], seconds: Sequence[Lane]) -> list[Lane]:
+        return [
+            lane.follow(first, second)
+            for lane, first, second in zip(self._lanes, firsts, seconds, strict=True)
+        ]
 
 
 class _Words:
@@ -96,23 +131,38 @@ class _Words:
     def __init__(self, texts: pa.StringArray) -> None:
         offsets = offsets_of(texts).astype(np.int64)
         data = bytes_of(texts)
-        self.starts, self.lengths = offsets[:-1], np.diff(offsets)
-        padded = np.concatenate([data, np.zeros(_WORD, np.uint8)])
+        self._starts, self.lengths = offsets[:-1], np.diff(offsets)
+        self._padded = np.concatenate([data, np.zeros(_WORD, np.uint8)])
         # A word begins at every byte.
-        self.words = np.ndarray((len(data) + 1,), "<u8", padded, strides=(1,))
+        self._words = np.ndarray((len(data) + 1,), "<u8", self._padded, strides=(1,))
 
+    def __len__(self) -> int:
+        return len(self.lengths)
 
-class _Uniques:
-    """A string array with few different texts."""
-
-    def __init__(self, texts: pa.StringArray) -> None:
-        encoded = texts.dictionary_encode()
-        self.codes = encoded.indices.to_numpy()
-        self.words = _Words(encoded.dictionary)
+    def of(self, first: int, last: int) -> Iterator[tuple[int, Rows | None, Lane]]:
+        """The words of some texts by their number, each with the texts that have one; None are all of them."""
+        starts, lengths = self._starts[first:last], self.lengths[first:last]
+        shortest, longest = int(lengths.min()), int(lengths.max())
+        for number in range((longest + _WORD - 1) // _WORD):
+            past = number * _WORD
+            if shortest == longest:
+                # Texts of one length, as most ids are, lie in equal steps: no word needs to be looked up.
+                word = (
+                    np.ndarray((len(lengths),), "<u8", self._padded, int(starts[0]) + past, (shortest,))
+                    & _MASKS[min(shortest - past, _WORD)]
+                )
+                yield number, None, word
+                continue
+            rows = None if shortest > past else np.flatnonzero(lengths > past)
+            places, rest = (starts, lengths) if rows is None else (starts[rows], lengths[rows])
+            word = self._words[places + past]
+            if shortest - past < _WORD:
+                word &= _MASKS[np.minimum(rest - past, _WORD)]
+            yield number, rows, word
 
 
 class _Lane:
-    """One of the two hash functions."""
+    """One of the two hash functions. What it is given to write to, it changes."""
 
     def __init__(self, keys: Lane) -> None:
         self._keys = keys[_OTHERS:]
@@ -120,49 +170,43 @@ class _Lane:
         # Odd, so that multiplying loses nothing.
         self._multiplier, self._spreader, self._finisher = keys[1:_OTHERS] | np.uint64(1)
 
-    def of_uniques(self, texts: _Uniques) -> Lane:
-        hashes: Lane = self.of_words(texts.words)[texts.codes]
-        return hashes
-
-    def of_words(self, texts: _Words) -> Lane:
-        hashes = np.empty(len(texts.starts), np.uint64)
-        for first in range(0, len(hashes), _CHUNK_ROWS):
-            rows = slice(first, first + _CHUNK_ROWS)
-            hashes[rows] = self._of_chunk(texts.words, texts.starts[rows], texts.lengths[rows])
-        return hashes
-
-    def _of_chunk(self, words: Lane, starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> Lane:
+    def begin(self, hashes: Lane, lengths: NDArray[np.int64]) -> None:
         # Multiplied, or a length and a first word that differ in the same bits would cancel each other out.
-        hashes = self._start ^ (lengths.astype(np.uint64) * self._finisher)
-        for number in range((int(lengths.max(initial=0)) + _WORD - 1) // _WORD):
-            rest = lengths - number * _WORD
-            if rest.min() > 0:
-                hashes = self._step(hashes, self._word(words, starts, rest, number), number)
-                continue
-            rows = np.flatnonzero(rest > 0)
-            word = self._word(words, starts[rows], rest[rows], number)
-            hashes[rows] = self._step(hashes[rows], word, number)
-        return self._finish(hashes)
+        np.multiply(lengths.view(np.uint64), self._finisher, out=hashes)
+        hashes ^= self._start
 
-    @staticmethod
-    def _word(words: Lane, starts: NDArray[np.int64], rest: NDArray[np.int64], number: int) -> Lane:
-        return words[starts + number * _WORD] & _MASKS[np.minimum(rest, _WORD)]
+    def take_in(self, hashes: Lane, word: Lane, number: int, rows: Rows | None) -> None:
+        """A word of all texts, or of these."""
+        if rows is None:
+            self._step(hashes, word, number)
+        else:
+            some = hashes[rows]
+            self._step(some, word, number)
+            hashes[rows] = some
 
-    def _step(self, hashes: Lane, word: Lane, number: int) -> Lane:
-        hashes = (hashes ^ word ^ self._keys[number % _KEYS]) * self._multiplier
+    def _step(self, hashes: Lane, word: Lane, number: int) -> None:
+        hashes ^= word
+        hashes ^= self._keys[number % _KEYS]
+        hashes *= self._multiplier
         hashes ^= hashes >> _SHIFT
         hashes *= self._spreader
         hashes ^= hashes >> _SHIFT
-        return hashes
 
-    def _finish(self, hashes: Lane) -> Lane:
+    def finish(self, hashes: Lane) -> None:
         hashes *= self._finisher
         hashes ^= hashes >> _SHIFT
-        return hashes
 
     def follow(self, first: Lane, second: Lane) -> Lane:
         """A pair, in this order."""
-        return self._finish(self._step(self._finish(first * self._multiplier), second, 0))
+        hashes = np.empty(len(first), np.uint64)
+        for start in range(0, len(first), _CHUNK_ROWS):
+            rows = slice(start, start + _CHUNK_ROWS)
+            part = hashes[rows]
+            np.multiply(first[rows], self._multiplier, out=part)
+            self.finish(part)
+            self._step(part, second[rows], 0)
+            self.finish(part)
+        return hashes
 
 
 def _sums(marks: Lane, offsets: NDArray[np.int32]) -> Lane:

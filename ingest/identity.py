@@ -54,18 +54,22 @@ class HotWindow:
         Of an event that is `refused`: DUPLICATE if it is in the window with this content, else REJECTED.
         """
         known, contents = self._look_up(events)
+        if not known.any() and not refused.any():
+            return self._judge_unknown(events)
         same = (contents == events.contents).all(axis=0)
         other = np.where(refused, Verdict.REJECTED, Verdict.CONFLICT)
         verdicts = np.where(known & same, Verdict.DUPLICATE, other).astype(np.uint8)
         unknown = np.flatnonzero(~known & ~refused)
-        if len(unknown) == len(events):
-            return self._judge_unknown(events)
         verdicts[unknown] = self._judge_unknown(events.take(unknown))
         return verdicts
 
     def _judge_unknown(self, events: Fingerprints) -> NDArray[np.uint8]:
         """Verdicts of events that are not in the window."""
         firsts = _firsts(events.identities)
+        if firsts is None and not self._in_doubt:
+            return np.full(len(events), Verdict.ACCEPTED, np.uint8)
+        if firsts is None:
+            firsts = np.arange(len(events))
         accepted = firsts == np.arange(len(events))
         contents = events.contents[:, firsts]
         doubted, doubted_contents = self._in_doubt.look_up(events.identities)
@@ -74,9 +78,9 @@ class HotWindow:
         if len(doubted):
             # Of an id in doubt the first that is accepted is not the first that comes, but the first that agrees.
             agreeing = np.flatnonzero(same)
-            alone = _firsts(events.identities[:, agreeing]) == np.arange(len(agreeing))
+            first_agreeing = _firsts(events.identities[:, agreeing])
             accepted = np.zeros(len(events), np.bool_)
-            accepted[agreeing[alone]] = True
+            accepted[agreeing if first_agreeing is None else agreeing[np.unique(first_agreeing)]] = True
         verdicts = np.where(same, Verdict.DUPLICATE, Verdict.CONFLICT).astype(np.uint8)
         verdicts[accepted] = Verdict.ACCEPTED
         return verdicts
@@ -85,7 +89,8 @@ class HotWindow:
         """Enters events that are durable now, in their order. The content that was entered first stands."""
         known, _ = self._look_up(events)
         firsts = _firsts(events.identities)
-        self.enter(events.take(np.flatnonzero(~known & (firsts == np.arange(len(events))))))
+        new = ~known if firsts is None else ~known & (firsts == np.arange(len(events)))
+        self.enter(events.take(np.flatnonzero(new)))
 
     def enter(self, events: Fingerprints) -> None:
         """Enters durable events that are all different and none of them known, as `classify` found them: so they
@@ -96,7 +101,7 @@ class HotWindow:
             if self._young.count == self._events_max:
                 self._old, self._young = self._young, _Generation(self._events_max)
             last = min(len(events), first + self._events_max - self._young.count)
-            self._young.add(events.take(np.arange(first, last)))
+            self._young.add(events.slice(first, last))
             first = last
         self._in_doubt.remove(events.identities)
 
@@ -115,7 +120,9 @@ class HotWindow:
     def _look_up(self, events: Fingerprints) -> tuple[NDArray[np.bool_], NDArray[np.uint64]]:
         entries = self._young.find(events.identities)
         known = entries >= 0
-        contents = self._young.contents[:, entries]
+        contents = np.zeros((2, len(events)), np.uint64)
+        rows = np.flatnonzero(known)
+        contents[:, rows] = self._young.contents[:, entries[rows]]
         if self._old is not None:
             # The window is the young generation and the last of the old one.
             older = self._old.find(events.identities)
@@ -136,6 +143,10 @@ class _Doubts:
         self._events = Fingerprints(np.empty((2, 0), np.uint64), np.empty((2, 0), np.uint64))
         self._places = _Generation(1)
         self._alive = np.zeros(0, np.bool_)
+
+    def __len__(self) -> int:
+        """None, or at least one of them is in doubt."""
+        return len(self._events)
 
     def look_up(self, identities: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
         """The rows that are in doubt, and the content of each."""
@@ -194,10 +205,11 @@ class _Generation:
 
     def add(self, events: Fingerprints) -> None:
         """Identities that are not here yet, all different."""
-        places = np.arange(self.count, self.count + len(events), dtype=np.int32)
-        self._identities[:, places] = events.identities
-        self.contents[:, places] = events.contents
-        self.count += len(events)
+        last = self.count + len(events)
+        places = np.arange(self.count, last, dtype=np.int32)
+        self._identities[:, self.count : last] = events.identities
+        self.contents[:, self.count : last] = events.contents
+        self.count = last
         slots = self._home(events.identities[0])
         while len(places):
             free = self._entries[slots] == _EMPTY
@@ -233,16 +245,15 @@ class _Generation:
         return (slots + 1) & np.int64(self._mask)
 
 
-def _firsts(identities: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """For each event the first with its identity."""
-    rows = np.arange(identities.shape[1])
+def _firsts(identities: NDArray[np.uint64]) -> NDArray[np.int64] | None:
+    """For each event the first with its identity; None if each is the only one."""
     lane = np.sort(identities[0])
     if not np.any(lane[1:] == lane[:-1]):
-        return rows
+        return None
     # Stable: of the same identity the first comes first.
     order = np.lexsort((identities[1], identities[0]))
     ordered = identities[:, order]
     begins = np.append([True], (ordered[:, 1:] != ordered[:, :-1]).any(axis=0))
-    firsts = np.empty_like(rows)
+    firsts = np.empty_like(order)
     firsts[order] = order[begins][np.cumsum(begins) - 1]
     return firsts

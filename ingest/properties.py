@@ -203,13 +203,18 @@ def _read_as_quantity(
     read = np.zeros(len(codes), np.bool_)
     if not code_of:
         return read
+    is_read = np.zeros(len(keys), np.bool_)
+    is_read[list(code_of.values())] = True
+    likely = np.flatnonzero(is_read[codes])
+    if len(names) == 1:
+        read[likely] = True
+        return read
     wanted = [
         type_code * len(keys) + code_of[name]
         for type_code, these in enumerate(names)
         for name in these
         if name in code_of
     ]
-    likely = np.flatnonzero(np.isin(codes, list(code_of.values())))
     type_codes = types.indices.to_numpy().astype(np.int64)[events[likely]]
     read[likely] = np.isin(type_codes * len(keys) + codes[likely], wanted)
     return read

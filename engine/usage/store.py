@@ -31,6 +31,7 @@ from engine.usage.clickhouse import (
     server_client,
 )
 from engine.usage.durability import TABLES_SQL, Durability, statements
+from engine.usage.embedded_insert import EmbeddedInsert
 from engine.usage.guarded_insert import (
     CREATE_FENCES,
     Span,
@@ -57,6 +58,14 @@ from engine.usage.schema import (
 )
 from engine.usage.server_address import ServerAddress, look_bounds
 from engine.usage.server_answers import check_version
+from engine.usage.store_settings import (
+    INSERT_SETTINGS,
+    MAY_SPILL,
+    OF_EVERY_REPLICA,
+    READ_IN_MEMORY,
+    READ_SETTINGS,
+    transform_settings,
+)
 from engine.usage.write_watch import WriteWatch
 from ingest import EVENT_SCHEMA, EventBatch
 
@@ -65,19 +74,7 @@ _READERS = 4
 # Looks through the whole log at once: one in the background, and one that somebody waits for.
 _LOOKS = 2
 _RETRY_AFTER_MS = 1_000
-# ClickHouse writes the token of a deduplicated insert before the block: killed in between, it remembers a block
-# that was never stored, and drops the retry in silence. The sorting key collapses every retry by itself.
-# The gateway batches already, and no event is twice in a batch: collapsing within it would cost a third more.
-INSERT_SETTINGS = {"insert_deduplicate": 0, "async_insert": 0, "optimize_on_insert": 0}
-# A read of a period is served by the sorting key: looking at the index of `ingested_at` as well would cost time.
-_READ_SETTINGS = {"do_not_merge_across_partitions_select_final": 1, "use_skip_indexes": 0}
-# What an embedded read spills to the disk could be lost in silence (engine.usage.write_watch): it has memory, or is
-# refused. Looks through the log may need more, and are confirmed.
-_SPILLS = [f"max_bytes_ratio_before_external_{what}" for what in ("group_by", "sort", "distinct", "join")]
-_READ_IN_MEMORY = f"SET {', '.join(f'{spill} = 0' for spill in _SPILLS)}"
-_MAY_SPILL = dict.fromkeys(_SPILLS, "0.5")
 
-_OF_EVERY_REPLICA = {"mutations_sync": 2, "allow_nondeterministic_mutations": 1}
 _MADE_FROM_IT = (*ROLLUP_SCHEMA, *RETENTION_SCHEMA)
 
 Row = tuple[object, ...]
@@ -96,13 +93,14 @@ class UsageStore:
     ) -> None:
         """`watch` comes with its connection."""
         self._writer = writer
+        self._embedded = EmbeddedInsert(writer) if server is None else None
         self._all = [writer, *readers, *lookers, *((watch[1],) if watch else ())]
         self._server = server
         self._watch = watch[0] if watch else None
         # An embedded store has nobody who could hang up.
         self._bounds = {"max_execution_time": server.patience.read_timeout_s} if server else {}
-        self._read_settings = _READ_SETTINGS | self._bounds
-        self._look_settings = _READ_SETTINGS | (look_bounds(server.patience) if server else _MAY_SPILL)
+        self._read_settings = READ_SETTINGS | self._bounds
+        self._look_settings = READ_SETTINGS | (look_bounds(server.patience) if server else MAY_SPILL)
         self._idle: queue.SimpleQueue[Client] = queue.SimpleQueue()
         for reader in readers:
             self._idle.put(reader)
@@ -134,7 +132,7 @@ class UsageStore:
                     _set_durability(first, durability)
                 clients.extend(embedded_client(path, DATABASE) for _ in range(_READERS))
                 for reader in clients[2:]:
-                    reader.command(_READ_IN_MEMORY)
+                    reader.command(READ_IN_MEMORY)
         except StartupError:
             for client in clients:
                 client.close()
@@ -202,6 +200,8 @@ class UsageStore:
     def close(self) -> None:
         for client in self._all:
             client.close()
+        if self._embedded is not None:
+            self._embedded.close()
 
     def insert(self, batch: EventBatch) -> None:
         """Makes one batch durable.
@@ -209,8 +209,12 @@ class UsageStore:
         Raises:
             StoreUnavailableError: it may or may not be stored; insert the same events again.
         """
+        rows = event_table(batch)
         with self._confirmed(), inserting():
-            self._write(self._writer, EVENTS_TABLE, event_table(batch), batch.ingested_at_us)
+            if self._embedded is None:
+                self._write(self._writer, EVENTS_TABLE, rows, batch.ingested_at_us)
+            else:
+                self._embedded.insert(EVENTS_TABLE, rows, INSERT_SETTINGS)
 
     def insert_voids(self, facts: pa.Table, recorded_at_us: int) -> None:
         """Makes facts with this stamp durable, all or none (engine.usage.voids).
@@ -246,15 +250,14 @@ class UsageStore:
         """Runs an INSERT ... SELECT inside the store, which may take as long as a look through the log. If it raises
         StoreUnavailableError, none, some or all of its rows may be stored.
         """
-        # A customer's history may lie in more months than an insert takes by default.
-        settings = INSERT_SETTINGS | self._look_settings | {"max_partitions_per_insert_block": 0}
+        settings = transform_settings(embedded=self._server is None) | self._look_settings
         self._run(self._idle_lookers, statement, settings)
 
     def delete(self, statement: Query) -> None:
         """Runs a statement that deletes rows; they are gone when it returns. If it raises StoreUnavailableError, they may
         be gone, or go yet: delete them again.
         """
-        self._run(self._idle_lookers, statement, _OF_EVERY_REPLICA)
+        self._run(self._idle_lookers, statement, OF_EVERY_REPLICA)
 
     def _write(self, client: Client, table: str, rows: pa.Table, stamp_us: int) -> None:
         if self._server is None:
