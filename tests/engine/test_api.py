@@ -80,9 +80,10 @@ def test_the_first_read_after_an_ack_includes_the_event(channel, name):
     """A hundred times: acknowledged, then read, by the ack's own watermark and by none."""
     for i in range(1, 101):
         ack = record(channel, api_event(name, str(i)))
-        assert ack.as_of.ToMicroseconds() <= spend_of(channel, name).as_of.ToMicroseconds()
+        read = spend_of(channel, name)
+        assert ack.as_of.ToMicroseconds() <= read.as_of.ToMicroseconds()
+        assert read.spends[0].event_count == i
         assert spend_of(channel, name, as_of=ack.as_of).spends[0].event_count == i
-        assert spend_of(channel, name).spends[0].event_count == i
 
 
 def test_an_earlier_watermark_answers_the_same_bytes_for_ever(channel, name):
