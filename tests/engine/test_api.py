@@ -1,6 +1,7 @@
 """The engine over real gRPC: usage in; verdicts, spend and lines out."""
 
 from decimal import Decimal
+from pathlib import Path
 
 import grpc
 from api_world import AT, CATALOG, JUNE_10, LATE_JUNE, api_event, record, refusal, spend_of
@@ -79,9 +80,10 @@ def test_the_first_read_after_an_ack_includes_the_event(channel, name):
     """A hundred times: acknowledged, then read, by the ack's own watermark and by none."""
     for i in range(1, 101):
         ack = record(channel, api_event(name, str(i)))
-        assert ack.as_of.ToMicroseconds() <= spend_of(channel, name).as_of.ToMicroseconds()
+        read = spend_of(channel, name)
+        assert ack.as_of.ToMicroseconds() <= read.as_of.ToMicroseconds()
+        assert read.spends[0].event_count == i
         assert spend_of(channel, name, as_of=ack.as_of).spends[0].event_count == i
-        assert spend_of(channel, name).spends[0].event_count == i
 
 
 def test_an_earlier_watermark_answers_the_same_bytes_for_ever(channel, name):
@@ -380,3 +382,12 @@ def test_health_and_reflection_are_served(channel):
     )
     listed = {service.name for service in answer.list_services_response.service}
     assert listed >= {*services, "grpc.health.v1.Health"}
+
+
+def test_the_engine_does_without_pandas(engine, channel, name):
+    """It comes with chDB, and would take every start's time and memory: none of its libraries is loaded."""
+    record(channel, api_event(name, "a"))
+    assert spend_of(channel, name).line_items
+    libraries = Path(f"/proc/{engine.pid}/maps").read_text()
+    assert "pyarrow" in libraries
+    assert "pandas" not in libraries
