@@ -9,7 +9,8 @@ Client processes send in a closed loop over gRPC to a `meterline serve` process 
 - locust users send batches of 100 and single events, for latencies as a tool sees them that is not ours.
 
 On a busy machine the CPU time an event tells more than events a second: it is given for the engine and the raw
-insert, clients not counted. The last line of the output is one JSON object.
+insert, clients not counted, with the ratio of the two; what the clients took of the machine stands beside it. The
+last line of the output is one JSON object.
 """
 
 import argparse
@@ -72,6 +73,7 @@ def main() -> None:
         on_disk = _alone(bytes_an_event, root / "data" / "usage")
         beside = _postgres(root / "postgres", options, start_us)
     raw_rate = mean(raw.rows_per_second for raw in raws)
+    raw_cpu_us = mean(raw.cpu_s_per_row for raw in raws) * 1e6
     print_table(raws, raw_rate, [*found, beside], on_disk)
     print_over_time(max(found, key=lambda each: each.events), memory)
     best = max(each.events_per_second for each in found if each.method == "RecordUsage")
@@ -82,9 +84,9 @@ def main() -> None:
     result = {
         "bench": "ingest",
         "raw_rows_per_second": raw_rate,
-        "raw_cpu_us_per_row": mean(raw.cpu_s_per_row for raw in raws) * 1e6,
-        "measured": [each.as_json(raw_rate) for each in found],
-        "postgres": beside.as_json(raw_rate),
+        "raw_cpu_us_per_row": raw_cpu_us,
+        "measured": [each.as_json(raw_rate, raw_cpu_us) for each in found],
+        "postgres": beside.as_json(raw_rate, raw_cpu_us),
         "times_postgres": best / beside.events_per_second,
         "bytes_per_event": on_disk,
         "memory_mib": [round(mib) for _, mib in memory],

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.synchronize import Barrier
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import TypeVar
 
 import grpc
@@ -35,12 +35,13 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """When one client process began and ended, on the machine's one monotonic clock; of each request, when it
-    was answered and how long it took.
+    """When one client process began and ended, on the machine's one monotonic clock, and the CPU that it took
+    meanwhile; of each request, when it was answered and how long it took.
     """
 
     began_s: float
     ended_s: float
+    cpu_s: float
     answered_s: list[float]
     latencies_s: list[float]
 
@@ -90,11 +91,11 @@ def at_once(call: Callable[[Sent], None], items: Sequence[Sent], callers: int) -
     if _barrier is None:
         raise RuntimeError("keep_barrier comes first")
     _barrier.wait(300)
-    began_s = perf_counter()
+    began_s, spent_s = perf_counter(), process_time()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     if failures:
         raise RuntimeError(f"{len(failures)} callers failed: {failures[0]}") from failures[0]
-    return Taken(began_s, perf_counter(), answered, latencies)
+    return Taken(began_s, perf_counter(), process_time() - spent_s, answered, latencies)

@@ -42,14 +42,22 @@ class Measured:
     def latencies_ms(self) -> list[float]:
         return [latency_s * 1_000 for one in self.taken for latency_s in one.latencies_s]
 
-    def as_json(self, raw_rate: float) -> dict[str, Any]:
+    @property
+    def client_cpu_us_per_event(self) -> float:
+        return sum(one.cpu_s for one in self.taken) / self.events * 1e6
+
+    def as_json(self, raw_rate: float, raw_cpu_us: float) -> dict[str, Any]:
+        cpu_us = self.cpu_us_per_event
         return {
             "method": self.method,
             "request_events": self.size,
             "callers": self.callers,
             "events_per_second": self.events_per_second,
             "times_raw": self.events_per_second / raw_rate,
-            "cpu_us_per_event": self.cpu_us_per_event,
+            "cpu_us_per_event": cpu_us,
+            # The share of the engine's CPU that a raw insert would have needed as well: the same machine, no clients.
+            "times_raw_by_cpu": None if cpu_us is None else raw_cpu_us / cpu_us,
+            "client_cpu_us_per_event": self.client_cpu_us_per_event,
             "p50_ms": median(self.latencies_ms),
             "p99_ms": quantiles(self.latencies_ms, n=100)[98],
         }
@@ -67,20 +75,23 @@ def print_table(
     raws: Sequence[Raw], raw_rate: float, rows: Sequence[Measured], bytes_an_event: float
 ) -> None:
     rates = ", ".join(f"{raw.rows_per_second:,.0f}" for raw in raws)
+    raw_cpu_us = mean(raw.cpu_s_per_row for raw in raws) * 1e6
     print(
         f"raw insert_arrow, {Limits().insert_events_max:,} rows a block, merges included: {raw_rate:,.0f} rows/s"
-        f" ({rates}), {mean(raw.cpu_s_per_row for raw in raws) * 1e6:.2f} us of CPU a row"
+        f" ({rates}), {raw_cpu_us:.2f} us of CPU a row"
     )
     print(
-        f"{'':<20}{'events a request':>17}{'callers':>9}{'events/s':>12}{'x raw':>7}{'CPU us':>8}"
-        f"{'p50 ms':>9}{'p99 ms':>9}"
+        f"{'':<20}{'events a request':>17}{'callers':>9}{'events/s':>12}{'x raw':>7}{'CPU us':>8}{'x raw':>7}"
+        f"{'clients us':>12}{'p50 ms':>9}{'p99 ms':>9}"
     )
     for row in rows:
-        entry = row.as_json(raw_rate)
-        cpu = "" if row.cpu_us_per_event is None else f"{row.cpu_us_per_event:.1f}"
+        entry = row.as_json(raw_rate, raw_cpu_us)
+        cpu, by_cpu = entry["cpu_us_per_event"], entry["times_raw_by_cpu"]
         print(
             f"{row.method:<20}{row.size:>17,}{row.callers:>9}{row.events_per_second:>12,.0f}"
-            f"{entry['times_raw']:>7.2f}{cpu:>8}{entry['p50_ms']:>9.1f}{entry['p99_ms']:>9.1f}"
+            f"{entry['times_raw']:>7.2f}{'' if cpu is None else f'{cpu:.1f}':>8}"
+            f"{'' if by_cpu is None else f'{by_cpu:.2f}':>7}{entry['client_cpu_us_per_event']:>12.1f}"
+            f"{entry['p50_ms']:>9.1f}{entry['p99_ms']:>9.1f}"
         )
     print(f"on disk, merged: {bytes_an_event:.1f} bytes an event\n")
 

@@ -100,8 +100,8 @@ class Fingerprinter:
     def _of_uniques(self, texts: pa.StringArray) -> list[Lane]:
         """Of a string array with few different texts."""
         encoded = texts.dictionary_encode()
-        codes = encoded.indices.to_numpy()
-        return [hashes[codes] for hashes in self._of_texts(encoded.dictionary)]
+        codes = encoded.indices.to_numpy().astype(np.intp)
+        return [hashes.take(codes) for hashes in self._of_texts(encoded.dictionary)]
 
     def _of_texts(self, texts: pa.StringArray) -> list[Lane]:
         words = _Words(texts)

@@ -55,7 +55,8 @@ class EmbeddedInsert:
     @staticmethod
     def _write(file: int, rows: pa.Table) -> None:
         os.lseek(file, 0, os.SEEK_SET)
-        with open(file, "wb", buffering=0, closefd=False) as raw, pa.PythonFile(raw, mode="w") as sink:
+        # Buffered, as only that writes on where the system took a part of it.
+        with open(file, "wb", closefd=False) as buffered, pa.PythonFile(buffered, mode="w") as sink:
             with pa.ipc.new_file(sink, rows.schema) as writer:
                 writer.write_table(rows)
             written = sink.tell()
