@@ -7,6 +7,7 @@ The password is in the URL and in the connection, and nowhere else: not in texts
 
 import re
 from dataclasses import dataclass, field, fields
+from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 _PORTS = {"http": 8123, "https": 8443}
@@ -121,4 +122,23 @@ def look_bounds(patience: Patience) -> dict[str, int]:
     return {
         "max_execution_time": patience.reconcile_timeout_s,
         "cancel_http_readonly_queries_on_client_close": 1,
+    }
+
+
+def client_options(address: ServerAddress, database: str | None, timeout_s: int) -> dict[str, Any]:
+    """What the driver's client is made with; `timeout_s`: after which the server itself ends what this client asks."""
+    return {
+        "interface": address.interface,
+        "host": address.host,
+        "port": address.port,
+        "username": address.user,
+        "password": address.password,
+        "database": database,
+        "connect_timeout": address.patience.connect_timeout_s,
+        "send_receive_timeout": timeout_s + address.patience.answer_margin_s,
+        # A session would be lost with a server that restarts, and allow one query at a time across all gateways.
+        "autogenerate_session_id": False,
+        # Version and address of the server are no business of whoever sees an error.
+        "show_clickhouse_errors": "scrub",
+        "client_name": "meterline",
     }

@@ -35,9 +35,10 @@ from engine.usage.guarded_insert import (
     query_id,
     running_condition,
 )
-from engine.usage.migration import bring_to_form
+from engine.usage.migration import bring_to_form, extend_server
+from engine.usage.own_writes import OwnWrites
 from engine.usage.parts import EMBEDDED_CODEC, EMBEDDED_OPTIONS, SERVER_CODEC
-from engine.usage.queries import Query, latest_stamp_query, recent_events_query
+from engine.usage.queries import Query, latest_stamp_query, recent_events_query, rolled_up_as_of_query
 from engine.usage.retention_schema import RETENTION_SCHEMA
 from engine.usage.rollup_schema import ROLLUP_SCHEMA
 from engine.usage.schema import (
@@ -50,7 +51,7 @@ from engine.usage.schema import (
     create_database,
     log_schema,
 )
-from engine.usage.server_address import ServerAddress, look_bounds
+from engine.usage.server_address import ServerAddress, client_options, look_bounds
 from engine.usage.server_answers import check_version, first_line, start_problem
 from ingest import EVENT_SCHEMA, EventBatch
 
@@ -63,7 +64,7 @@ _RETRY_AFTER_MS = 1_000
 # that was never stored, and drops the retry in silence. The sorting key collapses every retry by itself.
 # The gateway batches already, and no event is twice in a batch: collapsing within it would cost a third more.
 INSERT_SETTINGS = {"insert_deduplicate": 0, "async_insert": 0, "optimize_on_insert": 0}
-# A read of a period is served by the sorting key: looking at the index of `ingested_at` as well would cost time.
+# A read of a period is served by the sorting key: looking at the index of stamps as well would cost time.
 _READ_SETTINGS = {"do_not_merge_across_partitions_select_final": 1, "use_skip_indexes": 0}
 # What a read answers that found a row which it must not pass over (engine.usage.rollup_read, rule 3).
 _THROW_IF_CODE = 395
@@ -84,14 +85,20 @@ class UsageStore:
         readers: list[Client],
         server: ServerAddress | None = None,
         lookers: Sequence[Client] = (),
+        *,
+        by_rank: bool = True,
+        own_writes: OwnWrites | None = None,
     ) -> None:
+        """`by_rank`: engine.usage.arrow_rows. `own_writes`: None at a server, which others write to."""
         self._writer = writer
         self._all = [writer, *readers, *lookers]
         self._server = server
+        self._by_rank = by_rank
         # An embedded store has nobody who could hang up.
         self._bounds = {"max_execution_time": server.patience.read_timeout_s} if server else {}
         self._read_settings = _READ_SETTINGS | self._bounds
         self._look_settings = _READ_SETTINGS | (look_bounds(server.patience) if server else {})
+        self.own_writes = own_writes
         self._idle: queue.SimpleQueue[Client] = queue.SimpleQueue()
         for reader in readers:
             self._idle.put(reader)
@@ -116,6 +123,7 @@ class UsageStore:
             for statement in (*log_schema(EMBEDDED_CODEC), *_MADE_FROM_IT):
                 clients[0].command(statement)
             _set_durability(clients[0], durability)
+            ((rows_as_of_us,),) = clients[0].query(rolled_up_as_of_query().sql).result_rows
             clients.extend(_embedded_client(path, DATABASE) for _ in range(_READERS))
         except (ClickHouseError, OSError, StartupError) as error:
             for client in clients:
@@ -126,7 +134,7 @@ class UsageStore:
                 f"{path}: the usage store can't be opened: {first_line(error)}. "
                 "Restore the directory from a backup, or choose another with --data"
             ) from error
-        return cls(clients[0], clients[1:])
+        return cls(clients[0], clients[1:], own_writes=OwnWrites(int(rows_as_of_us)))
 
     @classmethod
     def open_server(cls, address: ServerAddress, durability: Durability = Durability.PROCESS) -> "UsageStore":
@@ -154,12 +162,13 @@ class UsageStore:
                 made = (*log_schema(SERVER_CODEC), *_MADE_FROM_IT, CREATE_FENCES, CREATE_OWNERS)
                 for statement in made:
                     clients[0].command(statement)
+                by_rank = extend_server(clients[0].command, lambda sql: clients[0].query(sql).result_rows)
                 _set_durability(clients[0], durability)
         except StartupError:
             for client in clients:
                 client.close()
             raise
-        return cls(clients[0], clients[1:-_LOOKS], address, clients[-_LOOKS:])
+        return cls(clients[0], clients[1:-_LOOKS], address, clients[-_LOOKS:], by_rank=by_rank)
 
     def claim(self, directory: str) -> None:
         """Makes a server's database belong to the data directory of this identity: the order of ingestion is there.
@@ -192,7 +201,8 @@ class UsageStore:
             StoreUnavailableError: it may or may not be stored; insert the same events again.
         """
         with _inserting():
-            self._write(self._writer, EVENTS_TABLE, event_table(batch), batch.ingested_at_us)
+            rows = event_table(batch, by_rank=self._by_rank)
+            self._write(self._writer, EVENTS_TABLE, rows, batch.ingested_at_us)
 
     def insert_voids(self, facts: pa.Table, recorded_at_us: int) -> None:
         """Makes facts with this stamp durable, all or none (engine.usage.voids).
@@ -200,8 +210,12 @@ class UsageStore:
         Raises:
             StoreUnavailableError: they may or may not be stored; record them again.
         """
-        with self._reader() as client, _inserting():
-            self._write(client, VOIDS_TABLE, facts, recorded_at_us)
+        try:
+            with self._reader() as client, _inserting():
+                self._write(client, VOIDS_TABLE, facts, recorded_at_us)
+        finally:
+            if self.own_writes is not None:
+                self.own_writes.facts_inserted()
 
     def insert_draft(self, facts: pa.Table) -> None:
         """Stores the facts of a draft, on which nothing depends that lasts; raises StoreUnavailableError."""
@@ -349,23 +363,9 @@ def _set_durability(client: Client, durability: Durability) -> None:
 
 def _server_client(address: ServerAddress, database: str | None, timeout_s: int) -> Client:
     """`timeout_s`: after which the server itself ends what this client asks."""
-    return clickhouse_connect.get_client(
-        interface=address.interface,
-        host=address.host,
-        port=address.port,
-        username=address.user,
-        password=address.password,
-        database=database,
-        connect_timeout=address.patience.connect_timeout_s,
-        send_receive_timeout=timeout_s + address.patience.answer_margin_s,
-        # A session would be lost with a server that restarts, and allow one query at a time across all gateways.
-        autogenerate_session_id=False,
-        # Version and address of the server are no business of whoever sees an error.
-        show_clickhouse_errors="scrub",
-        client_name="meterline",
-        # A proxy of the environment has no way to this machine's own loopback.
-        pool_mgr=get_pool_manager() if address.host in _LOOPBACK else None,
-    )
+    # A proxy of the environment has no way to this machine's own loopback.
+    pool = get_pool_manager() if address.host in _LOOPBACK else None
+    return clickhouse_connect.get_client(**client_options(address, database, timeout_s), pool_mgr=pool)
 
 
 @contextlib.contextmanager
