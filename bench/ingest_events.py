@@ -6,6 +6,7 @@ import pyarrow as pa
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from engine.api.rpc import DEFAULT_TENANT
+from engine.usage.schema import ingest_rank
 from meterline.v1.usage_pb2 import PropertyValue, RecordUsageColumnsRequest, RecordUsageRequest, UsageEvent
 
 EVENT_TYPE = "llm.completion"
@@ -31,7 +32,7 @@ class Events:
         return RecordUsageRequest(events=[self._message(i) for i in range(first, first + size)])
 
     def _columns(self, first: int, size: int) -> RecordUsageColumnsRequest:
-        rows = self.rows(first, size).drop_columns(["tenant", "ingested_at"])
+        rows = self.rows(first, size).drop_columns(["tenant", "ingest_rank"])
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, rows.schema) as writer:
             writer.write_table(rows)
@@ -48,7 +49,7 @@ class Events:
                 "event_type": pa.array([EVENT_TYPE] * events),
                 "event_time": pa.array([self._time_us(i) for i in span], instants),
                 "event_id": pa.array([self._id(i) for i in span]),
-                "ingested_at": pa.array([self._start_us] * events, instants),
+                "ingest_rank": pa.array([ingest_rank(self._start_us)] * events, pa.uint64()),
                 "properties": pa.array(
                     [[(key, str(value)) for key, value in _properties(i)] for i in span],
                     pa.map_(pa.string(), pa.string()),

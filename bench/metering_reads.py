@@ -27,6 +27,7 @@ from engine.billing.periods import Period
 from engine.catalog.read import read_resource
 from engine.times import us_datetime
 from engine.usage.event_source import AFTER_START, BEFORE_END, OF_TENANT_AND_TYPE
+from engine.usage.expiries import Expiries
 from engine.usage.properties import DECIMAL_PARAMETERS, decimal_sql
 from engine.usage.queries import Query
 from engine.usage.rollup_coverage import Coverages
@@ -93,7 +94,10 @@ class _Size:
 
     def __init__(self, bench: BenchStore, repeats: Repeats, dice: random.Random) -> None:
         self._bench, self._repeats, self._dice = bench, repeats, dice
-        self._reader = UsageReader(bench.store, Coverages(bench.store, time.monotonic_ns))
+        # As the engine has it.
+        coverages = Coverages(bench.store, time.monotonic_ns)
+        expiries = Expiries(bench.store, time.monotonic_ns)
+        self._reader = UsageReader(bench.store, coverages, expiries=expiries)
         self._rollups = Rollups(bench.store, bench.clock, bench.now_us)
 
     def build(self) -> dict[str, Any]:

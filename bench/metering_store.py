@@ -147,10 +147,10 @@ def _fill_sql(events: int, first: int, rows: int) -> str:
     )
     small = f"concat('customer-', leftPad(toString(1 + cityHash64(number) % {CUSTOMERS - 1}), 5, '0'))"
     return (
-        f"INSERT INTO {EVENTS_TABLE} (tenant, customer_id, event_type, event_time, event_id, ingested_at, properties) "
+        f"INSERT INTO {EVENTS_TABLE} (tenant, customer_id, event_type, event_time, event_id, ingest_rank, properties) "
         f"SELECT '{DEFAULT_TENANT}', if(number % 10 = 0, '{LARGE}', {small}), '{EVENT_TYPE}', "
         f"fromUnixTimestamp64Micro(toInt64({START_US} + intDiv(toUInt128(number) * {MONTH_US}, {events})), 'UTC') AS at, "
-        f"{event_id}, fromUnixTimestamp64Micro(toInt64(toUnixTimestamp(at) + 2) * 1000000, 'UTC'), {properties} "
+        f"{event_id}, bitNot(toUInt64(toUnixTimestamp(at) + 2) * 1000000), {properties} "
         f"FROM numbers({first}, {rows}) "
         # One block, hence one part.
         f"SETTINGS min_insert_block_size_rows = {rows}, min_insert_block_size_bytes = 0, max_insert_block_size = {rows}, "

@@ -32,7 +32,7 @@ _VALUE_DIGITS = 12
 # What a window is called in which an event lies that is older than the first.
 BEFORE = -1
 _RANK = "intDiv({percentile_thousandths:UInt64} * length(value_list) + 99999, 100000)"
-# The columns of `state_columns`.
+# The start of a window, and the columns of `state_columns`.
 State = Sequence[object]
 
 # What Python needs of a window's partials, by aggregation.
@@ -58,10 +58,10 @@ _CARRIED_NOT_ZERO: Mapping[str, str] = {
 
 
 def state_columns(aggregation: str) -> tuple[str, ...]:
-    """Select expressions from the partials of one window to the state that `finished` reads."""
+    """Select expressions from the partials of one window to the state that `finished` reads, behind the window's start."""
     unreadable = "toUInt64(0)" if aggregation in _WITHOUT_NUMBERS else "unreadable_count"
     missing = "toUInt64(0)" if aggregation == "count" else "missing_count"
-    return ("window_start_us", "event_count", "event_digest", unreadable, missing, *_STATE[aggregation])
+    return ("event_count", "event_digest", unreadable, missing, *_STATE[aggregation])
 
 
 def carried_group_sql(aggregation: str, keys: Sequence[str]) -> str:

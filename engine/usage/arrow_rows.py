@@ -2,17 +2,20 @@
 
 import pyarrow as pa
 
+from engine.usage.schema import ingest_rank
 from ingest import EventBatch
 
 # ClickHouse takes these as they are; from plain texts it would make the dictionary itself, at more cost.
 _LOW_CARDINALITY = ("tenant", "event_type")
 
 
-def event_table(batch: EventBatch) -> pa.Table:
-    """The rows of the log."""
-    stamp = pa.scalar(batch.ingested_at_us, pa.timestamp("us", "UTC"))
+def event_table(batch: EventBatch, *, by_rank: bool = True) -> pa.Table:
+    """The rows of the log. `by_rank` False for a table of form 2 (engine.usage.migration), which makes the rank itself."""
+    name, stamp = "ingest_rank", pa.scalar(ingest_rank(batch.ingested_at_us), pa.uint64())
+    if not by_rank:
+        name, stamp = "ingested_at", pa.scalar(batch.ingested_at_us, pa.timestamp("us", "UTC"))
     stamps = pa.repeat(stamp, len(batch.events))
-    table = pa.Table.from_batches([batch.events]).append_column("ingested_at", stamps)
+    table = pa.Table.from_batches([batch.events]).append_column(name, stamps)
     for name in _LOW_CARDINALITY:
         place = table.schema.get_field_index(name)
         table = table.set_column(place, name, table.column(name).dictionary_encode())

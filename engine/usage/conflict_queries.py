@@ -19,7 +19,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.usage.queries import Query
-from engine.usage.schema import EVENTS_TABLE, RECONCILED_TABLE, VOIDS_TABLE
+from engine.usage.schema import (
+    EVENTS_TABLE,
+    RECONCILED_TABLE,
+    VOIDS_TABLE,
+    ingested_after_sql,
+    ingested_by_sql,
+)
 from engine.usage.void_sql import DECIDED, INGESTED_BY_THEN, IS_DECIDED, IS_VOID, RECORDED_BY_THEN
 
 _READER = "ids"
@@ -28,8 +34,12 @@ _KEY = "tenant, event_id, customer_id, event_type, event_time, content_hash"
 _VERSION_HASH = "cityHash64(customer_id, event_type, event_time, content_hash)"
 _VERSION = "customer_id, event_type, event_time, content_hash"
 _STANDS_FIRST = "first_at, event_time, customer_id, event_type, content_hash"
-# What came in last is found by the index of `ingested_at`, which the reads of a period do without.
+# What came in last is found by the index of stamps, which the reads of a period do without.
 _BY_INDEX = " SETTINGS use_skip_indexes = 1"
+_RECORDED_BETWEEN = (
+    "recorded_at > fromUnixTimestamp64Micro({after_us:Int64}, 'UTC') "
+    "AND recorded_at <= fromUnixTimestamp64Micro({until_us:Int64}, 'UTC')"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +84,7 @@ def stretch_query(after_us: int, as_of_us: int, events_max: int) -> Query:
     """
     stamps = (
         f"SELECT ingested_at AS at FROM {EVENTS_TABLE} "
-        f"WHERE ingested_at > fromUnixTimestamp64Micro({{after_us:Int64}}, 'UTC') AND {INGESTED_BY_THEN} "
+        f"WHERE {ingested_after_sql('{after_us:Int64}')} AND {INGESTED_BY_THEN} "
         f"UNION ALL SELECT recorded_at AS at FROM {VOIDS_TABLE} WHERE {DECIDED} "
         f"AND recorded_at > fromUnixTimestamp64Micro({{after_us:Int64}}, 'UTC') AND {RECORDED_BY_THEN}"
     )
@@ -100,7 +110,7 @@ def reused_ids_query(chosen: Stretch | Slice, as_of_us: int) -> Query:
     """
     condition, parameters = _condition(chosen)
     if isinstance(chosen, Stretch):
-        corrected = f"{DECIDED} AND {condition.replace('ingested_at', 'recorded_at')}"
+        corrected = f"{DECIDED} AND {_RECORDED_BETWEEN}"
     else:
         corrected = f"is_replacement = 1 AND {condition}"
     chosen_ids = (
@@ -148,10 +158,7 @@ def losing_versions_query(ids: Sequence[int], as_of_us: int, rows_max: int) -> Q
 
 def _condition(chosen: Stretch | Slice) -> tuple[str, dict[str, object]]:
     if isinstance(chosen, Stretch):
-        condition = (
-            "ingested_at > fromUnixTimestamp64Micro({after_us:Int64}, 'UTC') "
-            "AND ingested_at <= fromUnixTimestamp64Micro({until_us:Int64}, 'UTC')"
-        )
+        condition = f"{ingested_after_sql('{after_us:Int64}')} AND {ingested_by_sql('{until_us:Int64}')}"
         return condition, {"after_us": chosen.after_us, "until_us": chosen.until_us}
     conditions = [
         "event_time >= fromUnixTimestamp64Micro({period_start_us:Int64}, 'UTC')",

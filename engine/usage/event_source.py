@@ -14,11 +14,19 @@ from itertools import groupby, pairwise
 
 from engine.usage.aggregations import BEFORE
 from engine.usage.filters import filter_conditions
-from engine.usage.partials import EVENT_HASH, EVENT_HASH_SQL, VALUE, VALUE_GIVEN, VALUE_TEXT, reduced_sql
+from engine.usage.partials import (
+    EVENT_HASH,
+    EVENT_HASH_SQL,
+    VALUE,
+    VALUE_GIVEN,
+    VALUE_TEXT,
+    Reduction,
+    reduced_sql,
+)
 from engine.usage.properties import exists_sql, nullable_text_sql, text_sql
 from engine.usage.usage_request import UsageRequest
 from engine.usage.value_sql import value_sql
-from engine.usage.void_sql import source_sql
+from engine.usage.void_sql import log_sql, source_sql
 
 Parameters = dict[str, object]
 # What fixes tenant and event type, which every condition of a request begins with.
@@ -106,9 +114,11 @@ def events_sql(
             f"{value.given} AS {VALUE_GIVEN}",
             f"{value.text} AS {VALUE_TEXT}",
         ]
-    source = source_sql(where, facts=any_facts, draft=request.draft_id is not None)
+    draft = request.draft_id is not None
+    if not any_facts and not draft:
+        return log_sql(", ".join(columns), [*where, *conditions])
     passing = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    return f"SELECT {', '.join(columns)} FROM {source}{passing}"
+    return f"SELECT {', '.join(columns)} FROM {source_sql(where, draft=draft)}{passing}"
 
 
 def narrowed_values_sql(request: UsageRequest) -> list[str]:
@@ -116,12 +126,20 @@ def narrowed_values_sql(request: UsageRequest) -> list[str]:
     return [f"{{narrowed_{i}_values:Array(String)}}" for i in range(len(request.narrowed_to))]
 
 
-def reduced_events_sql(
+def windows_of(request: UsageRequest) -> list[str]:
+    """The columns that make a group and a window."""
+    return [*keys_of(request), "window_start_us"]
+
+
+def reduced_events(
     request: UsageRequest, parameters: Parameters, where: Sequence[str], *, any_facts: bool
-) -> str:
+) -> Reduction:
     """The partials of these events, by group and window."""
     window = window_sql(request, "toUnixTimestamp64Micro(event_time)")
-    keys = [*keys_of(request), "window_start_us"]
-    columns = [*keys_of(request), f"{window} AS window_start_us", *reduced_sql(request.aggregation)]
     events = events_sql(request, parameters, where, any_facts=any_facts)
-    return f"SELECT {', '.join(columns)} FROM ({events}) GROUP BY {', '.join(keys)}"
+    return Reduction(
+        windows_of(request),
+        [*keys_of(request), f"{window} AS window_start_us"],
+        reduced_sql(request.aggregation),
+        f"({events})",
+    )

@@ -10,7 +10,7 @@ from engine.usage.queries import Query
 from engine.usage.retention_schema import EXPIRED_CUSTOMERS_TABLE, EXPIRED_KEYS_TABLE
 from engine.usage.rollup_changes import stamp_sql
 from engine.usage.rollup_schema import HOUR_S, ROLLUP_CUSTOMERS_TABLE
-from engine.usage.schema import EVENTS_TABLE, VOIDS_TABLE
+from engine.usage.schema import EVENTS_TABLE, VOIDS_TABLE, ingested_by_sql
 
 _OF_TYPE = " AND ".join(OF_TENANT_AND_TYPE)
 
@@ -116,7 +116,7 @@ def _deletable(tenant: str, event_type: str, before_us: int, verified_us: int) -
     conditions = [
         _OF_TYPE,
         f"event_time < {stamp_sql('before_us')}",
-        f"ingested_at <= {stamp_sql('verified_us')}",
+        ingested_by_sql("{verified_us:Int64}"),
         f"customer_id IN ({customers})",
     ]
     return (

@@ -103,7 +103,7 @@ def changes_query(request: UsageRequest, expired: Customers) -> Query:
     of_expired = "customer_id IN {expired_ids:Array(String)}"
     where = [*OF_TENANT_AND_TYPE, of_expired, BEFORE_END, *starts]
     where.append(f"toUnixTimestamp64Micro(event_time) < {before}")
-    later = changed_sql("customer_id", where, after=f"fromUnixTimestamp64Micro({verified}, 'UTC')")
+    later = changed_sql("customer_id", where, after_us=verified)
     rows = [
         "tenant = {tenant:String}",
         "rollup_key = {rollup_key:String}",

@@ -3,11 +3,12 @@
     form 1    events without `content_hash`: the same id and time with other properties collapsed
     form 2    columns that name ZSTD, also for parts that the next merge replaces (engine.usage.parts); voids without
               replacements, whose columns are added with the tables (schema.EXTEND_VOIDS)
+    form 3    an event's stamp twice, as `ingested_at` and as `ingest_rank`, which was computed from it
 
 Rules:
 1. What the store has decides what is done, never a note beside it: after a crash at any point the next opening
    finds the old table whole, or the new one in its place.
-2. Rows are copied as they are, `ingested_at` too: every row that is still there, so that other content under one
+2. Rows are copied as they are, their stamps too: every row that is still there, so that other content under one
    id, which was hidden so far, is a version of its own from now on, and the reconciler settles it.
 """
 
@@ -19,13 +20,20 @@ import structlog
 
 from engine.errors import StartupError
 from engine.usage.parts import EMBEDDED_CODEC, part_statements
-from engine.usage.schema import CREATE_VOIDS, EVENTS_TABLE, VOIDS_TABLE, create_events
+from engine.usage.schema import (
+    CREATE_VOIDS,
+    EVENTS_TABLE,
+    INGESTED_AT,
+    RANKS_INDEX,
+    VOIDS_TABLE,
+    create_events,
+)
 from engine.usage.void_sql import ID_REUSED
 
 _log = structlog.get_logger(__name__)
 # The copy on its way in; after the exchange, the old table on its way out.
 COPY_TABLE = f"{EVENTS_TABLE}_of_form_1"
-_COLUMNS = "tenant, customer_id, event_type, event_time, event_id, ingested_at, properties"
+_COLUMNS = "tenant, customer_id, event_type, event_time, event_id, ingest_rank, properties"
 # Each block is a part: as large as a good merge makes them, and some hundred MiB at most.
 _COPY_SETTINGS = "optimize_on_insert = 0, insert_deduplicate = 0, max_insert_block_size = 500000"
 
@@ -46,6 +54,25 @@ _VOID_HIDDEN_END = (
     "ARRAY JOIN arraySlice(versions, 2) AS version SETTINGS optimize_aggregation_in_order = 1"
 )
 
+_INDEX_RANKS = (
+    f"ADD INDEX IF NOT EXISTS {RANKS_INDEX}",
+    "MATERIALIZE INDEX ranks SETTINGS mutations_sync = 2",
+)
+# From form 3 on. Each can be run again, and the last one says that all are done. No row is written again: what is left
+# of `ingested_at` goes with the next merges. The sorting key is as it was.
+_STAMP_ONCE = (
+    "DROP INDEX IF EXISTS ingested_range",
+    f"MODIFY COLUMN event_time CODEC(Delta, {EMBEDDED_CODEC})",
+    # Nothing is taken from a column that hasn't got it.
+    "MODIFY COLUMN ingest_rank UInt64 DEFAULT 0",
+    "MODIFY COLUMN ingest_rank REMOVE DEFAULT",
+    f"MODIFY COLUMN ingest_rank CODEC(Delta, {EMBEDDED_CODEC})",
+    *_INDEX_RANKS,
+    f"MODIFY COLUMN ingested_at CODEC({EMBEDDED_CODEC})",
+    "MODIFY COLUMN ingested_at REMOVE CODEC",
+    f"MODIFY COLUMN {INGESTED_AT}",
+)
+
 Rows = Callable[[str], Sequence[Sequence[object]]]
 
 
@@ -59,6 +86,9 @@ def bring_to_form(run: Callable[[str], object], rows: Rows) -> None:
     if columns and "content_hash" not in columns:
         _copy(run, rows)
     run(f"DROP TABLE IF EXISTS {COPY_TABLE} SYNC")
+    if _columns(rows).get("ingested_at") == "":
+        for statement in _STAMP_ONCE:
+            run(f"ALTER TABLE {EVENTS_TABLE} {statement}")
     for (definition,) in rows(
         f"SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = '{EVENTS_TABLE}'"
     ):
@@ -66,11 +96,30 @@ def bring_to_form(run: Callable[[str], object], rows: Rows) -> None:
             run(statement)
 
 
-def _columns(rows: Rows) -> set[str]:
+def extend_server(run: Callable[[str], object], rows: Rows) -> bool:
+    """Whether a server's table takes ranks, as one of today's form does.
+
+    One of form 3 stays as it is but for the index, beside gateways of an earlier version that insert `ingested_at`.
+    """
+    if _columns(rows)["ingested_at"] == "ALIAS":
+        return True
     found = rows(
-        f"SELECT name FROM system.columns WHERE database = currentDatabase() AND table = '{EVENTS_TABLE}'"
+        "SELECT name FROM system.data_skipping_indices "
+        f"WHERE database = currentDatabase() AND table = '{EVENTS_TABLE}'"
     )
-    return {str(name) for (name,) in found}
+    if RANKS_INDEX.split()[0] not in {str(name) for (name,) in found}:
+        for statement in _INDEX_RANKS:
+            run(f"ALTER TABLE {EVENTS_TABLE} {statement}")
+    return False
+
+
+def _columns(rows: Rows) -> dict[str, str]:
+    """The columns of the log, and how those are made that aren't inserted."""
+    found = rows(
+        "SELECT name, default_kind FROM system.columns "
+        f"WHERE database = currentDatabase() AND table = '{EVENTS_TABLE}'"
+    )
+    return {str(name): str(kind) for name, kind in found}
 
 
 def _copy(run: Callable[[str], object], rows: Rows) -> None:

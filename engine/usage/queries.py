@@ -16,10 +16,11 @@ from engine.usage.event_source import (
     Parameters,
     keys_of,
     parameters_of,
-    reduced_events_sql,
+    reduced_events,
     slice_conditions,
+    windows_of,
 )
-from engine.usage.partials import PART, merged_sql
+from engine.usage.partials import PART, Reduction, merged_sql
 from engine.usage.rollup_schema import ROLLUP_PROGRESS_TABLE, ROLLUPS_TABLE
 from engine.usage.schema import EVENTS_TABLE, VOIDS_TABLE
 from engine.usage.usage_request import Group, UsageRequest
@@ -46,25 +47,28 @@ def usage_query(
     any_facts: see engine.usage.event_source. states_skip: rows to leave out first.
     """
     parameters = parameters_of(request)
-    part = reduced_events_sql(request, parameters, slice_conditions(request), any_facts=any_facts)
+    part = reduced_events(request, parameters, slice_conditions(request), any_facts=any_facts)
     return merged_query(request, [part], parameters, groups_max, states_skip)
 
 
 def merged_query(
-    request: UsageRequest, parts: Sequence[str], parameters: Parameters, groups_max: int, states_skip: int = 0
+    request: UsageRequest,
+    parts: Sequence[Reduction],
+    parameters: Parameters,
+    groups_max: int,
+    states_skip: int = 0,
 ) -> Query:
-    """The usage of a request from partials: each part is a statement whose rows have a group's keys,
-    `window_start_us` and the partials of the aggregation, each group and window once.
-    """
-    aggregation, keys = request.aggregation, keys_of(request)
-    windows = [*keys, "window_start_us"]
-    merged = f"({parts[0]})"
+    """The usage of a request from partials, whatever they come from."""
+    aggregation, keys, windows = request.aggregation, keys_of(request), windows_of(request)
+    whole = parts[0]
     if len(parts) > 1:
-        merged = f"(SELECT {', '.join(windows)}, {', '.join(merged_sql(aggregation))} "
-        merged += f"FROM ({' UNION ALL '.join(parts)}) AS {PART} GROUP BY {', '.join(windows)})"
-    sql = f"SELECT {', '.join([*keys, *state_columns(aggregation)])} FROM {merged}"  # noqa: S608
+        source = f"({' UNION ALL '.join(part.sql() for part in parts)}) AS {PART}"
+        whole = Reduction(windows, windows, merged_sql(aggregation), source)
+    states = state_columns(aggregation)
     if request.carries_over and request.group_by:
-        sql += f" {carried_group_sql(aggregation, keys)}"
+        sql = f"SELECT {', '.join([*windows, *states])} FROM ({whole.sql()}) {carried_group_sql(aggregation, keys)}"  # noqa: S608
+    else:
+        sql = whole.finishing_sql(states)
     parameters |= {"rows_max": rows_max(request, groups_max), "states_skip": states_skip}
     return Query(
         f"{sql} ORDER BY {', '.join(windows)} LIMIT {{states_skip:UInt64}}, {{rows_max:UInt64}}", parameters
@@ -107,6 +111,11 @@ def latest_stamp_query() -> Query:
     )
 
 
+def rolled_up_as_of_query() -> Query:
+    """The latest watermark that any row of rollups was computed as of, in microseconds since 1970; 0 for none."""
+    return Query(f"SELECT toUnixTimestamp64Micro(max(rolled_up_at)) FROM {ROLLUPS_TABLE}", {})  # noqa: S608
+
+
 def recent_events_query(rows_max: int, bytes_max: int = _RECENT_BYTES_MAX) -> Query:
     """The events ingested last, oldest of them first, to warm the hot window.
 
@@ -114,15 +123,15 @@ def recent_events_query(rows_max: int, bytes_max: int = _RECENT_BYTES_MAX) -> Qu
     `bytes_max`, without those that are void. Only the column of stamps is read as a whole.
     """
     columns = ", ".join(EVENT_SCHEMA.names)
-    newest = f"SELECT ingested_at FROM {EVENTS_TABLE} ORDER BY ingested_at DESC LIMIT {{rows_max:UInt64}}"  # noqa: S608
+    newest = f"SELECT ingest_rank FROM {EVENTS_TABLE} ORDER BY ingest_rank LIMIT {{rows_max:UInt64}}"  # noqa: S608
     weighed = (
-        f"SELECT ingested_at, sum(sum(byteSize({columns}))) OVER (ORDER BY ingested_at DESC) AS bytes"  # noqa: S608
-        f" FROM {EVENTS_TABLE} WHERE ingested_at >= (SELECT minOrNull(ingested_at) FROM ({newest}))"
-        " GROUP BY ingested_at"
+        f"SELECT ingest_rank, sum(sum(byteSize({columns}))) OVER (ORDER BY ingest_rank) AS bytes"  # noqa: S608
+        f" FROM {EVENTS_TABLE} WHERE ingest_rank <= (SELECT maxOrNull(ingest_rank) FROM ({newest}))"
+        " GROUP BY ingest_rank"
     )
-    first = f"SELECT minOrNull(ingested_at) FROM ({weighed}) WHERE bytes <= {{bytes_max:UInt64}}"  # noqa: S608
+    first = f"SELECT maxOrNull(ingest_rank) FROM ({weighed}) WHERE bytes <= {{bytes_max:UInt64}}"  # noqa: S608
     return Query(
-        f"SELECT {columns} FROM {EVENTS_TABLE} WHERE ingested_at >= ({first}) AND {not_void_at_all_sql()}"  # noqa: S608
-        " ORDER BY ingested_at",
+        f"SELECT {columns} FROM {EVENTS_TABLE} WHERE ingest_rank <= ({first}) AND {not_void_at_all_sql()}"  # noqa: S608
+        " ORDER BY ingest_rank DESC",
         {"rows_max": rows_max, "bytes_max": bytes_max},
     )

@@ -9,13 +9,13 @@ counts as a change here, though it changes nothing: what is found is computed ag
 from collections.abc import Sequence
 
 from engine.usage.rollup_schema import SLICE_START
-from engine.usage.schema import EVENTS_TABLE, VOIDS_TABLE
+from engine.usage.schema import EVENTS_TABLE, VOIDS_TABLE, ingested_after_sql, ingested_by_sql
 
 # (customer_id, start of the slice in seconds since 1970)
 Slice = tuple[str, int]
 # Values in one parameter, well below the 128 KiB of text that ClickHouse takes.
 _VALUES_MAX = 2_000
-# The index of `ingested_at` finds what came in last; reads of a period do without it.
+# The index of stamps finds what came in last; reads of a period do without it.
 _BY_INDEX = " SETTINGS use_skip_indexes = 1"
 
 
@@ -30,17 +30,27 @@ def stamp_sql(parameter: str) -> str:
 
 
 def changed_sql(
-    columns: str, where: Sequence[str], *, after: str = stamp_sql("after_us"), facts: bool = True
+    columns: str,
+    where: Sequence[str],
+    *,
+    after_us: str = "{after_us:Int64}",
+    facts: bool = True,
+    end: str = "",
 ) -> str:
-    """These columns, one row or more for each change with a stamp in (`after`, `until_us`].
+    """These columns, one row or more for each change with a stamp in (`after_us`, `until_us`].
 
-    `where` names columns of the sorting key only, which both tables begin with.
+    `where` names columns of the sorting key only, which both tables begin with. `end` stands behind each SELECT; there
+    is one without `facts`, which needs no other around it.
     """
+    until_us = "{until_us:Int64}"
+    stamped = {EVENTS_TABLE: (ingested_after_sql(after_us), ingested_by_sql(until_us))}
+    if facts:
+        after = f"recorded_at > fromUnixTimestamp64Micro({after_us}, 'UTC')"
+        stamped[VOIDS_TABLE] = (after, f"recorded_at <= {stamp_sql('until_us')}")
     found = []
-    for table, stamp, taken in ((EVENTS_TABLE, "ingested_at", True), (VOIDS_TABLE, "recorded_at", facts)):
-        if taken:
-            between = [f"{stamp} > {after}", f"{stamp} <= {stamp_sql('until_us')}"]
-            found.append(f"SELECT {columns} FROM {table} WHERE {' AND '.join([*where, *between])}{_BY_INDEX}")
+    for table, between in stamped.items():
+        conditions = " AND ".join([*where, *between])
+        found.append(f"SELECT {columns} FROM {table} WHERE {conditions} {end}{_BY_INDEX}")
     return " UNION ALL ".join(found)
 
 

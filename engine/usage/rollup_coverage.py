@@ -1,7 +1,12 @@
 """Which customers have rollups, and up to where: remembered for some seconds.
 
-What was true stays true (progress and covered customers only ever grow), so an old answer is a right one, which leaves
-more to be read from events.
+Rules:
+1. What was true stays true (progress and covered customers only ever grow), so an old answer is a right one, which
+   leaves more to be read from events.
+2. Progress is read by a statement before the one that reads the customers it is put together with: the days of one who
+   has come to have hours are kept up no longer.
+3. Customers are read anew when there are more than those that are known: thousands of ids every two seconds would cost
+   more than many a read. Nobody ever leaves, so the same number is the same customers.
 """
 
 # ruff: noqa: S608 - only names that are written here become SQL
@@ -26,23 +31,39 @@ _KEYS_MAX = 100
 @dataclass(frozen=True, slots=True)
 class Coverage:
     """until_us: everything that happened up to this stamp is in rows; 0 for no rollups. slice_s: customer_id -> length
-    of its slices.
+    of its slices. pairs: so many of customer and length there were when it was read; -1 for unknown.
     """
 
     until_us: int
     slice_s: Mapping[str, int]
+    pairs: int = -1
 
 
-def coverage_query(tenant: str, rollup_key: str) -> Query:
-    """Rows of (length of slices, customer_ids, 0), and of (0, [], progress in us)."""
-    where = "tenant = {tenant:String} AND rollup_key = {rollup_key:String}"
-    # Progress first: customers that are covered in between are welcome, progress without its customers would be too.
+_OF_KEY = "tenant = {tenant:String} AND rollup_key = {rollup_key:String}"
+
+
+def progress_query(tenant: str, rollup_key: str) -> Query:
+    """One row: progress in us, 0 for none."""
     return Query(
-        f"SELECT 0 AS length_s, []::Array(String) AS customer_ids, toUnixTimestamp64Micro(max(rolled_up_until)) "
-        f"FROM {ROLLUP_PROGRESS_TABLE} WHERE {where} UNION ALL "
-        # A row a length, not a row a customer: these are read hundreds of times as fast.
-        "SELECT length_s, groupArray(customer_id), toInt64(0) FROM ("
-        f"SELECT min(slice_s) AS length_s, customer_id FROM {ROLLUP_CUSTOMERS_TABLE} WHERE {where} "
+        f"SELECT toUnixTimestamp64Micro(max(rolled_up_until)) FROM {ROLLUP_PROGRESS_TABLE} WHERE {_OF_KEY}",
+        {"tenant": tenant, "rollup_key": rollup_key},
+    )
+
+
+def pairs_query(tenant: str, rollup_key: str) -> Query:
+    """One row: how many pairs of customer and length there are."""
+    return Query(
+        f"SELECT uniqExact(customer_id, slice_s) FROM {ROLLUP_CUSTOMERS_TABLE} WHERE {_OF_KEY}",
+        {"tenant": tenant, "rollup_key": rollup_key},
+    )
+
+
+def customers_query(tenant: str, rollup_key: str) -> Query:
+    """Rows of (length of slices, customer_ids)."""
+    # A row a length, not a row a customer: these are read hundreds of times as fast.
+    return Query(
+        "SELECT length_s, groupArray(customer_id) FROM ("
+        f"SELECT min(slice_s) AS length_s, customer_id FROM {ROLLUP_CUSTOMERS_TABLE} WHERE {_OF_KEY} "
         "GROUP BY customer_id ORDER BY customer_id LIMIT {customers_max:UInt64}) GROUP BY length_s",
         {"tenant": tenant, "rollup_key": rollup_key, "customers_max": _CUSTOMERS_MAX},
     )
@@ -68,7 +89,7 @@ class Coverages:
             read_ns, known = self._known.get(key, (0, None))
         if known is not None and now_ns - read_ns < self._age_max_ns:
             return known
-        fresh = self._read(tenant, rollup_key)
+        fresh = self._read(tenant, rollup_key, known)
         with self._lock:
             self._known[key] = (now_ns, fresh)
             self._known.move_to_end(key)
@@ -81,13 +102,14 @@ class Coverages:
         with self._lock:
             self._known.pop((tenant, rollup_key), None)
 
-    def _read(self, tenant: str, rollup_key: str) -> Coverage:
-        until_us = 0
+    def _read(self, tenant: str, rollup_key: str, known: Coverage | None) -> Coverage:
+        ((stamp_us,),) = self._store.query(progress_query(tenant, rollup_key))
+        ((count,),) = self._store.query(pairs_query(tenant, rollup_key))
+        until_us, pairs = int(str(stamp_us)), int(str(count))
+        if known is not None and known.pairs == pairs:
+            return Coverage(until_us, known.slice_s, pairs)
         lengths: dict[str, int] = {}
-        for length_s, customer_ids, stamp_us in self._store.query(coverage_query(tenant, rollup_key)):
-            if length_s == 0:
-                until_us = int(str(stamp_us))
-            else:
-                lengths |= dict.fromkeys(cast("list[str]", customer_ids), int(str(length_s)))
+        for length_s, customer_ids in self._store.query(customers_query(tenant, rollup_key)):
+            lengths |= dict.fromkeys(cast("list[str]", customer_ids), int(str(length_s)))
         # A customer may be covered before progress is first kept: then everything about it is stale, and read anyway.
-        return Coverage(until_us, lengths)
+        return Coverage(until_us, lengths, pairs)

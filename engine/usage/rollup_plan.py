@@ -56,14 +56,16 @@ def stale_query(
     """Rows of (customer_id, length of slices or 0 for any, start of a slice in seconds); one more than STALE_MAX means
     that there are too many.
     """
-    hour = f"toInt64(toUnixTimestamp({slice_start_sql(HOUR_S)}))"
+    hour = f"toUInt32({slice_start_sql(HOUR_S)})"
     where = slice_conditions(request)
     columns = f"customer_id, 0 AS length_s, {hour} AS start_s"
-    changed = changed_sql(f"DISTINCT {columns}", where, facts=any_facts)
-    if request.as_of_us < until_us:
+    at_most = "LIMIT {stale_max:UInt64}"
+    sql = changed_sql(f"DISTINCT {columns}", where, facts=any_facts, end=at_most)
+    later_rows = request.as_of_us < until_us
+    if later_rows:
         later = f"last_change > {stamp_sql('as_of_us')}"
-        changed += (
-            f" UNION ALL SELECT customer_id, slice_s, toInt64(toUnixTimestamp(slice_start)) FROM {ROLLUPS_TABLE} "
+        sql += (
+            f" UNION ALL SELECT customer_id, slice_s, toUInt32(slice_start) FROM {ROLLUPS_TABLE} "
             f"WHERE tenant = {{tenant:String}} AND rollup_key = {{rollup_key:String}} AND {OF_CUSTOMERS} AND {later}"
         )
     parameters: Parameters = parameters_of(request) | {
@@ -73,7 +75,9 @@ def stale_query(
         "until_us": request.as_of_us,
         "stale_max": STALE_MAX + 1,
     }
-    return Query(f"SELECT * FROM ({changed}) LIMIT {{stale_max:UInt64}}", parameters)
+    if any_facts or later_rows:
+        sql = f"SELECT * FROM ({sql}) {at_most}"
+    return Query(sql, parameters)
 
 
 def read_plan(covered: Mapping[int, Sequence[str]], rows: Sequence[Sequence[object]]) -> Plan | None:

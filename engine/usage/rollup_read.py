@@ -5,10 +5,9 @@ Rules:
 2. From events: slices that a bound of the request cuts (`edges`), and stale ones (engine.usage.rollup_plan). Which
    these are is bound as values, so that every part of the statement leaves out or takes in the same.
 3. A row that is not stale by the plan but has changed after the watermark was computed again in between: the statement
-   fails (RollupMovedError) rather than leave the slice out, and the request is read from events.
+   fails (RollupMovedError) rather than leave the slice out, and the request is read from events. Who alone writes the
+   store knows that before and after, without a look at every row (engine.usage.own_writes).
 """
-
-# ruff: noqa: S608 - only names that are written here become SQL
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,14 +18,14 @@ from engine.usage.event_source import (
     OF_TENANT_AND_TYPE,
     Parameters,
     dimension_names,
-    keys_of,
     narrowed_values_sql,
     parameters_of,
-    reduced_events_sql,
+    reduced_events,
     slice_conditions,
     window_sql,
+    windows_of,
 )
-from engine.usage.partials import EVENT_COUNT, PART, merged_sql, partials_of
+from engine.usage.partials import EVENT_COUNT, Reduction, merged_sql, partials_of
 from engine.usage.queries import Query, merged_query
 from engine.usage.rollup_changes import bound_slices_sql, slice_start_sql, stamp_sql
 from engine.usage.rollup_plan import Plan
@@ -34,6 +33,8 @@ from engine.usage.rollup_schema import GROUP_DIMENSIONS, ROLLUPS_TABLE, groups_c
 from engine.usage.usage_request import UsageRequest
 
 _SECOND_US = 1_000_000
+# What stands before the name of a partial of one group of a row.
+_OF_GROUP = "group_"
 # Where ClickHouse's DateTime ends, in 2106: no event is ever so late.
 _INSTANT_S_MAX = 2**32 - 1
 # With more slices than this cut by bounds, as minutes cut hours, there is nothing to gain.
@@ -58,18 +59,26 @@ def useful_customers(request: UsageRequest, covered: Mapping[int, Sequence[str]]
 
 
 def rollup_query(
-    request: UsageRequest, plan: Plan, groups_max: int, states_skip: int = 0, *, any_facts: bool
+    request: UsageRequest,
+    plan: Plan,
+    groups_max: int,
+    states_skip: int = 0,
+    *,
+    any_facts: bool,
+    may_move: bool = True,
 ) -> Query:
-    """The usage of a request from rollups and events; as engine.usage.queries.usage_query gives it."""
+    """The usage of a request from rollups and events; as engine.usage.queries.usage_query gives it. may_move: False where
+    it is known otherwise that no row has changed after the watermark.
+    """
     parameters = parameters_of(request) | {"rollup_key": request.rollup_key}
     covered = {customer_id for customer_ids in plan.customer_ids.values() for customer_id in customer_ids}
     parameters["customer_ids"] = [each for each in request.customer_ids or () if each not in covered]
-    parts: list[str] = []
+    parts: list[Reduction] = []
     if parameters["customer_ids"]:
         where = slice_conditions(request)
-        parts.append(reduced_events_sql(request, parameters, where, any_facts=any_facts))
+        parts.append(reduced_events(request, parameters, where, any_facts=any_facts))
     for slice_s in plan.customer_ids:
-        parts += _covered_parts(request, plan, parameters, slice_s, any_facts=any_facts)
+        parts += _covered_parts(request, plan, parameters, slice_s, any_facts=any_facts, may_move=may_move)
     query = merged_query(request, parts, parameters, groups_max, states_skip)
     if request.customer_ids is None or len(request.customer_ids) > _FEW_CUSTOMERS_MAX:
         return query
@@ -77,8 +86,14 @@ def rollup_query(
 
 
 def _covered_parts(
-    request: UsageRequest, plan: Plan, parameters: Parameters, slice_s: int, *, any_facts: bool
-) -> Iterator[str]:
+    request: UsageRequest,
+    plan: Plan,
+    parameters: Parameters,
+    slice_s: int,
+    *,
+    any_facts: bool,
+    may_move: bool,
+) -> Iterator[Reduction]:
     """What comes from rows, and what from events, of the customers with slices of this length."""
     parameters[f"customers_{slice_s}"] = list(plan.customer_ids[slice_s])
     of_customers = f"customer_id IN {{customers_{slice_s}:Array(String)}}"
@@ -95,7 +110,7 @@ def _covered_parts(
         *([f"toUnixTimestamp(slice_start) NOT IN {of_edges}"] if edges else []),
         *([f"(customer_id, slice_start) NOT IN ({stale})"] if stale else []),
     ]
-    yield _rolled_sql(request, kept)
+    yield _rolled(request, kept, may_move=may_move)
     start = slice_start_sql(slice_s)
     of_slices = [f"(customer_id, {start}) IN ({stale})"] if stale else []
     if edges:
@@ -103,13 +118,13 @@ def _covered_parts(
     if of_slices:
         whole = [BEFORE_END, *([] if request.carries_over else [AFTER_START])]
         stretch = [*OF_TENANT_AND_TYPE, of_customers, *whole, f"({' OR '.join(of_slices)})"]
-        yield reduced_events_sql(request, parameters, stretch, any_facts=any_facts)
+        yield reduced_events(request, parameters, stretch, any_facts=any_facts)
 
 
-def _rolled_sql(request: UsageRequest, where: Sequence[str]) -> str:
+def _rolled(request: UsageRequest, where: Sequence[str], *, may_move: bool) -> Reduction:
     """The partials of rows, by group and window. `where` names columns of the sorting key."""
     partials = partials_of(request.aggregation)
-    arrays = [f"{groups_column(each.name)} AS {each.name}" for each in partials]
+    arrays = [f"{groups_column(each.name)} AS {_OF_GROUP}{each.name}" for each in partials]
     place = {name: i + 1 for i, name in enumerate(request.rollup_group_by)}
     if place:
         arrays.append(f"{GROUP_DIMENSIONS} AS dimensions")
@@ -124,20 +139,21 @@ def _rolled_sql(request: UsageRequest, where: Sequence[str]) -> str:
             for name, column in zip(request.group_by, dimension_names(request), strict=True)
         ),
         f"{window_sql(request, f'toInt64(toUnixTimestamp(slice_start)) * {_SECOND_US}')} AS window_start_us",
-        *(each.name for each in partials),
     ]
-    # Also of a slice whose events are all void by now, which has no groups: hence LEFT, and one expression, or it could
-    # be dropped before it is looked at. Of no other row: what is not asked for ends at PREWHERE, not somewhere later.
-    moved = f"throwIf(last_change > {stamp_sql('as_of_us')}, 'a rollup has moved on')"
-    left_out = f"empty({groups_column(EVENT_COUNT.name)})"
-    if chosen:
-        left_out = f"({left_out} OR NOT ({' AND '.join(chosen)}))"
-    joined = (
-        f"SELECT {', '.join(columns)} FROM {ROLLUPS_TABLE} FINAL LEFT ARRAY JOIN {', '.join(arrays)} "
-        f"PREWHERE {' AND '.join(where)} WHERE {moved} + {left_out} = 0"
-    )
-    windows = ", ".join([*keys_of(request), "window_start_us"])
-    return f"SELECT {', '.join([windows, *merged_sql(request.aggregation)])} FROM ({joined}) AS {PART} GROUP BY {windows}"
+    read = f"PREWHERE {' AND '.join(where)}"
+    joined = f"ARRAY JOIN {', '.join(arrays)}"
+    if may_move:
+        # Also of a slice whose events are all void by now, which has no groups: hence LEFT, and one expression, or it
+        # could be dropped before it is looked at. Of no other row: what is not asked for ends at PREWHERE, not later.
+        moved = f"throwIf(last_change > {stamp_sql('as_of_us')}, 'a rollup has moved on')"
+        left_out = f"empty({groups_column(EVENT_COUNT.name)})"
+        if chosen:
+            left_out = f"({left_out} OR NOT ({' AND '.join(chosen)}))"
+        source = f"{ROLLUPS_TABLE} FINAL LEFT {joined} {read} WHERE {moved} + {left_out} = 0"
+    else:
+        passing = f" WHERE {' AND '.join(chosen)}" if chosen else ""
+        source = f"{ROLLUPS_TABLE} FINAL {joined} {read}{passing}"
+    return Reduction(windows_of(request), columns, merged_sql(request.aggregation, _OF_GROUP), source)
 
 
 def _row_bounds(request: UsageRequest, parameters: Parameters, slice_s: int) -> Iterator[str]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from engine.times import us_datetime
 from engine.usage.event_source import OF_TENANT_AND_TYPE, Parameters, dimension_names, events_sql
-from engine.usage.partials import EVENT_COUNT, partials_of, reduced_sql
+from engine.usage.partials import EVENT_COUNT, named, partials_of, reduced_sql
 from engine.usage.queries import Query
 from engine.usage.retention_schema import not_expired_sql
 from engine.usage.rollup_changes import Slice, bound_slices_sql, changed_sql, slice_start_sql, stamp_sql
@@ -30,7 +30,7 @@ from engine.usage.rollup_schema import (
     ROLLUPS_TABLE,
     groups_column,
 )
-from engine.usage.schema import EVENTS_TABLE, VOIDS_TABLE
+from engine.usage.schema import EVENTS_TABLE, VOIDS_TABLE, ingested_by_sql
 from engine.usage.usage_request import UsageRequest
 from engine.usage.void_sql import any_fact_sql
 
@@ -139,7 +139,7 @@ def new_customers_query(
     months = (
         f"SELECT customer_id, toYYYYMM(event_time) AS month, count() AS events, uniqExact(toStartOfHour(event_time)) AS hours, "
         f"uniqExact(toStartOfDay(event_time)) AS days FROM {EVENTS_TABLE} WHERE {of_type} "
-        f"AND {of_changed} AND ingested_at <= {stamp_sql('until_us')} GROUP BY customer_id, month"
+        f"AND {of_changed} AND {ingested_by_sql('{until_us:Int64}')} GROUP BY customer_id, month"
     )
     return Query(
         f"SELECT customer_id, multiIf({by_hour}, {HOUR_S:d}, {by_day}, {DAY_S:d}, 0) AS slice_length_s, events FROM ({months}) WHERE slice_length_s > 0 "
@@ -191,7 +191,7 @@ def roll_up_statement(
         [
             f"customer_id, {start} AS slice_start, max(ingested_at) AS changed_at",
             f"[{', '.join(dimensions)}]::Array(Nullable(String)) AS dimensions",
-            *reduced_sql(request.aggregation),
+            *named(reduced_sql(request.aggregation)),
         ]
     )
     sources = f"SELECT {groups} FROM ({events}) GROUP BY {keys}"

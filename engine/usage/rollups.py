@@ -101,7 +101,7 @@ class Rollups:
             StoreUnavailableError: call again.
         """
         request = replace(meter, as_of_us=self._clock.watermark(self._now_us()))
-        self._transform(roll_up_statement(request, HOUR_S, customer_ids))
+        self._roll_up(request, roll_up_statement(request, HOUR_S, customer_ids))
         self._store.execute(cover_statement(request, HOUR_S, customer_ids), request.as_of_us)
 
     def roll_up_again(self, meter: UsageRequest, customer_id: str) -> None:
@@ -113,7 +113,8 @@ class Rollups:
         """
         request = replace(meter, as_of_us=self._clock.watermark(self._now_us()))
         for slice_s in (HOUR_S, DAY_S):
-            self._transform(roll_up_statement(request, slice_s, [customer_id], whatever_stands=True))
+            again = roll_up_statement(request, slice_s, [customer_id], whatever_stands=True)
+            self._roll_up(request, again)
 
     def _take_in(self, run: "_Run", hours: Sequence[Slice]) -> tuple[int, int]:
         """Computes the slices of a few changed hours; how many, and how many customers are newly covered."""
@@ -128,8 +129,9 @@ class Rollups:
                 {(each, at // slice_s * slice_s) for each, at in hours if lengths.get(each) == slice_s}
             )
             customer_ids = sorted({customer_id for customer_id, _ in slices})
-            self._transform(
-                roll_up_statement(run.request, slice_s, customer_ids, slices=slices, any_facts=run.any_facts)
+            self._roll_up(
+                run.request,
+                roll_up_statement(run.request, slice_s, customer_ids, slices=slices, any_facts=run.any_facts),
             )
             computed += len(slices)
         others = [(each, at) for each, at in hours if lengths.get(each) != HOUR_S]
@@ -139,8 +141,9 @@ class Rollups:
         rows = self._store.look_through(changed_customers_query(run.request, slice_s, run.after_us))
         for together in batches(rows, _SLICES_AT_ONCE):
             customer_ids = [str(customer_id) for customer_id, _ in together]
-            self._transform(
-                roll_up_statement(run.request, slice_s, customer_ids, run.after_us, any_facts=run.any_facts)
+            self._roll_up(
+                run.request,
+                roll_up_statement(run.request, slice_s, customer_ids, run.after_us, any_facts=run.any_facts),
             )
         return sum(_number(slices) for _, slices in rows)
 
@@ -150,16 +153,19 @@ class Rollups:
         for slice_s, of_length in groupby(rows, key=lambda row: _number(row[1])):
             for together in batches([(row[0], row[2]) for row in of_length], _EVENTS_AT_ONCE):
                 customer_ids = [str(customer_id) for customer_id, _ in together]
-                self._transform(
-                    roll_up_statement(run.request, slice_s, customer_ids, any_facts=run.any_facts)
+                self._roll_up(
+                    run.request,
+                    roll_up_statement(run.request, slice_s, customer_ids, any_facts=run.any_facts),
                 )
                 covered = cover_statement(run.request, slice_s, customer_ids)
                 self._store.execute(covered, run.request.as_of_us)
         return len(rows)
 
-    def _transform(self, statement: Query) -> None:
+    def _roll_up(self, request: UsageRequest, statement: Query) -> None:
         if self._is_stopping():
             raise StoreUnavailableError("the engine is shutting down", retry_after_ms=_RETRY_AFTER_MS)
+        if (own := self._store.own_writes) is not None:
+            own.rows_begin(request.tenant, request.as_of_us)
         self._store.transform(statement)
 
 

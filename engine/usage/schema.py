@@ -5,7 +5,8 @@ Rules:
    its properties: an identical retry falls on the row that is there and the two collapse, at any distance in
    time; the same id with anything else beside it is a row of its own, and stays.
 2. Of rows that collapse, the one ingested first survives (`ingest_rank` falls as time goes on), so a snapshot
-   at an earlier watermark never loses an event to its own retry.
+   at an earlier watermark never loses an event to its own retry. The rank is all that is kept of an event's stamp:
+   `ingested_at` is read from it, and conditions on stamps are conditions on it, which its index serves.
 3. One partition is one calendar month of `event_time`. Identical events have the same time, hence the same
    partition: FINAL may treat partitions apart.
 4. `content_hash` is xxHash32, a published function of bytes, over bytes that are made here and not by a text
@@ -30,6 +31,12 @@ VOIDS_TABLE = "voids"
 DRAFTS_TABLE = "drafts"
 RECONCILED_TABLE = "reconciled"
 
+# Of the log of events: when one was ingested, the stamp of its batch; and the index that finds what came in last.
+INGESTED_AT = (
+    "ingested_at DateTime64(6, 'UTC') ALIAS fromUnixTimestamp64Micro(toInt64(bitNot(ingest_rank)), 'UTC')"
+)
+RANKS_INDEX = "ranks ingest_rank TYPE minmax GRANULARITY 1"
+
 # What makes an event one event. The order is that of both tables.
 EVENT_KEY = ("tenant", "customer_id", "event_type", "event_time", "event_id", "content_hash")
 
@@ -43,6 +50,21 @@ def content_hash_sql(properties: str) -> str:
     )
 
 
+def ingest_rank(stamp_us: int) -> int:
+    """The rank of what is ingested with this stamp."""
+    return 2**64 - 1 - stamp_us
+
+
+def ingested_by_sql(stamp_us: str) -> str:
+    """A condition on rows of the log: ingested at this instant (an expression, microseconds since 1970) or before."""
+    return f"ingest_rank >= bitNot(toUInt64({stamp_us}))"
+
+
+def ingested_after_sql(stamp_us: str) -> str:
+    """A condition on rows of the log: ingested after this instant (as `ingested_by_sql`)."""
+    return f"ingest_rank < bitNot(toUInt64({stamp_us}))"
+
+
 def create_events(table: str, codec: str) -> str:
     """The log of events, under this name; `codec` compresses its columns (engine.usage.parts)."""
     return f"""
@@ -50,14 +72,13 @@ CREATE TABLE IF NOT EXISTS {table} (
     tenant LowCardinality(String),
     customer_id String,
     event_type LowCardinality(String),
-    event_time DateTime64(6, 'UTC') CODEC(DoubleDelta, {codec}),
+    event_time DateTime64(6, 'UTC') CODEC(Delta, {codec}),
     event_id String CODEC({codec}),
-    ingested_at DateTime64(6, 'UTC') CODEC(DoubleDelta, {codec}),
+    {INGESTED_AT},
     properties Map(String, String) CODEC({codec}),
-    ingest_rank UInt64 MATERIALIZED 18446744073709551615 - toUnixTimestamp64Micro(ingested_at)
-        CODEC(DoubleDelta, {codec}),
+    ingest_rank UInt64 CODEC(Delta, {codec}),
     content_hash UInt32 MATERIALIZED {content_hash_sql("properties")} CODEC({codec}),
-    INDEX ingested_range ingested_at TYPE minmax GRANULARITY 1
+    INDEX {RANKS_INDEX}
 )
 ENGINE = ReplacingMergeTree(ingest_rank)
 PARTITION BY toYYYYMM(event_time)

@@ -41,9 +41,10 @@ from engine.usage.guarded_insert import (
     query_id,
     running_condition,
 )
-from engine.usage.migration import bring_to_form
+from engine.usage.migration import bring_to_form, extend_server
+from engine.usage.own_writes import OwnWrites
 from engine.usage.parts import EMBEDDED_CODEC, SERVER_CODEC
-from engine.usage.queries import Query, latest_stamp_query, recent_events_query
+from engine.usage.queries import Query, latest_stamp_query, recent_events_query, rolled_up_as_of_query
 from engine.usage.retention_schema import RETENTION_SCHEMA
 from engine.usage.rollup_schema import ROLLUP_SCHEMA
 from engine.usage.schema import (
@@ -89,13 +90,20 @@ class UsageStore:
         readers: list[Client],
         server: ServerAddress | None = None,
         lookers: Sequence[Client] = (),
+        *,
+        by_rank: bool = True,
+        own_writes: OwnWrites | None = None,
         watch: tuple[WriteWatch, Client] | None = None,
     ) -> None:
-        """`watch` comes with its connection."""
+        """`by_rank`: engine.usage.arrow_rows. `own_writes`: None at a server, which others write to. `watch`: of an
+        embedded store, with its connection.
+        """
         self._writer = writer
         self._embedded = EmbeddedInsert(writer) if server is None else None
         self._all = [writer, *readers, *lookers, *((watch[1],) if watch else ())]
         self._server = server
+        self._by_rank = by_rank
+        self.own_writes = own_writes
         self._watch = watch[0] if watch else None
         # An embedded store has nobody who could hang up.
         self._bounds = {"max_execution_time": server.patience.read_timeout_s} if server else {}
@@ -130,6 +138,7 @@ class UsageStore:
                     for statement in (*log_schema(EMBEDDED_CODEC), *_MADE_FROM_IT):
                         first.command(statement)
                     _set_durability(first, durability)
+                ((rows_as_of_us,),) = first.query(rolled_up_as_of_query().sql).result_rows
                 clients.extend(embedded_client(path, DATABASE) for _ in range(_READERS))
                 for reader in clients[2:]:
                     reader.command(READ_IN_MEMORY)
@@ -137,7 +146,7 @@ class UsageStore:
             for client in clients:
                 client.close()
             raise
-        return cls(first, clients[2:], watch=(watch, watching))
+        return cls(first, clients[2:], own_writes=OwnWrites(int(rows_as_of_us)), watch=(watch, watching))
 
     @classmethod
     def open_server(cls, address: ServerAddress, durability: Durability = Durability.PROCESS) -> "UsageStore":
@@ -165,12 +174,13 @@ class UsageStore:
                 made = (*log_schema(SERVER_CODEC), *_MADE_FROM_IT, CREATE_FENCES, CREATE_OWNERS)
                 for statement in made:
                     clients[0].command(statement)
+                by_rank = extend_server(clients[0].command, lambda sql: clients[0].query(sql).result_rows)
                 _set_durability(clients[0], durability)
         except StartupError:
             for client in clients:
                 client.close()
             raise
-        return cls(clients[0], clients[1:-_LOOKS], address, clients[-_LOOKS:])
+        return cls(clients[0], clients[1:-_LOOKS], address, clients[-_LOOKS:], by_rank=by_rank)
 
     def claim(self, directory: str) -> None:
         """Makes a server's database belong to the data directory of this identity: the order of ingestion is there.
@@ -209,7 +219,7 @@ class UsageStore:
         Raises:
             StoreUnavailableError: it may or may not be stored; insert the same events again.
         """
-        rows = event_table(batch)
+        rows = event_table(batch, by_rank=self._by_rank)
         with self._confirmed(), inserting():
             if self._embedded is None:
                 self._write(self._writer, EVENTS_TABLE, rows, batch.ingested_at_us)
@@ -222,8 +232,12 @@ class UsageStore:
         Raises:
             StoreUnavailableError: they may or may not be stored; record them again.
         """
-        with self._confirmed(), self._reader() as client, inserting():
-            self._write(client, VOIDS_TABLE, facts, recorded_at_us)
+        try:
+            with self._confirmed(), self._reader() as client, inserting():
+                self._write(client, VOIDS_TABLE, facts, recorded_at_us)
+        finally:
+            if self.own_writes is not None:
+                self.own_writes.facts_inserted()
 
     def insert_draft(self, facts: pa.Table) -> None:
         """Stores the facts of a draft, on which nothing depends that lasts; raises StoreUnavailableError."""

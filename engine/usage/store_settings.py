@@ -6,7 +6,7 @@ import os
 # that was never stored, and drops the retry in silence. The sorting key collapses every retry by itself.
 # The gateway batches already, and no event is twice in a batch: collapsing within it would cost a third more.
 INSERT_SETTINGS = {"insert_deduplicate": 0, "async_insert": 0, "optimize_on_insert": 0}
-# A read of a period is served by the sorting key: looking at the index of `ingested_at` as well would cost time.
+# A read of a period is served by the sorting key: looking at the index of stamps as well would cost time.
 READ_SETTINGS = {"do_not_merge_across_partitions_select_final": 1, "use_skip_indexes": 0}
 # What an embedded read spills to the disk could be lost in silence (engine.usage.write_watch): it has memory, or is
 # refused. Looks through the log may need more, and are confirmed.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from threading import Lock
 
 from engine.errors import RollupMovedError
+from engine.times import INSTANT_US_MAX
 from engine.usage.expired_read import (
     Customers,
     changes_query,
@@ -53,6 +54,8 @@ class UsageReader:
         self._expiries = expiries or Expiries(store, lambda: 0, age_max_ns=0)
         # What was recorded by a settled watermark never changes: no fact by then is none before, one is there ever after.
         self._facts: OrderedDict[str, tuple[int, int]] = OrderedDict()
+        # Of a tenant without any fact, how often facts had been inserted before that was seen.
+        self._none_at: dict[str, int] = {}
         self._lock = Lock()
 
     def read(self, request: UsageRequest, groups_max: int, *, raw_only: bool = False) -> list[GroupUsage]:
@@ -107,9 +110,7 @@ class UsageReader:
         if plan is not None:
             # A row that moved on in between is rare, and the events say the same.
             with contextlib.suppress(RollupMovedError):
-                return self._store.query(
-                    rollup_query(request, plan, groups_max, states_skip, any_facts=any_facts)
-                )
+                return self._rolled_rows(request, plan, groups_max, states_skip, any_facts=any_facts)
         return self._store.query(usage_query(request, groups_max, states_skip, any_facts=any_facts))
 
     def _kept_rows(
@@ -132,13 +133,27 @@ class UsageReader:
             plan = checked_plan(read_plan(from_rows, self._store.query(stale)), expired)
             # A row that moved on in between can't be made up for by events: with newer progress it is stale, or right.
             with contextlib.suppress(RollupMovedError):
-                return self._store.query(
-                    rollup_query(request, plan, groups_max, states_skip, any_facts=any_facts)
-                )
+                return self._rolled_rows(request, plan, groups_max, states_skip, any_facts=any_facts)
             self._coverages.forget(request.tenant, key)
         raise RollupMovedError(
             "rollups move on while they are read: try again", retry_after_ms=_RETRY_AFTER_MS
         )
+
+    def _rolled_rows(
+        self, request: UsageRequest, plan: Plan, groups_max: int, states_skip: int, *, any_facts: bool
+    ) -> Sequence[Row]:
+        """Raises RollupMovedError as engine.usage.rollup_read, rule 3."""
+        may_move = self._may_have_moved(request)
+        found = self._store.query(
+            rollup_query(request, plan, groups_max, states_skip, any_facts=any_facts, may_move=may_move)
+        )
+        if may_move or not self._may_have_moved(request):
+            return found
+        return self._store.query(rollup_query(request, plan, groups_max, states_skip, any_facts=any_facts))
+
+    def _may_have_moved(self, request: UsageRequest) -> bool:
+        own = self._store.own_writes
+        return own is None or own.rows_as_of_us(request.tenant) > request.as_of_us
 
     def _rollup_plan(self, request: UsageRequest, *, any_facts: bool) -> Plan | None:
         """None where rollups are of no use."""
@@ -162,6 +177,8 @@ class UsageReader:
             return False
         if as_of_us >= some_from_us:
             return True
+        if self._has_none(tenant):
+            return False
         found = bool(self._store.query(any_void_query(tenant, as_of_us)))
         with self._lock:
             none_until_us, some_from_us = self._facts.get(tenant, _NOTHING_KNOWN)
@@ -174,3 +191,19 @@ class UsageReader:
             if len(self._facts) > _TENANTS_MAX:
                 self._facts.popitem(last=False)
         return found
+
+    def _has_none(self, tenant: str) -> bool:
+        """Whether the tenant has no fact of any stamp, where this process would know of new ones."""
+        own = self._store.own_writes
+        if own is None:
+            return False
+        written = own.facts
+        if self._none_at.get(tenant) == written:
+            return True
+        if self._store.query(any_void_query(tenant, INSTANT_US_MAX)):
+            return False
+        with self._lock:
+            if len(self._none_at) >= _TENANTS_MAX:
+                self._none_at.clear()
+            self._none_at[tenant] = written
+        return True

@@ -4,7 +4,7 @@ A fact is one row of the table of voids; what it means is in engine.usage.voids.
 
 Rules:
 1. Whoever aggregates events reads `source_sql`, and nothing else of the log: each event once, as ingested by
-   `as_of_us`, without what is void by then, with what replaces it.
+   `as_of_us`, without what is void by then, with what replaces it. Without any fact it comes to `log_sql`.
 2. A version with a replacement row is taken from its newest such row and never from the log: should a producer
    send the amended content too, it is there once.
 3. Slice conditions hold for every event of a read and name columns of the sorting key only, which both tables
@@ -16,7 +16,7 @@ Rules:
 
 from collections.abc import Sequence
 
-from engine.usage.schema import DRAFTS_TABLE, EVENT_KEY, EVENTS_TABLE, VOIDS_TABLE
+from engine.usage.schema import DRAFTS_TABLE, EVENT_KEY, EVENTS_TABLE, VOIDS_TABLE, ingested_by_sql
 
 # The kind of the reconciler's facts; every other kind is a person's decision, and stands before them.
 ID_REUSED = "id_reused"
@@ -28,36 +28,33 @@ IS_DECIDED = f"max({DECIDED})"
 HAS_REPLACEMENT = "max(is_replacement)"
 
 RECORDED_BY_THEN = "recorded_at <= fromUnixTimestamp64Micro({as_of_us:Int64}, 'UTC')"
-INGESTED_BY_THEN = "ingested_at <= fromUnixTimestamp64Micro({as_of_us:Int64}, 'UTC')"
+INGESTED_BY_THEN = ingested_by_sql("{as_of_us:Int64}")
 KEY = ", ".join(EVENT_KEY)
 # Of the key, what a slice of one tenant and one event type doesn't fix.
 _VERSION = "customer_id, event_time, event_id, content_hash"
 _FACT = f"{KEY}, recorded_at, voided, kind, is_replacement, properties, first_at"
 
 
-def source_sql(slice_conditions: Sequence[str], *, facts: bool = True, draft: bool = False) -> str:
+def source_sql(slice_conditions: Sequence[str], *, draft: bool = False) -> str:
     """A subquery of the events that count at `as_of_us`: the columns of the log with `content_hash`, and
-    `first_at`, when the event, or the first that it replaces, was ingested first.
-
-    `facts` False only where it is known that no fact about the tenant's events had been recorded by then
-    (`any_fact_sql`): then it reads as fast as if there were none in the world. `draft`: with the facts of
-    `draft_id`.
+    `first_at`, when the event, or the first that it replaces, was ingested first. `draft`: with the facts of `draft_id`.
     """
-    conditions = [*slice_conditions, INGESTED_BY_THEN]
-    if facts or draft:
-        left_out = f"{IS_VOID} = 1 OR {HAS_REPLACEMENT} = 1"
-        known = facts_sql(slice_conditions, draft=draft)
-        conditions.append(
-            f"({_VERSION}, event_type) NOT IN "
-            f"(SELECT {_VERSION}, event_type FROM {known} GROUP BY {KEY} HAVING {left_out})"
-        )
-    log = (
-        f"SELECT {KEY}, properties, ingested_at, ingested_at AS first_at FROM {EVENTS_TABLE} FINAL "
-        f"WHERE {' AND '.join(conditions)}"
+    known = facts_sql(slice_conditions, draft=draft)
+    left_out = (
+        f"({_VERSION}, event_type) NOT IN (SELECT {_VERSION}, event_type FROM {known} "
+        f"GROUP BY {KEY} HAVING {IS_VOID} = 1 OR {HAS_REPLACEMENT} = 1)"
     )
-    if not facts and not draft:
-        return f"({log})"
+    columns = f"{KEY}, properties, ingested_at, ingested_at AS first_at"
+    log = log_sql(columns, [*slice_conditions, left_out])
     return f"({log} UNION ALL {replacements_sql(slice_conditions, draft=draft)})"
+
+
+def log_sql(columns: str, conditions: Sequence[str]) -> str:
+    """What the log alone says at `as_of_us`, each event once: as many columns and conditions as are needed, in one
+    SELECT. All that counts only where it is known that no fact about the tenant's events had been recorded by then
+    (`any_fact_sql`): then a read is as fast as if there were none in the world.
+    """
+    return f"SELECT {columns} FROM {EVENTS_TABLE} FINAL WHERE {' AND '.join([*conditions, INGESTED_BY_THEN])}"
 
 
 def replacements_sql(slice_conditions: Sequence[str], *, draft: bool = False) -> str:

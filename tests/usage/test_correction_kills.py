@@ -91,9 +91,9 @@ def _fill(path):
     store = UsageStore.open_embedded(path)
     store.execute(
         Query(
-            "INSERT INTO events (tenant, customer_id, event_type, event_time, event_id, ingested_at, properties) "
+            "INSERT INTO events (tenant, customer_id, event_type, event_time, event_id, ingest_rank, properties) "
             f"SELECT 't1', 'acme', 'call', fromUnixTimestamp64Micro(toInt64({PERIOD_US[0]} + number), 'UTC'), "
-            "toString(number), fromUnixTimestamp64Micro(toInt64(number + 1), 'UTC'), map('value', '0') "
+            "toString(number), bitNot(toUInt64(number + 1)), map('value', '0') "
             f"FROM numbers({EVENTS})",
             {},
         )

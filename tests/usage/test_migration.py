@@ -43,13 +43,16 @@ PARTITION BY toYYYYMM(event_time)
 ORDER BY (tenant, customer_id, event_type, event_time, event_id)
 """
 # Over seven months, every fifth event with a retry: an id, a value and a stamp that its number decides.
-FILL = """
-INSERT INTO meterline.events (tenant, customer_id, event_type, event_time, event_id, ingested_at, properties)
+FILL_ = """
+INSERT INTO meterline.events (tenant, customer_id, event_type, event_time, event_id, {column}, properties)
 SELECT 't1', concat('c', toString(number % 7)), 'call',
     fromUnixTimestamp64Micro(1793491200000000 + (number % 200) * 86400000000, 'UTC'), toString(number),
-    fromUnixTimestamp64Micro(toInt64(1793491200000000 + number + {late}), 'UTC'), map('v', toString(number * 3))
-FROM numbers({events}) WHERE number % {every} = 0
+    {stamp}, map('v', toString(number * 3))
+FROM numbers({{events}}) WHERE number % {{every}} = 0
 """
+_STAMP_US = "toInt64(1793491200000000 + number + {late})"
+FILL = FILL_.format(column="ingested_at", stamp=f"fromUnixTimestamp64Micro({_STAMP_US}, 'UTC')")
+FILL_TODAY = FILL_.format(column="ingest_rank", stamp=f"bitNot(toUInt64({_STAMP_US}))")
 EVERYTHING = Query(
     "SELECT count(), uniqExact(event_id), sum(toUInt64(properties['v'])), "
     "sum(toUnixTimestamp64Micro(ingested_at) - 1793491200000000), "
@@ -183,7 +186,7 @@ def test_a_store_before_corrections_keeps_its_voids_and_takes_corrections(tmp_pa
     client = clickhouse_connect.get_client(interface="chdb", path=str(path))
     for statement in ("DROP TABLE meterline.voids SYNC", "DROP TABLE meterline.drafts SYNC", OF_FORM_2):
         client.command(statement)
-    client.command(FILL.format(events=20, late=0, every=1))
+    client.command(FILL_TODAY.format(events=20, late=0, every=1))
     client.command(VOID_OF_FORM_2)
     client.close()
     store = UsageStore.open_embedded(path)

@@ -335,3 +335,32 @@ def test_every_meter_of_a_catalog_is_rolled_up():
     (request,) = meters_to_roll_up(catalog)
     assert (request.tenant, request.event_type, request.aggregation) == ("t1", "call", "sum")
     assert request.bounds_us[0] == 0
+
+
+def test_who_alone_writes_a_store_sees_rows_move_without_a_look_at_each(store, monkeypatch):
+    """A pass that begins after the read's statement was chosen, and ends before it is answered, is noticed all the same;
+    what earlier processes computed is known from the start.
+    """
+    writer = Writer(store)
+    request = asked(SUM)
+    writer.store_events(event("a", START_US, "1"))
+    writer.rollups().keep_up(request)
+    reader = reader_of(store, age_max_ns=10**18)
+    then = replace(request, as_of_us=writer.clock.watermark(writer.now_us()))
+    assert [each.quantity for each in reader.read(then, GROUPS_MAX)] == [1]
+    query, sql = store.query, []
+
+    def with_a_pass_before(asked_for):
+        sql.append(asked_for.sql)
+        if "ARRAY JOIN" in asked_for.sql and "throwIf" not in asked_for.sql:
+            monkeypatch.setattr(store, "query", query)
+            writer.store_events(event("b", START_US + 5, "10"))
+            writer.rollups().keep_up(request)
+        return query(asked_for)
+
+    monkeypatch.setattr(store, "query", with_a_pass_before)
+    assert [each.quantity for each in reader.read(then, GROUPS_MAX)] == [1]
+    assert any("ARRAY JOIN" in each and "throwIf" not in each for each in sql)
+    now = replace(request, as_of_us=writer.clock.watermark(writer.now_us()))
+    assert [each.quantity for each in reader.read(now, GROUPS_MAX)] == [11]
+    assert store.own_writes.rows_as_of_us(request.tenant) > then.as_of_us

@@ -51,8 +51,8 @@ def _insert(store, stamp_us, count=200):
 def _more(first):
     """A statement that writes without a file of the driver's."""
     return Query(
-        "INSERT INTO events (tenant, customer_id, event_type, event_time, event_id, ingested_at) "
-        "SELECT 't1', 'acme', 'call', now64(6), concat('more-', toString(number)), now64(6) "
+        "INSERT INTO events (tenant, customer_id, event_type, event_time, event_id, ingest_rank) "
+        "SELECT 't1', 'acme', 'call', now64(6), concat('more-', toString(number)), bitNot(toUInt64(20)) "
         "FROM numbers({first:UInt64}, 300)",
         {"first": first},
     )
