@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-_START_TIMEOUT_S = 60
+_START_TIMEOUT_S = 120
 
 
 class EngineProcess:

@@ -295,7 +295,7 @@ def test_the_commands_of_the_page_print_what_it_shows(tmp_path):
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
-                timeout=60,
+                timeout=180,
                 check=False,
             )
             assert [line.rstrip() for line in done.stdout.splitlines()] == output.splitlines(), command

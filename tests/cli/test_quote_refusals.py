@@ -34,7 +34,7 @@ def prices(write):
 def test_a_refusal_ends_the_process_with_exit_code_2():
     """As a shell sees it."""
     command = [sys.executable, "-m", "engine", *map(str, DEVELOPER), "--quantity", "inptu=1"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         "meterline: --quantity inptu=1: plan 'developer' has no price 'inptu'; did you mean 'input'?\n"

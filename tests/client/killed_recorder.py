@@ -20,7 +20,7 @@ def record_and_die(target, spool, count):
         [sys.executable, "-c", RECORD_AND_DIE, target, str(spool), str(count)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert ran.returncode == -9, ran.stderr

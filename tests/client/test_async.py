@@ -188,7 +188,7 @@ def test_the_end_of_the_process_flushes_a_client_that_was_not_closed(engine, kee
         [sys.executable, "-c", FORGETFUL, engine.target, str(keeping.get("spool", ""))],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert (ran.returncode, ran.stderr) == (0, "")
@@ -225,7 +225,7 @@ def test_a_client_made_before_a_fork_works_in_each_process(engine, keeping, stat
         [sys.executable, "-c", PREFORK, engine.target, str(keeping.get("spool", "")), state],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert (ran.stdout.split(), ran.stderr) == (["50", "0", "0"], "")

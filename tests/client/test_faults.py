@@ -184,7 +184,7 @@ def test_the_end_of_the_process_flushes(engine):
         [sys.executable, "-c", FORGETFUL, engine.target],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert (ran.returncode, ran.stderr) == (0, "")
@@ -212,7 +212,7 @@ def test_a_proxy_of_the_environment_is_not_asked_for_the_loopback(engine):
         env={**environment, "http_proxy": "http://127.0.0.1:9"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert (ran.returncode, ran.stderr) == (0, "")

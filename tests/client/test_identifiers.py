@@ -60,7 +60,7 @@ def fork_with(target, state):
         [sys.executable, "-c", FORKING, target, state],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr

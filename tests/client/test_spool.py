@@ -114,7 +114,7 @@ def test_a_directory_has_one_holder(engine, connect, spool):
         [sys.executable, "-c", code, engine.target, str(spool)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert ran.returncode == 1

@@ -106,7 +106,7 @@ def test_a_disk_without_room_is_an_error_of_record_and_nothing_is_half_recorded(
         [sys.executable, "-c", DISK_ENDS, engine.target, str(spool), then],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert "could not be written, the event is not recorded: File too large" in ran.stderr

@@ -115,7 +115,7 @@ os.kill(os.getpid(), 9)
     ran = subprocess.Popen(
         [sys.executable, "-c", script, engine.target, str(spool)], stdout=subprocess.PIPE, text=True
     )
-    output, _ = ran.communicate(timeout=60)
+    output, _ = ran.communicate(timeout=180)
     child, unchanged = output.split()
     try:
         assert unchanged == "True"

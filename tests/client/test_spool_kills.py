@@ -74,7 +74,7 @@ def record_until_killed(target, spool, run, chance) -> list[str]:
     assert process.stdout.readline() == b"ready\n"
     time.sleep(chance.uniform(0.005, 0.4))
     os.kill(process.pid, signal.SIGKILL)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=180)
     return output.decode().split()
 
 

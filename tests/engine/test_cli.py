@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "llm.yaml"
 
 
-def _meterline(*arguments, timeout_s=60):
+def _meterline(*arguments, timeout_s=180):
     command = [sys.executable, "-m", "engine", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, check=False)
 
@@ -48,7 +48,7 @@ def _serves_in_vain(*commands):
     words = [["serve", "--listen", "127.0.0.1:0", "--no-metrics", *map(str, options)] for options in commands]
     ran = subprocess.run(
         [sys.executable, "-c", ONE_BY_ONE],
-        cwd=ROOT, input=json.dumps(words), capture_output=True, text=True, timeout=60, check=True,
+        cwd=ROOT, input=json.dumps(words), capture_output=True, text=True, timeout=180, check=True,
     )  # fmt: skip
     for command, line in zip(words, ran.stdout.splitlines(), strict=True):
         code, said = json.loads(line)
@@ -259,7 +259,7 @@ def test_apply_reads_standard_input(engine):
     command = [sys.executable, "-m", "engine", "apply", "-f", "-", "--target", engine.target]
     document = "customers: [{id: piped, name: Piped}]"
     done = subprocess.run(
-        command, cwd=ROOT, input=document, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=ROOT, input=document, capture_output=True, text=True, timeout=180, check=False
     )
     assert done.returncode == 0
     assert "+ customer piped" in done.stdout
@@ -293,7 +293,7 @@ def test_ctrl_c_ends_a_command_without_a_traceback(delay_s):
         assert os.read(process.stdout.fileno(), 5) == b"begun"
         time.sleep(delay_s)
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=180)
     assert (process.returncode, stderr.strip()) == (130, b"meterline: interrupted")
 
 

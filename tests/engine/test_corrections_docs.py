@@ -28,7 +28,7 @@ def target(tmp_path):
 def _run(target, cwd, *words):
     return subprocess.run(
         [sys.executable, "-m", "engine", *words, "--target", target],
-        cwd=cwd, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60, check=False,
+        cwd=cwd, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
 
 
@@ -87,7 +87,7 @@ def _answered(target, answer, *words):
         os.write(ours, answer)
         return subprocess.run(
             [sys.executable, "-m", "engine", *words, "--target", target],
-            cwd=ROOT, stdin=theirs, capture_output=True, text=True, timeout=60, check=False,
+            cwd=ROOT, stdin=theirs, capture_output=True, text=True, timeout=180, check=False,
         )  # fmt: skip
     finally:
         os.close(ours)

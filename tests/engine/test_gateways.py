@@ -327,7 +327,7 @@ def _refused(data, *options, environment=None):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         env=os.environ | (environment or {}),
     )
     assert done.returncode == 2
@@ -386,7 +386,7 @@ def test_the_environment_may_name_the_store(tmp_path):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         env=os.environ | {"METERLINE_USAGE_STORE": "http://u:s3cret@127.0.0.1:9"},
     )
     assert done.returncode == 2

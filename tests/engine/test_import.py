@@ -434,7 +434,7 @@ def test_an_import_that_is_ended_in_the_middle_is_resumed(serving, large, number
     """Kill -9 or Ctrl-C: the second run sends what is left, and the account is of the whole file."""
     process = _begun(large, serving.target)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=180)
     assert process.returncode == code
     if number == signal.SIGINT:
         assert "Run the same command again to go on" in errors

@@ -50,7 +50,7 @@ def test_an_engine_opens_an_older_directory_and_bills_what_was_in_it(tmp_path):
         FILL.format(events=200, late=9, every=2),
     ]
     subprocess.run(
-        [sys.executable, "-c", OLD_STORE, data / "usage", *statements], cwd=ROOT, check=True, timeout=60
+        [sys.executable, "-c", OLD_STORE, data / "usage", *statements], cwd=ROOT, check=True, timeout=180
     )
     (data / "format.json").write_text(json.dumps({"format": 1}))
     with engine, grpc.insecure_channel(engine.target) as channel:

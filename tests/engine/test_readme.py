@@ -39,7 +39,7 @@ def _outputs(commands, *more):
     for words in commands:
         done = subprocess.run(
             [sys.executable, "-m", "engine", *words, *more],
-            cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+            cwd=ROOT, capture_output=True, text=True, timeout=180, check=False,
         )  # fmt: skip
         assert done.returncode == 0, (words, done.stderr)
         outputs.append(done.stdout)
