@@ -7,11 +7,16 @@ Rules:
 3. Whatever a step runs into ends the callers of the items that it got, and of no others; the thread goes on.
 4. Draining does what waits, then refuses.
 5. The thread only repeats `turn`. Who has no thread, such as a simulation, takes the turns himself.
+6. A worker whose items go on to another one (`Gathering`) lets them gather while something waits there already: what
+   it did sooner would wait there. So the price of a step is paid for many. It goes on once the other one takes what
+   waits, once there is enough for a step, and after some milliseconds in any case.
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 import structlog
@@ -41,12 +46,29 @@ class Item(Protocol):
 ItemT = TypeVar("ItemT", bound=Item)
 
 
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """When items may gather: while `is_ahead`, up to so many bytes, and no longer than that."""
+
+    is_ahead: Callable[[], bool]
+    enough_bytes: int
+    within_ms: int
+
+
 class Worker(Generic[ItemT]):
     """A line of items and the thread that works through it."""
 
     def __init__(
-        self, name: str, step: Callable[[Sequence[ItemT]], None], *, turn_events_max: int, turn_bytes_max: int
+        self,
+        name: str,
+        step: Callable[[Sequence[ItemT]], None],
+        *,
+        turn_events_max: int,
+        turn_bytes_max: int,
+        gathering: Gathering | None = None,
     ) -> None:
+        self._gathering = gathering
+        self._when_taken: Callable[[], None] = lambda: None
         self._name = name
         self._step = step
         self._turn_events_max = turn_events_max
@@ -71,6 +93,15 @@ class Worker(Generic[ItemT]):
     def start(self) -> None:
         self._thread.start()
 
+    def when_taken(self, tell: Callable[[], None]) -> None:
+        """Calls `tell` each time that what waits has been taken. Before the start."""
+        self._when_taken = tell
+
+    def wake(self) -> None:
+        """Items gather no longer."""
+        with self._changed:
+            self._changed.notify()
+
     def put(self, item: ItemT) -> None:
         """Raises StoreUnavailableError once the worker drains."""
         with self._changed:
@@ -79,7 +110,9 @@ class Worker(Generic[ItemT]):
             self._waiting.append(item)
             self._waiting_events += item.events
             self._waiting_bytes += item.nbytes
-            self._changed.notify()
+            # The thread waits for a first item, or for enough of them.
+            if len(self._waiting) == 1 or self._is_enough():
+                self._changed.notify()
 
     def drain(self) -> None:
         """Does what waits, then ends the thread. What is put later is refused."""
@@ -93,6 +126,7 @@ class Worker(Generic[ItemT]):
         taken: dict[Hashable, list[ItemT]] = {}
         for item in self._take():
             taken.setdefault(item.key, []).append(item)
+        self._when_taken()
         for together in taken.values():
             try:
                 self._step(together)
@@ -112,7 +146,20 @@ class Worker(Generic[ItemT]):
         with self._changed:
             while self._open and not self._waiting:
                 self._changed.wait()
+            if self._gathering is not None:
+                self._gather(self._gathering)
             return bool(self._waiting)
+
+    def _gather(self, gathering: Gathering) -> None:
+        until_ns = time.monotonic_ns() + gathering.within_ms * 1_000_000
+        while self._open and not self._is_enough() and gathering.is_ahead():
+            rest_ns = until_ns - time.monotonic_ns()
+            if rest_ns <= 0:
+                return
+            self._changed.wait(rest_ns / 1_000_000_000)
+
+    def _is_enough(self) -> bool:
+        return self._gathering is None or self._waiting_bytes >= self._gathering.enough_bytes
 
     def _take(self) -> list[ItemT]:
         with self._changed:

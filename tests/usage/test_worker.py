@@ -1,12 +1,13 @@
 """A worker: what waits is taken in order, as much as fits; errors stay with their callers; nothing is left behind."""
 
 import threading
+import time
 from dataclasses import dataclass, field
 
 import pytest
 
 from engine.errors import StoreUnavailableError
-from engine.usage.worker import Worker
+from engine.usage.worker import Gathering, Worker
 
 
 @dataclass(eq=False)
@@ -112,3 +113,62 @@ def test_the_thread_outlives_a_failed_step():
     _put(worker, Item("b"))
     worker.drain()
     assert done.turns == [["a"], ["b"]]
+
+
+def _gathering(done, is_ahead, within_ms):
+    return Worker(
+        "test",
+        done,
+        turn_events_max=100,
+        turn_bytes_max=1_000,
+        gathering=Gathering(is_ahead, enough_bytes=50, within_ms=within_ms),
+    )
+
+
+def _until(condition):
+    until_s = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < until_s
+        time.sleep(0.005)
+
+
+def test_what_comes_while_the_next_worker_has_enough_gathers_until_that_one_takes_it():
+    """Three items come one by one and go together, once the next worker has taken what it had."""
+    done, has_some = Done(), threading.Event()
+    has_some.set()
+    ahead = Worker("ahead", lambda items: None, turn_events_max=9, turn_bytes_max=99)
+    worker = _gathering(done, has_some.is_set, within_ms=60_000)
+    ahead.when_taken(lambda: (has_some.clear(), worker.wake()))
+    worker.start()
+    for name in "abc":
+        worker.put(Item(name))
+        time.sleep(0.05)
+    assert done.turns == []
+    ahead.put(Item("earlier"))
+    ahead.turn()
+    _until(lambda: done.turns)
+    worker.drain()
+    assert done.turns == [["a", "b", "c"]]
+
+
+@pytest.mark.parametrize(
+    ("count", "within_ms"), [(1, 50), (5, 60_000)], ids=["after a while", "once there is enough"]
+)
+def test_items_gather_for_a_bounded_time_and_up_to_a_bounded_size(count, within_ms):
+    """Though the next worker never takes anything: one item goes after 50 ms, five that are enough at once."""
+    done = Done()
+    worker = _gathering(done, lambda: True, within_ms)
+    worker.start()
+    items = _put(worker, *(Item(str(i)) for i in range(count)))
+    _until(lambda: sum(map(len, done.turns)) == len(items))
+    worker.drain()
+
+
+def test_what_gathers_is_done_at_once_when_the_worker_drains():
+    """Nobody waits a minute for an engine to stop."""
+    done = Done()
+    worker = _gathering(done, lambda: True, within_ms=60_000)
+    worker.start()
+    _put(worker, Item("a"))
+    worker.drain()
+    assert done.turns == [["a"]]
