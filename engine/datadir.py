@@ -36,8 +36,9 @@ from engine.gateways import Gateways
 
 EMBEDDED = "embedded"
 # 1: events without a hash of their properties in the sorting key, always embedded. 2: with it, and voids.
-# 3: corrections, whose replacements an older engine would not count.
-FORMAT = 3
+# 3: corrections, whose replacements an older engine would not count. 4: stamps of events as ranks alone, which an older
+# one would not know how to insert.
+FORMAT = 4
 _CATALOG = "catalog.sqlite"
 _OURS = {
     *(

@@ -116,7 +116,7 @@ def events_sql(
         ]
     draft = request.draft_id is not None
     if not any_facts and not draft:
-        return log_sql(", ".join(columns), [*where, *conditions])
+        return log_sql(", ".join(columns), where, conditions)
     passing = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     return f"SELECT {', '.join(columns)} FROM {source_sql(where, draft=draft)}{passing}"
 

@@ -55,7 +55,13 @@ def changed_sql(
 
 
 def bound_slices_sql(slices: Sequence[Slice], parameters: dict[str, object], prefix: str) -> str:
-    """A statement whose rows are these (customer_id, start), from values bound under `prefix`; empty for none."""
+    """What stands behind IN for these (customer_id, start), from values bound under `prefix`; empty for none."""
+    if not slices:
+        return ""
+    if len(slices) <= _VALUES_MAX:
+        # As one value: a statement in its place is planned wherever it stands.
+        parameters[prefix] = list(slices)
+        return f"{{{prefix}:Array(Tuple(String, DateTime('UTC')))}}"
     found = []
     for number, first in enumerate(range(0, len(slices), _VALUES_MAX)):
         some = slices[first : first + _VALUES_MAX]
@@ -64,6 +70,4 @@ def bound_slices_sql(slices: Sequence[Slice], parameters: dict[str, object], pre
         parameters[names[1]] = [start_s for _, start_s in some]
         pairs = f"arrayJoin(arrayZip({{{names[0]}:Array(String)}}, {{{names[1]}:Array(UInt32)}}))"
         found.append(f"SELECT {pairs} AS pair")
-    if not found:
-        return ""
-    return f"SELECT pair.1, fromUnixTimestamp(pair.2) FROM ({' UNION ALL '.join(found)})"
+    return f"(SELECT pair.1, fromUnixTimestamp(pair.2) FROM ({' UNION ALL '.join(found)}))"

@@ -108,11 +108,11 @@ def _covered_parts(
         of_customers,
         *_row_bounds(request, parameters, slice_s),
         *([f"toUnixTimestamp(slice_start) NOT IN {of_edges}"] if edges else []),
-        *([f"(customer_id, slice_start) NOT IN ({stale})"] if stale else []),
+        *([f"(customer_id, slice_start) NOT IN {stale}"] if stale else []),
     ]
     yield _rolled(request, kept, may_move=may_move)
     start = slice_start_sql(slice_s)
-    of_slices = [f"(customer_id, {start}) IN ({stale})"] if stale else []
+    of_slices = [f"(customer_id, {start}) IN {stale}"] if stale else []
     if edges:
         of_slices.append(f"{start} IN (SELECT fromUnixTimestamp(arrayJoin({of_edges})))")
     if of_slices:

@@ -180,7 +180,7 @@ def roll_up_statement(
         first_s, last_s = min(start_s for _, start_s in slices), max(start_s for _, start_s in slices)
         parameters |= {"first_us": first_s * _SECOND_US, "end_us": (last_s + slice_s) * _SECOND_US}
         stretch += [f"event_time >= {stamp_sql('first_us')}", f"event_time < {stamp_sql('end_us')}"]
-        stretch.append(f"(customer_id, {start}) IN ({bound_slices_sql(slices, parameters, 'changed')})")
+        stretch.append(f"(customer_id, {start}) IN {bound_slices_sql(slices, parameters, 'changed')}")
     elif after_us is not None:
         stretch.append(f"(customer_id, {start}) IN ({changed_sql(f'customer_id, {start}', stretch)})")
     partials = partials_of(request.aggregation)

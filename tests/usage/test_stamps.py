@@ -24,7 +24,7 @@ SELECT 't1', 'acme', 'call', fromUnixTimestamp64Micro(toInt64({time_us}), 'UTC')
     fromUnixTimestamp64Micro(toInt64({stamp_us}), 'UTC'), map('value', '1')
 """
 STAMPS = Query("SELECT event_id, toUnixTimestamp64Micro(ingested_at) FROM events FINAL ORDER BY event_id", {})
-ALTERS = 10
+ALTERS = 12
 
 
 def _fill(command):
