@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.usage.queries import Query
+from engine.usage.row_number import number
 from engine.usage.schema import EVENTS_TABLE, VOIDS_TABLE
 from engine.usage.store import Row, UsageStore
 from engine.usage.void_sql import ID_REUSED, INGESTED_BY_THEN, IS_VOID, KEY, RECORDED_BY_THEN
@@ -55,7 +56,7 @@ def list_conflicts(
     pairs = [(_key(tenant, row[:5]), _key(tenant, (row[5], row[6], row[7], row[3], row[8]))) for row in rows]
     known = known_versions(store, [key for pair in pairs for key in pair], as_of_us)
     return [
-        Conflict(known[lost], known[stands], int(str(row[9])), bool(row[10]))
+        Conflict(known[lost], known[stands], number(row[9]), bool(row[10]))
         for row, (lost, stands) in zip(rows, pairs, strict=True)
     ]
 
@@ -128,12 +129,12 @@ def known_versions(store: UsageStore, keys: Sequence[EventKey], as_of_us: int) -
         key = _key(keys[0].tenant, tuple(key_columns))
         if not isinstance(properties, Mapping):
             raise TypeError(f"the usage store returned properties of type {type(properties).__name__}")
-        found[key] = Version(key, properties, int(str(ingested_at_us)))
+        found[key] = Version(key, properties, number(ingested_at_us))
     return found
 
 
 def _key(tenant: str, columns: Row) -> EventKey:
     customer_id, event_type, time_us, event_id, content_hash = columns
     return EventKey(
-        tenant, str(customer_id), str(event_type), int(str(time_us)), str(event_id), int(str(content_hash))
+        tenant, str(customer_id), str(event_type), number(time_us), str(event_id), number(content_hash)
     )

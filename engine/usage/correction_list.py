@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from engine.usage.conflict_list import Version, known_versions
 from engine.usage.correction import RecordedCorrection
 from engine.usage.correction_queries import corrected_query, recorded_query, undone_query
+from engine.usage.row_number import number
 from engine.usage.store import Row, UsageStore
 from engine.usage.voids import EventKey, Kind
 
@@ -68,12 +69,12 @@ def list_corrected_events(
 
 
 def _pair(tenant: str, row: Row) -> tuple[EventKey | None, EventKey | None]:
-    key = EventKey(tenant, str(row[0]), str(row[1]), int(str(row[2])), str(row[3]), int(str(row[4])))
+    key = EventKey(tenant, str(row[0]), str(row[1]), number(row[2]), str(row[3]), number(row[4]))
     if not row[5]:
         return None, key
     if not row[6]:
         return key, None
-    return key, EventKey(tenant, str(row[6]), str(row[7]), int(str(row[8])), key.event_id, int(str(row[9])))
+    return key, EventKey(tenant, str(row[6]), str(row[7]), number(row[8]), key.event_id, number(row[9]))
 
 
 def _recorded(row: Row) -> RecordedCorrection:
@@ -83,8 +84,8 @@ def _recorded(row: Row) -> RecordedCorrection:
         kind=Kind(str(kind)),
         recorded_by=str(recorded_by),
         reason=str(reason),
-        recorded_at_us=int(str(at_us)),
-        event_count=int(str(events)),
+        recorded_at_us=number(at_us),
+        event_count=number(events),
         request_hash=str(request_hash),
         undoes=str(undoes),
     )

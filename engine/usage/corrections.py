@@ -53,6 +53,7 @@ from engine.usage.correction_queries import (
 )
 from engine.usage.correction_versions import Version, chosen_versions
 from engine.usage.reconciler import Reconciler
+from engine.usage.row_number import number
 from engine.usage.store import Row, UsageStore
 from engine.usage.voids import EventKey, Kind, Void, fact_columns, record_voids
 from ingest import IngestOrder
@@ -252,7 +253,7 @@ class Corrections:
         self, tenant: str, selection: Selection, correction: Correction, settled_us: int, as_of_us: int
     ) -> list[Standing]:
         size = self._store.query(selected_size_query(tenant, selection, as_of_us, settled_us))
-        count, size_bytes = (int(str(each or 0)) for each in size[0])
+        count, size_bytes = (number(each or 0) for each in size[0])
         if count > EVENTS_MAX:
             raise _too_many("selection", str(count))
         if correction.amendment is not None and size_bytes > PROPERTIES_BYTES_MAX:
@@ -311,11 +312,11 @@ def _standing(tenant: str, row: Row) -> Standing:
     amended = row[6]
     if not isinstance(amended, dict):
         raise TypeError(f"the usage store returned properties of type {type(amended).__name__}")
-    return Standing(_key(tenant, row), int(str(row[5])), amended, int(str(row[7])))
+    return Standing(_key(tenant, row), number(row[5]), amended, number(row[7]))
 
 
 def _key(tenant: str, row: Row) -> EventKey:
-    return EventKey(tenant, str(row[0]), str(row[1]), int(str(row[2])), str(row[3]), int(str(row[4])))
+    return EventKey(tenant, str(row[0]), str(row[1]), number(row[2]), str(row[3]), number(row[4]))
 
 
 def _decided(tenant: str, row: Row) -> Decided:

@@ -35,6 +35,7 @@ from engine.usage.expiries import WAIT_S, ExpiredKey, Expiries
 from engine.usage.reconciler import Reconciler
 from engine.usage.rollup_verification import RollupVerification
 from engine.usage.rollups import Rollups, batches
+from engine.usage.row_number import number
 from engine.usage.store import UsageStore
 from engine.usage.usage_request import UsageRequest
 from ingest import IngestOrder
@@ -107,7 +108,7 @@ class Expire:
             customers.update(each.customer_id for each in holders)
             events += sum(each.events for each in holders)
         ((size, rows),) = self._store.query(size_query(before_us))
-        return Extent(events, len(customers), len(kept), events * _number(size) // max(1, _number(rows)))
+        return Extent(events, len(customers), len(kept), events * number(size) // max(1, number(rows)))
 
     def expire(
         self, tenant: str, meters: Sequence[UsageRequest], before_us: int, keep: Container[str]
@@ -150,9 +151,9 @@ class Expire:
             holders.append(
                 _Holder(
                     customer_id,
-                    _number(all_events),
-                    _number(events),
-                    _number(first_us),
+                    number(all_events),
+                    number(events),
+                    number(first_us),
                     0 if done is None else done.before_us,
                 )
             )
@@ -162,7 +163,7 @@ class Expire:
 
     def _expired(self, tenant: str, event_type: str) -> dict[str, Expired]:
         rows = self._store.query(expired_query(tenant, event_type))
-        return {str(row[0]): Expired(_number(row[1]), _number(row[2])) for row in rows}
+        return {str(row[0]): Expired(number(row[1]), number(row[2])) for row in rows}
 
     def _changed(
         self, tenant: str, event_type: str, holders: Sequence[_Holder], expired: Mapping[str, Expired]
@@ -212,7 +213,7 @@ class Expire:
             group for _, same in groupby(new, key=lambda each: each.from_us) for group in _batched(list(same))
         ]
         ((first_fact_us,),) = self._store.query(first_fact_query(tenant, event_type, before_us))
-        first_us = min(_number(first_fact_us), *(each.first_us for each in new))
+        first_us = min(number(first_fact_us), *(each.first_us for each in new))
         verified_us = min(self._verified(meter, together, (first_us, before_us)) for meter in meters)
         as_of_us = self._clock.watermark()
         stretches = {each.customer_id: Expired(before_us, verified_us) for each in new}
@@ -262,7 +263,7 @@ class Expire:
         found = []
         for before_us, verified_us in sorted(at_once):
             rows = self._store.look_through(deletable_query(tenant, event_type, before_us, verified_us))
-            if _number(rows[0][0]):
+            if number(rows[0][0]):
                 found.append((event_type, before_us, verified_us))
         return found
 
@@ -302,7 +303,3 @@ def _key_of(meter: UsageRequest) -> str:
     if meter.rollup_key is None:
         raise ValueError("a meter whose usage expires needs a rollup key")
     return meter.rollup_key
-
-
-def _number(value: object) -> int:
-    return int(str(value))

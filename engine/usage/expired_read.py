@@ -32,6 +32,7 @@ from engine.usage.rollup_coverage import Coverage
 from engine.usage.rollup_plan import Plan, covered_customers
 from engine.usage.rollup_read import can_serve, useful_customers
 from engine.usage.rollup_schema import HOUR_S, ROLLUPS_TABLE
+from engine.usage.row_number import number
 from engine.usage.usage_request import UsageRequest
 
 _HOUR_US = HOUR_S * 1_000_000
@@ -69,7 +70,7 @@ def expired_customers_query(request: UsageRequest) -> Query:
 
 
 def read_customers(rows: Sequence[Sequence[object]]) -> Customers:
-    return {str(row[0]): Expired(int(str(row[1])), int(str(row[2]))) for row in rows}
+    return {str(row[0]): Expired(number(row[1]), number(row[2])) for row in rows}
 
 
 def check_servable(request: UsageRequest, expired: Customers, key: ExpiredKey | None) -> None:

@@ -17,6 +17,7 @@ from threading import Lock
 
 from engine.usage.queries import Query
 from engine.usage.retention_schema import EXPIRED_KEYS_TABLE
+from engine.usage.row_number import number
 from engine.usage.store import UsageStore
 
 _AGE_MAX_NS = 2_000_000_000
@@ -82,7 +83,7 @@ class Expiries:
         keys: dict[str, ExpiredKey] = {}
         before_us: dict[str, int] = {}
         for event_type, rollup_key, *instants in self._store.query(expired_keys_query(tenant)):
-            key = ExpiredKey(str(event_type), *(int(str(instant)) for instant in instants))
+            key = ExpiredKey(str(event_type), *(number(instant) for instant in instants))
             keys[str(rollup_key)] = key
             before_us[key.event_type] = max(before_us.get(key.event_type, 0), key.before_us)
         fresh = Expiry(read_ns, before_us, keys)

@@ -20,6 +20,7 @@ import structlog
 
 from engine.errors import StartupError
 from engine.usage.parts import EMBEDDED_CODEC, part_statements
+from engine.usage.row_number import number
 from engine.usage.schema import (
     CREATE_VOIDS,
     EVENTS_TABLE,
@@ -155,4 +156,4 @@ def _copy(run: Callable[[str], object], rows: Rows) -> None:
 
 def _count(rows: Rows, table: str) -> int:
     ((count,),) = rows(f"SELECT count() FROM {table}")
-    return int(str(count))
+    return number(count)

@@ -32,6 +32,7 @@ from engine.usage.conflict_queries import (
     slice_count_query,
     stretch_query,
 )
+from engine.usage.row_number import number
 from engine.usage.store import Row, UsageStore
 from engine.usage.voids import EventKey, Kind, Void, record_voids
 from ingest import IngestOrder
@@ -84,15 +85,15 @@ class Reconciler:
             StoreUnavailableError: nothing is lost; call again.
         """
         as_of_us = self._clock.watermark(self._now_us())
-        after_us = _number(self._store.query(position_query())[0][0])
+        after_us = number(self._store.query(position_query())[0][0])
         ((count, last_us),) = self._store.look_through(
             stretch_query(after_us, as_of_us, self._events_at_once)
         )
-        events = _number(count)
+        events = number(count)
         if not events:
             return Pass(0, 0, after_us)
         # A stamp is looked at whole, so the stretch may be longer by one insert.
-        until_us = _number(last_us)
+        until_us = number(last_us)
         voided = self._settle(Stretch(after_us, until_us), as_of_us)
         self._store.execute(keep_position_statement(until_us))
         return Pass(events, voided, until_us)
@@ -121,7 +122,7 @@ class Reconciler:
         """
         as_of_us = self._clock.watermark(self._now_us())
         whole = Slice(tenant, period_start_us, period_end_us)
-        events = _number(self._store.look_through(slice_count_query(whole, as_of_us))[0][0])
+        events = number(self._store.look_through(slice_count_query(whole, as_of_us))[0][0])
         parts = -(-events // self._events_at_once)
         voided = sum(
             self._settle(Slice(tenant, period_start_us, period_end_us, part, parts), as_of_us)
@@ -141,7 +142,7 @@ class Reconciler:
 
     def _settle(self, chosen: Stretch | Slice, as_of_us: int) -> int:
         """Voids what loses among the ids of this choice; how many versions."""
-        ids = [_number(each) for (each,) in self._store.look_through(reused_ids_query(chosen, as_of_us))]
+        ids = [number(each) for (each,) in self._store.look_through(reused_ids_query(chosen, as_of_us))]
         voided = 0
         for first in range(0, len(ids), _IDS_AT_ONCE):
             # What was voided is not found again: the next look finds the next ones.
@@ -167,9 +168,9 @@ def _void(row: Row) -> Void:
             tenant,
             str(version[0]),
             str(version[1]),
-            _number(version[2]),
+            number(version[2]),
             event_id,
-            _number(version[3]),
+            number(version[3]),
         )
         for version in (row[2:6], row[6:10])
     )
@@ -196,7 +197,3 @@ def _report(losers: Sequence[Void], lines_max: int) -> None:
             event_type=fact.event.event_type,
             event_time_us=fact.event.event_time_us,
         )
-
-
-def _number(value: object) -> int:
-    return int(str(value))

@@ -12,6 +12,7 @@ from engine.usage.queries import Query
 from engine.usage.retention_schema import EXPIRED_CUSTOMERS_TABLE
 from engine.usage.rollup_schema import DAY_S, HOUR_S, ROLLUP_CUSTOMERS_TABLE, ROLLUPS_TABLE
 from engine.usage.rollups import Rollups
+from engine.usage.row_number import number
 from engine.usage.store import UsageStore
 from engine.usage.usage_reader import UsageReader
 from engine.usage.usage_request import UsageRequest
@@ -50,11 +51,11 @@ class RollupCheck:
                 continue
             # What has expired can't be compared with events any more.
             ((expired_us,),) = self.store.query(_expired_query(meter, customer_ids))
-            since_us = int(str(expired_us))
+            since_us = number(expired_us)
             found = self.store.query(_slice_query(meter, slice_s, customer_ids, (salt, since_us)))
             if found:
                 at_us = as_of_us - self.chance.choice((0, self.chance.randrange(_EARLIER_US_MAX)))
-                start_us = int(str(found[0][0])) * _SECOND_US
+                start_us = number(found[0][0]) * _SECOND_US
                 around_us = _SLICES_AROUND * slice_s * _SECOND_US
                 differing += self._differing(
                     replace(

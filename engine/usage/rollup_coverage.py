@@ -19,6 +19,7 @@ from typing import cast
 
 from engine.usage.queries import Query
 from engine.usage.rollup_schema import ROLLUP_CUSTOMERS_TABLE, ROLLUP_PROGRESS_TABLE
+from engine.usage.row_number import number
 from engine.usage.store import UsageStore
 
 # So that the queries of a busy second share one answer, and little more than that is stale.
@@ -105,11 +106,11 @@ class Coverages:
     def _read(self, tenant: str, rollup_key: str, known: Coverage | None) -> Coverage:
         ((stamp_us,),) = self._store.query(progress_query(tenant, rollup_key))
         ((count,),) = self._store.query(pairs_query(tenant, rollup_key))
-        until_us, pairs = int(str(stamp_us)), int(str(count))
+        until_us, pairs = number(stamp_us), number(count)
         if known is not None and known.pairs == pairs:
             return Coverage(until_us, known.slice_s, pairs)
         lengths: dict[str, int] = {}
         for length_s, customer_ids in self._store.query(customers_query(tenant, rollup_key)):
-            lengths |= dict.fromkeys(cast("list[str]", customer_ids), int(str(length_s)))
+            lengths |= dict.fromkeys(cast("list[str]", customer_ids), number(length_s))
         # A customer may be covered before progress is first kept: then everything about it is stale, and read anyway.
         return Coverage(until_us, lengths, pairs)

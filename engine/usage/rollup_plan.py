@@ -19,6 +19,7 @@ from engine.usage.queries import Query
 from engine.usage.rollup_changes import Slice, changed_sql, slice_start_sql, stamp_sql
 from engine.usage.rollup_coverage import Coverage
 from engine.usage.rollup_schema import HOUR_S, ROLLUPS_TABLE
+from engine.usage.row_number import number
 from engine.usage.usage_request import UsageRequest
 
 # Past this many stale slices the events themselves are read: what is bound in one statement stays some MB.
@@ -91,5 +92,5 @@ def read_plan(covered: Mapping[int, Sequence[str]], rows: Sequence[Sequence[obje
         length_s = length_of[customer_id]
         # A row of another length is one that its customer has outgrown.
         if changed_s in (0, length_s):
-            stale[length_s].add((customer_id, int(str(start_s)) // length_s * length_s))
+            stale[length_s].add((customer_id, number(start_s) // length_s * length_s))
     return Plan(covered, {length_s: sorted(slices) for length_s, slices in stale.items()})

@@ -31,6 +31,7 @@ from engine.usage.rollup_write import (
     progress_query,
     roll_up_statement,
 )
+from engine.usage.row_number import number
 from engine.usage.store import Row, UsageStore
 from engine.usage.usage_request import UsageRequest
 from ingest import IngestOrder
@@ -82,13 +83,13 @@ class Rollups:
         self._store.call_off([(0, as_of_us - 1)])
         request = replace(meter, as_of_us=as_of_us)
         ((until_us, facts),) = self._store.query(progress_query(request))
-        run = _Run(request, _number(until_us), _number(facts) > 0)
+        run = _Run(request, number(until_us), number(facts) > 0)
         rows = self._store.look_through(changes_query(request, run.after_us, any_facts=run.any_facts))
         if len(rows) > FEW_CHANGES_MAX:
             changed = sum(self._roll_up_changed(run, slice_s) for slice_s in (HOUR_S, DAY_S))
             new = self._cover_new(run, None)
         else:
-            hours = [(str(customer_id), _number(start_s)) for customer_id, start_s in rows]
+            hours = [(str(customer_id), number(start_s)) for customer_id, start_s in rows]
             changed, new = self._take_in(run, hours) if hours else (0, 0)
         self._store.execute(keep_progress_statement(request, as_of_us))
         return Pass(changed, new, as_of_us)
@@ -120,7 +121,7 @@ class Rollups:
         """Computes the slices of a few changed hours; how many, and how many customers are newly covered."""
         changed = sorted({customer_id for customer_id, _ in hours})
         lengths = {
-            str(customer_id): _number(length_s)
+            str(customer_id): number(length_s)
             for customer_id, length_s in self._store.query(lengths_query(run.request, changed))
         }
         computed = 0
@@ -145,12 +146,12 @@ class Rollups:
                 run.request,
                 roll_up_statement(run.request, slice_s, customer_ids, run.after_us, any_facts=run.any_facts),
             )
-        return sum(_number(slices) for _, slices in rows)
+        return sum(number(slices) for _, slices in rows)
 
     def _cover_new(self, run: "_Run", changes: Sequence[Slice] | None) -> int:
         rows = self._store.look_through(new_customers_query(run.request, self._worth, run.after_us, changes))
-        rows.sort(key=lambda row: _number(row[1]))
-        for slice_s, of_length in groupby(rows, key=lambda row: _number(row[1])):
+        rows.sort(key=lambda row: number(row[1]))
+        for slice_s, of_length in groupby(rows, key=lambda row: number(row[1])):
             for together in batches([(row[0], row[2]) for row in of_length], _EVENTS_AT_ONCE):
                 customer_ids = [str(customer_id) for customer_id, _ in together]
                 self._roll_up(
@@ -185,14 +186,10 @@ def batches(rows: Sequence[Row], weight_max: int = _EVENTS_AT_ONCE) -> Iterator[
     together: list[Row] = []
     weight = 0
     for row in rows:
-        weight += _number(row[1])
+        weight += number(row[1])
         if together and (weight > weight_max or len(together) >= _CUSTOMERS_AT_ONCE):
             yield together
-            together, weight = [], _number(row[1])
+            together, weight = [], number(row[1])
         together.append(row)
     if together:
         yield together
-
-
-def _number(value: object) -> int:
-    return int(str(value))

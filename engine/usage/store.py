@@ -47,6 +47,7 @@ from engine.usage.parts import EMBEDDED_CODEC, SERVER_CODEC
 from engine.usage.queries import Query, latest_stamp_query, recent_events_query, rolled_up_as_of_query
 from engine.usage.retention_schema import RETENTION_SCHEMA
 from engine.usage.rollup_schema import ROLLUP_SCHEMA
+from engine.usage.row_number import number
 from engine.usage.schema import (
     CREATE_OWNERS,
     DATABASE,
@@ -334,7 +335,7 @@ class UsageStore:
     def latest_stamp_us(self) -> int:
         """The newest `ingested_at` in the store; 0 if it is empty."""
         ((stamp_us,),) = self.query(latest_stamp_query())
-        return int(str(stamp_us))
+        return number(stamp_us)
 
     def recent_events(self, events_max: int) -> pa.RecordBatch:
         """The events ingested last (EVENT_SCHEMA), oldest of them first; one that was retried may be there twice."""

@@ -22,6 +22,7 @@ import structlog
 from engine.errors import RetryLaterError
 from engine.usage.committer import Decisions
 from engine.usage.queries import Query
+from engine.usage.row_number import number
 from engine.usage.store import UsageStore
 from engine.usage.void_queries import Heard, newest_heard_query, standing_events_query, void_events_query
 from ingest import EVENT_SCHEMA, Fingerprints, IngestOrder
@@ -78,8 +79,8 @@ class VoidListener:
             as_of_us = self._clock.watermark(self._now_us())
             while self._after_us < as_of_us:
                 ((last_us,),) = self._store.query(newest_heard_query(self._after_us, as_of_us, FACTS_AT_ONCE))
-                heard = Heard(self._after_us, int(str(last_us)) or as_of_us)
-                if int(str(last_us)):
+                heard = Heard(self._after_us, number(last_us) or as_of_us)
+                if number(last_us):
                     self._hear(heard)
                 self._after_us = heard.until_us
 

@@ -23,6 +23,7 @@ import structlog
 
 from engine.errors import StoreUnavailableError
 from engine.metrics import METRICS
+from engine.usage.row_number import number
 
 _log = structlog.get_logger(__name__)
 _RETRY_AFTER_MS = 1_000
@@ -95,7 +96,7 @@ class WriteWatch:
 
     def _count(self) -> int:
         rows = self._rows(_FAILED_WRITES)
-        return int(str(rows[0][0])) if rows else 0
+        return number(rows[0][0]) if rows else 0
 
     def _load_anew(self) -> list[tuple[str, bool]]:
         """The parts that were put aside, and whether what they were merged from stands again."""
