@@ -127,7 +127,11 @@ def _engine(
                 _say(f"{method}, {size:,} events a request")
                 # All callers together wait with half of what the queue takes: none is refused.
                 callers = max(1, Limits().queue_events_max // 2 // size // options.processes)
-                load = Load(engine.target, run, start_us, 0, 0, size, min(options.callers, callers), method)
+                # Events of its own: the same ones under other ids would compress beside those of the run before.
+                first = run * options.events
+                load = Load(
+                    engine.target, run, start_us, first, 0, size, min(options.callers, callers), method
+                )
                 spent_s = cpu_s(engine.pid)
                 taken = _drive(drive, load, options, min(options.events, _REQUESTS_MAX * size))
                 found.append(measured(method, load, taken, cpu_s(engine.pid) - spent_s))
@@ -146,7 +150,7 @@ def _postgres(path: Path, options: Options, start_us: int) -> Measured:
 def _drive(work: Callable[[Load], Taken], load: Load, options: Options, events: int) -> list[Taken]:
     """Runs the client processes, each with its share of the events."""
     each = events // load.size // options.processes * load.size
-    loads = [replace(load, first=i * each, events=each) for i in range(options.processes)]
+    loads = [replace(load, first=load.first + i * each, events=each) for i in range(options.processes)]
     barrier = _SPAWN.Barrier(options.processes)
     with ProcessPoolExecutor(
         options.processes, mp_context=_SPAWN, initializer=keep_barrier, initargs=(barrier,)
