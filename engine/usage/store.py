@@ -130,7 +130,7 @@ class UsageStore:
                 check_disk(path)
                 clients.extend(embedded_client(path) for _ in range(2))
                 first, watching = clients
-                watch = WriteWatch(watching.command, lambda sql: watching.query(sql).result_rows)
+                watch = WriteWatch(path, watching.command, lambda sql: watching.query(sql).result_rows)
                 with watch.confirmed():
                     first.command(create_database(DATABASE), use_database=False)
                     first.database = watching.database = DATABASE
@@ -315,13 +315,8 @@ class UsageStore:
         Raises:
             StoreUnavailableError: the store does not answer.
         """
-        try:
+        with self._answered():
             return _rows(self._idle, query, self._read_settings)
-        except StoreUnavailableError:
-            # It may have met what a failed write broke, and should not have to wait for the next look.
-            if self._watch is not None:
-                self._watch.look()
-            raise
 
     def look_through(self, query: Query) -> list[Row]:
         """Rows of a read that looks through the whole log, and may take minutes.
@@ -347,7 +342,7 @@ class UsageStore:
         Raises:
             StoreUnavailableError: the store does not answer.
         """
-        with self._reader() as reader, reading():
+        with self._answered(), self._reader() as reader, reading():
             table = reader.query_arrow(
                 query.sql, parameters=query.parameters, settings=self._bounds, use_strings=True
             )
@@ -362,6 +357,9 @@ class UsageStore:
 
     def _confirmed(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext() if self._watch is None else self._watch.confirmed()
+
+    def _answered(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if self._watch is None else self._watch.answered()
 
     def _reader(self) -> contextlib.AbstractContextManager[Client]:
         return _borrowed(self._idle)
