@@ -9,6 +9,7 @@ import resource
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 
 import pytest
 from admission_oracle import Row
@@ -16,13 +17,29 @@ from event_columns import columns_of
 
 from engine.errors import StartupError, StoreUnavailableError
 from engine.usage.queries import Query
+from engine.usage.rollup_coverage import Coverages
+from engine.usage.rollup_write import cover_statement
 from engine.usage.store import UsageStore
 from engine.usage.upkeep_loop import UpkeepLoop
+from engine.usage.usage_request import UsageRequest
 from ingest import partition_batches
 
 EVENTS = Query("SELECT event_id FROM events FINAL ORDER BY event_id", {})
 PARTS = Query("SELECT count() FROM system.parts WHERE active AND table = 'events'", {})
 ASIDE = Query("SELECT count() FROM system.detached_parts", {})
+
+METER = UsageRequest(
+    tenant="t1",
+    event_type="call",
+    aggregation="count",
+    value=None,
+    filters={},
+    group_by=(),
+    customer_ids=None,
+    bounds_us=(0, 1),
+    as_of_us=0,
+    rollup_key="k",
+)
 
 
 @contextlib.contextmanager
@@ -225,6 +242,24 @@ def test_who_asks_while_tables_are_loaded_anew_waits_for_them(store, monkeypatch
         look.result(30)
         asked.result(30)
     assert (_ids(store), len(gone)) == (kept, 200)
+
+
+def test_a_customer_whose_cover_is_refused_is_not_remembered_as_covered(store):
+    """Its row can be read until it goes. Remembered by the number of customers, it would pass for the next one, and its
+    usage be read from rows that nobody keeps up.
+    """
+    coverages = Coverages(store, lambda: 0, age_max_ns=0)
+
+    def cover(customer_id):
+        return cover_statement(replace(METER, as_of_us=10), 3_600, [customer_id])
+
+    store.execute(cover("a"))
+    with _refused_after(250):
+        store._writer.command(cover("b").sql, cover("b").parameters)
+    with pytest.raises(StoreUnavailableError, match="could not write to its disk"):
+        coverages.of("t1", "k")
+    store.execute(cover("c"))
+    assert coverages.of("t1", "k").slice_s == {"a": 3_600, "c": 3_600}
 
 
 def _while_a_write_of_another_is_refused(store, work):
