@@ -105,12 +105,12 @@ class Coverages:
 
     def _read(self, tenant: str, rollup_key: str, known: Coverage | None) -> Coverage:
         ((stamp_us,),) = self._store.query(progress_query(tenant, rollup_key))
-        ((count,),) = self._store.query(pairs_query(tenant, rollup_key), lasting=True)
+        ((count,),) = self._store.query_to_keep(pairs_query(tenant, rollup_key))
         until_us, pairs = int(str(stamp_us)), int(str(count))
         if known is not None and known.pairs == pairs:
             return Coverage(until_us, known.slice_s, pairs)
         lengths: dict[str, int] = {}
-        found = self._store.query(customers_query(tenant, rollup_key), lasting=True)
+        found = self._store.query_to_keep(customers_query(tenant, rollup_key))
         for length_s, customer_ids in found:
             lengths |= dict.fromkeys(cast("list[str]", customer_ids), int(str(length_s)))
         # A customer may be covered before progress is first kept: then everything about it is stale, and read anyway.

@@ -309,13 +309,18 @@ class UsageStore:
                 retry_after_ms=_RETRY_AFTER_MS,
             )
 
-    def query(self, query: Query, *, lasting: bool = False) -> list[Row]:
-        """Rows of one read. `lasting`: none of them goes again, as those of a statement do that is about to be refused.
+    def query(self, query: Query) -> list[Row]:
+        """Rows of one read.
 
         Raises:
             StoreUnavailableError: the store does not answer.
         """
-        with self._confirmed() if lasting else self._answered():
+        with self._answered():
+            return _rows(self._idle, query, self._read_settings)
+
+    def query_to_keep(self, query: Query) -> list[Row]:
+        """As `query`, and no row goes again, as those of a statement do that is about to be refused."""
+        with self._confirmed():
             return _rows(self._idle, query, self._read_settings)
 
     def look_through(self, query: Query) -> list[Row]:
