@@ -13,7 +13,7 @@ Rules:
 
 import contextlib
 import queue
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -135,8 +135,9 @@ class UsageStore:
                 with watch.confirmed():
                     first.command(create_database(DATABASE), use_database=False)
                     first.database = watching.database = DATABASE
+                    first.command(READ_IN_MEMORY)
                     # Each by itself: what replaces a table is asked for after what it is made of is sure to be there.
-                    bring_to_form(_confirming(watch, first), lambda sql: first.query(sql).result_rows)
+                    bring_to_form(watch.confirming(first.command), lambda sql: first.query(sql).result_rows)
                     for statement in (*log_schema(EMBEDDED_CODEC), *_MADE_FROM_IT):
                         first.command(statement)
                     _set_durability(first, durability)
@@ -266,7 +267,8 @@ class UsageStore:
         """Runs an INSERT ... SELECT inside the store, which may take as long as a look through the log. If it raises
         StoreUnavailableError, none, some or all of its rows may be stored.
         """
-        settings = transform_settings(embedded=self._server is None) | self._look_settings
+        bounds = self._read_settings if self._server is None else self._look_settings
+        settings = transform_settings(embedded=self._server is None) | bounds
         self._run(self._idle_lookers, statement, settings)
 
     def delete(self, statement: Query) -> None:
@@ -369,14 +371,6 @@ class UsageStore:
 
     def _reader(self) -> contextlib.AbstractContextManager[Client]:
         return _borrowed(self._idle)
-
-
-def _confirming(watch: WriteWatch, client: Client) -> Callable[[str], object]:
-    def run(sql: str) -> object:
-        with watch.confirmed():
-            return client.command(sql)
-
-    return run
 
 
 def _rows(idle: "queue.SimpleQueue[Client]", query: Query, settings: Mapping[str, object]) -> list[Row]:

@@ -82,6 +82,15 @@ class WriteWatch:
                 "the usage store could not write to its disk: is it full?", retry_after_ms=_RETRY_AFTER_MS
             )
 
+    def confirming(self, run: Callable[[str], object]) -> Callable[[str], object]:
+        """`run`, each statement confirmed by itself."""
+
+        def confirmed(sql: str) -> object:
+            with self.confirmed():
+                return run(sql)
+
+        return confirmed
+
     @contextlib.contextmanager
     def answered(self) -> Iterator[None]:
         """What is read inside is no part of what a failed write left behind.

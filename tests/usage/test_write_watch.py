@@ -244,6 +244,18 @@ def test_who_asks_while_tables_are_loaded_anew_waits_for_them(store, monkeypatch
     assert (_ids(store), len(gone)) == (kept, 200)
 
 
+def test_what_is_stored_of_a_read_is_computed_in_memory(store):
+    """What a look spilled could be lost; were that stored, it would be whole on the disk, and stay though refused."""
+    of_spills = "FROM system.settings WHERE startsWith(name, 'max_bytes_ratio_before_external_') AND toFloat64(value) > 0"
+    assert store.look_through(Query(f"SELECT count() {of_spills}", {})) == [(4,)]
+    store.transform(
+        Query(
+            f"INSERT INTO reconciled SELECT 'r', fromUnixTimestamp64Micro(toInt64(count())) {of_spills}", {}
+        )
+    )
+    assert store.query(Query("SELECT toUnixTimestamp64Micro(ingested_at) FROM reconciled", {})) == [(0,)]
+
+
 def test_a_customer_whose_cover_is_refused_is_not_remembered_as_covered(store):
     """Its row can be read until it goes. Remembered by the number of customers, it would pass for the next one, and its
     usage be read from rows that nobody keeps up.
