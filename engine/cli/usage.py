@@ -23,7 +23,7 @@ from engine.cli.connection import (
 )
 from engine.cli.option_text import FileType, TextType
 from engine.cli.output_file import written_whole
-from engine.cli.show import footer, print_table, printable
+from engine.cli.show import counted, footer, print_table, printable
 from engine.cli.usage_files import CsvFile, JsonFile, UsageFile
 from engine.cli.usage_question import MomentType, UsageOptions, WhereType, ZoneType
 from engine.cli.usage_table import period_text, usage_table
@@ -174,14 +174,14 @@ def _check(options: UsageOptions) -> None:
 def _pages(channel: grpc.Channel, request: QueryUsageRequest) -> Iterator[QueryUsageResponse]:
     stub = MeteringServiceStub(channel)
     console = Console(stderr=True)
-    columns = (TextColumn("{task.fields[rows]:,} rows"), TimeElapsedColumn())
+    columns = (TextColumn("{task.fields[rows]}"), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-        task = progress.add_task("usage", total=None, rows=0)
+        task = progress.add_task("usage", total=None, rows=counted(0, "row"))
         rows = 0
         while True:
             response = _answer(stub, request)
             rows += len(response.rows)
-            progress.update(task, rows=rows)
+            progress.update(task, rows=counted(rows, "row"))
             yield response
             if not response.next_page_token:
                 return

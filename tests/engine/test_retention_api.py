@@ -102,7 +102,9 @@ def test_closed_usage_expires_and_stays_explained(tmp_path):
         apply(ApplyCatalogRequest(document=NEWER_CATALOG), timeout=60)
 
         expire = ("expire", "--target", engine.target, "--before")
-        assert "the first of a month" in _meterline(*expire, "2025-06-02", fails=True)
+        assert "must be the first of a month in UTC, is 2025-06-02T00:00:00Z" in _meterline(
+            *expire, "2025-06-02", fails=True
+        )
         assert "--raw-events-days-min" in _meterline(*expire, "2199-01-01", fails=True)
         dry = _meterline(*expire, "2025-07-01", "--dry-run")
         assert "would delete 20 raw events before 2025-07-01 of 1 customers" in dry
