@@ -305,6 +305,12 @@ def test_an_engine_that_is_busy_is_asked_again(tmp_path):
         (["--meter", "x", "-o", "u.txt"], "its name doesn't say what to write"),
         (["--meter", "x", "--format", "table", "-o", "u.csv"], "is for people"),
         (["--meter", "x", "--as-of", "2096-01-01"], "as_of: is in the future; the newest watermark is 20"),
+        (["--meter", "x", "--json", "--format", "csv"], "--json and --format csv exclude each other"),
+        (["--meter", "x", "--json", "-o", "u.csv"], "u.csv: its name says csv, and the options json"),
+        (
+            ["--meter", "x", "--format", "parquet", "-o", "u.ndjson"],
+            "its name says json, and the options parquet",
+        ),
         (["--meter", "x", "--text-quantities"], "is for --format parquet"),
         (["--meter", "", "-o", "/nowhere/u.csv"], "/nowhere/u.csv: can't be written: No such file"),
     ],
