@@ -224,6 +224,8 @@ def open_shared_data_directory(path: Path, usage_store: str) -> Iterator[DataDir
 
 def _prepared(path: Path) -> Path:
     path = path.absolute()
+    if path.exists() and not path.is_dir():
+        raise StartupError(f"{path}: is a file: name a directory with --data")
     try:
         path.mkdir(parents=True, exist_ok=True)
         entries = {entry.name for entry in path.iterdir()}

@@ -19,7 +19,7 @@ from engine.billing.meter_usage import all_time_request
 from engine.catalog.resources import Meter, Subscription
 from engine.catalog.store import CatalogStore
 from engine.errors import FieldMistake, InvalidRequestError
-from engine.times import us_datetime
+from engine.times import rfc3339, us_datetime
 from engine.usage.expire import Expire, Extent
 from engine.usage.usage_request import UsageRequest
 
@@ -79,7 +79,7 @@ class Retention:
         before = us_datetime(before_us)
         if before != _month_start(before):
             raise InvalidRequestError(
-                FieldMistake("before", f"is {before.isoformat()}: name the first of a month in UTC")
+                FieldMistake("before", f"must be the first of a month in UTC, is {rfc3339(before)}")
             )
         days = self._policy.raw_events_days_min
         if before_us > self._now_us() - days * _DAY_US:

@@ -27,6 +27,15 @@ def us_datetime(instant_us: int) -> datetime:
     return _EPOCH + timedelta(microseconds=instant_us)
 
 
+def rfc3339(instant: datetime) -> str:
+    """The one form of an instant in messages and on the command line: UTC is Z."""
+    return instant.isoformat().replace("+00:00", "Z")
+
+
+def rfc3339_us(instant_us: int) -> str:
+    return rfc3339(us_datetime(instant_us))
+
+
 def optional_us(message: Message, field: str) -> int | None:
     """A request's optional instant, what is finer than a microsecond cut off.
 

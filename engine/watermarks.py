@@ -1,7 +1,7 @@
 """The watermark of a read: what was asked for, or all that is stored."""
 
 from engine.errors import FieldMistake, InvalidRequestError
-from engine.times import us_datetime
+from engine.times import rfc3339_us
 from ingest import IngestOrder
 
 
@@ -15,7 +15,7 @@ def settled_as_of_us(clock: IngestOrder, now_us: int, as_of_us: int | None) -> i
     if as_of_us is None:
         return watermark_us
     if as_of_us > watermark_us:
-        newest = us_datetime(watermark_us).isoformat()
+        newest = rfc3339_us(watermark_us)
         raise InvalidRequestError(
             FieldMistake("as_of", f"is in the future; the newest watermark is {newest}")
         )

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from engine.errors import CorrectionRefusedError, FieldMistake, InvalidRequestError
-from engine.times import optional_us, us_datetime
+from engine.times import optional_us, rfc3339_us, us_datetime
 from engine.usage.correction import (
     CUSTOMERS_MAX,
     EVENT_IDS_MAX,
@@ -195,7 +195,7 @@ def check_not_expired(correction: Correction, facts: Iterable[Void], expired_bef
     for fact in facts:
         if fact.event.event_time_us < expired_before_us:
             raise CorrectionRefusedError(
-                f"event {fact.event.event_id!r} is of {us_datetime(fact.event.event_time_us).isoformat()}: usage "
+                f"event {fact.event.event_id!r} is of {rfc3339_us(fact.event.event_time_us)}: usage "
                 f"before {before} has expired and can't be corrected; correct it in a later period"
             )
 

@@ -149,14 +149,19 @@ def signature_of(options: Mapping[str, Any]) -> Signature:
     """
     if options["dry_run"]:
         return Signature()
-    for name, option in (("reason", "--reason"), ("by", "--by")):
-        if not options[name]:
-            raise click.UsageError(f"say {option}, or look first with --dry-run")
+    if missing := unsigned(options):
+        raise click.UsageError(f"say {missing}, or look first with --dry-run")
     return Signature(
         correction_id=options["correction_id"] or uuid.uuid4().hex,
         recorded_by=options["by"],
         reason=options["reason"],
     )
+
+
+def unsigned(options: Mapping[str, Any]) -> str:
+    """The options that a signature needs and that are not given; empty for a dry run, which needs none."""
+    needed = () if options["dry_run"] else (("reason", "--reason"), ("by", "--by"))
+    return " and ".join(option for name, option in needed if not options[name])
 
 
 def request_of(options: Mapping[str, Any]) -> CorrectUsageRequest:
@@ -165,19 +170,20 @@ def request_of(options: Mapping[str, Any]) -> CorrectUsageRequest:
     Raises:
         click.UsageError: it names no events, or in two ways.
     """
-    request = CorrectUsageRequest(signature=signature_of(options), dry_run=options["dry_run"])
-    if options["expect"] is not None:
-        request.expected_event_count = options["expect"]
     selects = any(options.get(name) for name in ("start", "end", "where", "has", "lacks"))
     if options["event_ids"] and selects:
         raise click.UsageError("name events with --event-id, or select them with --from and --to: not both")
+    if not options["event_ids"] and (options.get("start") is None or options.get("end") is None):
+        ways = ", or select them with --from and --to" if "start" in options else ""
+        missing = unsigned(options)
+        more = f"; say {missing} as well, or look first with --dry-run" if missing else ""
+        raise click.UsageError(f"no events are named: name them with --event-id{ways}{more}")
+    request = CorrectUsageRequest(signature=signature_of(options), dry_run=options["dry_run"])
+    if options["expect"] is not None:
+        request.expected_event_count = options["expect"]
     if options["event_ids"]:
         request.event_refs.CopyFrom(_refs(options))
         return request
-    if "start" not in options:
-        raise click.UsageError("name events with --event-id")
-    if options["start"] is None or options["end"] is None:
-        raise click.UsageError("name events with --event-id, or select them with --from and --to")
     request.selection.CopyFrom(_selection(options))
     return request
 

@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 from rich.table import Table
 from rich.text import Text
 
-from engine.cli.show import day, grouped, instant, print_table, visible
+from engine.cli.show import counted, day, grouped, instant, print_table, visible
 from meterline.v1.correction_pb2 import (
     CorrectedEvent,
     Correction,
@@ -24,7 +24,7 @@ def kind_name(kind: int) -> str:
 
 
 def events_text(count: int) -> str:
-    return f"{count:,} event{'' if count == 1 else 's'}"
+    return counted(count, "event")
 
 
 def show_json(message: Message) -> None:

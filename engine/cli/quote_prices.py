@@ -112,7 +112,9 @@ def near(given: str, known: Iterable[str]) -> str:
     hint = did_you_mean(given, names)
     if hint or not 0 < len(names) <= _NAMES_SHOWN_MAX:
         return hint
-    return f": there is {', '.join(names)}"
+    if len(names) == 1:
+        return f": there is {names[0]}"
+    return f": there are {', '.join(names[:-1])} and {names[-1]}"
 
 
 def prices_of_plan(path: Path, plan_id: str | None) -> PriceList:

@@ -72,7 +72,7 @@ def _price_name(item: LineItem) -> str:
 def _events(item: LineItem) -> str:
     if not item.meter_id:
         return ""
-    return f", {item.event_count:,} event{'' if item.event_count == 1 else 's'}"
+    return f", {counted(item.event_count, 'event')}"
 
 
 def _working(item: LineItem) -> Iterator[tuple[str, str, str]]:
@@ -100,6 +100,10 @@ def _rate(tier: TierAmount) -> str:
     flat = f" + {tier.flat_amount}" if tier.flat_amount not in ("", "0") else ""
     unit = f" × {tier.unit_amount}" if tier.unit_amount else ""
     return f"{unit}{flat}"
+
+
+def counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def grouped(number: str) -> str:

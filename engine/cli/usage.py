@@ -23,7 +23,7 @@ from engine.cli.connection import (
 )
 from engine.cli.option_text import FileType, TextType
 from engine.cli.output_file import written_whole
-from engine.cli.show import footer, print_table, printable
+from engine.cli.show import counted, footer, print_table, printable
 from engine.cli.usage_files import CsvFile, JsonFile, UsageFile
 from engine.cli.usage_question import MomentType, UsageOptions, WhereType, ZoneType
 from engine.cli.usage_table import period_text, usage_table
@@ -108,7 +108,7 @@ _FORMAT_OF = {".csv": "csv", ".json": "json", ".ndjson": "json", ".jsonl": "json
     type=click.Choice(_FORMATS),
     help="json is one object a line. Default: by the name of FILE, or else table.",
 )
-@click.option("--json", "output_format", flag_value="json", help="Short for --format json.")
+@click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
 @click.option(
     "--text-quantities", is_flag=True, help="Parquet: quantities as text instead of decimal128(38, 12)."
 )
@@ -122,6 +122,7 @@ _FORMAT_OF = {".csv": "csv", ".json": "json", ".ndjson": "json", ".jsonl": "json
 @target_option
 def usage(
     output_format: str | None,
+    as_json: bool,
     text_quantities: bool,
     output: Path | None,
     window: str,
@@ -133,7 +134,9 @@ def usage(
     asks for the same again: the same bytes, whatever has come in since.
     """
     options = UsageOptions(window=Window(window), **asked)
-    form = _form(output_format, text_quantities, output)
+    if as_json and output_format not in (None, "json"):
+        raise CommandError(f"--json and --format {output_format} exclude each other")
+    form = _form("json" if as_json else output_format, text_quantities, output)
     _check(options)
     with connected(options.target) as channel:
         pages = _pages(channel, options.request())
@@ -150,13 +153,16 @@ def usage(
 
 
 def _form(output_format: str | None, text_quantities: bool, output: Path | None) -> str:
-    form = output_format or ("table" if output is None else _FORMAT_OF.get(output.suffix.lower()))
+    named = None if output is None else _FORMAT_OF.get(output.suffix.lower())
+    form = output_format or ("table" if output is None else named)
     if form is None:
         raise CommandError(
             f"{output}: its name doesn't say what to write: give --format csv, json or parquet"
         )
     if form == "table" and output is not None:
         raise CommandError("--format table is for people: write csv, json or parquet to a file")
+    if named not in (None, form):
+        raise CommandError(f"{output}: its name says {named}, and the options {form}: change one of them")
     if form == "parquet" and output is None:
         raise CommandError("--format parquet needs a file: name it with -o FILE")
     if text_quantities and form != "parquet":
@@ -174,14 +180,14 @@ def _check(options: UsageOptions) -> None:
 def _pages(channel: grpc.Channel, request: QueryUsageRequest) -> Iterator[QueryUsageResponse]:
     stub = MeteringServiceStub(channel)
     console = Console(stderr=True)
-    columns = (TextColumn("{task.fields[rows]:,} rows"), TimeElapsedColumn())
+    columns = (TextColumn("{task.fields[rows]}"), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-        task = progress.add_task("usage", total=None, rows=0)
+        task = progress.add_task("usage", total=None, rows=counted(0, "row"))
         rows = 0
         while True:
             response = _answer(stub, request)
             rows += len(response.rows)
-            progress.update(task, rows=rows)
+            progress.update(task, rows=counted(rows, "row"))
             yield response
             if not response.next_page_token:
                 return

@@ -10,7 +10,7 @@ import click
 
 from engine.cli.connection import DEFAULT_TARGET, timestamp
 from engine.cli.show import instant
-from engine.times import us_datetime
+from engine.times import rfc3339, us_datetime
 from engine.usage.time_zones import time_zone
 from engine.usage.windows import Window, day_start_us
 from meterline.v1 import metering_pb2
@@ -138,8 +138,8 @@ class UsageOptions:
         words = ["meterline", "usage", "--meter", self.meter]
         for customer in self.customers:
             words += ["--customer", customer]
-        words += ["--from", _short(request.period_start.ToDatetime(UTC))]
-        words += ["--to", _short(request.period_end.ToDatetime(UTC))]
+        words += ["--from", rfc3339(request.period_start.ToDatetime(UTC))]
+        words += ["--to", rfc3339(request.period_end.ToDatetime(UTC))]
         if self.window is not Window.NONE:
             words += ["--window", self.window.value, "--time-zone", self.zone.key]
         for name in self.group_by:
@@ -176,7 +176,3 @@ def _instant(moment: datetime | date, zone: ZoneInfo, option: str) -> datetime:
         return us_datetime(day_start_us(moment, zone))
     except OverflowError:
         raise click.BadParameter("is out of the calendar", param_hint=option) from None
-
-
-def _short(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.cli.show import grouped, printable
+from engine.times import rfc3339
 from engine.usage.windows import Window
 from meterline.v1.metering_pb2 import UsageGrouping, UsageRow
 
@@ -67,7 +68,7 @@ def _at_midnight(edge: Timestamp, zone: ZoneInfo) -> bool:
 
 def _moment(edge: Timestamp, zone: ZoneInfo, in_days: bool) -> Text:
     local = _local(edge, zone)
-    return Text(local.date().isoformat() if in_days else local.isoformat().replace("+00:00", "Z"))
+    return Text(local.date().isoformat() if in_days else rfc3339(local))
 
 
 def _local(edge: Timestamp, zone: ZoneInfo) -> datetime:

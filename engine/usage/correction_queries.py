@@ -107,7 +107,8 @@ def versions_query(
     tenant: str, event_ids: Sequence[str], amendment: Amendment | None, as_of_us: int, rows_max: int
 ) -> Query:
     """Every version of these ids: its key (event_time in us), first_at (us), amended properties and their hash,
-    whether it is void, and which person's correction decided that last (empty for none).
+    whether it is void, which person's correction decided that last, and which one made it by amending another (both
+    empty for none).
     """
     parameters: Parameters = {
         "tenant": tenant,
@@ -126,16 +127,17 @@ def versions_query(
         f"SELECT {KEY}, any(properties) AS content, min(came_at) AS first_at FROM ({rows}) GROUP BY {KEY}"
     )
     states = (
-        f"SELECT {KEY}, {IS_VOID} AS is_void, argMaxIf(correction_id, recorded_at, {DECIDED}) AS decided_by "
+        f"SELECT {KEY}, {IS_VOID} AS is_void, argMaxIf(correction_id, recorded_at, {DECIDED}) AS decided_by, "
+        "argMaxIf(correction_id, recorded_at, is_replacement = 1) AS amended_by "
         f"FROM {VOIDS_TABLE} WHERE {wanted} AND {RECORDED_BY_THEN} GROUP BY {KEY}"
     )
     joined = (
-        f"SELECT {KEY}, content AS properties, first_at, is_void, decided_by "
+        f"SELECT {KEY}, content AS properties, first_at, is_void, decided_by, amended_by "
         f"FROM ({versions}) AS versions LEFT JOIN ({states}) AS states USING ({KEY})"
     )
     return Query(
         f"SELECT {_KEY_COLUMNS}, toUnixTimestamp64Micro(first_at), {amended} AS amended, "
-        f"{content_hash_sql('amended')}, is_void, decided_by FROM ({joined}) "
+        f"{content_hash_sql('amended')}, is_void, decided_by, amended_by FROM ({joined}) "
         f"ORDER BY event_id, {KEY} LIMIT {{rows_max:UInt64}}",
         parameters,
     )

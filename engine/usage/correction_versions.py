@@ -19,11 +19,14 @@ from engine.usage.voids import Kind
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version of an event, whether it is void, and which person's correction decided that last (or empty)."""
+    """A version of an event, whether it is void, which person's correction decided that last, and which one made it by
+    amending another; both may be empty.
+    """
 
     event: Standing
     void: bool
     decided_by: str
+    amended_by: str
 
 
 def chosen_versions(
@@ -44,7 +47,11 @@ def chosen_versions(
         meant = [each for each in meant if each.event.first_at_us <= settled_us]
         if not meant:
             raise NotFoundError(f"event {ref.event_id!r} is not recorded{_besides(ref)}")
-        found = _restored(ref, meant) if kind is Kind.RESTORE else [each for each in meant if not each.void]
+        found = (
+            _restored(ref, meant, by_id[ref.event_id])
+            if kind is Kind.RESTORE
+            else [each for each in meant if not each.void]
+        )
         if kind is not Kind.VOID and len(found) > 1:
             raise CorrectionRefusedError(
                 f"event {ref.event_id!r} has {len(found)} versions to choose from: name its customer, type, time "
@@ -54,13 +61,27 @@ def chosen_versions(
     return list(chosen.values())
 
 
-def _restored(ref: EventRef, meant: Sequence[Version]) -> list[Version]:
+def _restored(ref: EventRef, meant: Sequence[Version], of_id: Sequence[Version]) -> list[Version]:
     found = [each for each in meant if each.void and not each.decided_by]
-    if not found and (by_person := [each for each in meant if each.void]):
+    void = sorted((each for each in meant if each.void), key=lambda each: bool(each.amended_by))
+    if found or not void:
+        return found
+    counting = [each for each in of_id if not each.void]
+    # What made way for a replacement was amended; a replacement, where something counts, is one that was undone.
+    amended_by = {each.amended_by for each in of_id}
+    voided = [
+        each for each in void if each.decided_by not in amended_by and not (each.amended_by and counting)
+    ]
+    if voided:
         raise CorrectionRefusedError(
-            f"event {ref.event_id!r} was voided by correction {by_person[0].decided_by!r}: undo that one"
+            f"event {ref.event_id!r} was voided by correction {voided[0].decided_by!r}: undo that one"
         )
-    return found
+    for each in counting:
+        if each.amended_by:
+            raise CorrectionRefusedError(
+                f"event {ref.event_id!r} is not void: it was amended by correction {each.amended_by!r}"
+            )
+    return []
 
 
 def _fits(ref: EventRef, event: Standing) -> bool:

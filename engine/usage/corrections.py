@@ -242,7 +242,7 @@ class Corrections:
                 tenant, ids[first : first + _IDS_AT_ONCE], correction.amendment, as_of_us, EVENTS_MAX + 1
             )
             versions += [
-                Version(_standing(tenant, row[:8]), bool(row[8]), str(row[9]))
+                Version(_standing(tenant, row[:8]), bool(row[8]), str(row[9]), str(row[10]))
                 for row in self._store.query(query)
             ]
             if len(versions) > EVENTS_MAX:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.errors import StoreUnavailableError, UsageExpiredError
-from engine.times import us_datetime
+from engine.times import rfc3339_us, us_datetime
 from engine.usage.event_source import (
     AFTER_START,
     BEFORE_END,
@@ -134,8 +134,9 @@ def check_unchanged(request: UsageRequest, expired: Customers, rows: Sequence[Se
     """Raises UsageExpiredError if `changes_query` found any."""
     if rows:
         changed = {str(customer_id): expired[str(customer_id)] for (customer_id,) in rows}
-        as_of = us_datetime(request.as_of_us).isoformat()
-        raise _error(changed, f"and it was changed after it was kept, or later than {as_of}")
+        as_of = rfc3339_us(request.as_of_us)
+        why = "since it was corrected after that, or after it had been kept"
+        raise _error(changed, f"what was kept of it does not say what it came to as of {as_of}, {why}")
 
 
 def covered(

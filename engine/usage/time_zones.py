@@ -17,11 +17,11 @@ def time_zone(name: str) -> ZoneInfo:
     """The zone of this name, such as Europe/Berlin or UTC; names are compared exactly.
 
     Raises:
-        ValueError: there is none. The text completes the sentence "<field> ...".
+        ValueError: there is none.
     """
     if name not in _names():
         raise ValueError(
-            f"is no time zone of the IANA database, is {name[:64]!r}: write one such as Europe/Berlin, or UTC"
+            f"{name[:64]!r} is no time zone of the IANA database: write one such as Europe/Berlin, or UTC"
             f"{did_you_mean(name, _names())}"
         )
     return _load(name)

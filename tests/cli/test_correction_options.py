@@ -1,6 +1,9 @@
 """What commands that correct usage refuse before they ask an engine, or in the words of their options."""
 
 import pytest
+from click.testing import CliRunner
+
+from engine.cli import cli
 
 JUNE = ("--from", "2025-06-01", "--to", "2025-07-01")
 SIGNED = ("--by", "ada", "--reason", "r", "--yes")
@@ -67,6 +70,45 @@ def test_what_moves_events_needs_their_ids(refused):
     assert refused("amend", "--event-id", "o-1", *SIGNED) == (
         "nothing would change: give --set, --remove, --to-customer or --to-time"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("void",),
+            "--event-id, or select them with --from and --to; say --reason and --by as well, or look first",
+        ),
+        (("void", "--by", "ada"), "--from and --to; say --reason as well, or look first with --dry-run"),
+        (
+            ("void", *SIGNED, "--from", "2025-06-01"),
+            "name them with --event-id, or select them with --from and --to",
+        ),
+        (
+            ("amend", "--set", "a=1", "--dry-run"),
+            "name them with --event-id, or select them with --from and --to",
+        ),
+        (
+            ("restore",),
+            "name them with --event-id; say --reason and --by as well, or look first with --dry-run",
+        ),
+    ],
+)
+def test_a_correction_of_no_events_says_all_that_is_missing(words, said):
+    """The events first; then, in the same line, who says so and why."""
+    done = CliRunner().invoke(cli, words, env={"METERLINE_RECORDED_BY": ""})
+    assert done.exit_code == 2
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("Error: no events are named: ")
+    assert said in line
+
+
+@pytest.mark.parametrize("words", [("void", "--event-id", "o-1"), ("undo", "fix-1")])
+def test_a_correction_is_signed(words):
+    """What is missing is said at once."""
+    done = CliRunner().invoke(cli, words, env={"METERLINE_RECORDED_BY": ""})
+    assert done.exit_code == 2
+    assert "say --reason and --by, or look first with --dry-run" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["void", "amend", "restore", "reconcile", "spend", "lines", "usage"])

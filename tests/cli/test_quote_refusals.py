@@ -58,7 +58,7 @@ def test_a_refusal_ends_the_process_with_exit_code_2():
             ["-f", EXAMPLE, "--plan", "develper"],
             f"{EXAMPLE}: has no plan 'develper'; did you mean 'developer'?",
         ),
-        (["-f", EXAMPLE, "--plan", "zzz"], f"{EXAMPLE}: has no plan 'zzz': there is developer, scale"),
+        (["-f", EXAMPLE, "--plan", "zzz"], f"{EXAMPLE}: has no plan 'zzz': there are developer and scale"),
         (["-f", "none.yaml"], "none.yaml: can't be read: No such file or directory"),
         (["--price", "none.yaml"], "none.yaml: can't be read: No such file or directory"),
         (
@@ -89,7 +89,7 @@ def test_options_that_make_no_quote_are_named(refused, options, line):
     [
         (
             ["--quantity", "zzz=1"],
-            "--quantity zzz=1: {file} has no price 'zzz': there is calls, base, fee, box, compute",
+            "--quantity zzz=1: {file} has no price 'zzz': there are calls, base, fee, box and compute",
         ),
         (["--quantity", "7"], "--quantity 7: must name the price: --quantity PRICE=7"),
         (["--quantity", "calls="], "--quantity calls: is empty"),

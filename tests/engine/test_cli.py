@@ -106,7 +106,7 @@ def test_a_file_as_data_directory_is_refused(tmp_path):
     """It is not overwritten."""
     path = tmp_path / "file"
     path.write_text("mine")
-    _assert_one_clear_line(_serve(path), str(path))
+    _assert_one_clear_line(_serve(path), f"{path}: is a file: name a directory with --data")
     assert path.read_text() == "mine"
 
 

@@ -65,6 +65,30 @@ def test_what_is_not_there_to_correct_is_named(ok, run, channel, name):
     assert "1 event would be corrected, not 2 as expected" in run("void", *chosen, "--expect", 2).stderr
 
 
+def test_an_event_that_was_amended_is_not_void(ok, run, channel, name):
+    """Nor once that is undone; only what was voided, also after an amendment, names the correction to undo."""
+    record(channel, api_event(name, "a", "5"))
+    event = ("--event-id", f"{name}-a")
+
+    def refused():
+        return run("restore", *event, "--dry-run").stderr
+
+    def does(command, correction_id, *more):
+        ok(command, *more, *SIGNED, "--yes", "--correction-id", f"{name}-{correction_id}")
+
+    does("amend", "fix", *event, "--set", "tokens=6")
+    assert f"event '{name}-a' is not void: it was amended by correction '{name}-fix'" in refused()
+    does("amend", "again", *event, "--set", "tokens=7")
+    assert f"event '{name}-a' is not void: it was amended by correction '{name}-again'" in refused()
+    does("void", "gone", *event)
+    assert f"event '{name}-a' was voided by correction '{name}-gone': undo that one" in refused()
+    does("undo", "back", f"{name}-gone")
+    assert f"event '{name}-a' is not void: it was amended by correction '{name}-again'" in refused()
+    does("undo", "once", f"{name}-again")
+    does("undo", "never", f"{name}-fix")
+    assert f"nothing to correct: event '{name}-a' is not void" in refused()
+
+
 def test_no_spend_says_of_which_instant(ok):
     """As `meterline lines` does, rather than an empty table."""
     first, as_of = ok("spend", "--at", "1990-01-01").stdout.splitlines()

@@ -304,6 +304,13 @@ def test_an_engine_that_is_busy_is_asked_again(tmp_path):
         (["--meter", "x", "--format", "parquet"], "needs a file"),
         (["--meter", "x", "-o", "u.txt"], "its name doesn't say what to write"),
         (["--meter", "x", "--format", "table", "-o", "u.csv"], "is for people"),
+        (["--meter", "x", "--as-of", "2096-01-01"], "as_of: is in the future; the newest watermark is 20"),
+        (["--meter", "x", "--json", "--format", "csv"], "--json and --format csv exclude each other"),
+        (["--meter", "x", "--json", "-o", "u.csv"], "u.csv: its name says csv, and the options json"),
+        (
+            ["--meter", "x", "--format", "parquet", "-o", "u.ndjson"],
+            "its name says json, and the options parquet",
+        ),
         (["--meter", "x", "--text-quantities"], "is for --format parquet"),
         (["--meter", "", "-o", "/nowhere/u.csv"], "/nowhere/u.csv: can't be written: No such file"),
     ],
@@ -316,6 +323,7 @@ def test_a_mistake_is_one_line(run, words, line):
     (said,) = done.stderr.splitlines()
     assert said.startswith("meterline: ")
     assert line in said
+    assert "+00:00" not in said
 
 
 @pytest.mark.parametrize(
@@ -325,6 +333,10 @@ def test_a_mistake_is_one_line(run, words, line):
         (["--from", "june"], "is no instant"),
         (["--time-zone", "Berlin"], "did you mean 'Europe/Berlin'"),
         (["--from", "0001-01-01", "--time-zone", "Asia/Tokyo"], "is out of the calendar"),
+        (
+            ["--time-zone", "CET+1"],
+            "Invalid value for '--time-zone': 'CET+1' is no time zone of the IANA database: ",
+        ),
         (["--where", "model"], "write NAME=VALUE"),
     ],
 )
