@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import click
 import grpc
 
-from engine.cli.connection import TIMEOUT_S, CommandError, call_of
+from engine.cli.connection import TIMEOUT_S, CommandError, call_of, nobody_answers
 from meterline import CallFailure, RetryPolicy, read_pushback_ms
 from meterline.v1.usage_pb2 import RecordUsageColumnsResponse
 
@@ -25,6 +26,8 @@ class Courier:
     random: Callable[[], float] = random.random
     clock: Callable[[], float] = time.monotonic
     stopped: threading.Event = field(default_factory=threading.Event)
+    # Held by the request that has said that nobody answers, until it has its answer: two wait, and one speaks.
+    _told: threading.Lock = field(default_factory=threading.Lock)
 
     def deliver(self, payload: bytes) -> RecordUsageColumnsResponse:
         """Raises CommandError when the engine refuses it for good, or patience is over."""
@@ -33,17 +36,33 @@ class Courier:
         )
         started_s = self.clock()
         attempt = 0
+        speaks = False
         while True:
             try:
                 answer: RecordUsageColumnsResponse = send(payload, timeout=TIMEOUT_S)
             except grpc.RpcError as error:
-                failure = _failure(error)
+                failure, is_away = _failure(error), nobody_answers(error)
             else:
+                if speaks:
+                    self._told.release()
                 return answer
             wait_s = self.policy.wait_s(failure, attempt, self.clock() - started_s, self.random())
-            if wait_s is None or self.stopped.wait(wait_s):
+            if wait_s is None:
+                raise CommandError(self._line(failure))
+            if is_away and not speaks:
+                speaks = self._say_away()
+            if self.stopped.wait(wait_s):
                 raise CommandError(self._line(failure))
             attempt += 1
+
+    def _say_away(self) -> bool:
+        """Whether this request is the one that speaks: a person must not wait in silence."""
+        if not self._told.acquire(blocking=False):
+            return False
+        click.echo(
+            f"no engine answers at {self.target}: trying for up to {self.policy.timeout_s:g} s", err=True
+        )
+        return True
 
     def _line(self, failure: CallFailure) -> str:
         if not failure.retryable:

@@ -1,6 +1,7 @@
 """The demo's promise: the trace ends in the recomputed totals, whatever happens to the engine on the way."""
 
 import random
+import socket
 import subprocess
 import sys
 import threading
@@ -50,6 +51,35 @@ def test_the_demo_matches_to_the_cent(tmp_path):
     assert "matches to the cent" in done.stdout
     assert "19,366 duplicates, 0 counted twice" in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def _demo_against(target):
+    """The one line with which it ends, and its exit code 2."""
+    done = subprocess.run(
+        [sys.executable, "-m", "examples.demo", "--target", target], cwd=ROOT, capture_output=True, text=True,
+        timeout=200, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stdout + done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("demo: ")
+    assert line.endswith("meterline serve --data ./x --event-age-max-days 36525")
+    return line
+
+
+def test_the_demo_without_an_engine_ends_in_one_line():
+    """It says where it looked, and how to start one."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        free = f"127.0.0.1:{taken.getsockname()[1]}"
+    assert f"no engine answers at {free}" in _demo_against(free)
+    assert "nonsense" in _demo_against("nonsense:port")
+
+
+def test_the_demo_on_an_engine_that_refuses_old_events_ends_in_one_line(tmp_path):
+    """An engine as `meterline serve` starts it: the trace is years too old for it."""
+    with EngineProcess(tmp_path / "data") as engine:
+        line = _demo_against(engine.target)
+    assert "event llm-trace-00001 is rejected: event_time is " in line
+    assert "at most 35 days are taken" in line
 
 
 def test_a_wrong_line_is_found(trace):

@@ -401,14 +401,20 @@ def test_another_mapping_or_engine_does_not_go_on_from_the_state(imported, apply
     _assert_one_line(_run(path, "--target", "127.0.0.1:1"), "its import went to", "--state")
 
 
-def test_an_engine_that_is_away_ends_the_import_with_one_line(tmp_path):
-    """After the patience that was asked for."""
+def test_an_engine_that_is_away_is_told_at_once_and_ends_the_import_with_one_line(tmp_path):
+    """The first says how long it tries, also where two requests wait; the last comes after that patience."""
     path = tmp_path / "usage.csv"
-    path.write_text(f"event_type,customer_id,event_time\nx,acme,{NOON}\n")
+    path.write_text("event_type,customer_id,event_time\n" + f"x,acme,{NOON}\n" * 60_000)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         free = f"127.0.0.1:{taken.getsockname()[1]}"
-    done = _run(path, "--target", free, "--retry-timeout-s", "1")
-    _assert_one_line(done, f"no answer from the engine at {free} for 1 s", "UNAVAILABLE")
+    command = _command(path, "--target", free, "--retry-timeout-s", "2")
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr.readline() == f"no engine answers at {free}: trying for up to 2 s\n"
+        assert process.poll() is None
+        (last,) = process.stderr.readlines()
+    assert process.returncode == 2
+    assert last.startswith(f"meterline: no answer from the engine at {free} for 2 s: ")
+    assert "(UNAVAILABLE)" in last
 
 
 ROWS = 90_000
