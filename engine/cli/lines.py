@@ -11,6 +11,7 @@ from google.protobuf.json_format import MessageToDict
 
 from engine.cli.connection import (
     INSTANT_HELP,
+    NO_CATALOG,
     TIMEOUT_S,
     as_of_option,
     at_option,
@@ -93,5 +94,6 @@ def _show(pages: list[ListLineItemsResponse]) -> None:
         click.echo()
         shown = True
     if not shown and not any(page.unrateable_customers for page in pages):
-        click.echo("no line items: no subscription covers this instant (name another with --at)")
+        without = "no line items: no subscription covers this instant (name another with --at)"
+        click.echo(without if pages[-1].catalog_revision else NO_CATALOG)
     click.echo(footer(pages[-1].as_of, pages[-1].catalog_revision))

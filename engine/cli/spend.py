@@ -6,6 +6,7 @@ import click
 
 from engine.cli.connection import (
     INSTANT_HELP,
+    NO_CATALOG,
     TIMEOUT_S,
     as_of_option,
     at_option,
@@ -43,6 +44,8 @@ def spend(
         response = SpendServiceStub(channel).ListSpend(request, timeout=TIMEOUT_S)
     if response.spends or response.unrateable_customers:
         print_table(spend_table(response.spends, response.totals))
+    elif not response.catalog_revision:
+        click.echo(NO_CATALOG)
     else:
         when = "this instant" if at is None else instant(request.at)
         click.echo(f"no spend: no subscription covers {when} (name another with --at)")

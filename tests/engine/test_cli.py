@@ -214,7 +214,12 @@ def test_the_example_from_empty_to_lines(running):
     dry = _meterline("apply", "-f", EXAMPLE, "--dry-run", *target)
     assert "+ 64 customers" in dry.stdout
     assert "nothing was applied" in dry.stdout
-    assert "catalog revision 0" in _meterline("spend", *target).stdout
+    for command in ("spend", "lines"):
+        first, footer = _meterline(command, *target).stdout.splitlines()
+        assert first == "no catalog yet: meterline apply -f FILE"
+        assert footer.endswith("catalog revision 0")
+    nothing = _meterline("catalog", *target)
+    assert (nothing.stdout, nothing.stderr) == ("", "no catalog yet: meterline apply -f FILE\n")
     assert "catalog revision 1" in _meterline("apply", "-f", EXAMPLE, *target).stdout
     again = _meterline("apply", "-f", EXAMPLE, *target).stdout
     assert again.startswith("0 changed")
