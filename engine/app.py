@@ -54,6 +54,8 @@ _GRACE_S = 10
 _STOP_POLL_S = 0.1
 # Objects that a call leaves for the garbage collector are a few dozen, and small.
 _GARBAGE_AFTER = 50_000
+# What a broken merge was made from is kept for a minute (engine.usage.parts).
+_DISK_WATCH_SLEEP_S = (5, 15)
 # Identities that are read back at start, so that a reused id is still seen after a restart; about a second.
 _WARM_EVENTS_MAX = 100_000
 # Of the running hour every pass computes each slice again; what is younger is read from events, which is quick.
@@ -155,7 +157,13 @@ def _running_server(
         ]
         if usage.watch is not None:
             loops.append(
-                UpkeepLoop("disk watch", usage.watch, stores.directory.disk_watch_lock, time.monotonic_ns)
+                UpkeepLoop(
+                    "disk watch",
+                    usage.watch,
+                    stores.directory.disk_watch_lock,
+                    time.monotonic_ns,
+                    sleep_s=_DISK_WATCH_SLEEP_S,
+                )
             )
         services = Services(
             usage=UsageService(intake),
@@ -227,7 +235,7 @@ def _rollups_loop(stores: UsageStores, catalog: CatalogStore, reader: UsageReade
         keeper,
         stores.directory.rollups_lock,
         time.monotonic_ns,
-        sleep_min_s=_ROLLUP_SLEEP_MIN_S,
+        sleep_s=(_ROLLUP_SLEEP_MIN_S, None),
         stopping=stopping,
     )
 

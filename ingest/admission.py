@@ -128,7 +128,10 @@ class Admission:
         ahead_max_us = self.limits.event_ahead_max_s * MICROSECONDS
         ages_us = now_us - instants.times_us
         expired_before = datetime.fromtimestamp(self.expired_before_us // MICROSECONDS, UTC).date()
-        past = f"in the past; at most {_span(age_max_us)} are taken (event_age_max_s)"
+        past = (
+            f"in the past; at most {_span(age_max_us)} are taken (event_age_max_s): "
+            "meterline serve --event-age-max-days sets how many"
+        )
         ahead = (
             f"in the future; at most {_span(ahead_max_us)} are taken (event_ahead_max_s): "
             "check the producer's clock"

@@ -1,7 +1,6 @@
 """How every command that corrects goes: what it would change is shown, asked about, and then recorded as shown."""
 
 import copy
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,7 +8,8 @@ import click
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from engine.cli.connection import TIMEOUT_S, CommandError, call_of, connected
+from engine.cli.asking import ask, is_to_ask
+from engine.cli.connection import TIMEOUT_S, call_of, connected
 from engine.cli.correction_options import request_of
 from engine.cli.correction_show import events_text, kind_name, show_effect, show_json
 from engine.cli.show import footer, visible
@@ -45,9 +45,7 @@ def send(verb: str, options: Mapping[str, Any], request: Request) -> None:
     Raises:
         CommandError: the engine refuses, or there is nobody to ask.
     """
-    asks = not (options["dry_run"] or options["yes"] or options["expect"])
-    if asks and not sys.stdin.isatty():
-        raise CommandError("nobody is there to be asked: look with --dry-run, then say --yes or --expect N")
+    asks = is_to_ask(dry_run=options["dry_run"], yes=options["yes"], expect=options["expect"])
     with connected(options["target"]) as channel:
         # Asked first: once it is recorded, nothing may fail any more.
         note = _note(channel, request)
@@ -57,8 +55,7 @@ def send(verb: str, options: Mapping[str, Any], request: Request) -> None:
             effect = _call(channel, trial).effect
             show_effect(verb, effect)
             _show_note(note)
-            if not click.confirm(f"{verb} {events_text(effect.event_count)}?"):
-                raise CommandError("nothing was recorded")
+            ask(f"{verb} {events_text(effect.event_count)}?", "nothing was recorded")
             request.expected_event_count = effect.event_count
         response = _call(channel, request)
     if options["as_json"]:

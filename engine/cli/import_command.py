@@ -126,12 +126,18 @@ def import_(
                 state_path = state or path.with_name(path.name + _STATE_SUFFIX)
             one = FileImport(path, options, state_path, rejects_path)
             progress = _run(path, one, courier)
-            bad = progress.conflict + progress.rejected
+            bad = progress.bad_rows
             not_stored += bad
             earlier = f" ({one.rows_before:,} of them by an earlier run)" if one.rows_before else ""
             click.echo(
                 f"{shown(path)}: {_summary(progress)}{earlier}" + (f"; see {rejects_path}" if bad else "")
             )
+            if one.bad_rows_before:
+                click.echo(
+                    f"an earlier run could not store {_rows(one.bad_rows_before)}: to send the file again remove "
+                    f"{state_path}; what is stored comes back as duplicate",
+                    err=True,
+                )
     if not_stored:
         raise SomeNotStoredError(f"{_rows(not_stored)} not stored: the rejects file says why")
 

@@ -40,6 +40,8 @@ class FileImport:
         self._state: ImportState | None = None
         # Rows that had their verdict from an earlier run.
         self.rows_before = 0
+        # Those of them that were not stored.
+        self.bad_rows_before = 0
         # Whether a second run can go on where this one ends.
         self.is_kept = state_path is not None
 
@@ -85,6 +87,7 @@ class FileImport:
         mapping = self._options.mapping(given.name, source.columns, first_columns | set(source.columns or ()))
         rejects.begin()
         done = self.rows_before = self.progress.rows
+        self.bad_rows_before = self.progress.bad_rows
         every = itertools.chain(begun, rows)
         left = (row for row in every if row.number > done)
         waiting: deque[tuple[Request, Future[RecordUsageColumnsResponse] | None]] = deque()

@@ -59,6 +59,11 @@ class Progress:
     rejected: int = 0
     rejects_bytes: int = 0
 
+    @property
+    def bad_rows(self) -> int:
+        """Rows that are not stored."""
+        return self.conflict + self.rejected
+
 
 @dataclass(slots=True)
 class ImportState:

@@ -19,6 +19,7 @@ from engine.errors import RollupMovedError, StartupError, StoreUnavailableError
 from engine.usage.parts import EMBEDDED_OPTIONS
 from engine.usage.server_address import ServerAddress
 from engine.usage.server_answers import first_line, start_problem
+from engine.usage.write_watch import drop_cut_off_deletions
 
 __all__ = [
     "Client",
@@ -83,6 +84,7 @@ def check_disk(path: Path) -> None:
             raise StartupError(
                 f"{definition}: is empty: a write to it failed, as on a full disk. Restore the directory from a backup"
             )
+    drop_cut_off_deletions(path)
 
 
 @contextlib.contextmanager

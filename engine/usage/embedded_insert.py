@@ -32,13 +32,15 @@ class EmbeddedInsert:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._file = None
+        self._file: int | None = None
         if hasattr(os, "memfd_create") and Path(_FILES).is_dir():
             self._file = os.memfd_create("meterline-insert")
 
     def close(self) -> None:
-        if self._file is not None:
-            os.close(self._file)
+        """Once is enough: its number may be another file's by then."""
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
 
     def insert(self, table: str, rows: pa.Table, settings: Mapping[str, int]) -> None:
         """Returns when they are stored; raises what the driver raises."""

@@ -6,7 +6,8 @@ Rules:
 2. Progress is read by a statement before the one that reads the customers it is put together with: the days of one who
    has come to have hours are kept up no longer.
 3. Customers are read anew when there are more than those that are known: thousands of ids every two seconds would cost
-   more than many a read. Nobody ever leaves, so the same number is the same customers.
+   more than many a read. Nobody ever leaves, so the same number is the same customers: only those are counted that
+   are sure to stay.
 """
 
 # ruff: noqa: S608 - only names that are written here become SQL
@@ -105,12 +106,13 @@ class Coverages:
 
     def _read(self, tenant: str, rollup_key: str, known: Coverage | None) -> Coverage:
         ((stamp_us,),) = self._store.query(progress_query(tenant, rollup_key))
-        ((count,),) = self._store.query(pairs_query(tenant, rollup_key))
+        ((count,),) = self._store.query_to_keep(pairs_query(tenant, rollup_key))
         until_us, pairs = number(stamp_us), number(count)
         if known is not None and known.pairs == pairs:
             return Coverage(until_us, known.slice_s, pairs)
         lengths: dict[str, int] = {}
-        for length_s, customer_ids in self._store.query(customers_query(tenant, rollup_key)):
+        found = self._store.query_to_keep(customers_query(tenant, rollup_key))
+        for length_s, customer_ids in found:
             lengths |= dict.fromkeys(cast("list[str]", customer_ids), number(length_s))
         # A customer may be covered before progress is first kept: then everything about it is stale, and read anyway.
         return Coverage(until_us, lengths, pairs)

@@ -131,11 +131,13 @@ class UsageStore:
                 check_disk(path)
                 clients.extend(embedded_client(path) for _ in range(2))
                 first, watching = clients
-                watch = WriteWatch(watching.command, lambda sql: watching.query(sql).result_rows)
+                watch = WriteWatch(path, watching.command, lambda sql: watching.query(sql).result_rows)
                 with watch.confirmed():
                     first.command(create_database(DATABASE), use_database=False)
                     first.database = watching.database = DATABASE
-                    bring_to_form(first.command, lambda sql: first.query(sql).result_rows)
+                    first.command(READ_IN_MEMORY)
+                    # Each by itself: what replaces a table is asked for after what it is made of is sure to be there.
+                    bring_to_form(watch.confirming(first.command), lambda sql: first.query(sql).result_rows)
                     for statement in (*log_schema(EMBEDDED_CODEC), *_MADE_FROM_IT):
                         first.command(statement)
                     _set_durability(first, durability)
@@ -265,7 +267,8 @@ class UsageStore:
         """Runs an INSERT ... SELECT inside the store, which may take as long as a look through the log. If it raises
         StoreUnavailableError, none, some or all of its rows may be stored.
         """
-        settings = transform_settings(embedded=self._server is None) | self._look_settings
+        bounds = self._read_settings if self._server is None else self._look_settings
+        settings = transform_settings(embedded=self._server is None) | bounds
         self._run(self._idle_lookers, statement, settings)
 
     def delete(self, statement: Query) -> None:
@@ -315,13 +318,13 @@ class UsageStore:
         Raises:
             StoreUnavailableError: the store does not answer.
         """
-        try:
+        with self._answered():
             return _rows(self._idle, query, self._read_settings)
-        except StoreUnavailableError:
-            # It may have met what a failed write broke, and should not have to wait for the next look.
-            if self._watch is not None:
-                self._watch.look()
-            raise
+
+    def query_to_keep(self, query: Query) -> list[Row]:
+        """As `query`, and no row goes again, as those of a statement do that is about to be refused."""
+        with self._confirmed():
+            return _rows(self._idle, query, self._read_settings)
 
     def look_through(self, query: Query) -> list[Row]:
         """Rows of a read that looks through the whole log, and may take minutes.
@@ -347,7 +350,7 @@ class UsageStore:
         Raises:
             StoreUnavailableError: the store does not answer.
         """
-        with self._reader() as reader, reading():
+        with self._answered(), self._reader() as reader, reading():
             table = reader.query_arrow(
                 query.sql, parameters=query.parameters, settings=self._bounds, use_strings=True
             )
@@ -362,6 +365,9 @@ class UsageStore:
 
     def _confirmed(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext() if self._watch is None else self._watch.confirmed()
+
+    def _answered(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if self._watch is None else self._watch.answered()
 
     def _reader(self) -> contextlib.AbstractContextManager[Client]:
         return _borrowed(self._idle)

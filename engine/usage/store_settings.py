@@ -9,7 +9,8 @@ INSERT_SETTINGS = {"insert_deduplicate": 0, "async_insert": 0, "optimize_on_inse
 # A read of a period is served by the sorting key: looking at the index of stamps as well would cost time.
 READ_SETTINGS = {"do_not_merge_across_partitions_select_final": 1, "use_skip_indexes": 0}
 # What an embedded read spills to the disk could be lost in silence (engine.usage.write_watch): it has memory, or is
-# refused. Looks through the log may need more, and are confirmed.
+# refused. Looks through the log may need more, and are confirmed; but not what is stored of a read: rows that were computed
+# from what was lost would be whole on the disk, and stand although their statement is refused.
 _SPILLS = [f"max_bytes_ratio_before_external_{what}" for what in ("group_by", "sort", "distinct", "join")]
 READ_IN_MEMORY = f"SET {', '.join(f'{spill} = 0' for spill in _SPILLS)}"
 MAY_SPILL = dict.fromkeys(_SPILLS, "0.5")

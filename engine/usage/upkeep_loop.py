@@ -5,7 +5,7 @@ Rules:
    ends. Were two to work at once, they would do the same twice (engine.usage.voids, rule 2).
 2. After a pass the thread sleeps nineteen times as long as the pass took: 5% of the time, so that ingestion and
    reads keep the machine however long the log has become. What grows with the log is how late the reconciler finds a
-   conflict.
+   conflict. What must be done in time whatever it takes has a bound to its sleep.
 3. A store that does not answer is no reason to stop: the next pass tries again, and a metric counts what failed.
 4. A pass may take minutes; where it may, nobody waits for it longer than a moment when the engine stops: it ends with
    the process, and is made again.
@@ -46,18 +46,18 @@ class UpkeepLoop:
         upkeep: Upkeep,
         lock_path: Path,
         monotonic_ns: Callable[[], int],
-        sleep_min_s: int = _SLEEP_MIN_S,
+        sleep_s: tuple[int, int | None] = (_SLEEP_MIN_S, None),
         stopping: threading.Event | None = None,
         stop_within_s: int | None = None,
     ) -> None:
         """`stopping` is set by `stop`, for an upkeep that can end a long pass early. `stop_within_s`: None waits for
-        the pass that runs, which an embedded store must not be closed under.
+        the pass that runs, which an embedded store must not be closed under. `sleep_s`: at least, and at most.
         """
         self._name = name
         self._upkeep = upkeep
         self._lock_path = lock_path
         self._monotonic_ns = monotonic_ns
-        self._sleep_min_s = sleep_min_s
+        self._sleep_min_s, self._sleep_max_s = sleep_s
         self._stop_within_s = stop_within_s
         self._stop = stopping or threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"meterline-{name}", daemon=True)
@@ -91,7 +91,8 @@ class UpkeepLoop:
             METRICS.failed_upkeep_passes.labels(self._name).inc()
             _log.exception("upkeep pass failed", upkeep=self._name)
         took_ns = self._monotonic_ns() - began_ns
-        return max(took_ns * _SLEEP_TIMES // 1_000_000_000, self._sleep_min_s)
+        sleep_s = max(took_ns * _SLEEP_TIMES // 1_000_000_000, self._sleep_min_s)
+        return sleep_s if self._sleep_max_s is None else min(sleep_s, self._sleep_max_s)
 
     def _take_lock(self, stack: contextlib.ExitStack) -> bool:
         descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

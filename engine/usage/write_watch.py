@@ -10,14 +10,19 @@ Rules:
 2. Merges write too, and replace parts that were whole. So when the count rose, the tables are loaded anew:
    ClickHouse then holds each part against its checksums, puts broken ones aside, and takes the parts that they were
    merged from, which it keeps for a minute (parts.xml). Somebody must look more often than that.
-3. While tables are loaded anew they are not there: what asks for them is refused, and asks again.
-4. A broken merge whose sources stand again is thrown away, for the disk is likely full. Any other part that was put
+3. While tables are loaded anew they are not there: who asks for them then waits, and what has asked already is
+   refused, and asks again. Should it fail, nobody is answered until it is done: what a refused statement left behind
+   could be counted first, and be gone afterwards.
+4. The list of rows to delete is a file too. One that was cut off would keep its table from being loaded for ever, and
+   goes: the statement was refused, or broke off with its process, and is to be made again.
+5. A broken merge whose sources stand again is thrown away, for the disk is likely full. Any other part that was put
    aside stays in the store's directory, and in the log.
 """
 
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import structlog
 
@@ -46,10 +51,11 @@ Rows = Callable[[str], Sequence[Sequence[object]]]
 
 class WriteWatch:
     """Watches the writes of this process. Thread-safe; `run` runs a statement and `rows` a query, on a connection that
-    nobody else uses. Make it before the first statement that is to be confirmed.
+    nobody else uses, to the store in this directory. Make it before the first statement that is to be confirmed.
     """
 
-    def __init__(self, run: Callable[[str], object], rows: Rows) -> None:
+    def __init__(self, path: Path, run: Callable[[str], object], rows: Rows) -> None:
+        self._path = path
         self._run = run
         self._rows = rows
         self._lock = threading.Lock()
@@ -64,12 +70,51 @@ class WriteWatch:
         Raises:
             StoreUnavailableError: perhaps not, or not all of it.
         """
-        before = self._failed
-        yield
+        before = self._settled()
+        try:
+            yield
+        except Exception:
+            # What it left behind is read from now on.
+            self.look()
+            raise
         if self.look() != before:
             raise StoreUnavailableError(
                 "the usage store could not write to its disk: is it full?", retry_after_ms=_RETRY_AFTER_MS
             )
+
+    def confirming(self, run: Callable[[str], object]) -> Callable[[str], object]:
+        """`run`, each statement confirmed by itself."""
+
+        def confirmed(sql: str) -> object:
+            with self.confirmed():
+                return run(sql)
+
+        return confirmed
+
+    @contextlib.contextmanager
+    def answered(self) -> Iterator[None]:
+        """What is read inside is no part of what a failed write left behind.
+
+        Raises:
+            StoreUnavailableError: that is not mended yet, or what the read inside raises.
+        """
+        self._settled()
+        try:
+            yield
+        except StoreUnavailableError:
+            # It may have met what a failed write broke, and should not have to wait for the next look.
+            self.look()
+            raise
+
+    def _settled(self) -> int:
+        """How many writes had failed at the last look; waits until what they broke is mended.
+
+        Raises:
+            StoreUnavailableError: it is not mended yet.
+        """
+        # In this order: a look notes first what failed, and last that it is mended.
+        mended = self._mended
+        return mended if mended == self._failed else self.look()
 
     def next_pass(self) -> None:
         """One look, for a loop of upkeep."""
@@ -102,6 +147,7 @@ class WriteWatch:
         """The parts that were put aside, and whether what they were merged from stands again."""
         self._tables |= self._names(_TABLES)
         before = self._names(_ASIDE)
+        drop_cut_off_deletions(self._path)
         for database, table in sorted(self._tables):
             self._run(f"DETACH TABLE IF EXISTS `{database}`.`{table}` SYNC")
             self._run(f"ATTACH TABLE IF NOT EXISTS `{database}`.`{table}`")
@@ -115,6 +161,16 @@ class WriteWatch:
 
     def _names(self, sql: str) -> set[tuple[str, ...]]:
         return {tuple(map(str, names)) for names in self._rows(sql)}
+
+
+def drop_cut_off_deletions(path: Path) -> None:
+    """Of the store in this directory: rule 4."""
+    for entry in path.glob("store/*/*/mutation_*.txt"):
+        text = entry.read_bytes()
+        # The line that says what to delete comes last.
+        if b"\ncommands: " not in text or not text.endswith(b"\n"):
+            _log.warning("a deletion was cut off, and is to be made again", entry=str(entry))
+            entry.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -303,6 +303,36 @@ def test_bad_rows_go_to_the_rejects_file_and_stop_nothing(imported, apply, chann
     assert _quantity(channel, "im_bad") == (Decimal(7), 2)
 
 
+def test_a_second_run_says_how_rows_that_were_rejected_are_sent_again(imported, apply, channel, tmp_path):
+    """Not sent again by themselves: once what refused them is mended and the state removed, they are stored."""
+    document = CATALOG.replace("NAME", "im_more")
+    apply(document)
+    path = tmp_path / "usage.csv"
+    path.write_text(
+        "event_type,customer_id,event_time,tokens\n"
+        f"im_more.call,im_more_acme,{NOON},1\nim_more.new,im_more_acme,{NOON},2\n"
+    )
+    first = imported(path)
+    assert first.stderr == "meterline: 1 row not stored: the rejects file says why\n"
+    apply(
+        document.replace(
+            "plans:", "  - {id: im_more_new, event_type: im_more.new, aggregation: count}\nplans:"
+        )
+    )
+    state = path.with_name("usage.csv.import-state.json")
+    second = imported(path)
+    assert "1 rejected (2 of them by an earlier run)" in second.stdout
+    assert second.stderr == (
+        f"an earlier run could not store 1 row: to send the file again remove {state}; "
+        "what is stored comes back as duplicate\n"
+        "meterline: 1 row not stored: the rejects file says why\n"
+    )
+    state.unlink()
+    third = imported(path)
+    assert third.returncode == 0, third.stderr
+    assert "2 rows: 1 accepted, 1 duplicate, 0 conflict, 0 rejected" in third.stdout
+
+
 def test_the_rejects_file_can_be_csv(imported, apply, tmp_path):
     """One header, one row for each reject."""
     apply(CATALOG.replace("NAME", "im_csv"))

@@ -1,5 +1,7 @@
 """Raw events expire, as an operator sees it: a dry run, the command, the same lines, and what is refused since."""
 
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -54,11 +56,23 @@ def _row(event_id, tokens, hours, customer="acme"):
     return Row("t1", event_id, "call", customer, JUNE_US + hours * HOUR_US, properties)
 
 
-def _meterline(*arguments, fails=False):
+def _meterline(*arguments, fails=False, answer=None):
+    """What it prints, or its error; at a terminal where `answer` is typed, or without one."""
     command = [sys.executable, "-m", "engine", *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, answer or b"")
+        stdin = subprocess.DEVNULL if answer is None else theirs
+        done = subprocess.run(
+            command, cwd=ROOT, stdin=stdin, capture_output=True, text=True, timeout=120, check=False
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
     assert done.returncode == (2 if fails else 0), done.stderr
-    return done.stderr if fails else done.stdout
+    if not fails and "--dry-run" not in arguments:
+        assert done.stderr.startswith("deleting: waits 5 s until every gateway refuses events of that time")
+    return done.stdout + done.stderr if fails else done.stdout
 
 
 def _record(channel, *rows):
@@ -103,14 +117,25 @@ def test_closed_usage_expires_and_stays_explained(tmp_path):
 
         expire = ("expire", "--target", engine.target, "--before")
         assert "must be the first of a month in UTC, is 2025-06-02T00:00:00Z" in _meterline(
-            *expire, "2025-06-02", fails=True
+            *expire, "2025-06-02", "--yes", fails=True
         )
-        assert "--raw-events-days-min" in _meterline(*expire, "2199-01-01", fails=True)
+        assert "--raw-events-days-min" in _meterline(*expire, "2199-01-01", "--yes", fails=True)
         dry = _meterline(*expire, "2025-07-01", "--dry-run")
         assert "would delete 20 raw events before 2025-07-01 of 1 customers" in dry
         assert "kept those of 1 customers" in dry
+        assert _meterline(*expire, "2025-07-01", fails=True) == (
+            "meterline: nobody is there to be asked: look with --dry-run, then say --yes or --expect N\n"
+        )
+        assert _meterline(*expire, "2025-07-01", "--yes", "--expect", "21", fails=True) == (
+            "meterline: 20 events would go, not 21: nothing was deleted\n"
+        )
+        refused = _meterline(*expire, "2025-07-01", fails=True, answer=b"n\n")
+        assert refused == f"{dry}delete 20 events for ever? [y/N]: meterline: nothing was deleted\n"
+        assert _meterline(*expire, "2025-07-01", "--dry-run") == dry
         assert lines(again, timeout=60) == first
-        assert "deleted 20 raw events before 2025-07-01 of 1 customers" in _meterline(*expire, "2025-07-01")
+        agreed = _meterline(*expire, "2025-07-01", answer=b"y\n")
+        assert agreed.startswith(f"{dry}delete 20 events for ever?")
+        assert "deleted 20 raw events before 2025-07-01 of 1 customers" in agreed
 
         assert lines(again, timeout=60) == first
         assert (
@@ -123,6 +148,8 @@ def test_closed_usage_expires_and_stays_explained(tmp_path):
             ExpireUsageRequest(before=JULY, dry_run=True), timeout=60
         )
         assert (left.event_count, left.customer_count, left.kept_customer_count) == (0, 0, 1)
+
+        assert "deleted 0 raw events" in _meterline(*expire, "2025-07-01", "--expect", "0")
 
         late = _record(channel, _row("late", "1", 3))
         assert late.verdicts == [VERDICT_REJECTED]

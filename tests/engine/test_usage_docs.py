@@ -51,6 +51,13 @@ def _lasting(text):
     return re.sub(r"(as of |--as-of |\"as_of\": \")\S+Z", r"\1WATERMARK", text)
 
 
+def test_the_page_starts_the_engine_that_it_runs_on():
+    """Its events are old: an engine with the default age would refuse them."""
+    start = PAGE.split("`usage.csv`:")[0]
+    assert "meterline serve --data ./x --event-age-max-days 36525" in start
+    assert "meterline apply -f examples/llm.yaml" in start
+
+
 def test_the_commands_on_the_page_print_what_it_says(target, tmp_path):
     """In their order, on the file that it shows; only watermarks and the engine's address differ."""
     for name, text in FILES:

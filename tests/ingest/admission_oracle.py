@@ -94,7 +94,8 @@ def _check_age(limits, time_us, now_us):
             "event_time",
             Reason.TOO_OLD,
             f"event_time is {_span(past_us)} in the past; "
-            f"at most {_span(limits.event_age_max_s * 1_000_000)} are taken (event_age_max_s)",
+            f"at most {_span(limits.event_age_max_s * 1_000_000)} are taken (event_age_max_s): "
+            "meterline serve --event-age-max-days sets how many",
         )
     if -past_us > limits.event_ahead_max_s * 1_000_000:
         raise _BrokenRuleError(

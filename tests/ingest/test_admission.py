@@ -203,9 +203,12 @@ def test_rules_of_time_and_catalog_refuse_an_event_that_may_be_stored(changes):
 
 
 def test_ages_are_told_in_words_that_people_use():
-    """Days, not seconds."""
+    """Days, not seconds; and the option that an operator would look for."""
     problem = _admit(event_time=_timestamp(NOW_US - 365 * DAY_US))
-    assert problem.message.startswith("event_time is 365 days in the past; at most 35 days are taken")
+    assert problem.message == (
+        "event_time is 365 days in the past; at most 35 days are taken (event_age_max_s): "
+        "meterline serve --event-age-max-days sets how many"
+    )
 
 
 def test_one_bad_event_touches_no_other():

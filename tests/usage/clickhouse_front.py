@@ -101,6 +101,7 @@ class Engine:
         # A server raises when its disk refuses a write; chDB does not, and is made to.
         watching = chdb.connect(f"{path}?{options}")
         self._watch = WriteWatch(
+            Path(path),
             watching.query,
             lambda sql: [
                 line.split("\t") for line in watching.query(sql, "TabSeparated").data().splitlines()

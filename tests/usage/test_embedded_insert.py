@@ -55,3 +55,17 @@ def test_the_file_in_memory_keeps_no_more_than_the_last_insert_needed(tmp_path):
         store.close()
     assert large > 300_000
     assert small < 10_000
+
+
+def test_a_store_that_is_closed_twice_leaves_the_files_of_others_alone(tmp_path):
+    """The number of its file is given to the next that is opened."""
+    store = UsageStore.open_embedded(tmp_path / "usage")
+    number = store._embedded._file
+    store.close()
+    with (tmp_path / "another").open("wb") as another:
+        os.dup2(another.fileno(), number)
+        try:
+            store.close()
+            os.fstat(number)
+        finally:
+            os.close(number)

@@ -2,6 +2,7 @@
 
 import os
 import random
+import resource
 import subprocess
 import sys
 import threading
@@ -263,5 +264,51 @@ def _stop_at(monkeypatch, moment):
             return run(sql)
 
         return real(stopping, rows)
+
+    monkeypatch.setattr(module, "bring_to_form", bring_to_form)
+
+
+def test_a_store_whose_copy_the_disk_refuses_keeps_what_it_had(tmp_path, monkeypatch):
+    """200 events of 60 kB: of their copy no file may be larger than 1 MB, so that what no later step reads is cut off;
+    then the disk takes writes again.
+    """
+    path = tmp_path / "usage"
+    client = clickhouse_connect.get_client(interface="chdb", path=str(path))
+    client.command("CREATE DATABASE meterline ENGINE = Atomic")
+    client.command(OF_FORM_1)
+    client.command(
+        "INSERT INTO meterline.events (tenant, customer_id, event_type, event_time, event_id, ingested_at, properties) "
+        f"SELECT 't1', 'c0', 'call', fromUnixTimestamp64Micro({STAMP_US}, 'UTC'), toString(number), "
+        f"fromUnixTimestamp64Micro({STAMP_US}, 'UTC'), map('note', randomString(60000, number)) FROM numbers(200)"
+    )
+    client.close()
+    _refuse_large_files_while(monkeypatch, f"INSERT INTO {COPY_TABLE}")
+    with pytest.raises(StartupError, match="could not write to its disk"):
+        UsageStore.open_embedded(path)
+    monkeypatch.undo()
+    store = UsageStore.open_embedded(path)
+    try:
+        rows = store.query(Query("SELECT count(), sum(length(properties['note'])) FROM events FINAL", {}))
+    finally:
+        store.close()
+    assert rows == [(200, 200 * 60_000)]
+
+
+def _refuse_large_files_while(monkeypatch, statement):
+    import engine.usage.store as module
+
+    real = module.bring_to_form
+
+    def bring_to_form(run, rows):
+        def refused(sql):
+            limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+            if sql.startswith(statement):
+                resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))
+            try:
+                return run(sql)
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+        return real(refused, rows)
 
     monkeypatch.setattr(module, "bring_to_form", bring_to_form)

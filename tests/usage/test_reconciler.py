@@ -478,7 +478,7 @@ def test_one_loop_of_a_directory_works_and_the_next_takes_over(store, clock, now
             def next_pass(self):
                 passes.append(1)
 
-        return UpkeepLoop("counting", Counting(), tmp_path / "reconciler.lock", lambda: 0, sleep_min_s=0)
+        return UpkeepLoop("counting", Counting(), tmp_path / "reconciler.lock", lambda: 0, sleep_s=(0, None))
 
     first, second = [], []
     one, two = looping(first), looping(second)

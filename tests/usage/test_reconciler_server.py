@@ -94,7 +94,7 @@ def test_a_pass_that_fails_is_counted_and_made_again(tmp_path):
         deliver(store, [event_of("a", value, ingested_us=int(value)) for value in "12"])
         reconciler = Reconciler(store, IngestClock(10, lambda _: None), itertools.count(20).__next__)
         loop = UpkeepLoop(
-            "reconciler", reconciler, tmp_path / "lock", lambda: 0, sleep_min_s=0, stop_within_s=0
+            "reconciler", reconciler, tmp_path / "lock", lambda: 0, sleep_s=(0, None), stop_within_s=0
         )
         server.fault("disk_full", only="read")
         loop.start()
