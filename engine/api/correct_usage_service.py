@@ -1,6 +1,7 @@
 """CorrectionService: usage corrected, tried before, undone after, and looked at."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 
 from engine.api.correction_messages import correction_message, effect_message, fitting_events
 from engine.api.correction_requests import (
@@ -15,7 +16,7 @@ from engine.api.rpc import Call
 from engine.billing.rater import Rater
 from engine.errors import NotFoundError
 from engine.spend.correction_effect import correction_effect
-from engine.times import to_timestamp
+from engine.times import to_timestamp, us_datetime
 from engine.usage.correction import Correction, Signature
 from engine.usage.correction_list import find_correction, list_corrected_events, list_corrections
 from engine.usage.corrections import Check, Corrections
@@ -38,6 +39,18 @@ from meterline.v1.correction_pb2 import (
 _PAGE_SIZE_DEFAULT = 100
 # As of conflicts: two keys of at most 384 bytes each are bound for an event.
 _PAGE_SIZE_MAX = 250
+
+
+@contextlib.contextmanager
+def _perhaps_expired(expired_before_us: int) -> Iterator[None]:
+    """An event that is not in the log may have been there: nothing remembers the ids of what has expired."""
+    try:
+        yield
+    except NotFoundError as error:
+        if not expired_before_us:
+            raise
+        before = us_datetime(expired_before_us).date()
+        raise NotFoundError(f"{error}, or has expired: events before {before} can't be corrected") from error
 
 
 class CorrectUsageService:
@@ -64,11 +77,12 @@ class CorrectUsageService:
         rules = Rules(admission.limits, admission.value_properties, self._now_us())
         correction, signature = read_correction(request, rules)
         check = self._check(call.tenant, correction, rules)
-        if request.dry_run:
-            effect, as_of_us = self._tried(call.tenant, correction, signature, check)
-            return CorrectUsageResponse(effect=effect, as_of=to_timestamp(as_of_us))
-        expected = request.expected_event_count if request.HasField("expected_event_count") else None
-        recorded = self._corrections.record(call.tenant, correction, signature, expected, check)
+        with _perhaps_expired(admission.expired_before_us):
+            if request.dry_run:
+                effect, as_of_us = self._tried(call.tenant, correction, signature, check)
+                return CorrectUsageResponse(effect=effect, as_of=to_timestamp(as_of_us))
+            expected = request.expected_event_count if request.HasField("expected_event_count") else None
+            recorded = self._corrections.record(call.tenant, correction, signature, expected, check)
         return CorrectUsageResponse(
             correction=correction_message(recorded), as_of=to_timestamp(recorded.recorded_at_us)
         )

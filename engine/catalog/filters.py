@@ -184,6 +184,16 @@ def _fields(given: Filter) -> Any:  # noqa: ANN401 - of any JSON type
     return {name: value for name, value in fields.items() if value is not None}
 
 
+def filtered_properties(filters: Mapping[str, Filter]) -> Iterator[str]:
+    """The properties that the filters look at."""
+    for name, each in filters.items():
+        if isinstance(each, Group):
+            for member in each.members:
+                yield from filtered_properties(member)
+        else:
+            yield name
+
+
 def compared_properties(filters: Mapping[str, Filter]) -> Iterator[str]:
     """The properties that the filters compare as decimals."""
     for name, each in filters.items():

@@ -29,7 +29,7 @@ from pydantic import (
 from pydantic_core import core_schema
 
 from engine.catalog import limits
-from engine.catalog.filters import compared_properties
+from engine.catalog.filters import compared_properties, filtered_properties
 from engine.catalog.meter_filters import Filters
 from engine.catalog.meter_value import MeterValue, Value, ValueExpression, properties_of_value
 from engine.catalog.rules import (
@@ -144,6 +144,13 @@ class Meter(_Value):
             able = ", ".join(CARRIED_OVER_AGGREGATIONS)
             raise ValueError(f"does not belong to {aggregation}: only {able} carry over")
         return carries_over
+
+    @property
+    def properties(self) -> frozenset[str]:
+        """The properties that it reads."""
+        return frozenset(
+            [*properties_of_value(self.value), *filtered_properties(self.filters), *self.group_by]
+        )
 
     @property
     def decimal_properties(self) -> frozenset[str]:

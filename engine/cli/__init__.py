@@ -25,10 +25,11 @@ meterline undo CORRECTION_ID          a correction taken back
 meterline corrections                 who corrected what, when and why
 meterline restore --event-id ID       a voided event of `conflicts` that is to count all the same
 meterline reconcile --from D --to D   settle a period's event ids now
-meterline expire --before D             delete raw events of closed periods; what they came to stays
+meterline expire --before D           delete raw events of closed periods; what they came to stays
 meterline quote -f FILE --plan ID     what quantities would cost; needs no engine
 
-A command that fails says why in one line, and exits with 2.
+A command that fails says why on standard error, at its end in one line, and exits with 2; an import that left rows
+out exits with 1.
 """
 
 

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from engine.cli.connection import TIMEOUT_S, connected, target_option
+from engine.cli.connection import NO_CATALOG, TIMEOUT_S, connected, target_option
 from meterline.v1.catalog_pb2 import GetCatalogRequest, Resource
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 
@@ -17,6 +17,8 @@ def catalog(target: str) -> None:
     with connected(target) as channel:
         while True:
             response = CatalogServiceStub(channel).GetCatalog(request, timeout=TIMEOUT_S)
+            if not response.revision:
+                click.echo(NO_CATALOG, err=True)
             for resource in response.resources:
                 click.echo(_line(resource))
             if not response.next_page_token:

@@ -85,6 +85,10 @@ def no_engine(target: str) -> str:
     return f"no engine answers at {target}: start one with `meterline serve`, or name it with --target"
 
 
+# For a person whose engine has no catalog: revision 0.
+NO_CATALOG = "no catalog yet: meterline apply -f FILE"
+
+
 def call_of(error: grpc.RpcError) -> grpc.Call:
     # What a stub raises is both; the types of grpc don't say so.
     return cast("grpc.Call", error)

@@ -13,6 +13,7 @@ from engine.cli.connection import TIMEOUT_S, call_of, connected
 from engine.cli.correction_options import request_of
 from engine.cli.correction_show import events_text, kind_name, show_effect, show_json
 from engine.cli.show import footer, visible
+from engine.cli.unread_properties import unread_notes
 from meterline.v1.correction_pb2 import (
     CorrectUsageRequest,
     CorrectUsageResponse,
@@ -76,8 +77,15 @@ def send(verb: str, options: Mapping[str, Any], request: Request) -> None:
 
 
 def _note(channel: grpc.Channel, request: Request) -> str:
-    """What the engine takes, and a person may not have meant: events that move to a customer whom nobody knows."""
-    customer_id = request.amend.customer_id if isinstance(request, CorrectUsageRequest) else ""
+    """What the engine takes, and a person may not have meant."""
+    if not isinstance(request, CorrectUsageRequest):
+        return ""
+    notes = (_customer_note(channel, request.amend.customer_id), *unread_notes(channel, request))
+    return "\n".join(filter(None, notes))
+
+
+def _customer_note(channel: grpc.Channel, customer_id: str) -> str:
+    """Events that move to a customer whom nobody knows."""
     if not customer_id:
         return ""
     # In a period of which nothing is rated: whether the catalog has the customer costs no look at usage.

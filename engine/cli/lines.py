@@ -1,16 +1,15 @@
 """`meterline lines`: rated line items."""
 
-import json
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import chain, groupby
 
 import click
 import grpc
-from google.protobuf.json_format import MessageToDict
 
 from engine.cli.connection import (
     INSTANT_HELP,
+    NO_CATALOG,
     TIMEOUT_S,
     as_of_option,
     at_option,
@@ -21,8 +20,8 @@ from engine.cli.connection import (
     timestamp,
 )
 from engine.cli.option_text import TextType
-from engine.cli.show import day, footer, instant, line_item_table, print_table
-from meterline.v1.billing_pb2 import LineItem, ListLineItemsRequest, ListLineItemsResponse
+from engine.cli.show import day, footer, json_line, line_item_table, print_table
+from meterline.v1.billing_pb2 import ListLineItemsRequest, ListLineItemsResponse
 from meterline.v1.billing_pb2_grpc import BillingServiceStub
 
 
@@ -57,7 +56,7 @@ def lines(
     if as_json:
         for page in pages:
             for item in page.line_items:
-                click.echo(_json(page, item))
+                click.echo(json_line(item, page.as_of, page.catalog_revision))
     else:
         _show(pages)
     unrateable = {each.customer_id: each for page in pages for each in page.unrateable_customers}
@@ -74,14 +73,6 @@ def _pages(channel: grpc.Channel, request: ListLineItemsRequest) -> Iterator[Lis
         request.page_token = response.next_page_token
 
 
-def _json(page: ListLineItemsResponse, item: LineItem) -> str:
-    fields = MessageToDict(item, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
-    # In the order of the contract, whatever is at its default.
-    ordered = {field.name: fields[field.name] for field in LineItem.DESCRIPTOR.fields if field.name in fields}
-    snapshot = {"as_of": instant(page.as_of), "catalog_revision": page.catalog_revision}
-    return json.dumps(snapshot | ordered, ensure_ascii=False)
-
-
 def _show(pages: list[ListLineItemsResponse]) -> None:
     items = chain.from_iterable(page.line_items for page in pages)
     shown = False
@@ -93,5 +84,6 @@ def _show(pages: list[ListLineItemsResponse]) -> None:
         click.echo()
         shown = True
     if not shown and not any(page.unrateable_customers for page in pages):
-        click.echo("no line items: no subscription covers this instant (name another with --at)")
+        without = "no line items: no subscription covers this instant (name another with --at)"
+        click.echo(without if pages[-1].catalog_revision else NO_CATALOG)
     click.echo(footer(pages[-1].as_of, pages[-1].catalog_revision))

@@ -1,7 +1,10 @@
 """Line items and spend as tables for people. The text of the wire is shown as it is: nothing is computed."""
 
+import json
 from collections.abc import Iterable, Iterator
 
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 from rich.table import Table
@@ -128,6 +131,17 @@ def day(timestamp: Timestamp) -> str:
     """The date, or the whole instant where it isn't midnight."""
     moment = timestamp.ToDatetime()
     return moment.isoformat() + "Z" if moment.time().isoformat() != "00:00:00" else moment.date().isoformat()
+
+
+def json_line(message: Message, as_of: Timestamp, catalog_revision: int) -> str:
+    """A message of an answer as JSON, after what the answer was made from; in the order of the contract."""
+    fields = MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    # In that order whatever is at its default.
+    ordered = {each.name: fields[each.name] for each in message.DESCRIPTOR.fields if each.name in fields}
+    snapshot = {"as_of": instant(as_of), "catalog_revision": catalog_revision}
+    return json.dumps(snapshot | ordered, ensure_ascii=False)
 
 
 def footer(as_of: Timestamp, catalog_revision: int | None = None) -> str:

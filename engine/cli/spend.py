@@ -6,6 +6,7 @@ import click
 
 from engine.cli.connection import (
     INSTANT_HELP,
+    NO_CATALOG,
     TIMEOUT_S,
     as_of_option,
     at_option,
@@ -15,7 +16,7 @@ from engine.cli.connection import (
     target_option,
     timestamp,
 )
-from engine.cli.show import footer, instant, print_table, spend_table
+from engine.cli.show import footer, instant, json_line, print_table, spend_table
 from meterline.v1.spend_pb2 import ListSpendRequest
 from meterline.v1.spend_pb2_grpc import SpendServiceStub
 
@@ -28,12 +29,23 @@ from meterline.v1.spend_pb2_grpc import SpendServiceStub
     show_default=True,
     help="How many customers in each currency.",
 )
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="One JSON object a line; after the customers each currency's total, whose customer_id is empty.",
+)
 @at_option
 @as_of_option
 @revision_option
 @target_option
 def spend(
-    top: int, at: datetime | None, as_of: datetime | None, catalog_revision: int | None, target: str
+    top: int,
+    as_json: bool,
+    at: datetime | None,
+    as_of: datetime | None,
+    catalog_revision: int | None,
+    target: str,
 ) -> None:
     """Show the customers who spend most in their current billing period."""
     request = ListSpendRequest(
@@ -41,10 +53,16 @@ def spend(
     )
     with connected(target) as channel:
         response = SpendServiceStub(channel).ListSpend(request, timeout=TIMEOUT_S)
-    if response.spends or response.unrateable_customers:
+    if as_json:
+        for each in (*response.spends, *response.totals):
+            click.echo(json_line(each, response.as_of, response.catalog_revision))
+    elif response.spends or response.unrateable_customers:
         print_table(spend_table(response.spends, response.totals))
+    elif not response.catalog_revision:
+        click.echo(NO_CATALOG)
     else:
         when = "this instant" if at is None else instant(request.at)
         click.echo(f"no spend: no subscription covers {when} (name another with --at)")
-    click.echo(footer(response.as_of, response.catalog_revision))
+    if not as_json:
+        click.echo(footer(response.as_of, response.catalog_revision))
     report_unrateable(response.unrateable_customers)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -214,12 +215,25 @@ def test_the_example_from_empty_to_lines(running):
     dry = _meterline("apply", "-f", EXAMPLE, "--dry-run", *target)
     assert "+ 64 customers" in dry.stdout
     assert "nothing was applied" in dry.stdout
-    assert "catalog revision 0" in _meterline("spend", *target).stdout
+    for command in ("spend", "lines"):
+        first, footer = _meterline(command, *target).stdout.splitlines()
+        assert first == "no catalog yet: meterline apply -f FILE"
+        assert footer.endswith("catalog revision 0")
+    nothing = _meterline("catalog", *target)
+    assert (nothing.stdout, nothing.stderr) == ("", "no catalog yet: meterline apply -f FILE\n")
     assert "catalog revision 1" in _meterline("apply", "-f", EXAMPLE, *target).stdout
     again = _meterline("apply", "-f", EXAMPLE, *target).stdout
     assert again.startswith("0 changed")
     assert "catalog revision 1" in again
     assert "all customers" in _meterline("spend", "--at", "2023-11-16", *target).stdout
+    spends = _meterline("spend", "--at", "2023-11-16", "--top", "3", "--json", *target).stdout.splitlines()
+    *customers, total = map(json.loads, spends)
+    assert len(customers) == 3
+    assert all(each["customer_id"] for each in customers)
+    assert (total["customer_id"], total["currency"], total["catalog_revision"]) == ("", "USD", 1)
+    assert list(total) == [
+        *("as_of", "catalog_revision", "customer_id", "currency", "amount", "line_item_count", "event_count")
+    ]
     lines = _meterline("lines", "--at", "2023-11-16T12:00:00Z", "--json", *target).stdout.splitlines()
     ids = [json.loads(line)["line_item_id"] for line in lines]
     assert len(ids) == len(set(ids)) > 100
@@ -295,6 +309,16 @@ def test_ctrl_c_ends_a_command_without_a_traceback(delay_s):
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=180)
     assert (process.returncode, stderr.strip()) == (130, b"meterline: interrupted")
+
+
+def test_the_overview_has_its_commands_in_two_columns():
+    """What each is for begins in one column."""
+    text = _meterline("--help").stdout
+    listed = [line for line in text.splitlines() if line.startswith("  meterline ")]
+    assert len(listed) == 16
+    assert {re.search(" {2,}", line[2:]).end() for line in listed} == {
+        len("meterline apply -f examples/llm.yaml  ")
+    }
 
 
 def test_the_help_of_serve_shows_its_commands_one_a_line():

@@ -53,6 +53,23 @@ def test_a_customer_of_the_catalog_is_not_spoken_of(ok, channel, name):
     assert "not in the catalog" not in done.output
 
 
+def test_a_property_that_no_meter_reads_is_named(ok, channel, name, apply):
+    """With the one that may be meant; what a meter aggregates, groups or filters by, also in a group, is read."""
+    record(channel, api_event(name, "a", "5"))
+    conditions = "{any: [{region: [eu]}, {not: [{tier: [free]}]}]}"
+    apply(
+        f"meters: [{{id: {name}_calls, event_type: {name}.call, aggregation: count, filters: {conditions}}}]"
+    )
+    amend = ("amend", "--event-id", f"{name}-a", "--event-type", f"{name}.call", "--dry-run")
+    note = f"no meter of '{name}.call' reads a property 'token'; did you mean 'tokens'?"
+    assert note in ok(*amend, "--set", "token=7").stdout.splitlines()
+    assert ok(*amend, "--set", "token=7", "--json").stderr.splitlines() == [note]
+    unnamed = ok("amend", "--event-id", f"{name}-a", "--dry-run", "--set", f"{name}=7").stdout
+    assert f"no meter reads a property '{name}'" in unnamed
+    for read in ("tokens=7", "model=small", "region=eu", "tier=free"):
+        assert "no meter" not in ok(*amend, "--set", read).output
+
+
 def test_what_is_not_there_to_correct_is_named(ok, run, channel, name):
     """An event that is not void can't be restored; one that is so already, or one too few, is one event."""
     record(channel, api_event(name, "a", "5"))

@@ -166,3 +166,7 @@ def test_closed_usage_expires_and_stays_explained(tmp_path):
         code, line, _ = refusal(lambda: CorrectionServiceStub(channel).CorrectUsage(void, timeout=60))
         assert code is grpc.StatusCode.FAILED_PRECONDITION
         assert "has expired and can't be corrected" in line
+        gone = _meterline("void", "--event-id", "e1", "--dry-run", "--target", engine.target, fails=True)
+        assert (
+            "event 'e1' is not recorded, or has expired: events before 2025-07-01 can't be corrected" in gone
+        )
