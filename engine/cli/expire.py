@@ -7,6 +7,7 @@ import click
 from engine.cli.asking import ask, is_to_ask
 from engine.cli.connection import CommandError, InstantType, connected, target_option, timestamp
 from engine.cli.correction_show import events_text
+from engine.cli.show import counted
 from meterline.v1.retention_pb2 import ExpireUsageRequest, ExpireUsageResponse
 from meterline.v1.retention_pb2_grpc import RetentionServiceStub
 
@@ -68,11 +69,11 @@ def expire(before: datetime, *, dry_run: bool, yes: bool, expect: int | None, ta
 
 def _show(done: str, before: datetime, response: ExpireUsageResponse) -> None:
     click.echo(
-        f"{done} {response.event_count:,} raw events before {before.date()} of {response.customer_count:,} customers, "
-        f"about {response.size_bytes / _MIB:,.1f} MiB on disk"
+        f"{done} {counted(response.event_count, 'raw event')} before {before.date()} "
+        f"of {counted(response.customer_count, 'customer')}, about {response.size_bytes / _MIB:,.1f} MiB on disk"
     )
     if response.kept_customer_count:
         click.echo(
-            f"kept those of {response.kept_customer_count:,} customers: a billing period cuts an hour, "
+            f"kept those of {counted(response.kept_customer_count, 'customer')}: a billing period cuts an hour, "
             "or usage was corrected after it had expired"
         )

@@ -121,8 +121,8 @@ def test_closed_usage_expires_and_stays_explained(tmp_path):
         )
         assert "--raw-events-days-min" in _meterline(*expire, "2199-01-01", "--yes", fails=True)
         dry = _meterline(*expire, "2025-07-01", "--dry-run")
-        assert "would delete 20 raw events before 2025-07-01 of 1 customers" in dry
-        assert "kept those of 1 customers" in dry
+        assert "would delete 20 raw events before 2025-07-01 of 1 customer" in dry
+        assert "kept those of 1 customer" in dry
         assert _meterline(*expire, "2025-07-01", fails=True) == (
             "meterline: nobody is there to be asked: look with --dry-run, then say --yes or --expect N\n"
         )
@@ -135,7 +135,7 @@ def test_closed_usage_expires_and_stays_explained(tmp_path):
         assert lines(again, timeout=60) == first
         agreed = _meterline(*expire, "2025-07-01", answer=b"y\n")
         assert agreed.startswith(f"{dry}delete 20 events for ever?")
-        assert "deleted 20 raw events before 2025-07-01 of 1 customers" in agreed
+        assert "deleted 20 raw events before 2025-07-01 of 1 customer" in agreed
 
         assert lines(again, timeout=60) == first
         assert (
