@@ -9,9 +9,7 @@ Rules:
    server's configuration is its operator's, so there the columns themselves name ZSTD.
 3. Merges read the sorting key and the rank of all rows first, and carry the other columns over by column
    afterwards, however few rows or columns there are: by row it costs a tenth more.
-4. A merge takes about ten parts of a size (`merge_selector_base`; 5 by default), so that an event is merged half as
-   often while much comes in. A month has some more parts meanwhile; those that grow old are merged anyway.
-5. What was merged is kept for a minute, for a merge whose writes failed (engine.usage.write_watch); and however much
+4. What was merged is kept for a minute, for a merge whose writes failed (engine.usage.write_watch); and however much
    such merges broke, the store opens without it: only what replaced whole parts is ever that large.
 """
 
@@ -26,7 +24,6 @@ EMBEDDED_OPTIONS = {"config-file": str(Path(__file__).with_name("parts.xml"))}
 _MERGE_SETTINGS = (
     "vertical_merge_algorithm_min_rows_to_activate = 1",
     "vertical_merge_algorithm_min_columns_to_activate = 1",
-    "merge_selector_base = 10",
 )
 MERGE_SETTINGS = ", ".join(_MERGE_SETTINGS)
 _SERVER_CODED = re.compile(r"`(\w+)` [^`]+? CODEC\(((?:Delta\(8\), )?)ZSTD\(1\)\)")
