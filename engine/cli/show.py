@@ -133,15 +133,18 @@ def day(timestamp: Timestamp) -> str:
     return moment.isoformat() + "Z" if moment.time().isoformat() != "00:00:00" else moment.date().isoformat()
 
 
-def json_line(message: Message, as_of: Timestamp, catalog_revision: int) -> str:
-    """A message of an answer as JSON, after what the answer was made from; in the order of the contract."""
+def json_fields(message: Message) -> dict[str, object]:
+    """A message's fields as JSON has them, in the order of the contract whatever is at its default."""
     fields = MessageToDict(
         message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
-    # In that order whatever is at its default.
-    ordered = {each.name: fields[each.name] for each in message.DESCRIPTOR.fields if each.name in fields}
+    return {each.name: fields[each.name] for each in message.DESCRIPTOR.fields if each.name in fields}
+
+
+def json_line(message: Message, as_of: Timestamp, catalog_revision: int) -> str:
+    """A message of an answer as JSON, after what the answer was made from."""
     snapshot = {"as_of": instant(as_of), "catalog_revision": catalog_revision}
-    return json.dumps(snapshot | ordered, ensure_ascii=False)
+    return json.dumps(snapshot | json_fields(message), ensure_ascii=False)
 
 
 def footer(as_of: Timestamp, catalog_revision: int | None = None) -> str:

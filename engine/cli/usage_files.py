@@ -16,9 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-from google.protobuf.json_format import MessageToDict
-
-from engine.cli.show import instant
+from engine.cli.show import instant, json_fields
 from meterline.v1.metering_pb2 import QueryUsageResponse, UsageGrouping, UsageRow
 
 COUNTS = ("event_count", "unreadable_event_count", "missing_value_event_count")
@@ -107,8 +105,7 @@ def _csv_cell(text: str | None) -> str:
 
 
 def _json_fields(row: UsageRow, grouping: UsageGrouping) -> dict[str, object]:
-    fields = MessageToDict(row, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    fields = json_fields(row)
     if not grouping.customer:
         del fields["customer_id"]
-    # In the order of the contract, whatever is at its default.
-    return {field.name: fields[field.name] for field in UsageRow.DESCRIPTOR.fields if field.name in fields}
+    return fields
