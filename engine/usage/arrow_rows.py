@@ -10,7 +10,7 @@ _LOW_CARDINALITY = ("tenant", "event_type")
 
 
 def event_table(batch: EventBatch, *, by_rank: bool = True) -> pa.Table:
-    """The rows of the log. `by_rank` False for a table of form 2 (engine.usage.migration), which makes the rank itself."""
+    """The rows of the log. `by_rank` False for a table of form 3 (engine.usage.migration), which makes the rank itself."""
     name, stamp = "ingest_rank", pa.scalar(ingest_rank(batch.ingested_at_us), pa.uint64())
     if not by_rank:
         name, stamp = "ingested_at", pa.scalar(batch.ingested_at_us, pa.timestamp("us", "UTC"))

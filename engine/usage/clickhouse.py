@@ -4,8 +4,6 @@ Its clients, and its errors as errors of the tree.
 """
 
 import contextlib
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,11 +17,9 @@ from engine.errors import RollupMovedError, StartupError, StoreUnavailableError
 from engine.usage.parts import EMBEDDED_OPTIONS
 from engine.usage.server_address import ServerAddress
 from engine.usage.server_answers import first_line, start_problem
-from engine.usage.write_watch import drop_cut_off_deletions
 
 __all__ = [
     "Client",
-    "check_disk",
     "connecting",
     "embedded_client",
     "inserting",
@@ -33,8 +29,6 @@ __all__ = [
 ]
 
 _RETRY_AFTER_MS = 1_000
-# Definitions of tables are a few KB each.
-_ROOM_BYTES = 4 << 20
 # What a read answers that found a row which it must not pass over (engine.usage.rollup_read, rule 3).
 _THROW_IF_CODE = 395
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -66,25 +60,6 @@ def server_client(address: ServerAddress, database: str | None, timeout_s: int) 
         # A proxy of the environment has no way to this machine's own loopback.
         pool_mgr=get_pool_manager() if address.host in _LOOPBACK else None,
     )
-
-
-def check_disk(path: Path) -> None:
-    """Makes sure of what ClickHouse would not notice: that what it needs to start can be written to this directory, and
-    that all its definitions were (engine.usage.write_watch).
-
-    Raises:
-        OSError: there is no room for them.
-        StartupError: a definition is lost.
-    """
-    path.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=path) as file:
-        os.posix_fallocate(file.fileno(), 0, _ROOM_BYTES)
-    for definition in (*path.glob("metadata/*.sql"), *path.glob("store/*/*/*.sql")):
-        if definition.stat().st_size == 0:
-            raise StartupError(
-                f"{definition}: is empty: a write to it failed, as on a full disk. Restore the directory from a backup"
-            )
-    drop_cut_off_deletions(path)
 
 
 @contextlib.contextmanager

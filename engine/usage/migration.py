@@ -26,6 +26,7 @@ from engine.usage.schema import (
     EVENTS_TABLE,
     INGESTED_AT,
     RANKS_INDEX,
+    RANKS_INDEX_NAME,
     VOIDS_TABLE,
     create_events,
 )
@@ -57,7 +58,7 @@ _VOID_HIDDEN_END = (
 
 _INDEX_RANKS = (
     f"ADD INDEX IF NOT EXISTS {RANKS_INDEX}",
-    "MATERIALIZE INDEX ranks SETTINGS mutations_sync = 2",
+    f"MATERIALIZE INDEX {RANKS_INDEX_NAME} SETTINGS mutations_sync = 2",
 )
 # From form 3 on. Each can be run again, and the last one says that all are done. No row is written again: what is left
 # of `ingested_at` goes with the next merges. The sorting key is as it was.
@@ -108,7 +109,7 @@ def extend_server(run: Callable[[str], object], rows: Rows) -> bool:
         "SELECT name FROM system.data_skipping_indices "
         f"WHERE database = currentDatabase() AND table = '{EVENTS_TABLE}'"
     )
-    if RANKS_INDEX.split()[0] not in {str(name) for (name,) in found}:
+    if RANKS_INDEX_NAME not in {str(name) for (name,) in found}:
         for statement in _INDEX_RANKS:
             run(f"ALTER TABLE {EVENTS_TABLE} {statement}")
     return False

@@ -35,7 +35,8 @@ RECONCILED_TABLE = "reconciled"
 INGESTED_AT = (
     "ingested_at DateTime64(6, 'UTC') ALIAS fromUnixTimestamp64Micro(toInt64(bitNot(ingest_rank)), 'UTC')"
 )
-RANKS_INDEX = "ranks ingest_rank TYPE minmax GRANULARITY 1"
+RANKS_INDEX_NAME = "ranks"
+RANKS_INDEX = f"{RANKS_INDEX_NAME} ingest_rank TYPE minmax GRANULARITY 1"
 
 # What makes an event one event. The order is that of both tables.
 EVENT_KEY = ("tenant", "customer_id", "event_type", "event_time", "event_id", "content_hash")

@@ -22,7 +22,6 @@ from engine.errors import StartupError, StoreUnavailableError
 from engine.usage.arrow_rows import arrow_file, event_table
 from engine.usage.clickhouse import (
     Client,
-    check_disk,
     connecting,
     embedded_client,
     inserting,
@@ -68,7 +67,7 @@ from engine.usage.store_settings import (
     READ_SETTINGS,
     transform_settings,
 )
-from engine.usage.write_watch import WriteWatch
+from engine.usage.write_watch import WriteWatch, check_disk
 from ingest import EVENT_SCHEMA, EventBatch
 
 # As many reads at once as two cores and a waiting disk make use of.

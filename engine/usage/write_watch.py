@@ -20,18 +20,22 @@ Rules:
 """
 
 import contextlib
+import os
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import structlog
 
-from engine.errors import StoreUnavailableError
+from engine.errors import StartupError, StoreUnavailableError
 from engine.metrics import METRICS
 from engine.usage.row_number import number
 
 _log = structlog.get_logger(__name__)
 _RETRY_AFTER_MS = 1_000
+# Definitions of tables are a few KB each.
+_ROOM_BYTES = 4 << 20
 
 _FAILED_WRITES = "SELECT value FROM system.events WHERE event = 'WriteBufferFromFileDescriptorWriteFailed'"
 _OURS = "database NOT IN ('system', 'INFORMATION_SCHEMA', 'information_schema')"
@@ -147,7 +151,7 @@ class WriteWatch:
         """The parts that were put aside, and whether what they were merged from stands again."""
         self._tables |= self._names(_TABLES)
         before = self._names(_ASIDE)
-        drop_cut_off_deletions(self._path)
+        _drop_cut_off_deletions(self._path)
         for database, table in sorted(self._tables):
             self._run(f"DETACH TABLE IF EXISTS `{database}`.`{table}` SYNC")
             self._run(f"ATTACH TABLE IF NOT EXISTS `{database}`.`{table}`")
@@ -163,7 +167,26 @@ class WriteWatch:
         return {tuple(map(str, names)) for names in self._rows(sql)}
 
 
-def drop_cut_off_deletions(path: Path) -> None:
+def check_disk(path: Path) -> None:
+    """Before a store is opened: that what it needs to start can be written to this directory, and that all its definitions
+    were.
+
+    Raises:
+        OSError: there is no room for them.
+        StartupError: a definition is lost.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=path) as file:
+        os.posix_fallocate(file.fileno(), 0, _ROOM_BYTES)
+    for definition in (*path.glob("metadata/*.sql"), *path.glob("store/*/*/*.sql")):
+        if definition.stat().st_size == 0:
+            raise StartupError(
+                f"{definition}: is empty: a write to it failed, as on a full disk. Restore the directory from a backup"
+            )
+    _drop_cut_off_deletions(path)
+
+
+def _drop_cut_off_deletions(path: Path) -> None:
     """Of the store in this directory: rule 4."""
     for entry in path.glob("store/*/*/mutation_*.txt"):
         text = entry.read_bytes()
@@ -180,6 +203,7 @@ def _answering() -> Iterator[None]:
     except StoreUnavailableError:
         raise
     except Exception as error:
+        # Whatever it was, tables may not be back: nobody is answered before they are.
         raise StoreUnavailableError(
             f"the usage store could not write to its disk, and is not mended yet: {error}",
             retry_after_ms=_RETRY_AFTER_MS,
