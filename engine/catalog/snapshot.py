@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from engine.catalog.resources import Customer, Kind, Meter, Plan, PlanPrice, Resource, Subscription
+from engine.catalog.subscription_columns import SubscriptionColumns
 
 R_co = TypeVar("R_co", bound=Resource, covariant=True)
 
@@ -96,6 +97,11 @@ class Catalog:
             subscriptions=MappingProxyType(maps["subscription"]),
             price_versions=MappingProxyType(price_versions),
         )
+
+    @cached_property
+    def subscription_columns(self) -> SubscriptionColumns:
+        """All subscriptions by customer and id: what is billed row by row."""
+        return SubscriptionColumns.of(each.resource for each in self.subscriptions.values())
 
     @cached_property
     def _subscriptions_by_customer(self) -> Mapping[str, tuple[Versioned[Subscription], ...]]:

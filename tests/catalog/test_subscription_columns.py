@@ -1,0 +1,87 @@
+"""Subscriptions as columns: in one order, found by customer, with their instants to the microsecond."""
+
+from datetime import UTC, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.catalog.document import read_document
+from engine.catalog.resources import Subscription
+from engine.catalog.snapshot import Catalog, Versioned
+from engine.catalog.subscription_columns import NO_END_US, SubscriptionColumns
+
+# One second after 2026 began, and one microsecond more: 20,454 days since 1970.
+START_US = 20_454 * 86_400 * 1_000_000 + 1_000_000
+START = datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC)
+
+
+def _subscription(customer, plan="free", id=None, start=START, end=None):  # noqa: A002 - the field's name
+    return Subscription(id=id, customer=customer, plan=plan, start=start, end=end)
+
+
+def test_rows_are_ordered_by_customer_and_subscription_whatever_the_document_says():
+    """By code point: '-' before digits, digits before capitals, capitals before small letters."""
+    given_order = [
+        _subscription("b"),
+        _subscription("a", id="s2"),
+        _subscription("B"),
+        _subscription("a", id="s10"),
+        _subscription("a-1"),
+        _subscription("a", plan="pro", id="s1"),
+    ]
+    columns = SubscriptionColumns.of(given_order)
+    assert columns.customer_id.to_pylist() == ["B", "a", "a", "a", "a-1", "b"]
+    assert columns.subscription_id.to_pylist() == ["B:free", "s1", "s10", "s2", "a-1:free", "b:free"]
+    assert [columns.plan_ids[i] for i in columns.plan_index] == [
+        "free",
+        "pro",
+        "free",
+        "free",
+        "free",
+        "free",
+    ]
+
+
+def test_instants_are_microseconds_and_an_open_end_is_later_than_all_of_them():
+    """Whole microseconds since 1970, exact."""
+    ends = datetime(2026, 1, 1, 0, 0, 1, 1, tzinfo=UTC)
+    columns = SubscriptionColumns.of([_subscription("a", end=ends), _subscription("b")])
+    assert columns.start_us.tolist() == [START_US, START_US]
+    assert columns.end_us.tolist() == [START_US + 1, NO_END_US]
+
+
+def test_a_customer_without_a_subscription_has_no_rows():
+    """Before, between and behind the others, and in an empty catalog."""
+    columns = SubscriptionColumns.of([_subscription("b"), _subscription("d")])
+    for customer in ("a", "bb", "c", "e", ""):
+        assert columns.customer_id[columns.rows_of(customer)].to_pylist() == []
+    assert SubscriptionColumns.of([]).rows_of("a") == slice(0, 0)
+
+
+ids = st.text("Aa0-._:@", min_size=1, max_size=4)
+
+
+@given(st.dictionaries(ids, ids, max_size=30), st.tuples(ids, ids))
+def test_binary_search_finds_what_a_look_at_every_row_finds(customers, place):
+    """Of any customer its rows, and from any place the first row that isn't before it."""
+    columns = SubscriptionColumns.of(_subscription(customer, id=each) for each, customer in customers.items())
+    rows = list(zip(columns.customer_id.to_pylist(), columns.subscription_id.to_pylist(), strict=True))
+    assert rows == sorted((customer, each) for each, customer in customers.items())
+    assert rows[columns.row_from(*place) :] == [row for row in rows if row >= place]
+    for customer in {*customers.values(), place[0]}:
+        assert rows[columns.rows_of(customer)] == [row for row in rows if row[0] == customer]
+
+
+def test_a_snapshot_has_the_columns_of_its_own_revision():
+    """A later revision has its own, and the earlier snapshot keeps what it had."""
+    text = """
+plans: [{id: free, name: Free, currency: USD, prices: []}]
+customers: [{id: acme, name: Acme}]
+subscriptions: [{customer: acme, plan: free, start: 2026-01-01T00:00:01Z}]
+"""
+    empty = Catalog.empty("default")
+    versions = [Versioned(each, 1, 1) for each in read_document(text, "c.yaml").resources(empty)]
+    catalog = empty.advanced(1, versions)
+    assert len(empty.subscription_columns) == 0
+    assert catalog.subscription_columns.customer_id.to_pylist() == ["acme"]
+    assert catalog.subscription_columns is catalog.subscription_columns
