@@ -27,6 +27,7 @@ from engine.api.usage_service import UsageService
 from engine.billing.meter_usage import meters_to_roll_up
 from engine.billing.rater import Rater
 from engine.catalog.store import CatalogStore
+from engine.cluster.upkeep_loop import UpkeepLoop
 from engine.errors import StartupError, StoreUnavailableError
 from engine.metrics import REGISTRY
 from engine.retention import Retention, RetentionPolicy
@@ -42,7 +43,6 @@ from engine.usage.rollup_coverage import Coverages
 from engine.usage.rollup_keeper import RollupKeeper
 from engine.usage.rollups import Rollups
 from engine.usage.server_address import ServerAddress
-from engine.usage.upkeep_loop import UpkeepLoop
 from engine.usage.usage_reader import UsageReader
 from engine.usage.void_listener import VoidListener
 from engine.usage_stores import UsageStores, Warming, open_usage_stores

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from engine.catalog.database import open_database
-from engine.datadir import (
+from engine.cluster.data_directory import (
     DataDirectory,
     open_data_directory,
     open_shared_data_directory,
     start_turn,
 )
+from engine.cluster.shared_clock import SharedClock, Surroundings
 from engine.errors import StartupError, StoreUnavailableError
+from engine.sql.database import open_database
 from engine.usage.durability import Durability
 from engine.usage.server_address import ServerAddress
-from engine.usage.shared_clock import SharedClock, Surroundings
 from engine.usage.store import UsageStore
 from ingest import IngestClock, IngestOrder
 

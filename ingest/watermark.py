@@ -1,6 +1,6 @@
 """The order of ingestion: which instants are stamped on events, and up to which instant a read may look.
 
-Two forms keep the same rules: IngestClock within one process, here, and engine.usage.shared_clock across several.
+Two forms keep the same rules: IngestClock within one process, here, and engine.cluster.shared_clock across several.
 
 Rules:
 1. Every group of events is stamped with an instant later than any stamp and any watermark before it.

@@ -17,6 +17,7 @@ from engine.catalog.near_names import did_you_mean
 from engine.catalog.resources import Meter
 from engine.catalog.snapshot import Catalog, Versioned
 from engine.catalog.store import CatalogStore
+from engine.cluster.watermarks import settled_as_of_us
 from engine.errors import NotFoundError, TooManyCallsError
 from engine.times import to_timestamp, us_datetime
 from engine.usage.customer_pages import customers_from
@@ -24,7 +25,6 @@ from engine.usage.store import UsageStore
 from engine.usage.usage_pages import CustomersFrom, Place, ReadGroups, Wanted, usage_from
 from engine.usage.usage_reader import UsageReader
 from engine.usage.usage_request import Groups, GroupUsage, UsageRequest
-from engine.watermarks import settled_as_of_us
 from ingest import IngestOrder
 from meterline.v1.metering_pb2 import QueryUsageRequest, QueryUsageResponse, UsageGrouping, UsageRow
 from rating import converted

@@ -19,11 +19,11 @@ from engine.billing.rate_charges import Rated, Usage, UsageKey, rate_charges
 from engine.catalog.resources import Meter
 from engine.catalog.snapshot import Catalog
 from engine.catalog.store import CatalogStore
+from engine.cluster.watermarks import settled_as_of_us
 from engine.errors import NotFoundError, UnrateableError
 from engine.metrics import METRICS
 from engine.times import us_datetime
 from engine.usage.usage_reader import UsageReader
-from engine.watermarks import settled_as_of_us
 from ingest import IngestOrder
 
 

@@ -16,15 +16,15 @@ from typing import Any, Final, Literal, TypeAlias
 
 from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, or_, select
 
-from engine.catalog.database import Database, open_database
 from engine.catalog.definition import definition, fields_of, read_definition
 from engine.catalog.diff import FieldChange, differences
 from engine.catalog.document import Document, read_document
 from engine.catalog.read import ResourceError
 from engine.catalog.resources import Kind, Resource
-from engine.catalog.schema import EVENT_FENCES, RESOURCES, REVISIONS
 from engine.catalog.snapshot import Catalog, Versioned
 from engine.errors import MeterlineError, NotFoundError
+from engine.sql.database import Database, open_database
+from engine.sql.schema import EVENT_FENCES, RESOURCES, REVISIONS
 
 # The newest of every tenant in use, and some that invoices of earlier periods ask for.
 _SNAPSHOTS_MAX: Final = 32

@@ -1,6 +1,7 @@
 """The shape of the house: who may import whom, where the clock is, what is generated and what is declared."""
 
 import ast
+import graphlib
 import importlib
 import subprocess
 import sys
@@ -25,6 +26,71 @@ HOMES = {
     "chdb": None,
 }
 CLOCKS = {"time", "random", "secrets", "uuid"}
+# The rooms of the engine: which other rooms each may import. Arrows go down only, so nobody runs in a circle.
+# A module belongs to the room with the longest name that it begins with.
+ROOMS = {
+    "engine.errors": set(),
+    "engine.metrics": set(),
+    "engine.logs": set(),
+    "engine.times": {"engine.errors"},
+    "engine.sql": {"engine.errors"},
+    "engine.cluster": {"engine.sql", "engine.errors", "engine.metrics", "engine.times"},
+    "engine.catalog": {"engine.sql", "engine.errors"},
+    "engine.usage": {"engine.catalog", "engine.errors", "engine.metrics", "engine.times"},
+    "engine.billing": {
+        "engine.usage",
+        "engine.catalog",
+        "engine.cluster",
+        "engine.errors",
+        "engine.metrics",
+        "engine.times",
+    },
+    "engine.spend": {"engine.billing", "engine.usage", "engine.catalog", "engine.times"},
+    "engine.admission_rules": {"engine.catalog"},
+    "engine.usage_stores": {"engine.usage", "engine.cluster", "engine.sql", "engine.errors"},
+    "engine.retention": {
+        "engine.admission_rules",
+        "engine.billing",
+        "engine.catalog",
+        "engine.usage",
+        "engine.errors",
+        "engine.times",
+    },
+    "engine.api": {
+        "engine.retention",
+        "engine.spend",
+        "engine.billing",
+        "engine.usage",
+        "engine.catalog",
+        "engine.cluster",
+        "engine.errors",
+        "engine.metrics",
+        "engine.times",
+    },
+    "engine.app": {
+        "engine.api",
+        "engine.admission_rules",
+        "engine.retention",
+        "engine.usage_stores",
+        "engine.billing",
+        "engine.usage",
+        "engine.catalog",
+        "engine.cluster",
+        "engine.errors",
+        "engine.metrics",
+    },
+    "engine.cli": {
+        "engine.app",
+        "engine.api",
+        "engine.usage",
+        "engine.catalog",
+        "engine.logs",
+        "engine.errors",
+        "engine.times",
+    },
+    "engine.entry": {"engine.cli"},
+    "engine.__main__": {"engine.entry"},
+}
 
 
 def _sources(package: str) -> Iterator[tuple[Path, ast.Module]]:
@@ -80,6 +146,62 @@ def test_packages_meet_at_declared_exports_only():
                 declared = set(importlib.import_module(other).__all__)
                 if module != other or not set(names) <= declared:
                     wrong.append(f"{_place(path)}: from {module} import {', '.join(names)}")
+    assert wrong == []
+
+
+def _room(module: str) -> str:
+    """The room that a module of the engine belongs to."""
+    rooms = [room for room in ROOMS if module == room or module.startswith(f"{room}.")]
+    return max(rooms, key=len, default=f"{module}, which belongs to no room")
+
+
+def _engine_imports() -> Iterator[tuple[str, str]]:
+    """Each module of the engine with each module of the engine that it imports."""
+    for path, tree in _sources("engine"):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        importer = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        for module, names in _imports(tree):
+            if module.split(".")[0] == "engine":
+                is_folder = (ROOT / module.replace(".", "/")).is_dir()
+                yield from ((importer, f"{module}.{name}" if is_folder else module) for name in names or [""])
+
+
+def test_a_room_imports_only_the_rooms_below_it():
+    """The table of rooms is what the imports are."""
+    wrong = []
+    for importer, module in _engine_imports():
+        mine, other = _room(importer), _room(module)
+        if mine != other and other not in ROOMS.get(mine, set()):
+            wrong.append(f"{importer} imports {module}")
+    assert wrong == []
+
+
+def test_the_table_of_rooms_has_no_arrow_that_nobody_takes():
+    """An arrow that is allowed and not taken is a circle that waits for its other half."""
+    taken = {(_room(importer), _room(module)) for importer, module in _engine_imports()}
+    idle = [
+        f"{room} may import {other}"
+        for room, others in ROOMS.items()
+        for other in others
+        if (room, other) not in taken
+    ]
+    assert idle == []
+
+
+def test_rooms_never_import_each_other_in_a_circle():
+    """Each room can be understood, and tested, with what lies below it alone."""
+    assert list(graphlib.TopologicalSorter(ROOMS).static_order())
+
+
+def test_a_room_is_entered_by_what_it_declares():
+    """A folder whose `__init__` has `__all__` is imported through the modules that are named there alone."""
+    wrong = []
+    for importer, module in _engine_imports():
+        room = _room(module)
+        declared = getattr(importlib.import_module(room), "__all__", None) if room in ROOMS else None
+        inside = module.removeprefix(room).removeprefix(".").split(".")[0]
+        if _room(importer) != room and declared is not None and inside not in declared:
+            wrong.append(f"{importer} imports {module}, which {room} does not declare")
     assert wrong == []
 
 

@@ -14,11 +14,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from engine.catalog import database as database_module
-from engine.catalog.database import open_database
-from engine.catalog.schema import METADATA
 from engine.catalog.store import CatalogStore
 from engine.errors import StartupError, StoreUnavailableError
+from engine.sql import database as database_module
+from engine.sql.database import open_database
+from engine.sql.schema import METADATA
 
 APPLIED_AT = datetime(2023, 11, 16, 12, 0, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 from test_migration import FILL, OF_FORM_1
 
-from engine.datadir import FORMAT
+from engine.cluster.data_directory import FORMAT
 from examples.engine_process import EngineProcess
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from engine.datadir import FORMAT, open_data_directory, open_shared_data_directory, start_turn
+from engine.cluster.data_directory import FORMAT, open_data_directory, open_shared_data_directory, start_turn
 from engine.errors import StartupError
 from engine.usage.server_address import read_server_address
 
@@ -77,7 +77,7 @@ def test_a_directory_belongs_to_one_usage_store(tmp_path):
 
 def test_gateways_start_one_after_the_other(tmp_path, monkeypatch):
     """A second waits for its turn, and says so when the first takes too long."""
-    monkeypatch.setattr("engine.datadir._START_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("engine.cluster.data_directory._START_TIMEOUT_S", 0.2)
     with (
         start_turn(tmp_path),
         pytest.raises(StartupError, match="another gateway has been starting for"),

@@ -30,7 +30,7 @@ def test_the_wheel_holds_the_packages_and_nothing_else(wheel):
     tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
     assert tops == {"meterline", "ingest", "rating", "engine"}
     assert "meterline/py.typed" in names
-    assert any(name.startswith("engine/catalog/migrations/versions/") for name in names)
+    assert any(name.startswith("engine/sql/migrations/versions/") for name in names)
 
 
 def test_the_client_alone_says_how_to_install_the_engine(wheel, tmp_path):

@@ -3,8 +3,8 @@
 import dataclasses
 from unittest.mock import patch
 
+from engine.cluster import shared_clock
 from engine.errors import StoreUnavailableError
-from engine.usage import shared_clock
 
 SharedClock = shared_clock.SharedClock
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from sim_actor import pause
 from sqlalchemy import delete
 
-from engine.catalog.database import open_database
-from engine.catalog.schema import INGEST_IN_FLIGHT, INGEST_ORDER
+from engine.cluster.shared_clock import SharedClock, Surroundings
 from engine.errors import StoreUnavailableError
-from engine.usage.shared_clock import SharedClock, Surroundings
+from engine.sql.database import open_database
+from engine.sql.schema import INGEST_IN_FLIGHT, INGEST_ORDER
 from ingest import IngestClock
 
 _LEASE_US = 60_000_000

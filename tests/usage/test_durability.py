@@ -8,7 +8,7 @@ import pytest
 from admission_oracle import Row
 from event_columns import columns_of
 
-from engine.datadir import open_data_directory
+from engine.cluster.data_directory import open_data_directory
 from engine.usage.durability import Durability, statements
 from engine.usage.store import UsageStore
 from engine.usage_stores import Warming, open_usage_stores

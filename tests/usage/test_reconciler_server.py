@@ -13,6 +13,7 @@ from rollup_world import WORTHS
 from test_reconciler import COUNT, IDS, decision, event_of, read
 from test_rollups import asked
 
+from engine.cluster.upkeep_loop import UpkeepLoop
 from engine.errors import StoreUnavailableError
 from engine.metrics import METRICS
 from engine.usage.conflict_list import list_conflicts
@@ -22,7 +23,6 @@ from engine.usage.rollup_coverage import Coverages
 from engine.usage.rollups import Rollups
 from engine.usage.server_address import read_server_address
 from engine.usage.store import UsageStore
-from engine.usage.upkeep_loop import UpkeepLoop
 from engine.usage.usage_reader import UsageReader
 from engine.usage.voids import record_voids
 from ingest import IngestClock

@@ -15,12 +15,12 @@ import pytest
 from admission_oracle import Row
 from event_columns import columns_of
 
+from engine.cluster.upkeep_loop import UpkeepLoop
 from engine.errors import StartupError, StoreUnavailableError
 from engine.usage.queries import Query
 from engine.usage.rollup_coverage import Coverages
 from engine.usage.rollup_write import cover_statement
 from engine.usage.store import UsageStore
-from engine.usage.upkeep_loop import UpkeepLoop
 from engine.usage.usage_request import UsageRequest
 from ingest import partition_batches
 

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import delete
 
-from engine.catalog.database import open_database
-from engine.catalog.schema import INGEST_IN_FLIGHT, INGEST_ORDER
+from engine.cluster.gateways import Gateways
+from engine.cluster.shared_clock import CEILING_STEP_US, SharedClock, Surroundings
 from engine.errors import StoreUnavailableError
-from engine.gateways import Gateways
-from engine.usage.shared_clock import CEILING_STEP_US, SharedClock, Surroundings
+from engine.sql.database import open_database
+from engine.sql.schema import INGEST_IN_FLIGHT, INGEST_ORDER
 
 ROOT = Path(__file__).parents[2]
 LEASE_US = 60_000_000
@@ -336,10 +336,10 @@ import os, sys, time
 from pathlib import Path
 from sqlalchemy import delete
 
-from engine.catalog.database import open_database
-from engine.catalog.schema import INGEST_IN_FLIGHT, INGEST_ORDER
-from engine.gateways import Gateways
-from engine.usage.shared_clock import SharedClock, Surroundings
+from engine.sql.database import open_database
+from engine.sql.schema import INGEST_IN_FLIGHT, INGEST_ORDER
+from engine.cluster.gateways import Gateways
+from engine.cluster.shared_clock import SharedClock, Surroundings
 
 path, name, rounds = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 url = f"sqlite:///{path / 'clock.sqlite'}"

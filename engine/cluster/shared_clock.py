@@ -30,10 +30,9 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import Connection, delete, insert, select, update
 
-from engine.catalog.database import Database
-from engine.catalog.schema import INGEST_IN_FLIGHT, INGEST_ORDER
 from engine.errors import StoreUnavailableError
-from engine.usage.guarded_insert import Span
+from engine.sql.database import Database
+from engine.sql.schema import INGEST_IN_FLIGHT, INGEST_ORDER
 
 _log = structlog.get_logger(__name__)
 # The ceiling is written once for so much time, and so far may the first instants after power loss run ahead.
@@ -47,11 +46,13 @@ _RETRY_AFTER_MS = 200
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the clock asks of the world: `call_off` is UsageStore.call_off, `is_dead` is certain about a gateway."""
+    """What the clock asks of the world. `call_off` makes sure that nothing is stored any more under the stamps of
+    these spans, whose ends are inclusive; `is_dead` is certain about a gateway.
+    """
 
     now_us: Callable[[], int]
     sleep_ms: Callable[[int], None]
-    call_off: Callable[[Sequence[Span]], None]
+    call_off: Callable[[Sequence[tuple[int, int]]], None]
     is_dead: Callable[[str], bool]
 
 

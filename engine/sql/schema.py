@@ -1,9 +1,10 @@
-"""The tables of the catalog store; the migrations make the same tables.
+"""The tables of the catalog database; the migrations make the same tables.
 
 - revisions: one row for each document that changed something, by tenant, from 1. Rows are only ever added.
 - resources: one row for each version of each resource; the current one is the newest. Rows are only ever added.
-- event_fences: before which instant a tenant's events are refused, since they expire. It only rises.
-- ingest_order, ingest_in_flight: what gateways that share a usage store agree on (engine.usage.shared_clock).
+- event_fences: before which instant a tenant's events are refused, since they expire. It only rises. (The fences of
+  inserts are another table, in the usage store: engine.usage.guarded_insert.)
+- ingest_order, ingest_in_flight: what gateways that share a usage store agree on (engine.cluster.shared_clock).
 """
 
 from typing import Final

@@ -9,7 +9,7 @@
     DIR/disk_watch.lock  embedded: held by the engine that watches its writes (engine.usage.write_watch)
     DIR/rollups.lock     held by the engine that keeps rollups up (engine.usage.rollup_keeper)
     DIR/rollups_turn.lock  held by who writes rollups: that engine during a pass, and whoever has usage expire
-    DIR/gateways/        the gateways that live (engine.gateways)
+    DIR/gateways/        the gateways that live (engine.cluster.gateways)
     DIR/identity         of a directory whose usage store is a server: its name there, drawn at the first start
     DIR/watermark        embedded: no instant after this one was ever handed out (microseconds)
     DIR/catalog.sqlite   the catalog store
@@ -31,8 +31,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.cluster.gateways import Gateways
 from engine.errors import StartupError, StoreUnavailableError
-from engine.gateways import Gateways
 
 EMBEDDED = "embedded"
 # 1: events without a hash of their properties in the sorting key, always embedded. 2: with it, and voids.

@@ -1,1 +1,0 @@
-"""The catalog's schema, step by step: Alembic's scripts, run when a store is opened."""
