@@ -13,12 +13,11 @@ from engine.api.usage_page_token import UsagePageToken, bad_token
 from engine.api.usage_question import Grouping, UsageQuestion, read_question
 from engine.billing.meter_usage import usage_request
 from engine.billing.periods import Period
-from engine.catalog.near_names import did_you_mean
 from engine.catalog.resources import Meter
 from engine.catalog.snapshot import Catalog, Versioned
 from engine.catalog.store import CatalogStore
 from engine.cluster.watermarks import settled_as_of_us
-from engine.errors import NotFoundError, TooManyCallsError
+from engine.errors import NotFoundError, TooManyCallsError, did_you_mean
 from engine.times import to_timestamp, us_datetime
 from engine.usage.customer_pages import customers_from
 from engine.usage.store import UsageStore

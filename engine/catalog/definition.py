@@ -10,10 +10,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias
 
-from engine.catalog.filters import filters_fields
-from engine.catalog.meter_value import MeterValue, ValueExpression
 from engine.catalog.read import read_resource
 from engine.catalog.resources import Customer, Kind, Meter, Plan, PlanPrice, Resource, Subscription
+from engine.meters.filters import filters_fields
+from engine.meters.value import MeterValue, ValueExpression
 
 Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
 

@@ -14,8 +14,6 @@ DOCUMENT_NODES_MAX = 1_000_000
 DOCUMENT_DEPTH_MAX = 32
 # A person mends mistakes a screen at a time, and the answer must fit in one reply.
 MISTAKES_MAX = 100
-# Looking for the name that was meant costs about 5 µs a name.
-HINT_NAMES_MAX = 2_000
 # A file's name is repeated in every mistake.
 FILE_NAME_CHARS_MAX = 128
 
@@ -23,26 +21,9 @@ FILE_NAME_CHARS_MAX = 128
 ID_BYTES_MAX = 128
 # A line on an invoice.
 NAME_BYTES_MAX = 256
-# As property values on the wire: a longer accepted value could never match.
-PROPERTY_VALUE_BYTES_MAX = 1024
 
 # Each meter is one aggregation in the query of a billing period.
 METERS_MAX = 1_000
-# Each is a predicate in that query.
-METER_FILTERS_MAX = 16
-METER_FILTER_VALUES_MAX = 100
-# Each group is a pair of parentheses; a person loses the thread before.
-METER_FILTER_DEPTH_MAX = 4
-# Of one meter, groups and all: each is a predicate of the query, as above. A query reads events in up to three ways,
-# and its text has at most 256 KiB in ClickHouse.
-METER_FILTER_CONDITIONS_MAX = 64
-# Room for a few of the longest names.
-METER_EXPRESSION_CHARS_MAX = 2_048
-# Each is a step of the query for every event, and the depth bounds the recursion that reads it.
-METER_EXPRESSION_OPERANDS_MAX = 32
-METER_EXPRESSION_DEPTH_MAX = 16
-# Each multiplies the number of line items.
-METER_GROUP_BY_MAX = 8
 # People write plans one by one; an engine with more has customers' contracts in mind, at one a customer.
 PLANS_MAX = 10_000
 # Each is at least one line item of every subscription.

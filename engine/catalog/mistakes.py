@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from engine.catalog import limits
-from engine.catalog.filters import GROUP_NAMES
 from engine.catalog.read import Path
 from engine.catalog.resources import default_subscription_id
 from engine.catalog.yaml_tree import ListNode, MapNode, Node, TextNode
 from engine.errors import CatalogDocumentError, FieldMistake
+from engine.meters.filters import GROUP_NAMES
 
 # Line, name of the field, what is wrong.
 Mistake: TypeAlias = tuple[int, str, str]

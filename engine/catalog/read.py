@@ -15,10 +15,6 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from engine.catalog import limits
-from engine.catalog.filters import CONDITION_NAMES, CONDITIONS_TAG, GROUP_TAG, MEMBERS, VALUES_TAG
-from engine.catalog.meter_filters import FilterError
-from engine.catalog.meter_value import EXPRESSION_FIELDS, EXPRESSION_TAG, PROPERTY_TAG
-from engine.catalog.near_names import did_you_mean
 from engine.catalog.resources import (
     Customer,
     Kind,
@@ -31,6 +27,10 @@ from engine.catalog.resources import (
     usage_problem,
 )
 from engine.catalog.rules import one_currency
+from engine.errors import did_you_mean
+from engine.meters.filter_checks import FilterError
+from engine.meters.filters import CONDITION_NAMES, CONDITIONS_TAG, GROUP_TAG, MEMBERS, VALUES_TAG
+from engine.meters.value import EXPRESSION_FIELDS, EXPRESSION_TAG, PROPERTY_TAG
 from rating import Price, PriceError, Problem, read_conversion, read_price
 
 Path = tuple[str | int, ...]

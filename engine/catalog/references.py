@@ -16,10 +16,10 @@ from datetime import datetime
 from engine.catalog import limits
 from engine.catalog.entries import SECTIONS, Entry
 from engine.catalog.mistakes import Mistakes
-from engine.catalog.near_names import did_you_mean
 from engine.catalog.read import Path
 from engine.catalog.resources import Kind, Meter, Plan, PlanPrice, Subscription
 from engine.catalog.snapshot import Catalog
+from engine.errors import did_you_mean
 
 _COUNT_MAX: Mapping[Kind, int] = {
     "meter": limits.METERS_MAX,

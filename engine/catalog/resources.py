@@ -29,24 +29,27 @@ from pydantic import (
 from pydantic_core import core_schema
 
 from engine.catalog import limits
-from engine.catalog.filters import compared_properties, filtered_properties
-from engine.catalog.meter_filters import Filters
-from engine.catalog.meter_value import MeterValue, Value, ValueExpression, properties_of_value
 from engine.catalog.rules import (
-    CARRIED_OVER_AGGREGATIONS,
-    NUMERIC_AGGREGATIONS,
     frozen_metadata,
     instant_in_utc,
     one_currency,
     one_id,
-    one_label,
     one_name,
+    supported_billing_period,
+)
+from engine.meters import limits as meter_limits
+from engine.meters.filter_checks import Filters
+from engine.meters.filters import compared_properties, filtered_properties
+from engine.meters.rules import (
+    CARRIED_OVER_AGGREGATIONS,
+    NUMERIC_AGGREGATIONS,
+    one_label,
     one_percentile,
     supported_aggregation,
-    supported_billing_period,
     true_or_false,
     without_repetition,
 )
+from engine.meters.value import MeterValue, Value, ValueExpression, properties_of_value
 from rating import Conversion, Model, Price
 
 Kind: TypeAlias = Literal["meter", "plan", "customer", "subscription"]
@@ -59,7 +62,7 @@ Label = Annotated[str, AfterValidator(one_label)]
 Name = Annotated[str, AfterValidator(one_name)]
 GroupBy = Annotated[
     tuple[Label, ...],
-    Field(max_length=limits.METER_GROUP_BY_MAX),
+    Field(max_length=meter_limits.METER_GROUP_BY_MAX),
     AfterValidator(without_repetition),
 ]
 Metadata = Annotated[

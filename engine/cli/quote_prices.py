@@ -23,12 +23,11 @@ import click
 from engine.catalog import limits
 from engine.catalog.document import read_document
 from engine.catalog.mistakes import Mistakes, unreadable
-from engine.catalog.near_names import did_you_mean
 from engine.catalog.resources import Meter, Plan
 from engine.catalog.rules import one_id
 from engine.catalog.yaml_tree import ListNode, MapNode, Node, YamlError, parse_yaml
 from engine.cli.connection import CommandError
-from engine.errors import CatalogDocumentError
+from engine.errors import CatalogDocumentError, did_you_mean
 from rating import Model, Price, PriceError, read_price
 
 # Names are listed to someone whose name is like none of them, if they are that few.

@@ -15,7 +15,7 @@ def unread_notes(channel: grpc.Channel, request: CorrectUsageRequest) -> Iterato
     """A line for each. Of an event that is named by its id alone the type isn't known: then any meter's will do."""
     if not request.amend.set_properties:
         return
-    from engine.catalog.near_names import did_you_mean  # noqa: PLC0415 - it loads for --set only
+    from engine.errors import did_you_mean  # noqa: PLC0415 - it loads for --set only
 
     types = {each.event_type for each in request.event_refs.events} | {request.selection.event_type}
     event_types = types - {""}

@@ -1,4 +1,4 @@
-"""Filters of a meter to SQL. Their meaning: engine.catalog.filters.
+"""Filters of a meter to SQL. Their meaning: engine.meters.filters.
 
 Every predicate is 0 or 1, never NULL, so that NOT is the complement.
 """
@@ -6,7 +6,7 @@ Every predicate is 0 or 1, never NULL, so that NOT is the complement.
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 
-from engine.catalog.filters import Conditions, Filter, Group
+from engine.meters.filters import Conditions, Filter, Group
 from engine.usage.properties import DECIMAL_PARAMETERS, decimal_sql, exists_sql, text_sql
 
 Filters = Mapping[str, Filter]

@@ -8,7 +8,7 @@ import importlib.resources
 from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
-from engine.catalog.near_names import did_you_mean
+from engine.errors import did_you_mean
 
 _PACKAGE = "tzdata"
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from engine.catalog.meter_value import MeterValue
+from engine.meters.value import MeterValue
 from engine.usage.filters import Filters
 
 

@@ -1,4 +1,4 @@
-"""The SQL of a meter's value. What an expression means: engine.catalog.expression.
+"""The SQL of a meter's value. What an expression means: engine.meters.expression.
 
     found = value_sql(meter.value, parameters)
     found.decimal     Nullable(Decimal(76, 12)), |value| < 10^26; NULL if it is missing or unreadable
@@ -25,7 +25,7 @@ so each step is proven or checked:
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from engine.catalog.expression import (
+from engine.meters.expression import (
     QUANTITY_FRACTION_DIGITS,
     QUANTITY_INTEGER_DIGITS,
     STEP_INTEGER_DIGITS,
@@ -36,7 +36,7 @@ from engine.catalog.expression import (
     Property,
     fraction_digits,
 )
-from engine.catalog.meter_value import MeterValue, ValueExpression
+from engine.meters.value import MeterValue, ValueExpression
 from engine.usage.properties import DECIMAL_PARAMETERS, decimal_sql, exists_sql, text_sql
 
 _INT256_MAX = 2**255 - 1
@@ -99,7 +99,7 @@ class _Steps:
         return f"({' AND '.join(needed)})" if needed else "true"
 
     def decimal(self) -> str:
-        """The value; checked here once more, for rule 2 of engine.catalog.expression."""
+        """The value; checked here once more, for rule 2 of engine.meters.expression."""
         result = self._step(self._value.root)
         mantissa, spare = result.alias, result.scale - QUANTITY_FRACTION_DIGITS
         if spare > 0:

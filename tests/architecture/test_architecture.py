@@ -35,8 +35,9 @@ ROOMS = {
     "engine.times": {"engine.errors"},
     "engine.sql": {"engine.errors"},
     "engine.cluster": {"engine.sql", "engine.errors", "engine.metrics", "engine.times"},
-    "engine.catalog": {"engine.sql", "engine.errors"},
-    "engine.usage": {"engine.catalog", "engine.errors", "engine.metrics", "engine.times"},
+    "engine.meters": {"engine.errors"},
+    "engine.catalog": {"engine.meters", "engine.sql", "engine.errors", "engine.times"},
+    "engine.usage": {"engine.meters", "engine.errors", "engine.metrics", "engine.times"},
     "engine.billing": {
         "engine.usage",
         "engine.catalog",

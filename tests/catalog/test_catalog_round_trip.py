@@ -14,10 +14,10 @@ from engine.catalog.definition import definition, fields_of, read_definition
 from engine.catalog.diff import differences
 from engine.catalog.document import read_document
 from engine.catalog.entries import SECTIONS
-from engine.catalog.filters import Conditions
 from engine.catalog.read import ResourceError, read_resource
 from engine.catalog.snapshot import Catalog, Versioned
 from engine.catalog.store import CatalogStore
+from engine.meters.filters import Conditions
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "llm.yaml"
 APPLIED_AT = datetime(2023, 11, 16, 12, 0, tzinfo=UTC)

@@ -7,7 +7,7 @@ import pytest
 from meter_reads import deliver, usage_by_store
 
 from engine.catalog.read import read_resource
-from engine.catalog.rules import AGGREGATIONS
+from engine.meters.rules import AGGREGATIONS
 from engine.usage.aggregations import finished
 from engine.usage.partials import SUPPORTED_AGGREGATIONS
 from engine.usage.usage_request import UsageRequest

@@ -9,7 +9,7 @@ from meter_oracle import value_of
 from meter_reads import deliver
 from usage_histories import PERIOD_US, random_value
 
-from engine.catalog.meter_value import ValueExpression
+from engine.meters.value import ValueExpression
 from engine.usage.schema import EVENTS_TABLE
 from engine.usage.store import Query
 from engine.usage.value_sql import value_sql

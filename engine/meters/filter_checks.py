@@ -1,6 +1,6 @@
 """The filters of a meter as a whole: their bounds, what is wrong between them, their canonical order.
 
-What a filter means: engine.catalog.filters. A FilterError has every mistake, with the path from the meter's `filters`.
+What a filter means: engine.meters.filters. A FilterError has every mistake, with the path from the meter's `filters`.
 """
 
 import json
@@ -10,9 +10,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 
-from engine.catalog import limits
-from engine.catalog.filters import Filter, FilterTree, Group, filters_fields, members_given
-from engine.catalog.impossible_filters import impossible
+from engine.meters import limits
+from engine.meters.filters import Filter, FilterTree, Group, filters_fields, members_given
+from engine.meters.impossible_filters import impossible
 
 Path = tuple[str | int, ...]
 

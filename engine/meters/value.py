@@ -1,7 +1,7 @@
 """What a meter aggregates: a property, or an expression over several.
 
     value: input_tokens                                          the property of exactly this name
-    value: {expression: "input_tokens + 4 * output_tokens"}      engine.catalog.expression
+    value: {expression: "input_tokens + 4 * output_tokens"}      engine.meters.expression
     value: {expression: a + b, defaults: {b: 0}}                 an event without b counts as if its b were 0
 
 A default stands in for a property that is not there, never for one that is unreadable.
@@ -26,10 +26,10 @@ from pydantic import (
 )
 from pydantic_core import core_schema
 
-from engine.catalog.expression import Negative, Node, Number, Operation, Property, properties_of
-from engine.catalog.expression_text import expression_text, read_expression
-from engine.catalog.near_names import did_you_mean
-from engine.catalog.rules import exact_decimal, one_label
+from engine.errors import did_you_mean
+from engine.meters.expression import Negative, Node, Number, Operation, Property, properties_of
+from engine.meters.expression_text import expression_text, read_expression
+from engine.meters.rules import exact_decimal, one_label
 
 
 def _tree(given: object) -> object:

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from engine.catalog import limits
-from engine.catalog.expression import Negative, Number, Operation, Property, fraction_digits, properties_of
-from engine.catalog.expression_text import expression_text, read_expression
+from engine.meters import limits
+from engine.meters.expression import Negative, Number, Operation, Property, fraction_digits, properties_of
+from engine.meters.expression_text import expression_text, read_expression
 
 A, B, C = Property("a"), Property("b"), Property("c")
 

@@ -11,7 +11,7 @@ Rules:
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
-from engine.catalog.filters import Conditions, Filter, Group
+from engine.meters.filters import Conditions, Filter, Group
 from ingest import is_quantity
 
 Path = tuple[str | int, ...]

@@ -1,4 +1,4 @@
-"""The text of an expression to its tree and back; the grammar's meaning: engine.catalog.expression.
+"""The text of an expression to its tree and back; the grammar's meaning: engine.meters.expression.
 
     expression = term   { ("+" | "-") term }
     term       = factor { "*" factor }
@@ -15,8 +15,8 @@ import re
 from decimal import Decimal
 from typing import Final, Literal, NoReturn, cast
 
-from engine.catalog import limits
-from engine.catalog.expression import (
+from engine.meters import limits
+from engine.meters.expression import (
     FRACTION_DIGITS_MAX,
     Negative,
     Node,
@@ -26,7 +26,7 @@ from engine.catalog.expression import (
     fraction_digits,
     properties_of,
 )
-from engine.catalog.rules import exact_decimal, one_label
+from engine.meters.rules import exact_decimal, one_label
 
 _BARE: Final = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*"
 _TOKEN: Final = re.compile(

@@ -15,7 +15,7 @@ Rules:
    one of them under `not`, count every event exactly once between them.
 3. Lists compare as text ("1" is not "1.0"), the four comparisons as exact decimals. What is no decimal, or not
    there, passes none of the four.
-4. Filters that no event could pass are refused where that is easy to see (engine.catalog.impossible_filters).
+4. Filters that no event could pass are refused where that is easy to see (engine.meters.impossible_filters).
 5. An event passes `any` if it passes one of the mappings in the list, `all` if it passes each of them, `not` if it
    passes none. The list of mappings is what makes it a group: a property of such a name has a text, a list of
    texts, or one mapping of conditions, and still is a property.
@@ -37,8 +37,8 @@ from pydantic import (
     model_validator,
 )
 
-from engine.catalog import limits
-from engine.catalog.rules import (
+from engine.meters import limits
+from engine.meters.rules import (
     accepted_value,
     exact_decimal,
     one_label,
