@@ -29,8 +29,8 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from engine.cli.connection import CommandError, connected
-from engine.cli.show import day, footer, grouped, instant, line_item_table, print_table, spend_table
+from engine.cli.terminal.connection import CommandError, connected
+from engine.cli.terminal.show import day, footer, grouped, instant, line_item_table, print_table, spend_table
 from examples.engine_process import EngineProcess
 from examples.llm_trace import TraceRequest, read_trace
 from examples.recompute import ExpectedLine, LineKey, expected_lines, read_catalog

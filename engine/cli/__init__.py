@@ -1,4 +1,4 @@
-"""The command line. One file for each command; what they share is in connection and show.
+"""The command line. A folder for each family of commands; what they share is in `terminal`.
 
 A command's module is loaded when it is called: `meterline spend` need not wait for all that `serve` is made of.
 """
@@ -7,6 +7,9 @@ import importlib
 import importlib.metadata
 
 import click
+
+from engine.cli.terminal.connection import CommandError
+from engine.errors import MeterlineError
 
 _HELP = """Meterline: usage metering and rating.
 
@@ -33,40 +36,46 @@ out exits with 1.
 """
 
 
-# Where a command is, if not as its own name in the module of its name.
-_ELSEWHERE = {"import": ("import_command", "import_")}
-_NAMES = (
-    "amend",
-    "apply",
-    "catalog",
-    "conflicts",
-    "corrections",
-    "expire",
-    "import",
-    "lines",
-    "quote",
-    "reconcile",
-    "restore",
-    "serve",
-    "spend",
-    "undo",
-    "usage",
-    "void",
-)
+# Where each command is: the module, and its name there.
+_COMMANDS = {
+    "amend": ("corrections.amend_command", "amend"),
+    "apply": ("catalog.apply_command", "apply"),
+    "catalog": ("catalog.catalog_command", "catalog"),
+    "conflicts": ("corrections.conflicts_command", "conflicts"),
+    "corrections": ("corrections.corrections_command", "corrections"),
+    "expire": ("usage.expire_command", "expire"),
+    "import": ("imports.import_command", "import_"),
+    "lines": ("billing.lines_command", "lines"),
+    "quote": ("quote.quote_command", "quote"),
+    "reconcile": ("corrections.reconcile_command", "reconcile"),
+    "restore": ("corrections.restore_command", "restore"),
+    "serve": ("serve_command", "serve"),
+    "spend": ("billing.spend_command", "spend"),
+    "undo": ("corrections.undo_command", "undo"),
+    "usage": ("usage.usage_command", "usage"),
+    "void": ("corrections.void_command", "void"),
+}
 
 
 class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
-        return list(_NAMES)
+        return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
-        if cmd_name not in _NAMES:
+        if cmd_name not in _COMMANDS:
             return None
-        module, name = _ELSEWHERE.get(cmd_name, (cmd_name, cmd_name))
+        module, name = _COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(f"{__name__}.{module}"), name)
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Raises CommandError for what the engine's own code in this process refuses."""
+        try:
+            return super().invoke(ctx)
+        except MeterlineError as error:
+            raise CommandError(str(error)) from None
 
 
 @click.group(

@@ -46,6 +46,7 @@ ROOMS = {
         "engine.metrics",
         "engine.times",
     },
+    "engine.billing.quote": {"engine.catalog", "engine.errors"},
     "engine.spend": {"engine.billing", "engine.usage", "engine.catalog", "engine.times"},
     "engine.admission_rules": {"engine.catalog"},
     "engine.usage_stores": {"engine.usage", "engine.cluster", "engine.sql", "engine.errors"},
@@ -83,6 +84,7 @@ ROOMS = {
     "engine.cli": {
         "engine.app",
         "engine.api",
+        "engine.billing.quote",
         "engine.usage",
         "engine.catalog",
         "engine.logs",

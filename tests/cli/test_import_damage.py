@@ -7,11 +7,11 @@ import json
 import pyarrow as pa
 import pytest
 
-from engine.cli.connection import CommandError
-from engine.cli.import_input import ImportInput
-from engine.cli.import_json import CloudEventsSource, NdjsonSource
-from engine.cli.import_quotes import check_quotes
-from engine.cli.import_rows import Flaw
+from engine.cli.imports.import_input import ImportInput
+from engine.cli.imports.json_rows import CloudEventsSource, NdjsonSource
+from engine.cli.imports.rows import Flaw
+from engine.cli.imports.unclosed_quotes import check_quotes
+from engine.cli.terminal.connection import CommandError
 
 
 @pytest.mark.parametrize(

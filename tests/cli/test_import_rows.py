@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.cli.connection import CommandError
-from engine.cli.import_csv import CsvSource
-from engine.cli.import_json import CloudEventsSource, NdjsonSource
-from engine.cli.import_mapping import Field, ImportedEvent, Problem, RowMapping
-from engine.cli.import_parquet import ParquetSource
-from engine.cli.import_requests import REQUEST_BYTES_MAX, requests_of
-from engine.cli.import_rows import Flaw, Row
-from engine.cli.import_times import time_reader
+from engine.cli.imports.csv_rows import CsvSource
+from engine.cli.imports.import_requests import REQUEST_BYTES_MAX, requests_of
+from engine.cli.imports.json_rows import CloudEventsSource, NdjsonSource
+from engine.cli.imports.parquet_rows import ParquetSource
+from engine.cli.imports.row_mapping import Field, ImportedEvent, Problem, RowMapping
+from engine.cli.imports.row_times import time_reader
+from engine.cli.imports.rows import Flaw, Row
+from engine.cli.terminal.connection import CommandError
 from ingest import Limits, RequestKind, decode
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

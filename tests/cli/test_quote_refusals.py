@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from engine.cli import cli, quote_csv_file, quote_usage
+from engine.billing.quote import given_usage
+from engine.cli import cli
+from engine.cli.quote import quote_csv_file
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "llm.yaml"
@@ -301,9 +303,9 @@ def test_a_column_and_an_option_of_the_same_name_exclude_each_other(refused, pri
 def test_more_than_memory_holds_is_refused_before_it_is_rated(refused, write, monkeypatch):
     """Bytes of the file, and lines."""
     path = write("usage.csv", "input\n1\n2\n")
-    monkeypatch.setattr(quote_usage, "CHARGES_MAX", 9)
+    monkeypatch.setattr(given_usage, "CHARGES_MAX", 9)
     assert refused(*SCALE, "--csv", path) == (
-        "2 quotes of 5 prices are more than 9 lines: quote them in parts"
+        "2 quotes of 5 prices: are more than 9 lines: quote them in parts"
     )
     monkeypatch.setattr(quote_csv_file, "CSV_BYTES_MAX", 9)
     assert refused(*SCALE, "--csv", path) == f"{path}: is larger than 9 bytes: quote it in parts"

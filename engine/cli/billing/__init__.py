@@ -1,0 +1,1 @@
+"""The commands that show money: rated lines and spend."""

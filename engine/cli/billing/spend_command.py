@@ -1,0 +1,68 @@
+"""`meterline spend`: who has spent what."""
+
+from datetime import datetime
+
+import click
+
+from engine.cli.terminal.connection import (
+    INSTANT_HELP,
+    NO_CATALOG,
+    TIMEOUT_S,
+    as_of_option,
+    at_option,
+    connected,
+    report_unrateable,
+    revision_option,
+    target_option,
+    timestamp,
+)
+from engine.cli.terminal.show import footer, instant, json_line, print_table, spend_table
+from meterline.v1.spend_pb2 import ListSpendRequest
+from meterline.v1.spend_pb2_grpc import SpendServiceStub
+
+
+@click.command(epilog=INSTANT_HELP)
+@click.option(
+    "--top",
+    type=click.IntRange(1, 1000),
+    default=10,
+    show_default=True,
+    help="How many customers in each currency.",
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="One JSON object a line; after the customers each currency's total, whose customer_id is empty.",
+)
+@at_option
+@as_of_option
+@revision_option
+@target_option
+def spend(
+    top: int,
+    as_json: bool,
+    at: datetime | None,
+    as_of: datetime | None,
+    catalog_revision: int | None,
+    target: str,
+) -> None:
+    """Show the customers who spend most in their current billing period."""
+    request = ListSpendRequest(
+        limit=top, at=timestamp(at), as_of=timestamp(as_of), catalog_revision=catalog_revision or 0
+    )
+    with connected(target) as channel:
+        response = SpendServiceStub(channel).ListSpend(request, timeout=TIMEOUT_S)
+    if as_json:
+        for each in (*response.spends, *response.totals):
+            click.echo(json_line(each, response.as_of, response.catalog_revision))
+    elif response.spends or response.unrateable_customers:
+        print_table(spend_table(response.spends, response.totals))
+    elif not response.catalog_revision:
+        click.echo(NO_CATALOG)
+    else:
+        when = "this instant" if at is None else instant(request.at)
+        click.echo(f"no spend: no subscription covers {when} (name another with --at)")
+    if not as_json:
+        click.echo(footer(response.as_of, response.catalog_revision))
+    report_unrateable(response.unrateable_customers)

@@ -1,0 +1,1 @@
+"""The commands that correct recorded usage, and that show what was corrected."""

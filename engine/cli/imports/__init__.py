@@ -1,0 +1,1 @@
+"""`meterline import`: files to requests, and an account of every row."""

@@ -1,0 +1,1 @@
+"""`meterline quote`: its options, the files it reads, what it prints."""

@@ -1,0 +1,96 @@
+"""Quotes as JSON, one object a line: the fields of a line item, every number as exact text.
+
+{"kind": "line", "quote": 1, ...}         each rated line, with tiers, stages and formula
+{"kind": "total", "quote": 1, ...}        after a quote's lines, for each currency
+{"kind": "grand_total", ...}              at the end of several quotes, for each currency
+"""
+
+import json
+from collections.abc import Iterator
+
+from engine.api.messages import decimal_text, money_text
+from engine.billing.quote.quotes import Quotes
+from rating import RatedLine
+
+Fields = dict[str, object]
+
+
+def json_lines(quotes: Quotes) -> Iterator[str]:
+    """The objects as text, without line breaks."""
+    for fields in _objects(quotes):
+        yield json.dumps(fields, ensure_ascii=False, separators=(", ", ": "))
+
+
+def _objects(quotes: Quotes) -> Iterator[Fields]:
+    ends = quotes.line_counts.reshape(quotes.count, len(quotes.prices)).sum(axis=1).cumsum().tolist()
+    order = quotes.order
+    start = 0
+    for quote, end in enumerate(ends):
+        which: Fields = {"quote": quote + 1}
+        if quotes.names:
+            which["names"] = quotes.names_of(quote)
+        for row in order[start:end].tolist():
+            yield {"kind": "line", **which, **_line_fields(quotes, row)}
+        for currency, totals in quotes.totals.items():
+            amount = money_text(totals.decimal(quote))
+            yield {
+                "kind": "total",
+                **which,
+                "line_count": end - start,
+                "amount": amount,
+                "currency": currency,
+            }
+        start = end
+    if quotes.count > 1:
+        for currency, totals in quotes.totals.items():
+            yield {
+                "kind": "grand_total",
+                "quote_count": quotes.count,
+                "amount": money_text(totals.total()),
+                "currency": currency,
+            }
+
+
+def _line_fields(quotes: Quotes, row: int) -> Fields:
+    line = quotes.lines.line(row)
+    quoted = quotes.price_of(row)
+    fields: Fields = {
+        "price_id": quoted.id,
+        "model": str(line.price.model),
+        "dimensions": quotes.dimensions_of(row),
+        "quantity": decimal_text(line.quantity),
+        "quantity_given": bool(quotes.is_given[row]),
+    }
+    if quoted.units:
+        fields["units"] = {unit: decimal_text(value) for unit, value in quotes.units_of(row).items()}
+    if quoted.price.needs_events:
+        fields["event_count"] = quotes.event_count_of(row)
+    return fields | _rated_fields(line)
+
+
+def _rated_fields(line: RatedLine) -> Fields:
+    return {
+        "billable_quantity": decimal_text(line.billable_quantity),
+        "tiers": [
+            {
+                "index": tier.index,
+                "up_to": decimal_text(tier.up_to),
+                "quantity": decimal_text(tier.quantity),
+                "unit_amount": decimal_text(tier.unit_amount),
+                "flat_amount": decimal_text(tier.flat_amount),
+                "amount": decimal_text(tier.amount),
+            }
+            for tier in line.tiers
+        ],
+        "stages": [{"stage": name, "amount": decimal_text(amount)} for name, amount in line.stages],
+        "exact_amount": decimal_text(line.exact_amount),
+        "rounding": {
+            "mode": str(line.rounding.mode),
+            "scope": str(line.rounding.scope),
+            "digits": line.digits,
+        },
+        "amount": money_text(line.amount),
+        "currency": line.currency,
+        "formula": line.formula,
+        "negative_quantity": line.negative_quantity,
+    }

@@ -1,0 +1,177 @@
+"""`meterline serve`: the engine in this process."""
+
+import signal
+import threading
+from dataclasses import fields
+from pathlib import Path
+
+import click
+
+from engine.cli.terminal.connection import CommandError
+from engine.cli.terminal.files import FileType
+from engine.logs import LogFormat, configure_logs
+from engine.usage.durability import Durability
+from engine.usage.server_address import ServerAddress, read_server_address
+from ingest import Limits
+
+_DAY_S = 24 * 60 * 60
+
+
+class _ServerAddressType(click.ParamType["ServerAddress"]):
+    """An option's URL; what is wrong is said without repeating it, since it may hold a password."""
+
+    name = "url"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> ServerAddress:
+        try:
+            return read_server_address(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class _LimitType(click.ParamType["tuple[str, int]"]):
+    """NAME=NUMBER, for a field of Limits."""
+
+    name = "limit"
+
+    def convert(
+        self,
+        value: str | tuple[str, int],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[str, int]:
+        if isinstance(value, tuple):
+            return value
+        name, _, number = value.partition("=")
+        names = [each.name for each in fields(Limits)]
+        if name not in names:
+            self.fail(f"{name!r} is no limit; there are {', '.join(names)}", param, ctx)
+        if not number.isdecimal() or not number.isascii():
+            self.fail(f"{value!r}: write {name}=NUMBER", param, ctx)
+        return name, int(number)
+
+
+@click.command()
+@click.option(
+    "--data",
+    type=FileType(path_type=Path),
+    default=Path("meterline-data"),
+    show_default=True,
+    help="Where events and catalog are kept; made if missing.",
+)
+@click.option(
+    "--usage-store",
+    type=_ServerAddressType(),
+    envvar="METERLINE_USAGE_STORE",
+    show_envvar=True,
+    metavar="URL",
+    help="Keep events in a ClickHouse server: http://USER:PASSWORD@HOST:8123/DATABASE, or https. "
+    "Default: embedded, in the data directory.",
+)
+@click.option(
+    "--durability",
+    type=click.Choice([each.value for each in Durability]),
+    default=Durability.PROCESS.value,
+    show_default=True,
+    help="What an acknowledged event survives: kill -9 (process), or power loss as well (power).",
+)
+@click.option("--listen", default="127.0.0.1:7070", show_default=True, metavar="HOST:PORT", help="gRPC.")
+@click.option(
+    "--share-port",
+    is_flag=True,
+    help="Let several gateways of one data directory listen on the same port; each of them needs this.",
+)
+@click.option(
+    "--metrics-listen",
+    default="127.0.0.1:7071",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Prometheus metrics.",
+)
+@click.option("--no-metrics", is_flag=True, help="Serve no metrics.")
+@click.option(
+    "--event-age-max-days",
+    type=click.IntRange(1, 36_525),
+    default=35,
+    show_default=True,
+    help="Events older than this are rejected.",
+)
+@click.option(
+    "--raw-events-days-min",
+    type=click.IntRange(1, 36_525),
+    default=400,
+    show_default=True,
+    help="Raw events are kept for at least so long: meterline expire refuses to delete younger ones.",
+)
+@click.option(
+    "--limit",
+    "limits",
+    type=_LimitType(),
+    multiple=True,
+    metavar="NAME=NUMBER",
+    help="Another bound than the default, again for each; docs/ingest.md has their names and reasons.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["auto", "console", "json"]),
+    default="auto",
+    show_default=True,
+    help="auto: console on a terminal, JSON otherwise.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+)
+def serve(  # noqa: PLR0913 - an argument for each option
+    *,
+    data: Path,
+    usage_store: ServerAddress | None,
+    durability: str,
+    listen: str,
+    share_port: bool,
+    metrics_listen: str,
+    no_metrics: bool,
+    event_age_max_days: int,
+    raw_events_days_min: int,
+    limits: tuple[tuple[str, int], ...],
+    log_format: LogFormat,
+    log_level: str,
+) -> None:
+    """Run the engine until SIGTERM or Ctrl-C.
+
+    Everything runs in this process on embedded stores in one directory. Whatever was acknowledged survives a
+    restart and kill -9. There are no credentials yet: listen on an address that only your services can reach.
+
+    With --usage-store, any number of engines (gateways) on one machine share the server and the data directory:
+
+    \b
+    export METERLINE_USAGE_STORE=http://meterline:PASSWORD@clickhouse:8123
+    meterline serve --listen 0.0.0.0:7070 --share-port --metrics-listen 127.0.0.1:7071
+    meterline serve --listen 0.0.0.0:7070 --share-port --metrics-listen 127.0.0.1:7072
+    """  # noqa: D301 - click itself reads the mark
+    from engine import app  # noqa: PLC0415 - the heavy parts load for this command only
+
+    configure_logs(log_format, log_level)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    options = app.Options(
+        data=data,
+        listen=listen,
+        metrics_listen=None if no_metrics else metrics_listen,
+        usage_store=usage_store,
+        share_port=share_port,
+        durability=Durability(durability),
+        raw_events_days_min=raw_events_days_min,
+        limits=_limits({"event_age_max_s": event_age_max_days * _DAY_S} | dict(limits)),
+    )
+    app.serve(options, stop)
+
+
+def _limits(given: dict[str, int]) -> Limits:
+    try:
+        return Limits(**given)
+    except ValueError as error:
+        raise CommandError(f"--limit: {error}") from None
