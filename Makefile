@@ -4,7 +4,7 @@ BIN := .venv/bin
 BUF_VERSION := 1.75.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-oracle simulate check format proto proto-lint lock wheel test-wheel bench-rating bench-metering clean
+.PHONY: help demo test test-long test-oracle simulate check format proto proto-lint lock wheel test-wheel bench-catalog bench-rating bench-metering clean
 
 help: ## what can be made here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -59,6 +59,9 @@ bench-client: .venv/dev.stamp ## what one record costs its caller: in memory, on
 
 bench-metering: .venv/bench.stamp ## usage read back from 1M and 10M events, rollups and their upkeep (BENCH=--hundred-million)
 	@$(BIN)/python -m bench.bench_metering $(BENCH)
+
+bench-catalog: .venv/dev.stamp ## a catalog of a million customers: applied, started with, changed, listed (BENCH=...)
+	@$(BIN)/python -m bench.bench_catalog $(BENCH)
 
 bench-rating: .venv/dev.stamp ## charges rated a second, beside a Decimal loop and SQL (BENCH=--ten-million)
 	@$(BIN)/python -m bench.bench_rating $(BENCH)

@@ -22,6 +22,13 @@ def memory_mib(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / _MIB
 
 
+def peak_memory_mib(pid: int) -> float:
+    """The most resident memory that a process ever had."""
+    status = Path(f"/proc/{pid}/status").read_text().splitlines()
+    kib = next(line for line in status if line.startswith("VmHWM:")).split()[1]
+    return int(kib) / 1024
+
+
 class MemoryWatch:
     """Samples a process's memory while it is entered: `samples` are pairs of monotonic seconds and MiB."""
 
