@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from bench.ingest_events import EVENT_TYPE
-from engine.api.rpc import DEFAULT_TENANT
+from engine.api.operation import DEFAULT_TENANT
 from engine.usage.queries import Query
 from engine.usage.rollup_schema import ROLLUPS_TABLE
 from engine.usage.schema import EVENTS_TABLE

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
 from engine.api.messages import fitting_line_items, unrateable_messages
-from engine.api.rpc import Call
+from engine.api.operation import Call
 from engine.billing.line_item import LineItem
 from engine.billing.rate_charges import Rated
 from engine.billing.rater import Rater, Snapshot

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from itertools import islice
 
 from engine.api.messages import ANSWER_BYTES_MAX
-from engine.api.rpc import Call
+from engine.api.operation import Call
 from engine.catalog.definition import definition
 from engine.catalog.store import Applied, CatalogStore
 from engine.errors import FieldMistake, InvalidRequestError

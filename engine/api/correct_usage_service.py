@@ -11,8 +11,8 @@ from engine.api.correction_requests import (
     read_correction,
     read_undoing,
 )
+from engine.api.operation import Call
 from engine.api.page_tokens import checked_size, decode, encode
-from engine.api.rpc import Call
 from engine.billing.rater import Rater
 from engine.errors import NotFoundError
 from engine.spend.correction_effect import correction_effect

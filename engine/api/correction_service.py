@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from engine.api.correction_messages import version_message
 from engine.api.messages import ANSWER_BYTES_MAX
+from engine.api.operation import Call
 from engine.api.page_tokens import checked_size, decode, encode
-from engine.api.rpc import Call
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.times import optional_us, to_timestamp
 from engine.usage.conflict_list import Conflict, list_conflicts

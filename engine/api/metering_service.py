@@ -8,7 +8,7 @@ from functools import partial
 from threading import BoundedSemaphore
 
 from engine.api.messages import ANSWER_BYTES_MAX, decimal_text
-from engine.api.rpc import Call
+from engine.api.operation import Call
 from engine.api.usage_page_token import UsagePageToken, bad_token
 from engine.api.usage_question import Grouping, UsageQuestion, read_question
 from engine.billing.meter_usage import usage_request

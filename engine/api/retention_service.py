@@ -1,9 +1,9 @@
 """RetentionService: raw events expire."""
 
-from engine.api.rpc import Call
+from engine.api.operation import Call
 from engine.errors import FieldMistake, InvalidRequestError
-from engine.retention import Retention
 from engine.times import optional_us
+from engine.upkeep.retention import Retention
 from meterline.v1.retention_pb2 import ExpireUsageRequest, ExpireUsageResponse
 
 

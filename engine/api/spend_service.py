@@ -3,7 +3,7 @@
 from itertools import groupby, islice
 
 from engine.api.messages import fitting_line_items, spend_message, unrateable_messages
-from engine.api.rpc import Call
+from engine.api.operation import Call
 from engine.billing.rater import Rater, Snapshot
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.spend.spend import spend_by_customer, spend_totals

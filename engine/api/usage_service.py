@@ -11,7 +11,7 @@ import grpc
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.api.rpc import Call
+from engine.api.operation import Call
 from engine.errors import StoreUnavailableError
 from engine.metrics import METRICS
 from engine.times import to_timestamp

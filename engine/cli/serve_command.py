@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
+from engine.app.logs import LogFormat, configure_logs
 from engine.cli.terminal.connection import CommandError
 from engine.cli.terminal.files import FileType
-from engine.logs import LogFormat, configure_logs
 from engine.usage.durability import Durability
 from engine.usage.server_address import ServerAddress, read_server_address
 from ingest import Limits
@@ -151,13 +151,13 @@ def serve(  # noqa: PLR0913 - an argument for each option
     meterline serve --listen 0.0.0.0:7070 --share-port --metrics-listen 127.0.0.1:7071
     meterline serve --listen 0.0.0.0:7070 --share-port --metrics-listen 127.0.0.1:7072
     """  # noqa: D301 - click itself reads the mark
-    from engine import app  # noqa: PLC0415 - the heavy parts load for this command only
+    from engine.app import serving  # noqa: PLC0415 - the heavy parts load for this command only
 
     configure_logs(log_format, log_level)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
-    options = app.Options(
+    options = serving.Options(
         data=data,
         listen=listen,
         metrics_listen=None if no_metrics else metrics_listen,
@@ -167,7 +167,7 @@ def serve(  # noqa: PLR0913 - an argument for each option
         raw_events_days_min=raw_events_days_min,
         limits=_limits({"event_age_max_s": event_age_max_days * _DAY_S} | dict(limits)),
     )
-    app.serve(options, stop)
+    serving.serve(options, stop)
 
 
 def _limits(given: dict[str, int]) -> Limits:

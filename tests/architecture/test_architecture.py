@@ -1,18 +1,13 @@
 """The shape of the house: who may import whom, where the clock is, what is generated and what is declared."""
 
 import ast
-import graphlib
 import importlib
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PACKAGES = ("meterline", "ingest", "rating", "engine")
-GENERATED = ROOT / "meterline" / "v1"
+from tests.support.sources import GENERATED, PACKAGES, ROOT, imports, place, sources
 
 # What a package may import besides itself and the standard library.
 ALLOWED = {
@@ -26,95 +21,6 @@ HOMES = {
     "chdb": None,
 }
 CLOCKS = {"time", "random", "secrets", "uuid"}
-# The rooms of the engine: which other rooms each may import. Arrows go down only, so nobody runs in a circle.
-# A module belongs to the room with the longest name that it begins with.
-ROOMS = {
-    "engine.errors": set(),
-    "engine.metrics": set(),
-    "engine.logs": set(),
-    "engine.times": {"engine.errors"},
-    "engine.sql": {"engine.errors"},
-    "engine.cluster": {"engine.sql", "engine.errors", "engine.metrics", "engine.times"},
-    "engine.meters": {"engine.errors"},
-    "engine.catalog": {"engine.meters", "engine.sql", "engine.errors", "engine.times"},
-    "engine.usage": {"engine.meters", "engine.errors", "engine.metrics", "engine.times"},
-    "engine.billing": {
-        "engine.usage",
-        "engine.catalog",
-        "engine.cluster",
-        "engine.errors",
-        "engine.metrics",
-        "engine.times",
-    },
-    "engine.billing.quote": {"engine.catalog", "engine.errors"},
-    "engine.spend": {"engine.billing", "engine.usage", "engine.catalog", "engine.times"},
-    "engine.admission_rules": {"engine.catalog"},
-    "engine.usage_stores": {"engine.usage", "engine.cluster", "engine.sql", "engine.errors"},
-    "engine.retention": {
-        "engine.admission_rules",
-        "engine.billing",
-        "engine.catalog",
-        "engine.usage",
-        "engine.errors",
-        "engine.times",
-    },
-    "engine.api": {
-        "engine.retention",
-        "engine.spend",
-        "engine.billing",
-        "engine.usage",
-        "engine.catalog",
-        "engine.cluster",
-        "engine.errors",
-        "engine.metrics",
-        "engine.times",
-    },
-    "engine.app": {
-        "engine.api",
-        "engine.admission_rules",
-        "engine.retention",
-        "engine.usage_stores",
-        "engine.billing",
-        "engine.usage",
-        "engine.catalog",
-        "engine.cluster",
-        "engine.errors",
-        "engine.metrics",
-    },
-    "engine.cli": {
-        "engine.app",
-        "engine.api",
-        "engine.billing.quote",
-        "engine.usage",
-        "engine.catalog",
-        "engine.logs",
-        "engine.errors",
-        "engine.times",
-    },
-    "engine.entry": {"engine.cli"},
-    "engine.__main__": {"engine.entry"},
-}
-
-
-def _sources(package: str) -> Iterator[tuple[Path, ast.Module]]:
-    for path in sorted((ROOT / package).rglob("*.py")):
-        if GENERATED not in path.parents:
-            yield path, ast.parse(path.read_text(encoding="utf-8"))
-
-
-def _imports(tree: ast.Module) -> Iterator[tuple[str, list[str]]]:
-    """Each imported module with the names taken from it."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name, []
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "imports are absolute here"
-            yield node.module or "", [alias.name for alias in node.names]
-
-
-def _place(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
 
 
 @pytest.mark.parametrize("package", sorted(ALLOWED))
@@ -122,9 +28,9 @@ def test_a_lower_package_imports_only_what_it_may(package):
     """`ingest` and `rating` never meet; neither knows gRPC, ClickHouse or SQL; the client stays light."""
     allowed = ALLOWED[package] | {package} | sys.stdlib_module_names
     wrong = [
-        f"{_place(path)} imports {module}"
-        for path, tree in _sources(package)
-        for module, _ in _imports(tree)
+        f"{place(path)} imports {module}"
+        for path, tree in sources(package)
+        for module, _ in imports(tree)
         if module.split(".")[0] not in allowed
     ]
     assert wrong == []
@@ -132,79 +38,23 @@ def test_a_lower_package_imports_only_what_it_may(package):
 
 def test_the_client_imports_nothing_of_the_engine():
     """`meterline` is at the bottom: nothing of ours is below it."""
-    for path, tree in _sources("meterline"):
-        for module, _ in _imports(tree):
-            assert module.split(".")[0] not in {"engine", "ingest", "rating"}, _place(path)
+    for path, tree in sources("meterline"):
+        for module, _ in imports(tree):
+            assert module.split(".")[0] not in {"engine", "ingest", "rating"}, place(path)
 
 
 def test_packages_meet_at_declared_exports_only():
     """Across packages only names in `__all__` of the package itself are imported, and the wire messages."""
     wrong = []
     for package in PACKAGES:
-        for path, tree in _sources(package):
-            for module, names in _imports(tree):
+        for path, tree in sources(package):
+            for module, names in imports(tree):
                 other = module.split(".")[0]
                 if other not in PACKAGES or other == package or module.startswith("meterline.v1"):
                     continue
                 declared = set(importlib.import_module(other).__all__)
                 if module != other or not set(names) <= declared:
-                    wrong.append(f"{_place(path)}: from {module} import {', '.join(names)}")
-    assert wrong == []
-
-
-def _room(module: str) -> str:
-    """The room that a module of the engine belongs to."""
-    rooms = [room for room in ROOMS if module == room or module.startswith(f"{room}.")]
-    return max(rooms, key=len, default=f"{module}, which belongs to no room")
-
-
-def _engine_imports() -> Iterator[tuple[str, str]]:
-    """Each module of the engine with each module of the engine that it imports."""
-    for path, tree in _sources("engine"):
-        parts = path.relative_to(ROOT).with_suffix("").parts
-        importer = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        for module, names in _imports(tree):
-            if module.split(".")[0] == "engine":
-                is_folder = (ROOT / module.replace(".", "/")).is_dir()
-                yield from ((importer, f"{module}.{name}" if is_folder else module) for name in names or [""])
-
-
-def test_a_room_imports_only_the_rooms_below_it():
-    """The table of rooms is what the imports are."""
-    wrong = []
-    for importer, module in _engine_imports():
-        mine, other = _room(importer), _room(module)
-        if mine != other and other not in ROOMS.get(mine, set()):
-            wrong.append(f"{importer} imports {module}")
-    assert wrong == []
-
-
-def test_the_table_of_rooms_has_no_arrow_that_nobody_takes():
-    """An arrow that is allowed and not taken is a circle that waits for its other half."""
-    taken = {(_room(importer), _room(module)) for importer, module in _engine_imports()}
-    idle = [
-        f"{room} may import {other}"
-        for room, others in ROOMS.items()
-        for other in others
-        if (room, other) not in taken
-    ]
-    assert idle == []
-
-
-def test_rooms_never_import_each_other_in_a_circle():
-    """Each room can be understood, and tested, with what lies below it alone."""
-    assert list(graphlib.TopologicalSorter(ROOMS).static_order())
-
-
-def test_a_room_is_entered_by_what_it_declares():
-    """A folder whose `__init__` has `__all__` is imported through the modules that are named there alone."""
-    wrong = []
-    for importer, module in _engine_imports():
-        room = _room(module)
-        declared = getattr(importlib.import_module(room), "__all__", None) if room in ROOMS else None
-        inside = module.removeprefix(room).removeprefix(".").split(".")[0]
-        if _room(importer) != room and declared is not None and inside not in declared:
-            wrong.append(f"{importer} imports {module}, which {room} does not declare")
+                    wrong.append(f"{place(path)}: from {module} import {', '.join(names)}")
     assert wrong == []
 
 
@@ -212,10 +62,10 @@ def test_a_room_is_entered_by_what_it_declares():
 def test_an_outer_part_has_one_home(module):
     """One module imports clickhouse_connect; chdb is reached through it alone."""
     found = {
-        _place(path)
+        place(path)
         for package in PACKAGES
-        for path, tree in _sources(package)
-        for name, _ in _imports(tree)
+        for path, tree in sources(package)
+        for name, _ in imports(tree)
         if name.split(".")[0] == module
     }
     assert found == ({HOMES[module]} if HOMES[module] else set())
@@ -224,9 +74,9 @@ def test_an_outer_part_has_one_home(module):
 def test_one_table_maps_errors_to_status_codes():
     """google.rpc codes are named in one module of the engine."""
     found = {
-        _place(path)
-        for path, tree in _sources("engine")
-        for module, names in _imports(tree)
+        place(path)
+        for path, tree in sources("engine")
+        for module, names in imports(tree)
         if "code_pb2" in names or module.endswith("code_pb2")
     }
     assert found == {"engine/api/status.py"}
@@ -235,9 +85,9 @@ def test_one_table_maps_errors_to_status_codes():
 def test_nobody_reads_the_environment():
     """Options come from the command line; a module that reads the environment would be the one place for it."""
     found = [
-        _place(path)
+        place(path)
         for package in ("ingest", "rating", "engine")
-        for path, tree in _sources(package)
+        for path, tree in sources(package)
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
     ]
@@ -248,10 +98,10 @@ def test_nobody_reads_the_environment():
 def test_below_the_engine_there_is_no_clock_and_no_chance(package):
     """Time and randomness arrive as arguments."""
     wrong = []
-    for path, tree in _sources(package):
-        wrong += [_place(path) for module, _ in _imports(tree) if module.split(".")[0] in CLOCKS]
+    for path, tree in sources(package):
+        wrong += [place(path) for module, _ in imports(tree) if module.split(".")[0] in CLOCKS]
         wrong += [
-            f"{_place(path)}:{node.lineno}"
+            f"{place(path)}:{node.lineno}"
             for node in ast.walk(tree)
             if isinstance(node, ast.Attribute) and node.attr in {"now", "utcnow", "today", "urandom"}
         ]
@@ -261,9 +111,9 @@ def test_below_the_engine_there_is_no_clock_and_no_chance(package):
 def test_money_is_guarded_by_raise_and_not_by_assert():
     """`python -O` removes asserts."""
     found = [
-        f"{_place(path)}:{node.lineno}"
+        f"{place(path)}:{node.lineno}"
         for package in PACKAGES
-        for path, tree in _sources(package)
+        for path, tree in sources(package)
         for node in ast.walk(tree)
         if isinstance(node, ast.Assert)
     ]
@@ -276,7 +126,7 @@ def test_no_binary_float_near_money(package):
     a value is a float, to refuse it, is another matter.
     """
     found = []
-    for path, tree in _sources(package):
+    for path, tree in sources(package):
         asked = {
             part
             for node in ast.walk(tree)
@@ -290,19 +140,19 @@ def test_no_binary_float_near_money(package):
             name = isinstance(node, ast.Name) and node.id == "float"
             dtype = isinstance(node, ast.Attribute) and node.attr.startswith("float")
             if literal or name or dtype:
-                found.append(f"{_place(path)}:{node.lineno}")
+                found.append(f"{place(path)}:{node.lineno}")
     assert found == []
 
 
 def test_every_file_says_its_duty_by_name_and_stays_readable():
     """No catch-all modules, a docstring in each file, and no file past 400 lines."""
     for package in PACKAGES:
-        for path, tree in _sources(package):
-            assert not {"utils", "common", "helpers", "misc"} & set(path.with_suffix("").parts[-2:]), _place(
+        for path, tree in sources(package):
+            assert not {"utils", "common", "helpers", "misc"} & set(path.with_suffix("").parts[-2:]), place(
                 path
             )
-            assert ast.get_docstring(tree), f"{_place(path)} has no docstring"
-            assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, _place(path)
+            assert ast.get_docstring(tree), f"{place(path)} has no docstring"
+            assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, place(path)
 
 
 def test_the_generated_code_is_current(tmp_path):

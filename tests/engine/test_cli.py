@@ -282,7 +282,7 @@ def test_apply_reads_standard_input(engine):
 # The command line, which says a word when its own first line has run: before it Python itself ends, by its own rules.
 BEGUN = """
 import os, sys
-from engine.entry import main
+from engine.__main__ import main
 
 class Tell:
     @staticmethod

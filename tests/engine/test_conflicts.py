@@ -14,7 +14,7 @@ from event_columns import columns_of, message_of
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from engine.api.correction_service import CorrectionService
-from engine.api.rpc import DEFAULT_TENANT, Call
+from engine.api.operation import DEFAULT_TENANT, Call
 from engine.errors import InvalidRequestError
 from engine.usage.reconciler import Reconciler
 from engine.usage.store import UsageStore

@@ -21,7 +21,7 @@ import pytest
 from clickhouse_process import ClickHouseProcess
 from gateway_drive import Books, apply_catalog, channel_to
 
-from engine.api.server import check_address
+from engine.api.grpc.server import check_address
 from engine.errors import StartupError
 from engine.usage.server_address import read_server_address
 from engine.usage.store import UsageStore

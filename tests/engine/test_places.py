@@ -8,8 +8,9 @@ import grpc
 import pytest
 from http2_peer import Peer
 
-from engine.api.peers import Bounds, Places, Watchdog
-from engine.api.rpc import message, raw, stream, unary
+from engine.api.grpc.calls import message, raw, stream, unary
+from engine.api.grpc.peers import Places, Watchdog
+from engine.api.operation import CallLimits
 from meterline.v1.usage_pb2 import RecordUsageRequest, RecordUsageResponse
 
 ECHO = "/test.Service/Echo"
@@ -32,7 +33,7 @@ class Served:
         self.works_for = []
         self.answer = RecordUsageResponse(verdicts=[1])
         self._ahead_s = 0
-        self._places = Places(Bounds(**(BOUNDS | bounds)), lambda: time.monotonic() + self._ahead_s)
+        self._places = Places(CallLimits(**(BOUNDS | bounds)), lambda: time.monotonic() + self._ahead_s)
         self._watchdog = Watchdog([self._places])
         work = self._stream if make is stream else self._work
         handlers = {"Echo": make("Echo", parse, work).handler(self._places, 1_000)}

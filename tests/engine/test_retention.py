@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 import pytest
 from meter_reads import deliver
 
-from engine.admission_rules import FENCE_AGE_MAX_S, AdmissionRules
 from engine.billing.meter_usage import all_time_request
+from engine.catalog.admission_rules import FENCE_AGE_MAX_S, AdmissionRules
 from engine.catalog.read import read_resource
 from engine.catalog.store import CatalogStore
 from engine.errors import InvalidRequestError, UsageExpiredError
-from engine.retention import FENCE_WAIT_S, Retention, RetentionPolicy
 from engine.times import datetime_us
+from engine.upkeep.retention import FENCE_WAIT_S, Retention, RetentionPolicy
 from engine.usage.expire import Clock, Expire
 from engine.usage.expiries import WAIT_S
 from engine.usage.queries import Query

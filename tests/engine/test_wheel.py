@@ -36,7 +36,7 @@ def test_the_wheel_holds_the_packages_and_nothing_else(wheel):
 def test_the_client_alone_says_how_to_install_the_engine(wheel, tmp_path):
     """The wheel's files and no library: one line, and exit code 2."""
     zipfile.ZipFile(wheel).extractall(tmp_path)
-    command = "import sys; sys.argv = ['meterline', '--help']; from engine.entry import main; main()"
+    command = "import sys; sys.argv = ['meterline', '--help']; from engine.__main__ import main; main()"
     said = subprocess.run(
         [sys.executable, "-S", "-c", command], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)},
         capture_output=True, text=True, check=False,

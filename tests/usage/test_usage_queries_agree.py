@@ -21,7 +21,7 @@ from usage_histories import CUSTOMERS, PERIOD_US, random_deliveries, random_mete
 from usage_oracle import windows_by_oracle
 
 from engine.api.metering_service import MeteringParts, MeteringService
-from engine.api.rpc import Call
+from engine.api.operation import Call
 from engine.billing.meter_usage import meters_to_roll_up
 from engine.catalog.store import CatalogStore
 from engine.errors import TooManyCallsError

@@ -18,13 +18,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 import grpc
 import structlog
 
+from engine.api.operation import CallLimits
 from engine.errors import TooManyCallsError
 
 _log = structlog.get_logger(__name__)
@@ -38,17 +38,6 @@ class CallEndedError(Exception):
     def __init__(self, code: grpc.StatusCode) -> None:
         super().__init__(code.name)
         self.code = code
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """What one kind of call may take. `message_timeout_s` None: a message may take as long as it likes."""
-
-    kind: str
-    places: int
-    message_timeout_s: float | None
-    answer_timeout_s: float
-    yields_after_s: float
 
 
 class Place:
@@ -111,13 +100,13 @@ class Place:
         since = [each for each in (self._asks_since, self._answer_since) if each is not None]
         return min(since, default=None)
 
-    def overdue(self, now_s: float, bounds: Bounds) -> str | None:
+    def overdue(self, now_s: float, limits: CallLimits) -> str | None:
         """What the call has kept the engine waiting for, longer than it may."""
-        asks, answer, limit_s = self._asks_since, self._answer_since, bounds.message_timeout_s
+        asks, answer, limit_s = self._asks_since, self._answer_since, limits.message_timeout_s
         if asks is not None and limit_s is not None and now_s - asks > limit_s:
             return f"no whole message came within {limit_s:g} s: send the request again"
-        if answer is not None and now_s - answer > bounds.answer_timeout_s:
-            return f"the answer was not taken within {bounds.answer_timeout_s:g} s: read answers as they come"
+        if answer is not None and now_s - answer > limits.answer_timeout_s:
+            return f"the answer was not taken within {limits.answer_timeout_s:g} s: read answers as they come"
         return None
 
     def peer(self) -> tuple[str, str]:
@@ -130,7 +119,7 @@ class Place:
     def end(self, code: grpc.StatusCode, text: str) -> None:
         """Ends the call, from any thread. Whoever waits in it goes on, and finds `ended` set."""
         self.ended = code
-        _log.info("call ended", kind=self._places.bounds.kind, code=code.name, error=text)
+        _log.info("call ended", kind=self._places.limits.kind, code=code.name, error=text)
         call = getattr(getattr(self._context, "_rpc_event", None), "call", None)
         try:
             # What `cancel` of gRPC's Python API calls, which takes no status and leaves the peer to guess.
@@ -159,8 +148,8 @@ class Place:
 class Places:
     """The places of one kind of call."""
 
-    def __init__(self, bounds: Bounds, clock: Callable[[], float] = time.monotonic) -> None:
-        self.bounds = bounds
+    def __init__(self, limits: CallLimits, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limits = limits
         self.clock = clock
         # Left without the lock, and copied to be looked through: each is one step of the interpreter.
         self._taken: set[Place] = set()
@@ -175,7 +164,7 @@ class Places:
         place = Place(self, context)
         with self._newcomers:
             yielding = None
-            if len(self._taken) >= self.bounds.places:
+            if len(self._taken) >= self.limits.places:
                 yielding = self._longest_waiting()
                 self._taken.discard(yielding)
             self._taken.add(place)
@@ -193,7 +182,7 @@ class Places:
     def end_overdue(self) -> None:
         now_s = self.clock()
         for place in list(self._taken):
-            text = place.overdue(now_s, self.bounds)
+            text = place.overdue(now_s, self.limits)
             if text is not None and place.ended is None:
                 place.end(grpc.StatusCode.DEADLINE_EXCEEDED, text)
 
@@ -202,7 +191,7 @@ class Places:
         waiting = []
         for place in list(self._taken):
             since = place.waits_since()
-            if since is not None and now_s - since >= self.bounds.yields_after_s:
+            if since is not None and now_s - since >= self.limits.yields_after_s:
                 waiting.append((place, since))
         if not waiting:
             raise TooManyCallsError(
@@ -218,7 +207,7 @@ class Places:
         return max(waiting, key=blame)[0]
 
     def _full(self, advice: str) -> str:
-        return f"{self.bounds.places} {self.bounds.kind} are open, the most that this engine serves: {advice}"
+        return f"{self.limits.places} {self.limits.kind} are open, the most that this engine serves: {advice}"
 
 
 class Watchdog:

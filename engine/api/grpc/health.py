@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
-from engine.api.rpc import Call
+from engine.api.operation import Call
 from engine.errors import FieldMistake, InvalidRequestError, NotFoundError
 
 NAME = "grpc.health.v1.Health"

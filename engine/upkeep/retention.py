@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from engine.admission_rules import FENCE_AGE_MAX_S
 from engine.billing.meter_usage import all_time_request
+from engine.catalog.admission_rules import FENCE_AGE_MAX_S
 from engine.catalog.resources import Meter, Subscription
 from engine.catalog.store import CatalogStore
 from engine.errors import FieldMistake, InvalidRequestError

@@ -1,4 +1,4 @@
-"""The usage store and the order of ingestion that belong together: in this process, or shared by gateways."""
+"""The stores of one engine: the catalog, and the usage store with its order of ingestion, in this process or shared."""
 
 import contextlib
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from engine.catalog.store import CatalogStore
 from engine.cluster.data_directory import (
     DataDirectory,
     open_data_directory,
@@ -35,11 +36,39 @@ class UsageStores:
 
 
 @dataclass(frozen=True, slots=True)
+class Stores(UsageStores):
+    """All that is kept."""
+
+    catalog: CatalogStore
+
+
+@dataclass(frozen=True, slots=True)
 class Warming:
     """What is read back at the start: the newest events (EVENT_SCHEMA), at most so many, are given to `remember`."""
 
     events_max: int
     remember: Callable[[pa.RecordBatch], None]
+
+
+@contextlib.contextmanager
+def open_stores(
+    path: Path,
+    server: ServerAddress | None,
+    durability: Durability,
+    warming: Warming,
+    now_us: Callable[[], int],
+) -> Iterator[Stores]:
+    """Opens the data directory and all stores that belong to it, and marks it complete.
+
+    Raises:
+        StartupError: one of them can't be had.
+    """
+    with (
+        open_usage_stores(path, server, durability, warming, now_us) as opened,
+        contextlib.closing(CatalogStore.open(opened.directory.catalog_url)) as catalog,
+    ):
+        opened.directory.mark_complete()
+        yield Stores(opened.directory, opened.usage, opened.order, catalog)
 
 
 @contextlib.contextmanager

@@ -1,13 +1,10 @@
-"""How every RPC is served: parse, call, map errors, measure. One way in for all services.
+"""How every RPC is served: parse, call, map errors, measure. One way in for all operations.
 
 Rules:
-1. Handlers get raw bytes, so that bytes which are no message come back as INVALID_ARGUMENT; a generated
+1. gRPC hands over raw bytes, so that bytes which are no message come back as INVALID_ARGUMENT; a generated
    deserializer would answer INTERNAL.
-2. A service is a plain object whose methods take a message (or its bytes) and a Call and return a message.
-3. Every method, gRPC's own health and reflection too, is served in a place (engine.api.peers) and inside
+2. Every method, gRPC's own health and reflection too, is served in a place (engine.api.grpc.peers) and inside
    `_answered`.
-4. The tenant comes from the credential. There are no credentials yet, so there is one tenant, and the server
-   listens on the loopback address by default.
 """
 
 import contextlib
@@ -21,26 +18,16 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
 
-from engine.api.peers import CallEndedError, Places
+from engine.api.grpc.peers import CallEndedError, Places
+from engine.api.operation import DEFAULT_TENANT, Call, OfBytes, OfStream, Operation, RequestMessage
 from engine.api.status import DETAILS_BYTES_KEY, RpcStatus, internal_status, status_of
 from engine.errors import FieldMistake, InvalidRequestError, MeterlineError
 from engine.metrics import METRICS
 
 _log = structlog.get_logger(__name__)
-DEFAULT_TENANT = "default"
 RpcHandler: TypeAlias = "grpc.RpcMethodHandler[bytes, bytes]"
 
 Request = TypeVar("Request")
-RequestMessage = TypeVar("RequestMessage", bound=Message)
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """What a service may know of the call besides its message."""
-
-    tenant: str
-    # Whether somebody still waits for answers.
-    is_active: Callable[[], bool]
 
 
 def message(request_type: type[RequestMessage]) -> Callable[[bytes], RequestMessage]:
@@ -78,6 +65,17 @@ class Method:
             return grpc.stream_stream_rpc_method_handler(handle)
         # The same on the wire as unary_unary, whose wait for the message is not ours to end.
         return grpc.stream_unary_rpc_method_handler(handle)
+
+
+def method_of(operation: Operation[RequestMessage]) -> Method:
+    """The method of the wire contract that an operation is."""
+    match operation.handler:
+        case OfStream(serve):
+            return stream(operation.method, raw, serve)
+        case OfBytes(serve):
+            return unary(operation.method, raw, serve)
+        case serve:
+            return unary(operation.method, message(operation.request), serve)
 
 
 def unary(

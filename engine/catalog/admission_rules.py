@@ -6,7 +6,7 @@ from collections.abc import Callable
 from engine.catalog.store import CatalogStore
 from ingest import Admission, Limits
 
-# How long events may still be admitted whose stretch of time begins to expire (engine.retention waits for longer).
+# How long events may still be admitted whose stretch of time begins to expire (engine.upkeep.retention waits for longer).
 FENCE_AGE_MAX_S = 1
 
 

@@ -1,0 +1,106 @@
+"""What an operation is: one RPC with its scope and limits, whatever the transport.
+
+Rules:
+1. A handler knows no transport. It takes a message (or its bytes, or a stream of them) and a Call, and returns a
+   message (or a stream of them). What it refuses it raises; engine.api.status says what a caller sees of that.
+2. The tenant comes from the credential, never from a payload. There are no credentials yet, so there is one tenant,
+   and the server listens on the loopback address by default.
+3. The scope is what a credential must hold for the call. Nothing enforces scopes yet, for the same reason.
+4. `audit` marks what changes what is metered, what it costs, or what is kept: the calls that an audit log will name,
+   with who made them. There is none yet.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Generic, TypeAlias, TypeVar
+
+from google.protobuf.message import Message
+
+PACKAGE: Final = "meterline.v1"
+DEFAULT_TENANT: Final = "default"
+RequestMessage = TypeVar("RequestMessage", bound=Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a service may know of a call besides its message."""
+
+    tenant: str
+    # Whether somebody still waits for answers.
+    is_active: Callable[[], bool]
+
+
+class Scope(StrEnum):
+    """What a credential allows."""
+
+    INGEST = "ingest"
+    READ = "read"
+    BILL = "bill"
+    CATALOG = "catalog"
+    CORRECT = "correct"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallLimits:
+    """How many calls of a kind may be open, and how long one may keep the engine waiting (engine.api.grpc.peers).
+
+    message_timeout_s: None: a message may take as long as it likes.
+    yields_after_s: when every place is taken, a call that waits for so long gives its place to a newcomer.
+    """
+
+    kind: str
+    places: int
+    message_timeout_s: float | None
+    answer_timeout_s: float
+    yields_after_s: float
+
+
+# One that waits for a durable insert holds a place: enough to fill the next insert while one runs. A peer on a slow
+# line sends 4 MiB in half a minute.
+REQUESTS: Final = CallLimits(
+    kind="requests", places=192, message_timeout_s=30, answer_timeout_s=60, yields_after_s=0
+)
+# Few enough that what one may hold (engine.api.usage_service) stays small in sum. An idle one is no fault.
+STREAMS: Final = CallLimits(
+    kind="usage streams", places=32, message_timeout_s=None, answer_timeout_s=60, yields_after_s=30
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OfBytes:
+    """A handler that reads the bytes of its request itself."""
+
+    serve: Callable[[bytes, Call], Message]
+
+
+@dataclass(frozen=True, slots=True)
+class OfStream:
+    """A handler of a stream of requests, each in bytes, that answers with a stream."""
+
+    serve: Callable[[Iterator[bytes], Call], Iterator[Message]]
+
+
+OfMessage: TypeAlias = Callable[[RequestMessage, Call], Message]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation(Generic[RequestMessage]):
+    """One RPC. `name` is "<service>.<method>", as in the wire contract."""
+
+    name: str
+    request: type[RequestMessage]
+    handler: OfMessage[RequestMessage] | OfBytes | OfStream
+    scope: Scope
+    limits: CallLimits = REQUESTS
+    audit: bool = False
+
+    @property
+    def service(self) -> str:
+        """The full name of its service."""
+        return f"{PACKAGE}.{self.name.partition('.')[0]}"
+
+    @property
+    def method(self) -> str:
+        return self.name.partition(".")[2]

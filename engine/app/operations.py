@@ -1,0 +1,42 @@
+"""Builds the services, and with them the table of operations."""
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from engine.api.billing_service import BillingService
+from engine.api.catalog_service import CatalogService
+from engine.api.correct_usage_service import CorrectUsageService
+from engine.api.correction_service import CorrectionService
+from engine.api.metering_service import MeteringParts, MeteringService
+from engine.api.operation import Operation
+from engine.api.operations import Services, operations
+from engine.api.retention_service import RetentionService
+from engine.api.spend_service import SpendService
+from engine.api.usage_service import UsageService
+from engine.app.reading import Reading
+from engine.app.recording import Recording
+from engine.app.stores import Stores
+from engine.app.upkeep import Upkeep
+from engine.usage.corrections import Corrections
+
+
+def build_operations(
+    stores: Stores, recording: Recording, reading: Reading, upkeep: Upkeep, now_us: Callable[[], int]
+) -> tuple[Operation[Any], ...]:
+    usage, order, rater = stores.usage, stores.order, reading.rater
+    corrections = Corrections(usage, order, upkeep.reconciler, now_us, lambda: secrets.randbits(63))
+    return operations(
+        Services(
+            usage=UsageService(recording.intake),
+            catalog=CatalogService(stores.catalog, now_us),
+            spend=SpendService(rater),
+            billing=BillingService(rater),
+            metering=MeteringService(MeteringParts(stores.catalog, usage, reading.usage, order), now_us),
+            correct_usage=CorrectUsageService(
+                corrections, usage, rater, order, recording.admission_for, now_us
+            ),
+            correction=CorrectionService(usage, upkeep.reconciler, order, now_us),
+            retention=RetentionService(upkeep.retention),
+        )
+    )

@@ -1,0 +1,28 @@
+"""Builds what reads: usage from rollups and events, and money from usage."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.app.stores import Stores
+from engine.billing.rater import Rater
+from engine.usage.expiries import Expiries
+from engine.usage.rollup_coverage import Coverages
+from engine.usage.usage_reader import UsageReader
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Usage and money on their way out."""
+
+    usage: UsageReader
+    rater: Rater
+
+
+def build_reading(stores: Stores, now_us: Callable[[], int]) -> Reading:
+    usage = UsageReader(
+        stores.usage,
+        Coverages(stores.usage, time.monotonic_ns),
+        expiries=Expiries(stores.usage, time.monotonic_ns),
+    )
+    return Reading(usage, Rater(stores.catalog, usage, stores.order, now_us))

@@ -1,0 +1,73 @@
+"""Builds what takes events in: admission by the catalog, the hot window, the intake and the committer."""
+
+import contextlib
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Self
+
+from engine.app.stores import Stores, Warming
+from engine.catalog.admission_rules import AdmissionRules
+from engine.usage.committer import Committer
+from engine.usage.intake import Intake
+from engine.usage.void_listener import VoidListener
+from ingest import Admission, Fingerprinter, HotWindow, Limits
+
+# Identities that are read back at start, so that a reused id is still seen after a restart; about a second.
+_WARM_EVENTS_MAX = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class KnownEvents:
+    """The newest events by their fingerprints, and how they are read back at the start."""
+
+    fingerprinter: Fingerprinter
+    window: HotWindow
+    warming: Warming
+
+    @classmethod
+    def none(cls, limits: Limits) -> Self:
+        fingerprinter = Fingerprinter(secrets.token_bytes())
+        window = HotWindow(limits.hot_window_events_max)
+        events_max = min(_WARM_EVENTS_MAX, limits.hot_window_events_max)
+        return cls(
+            fingerprinter,
+            window,
+            Warming(events_max, lambda events: window.remember(fingerprinter.of(events))),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Events on their way into the store."""
+
+    admission_for: Callable[[str], Admission]
+    intake: Intake
+    committer: Committer
+    listener: VoidListener
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Takes events in; at the end what waits is stored."""
+        with contextlib.ExitStack() as stack:
+            self.committer.start()
+            stack.callback(self.committer.drain)
+            self.listener.start()
+            stack.callback(self.listener.stop)
+            self.intake.start()
+            stack.callback(self.intake.drain)
+            yield
+
+
+def build_recording(
+    stores: Stores, known: KnownEvents, limits: Limits, now_us: Callable[[], int]
+) -> Recording:
+    committer = Committer(stores.usage, known.window, stores.order, limits, now_us)
+    admission_for = AdmissionRules(stores.catalog, limits, time.monotonic_ns).for_tenant
+    return Recording(
+        admission_for,
+        Intake(committer, admission_for, known.fingerprinter, limits, now_us),
+        committer,
+        VoidListener(stores.usage, stores.order, now_us, known.fingerprinter.of, committer.tell),
+    )

@@ -1,0 +1,135 @@
+"""Builds what runs in the background, and what a person may start by hand beside it: settling ids, and expiry."""
+
+import contextlib
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from threading import Event as ThreadEvent
+
+from engine.app.stores import Stores
+from engine.billing.meter_usage import meters_to_roll_up
+from engine.cluster.data_directory import EMBEDDED
+from engine.cluster.upkeep_loop import UpkeepLoop
+from engine.errors import StoreUnavailableError
+from engine.upkeep.retention import Retention, RetentionPolicy
+from engine.usage.expire import Clock, Expire
+from engine.usage.reconciler import Reconciler
+from engine.usage.rollup_check import RollupCheck
+from engine.usage.rollup_keeper import RollupKeeper
+from engine.usage.rollups import Rollups
+from engine.usage.usage_reader import UsageReader
+
+# A pass over a server may take minutes, and is made again if it is cut off: nobody waits longer for it at shutdown.
+_PASS_GRACE_S = 10
+# What a broken merge was made from is kept for a minute (engine.usage.parts).
+_DISK_WATCH_SLEEP_S = (5, 15)
+# Of the running hour every pass computes each slice again; what is younger is read from events, which is quick.
+_ROLLUP_SLEEP_MIN_S = 30
+# An expiry waits for a pass that runs; most take well under a second.
+_TURN_PATIENCE_S = 60
+_STOPPING_RETRY_AFTER_MS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """`stopping` ends what waits for time to pass."""
+
+    reconciler: Reconciler
+    retention: Retention
+    loops: Sequence[UpkeepLoop]
+    stopping: ThreadEvent
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            for loop in self.loops:
+                loop.start()
+                stack.callback(loop.stop)
+            yield
+
+
+def build_upkeep(
+    stores: Stores, usage: UsageReader, raw_events_days_min: int, now_us: Callable[[], int]
+) -> Upkeep:
+    reconciler = Reconciler(stores.usage, stores.order, now_us)
+    stopping = ThreadEvent()
+    return Upkeep(
+        reconciler,
+        _retention(stores, reconciler, raw_events_days_min, now_us, stopping),
+        [
+            _reconciler_loop(stores, reconciler),
+            _rollups_loop(stores, usage, now_us),
+            *_disk_watch_loop(stores),
+        ],
+        stopping,
+    )
+
+
+def _reconciler_loop(stores: Stores, reconciler: Reconciler) -> UpkeepLoop:
+    is_embedded = stores.directory.usage_store == EMBEDDED
+    return UpkeepLoop(
+        "reconciler",
+        reconciler,
+        stores.directory.reconciler_lock,
+        time.monotonic_ns,
+        stop_within_s=None if is_embedded else _PASS_GRACE_S,
+    )
+
+
+def _rollups_loop(stores: Stores, usage: UsageReader, now_us: Callable[[], int]) -> UpkeepLoop:
+    stopping = ThreadEvent()
+    rollups = Rollups(stores.usage, stores.order, now_us, is_stopping=stopping.is_set)
+    catalog = stores.catalog
+    keeper = RollupKeeper(
+        rollups,
+        RollupCheck(stores.usage, rollups, usage, random.SystemRandom()),
+        lambda: [
+            meter for tenant in catalog.tenants() for meter in meters_to_roll_up(catalog.snapshot(tenant))
+        ],
+        lambda: stores.directory.rollups_turn(0),
+    )
+    return UpkeepLoop(
+        "rollups",
+        keeper,
+        stores.directory.rollups_lock,
+        time.monotonic_ns,
+        sleep_s=(_ROLLUP_SLEEP_MIN_S, None),
+        stopping=stopping,
+    )
+
+
+def _disk_watch_loop(stores: Stores) -> Iterator[UpkeepLoop]:
+    """None for a server, which watches its own disk."""
+    if stores.usage.watch is not None:
+        yield UpkeepLoop(
+            "disk watch",
+            stores.usage.watch,
+            stores.directory.disk_watch_lock,
+            time.monotonic_ns,
+            sleep_s=_DISK_WATCH_SLEEP_S,
+        )
+
+
+def _retention(
+    stores: Stores,
+    reconciler: Reconciler,
+    raw_events_days_min: int,
+    now_us: Callable[[], int],
+    stopping: ThreadEvent,
+) -> Retention:
+    def pause_s(seconds: int) -> None:
+        if stopping.wait(seconds):
+            raise StoreUnavailableError(
+                "the engine is shutting down", retry_after_ms=_STOPPING_RETRY_AFTER_MS
+            )
+
+    rollups = Rollups(stores.usage, stores.order, now_us, is_stopping=stopping.is_set)
+    return Retention(
+        stores.catalog,
+        Expire(stores.usage, rollups, reconciler, Clock(stores.order, now_us, pause_s)),
+        RetentionPolicy(raw_events_days_min),
+        lambda: stores.directory.rollups_turn(_TURN_PATIENCE_S),
+        now_us,
+        pause_s,
+    )

@@ -1,0 +1,80 @@
+"""The table of operations beside the wire contract: the one has what the other has."""
+
+import importlib
+import pkgutil
+
+import pytest
+
+import meterline.v1
+from engine.api.billing_service import BillingService
+from engine.api.catalog_service import CatalogService
+from engine.api.correct_usage_service import CorrectUsageService
+from engine.api.correction_service import CorrectionService
+from engine.api.metering_service import MeteringService
+from engine.api.operation import STREAMS, OfBytes, OfStream, Scope
+from engine.api.operations import Services, operations
+from engine.api.retention_service import RetentionService
+from engine.api.spend_service import SpendService
+from engine.api.usage_service import UsageService
+
+# The classes stand for their objects: the table is the same, and nothing here is called.
+TABLE = operations(
+    Services(
+        usage=UsageService,
+        catalog=CatalogService,
+        spend=SpendService,
+        billing=BillingService,
+        metering=MeteringService,
+        correct_usage=CorrectUsageService,
+        correction=CorrectionService,
+        retention=RetentionService,
+    )
+)
+
+
+def contract():
+    """Each RPC of the wire contract, by the name that a row would have."""
+    modules = [
+        importlib.import_module(f"meterline.v1.{each.name}")
+        for each in pkgutil.iter_modules(meterline.v1.__path__)
+        if each.name.endswith("_pb2")
+    ]
+    return {
+        f"{service.name}.{method.name}": method
+        for module in modules
+        for service in module.DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+    }
+
+
+def test_every_rpc_of_the_contract_has_a_row_and_every_row_an_rpc():
+    """Each exactly once."""
+    assert sorted(each.name for each in TABLE) == sorted(contract())
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+def test_a_row_says_what_the_contract_says(row):
+    """Its service, its request and whether it streams."""
+    method = contract()[row.name]
+    assert row.service == method.containing_service.full_name
+    assert row.request.DESCRIPTOR.full_name == method.input_type.full_name
+    assert method.client_streaming == method.server_streaming == isinstance(row.handler, OfStream)
+    assert (row.limits is STREAMS) == isinstance(row.handler, OfStream)
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+def test_a_row_is_served_by_the_method_of_its_name(row):
+    """A row copied from another and changed by half would serve the wrong call."""
+    handler = row.handler.serve if isinstance(row.handler, OfBytes | OfStream) else row.handler
+    assert handler.__name__.replace("_", "") == row.method.lower()
+
+
+def test_what_changes_something_needs_more_than_a_scope_to_read_and_is_audited():
+    """But for ingestion, which is what the engine is for, and the billing job's lines."""
+    changes = {Scope.CATALOG, Scope.CORRECT, Scope.ADMIN}
+    assert {each.name for each in TABLE if each.audit} == {
+        each.name for each in TABLE if each.scope in changes
+    }
+    reads = ("Get", "List", "Query")
+    for each in TABLE:
+        assert each.method.startswith(reads) == (each.scope in {Scope.READ, Scope.BILL}), each.name

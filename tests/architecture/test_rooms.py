@@ -1,0 +1,92 @@
+"""The rooms of the engine: which may import which, and by which doors."""
+
+import graphlib
+import importlib
+from collections.abc import Iterator
+
+from tests.support.sources import ROOT, imports, sources
+
+# Which other rooms each may import. Arrows go down only, so nobody runs in a circle. A module belongs to the room
+# with the longest name that it begins with.
+ROOMS = {
+    "errors": set(),
+    "metrics": set(),
+    "times": {"errors"},
+    "sql": {"errors"},
+    "cluster": {"sql", "errors", "metrics", "times"},
+    "meters": {"errors"},
+    "catalog": {"meters", "sql", "errors", "times"},
+    "usage": {"meters", "errors", "metrics", "times"},
+    "billing": {"usage", "catalog", "cluster", "errors", "metrics", "times"},
+    "billing.quote": {"catalog", "errors"},
+    "spend": {"billing", "usage", "catalog", "times"},
+    "upkeep": {"billing", "usage", "catalog", "errors", "times"},
+    "api": {"upkeep", "spend", "billing", "usage", "catalog", "cluster", "errors", "metrics", "times"},
+    "api.grpc": {"api", "errors", "metrics"},
+    "app": {
+        *("api", "api.grpc", "upkeep", "billing", "usage", "catalog", "cluster", "sql"),
+        *("errors", "metrics"),
+    },
+    "cli": {"app", "api", "billing.quote", "usage", "catalog", "errors", "times"},
+    "__main__": {"cli"},
+}
+
+
+def _room(module: str) -> str:
+    """The room that a module belongs to; its name is without `engine`."""
+    rooms = [room for room in ROOMS if module == room or module.startswith(f"{room}.")]
+    return max(rooms, key=len, default=f"{module}, which belongs to no room")
+
+
+def _engine_imports() -> Iterator[tuple[str, str]]:
+    """Each module of the engine with each module of the engine that it imports, without `engine`."""
+    for path, tree in sources("engine"):
+        parts = path.relative_to(ROOT / "engine").with_suffix("").parts
+        importer = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        for module, names in imports(tree):
+            top, _, inside = module.partition(".")
+            if top == "engine":
+                is_folder = (ROOT / module.replace(".", "/")).is_dir()
+                whole = [f"{inside}.{name}".strip(".") for name in names] if is_folder else [inside]
+                yield from ((importer, each) for each in whole)
+
+
+def test_a_room_imports_only_the_rooms_below_it():
+    """The table of rooms is what the imports are."""
+    wrong = []
+    for importer, module in _engine_imports():
+        mine, other = _room(importer), _room(module)
+        if mine != other and other not in ROOMS.get(mine, set()):
+            wrong.append(f"{importer} imports {module}")
+    assert wrong == []
+
+
+def test_the_table_of_rooms_has_no_arrow_that_nobody_takes():
+    """An arrow that is allowed and not taken is a circle that waits for its other half."""
+    taken = {(_room(importer), _room(module)) for importer, module in _engine_imports()}
+    idle = [
+        f"{room} may import {other}"
+        for room, others in ROOMS.items()
+        for other in others
+        if (room, other) not in taken
+    ]
+    assert idle == []
+
+
+def test_rooms_never_import_each_other_in_a_circle():
+    """Each room can be understood, and tested, with what lies below it alone."""
+    assert list(graphlib.TopologicalSorter(ROOMS).static_order())
+
+
+def test_a_room_is_entered_by_what_it_declares():
+    """A folder whose `__init__` has `__all__` is imported through the modules that are named there alone."""
+    wrong = []
+    for importer, module in _engine_imports():
+        room = _room(module)
+        declared = (
+            getattr(importlib.import_module(f"engine.{room}"), "__all__", None) if room in ROOMS else None
+        )
+        inside = module.removeprefix(room).removeprefix(".").split(".")[0]
+        if _room(importer) != room and declared is not None and inside not in declared:
+            wrong.append(f"{importer} imports {module}, which {room} does not declare")
+    assert wrong == []
