@@ -15,10 +15,13 @@ from engine.usage.queries import Query
 from engine.usage.row_number import number
 from engine.usage.schema import EVENTS_TABLE, VOIDS_TABLE
 from engine.usage.store import Row, UsageStore
-from engine.usage.void_sql import ID_REUSED, INGESTED_BY_THEN, IS_VOID, KEY, RECORDED_BY_THEN
+from engine.usage.void_sql import ID_REUSED, INGESTED_BY_THEN, IS_VOID, KEY, RECORDED_BY_THEN, SETTLE
 from engine.usage.voids import EventKey
 
-_FACT = f"kind = '{ID_REUSED}'"
+# The engine's own facts say to which version another was lost: the newest that was settled, else the first.
+_SETTLED = f"kind = '{SETTLE}'"
+_REUSED = f"kind = '{ID_REUSED}'"
+_STANDS = "(stands_customer_id, stands_event_type, stands_event_time, stands_content_hash)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """An event that was voided because its id had been used; `void` is False if a person has restored it since."""
+    """An event whose id had been used when it came; `void` is False if it counts all the same by a person's decision."""
 
     voided: Version
     stands: Version
@@ -75,13 +78,14 @@ def conflicts_query(tenant: str, event_id: str, as_of_us: int, page: tuple[int, 
         "rows_max": rows_max,
     }
     stands = (
-        "argMinIf((stands_customer_id, stands_event_type, stands_event_time, stands_content_hash), "
-        f"recorded_at, {_FACT})"
+        f"if(countIf({_SETTLED}) > 0, argMaxIf({_STANDS}, recorded_at, {_SETTLED}), "
+        f"argMinIf({_STANDS}, recorded_at, {_REUSED}))"
     )
+    lost = f"({_REUSED} OR {_SETTLED}) AND stands_customer_id != ''"
     facts = (
-        f"SELECT {KEY}, {stands} AS stands, minIf(recorded_at, {_FACT}) AS voided_at, {IS_VOID} AS is_void "
+        f"SELECT {KEY}, {stands} AS stands, minIf(recorded_at, {lost}) AS voided_at, {IS_VOID} AS is_void "
         f"FROM {VOIDS_TABLE} WHERE tenant = {{tenant:String}} AND {RECORDED_BY_THEN}{only} "
-        f"GROUP BY {KEY} HAVING countIf({_FACT}) > 0"
+        f"GROUP BY {KEY} HAVING countIf({lost}) > 0 AND stands.1 != ''"
     )
     return Query(
         "SELECT customer_id, event_type, toUnixTimestamp64Micro(event_time), event_id, content_hash, "

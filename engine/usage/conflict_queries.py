@@ -8,7 +8,8 @@ Rules:
    was ingested first stands; of those ingested at one instant the one with the earlier event_time, then the lesser
    customer_id, event_type and content_hash (texts in byte order).
    An id is looked at when one of its events was ingested, and when a person decided on one.
-3. The others are to be voided, except what a person has decided on (engine.usage.voids).
+3. The others are to be voided, except those about which something other than `id_reused` was recorded: these are for
+   engine.usage.settling.
 4. Ids are compared by a hash of 64 bits that never leaves these statements: two ids that share one are looked at
    for nothing, and no id is missed.
 """
@@ -26,9 +27,8 @@ from engine.usage.schema import (
     ingested_after_sql,
     ingested_by_sql,
 )
-from engine.usage.void_sql import DECIDED, INGESTED_BY_THEN, IS_DECIDED, IS_VOID, RECORDED_BY_THEN
+from engine.usage.void_sql import BY_PERSON, DECIDED, INGESTED_BY_THEN, IS_VOID, RECORDED_BY_THEN
 
-_READER = "ids"
 _ID = "cityHash64(tenant, event_id)"
 _KEY = "tenant, event_id, customer_id, event_type, event_time, content_hash"
 _VERSION_HASH = "cityHash64(customer_id, event_type, event_time, content_hash)"
@@ -61,20 +61,20 @@ class Slice:
     parts: int = 1
 
 
-def position_query() -> Query:
-    """Up to which stamp the log was looked through; 0 at first."""
+def position_query(reader: str) -> Query:
+    """Up to which stamp this reader has looked; 0 at first."""
     return Query(
         f"SELECT toUnixTimestamp64Micro(max(ingested_at)) FROM {RECONCILED_TABLE} WHERE reader = {{reader:String}}",
-        {"reader": _READER},
+        {"reader": reader},
     )
 
 
-def keep_position_statement(position_us: int) -> Query:
+def keep_position_statement(reader: str, position_us: int) -> Query:
     """Keeps it; an older one is never found again."""
     return Query(
         f"INSERT INTO {RECONCILED_TABLE} (reader, ingested_at) "
         "SELECT {reader:String}, fromUnixTimestamp64Micro({position_us:Int64}, 'UTC')",
-        {"reader": _READER, "position_us": position_us},
+        {"reader": reader, "position_us": position_us},
     )
 
 
@@ -85,7 +85,7 @@ def stretch_query(after_us: int, as_of_us: int, events_max: int) -> Query:
     stamps = (
         f"SELECT ingested_at AS at FROM {EVENTS_TABLE} "
         f"WHERE {ingested_after_sql('{after_us:Int64}')} AND {INGESTED_BY_THEN} "
-        f"UNION ALL SELECT recorded_at AS at FROM {VOIDS_TABLE} WHERE {DECIDED} "
+        f"UNION ALL SELECT recorded_at AS at FROM {VOIDS_TABLE} WHERE {BY_PERSON} "
         f"AND recorded_at > fromUnixTimestamp64Micro({{after_us:Int64}}, 'UTC') AND {RECORDED_BY_THEN}"
     )
     return Query(
@@ -110,7 +110,7 @@ def reused_ids_query(chosen: Stretch | Slice, as_of_us: int) -> Query:
     """
     condition, parameters = _condition(chosen)
     if isinstance(chosen, Stretch):
-        corrected = f"{DECIDED} AND {_RECORDED_BETWEEN}"
+        corrected = f"{BY_PERSON} AND {_RECORDED_BETWEEN}"
     else:
         corrected = f"is_replacement = 1 AND {condition}"
     chosen_ids = (
@@ -139,7 +139,7 @@ def losing_versions_query(ids: Sequence[int], as_of_us: int, rows_max: int) -> Q
     )
     versions = f"SELECT {_KEY}, min(came_at) AS first_at FROM ({rows}) GROUP BY {_KEY}"
     states = (
-        f"SELECT {_KEY}, {IS_VOID} AS is_void, {IS_DECIDED} AS is_decided FROM {VOIDS_TABLE} "
+        f"SELECT {_KEY}, {IS_VOID} AS is_void, max({DECIDED}) AS is_decided FROM {VOIDS_TABLE} "
         f"WHERE {_ID} IN {{ids:Array(UInt64)}} GROUP BY {_KEY}"
     )
     alive = (

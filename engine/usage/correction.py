@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TypeAlias
 
-from engine.usage.voids import FACTS_MAX, EventKey, Kind, Void
+from engine.usage.voids import EventKey, Kind, Void
 
-# An amended event takes two facts: where it was and where it is.
-EVENTS_MAX = FACTS_MAX // 2
+# An amended event takes two facts, where it was and where it is: 100,000 in a block (engine.usage.voids).
+EVENTS_MAX = 50_000
 # Each fact of an amendment carries its event: so much text is inserted and rated in a second or two.
 PROPERTIES_BYTES_MAX = 64 * 1024 * 1024
 # Of 128 bytes each, some with a customer, type and time beside it: a quarter of a request's bytes.

@@ -3,51 +3,30 @@
 Rules:
 1. A fact is recorded only where it changes something: facts about an event that is void take standing ones only, and
    the other way round. So the facts of a correction turned around are what undoes it.
-2. A correction is undone as long as nothing that came later about its versions is in effect: later corrections are
-   undone first, and then they and what undid them cancel each other out. So an event never counts as it was and
-   as it is at once.
+2. A correction is undone as long as nothing that came later about one of its ids is in effect: later corrections are
+   undone first, and then they and what undid them cancel each other out. Its versions, and every other version of its
+   ids, become what the history without it makes of them (engine.usage.id_states), in one block.
 3. An amended version and what replaces it name each other (`stands`). One that would become a version that counts
    already is only voided.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from engine.errors import CorrectionRefusedError
 from engine.usage.correction import Amendment, Correction, Signature, Standing, request_hash
-from engine.usage.voids import EventKey, Replacement, Void
+from engine.usage.id_states import (
+    OWN_KINDS,
+    IdHistory,
+    RecordedState,
+    in_the_way,
+    states_of,
+    to_settle,
+    undone_by,
+)
+from engine.usage.voids import ENGINE, ID_REUSED_REASON, EventKey, Kind, Replacement, Void
 
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """A fact of a recorded correction; and all corrections that decided on its version, the oldest first, with what
-    each of them undid (or empty).
-    """
-
-    event: EventKey
-    voided: bool
-    stands: EventKey | None
-    corrections: tuple[str, ...]
-    undoes: tuple[str, ...]
-
-    def undone_by(self, correction_id: str) -> str | None:
-        by = [
-            each
-            for each, undone in zip(self.corrections, self.undoes, strict=True)
-            if undone == correction_id
-        ]
-        return by[-1] if by else None
-
-    def in_the_way(self, correction_id: str) -> str | None:
-        """The newest correction since this one that is neither undone since nor undoes what came since."""
-        first = self.corrections.index(correction_id) + 1
-        since = dict(zip(self.corrections[first:], self.undoes[first:], strict=True))
-        while since:
-            newest, undone = since.popitem()
-            if undone not in since:
-                return newest
-            del since[undone]
-        return None
+_FOLLOWS = "follows from the corrections of this event_id"
 
 
 class FactMaker:
@@ -93,27 +72,26 @@ class FactMaker:
             )
         return facts
 
-    def undoes(self, correction_id: str, facts: Sequence[Decided]) -> list[Void]:
-        """The facts of a correction turned around.
+    def undoes(self, correction_id: str, histories: Iterable[IdHistory]) -> list[Void]:
+        """What undoing a correction takes, given the histories of its ids.
 
         Raises:
-            CorrectionRefusedError: something was decided on one of its events since.
+            CorrectionRefusedError: it is undone already, or something was decided on one of its ids since.
         """
-        for fact in facts:
-            later = fact.in_the_way(correction_id)
-            if later == fact.undone_by(correction_id) and later is not None:
-                raise CorrectionRefusedError(
-                    f"correction {correction_id!r} is undone already, by {later!r}: undo that one to bring it back"
-                )
-            if later is not None:
-                raise CorrectionRefusedError(
-                    f"correction {correction_id!r} can't be undone: {later!r} came after it for event "
-                    f"{fact.event.event_id!r}: undo that one first"
-                )
-        return [
-            self._fact(fact.event, voided=not fact.voided, stands=fact.stands, undoes=correction_id)
-            for fact in facts
-        ]
+        facts: list[Void] = []
+        for history in histories:
+            _check_may_be_undone(correction_id, history)
+            states = states_of(history, undone=correction_id)
+            own = {
+                fact.event: fact
+                for fact in history.facts
+                if fact.correction_id == correction_id and fact.kind not in OWN_KINDS
+            }
+            for event, fact in own.items():
+                counts = event in states and states[event].counts
+                facts.append(self._fact(event, voided=not counts, stands=fact.stands, undoes=correction_id))
+            facts += settling_facts(to_settle(history, states, decided=own))
+        return facts
 
     def _fact(
         self,
@@ -147,6 +125,22 @@ def amended_key(event: Standing, amendment: Amendment) -> EventKey:
     )
 
 
+def settling_facts(found: Iterable[tuple[EventKey, RecordedState]]) -> list[Void]:
+    """The engine's own facts that make versions what they must be (engine.usage.id_states)."""
+    return [
+        Void(
+            event=event,
+            voided=not state.counts,
+            kind=Kind.SETTLE,
+            correction_id=f"{Kind.SETTLE}:{event.content_hash:08x}",
+            reason=_FOLLOWS if state.lost_to is None else ID_REUSED_REASON,
+            recorded_by=ENGINE,
+            stands=state.lost_to,
+        )
+        for event, state in found
+    ]
+
+
 def without_standing(facts: Sequence[Void], standing: Collection[EventKey]) -> list[Void]:
     """The facts of an amendment, without those for versions that count already: rule 3."""
     if not standing:
@@ -156,5 +150,19 @@ def without_standing(facts: Sequence[Void], standing: Collection[EventKey]) -> l
 
 
 def event_count(facts: Iterable[Void]) -> int:
-    """How many events a correction is about: an amended one has two facts that name each other."""
-    return sum(fact.voided or fact.stands is None for fact in facts)
+    """How many events a correction is about: an amended one has two facts that name each other. What it settles for
+    other versions of its ids doesn't count.
+    """
+    return sum(fact.voided or fact.stands is None for fact in facts if fact.kind not in OWN_KINDS)
+
+
+def _check_may_be_undone(correction_id: str, history: IdHistory) -> None:
+    if by := undone_by(history.facts, correction_id):
+        raise CorrectionRefusedError(
+            f"correction {correction_id!r} is undone already, by {by!r}: undo that one to bring it back"
+        )
+    if later := in_the_way(history.facts, correction_id):
+        raise CorrectionRefusedError(
+            f"correction {correction_id!r} can't be undone: {later!r} came after it for event "
+            f"{history.facts[0].event.event_id!r}: undo that one first"
+        )

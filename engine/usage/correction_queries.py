@@ -9,28 +9,19 @@ Rules:
 
 # ruff: noqa: S608 - only names that are written here become SQL
 
-from collections.abc import Sequence
-
 from engine.usage.correction import Amendment, PropertyFilter, Selection
 from engine.usage.event_source import Parameters
 from engine.usage.properties import exists_sql, text_sql
 from engine.usage.queries import Query
-from engine.usage.schema import DRAFTS_TABLE, EVENTS_TABLE, VOIDS_TABLE, content_hash_sql
-from engine.usage.void_sql import (
-    DECIDED,
-    INGESTED_BY_THEN,
-    IS_VOID,
-    KEY,
-    RECORDED_BY_THEN,
-    source_sql,
-)
+from engine.usage.schema import DRAFTS_TABLE, VOIDS_TABLE, content_hash_sql
+from engine.usage.void_sql import BY_PERSON, KEY, RECORDED_BY_THEN, source_sql
 
 _KEY_COLUMNS = "customer_id, event_type, toUnixTimestamp64Micro(event_time), event_id, content_hash"
 _STANDS = (
     "stands_customer_id, stands_event_type, toUnixTimestamp64Micro(stands_event_time), stands_content_hash"
 )
 _TENANT = "tenant = {tenant:String}"
-_THIS = f"correction_id = {{correction_id:String}} AND {DECIDED}"
+_THIS = f"correction_id = {{correction_id:String}} AND {BY_PERSON}"
 # Facts that stand for one event: of an amended one the fact of the version that was voided.
 _ONE_EACH = "(voided = 1 OR stands_customer_id = '')"
 
@@ -48,7 +39,7 @@ def selected_query(
     """Each selected event: its key (event_time in us), first_at (us), amended properties and their hash."""
     parameters: Parameters = {"tenant": tenant, "as_of_us": as_of_us, "settled_us": settled_us}
     where = _selection(selection, parameters)
-    amended = _amended(amendment, parameters)
+    amended = amended_sql(amendment, parameters)
     return Query(
         f"SELECT {_KEY_COLUMNS}, toUnixTimestamp64Micro(first_at), {amended} AS amended, "
         f"{content_hash_sql('amended')} FROM {where} ORDER BY {KEY}",
@@ -88,7 +79,7 @@ def _filter(each: PropertyFilter, parameter: str, parameters: Parameters) -> lis
     return found
 
 
-def _amended(amendment: Amendment | None, parameters: Parameters) -> str:
+def amended_sql(amendment: Amendment | None, parameters: Parameters) -> str:
     """The properties as the amendment leaves them, sorted by key as admission sorts them."""
     if amendment is None:
         return "map()::Map(String, String)"
@@ -103,46 +94,6 @@ def _amended(amendment: Amendment | None, parameters: Parameters) -> str:
     return f"mapSort(mapConcat({kept}, {added}))"
 
 
-def versions_query(
-    tenant: str, event_ids: Sequence[str], amendment: Amendment | None, as_of_us: int, rows_max: int
-) -> Query:
-    """Every version of these ids: its key (event_time in us), first_at (us), amended properties and their hash,
-    whether it is void, which person's correction decided that last, and which one made it by amending another (both
-    empty for none).
-    """
-    parameters: Parameters = {
-        "tenant": tenant,
-        "event_ids": list(event_ids),
-        "as_of_us": as_of_us,
-        "rows_max": rows_max,
-    }
-    wanted = f"{_TENANT} AND event_id IN {{event_ids:Array(String)}}"
-    amended = _amended(amendment, parameters)
-    rows = (
-        f"SELECT {KEY}, properties, ingested_at AS came_at FROM {EVENTS_TABLE} WHERE {wanted} AND {INGESTED_BY_THEN} "
-        f"UNION ALL SELECT {KEY}, properties, first_at AS came_at FROM {VOIDS_TABLE} "
-        f"WHERE {wanted} AND {RECORDED_BY_THEN} AND is_replacement = 1"
-    )
-    versions = (
-        f"SELECT {KEY}, any(properties) AS content, min(came_at) AS first_at FROM ({rows}) GROUP BY {KEY}"
-    )
-    states = (
-        f"SELECT {KEY}, {IS_VOID} AS is_void, argMaxIf(correction_id, recorded_at, {DECIDED}) AS decided_by, "
-        "argMaxIf(correction_id, recorded_at, is_replacement = 1) AS amended_by "
-        f"FROM {VOIDS_TABLE} WHERE {wanted} AND {RECORDED_BY_THEN} GROUP BY {KEY}"
-    )
-    joined = (
-        f"SELECT {KEY}, content AS properties, first_at, is_void, decided_by, amended_by "
-        f"FROM ({versions}) AS versions LEFT JOIN ({states}) AS states USING ({KEY})"
-    )
-    return Query(
-        f"SELECT {_KEY_COLUMNS}, toUnixTimestamp64Micro(first_at), {amended} AS amended, "
-        f"{content_hash_sql('amended')}, is_void, decided_by, amended_by FROM ({joined}) "
-        f"ORDER BY event_id, {KEY} LIMIT {{rows_max:UInt64}}",
-        parameters,
-    )
-
-
 def standing_replacements_query(tenant: str, draft_id: int, as_of_us: int) -> Query:
     """The keys (event_time in us) of a draft's replacements that count already."""
     drafted = f"SELECT {KEY} FROM {DRAFTS_TABLE} WHERE draft_id = {{draft_id:UInt64}} AND is_replacement = 1"
@@ -153,33 +104,11 @@ def standing_replacements_query(tenant: str, draft_id: int, as_of_us: int) -> Qu
     )
 
 
-def decided_facts_query(tenant: str, correction_id: str, as_of_us: int) -> Query:
-    """The facts of a correction: key (event_time in us), voided, the version that stands instead (its customer_id
-    is empty for none), and all corrections that decided on the key, the oldest first, with what each undid.
-    """
-    keys = f"SELECT {KEY} FROM {VOIDS_TABLE} WHERE {_TENANT} AND {_THIS} AND {RECORDED_BY_THEN}"
-    facts = (
-        f"SELECT {KEY}, arraySort(groupUniqArrayIf((recorded_at, correction_id, undoes), {DECIDED})) AS decisions, "
-        + ", ".join(f"anyIf({each}, {_THIS}) AS was_{each}" for each in ("voided", *_STANDS_NAMES))
-        + f" FROM {VOIDS_TABLE} WHERE {_TENANT} AND {RECORDED_BY_THEN} AND ({KEY}) IN ({keys}) GROUP BY {KEY}"
-    )
-    return Query(
-        f"SELECT {_KEY_COLUMNS}, was_voided, was_stands_customer_id, was_stands_event_type, "
-        "toUnixTimestamp64Micro(was_stands_event_time), was_stands_content_hash, "
-        "arrayMap(each -> each.2, decisions), arrayMap(each -> each.3, decisions) "
-        f"FROM ({facts}) ORDER BY {KEY}",
-        {"tenant": tenant, "correction_id": correction_id, "as_of_us": as_of_us},
-    )
-
-
-_STANDS_NAMES = ("stands_customer_id", "stands_event_type", "stands_event_time", "stands_content_hash")
-
-
 def recorded_query(tenant: str, correction_id: str, as_of_us: int, page: tuple[int, int]) -> Query:
     """Corrections (one, or all if the id is empty), the newest first; `page` is (skip, at most): correction_id, kind,
     recorded_by, reason, recorded_at (us), how many events, request_hash, undoes.
     """
-    only = f" AND {_THIS}" if correction_id else f" AND {DECIDED}"
+    only = f" AND {_THIS}" if correction_id else f" AND {BY_PERSON}"
     skip, rows_max = page
     return Query(
         "SELECT correction_id, any(kind), any(recorded_by), any(reason), toUnixTimestamp64Micro(max(recorded_at)) AS at, "

@@ -4,33 +4,35 @@ Rules:
 1. What an event is named by besides its id (customer, type, time, ingested_at) must fit, too.
 2. A void or an amendment is about versions that count; one that doesn't, though it is named, is passed over. An
    amendment is about one version of an id, and asks to have it named if there are several.
-3. Only what the reconciler voided can be restored: what a correction voided comes back by undoing that correction,
-   or an event might count as it was and as it was amended.
+3. Only what was lost to another version can be restored (engine.usage.id_states): what a correction voided comes back
+   by undoing that correction, or an event might count as it was and as it was amended.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from engine.errors import CorrectionRefusedError, NotFoundError
 from engine.usage.correction import EventRef, EventRefs, Standing
+from engine.usage.id_history import IdVersion
+from engine.usage.id_states import IdHistory, VersionState, states_of
 from engine.usage.voids import Kind
+
+_UNMADE = VersionState(counts=False, place_us=0)
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
-    """A version of an event, whether it is void, which person's correction decided that last, and which one made it by
-    amending another; both may be empty.
-    """
-
+class _Known:
     event: Standing
-    void: bool
-    decided_by: str
-    amended_by: str
+    state: VersionState
 
 
 def chosen_versions(
-    kind: Kind, refs: EventRefs, versions: Sequence[Version], settled_us: int
+    kind: Kind,
+    refs: EventRefs,
+    versions: Sequence[IdVersion],
+    histories: Mapping[str, IdHistory],
+    settled_us: int,
 ) -> list[Standing]:
     """The versions that a correction of this kind is about, each once.
 
@@ -38,49 +40,43 @@ def chosen_versions(
         NotFoundError: an event that is named is not in the log.
         CorrectionRefusedError: it is not clear which version is meant, or it can't be corrected in this way.
     """
-    by_id: dict[str, list[Version]] = defaultdict(list)
+    states = {event: state for each in histories.values() for event, state in states_of(each).items()}
+    by_id: dict[str, list[_Known]] = defaultdict(list)
     for version in versions:
-        by_id[version.event.key.event_id].append(version)
+        if version.event.first_at_us <= settled_us:
+            known = _Known(version.event, states.get(version.event.key, _UNMADE))
+            by_id[version.event.key.event_id].append(known)
     chosen: dict[object, Standing] = {}
     for ref in refs.refs:
         meant = [each for each in by_id[ref.event_id] if _fits(ref, each.event)]
-        meant = [each for each in meant if each.event.first_at_us <= settled_us]
         if not meant:
             raise NotFoundError(f"event {ref.event_id!r} is not recorded{_besides(ref)}")
         found = (
-            _restored(ref, meant, by_id[ref.event_id])
-            if kind is Kind.RESTORE
-            else [each for each in meant if not each.void]
+            _restored(ref, meant) if kind is Kind.RESTORE else [each for each in meant if each.state.counts]
         )
         if kind is not Kind.VOID and len(found) > 1:
             raise CorrectionRefusedError(
                 f"event {ref.event_id!r} has {len(found)} versions to choose from: name its customer, type, time "
                 "or ingested_at as well"
             )
-        chosen |= {each.event.key: each.event for each in found}
+        chosen |= {each.event.key: replace(each.event, first_at_us=each.state.place_us) for each in found}
     return list(chosen.values())
 
 
-def _restored(ref: EventRef, meant: Sequence[Version], of_id: Sequence[Version]) -> list[Version]:
-    found = [each for each in meant if each.void and not each.decided_by]
-    void = sorted((each for each in meant if each.void), key=lambda each: bool(each.amended_by))
-    if found or not void:
+def _restored(ref: EventRef, meant: Sequence[_Known]) -> list[_Known]:
+    found = [each for each in meant if each.state.restorable]
+    if found:
         return found
-    counting = [each for each in of_id if not each.void]
-    # What made way for a replacement was amended; a replacement, where something counts, is one that was undone.
-    amended_by = {each.amended_by for each in of_id}
-    voided = [
-        each for each in void if each.decided_by not in amended_by and not (each.amended_by and counting)
-    ]
-    if voided:
-        raise CorrectionRefusedError(
-            f"event {ref.event_id!r} was voided by correction {voided[0].decided_by!r}: undo that one"
-        )
-    for each in counting:
-        if each.amended_by:
+    decided = [each.state for each in meant if not each.state.counts and each.state.decided_by]
+    for state in decided:
+        if not state.amended:
             raise CorrectionRefusedError(
-                f"event {ref.event_id!r} is not void: it was amended by correction {each.amended_by!r}"
+                f"event {ref.event_id!r} was voided by correction {state.decided_by!r}: undo that one"
             )
+    for state in decided:
+        raise CorrectionRefusedError(
+            f"event {ref.event_id!r} is not void: it was amended by correction {state.decided_by!r}"
+        )
     return []
 
 

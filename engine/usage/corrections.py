@@ -7,8 +7,9 @@ Rules:
    right where it stands.
 2. A correction that is recorded is found by its id, in the snapshot that it would be planned on: sent again, also at
    once to two gateways, it is answered and not recorded again.
-3. An event that a correction brings back may meet another that took its id meanwhile: the ids of its events are
-   settled before it is answered, and by the reconciler, if that is cut short.
+3. What a correction makes of other versions of its ids, such as one that took the id of a void event meanwhile, is in
+   its plan, and in its block: a dry run, a draft and a record are of the same facts. What arrives between the snapshot
+   and the stamp is settled before the correction is answered, and by the reconciler, if that is cut short.
 4. A draft is written for one question and dropped after it. No read of usage but one that names it sees it.
 """
 
@@ -40,22 +41,29 @@ from engine.usage.correction import (
     request_hash,
 )
 from engine.usage.correction import RecordedCorrection as Recorded
-from engine.usage.correction_facts import Decided, FactMaker, event_count, without_standing
+from engine.usage.correction_facts import FactMaker, event_count, without_standing
 from engine.usage.correction_list import find_correction
 from engine.usage.correction_queries import (
-    decided_facts_query,
     drop_draft_statement,
-    facts_between_query,
     selected_query,
     selected_size_query,
     standing_replacements_query,
-    versions_query,
 )
-from engine.usage.correction_versions import Version, chosen_versions
+from engine.usage.correction_versions import chosen_versions
+from engine.usage.id_history import (
+    IDS_AT_ONCE,
+    IdVersion,
+    WantedIds,
+    event_key,
+    read_histories,
+    read_versions,
+)
+from engine.usage.id_states import IdHistory
 from engine.usage.reconciler import Reconciler
 from engine.usage.row_number import number
+from engine.usage.settling import nothing_recorded_since
 from engine.usage.store import Row, UsageStore
-from engine.usage.voids import EventKey, Kind, Void, fact_columns, record_voids
+from engine.usage.voids import FACTS_MAX, Kind, Void, fact_columns, record_voids
 from ingest import IngestOrder
 
 _log = structlog.get_logger(__name__)
@@ -64,8 +72,8 @@ _ATTEMPTS_MAX = 10
 _RETRY_AFTER_MS = 1_000
 # The largest correction takes some seconds; nobody's call should wait for more than a few of them.
 _TURN_TIMEOUT_S = 60
-# 128 bytes each, in one statement (engine.usage.reconciler has the bound of a parameter).
-_IDS_AT_ONCE = 250
+# Of the ids of one correction; each may have several.
+_VERSIONS_MAX = 4 * EVENTS_MAX
 
 Check = Callable[[Sequence[Void]], None]
 
@@ -132,9 +140,8 @@ class Corrections:
                 plan = self._plan(tenant, correction, signature, settled_us, as_of_us)
                 _check_count(plan, expected_event_count)
                 check(plan.facts)
-                stamp_us = record_voids(
-                    plan.facts, self._store, self._clock, self._now_us, self._nothing_since(tenant, as_of_us)
-                )
+                nothing_since = nothing_recorded_since(self._store, self._clock, tenant, as_of_us)
+                stamp_us = record_voids(plan.facts, self._store, self._clock, self._now_us, nothing_since)
                 if stamp_us is not None:
                     _log.info(
                         "corrected",
@@ -201,13 +208,6 @@ class Corrections:
             raise RuntimeError("a correction that was recorded is not found")
         return known
 
-    def _nothing_since(self, tenant: str, as_of_us: int) -> Callable[[int], bool]:
-        def look(stamp_us: int) -> bool:
-            self._clock.complete_before(stamp_us)
-            return not self._store.query(facts_between_query(tenant, as_of_us, stamp_us))
-
-        return look
-
     def _plan(
         self, tenant: str, correction: Correction, signature: Signature, settled_us: int, as_of_us: int
     ) -> Plan:
@@ -215,11 +215,14 @@ class Corrections:
         amendment = correction.amendment
         match correction.chosen:
             case Undone(correction_id):
-                facts = make.undoes(correction_id, self._facts_of(tenant, correction_id, as_of_us))
+                facts = make.undoes(correction_id, self._histories_of(tenant, correction_id, as_of_us))
+                _check_size(facts)
                 return Plan(tuple(facts), event_count(facts), 0, as_of_us)
             case EventRefs() as refs:
-                versions = self._versions(tenant, correction, refs, as_of_us)
-                events: Sequence[Standing] = chosen_versions(correction.kind, refs, versions, settled_us)
+                versions, histories = self._versions(tenant, correction, refs, as_of_us)
+                events: Sequence[Standing] = chosen_versions(
+                    correction.kind, refs, versions, histories, settled_us
+                )
             case Selection() as selection:
                 events = self._selected(tenant, selection, correction, settled_us, as_of_us)
         if amendment is not None:
@@ -234,20 +237,32 @@ class Corrections:
             raise CorrectionRefusedError(f"there is nothing to correct: {_why_nothing(correction, events)}")
         return Plan(tuple(facts), count, len(events) - count, as_of_us)
 
-    def _versions(self, tenant: str, correction: Correction, refs: EventRefs, as_of_us: int) -> list[Version]:
+    def _versions(
+        self, tenant: str, correction: Correction, refs: EventRefs, as_of_us: int
+    ) -> tuple[list[IdVersion], dict[str, IdHistory]]:
         ids = sorted({ref.event_id for ref in refs.refs})
-        versions: list[Version] = []
-        for first in range(0, len(ids), _IDS_AT_ONCE):
-            query = versions_query(
-                tenant, ids[first : first + _IDS_AT_ONCE], correction.amendment, as_of_us, EVENTS_MAX + 1
-            )
-            versions += [
-                Version(_standing(tenant, row[:8]), bool(row[8]), str(row[9]), str(row[10]))
-                for row in self._store.query(query)
-            ]
+        versions: list[IdVersion] = []
+        histories: dict[str, IdHistory] = {}
+        for first in range(0, len(ids), IDS_AT_ONCE):
+            wanted = WantedIds(tenant, ids[first : first + IDS_AT_ONCE])
+            found = read_versions(self._store, wanted, correction.amendment, as_of_us, EVENTS_MAX + 1)
+            versions += found
             if len(versions) > EVENTS_MAX:
                 raise _too_many("events", f"more than {EVENTS_MAX}")
-        return versions
+            histories |= read_histories(self._store, wanted, found, as_of_us)
+        return versions, histories
+
+    def _histories_of(self, tenant: str, correction_id: str, as_of_us: int) -> list[IdHistory]:
+        wanted = WantedIds(tenant, correction_id=correction_id)
+        versions = read_versions(self._store, wanted, None, as_of_us, _VERSIONS_MAX + 1)
+        if len(versions) > _VERSIONS_MAX:
+            raise CorrectionRefusedError(
+                f"correction {correction_id!r} can't be undone: its event ids have more than {_VERSIONS_MAX} versions"
+            )
+        histories = read_histories(self._store, wanted, versions, as_of_us)
+        if not any(fact.correction_id == correction_id for each in histories.values() for fact in each.facts):
+            raise NotFoundError(f"correction {correction_id!r} was never recorded")
+        return list(histories.values())
 
     def _selected(
         self, tenant: str, selection: Selection, correction: Correction, settled_us: int, as_of_us: int
@@ -272,13 +287,7 @@ class Corrections:
             return facts
         with self.draft(Plan(tuple(facts), 0, 0, as_of_us)) as draft_id:
             rows = self._store.query(standing_replacements_query(tenant, draft_id, as_of_us))
-        return without_standing(facts, {_key(tenant, row) for row in rows})
-
-    def _facts_of(self, tenant: str, correction_id: str, as_of_us: int) -> list[Decided]:
-        rows = self._store.query(decided_facts_query(tenant, correction_id, as_of_us))
-        if not rows:
-            raise NotFoundError(f"correction {correction_id!r} was never recorded")
-        return [_decided(tenant, row) for row in rows]
+        return without_standing(facts, {event_key(tenant, row) for row in rows})
 
 
 def _why_nothing(correction: Correction, events: Sequence[Standing]) -> str:
@@ -298,6 +307,14 @@ def _check_count(plan: Plan, expected: int | None) -> None:
         )
 
 
+def _check_size(facts: Sequence[Void]) -> None:
+    if len(facts) > FACTS_MAX:
+        raise CorrectionRefusedError(
+            f"undoing it changes {len(facts)} versions of events; one correction is stored whole or not at all, and "
+            f"changes at most {FACTS_MAX}"
+        )
+
+
 def _too_many(field: str, count: str) -> InvalidRequestError:
     return InvalidRequestError(
         FieldMistake(
@@ -312,20 +329,4 @@ def _standing(tenant: str, row: Row) -> Standing:
     amended = row[6]
     if not isinstance(amended, dict):
         raise TypeError(f"the usage store returned properties of type {type(amended).__name__}")
-    return Standing(_key(tenant, row), number(row[5]), amended, number(row[7]))
-
-
-def _key(tenant: str, row: Row) -> EventKey:
-    return EventKey(tenant, str(row[0]), str(row[1]), number(row[2]), str(row[3]), number(row[4]))
-
-
-def _decided(tenant: str, row: Row) -> Decided:
-    key = _key(tenant, row)
-    stands = _key(tenant, (row[6], row[7], row[8], key.event_id, row[9])) if row[6] else None
-    return Decided(key, bool(row[5]), stands, _texts(row[10]), _texts(row[11]))
-
-
-def _texts(column: object) -> tuple[str, ...]:
-    if not isinstance(column, Sequence):
-        raise TypeError(f"the usage store returned an array of type {type(column).__name__}")
-    return tuple(map(str, column))
+    return Standing(event_key(tenant, row[:5]), number(row[5]), amended, number(row[7]))

@@ -9,14 +9,16 @@ Rules:
    nothing is overlooked, since all that is still being stored has a later stamp.
 2. Facts are recorded before the position is kept: after a crash a stretch is looked at again, and finds itself
    settled. The same holds for two reconcilers at once (engine.usage.voids, rule 2).
-3. What a person has voided or restored is never touched. Versions that are void, for whatever reason, don't count:
-   a kept event that a person voids doesn't bring back what was voided in its favour. A version that a person put in
-   the place of another has that one's place: an event that comes later under its id is void.
+3. Versions that are void, for whatever reason, don't count: a kept event that a person voids doesn't bring back what
+   was voided in its favour. A version that a person put in the place of another has that one's place: an event that
+   comes later under its id is void. Of an id that a person has decided on, the table of its states says what counts
+   (engine.usage.id_states, engine.usage.settling), whatever was undone since.
 4. A pass is bounded: by the ids it holds in memory, and by the facts it records at once.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import structlog
 
@@ -32,9 +34,11 @@ from engine.usage.conflict_queries import (
     slice_count_query,
     stretch_query,
 )
+from engine.usage.id_history import corrected_ids_query
 from engine.usage.row_number import number
+from engine.usage.settling import Settling
 from engine.usage.store import Row, UsageStore
-from engine.usage.voids import EventKey, Kind, Void, record_voids
+from engine.usage.voids import ENGINE, ID_REUSED_REASON, EventKey, Kind, Void, record_voids
 from ingest import IngestOrder
 
 _log = structlog.get_logger(__name__)
@@ -50,8 +54,8 @@ _ROUNDS_MAX = 20
 # Some ten million events: a caller waits so long, and the background gets there without it.
 _PASSES_MAX = 10
 _RETRY_AFTER_MS = 1_000
-RECORDED_BY = "reconciler"
-_REASON = "event_id was used before for an event with other content, which stands"
+# Whose position is kept: of the looks through the log for ids, and of the one look at all corrected ids.
+IDS_READER, _CORRECTED_READER = "ids", "corrected ids"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,8 @@ class Reconciler:
         self._clock = clock
         self._now_us = now_us
         self._events_at_once = events_at_once
+        self._settling = Settling(store, clock, now_us)
+        self._corrected_are_settled = False
 
     def next_pass(self) -> Pass:
         """Looks at the next stretch of the log, of about `events_at_once` events.
@@ -84,8 +90,9 @@ class Reconciler:
         Raises:
             StoreUnavailableError: nothing is lost; call again.
         """
+        self._settle_all_corrected()
         as_of_us = self._clock.watermark(self._now_us())
-        after_us = number(self._store.query(position_query())[0][0])
+        after_us = number(self._store.query(position_query(IDS_READER))[0][0])
         ((count, last_us),) = self._store.look_through(
             stretch_query(after_us, as_of_us, self._events_at_once)
         )
@@ -95,7 +102,7 @@ class Reconciler:
         # A stamp is looked at whole, so the stretch may be longer by one insert.
         until_us = number(last_us)
         voided = self._settle(Stretch(after_us, until_us), as_of_us)
-        self._store.execute(keep_position_statement(until_us))
+        self._store.execute(keep_position_statement(IDS_READER, until_us))
         return Pass(events, voided, until_us)
 
     def settle_until(self, until_us: int) -> None:
@@ -152,9 +159,32 @@ class Reconciler:
                 voided += len(losers)
                 if len(losers) < _FACTS_AT_ONCE:
                     break
+            voided += self._settle_corrected(ids[first : first + _IDS_AT_ONCE])
         if voided > _LOG_LINES_MAX:
             _log.warning("more event ids were used twice", voided_events=voided - _LOG_LINES_MAX)
         return voided
+
+    def _settle_corrected(self, hashes: Sequence[int] | None) -> int:
+        """Settles the ids among these (None: among all) that a person has decided on; how many versions it voided."""
+        voided, after = 0, ("", "")
+        while rows := self._store.look_through(corrected_ids_query(hashes, after, _IDS_AT_ONCE)):
+            found = [(str(tenant), str(event_id)) for tenant, event_id in rows]
+            for tenant, of_tenant in groupby(found, key=lambda each: each[0]):
+                lost = self._settling.settle(tenant, [event_id for _, event_id in of_tenant])
+                _report(lost, _LOG_LINES_MAX)
+                voided += len(lost)
+            after = found[-1]
+        return voided
+
+    def _settle_all_corrected(self) -> None:
+        """Once in the life of a store: earlier versions of Meterline could leave an id with two versions that count."""
+        if self._corrected_are_settled:
+            return
+        if not number(self._store.query(position_query(_CORRECTED_READER))[0][0]):
+            as_of_us = self._clock.watermark(self._now_us())
+            self._settle_corrected(None)
+            self._store.execute(keep_position_statement(_CORRECTED_READER, max(1, as_of_us)))
+        self._corrected_are_settled = True
 
     def _losers(self, ids: Sequence[int], as_of_us: int) -> list[Void]:
         rows = self._store.look_through(losing_versions_query(ids, as_of_us, _FACTS_AT_ONCE))
@@ -180,8 +210,8 @@ def _void(row: Row) -> Void:
         kind=Kind.ID_REUSED,
         # The same however often, and by whomever, it is found.
         correction_id=f"{Kind.ID_REUSED}:{lost.content_hash:08x}",
-        reason=_REASON,
-        recorded_by=RECORDED_BY,
+        reason=ID_REUSED_REASON,
+        recorded_by=ENGINE,
         stands=stands,
     )
 

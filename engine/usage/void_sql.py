@@ -18,13 +18,15 @@ from collections.abc import Sequence
 
 from engine.usage.schema import DRAFTS_TABLE, EVENT_KEY, EVENTS_TABLE, VOIDS_TABLE, ingested_by_sql
 
-# The kind of the reconciler's facts; every other kind is a person's decision, and stands before them.
+# The kinds of the engine's own facts: of an id that nobody has corrected, and of one that somebody has.
 ID_REUSED = "id_reused"
+SETTLE = "settle"
 
+BY_PERSON = f"kind NOT IN ('{ID_REUSED}', '{SETTLE}')"
+# Facts that stand before the first kind (engine.usage.voids).
 DECIDED = f"kind != '{ID_REUSED}'"
-# Of one version of an event: whether it is void, and whether a person said so or said it isn't.
+# Of one version of an event: whether it is void.
 IS_VOID = f"argMax(voided, ({DECIDED}, recorded_at))"
-IS_DECIDED = f"max({DECIDED})"
 HAS_REPLACEMENT = "max(is_replacement)"
 
 RECORDED_BY_THEN = "recorded_at <= fromUnixTimestamp64Micro({as_of_us:Int64}, 'UTC')"

@@ -3,9 +3,10 @@
 Rules:
 1. A fact is never changed: what ends a void is a later fact. The log of events itself stays as it is. A version that
    a person puts in the place of another comes with its fact (`Replacement`), so that both are there or neither.
-2. The newest fact about a version of an event at a watermark decides, but a person's decision stands: a fact of
-   the reconciler counts only where there is no person's. So two reconcilers, or one that starts again, may record
-   the same twice and late, and change nothing.
+2. The newest fact about a version of an event at a watermark decides, but a fact of kind `id_reused` only where there
+   is no other. So two reconcilers, or one that starts again, may record the same twice and late, and change nothing.
+   Where a person has decided on an id, what follows for its versions (engine.usage.id_states) is recorded as `settle`,
+   under the same discipline as a correction: nothing else about the tenant may have come in between.
 3. Facts are stamped by the clock that stamps events, and no two groups have one stamp: a snapshot at an earlier
    watermark stays as it was, to the byte.
 """
@@ -17,11 +18,15 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from engine.usage.void_sql import ID_REUSED
+from engine.usage.void_sql import ID_REUSED, SETTLE
 from ingest import IngestOrder
 
-# One insert is one block of ClickHouse, stored whole or not at all, as long as it has no more rows than this.
-FACTS_MAX = 100_000
+# One insert is one block of ClickHouse, stored whole or not at all, as long as it has no more rows than this. Undoing
+# the largest correction takes as many facts as it has, and some for other versions of its ids.
+FACTS_MAX = 200_000
+# Who records the engine's own facts, and why.
+ENGINE = "reconciler"
+ID_REUSED_REASON = "event_id was used before for an event with other content, which stands"
 _INSTANT = pa.timestamp("us", "UTC")
 _NOTHING_US = 0
 
@@ -29,7 +34,9 @@ _NOTHING_US = 0
 class Kind(enum.StrEnum):
     """What made a fact."""
 
+    # The engine's own.
     ID_REUSED = ID_REUSED
+    SETTLE = SETTLE
     # A person's decisions.
     VOID = "void"
     AMEND = "amend"

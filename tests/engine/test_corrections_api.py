@@ -53,15 +53,50 @@ def stub(channel):
 
 
 @pytest.fixture
-def correct(stub, name):
-    """Corrects, signed unless the test signs itself or tries only."""
+def correct(channel, stub, name):
+    """Corrects, signed unless the test signs itself or tries only; what is new is tried first, and comes as it was tried."""
+    recorded = set()
 
     def corrected(**fields):
-        if "signature" not in fields and not fields.get("dry_run"):
-            fields["signature"] = signed(name)
-        return stub.CorrectUsage(CorrectUsageRequest(**fields), timeout=60)
+        if fields.get("dry_run"):
+            return stub.CorrectUsage(CorrectUsageRequest(**fields), timeout=60)
+        fields.setdefault("signature", signed(name))
+        request = CorrectUsageRequest(**fields)
+        again = request.signature.correction_id in recorded
+        recorded.add(request.signature.correction_id)
+        return request_tried_first(channel, stub.CorrectUsage, request, again=again)
 
     return corrected
+
+
+@pytest.fixture
+def undo(channel, stub, name):
+    """Undoes, tried first; it comes as it was tried."""
+
+    def undone(correction_id):
+        request = UndoCorrectionRequest(correction_id=correction_id, signature=signed(name))
+        return request_tried_first(channel, stub.UndoCorrection, request)
+
+    return undone
+
+
+def request_tried_first(channel, call, request, *, again=False):
+    if again:
+        return call(request, timeout=60)
+    trial = type(request).FromString(request.SerializeToString())
+    trial.dry_run = True
+    tried = call(trial, timeout=60).effect
+    answer = call(request, timeout=60)
+    assert answer.correction.event_count == tried.event_count
+    for change in tried.line_changes:
+        now = {
+            (line.subscription_id, line.price_id, tuple(sorted(line.dimensions.items()))): line
+            for line in lines_of(channel, change.customer_id, change.period_start)
+        }
+        line = now.get((change.subscription_id, change.price_id, tuple(sorted(change.dimensions.items()))))
+        found = (line.quantity, line.event_count, line.amount) if line else ("0", 0, "0.00")
+        assert found == (change.quantity_after, change.event_count_after, change.amount_after), change
+    return answer
 
 
 def lines_of(channel, customer, at=AT):
@@ -69,7 +104,7 @@ def lines_of(channel, customer, at=AT):
     return BillingServiceStub(channel).ListLineItems(request, timeout=30).line_items
 
 
-def test_money_follows_a_void_an_amendment_and_their_undoing(channel, stub, correct, name):
+def test_money_follows_a_void_an_amendment_and_their_undoing(channel, correct, undo, name):
     """1,200 tokens: 10 + 0.50; without 300 of them 9.00; 900 amended to 1,400: 11.00; undone: 10.50. Plus 20."""
     record(channel, api_event(name, "a", "900"), api_event(name, "b", "300"))
     before = spend_of(channel, name)
@@ -80,10 +115,7 @@ def test_money_follows_a_void_an_amendment_and_their_undoing(channel, stub, corr
     amended = correct(event_refs=refs(name, "a"), amend=AmendUsage(set_properties={"tokens": "1400"}))
     assert spend_of(channel, name).spends[0].amount == "31.00"
     for each, amount in ((amended, "29.00"), (voided, "30.50")):
-        undoing = UndoCorrectionRequest(
-            signature=signed(name), correction_id=each.correction.signature.correction_id
-        )
-        undone = stub.UndoCorrection(undoing, timeout=60)
+        undone = undo(each.correction.signature.correction_id)
         assert undone.correction.undoes_correction_id == each.correction.signature.correction_id
         assert spend_of(channel, name).spends[0].amount == amount
     again = spend_of(channel, name, as_of=before.as_of)

@@ -33,21 +33,51 @@ class Log:
         ]
 
     def reconcile(self, step, chosen=lambda _event: True):
-        """Voids what loses among the ids of the chosen events; returns the versions voided."""
+        """Settles the ids of the chosen events; returns the versions voided.
+
+        Of an id that nobody has decided on the first of what is alive stands. Of another one every version becomes what
+        living through its history makes of it: who arrives while another counts is lost, and decisions come as they came.
+        """
         voided = []
         for tenant, event_id in {(e["tenant"], e["event_id"]) for e in self.events if chosen(e)}:
-            alive = [each for each in self.versions_of(tenant, event_id) if not self._state(each, step)[0]]
-            losers = sorted(alive, key=_standing)[1:]
-            voided += [each for each in losers if not self._state(each, step)[1]]
-        self.facts += [(step, version_of(each), True, False) for each in voided]
+            versions = sorted(self.versions_of(tenant, event_id), key=_standing)
+            alive = [each for each in versions if not self._state(each, step)[0]]
+            lost = [each for each in alive[1:] if not self._state(each, step)[1]]
+            self.facts += [(step, version_of(each), True, False) for each in lost]
+            voided += lost
+            if any(self._state(each, step)[1] for each in versions):
+                voided += self._live_through(step, versions)
+        return voided
+
+    def _live_through(self, step, versions):
+        counts, lost = {}, set()
+        names = [version_of(each) for each in versions]
+        facts = [fact for fact in self.facts if fact[1] in names and fact[3] is True and fact[0] <= step]
+        moments = [(each["ingested_us"], 0, place, each) for place, each in enumerate(versions)]
+        moments += [(fact[0], 1, place, fact) for place, fact in enumerate(facts)]
+        for _, decides, _, about in sorted(moments, key=lambda each: each[:3]):
+            if decides:
+                counts[about[1]] = not about[2]
+            elif any(counts.values()):
+                counts[version_of(about)] = False
+                lost.add(version_of(about))
+            else:
+                counts[version_of(about)] = True
+        voided = []
+        for each in versions:
+            name = version_of(each)
+            if self._state(each, step)[0] is counts[name]:
+                # Stands from now on beside a person's decision, the newest first.
+                self.facts.append((step, name, not counts[name], "settled"))
+                voided += [each] if not counts[name] and name in lost else []
         return voided
 
     def _state(self, event, step):
-        """(void, decided by a person)"""
+        """(void, decided: by a person, or settled after that)"""
         about = [fact for fact in self.facts if fact[1] == version_of(event) and fact[0] <= step]
-        by_people = [fact for fact in about if fact[3]]
-        if by_people:
-            return by_people[-1][2], True
+        decided = [fact for fact in about if fact[3]]
+        if decided:
+            return decided[-1][2], True
         return bool(about), False
 
 

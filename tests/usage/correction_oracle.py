@@ -1,7 +1,8 @@
 """The slow, obvious log with corrections: Python lists, one event at a time. Judges the real one.
 
-It knows what counts now, and nothing of watermarks: who asks keeps the answers. Events are deliveries of
-`usage_oracle`; a version is `version_of` one.
+Of one tenant. It knows what counts now that every id is settled, and nothing of watermarks: who asks keeps the answers. Events are
+deliveries of `usage_oracle`; a version is `version_of` one. The rule: what was
+undone never happened; who arrives while another version of his id counts is lost.
 """
 
 from content_hashes import content_hash
@@ -13,37 +14,33 @@ class RefusedError(Exception):
 
 
 class Ledger:
-    """Everything that was stored, put in the place of something, and decided."""
+    """Everything that arrived and was decided, in its order; what counts is found by living through it again."""
 
     def __init__(self):
         self.logged = {}
         self.replacements = {}
-        self.facts = []
         self.corrections = []
+        # What happened, in order: ("arrives", version) or ("decides", correction).
+        self._happened = []
 
-    def accept(self, stamp_us, event):
-        self.logged.setdefault(version_of(event), {**event, "ingested_us": stamp_us})
+    def accept(self, stamp_us, events):
+        """What was stored under one stamp."""
+        new = {version_of(event): {**event, "ingested_us": stamp_us} for event in events}
+        new = {version: event for version, event in new.items() if version not in self.logged}
+        self.logged |= new
+        arrivals = sorted(new.values(), key=_standing)
+        self._happened += [("arrives", version_of(event)) for event in arrivals]
 
     def counting(self):
         """The events that count."""
         return [
             self.replacements.get(version) or self.logged[version]
-            for version in {**self.logged, **self.replacements}
-            if not self._state(version)[0]
+            for version, (counts, *_) in self._states().items()
+            if counts
         ]
 
-    def settle(self):
-        """Of each id the first that counts stands; others go, unless a person wanted them."""
-        by_id = {}
-        for event in self.counting():
-            by_id.setdefault((event["tenant"], event["event_id"]), []).append(event)
-        for events in by_id.values():
-            for loser in sorted(events, key=self._standing)[1:]:
-                if not self._state(version_of(loser))[1]:
-                    self.facts.append((version_of(loser), True, None))
-
     def void(self, name, chosen):
-        self._record(name, [(version_of(event), True) for event in chosen])
+        self._record(name, [(version_of(event), True, None) for event in chosen])
 
     def amend(self, name, stamp_us, chosen, change):
         """`change` makes the new event of an old one."""
@@ -52,81 +49,77 @@ class Ledger:
         counting = {version_of(event) for event in self.counting()}
         facts = []
         for event in chosen:
-            new = change(event)
-            if version_of(new) == version_of(event):
+            old, new = version_of(event), change(event)
+            if version_of(new) == old:
                 continue
-            facts.append((version_of(event), True))
+            facts.append((old, True, None))
             if version_of(new) not in counting:
-                facts.append((version_of(new), False))
-                first_us = self._first_us(version_of(event))
+                facts.append((version_of(new), False, old))
                 known = self.replacements.get(version_of(new))
-                self.replacements[version_of(new)] = known or {
-                    **new,
-                    "ingested_us": stamp_us,
-                    "first_us": first_us,
-                }
+                self.replacements[version_of(new)] = known or {**new, "ingested_us": stamp_us}
         self._record(name, facts)
 
     def restore(self, name, event_id):
-        found = [
-            version
-            for version, event in self.logged.items()
-            if event["event_id"] == event_id and self._state(version) == (True, False)
-        ]
+        found = [version for version in self._restorable() if version[4] == event_id]
         if len(found) != 1:
             raise RefusedError
-        self._record(name, [(found[0], False)])
+        self._record(name, [(found[0], False, None)])
 
     def restorable_ids(self):
-        """The ids of which the reconciler voided a version that nobody has decided on; in a fixed order."""
-        found = {
-            event["event_id"]
-            for version, event in self.logged.items()
-            if self._state(version) == (True, False)
-        }
-        return sorted(found)
+        """The ids of which a version was lost that nobody has decided on; in a fixed order."""
+        return sorted({version[4] for version in self._restorable()})
 
     def undo(self, name, undone):
         (correction,) = [each for each in self.corrections if each["name"] == undone]
-        place = self.corrections.index(correction)
-        touched = {version for version, _ in correction["facts"]}
-        for later in self.corrections[place + 1 :]:
-            touches = touched & {version for version, _ in later["facts"]}
-            undoes_later = later["undoes"] in [each["name"] for each in self.corrections[place + 1 :]]
-            if touches and not undoes_later and self.in_effect(later):
+        if not self.in_effect(correction):
+            raise RefusedError
+        later = self.corrections[self.corrections.index(correction) + 1 :]
+        for each in later:
+            shares = correction["ids"] & each["ids"]
+            cancels_later = each["undoes"] in [other["name"] for other in later]
+            if shares and self.in_effect(each) and not cancels_later:
                 raise RefusedError
-        self._record(name, [(version, not voided) for version, voided in correction["facts"]], undone)
+        self.corrections.append({"name": name, "facts": [], "undoes": undone, "ids": correction["ids"]})
 
     def in_effect(self, correction):
         return not any(
             each["undoes"] == correction["name"] and self.in_effect(each) for each in self.corrections
         )
 
-    def _record(self, name, facts, undoes=None):
+    def _record(self, name, facts):
         if not facts:
             raise RefusedError
-        self.corrections.append({"name": name, "facts": facts, "undoes": undoes})
-        self.facts += [(version, voided, name) for version, voided in facts]
+        ids = {version[4] for version, *_ in facts}
+        self.corrections.append({"name": name, "facts": facts, "undoes": None, "ids": ids})
+        self._happened.append(("decides", self.corrections[-1]))
 
-    def _state(self, version):
-        """(void, decided by a person)"""
-        about = [fact for fact in self.facts if fact[0] == version]
-        by_people = [fact for fact in about if fact[2] is not None]
-        if by_people:
-            return by_people[-1][1], True
-        return bool(about), False
+    def _restorable(self):
+        return [
+            version
+            for version, (counts, decided, lost, _) in self._states().items()
+            if lost and not counts and not decided
+        ]
 
-    def _first_us(self, version):
-        known = [self.logged[version]["ingested_us"]] if version in self.logged else []
-        if version in self.replacements:
-            known.append(self.replacements[version]["first_us"])
-        return min(known)
+    def _states(self):
+        """Version -> whether it counts, whether a person decided on it, whether it was lost when it came, its place."""
+        states = {}
+        for what, about in self._happened:
+            if what == "decides":
+                for version, voided, instead_of in about["facts"] if self.in_effect(about) else ():
+                    _, _, lost, place = states.get(version, (False, False, False, None))
+                    place = states[instead_of][3] if instead_of else place
+                    states[version] = (not voided, True, lost, place)
+            elif about not in states:
+                lost = any(counts and version[4] == about[4] for version, (counts, *_) in states.items())
+                states[about] = (not lost, False, lost, _standing(self.logged[about]))
+        return states
 
-    def _standing(self, event):
-        return (
-            self._first_us(version_of(event)),
-            event["time_us"],
-            event["customer"].encode(),
-            event["event_type"].encode(),
-            content_hash(event["properties"]),
-        )
+
+def _standing(event):
+    return (
+        event["ingested_us"],
+        event["time_us"],
+        event["customer"].encode(),
+        event["event_type"].encode(),
+        content_hash(event["properties"]),
+    )

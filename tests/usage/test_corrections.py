@@ -2,12 +2,16 @@
 
 import itertools
 import threading
+from dataclasses import replace
 
 import pytest
 from meter_reads import deliver
-from test_reconciler import COUNT, CUSTOMERS, event_of, read
+from test_reconciler import COUNT, CUSTOMERS, event_of, key_of, read
 from usage_histories import PERIOD_US
 
+from engine.billing.meter_usage import usage_request
+from engine.billing.periods import Period
+from engine.catalog.read import read_resource
 from engine.errors import (
     CorrectionIdUsedError,
     CorrectionRefusedError,
@@ -15,6 +19,8 @@ from engine.errors import (
     NotFoundError,
     StoreUnavailableError,
 )
+from engine.times import us_datetime
+from engine.usage.conflict_list import list_conflicts
 from engine.usage.correction import (
     Amendment,
     Correction,
@@ -27,9 +33,11 @@ from engine.usage.correction import (
 )
 from engine.usage.correction_list import find_correction, list_corrected_events, list_corrections
 from engine.usage.corrections import Corrections
+from engine.usage.queries import Query
 from engine.usage.reconciler import Reconciler
 from engine.usage.store import UsageStore
-from engine.usage.voids import Kind
+from engine.usage.usage_reader import UsageReader
+from engine.usage.voids import Kind, Void, record_voids
 from ingest import IngestClock
 
 SUM = COUNT | {"aggregation": "sum", "value": "value"}
@@ -69,8 +77,23 @@ class World:
         return stamp_us
 
     def correct(self, correction, correction_id=None, **options):
+        """What is new is tried first, and comes as it was tried."""
         signature = Signature(correction_id or f"c{next(self._ids)}", "ada", "a reason")
-        return self.corrections.record(self.tenant, correction, signature, **options)
+        new = find_correction(self.store, self.tenant, signature.correction_id, self.as_of()) is None
+        tried = self.tried(correction, signature) if new else None
+        recorded = self.corrections.record(self.tenant, correction, signature, **options)
+        if tried is not None:
+            assert (recorded.event_count, self.sums()) == tried
+        return recorded
+
+    def tried(self, correction, signature):
+        """How many events a correction would be about, and the sums with it; None if it would be refused."""
+        try:
+            plan = self.corrections.plan(self.tenant, correction, signature)
+        except (CorrectionRefusedError, NotFoundError, InvalidRequestError):
+            return None
+        with self.corrections.draft(plan) as draft_id:
+            return plan.event_count, self.sums(plan.as_of_us, draft_id)
 
     def void(self, *event_ids, **options):
         return self.correct(Correction(Kind.VOID, refs(*event_ids)), **options)
@@ -84,9 +107,12 @@ class World:
     def as_of(self):
         return self.clock.watermark(self.now_us())
 
-    def sums(self, as_of_us=None):
-        found = read(self.store, SUM, self.as_of() if as_of_us is None else as_of_us, self.tenant)
-        return {key[0]: (usage.quantity, usage.event_count) for key, usage in found.items()}
+    def sums(self, as_of_us=None, draft_id=None):
+        as_of_us = self.as_of() if as_of_us is None else as_of_us
+        period = Period(*map(us_datetime, PERIOD_US))
+        request = usage_request(self.tenant, read_resource("meter", SUM), CUSTOMERS, period, as_of_us)
+        found = UsageReader(self.store).read(replace(request, draft_id=draft_id), 1_000)
+        return {each.customer_id: (each.quantity, each.event_count) for each in found}
 
 
 def refs(*event_ids):
@@ -172,6 +198,98 @@ def test_an_event_that_comes_back_meets_who_took_its_id(world):
     assert world.sums() == {"acme": (5, 1)}
 
 
+def test_a_void_is_undone_after_what_took_its_id_and_one_version_is_left(world):
+    """10 is void, 20 takes its id and becomes 25; the void is undone after the amendment only, and then 10 stands."""
+    world.deliver(event_of("x", "10"))
+    world.void("x", correction_id="k1")
+    world.deliver(event_of("x", "20", time_us=PERIOD_US[0] + 3_600_000_000))
+    world.amend("x", setting(value="25"), correction_id="k2")
+    assert world.sums() == {"acme": (25, 1)}
+    with pytest.raises(
+        CorrectionRefusedError, match="'k1' can't be undone: 'k2' came after it for event 'x'"
+    ):
+        world.undo("k1")
+    world.undo("k2")
+    assert world.sums() == {"acme": (20, 1)}
+    world.undo("k1", correction_id="u1")
+    assert world.sums() == {"acme": (10, 1)}
+    ((conflict,)) = list_conflicts(world.store, "t1", "x", world.as_of(), (0, 10))
+    assert (conflict.voided.properties, conflict.stands.properties) == ({"value": "20"}, {"value": "10"})
+    assert conflict.void
+    world.undo("u1")
+    assert world.sums() == {"acme": (20, 1)}
+    assert list_conflicts(world.store, "t1", "x", world.as_of(), (0, 10)) == []
+
+
+@pytest.mark.parametrize("order", [("k1", "k2"), ("k2", "k1")])
+def test_two_voids_of_one_id_are_undone_to_what_no_void_would_have_given(world, order):
+    """10 is void, 20 takes its id and is void too: undone in whatever order is allowed, 10 counts alone."""
+    world.deliver(event_of("x", "10"))
+    world.void("x", correction_id="k1")
+    world.deliver(event_of("x", "20"))
+    world.void("x", correction_id="k2")
+    left = list(order)
+    while left:
+        try:
+            world.undo(left[0])
+            left.pop(0)
+        except CorrectionRefusedError:
+            left.append(left.pop(0))
+    assert world.sums() == {"acme": (10, 1)}
+
+
+def test_the_draft_of_an_undoing_has_what_it_does_to_who_took_the_id(world):
+    """100 is void, 200 took its id, 35 beside: the undoing shows 135, and leaves 135."""
+    world.deliver(event_of("y", "100"), event_of("z", "35"))
+    world.void("y", correction_id="k4")
+    world.deliver(event_of("y", "200"))
+    assert world.sums() == {"acme": (235, 2)}
+    undoing = Correction(Kind.UNDO, Undone("k4"))
+    assert world.tried(undoing, Signature("dry", "", "")) == (1, {"acme": (135, 2)})
+    world.correct(undoing)
+    assert world.sums() == {"acme": (135, 2)}
+
+
+def test_content_that_an_undone_amendment_made_counts_when_its_id_is_free(world):
+    """5 became 6 and is 5 again, then void; the producer sends 6: it counts, whatever was undone before."""
+    world.deliver(event_of("a", "5"))
+    world.amend("a", setting(value="6"), correction_id="m")
+    world.undo("m")
+    world.void("a", correction_id="v")
+    world.deliver(event_of("a", "6"))
+    world.reconciler.settle_until(world.as_of())
+    assert world.sums() == {"acme": (6, 1)}
+    world.undo("v")
+    assert world.sums() == {"acme": (5, 1)}
+
+
+def test_a_store_in_which_an_id_counts_twice_is_mended_when_it_is_opened(world):
+    """As an earlier version left it: 10 void and back, 20 amended and back, both counting, for good."""
+    first = event_of("x", "10")
+    second = event_of("x", "20", time_us=PERIOD_US[0] + 1)
+    world.deliver(first)
+    world.void("x", correction_id="k1")
+    world.deliver(second)
+    world.void("x", correction_id="k2")
+    for event, undone in ((second, "k2"), (first, "k1")):
+        fact = Void(
+            event=key_of(event),
+            voided=False,
+            kind=Kind.UNDO,
+            correction_id=f"u{undone}",
+            reason="",
+            recorded_by="ada",
+            undoes=undone,
+        )
+        record_voids([fact], world.store, world.clock, world.now_us)
+    assert world.sums() == {"acme": (30, 2)}
+    world.store.execute(
+        Query("ALTER TABLE reconciled DELETE WHERE reader = 'corrected ids' SETTINGS mutations_sync = 2", {})
+    )
+    Reconciler(world.store, world.clock, world.now_us).next_pass()
+    assert world.sums() == {"acme": (10, 1)}
+
+
 def test_an_amended_event_is_amended_and_voided_further(world):
     """5, 6, 7 for another customer, void; undone step by step, and only in this order."""
     world.deliver(event_of("a", "5"))
@@ -190,7 +308,8 @@ def test_an_amended_event_is_amended_and_voided_further(world):
         world.undo("m2")
     world.undo("m1")
     assert world.sums() == {"acme": (5, 1)}
-    with pytest.raises(CorrectionRefusedError, match="'c4' came after it"):
+    # It was about another version of the event, and of the same id.
+    with pytest.raises(CorrectionRefusedError, match="'c6' came after it"):
         world.undo("c3")
 
 
@@ -212,7 +331,10 @@ def test_what_the_reconciler_voided_can_be_restored_and_voided_again(world):
     world.undo("m")
     world.undo("r")
     assert world.sums() == {"acme": (5, 1)}
-    with pytest.raises(CorrectionRefusedError, match="undo that one"):
+    world.correct(Correction(Kind.RESTORE, refs("a")), correction_id="r2")
+    assert world.sums() == {"acme": (14, 2)}
+    world.void(EventRef("a", ingested_at_us=late), correction_id="v")
+    with pytest.raises(CorrectionRefusedError, match="was voided by correction 'v': undo that one"):
         world.correct(Correction(Kind.RESTORE, refs("a")))
 
 
@@ -246,8 +368,6 @@ def test_a_correction_is_recorded_once_however_often_it_is_sent(world):
 
 
 def _all_facts():
-    from engine.usage.queries import Query
-
     return Query("SELECT * FROM voids FINAL ORDER BY recorded_at, event_id, content_hash", {})
 
 
@@ -442,14 +562,6 @@ def test_an_insert_of_unknown_outcome_is_made_up_for(world, monkeypatch):
 
 def test_a_draft_is_seen_by_the_read_that_names_it_alone(world):
     """A void and an amendment tried: usage with them, without them, and nothing left of them afterwards."""
-    from dataclasses import replace
-
-    from engine.billing.meter_usage import usage_request
-    from engine.billing.periods import Period
-    from engine.catalog.read import read_resource
-    from engine.times import us_datetime
-    from engine.usage.usage_reader import UsageReader
-
     world.deliver(event_of("a", "5"), event_of("b", "7"))
     correction = Correction(Kind.AMEND, refs("a"), Amendment((("value", "6"),), customer_id="bolt"))
     plan = world.corrections.plan("t1", correction, Signature("m", "", ""))
@@ -460,20 +572,12 @@ def test_a_draft_is_seen_by_the_read_that_names_it_alone(world):
         found = UsageReader(world.store).read(replace(request, draft_id=draft_id), 10)
         assert [(each.customer_id, each.quantity) for each in found] == [("acme", 7), ("bolt", 6)]
         assert world.sums() == {"acme": (12, 2)}
-    from engine.usage.queries import Query
-
     assert world.store.query(Query("SELECT count() FROM drafts", {})) == [(0,)]
     assert world.store.query(_all_facts()) == []
 
 
 def test_a_customer_who_has_amended_events_alone_is_found(world):
     """Whoever pages through everybody's usage must meet him, before and behind the others."""
-    from dataclasses import replace
-
-    from engine.billing.meter_usage import usage_request
-    from engine.billing.periods import Period
-    from engine.catalog.read import read_resource
-    from engine.times import us_datetime
     from engine.usage.customer_pages import customers_from
 
     world.deliver(event_of("a", "5"), event_of("b", "7"), event_of("c", "1", customer="m"))

@@ -60,9 +60,9 @@ class History:
         if mended and self.dice.random() < 0.4:
             events.append({**self.dice.choice(mended)})
         stamp_us = self.world.deliver(*events)
-        for event in events:
-            self.ledger.accept(stamp_us, event)
+        self.ledger.accept(stamp_us, events)
         self.sent += events
+        self.world.reconciler.settle_until(self.world.as_of())
 
     def random_event(self):
         if self.sent and self.dice.random() < 0.3:
@@ -135,7 +135,6 @@ class History:
         return Amendment(tuple(properties), () if region else ("region",), customer, time_us)
 
     def restore(self, name):
-        self.ledger.settle()
         restorable = self.ledger.restorable_ids()
         event_id = self.dice.choice(restorable if restorable and self.dice.random() < 0.7 else IDS)
         self.both(
@@ -158,7 +157,6 @@ class History:
 
     def both(self, name, correction, in_lists):
         """Does it in both worlds, which must agree on whether it can be done."""
-        self.ledger.settle()
         try:
             recorded = self.world.correct(correction, correction_id=name)
         except (CorrectionRefusedError, NotFoundError) as refusal:
@@ -167,7 +165,6 @@ class History:
             self.refusals.append(refusal)
             return
         in_lists(recorded.recorded_at_us)
-        self.ledger.settle()
         self.names.append(name)
         self.done.append(correction.kind)
 
