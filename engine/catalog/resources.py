@@ -95,7 +95,7 @@ class Meter(_Value):
     value: the property that is aggregated, or an expression over several; None for a count, and only then.
     percentile: of a percentile and only then; in (0, 100], at most 3 fractional digits.
     carries_over: whether events before the billing period count as well; for sum, latest and time_weighted.
-    filters: property -> accepted values, sorted, or Conditions; any, all, not -> Group; an event must pass every one.
+    filters: property -> accepted values, sorted, or Conditions; any, all, not -> FilterGroup; an event must pass every one.
     group_by: properties, in the order of the dimensions of a line item.
     conversion: of the quantity of a group, before it is priced.
     unit: of the quantity after the conversion; for display only.

@@ -31,7 +31,7 @@ _SLEEP_TIMES = 19
 _SLEEP_MIN_S = 5
 
 
-class Upkeep(Protocol):
+class UpkeepPass(Protocol):
     """What is to be done again and again."""
 
     def next_pass(self) -> object: ...
@@ -43,7 +43,7 @@ class UpkeepLoop:
     def __init__(
         self,
         name: str,
-        upkeep: Upkeep,
+        upkeep: UpkeepPass,
         lock_path: Path,
         monotonic_ns: Callable[[], int],
         sleep_s: tuple[int, int | None] = (_SLEEP_MIN_S, None),

@@ -37,7 +37,7 @@ class Property:
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class Constant:
     """Never negative: the minus in front of it is a step."""
 
     value: Decimal
@@ -49,13 +49,13 @@ class Negative:
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class Arithmetic:
     operator: Literal["+", "-", "*"]
     left: "Node"
     right: "Node"
 
 
-Node: TypeAlias = Property | Number | Negative | Operation
+Node: TypeAlias = Property | Constant | Negative | Arithmetic
 
 
 def fraction_digits(node: Node) -> int:
@@ -63,11 +63,11 @@ def fraction_digits(node: Node) -> int:
     match node:
         case Property():
             return QUANTITY_FRACTION_DIGITS
-        case Number(value):
+        case Constant(value):
             return max(0, -int(value.as_tuple().exponent))
         case Negative(operand):
             return fraction_digits(operand)
-        case Operation(operator, left, right):
+        case Arithmetic(operator, left, right):
             digits = fraction_digits(left), fraction_digits(right)
             return sum(digits) if operator == "*" else max(digits)
 
@@ -83,6 +83,6 @@ def _names(node: Node) -> Iterator[str]:
             yield name
         case Negative(operand):
             yield from _names(operand)
-        case Operation(_, left, right):
+        case Arithmetic(_, left, right):
             yield from _names(left)
             yield from _names(right)

@@ -18,10 +18,10 @@ from typing import Final, Literal, NoReturn, cast
 from engine.meters import limits
 from engine.meters.expression import (
     FRACTION_DIGITS_MAX,
+    Arithmetic,
+    Constant,
     Negative,
     Node,
-    Number,
-    Operation,
     Property,
     fraction_digits,
     properties_of,
@@ -83,12 +83,12 @@ def expression_text(node: Node) -> str:
     match node:
         case Property(name):
             return name if _IS_BARE(name) else '"' + name.replace('"', '""') + '"'
-        case Number(value):
+        case Constant(value):
             return format(value, "f")
         case Negative(operand):
             inner = expression_text(operand)
-            return f"-({inner})" if isinstance(operand, Operation) else f"-{inner}"
-        case Operation(operator, left, right):
+            return f"-({inner})" if isinstance(operand, Arithmetic) else f"-{inner}"
+        case Arithmetic(operator, left, right):
             first = _in_parentheses(left, _PRECEDENCE[operator])
             second = _in_parentheses(right, _PRECEDENCE[operator] + 1)
             return f"{first} {operator} {second}"
@@ -97,7 +97,7 @@ def expression_text(node: Node) -> str:
 def _in_parentheses(node: Node, precedence: int) -> str:
     """The text of an operand of an operator that binds so strongly."""
     text = expression_text(node)
-    return f"({text})" if isinstance(node, Operation) and _PRECEDENCE[node.operator] < precedence else text
+    return f"({text})" if isinstance(node, Arithmetic) and _PRECEDENCE[node.operator] < precedence else text
 
 
 class _Parser:
@@ -135,7 +135,7 @@ class _Parser:
         while self._kind == "sign" and _PRECEDENCE.get(self._word, 0) >= precedence:
             operator = cast('Literal["+", "-", "*"]', self._word)
             self._next()
-            left = Operation(operator, left, self._expression(_PRECEDENCE[operator] + 1))
+            left = Arithmetic(operator, left, self._expression(_PRECEDENCE[operator] + 1))
         return left
 
     def _factor(self) -> Node:
@@ -148,7 +148,7 @@ class _Parser:
             )
         node: Node
         if self._kind == "number":
-            node = Number(self._number())
+            node = Constant(self._number())
         elif self._kind:
             node = Property(self._name())
             self._refuse_a_call()

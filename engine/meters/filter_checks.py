@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator
 
 from engine.meters import limits
-from engine.meters.filters import Filter, FilterTree, Group, filters_fields, members_given
+from engine.meters.filters import Filter, FilterGroup, FilterTree, filters_fields, members_given
 from engine.meters.impossible_filters import impossible
 
 Path = tuple[str | int, ...]
@@ -60,7 +60,7 @@ def _consistent(filters: Mapping[str, Filter]) -> Mapping[str, Filter]:
 def _repeated(filters: Mapping[str, Filter], path: Path) -> Iterator[tuple[Path, str]]:
     """Members of groups that say nothing."""
     for name, each in filters.items():
-        if isinstance(each, Group):
+        if isinstance(each, FilterGroup):
             # Equal in their canonical form: that is what is stored, and must be read again.
             texts = [_text(_canonical(member)) for member in each.members]
             for position, member in enumerate(each.members):
@@ -77,7 +77,7 @@ def _canonical(filters: Mapping[str, Filter]) -> Mapping[str, Filter]:
 
 
 def _canonical_filter(given: Filter) -> Filter:
-    if not isinstance(given, Group):
+    if not isinstance(given, FilterGroup):
         return given
     members = sorted((_canonical(member) for member in given.members), key=_text)
     return given.model_copy(update={"members": tuple(members)})

@@ -99,7 +99,7 @@ GROUP_NAMES = ("any", "all", "not")
 VALUES_TAG, CONDITIONS_TAG, GROUP_TAG, MEMBERS = "[values]", "[conditions]", "[group]", "[members]"
 
 
-class Group(BaseModel):
+class FilterGroup(BaseModel):
     """Filters of which some must pass; which, says the name it stands under: `any`, `all` or `not`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -128,7 +128,7 @@ def _groups_told_apart(given: object) -> object:
 
 def members_given(name: object, given: object) -> Sequence[object] | None:
     """The members, by rule 5, if this is a group; in a document or as a value."""
-    if isinstance(given, Group):
+    if isinstance(given, FilterGroup):
         return given.members
     if name not in GROUP_NAMES or not isinstance(given, list):
         return None
@@ -136,26 +136,26 @@ def members_given(name: object, given: object) -> Sequence[object] | None:
 
 
 def _tag(given: object) -> str:
-    if isinstance(given, _GroupGiven | Group):
+    if isinstance(given, _GroupGiven | FilterGroup):
         return GROUP_TAG
     return CONDITIONS_TAG if isinstance(given, Mapping | Conditions) else VALUES_TAG
 
 
-Filter: TypeAlias = tuple[str, ...] | Conditions | Group
+Filter: TypeAlias = tuple[str, ...] | Conditions | FilterGroup
 FilterTree = Annotated[
     Mapping[
         Annotated[str, AfterValidator(one_label)],
         Annotated[
             Annotated[Values, Tag(VALUES_TAG)]
             | Annotated[Conditions, Tag(CONDITIONS_TAG)]
-            | Annotated[Group, Tag(GROUP_TAG)],
+            | Annotated[FilterGroup, Tag(GROUP_TAG)],
             Discriminator(_tag),
         ],
     ],
     BeforeValidator(_groups_told_apart),
     Field(max_length=limits.METER_FILTERS_MAX),
 ]
-Group.model_rebuild()
+FilterGroup.model_rebuild()
 
 
 def filters_fields(filters: Mapping[str, Filter]) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def filters_fields(filters: Mapping[str, Filter]) -> dict[str, Any]:
 
 
 def _fields(given: Filter) -> Any:  # noqa: ANN401 - of any JSON type
-    if isinstance(given, Group):
+    if isinstance(given, FilterGroup):
         return [filters_fields(member) for member in given.members]
     if not isinstance(given, Conditions):
         return list(given)
@@ -187,7 +187,7 @@ def _fields(given: Filter) -> Any:  # noqa: ANN401 - of any JSON type
 def filtered_properties(filters: Mapping[str, Filter]) -> Iterator[str]:
     """The properties that the filters look at."""
     for name, each in filters.items():
-        if isinstance(each, Group):
+        if isinstance(each, FilterGroup):
             for member in each.members:
                 yield from filtered_properties(member)
         else:
@@ -197,7 +197,7 @@ def filtered_properties(filters: Mapping[str, Filter]) -> Iterator[str]:
 def compared_properties(filters: Mapping[str, Filter]) -> Iterator[str]:
     """The properties that the filters compare as decimals."""
     for name, each in filters.items():
-        if isinstance(each, Group):
+        if isinstance(each, FilterGroup):
             for member in each.members:
                 yield from compared_properties(member)
         elif isinstance(each, Conditions) and each.compares_decimals:

@@ -11,7 +11,7 @@ Rules:
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
-from engine.meters.filters import Conditions, Filter, Group
+from engine.meters.filters import Conditions, Filter, FilterGroup
 from ingest import is_quantity
 
 Path = tuple[str | int, ...]
@@ -32,7 +32,7 @@ def _impossible(
         yield path, f"passes no event: the filters on {found!r} can't all hold"
         return
     for name, each in filters.items():
-        if isinstance(each, Group):
+        if isinstance(each, FilterGroup):
             for position, member in enumerate(each.members):
                 yield from _impossible(member, (*path, name, position), [] if name == "not" else said)
 
@@ -40,7 +40,7 @@ def _impossible(
 def _together(filters: Mapping[str, Filter]) -> Iterator[Said]:
     """Rule 1."""
     for name, each in filters.items():
-        if not isinstance(each, Group):
+        if not isinstance(each, FilterGroup):
             yield name, each
         elif name == "not":
             for member in each.members:

@@ -27,7 +27,7 @@ from pydantic import (
 from pydantic_core import core_schema
 
 from engine.errors import did_you_mean
-from engine.meters.expression import Negative, Node, Number, Operation, Property, properties_of
+from engine.meters.expression import Arithmetic, Constant, Negative, Node, Property, properties_of
 from engine.meters.expression_text import expression_text, read_expression
 from engine.meters.rules import exact_decimal, one_label
 
@@ -35,7 +35,7 @@ from engine.meters.rules import exact_decimal, one_label
 def _tree(given: object) -> object:
     if isinstance(given, str):
         return read_expression(given)
-    if isinstance(given, Property | Number | Negative | Operation):
+    if isinstance(given, Property | Constant | Negative | Arithmetic):
         return given
     raise ValueError("must be text such as a + 4 * b")
 

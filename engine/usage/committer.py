@@ -64,7 +64,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class CommitGroup:
     """Requests that were admitted together. Their rows follow each other, `rows` in all."""
 
     admitted: Admitted
@@ -75,7 +75,7 @@ class Group:
     @property
     def key(self) -> type:
         """All groups share their inserts."""
-        return Group
+        return CommitGroup
 
     @property
     def events(self) -> int:
@@ -128,7 +128,7 @@ class Committer:
         self._clock = clock
         self._limits = limits
         self._now_us = now_us
-        self.worker: Worker[Group | Decisions] = Worker(
+        self.worker: Worker[CommitGroup | Decisions] = Worker(
             "committer",
             self._step,
             turn_events_max=limits.insert_events_max,
@@ -149,7 +149,7 @@ class Committer:
         METRICS.queue_events.set_function(lambda: self.worker.waiting_events)
         self.worker.start()
 
-    def put(self, group: Group) -> None:
+    def put(self, group: CommitGroup) -> None:
         """Puts a group in line. Its requests end after their events are durable, or with an error of the tree."""
         self.worker.put(group)
 
@@ -166,9 +166,9 @@ class Committer:
         """Stores what waits, then refuses."""
         self.worker.drain()
 
-    def _step(self, items: Sequence[Group | Decisions]) -> None:
+    def _step(self, items: Sequence[CommitGroup | Decisions]) -> None:
         """All of one kind: it is their key."""
-        if groups := [item for item in items if isinstance(item, Group)]:
+        if groups := [item for item in items if isinstance(item, CommitGroup)]:
             self.commit(groups)
         if decisions := [item for item in items if isinstance(item, Decisions)]:
             self.learn(decisions)
@@ -180,7 +180,7 @@ class Committer:
             self._window.remember(decisions.standing)
             decisions.done.set_result(None)
 
-    def commit(self, groups: Sequence[Group]) -> None:
+    def commit(self, groups: Sequence[CommitGroup]) -> None:
         """Stores what is new in these groups and answers their requests.
 
         Raises:
@@ -236,7 +236,7 @@ class Committer:
             raise
 
 
-def _answer(group: Group, verdicts: NDArray[np.uint8], as_of_us: int) -> None:
+def _answer(group: CommitGroup, verdicts: NDArray[np.uint8], as_of_us: int) -> None:
     """Ends the group's requests; `verdicts` are those of its events of good form."""
     places = group.admitted.places
     every = np.full(group.rows, Verdict.REJECTED, np.uint8)

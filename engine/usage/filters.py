@@ -6,7 +6,7 @@ Every predicate is 0 or 1, never NULL, so that NOT is the complement.
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 
-from engine.meters.filters import Conditions, Filter, Group
+from engine.meters.filters import Conditions, Filter, FilterGroup
 from engine.usage.properties import DECIMAL_PARAMETERS, decimal_sql, exists_sql, text_sql
 
 Filters = Mapping[str, Filter]
@@ -23,7 +23,7 @@ def _predicates(filters: Filters, parameters: dict[str, object], numbers: Iterat
     """`numbers` make the names of parameters, each once in all groups."""
     found: list[str] = []
     for name, each in filters.items():
-        if isinstance(each, Group):
+        if isinstance(each, FilterGroup):
             members = [_all_of(_predicates(member, parameters, numbers)) for member in each.members]
             found.append(_group(name, members))
             continue

@@ -21,7 +21,7 @@ import numpy as np
 
 from engine.errors import FieldMistake, InvalidRequestError, MeterlineError, QueueFullError, RetryLaterError
 from engine.metrics import METRICS
-from engine.usage.committer import Committer, Group, Recorded, Request
+from engine.usage.committer import CommitGroup, Committer, Recorded, Request
 from engine.usage.worker import RETRY_AFTER_MS, Gathering, Worker
 from ingest import Admission, Fingerprinter, Limits, RequestKind, RequestMistake, decode
 
@@ -155,7 +155,7 @@ class Intake:
             return
         rows = decoded.events if keep.all() else decoded.events.filter(np.repeat(keep, counts))
         admitted = self._admission_for(tenant).admit(tenant, rows, self._now_us())
-        self._committer.put(Group(admitted, self._fingerprinter.of(admitted.events), taken, len(rows)))
+        self._committer.put(CommitGroup(admitted, self._fingerprinter.of(admitted.events), taken, len(rows)))
 
     def _check_columns(self) -> None:
         # A small request can make large columns, by its dictionaries: its bytes alone say little.

@@ -29,10 +29,10 @@ from engine.meters.expression import (
     QUANTITY_FRACTION_DIGITS,
     QUANTITY_INTEGER_DIGITS,
     STEP_INTEGER_DIGITS,
+    Arithmetic,
+    Constant,
     Negative,
     Node,
-    Number,
-    Operation,
     Property,
     fraction_digits,
 )
@@ -119,15 +119,15 @@ class _Steps:
         match node:
             case Property(name):
                 return self._property(name)
-            case Number(value):
+            case Constant(value):
                 scale = fraction_digits(node)
                 return self._named(self._bound_int256(value, scale), scale, _mantissa(value, scale))
             case Negative(operand):
                 inner = self._step(operand)
                 return self._named(f"-{inner.sql}", inner.scale, inner.magnitude_max)
-            case Operation("*", left, right):
+            case Arithmetic("*", left, right):
                 return self._product(self._step(left), self._step(right))
-            case Operation(operator, left, right):
+            case Arithmetic(operator, left, right):
                 return self._sum(operator, self._step(left), self._step(right))
 
     def _property(self, name: str) -> _Step:

@@ -4,6 +4,7 @@ import ast
 import importlib
 import subprocess
 import sys
+from collections import defaultdict
 
 import pytest
 
@@ -189,3 +190,18 @@ def test_a_command_loads_nothing_of_the_engine_that_it_asks(command):
         [sys.executable, "-c", code, command], cwd=ROOT, check=True, capture_output=True, text=True
     )
     assert done.stderr.strip() == "[]"
+
+
+# One name for two things, still: each goes with the next change of its room.
+SHARED_NAMES = {"Field", "Pass", "Plan", "Problem", "Request", "Scope", "Version", "ZoneType"}
+
+
+def test_a_class_name_exists_once():
+    """A name means one thing in the engine and what it stands on. The client is a library by itself."""
+    places = defaultdict(list)
+    for package in ("ingest", "rating", "engine"):
+        for path, tree in sources(package):
+            for node in ast.walk(tree):
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    places[node.name].append(place(path))
+    assert {name for name, found in places.items() if len(found) > 1} == SHARED_NAMES

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from engine.meters import limits
-from engine.meters.expression import Negative, Number, Operation, Property, fraction_digits, properties_of
+from engine.meters.expression import Arithmetic, Constant, Negative, Property, fraction_digits, properties_of
 from engine.meters.expression_text import expression_text, read_expression
 
 A, B, C = Property("a"), Property("b"), Property("c")
@@ -15,18 +15,18 @@ A, B, C = Property("a"), Property("b"), Property("c")
     ("text", "tree", "canonical"),
     [
         ("a", A, "a"),
-        ("a+b*c", Operation("+", A, Operation("*", B, C)), "a + b * c"),
-        ("(a+b)*c", Operation("*", Operation("+", A, B), C), "(a + b) * c"),
-        ("a-b-c", Operation("-", Operation("-", A, B), C), "a - b - c"),
-        ("a-(b-c)", Operation("-", A, Operation("-", B, C)), "a - (b - c)"),
-        ("a-(b+c)", Operation("-", A, Operation("+", B, C)), "a - (b + c)"),
-        ("((a*b))*c", Operation("*", Operation("*", A, B), C), "a * b * c"),
-        ("a*(b*c)", Operation("*", A, Operation("*", B, C)), "a * (b * c)"),
-        ("-a*b", Operation("*", Negative(A), B), "-a * b"),
-        ("-(a*b)", Negative(Operation("*", A, B)), "-(a * b)"),
+        ("a+b*c", Arithmetic("+", A, Arithmetic("*", B, C)), "a + b * c"),
+        ("(a+b)*c", Arithmetic("*", Arithmetic("+", A, B), C), "(a + b) * c"),
+        ("a-b-c", Arithmetic("-", Arithmetic("-", A, B), C), "a - b - c"),
+        ("a-(b-c)", Arithmetic("-", A, Arithmetic("-", B, C)), "a - (b - c)"),
+        ("a-(b+c)", Arithmetic("-", A, Arithmetic("+", B, C)), "a - (b + c)"),
+        ("((a*b))*c", Arithmetic("*", Arithmetic("*", A, B), C), "a * b * c"),
+        ("a*(b*c)", Arithmetic("*", A, Arithmetic("*", B, C)), "a * (b * c)"),
+        ("-a*b", Arithmetic("*", Negative(A), B), "-a * b"),
+        ("-(a*b)", Negative(Arithmetic("*", A, B)), "-(a * b)"),
         ("--a", Negative(Negative(A)), "--a"),
-        ("a - -b", Operation("-", A, Negative(B)), "a - -b"),
-        ("\n a\t+\r\n b ", Operation("+", A, B), "a + b"),
+        ("a - -b", Arithmetic("-", A, Negative(B)), "a - -b"),
+        ("\n a\t+\r\n b ", Arithmetic("+", A, B), "a + b"),
     ],
 )
 def test_operators_bind_as_everywhere(text, tree, canonical):
@@ -43,7 +43,7 @@ def test_operators_bind_as_everywhere(text, tree, canonical):
 def test_numbers_are_exact_decimals(text, value):
     """Never binary floats."""
     tree = read_expression(f"{text} * a")
-    assert isinstance(tree.left, Number)
+    assert isinstance(tree.left, Constant)
     assert format(tree.left.value, "f") == value
 
 

@@ -283,7 +283,7 @@ MUTANTS = {
     "times in milliseconds": (admission.Admission, "admit", _times_in_milliseconds),
     "tenants together": (intake._Waiting, "key", _tenants_together),
     "answers in the wrong order": (committer, "_answer", _answers_in_the_wrong_order),
-    "callers of a failure not told": (committer.Group, "fail", _callers_not_told),
+    "callers of a failure not told": (committer.CommitGroup, "fail", _callers_not_told),
     "bytes never given back": (Intake, "_release", _bytes_never_given_back),
     "a turn loses what does not fit": (Worker, "_take", _turn_loses_what_does_not_fit),
     "a queue without bound": (Intake, "_refusal", _queue_without_bound),

@@ -40,7 +40,7 @@ class CallEndedError(Exception):
         self.code = code
 
 
-class Place:
+class OpenCall:
     """One open call. Its handler says what the call waits for."""
 
     __slots__ = (
@@ -152,16 +152,16 @@ class Places:
         self.limits = limits
         self.clock = clock
         # Left without the lock, and copied to be looked through: each is one step of the interpreter.
-        self._taken: set[Place] = set()
+        self._taken: set[OpenCall] = set()
         self._newcomers = threading.Lock()
 
-    def take(self, context: grpc.ServicerContext) -> Place:
+    def take(self, context: grpc.ServicerContext) -> OpenCall:
         """A place for this call, whose handler works inside of it (`with`).
 
         Raises:
             TooManyCallsError: all are taken, by calls that are being worked on.
         """
-        place = Place(self, context)
+        place = OpenCall(self, context)
         with self._newcomers:
             yielding = None
             if len(self._taken) >= self.limits.places:
@@ -176,7 +176,7 @@ class Places:
             place.leave_wire()
         return place
 
-    def let_go(self, place: Place) -> None:
+    def let_go(self, place: OpenCall) -> None:
         self._taken.discard(place)
 
     def end_overdue(self) -> None:
@@ -186,7 +186,7 @@ class Places:
             if text is not None and place.ended is None:
                 place.end(grpc.StatusCode.DEADLINE_EXCEEDED, text)
 
-    def _longest_waiting(self) -> Place:
+    def _longest_waiting(self) -> OpenCall:
         now_s = self.clock()
         waiting = []
         for place in list(self._taken):
@@ -200,7 +200,7 @@ class Places:
         hosts = Counter(place.peer()[0] for place, _ in waiting)
         connections = Counter(place.peer()[1] for place, _ in waiting)
 
-        def blame(each: tuple[Place, float]) -> tuple[int, int, float]:
+        def blame(each: tuple[OpenCall, float]) -> tuple[int, int, float]:
             host, connection = each[0].peer()
             return hosts[host], connections[connection], -each[1]
 
