@@ -193,7 +193,7 @@ def test_a_command_loads_nothing_of_the_engine_that_it_asks(command):
 
 
 # One name for two things, still: each goes with the next change of its room.
-SHARED_NAMES = {"Field", "Pass", "Plan", "Problem", "Request", "Scope", "Version", "ZoneType"}
+SHARED_NAMES = {"Field", "Pass", "Plan", "Problem", "Request", "Scope", "ZoneType"}
 
 
 def test_a_class_name_exists_once():
@@ -204,4 +204,4 @@ def test_a_class_name_exists_once():
             for node in ast.walk(tree):
                 if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                     places[node.name].append(place(path))
-    assert {name for name, found in places.items() if len(found) > 1} == SHARED_NAMES
+    assert {name for name, found in places.items() if len(found) > 1} <= SHARED_NAMES
