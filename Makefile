@@ -4,7 +4,7 @@ BIN := .venv/bin
 BUF_VERSION := 1.75.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-oracle simulate check format proto proto-lint lock wheel test-wheel bench-catalog bench-rating bench-metering clean
+.PHONY: help demo test test-long test-oracle simulate check format proto reference proto-lint lock wheel test-wheel bench-catalog bench-rating bench-metering clean
 
 help: ## what can be made here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -35,6 +35,9 @@ format: .venv/dev.stamp ## rewrite the code in the project's format
 
 proto: .venv/dev.stamp ## regenerate meterline/v1 from proto/
 	@$(BIN)/python -m grpc_tools.protoc -I proto --python_out=. --pyi_out=. --grpc_python_out=. proto/meterline/v1/*.proto
+
+reference: .venv/dev.stamp ## write docs/reference.md from the code: commands, options, RPCs, metrics
+	@$(BIN)/python -m docs.make_reference
 
 proto-lint: .tools/node_modules/.bin/buf
 	@.tools/node_modules/.bin/buf lint proto

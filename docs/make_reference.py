@@ -1,0 +1,114 @@
+"""Writes docs/reference.md from the code: `make reference`. A test compares the two."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import MagicMock
+
+import click
+from prometheus_client import CollectorRegistry
+
+from engine.api.operations import Services, operations
+from engine.cli import cli
+from engine.metrics import REGISTRY
+
+PAGE = Path(__file__).parent / "reference.md"
+_HEAD = """# Reference
+
+Made from the code by `make reference`: every command with its options, every environment variable, every RPC, every metric.
+
+- The catalog's fields: [catalog.md](catalog.md) and [meters.md](meters.md). Bounds of ingestion: [ingest.md](ingest.md#bounds).
+- Messages, errors and their codes: the comments in [proto/meterline/v1](../proto/meterline/v1).
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    return "\n".join([_HEAD, *_commands(), *_variables(), *_rpcs(), *_metrics()]).rstrip() + "\n"
+
+
+def _commands() -> list[str]:
+    lines = ["## Commands", ""]
+    for name, command in _every_command():
+        context = click.Context(command, info_name=f"meterline {name}")
+        lines += [f"### meterline {name}", "", _sentence(command), ""]
+        records = [param.get_help_record(context) for param in command.get_params(context)]
+        shown = [record for record in records if record is not None and not record[0].startswith("--help")]
+        usage = " ".join(command.collect_usage_pieces(context))
+        lines += [f"`meterline {name} {usage}`", ""]
+        if shown:
+            lines += ["| option | |", "|---|---|"]
+            lines += [f"| `{_cell(option)}` | {_cell(text)} |" for option, text in shown]
+            lines += [""]
+    return lines
+
+
+def _variables() -> list[str]:
+    found: dict[str, list[str]] = {}
+    for name, command in _every_command():
+        for param in command.params:
+            if isinstance(param.envvar, str):
+                found.setdefault(param.envvar, []).append(f"`meterline {name} {param.opts[0]}`")
+    lines = ["## Environment variables", "", "| variable | stands for |", "|---|---|"]
+    return [*lines, *(f"| `{name}` | {_few(options)} |" for name, options in sorted(found.items())), ""]
+
+
+def _few(options: list[str]) -> str:
+    return (
+        ", ".join(options)
+        if len(options) < 4
+        else f"{options[0]} and the same option of every command that has it"
+    )
+
+
+def _rpcs() -> list[str]:
+    # The table is made of the services' methods; here nobody calls them.
+    table = operations(Services(**{name: MagicMock() for name in Services.__dataclass_fields__}))
+    lines = ["## RPCs", "", "The scope is what a credential must hold. There are no credentials yet.", ""]
+    lines += ["| RPC | scope | audited |", "|---|---|---|"]
+    return [
+        *lines,
+        *(f"| `{each.name}` | {each.scope} | {'yes' if each.audit else ''} |" for each in table),
+        "",
+    ]
+
+
+def _metrics() -> list[str]:
+    lines = ["## Metrics", "", "Served for Prometheus at `/metrics` of the metrics port.", ""]
+    lines += ["| metric | type | |", "|---|---|---|"]
+    metrics = sorted(_collected(REGISTRY), key=lambda each: each.name)
+    for each in metrics:
+        name = f"{each.name}_total" if each.type == "counter" else each.name
+        lines.append(f"| `{name}` | {each.type} | {_cell(each.documentation)} |")
+    return lines
+
+
+def _collected(registry: CollectorRegistry) -> list[SimpleNamespace]:
+    return [
+        SimpleNamespace(name=metric.name, type=metric.type, documentation=metric.documentation)
+        for metric in registry.collect()
+        if metric.name.startswith("meterline_")
+    ]
+
+
+def _every_command() -> list[tuple[str, click.Command]]:
+    context = click.Context(cli)
+    return [
+        (name, command)
+        for name in cli.list_commands(context)
+        if (command := cli.get_command(context, name)) is not None
+    ]
+
+
+def _sentence(command: click.Command) -> str:
+    text = (command.help or "").split("\n\n")[0].replace("\n", " ")
+    return " ".join(text.split())
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    sys.stdout.write(f"wrote {PAGE.name}\n")

@@ -1,0 +1,75 @@
+"""The documentation tells the truth: the tutorial's commands print what it says, and pages and links are there."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from docs.make_reference import PAGE as PAGE_OF_REFERENCE
+from docs.make_reference import page
+from examples.engine_process import EngineProcess
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+FILES = re.findall(r"^`([\w.]+)`:\n\n```\w+\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE)
+BLOCKS = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
+_INSTANT = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+
+
+def _comparable(text):
+    """Watermarks differ from run to run."""
+    return [_INSTANT.sub("INSTANT", line).rstrip() for line in text.splitlines()]
+
+
+def test_the_commands_of_the_tutorial_print_what_it_says(tmp_path):
+    """On the files that it shows."""
+    for name, text in FILES:
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    commands = [
+        found
+        for block in BLOCKS
+        for found in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
+    ]
+    assert (len(FILES), len(commands)) == (2, 10)
+    with EngineProcess(tmp_path / "data", "--event-age-max-days", "36525") as running:
+        for command, expected in commands:
+            program, *words = shlex.split(command)
+            assert program == "meterline"
+            done = subprocess.run(
+                [sys.executable, "-m", "engine", *words, "--target", running.target],
+                cwd=tmp_path, env={"PYTHONPATH": str(ROOT)},
+                capture_output=True, text=True, timeout=180, check=False,
+            )  # fmt: skip
+            shown = (done.stdout + done.stderr).replace(f" --target {running.target}", "")
+            assert _comparable(shown) == _comparable(expected), command
+
+
+def test_the_reference_is_made_from_the_code_as_it_is():
+    """`make reference` writes it anew."""
+    assert PAGE_OF_REFERENCE.read_text(encoding="utf-8") == page()
+
+
+def test_the_index_lists_every_page():
+    """And none that is not there."""
+    listed = set(re.findall(r"\(([\w-]+\.md)\)", (ROOT / "docs" / "README.md").read_text(encoding="utf-8")))
+    there = {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert listed == there
+
+
+def test_links_between_pages_lead_somewhere():
+    """Files that are there, and headings that are in them."""
+    for written in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        for link in re.findall(r"\]\(([^)\s]+)\)", written.read_text(encoding="utf-8")):
+            if re.match(r"https?:", link):
+                continue
+            name, _, anchor = link.partition("#")
+            linked = (written.parent / name).resolve() if name else written
+            assert linked.exists(), f"{written.name}: {link}"
+            if anchor:
+                headings = re.findall(r"^#+ (.*)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
+                assert anchor in {_anchor(each) for each in headings}, f"{written.name}: {link}"
+
+
+def _anchor(heading):
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
