@@ -1,6 +1,7 @@
 """What every test file shares: the option that runs the long forms, and the seed of random tests."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import hypothesis
@@ -11,6 +12,10 @@ hypothesis.settings.register_profile("meterline", print_blob=True, deadline=None
 hypothesis.settings.load_profile("meterline")
 # Engines and commands start by the hundred: let them compile their sources once, whatever the machine prefers.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Started with nohup or in the background of a script, a run ignores SIGINT, and so would every engine and command that it
+# starts; some tests interrupt one. What has a handler here has the default in a child.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
