@@ -158,7 +158,7 @@ def _line_item(line: billing_pb2.LineItem) -> LineItem:
         model=line.model,
         meter_id=line.meter_id,
         meter_version=line.meter_version,
-        dimensions=dict(line.dimensions),
+        dimensions=dict(sorted(line.dimensions.items())),
         period_start=line.period_start.ToDatetime(tzinfo=UTC),
         period_end=line.period_end.ToDatetime(tzinfo=UTC),
         quantity=_decimal(line.quantity),

@@ -172,7 +172,7 @@ def _amendment_mistakes(
         yield FieldMistake("amend", "moves events to another customer or time: name them in event_refs")
     if not moves and not message.set_properties and not message.remove_properties:
         yield FieldMistake("amend", "changes nothing: set or remove a property, or move the event")
-    for name, text in message.set_properties.items():
+    for name, text in sorted(message.set_properties.items()):
         yield from _text_mistakes("amend.set_properties", name, limits.property_key_bytes_max)
         field = f"amend.set_properties.{name}"
         if len(text.encode()) > limits.property_value_bytes_max:

@@ -18,6 +18,7 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
 
+from engine.api.grpc.answer_bytes import answer_bytes
 from engine.api.grpc.peers import CallEndedError, Places
 from engine.api.operation import DEFAULT_TENANT, Call, OfBytes, OfStream, Operation, RequestMessage
 from engine.api.status import DETAILS_BYTES_KEY, RpcStatus, internal_status, status_of
@@ -91,7 +92,7 @@ def unary(
             # Like gRPC's own unary methods, never reads on: to see the end would cost a tenth of a small call.
             if data is None:
                 raise InvalidRequestError(FieldMistake("request", f"is missing: send one to {method}"))
-            response = _bytes(serve(parse(_checked(data, bytes_max)), _call_of(context)))
+            response = answer_bytes(serve(parse(_checked(data, bytes_max)), _call_of(context)))
             place.answers()
             return response
 
@@ -112,7 +113,7 @@ def stream(
             requests = (parse(_checked(data, bytes_max)) for data in place.messages(incoming))
             for response in serve(requests, _call_of(context)):
                 place.answers()
-                yield _bytes(response)
+                yield answer_bytes(response)
                 place.answered()
 
     return Method(is_stream=True, _handle=handle)
@@ -138,11 +139,6 @@ def _answered(method: str, context: grpc.ServicerContext) -> Iterator[None]:
         context.abort_with_status(status)
     finally:
         METRICS.rpc_duration_seconds.labels(method, code.name).observe(time.perf_counter() - started)
-
-
-def _bytes(response: Message) -> bytes:
-    # Maps in the order of their keys: the same answer is the same bytes, in every process.
-    return response.SerializeToString(deterministic=True)
 
 
 def _checked(data: bytes, bytes_max: int) -> bytes:

@@ -19,8 +19,9 @@ from engine.cli.terminal.connection import (
     target_option,
     timestamp,
 )
+from engine.cli.terminal.message_json import json_fields, json_line, snapshot_fields
 from engine.cli.terminal.option_text import TextType
-from engine.cli.terminal.show import day, footer, json_line, line_item_table, print_table
+from engine.cli.terminal.show import day, footer, line_item_table, print_table
 from meterline.v1.billing_pb2 import ListLineItemsRequest, ListLineItemsResponse
 from meterline.v1.billing_pb2_grpc import BillingServiceStub
 
@@ -55,8 +56,9 @@ def lines(
         pages = list(_pages(channel, request))
     if as_json:
         for page in pages:
+            snapshot = snapshot_fields(page.as_of, page.catalog_revision)
             for item in page.line_items:
-                click.echo(json_line(item, page.as_of, page.catalog_revision))
+                click.echo(json_line(snapshot | json_fields(item)))
     else:
         _show(pages)
     unrateable = {each.customer_id: each for page in pages for each in page.unrateable_customers}

@@ -16,7 +16,8 @@ from engine.cli.terminal.connection import (
     target_option,
     timestamp,
 )
-from engine.cli.terminal.show import footer, instant, json_line, print_table, spend_table
+from engine.cli.terminal.message_json import json_fields, json_line, snapshot_fields
+from engine.cli.terminal.show import footer, instant, print_table, spend_table
 from meterline.v1.spend_pb2 import ListSpendRequest
 from meterline.v1.spend_pb2_grpc import SpendServiceStub
 
@@ -54,8 +55,9 @@ def spend(
     with connected(target) as channel:
         response = SpendServiceStub(channel).ListSpend(request, timeout=TIMEOUT_S)
     if as_json:
+        snapshot = snapshot_fields(response.as_of, response.catalog_revision)
         for each in (*response.spends, *response.totals):
-            click.echo(json_line(each, response.as_of, response.catalog_revision))
+            click.echo(json_line(snapshot | json_fields(each)))
     elif response.spends or response.unrateable_customers:
         print_table(spend_table(response.spends, response.totals))
     elif not response.catalog_revision:

@@ -5,6 +5,7 @@ import json
 import click
 
 from engine.cli.terminal.connection import NO_CATALOG, TIMEOUT_S, connected, target_option
+from engine.cli.terminal.message_json import json_line
 from meterline.v1.catalog_pb2 import GetCatalogRequest, Resource
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 
@@ -27,12 +28,11 @@ def catalog(target: str) -> None:
 
 
 def _line(resource: Resource) -> str:
-    return json.dumps(
+    return json_line(
         {
             "kind": resource.kind,
             "id": resource.id,
             "version": resource.version,
             "definition": json.loads(resource.definition),
-        },
-        ensure_ascii=False,
+        }
     )

@@ -1,15 +1,14 @@
 """`meterline conflicts`: event ids that were used for more than one event."""
 
-import json
 from collections.abc import Iterator
 
 import click
 import grpc
-from google.protobuf.json_format import MessageToDict
 from rich.table import Table
 
 from engine.cli.corrections.correction_show import version_cells
 from engine.cli.terminal.connection import TIMEOUT_S, connected, target_option
+from engine.cli.terminal.message_json import json_fields, json_line
 from engine.cli.terminal.option_text import TextType
 from engine.cli.terminal.show import footer, instant, print_table, visible
 from meterline.v1.correction_pb2 import Conflict, EventVersion, ListConflictsRequest, ListConflictsResponse
@@ -32,8 +31,7 @@ def conflicts(event_id: str | None, as_json: bool, target: str) -> None:
     found = [conflict for page in pages for conflict in page.conflicts]
     if as_json:
         for conflict in found:
-            fields = MessageToDict(conflict, preserving_proto_field_name=True)
-            click.echo(json.dumps(fields | {"restored": conflict.restored}, ensure_ascii=False))
+            click.echo(json_line(json_fields(conflict)))
         return
     if found:
         print_table(_table(found))

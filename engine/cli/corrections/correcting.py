@@ -9,10 +9,11 @@ import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from engine.cli.corrections.correction_options import request_of
-from engine.cli.corrections.correction_show import events_text, kind_name, show_effect, show_json
+from engine.cli.corrections.correction_show import events_text, kind_name, show_effect
 from engine.cli.corrections.unread_properties import unread_notes
 from engine.cli.terminal.asking import ask, is_to_ask
 from engine.cli.terminal.connection import TIMEOUT_S, call_of, connected
+from engine.cli.terminal.message_json import json_fields, json_line
 from engine.cli.terminal.show import footer, visible
 from meterline.v1.correction_pb2 import (
     CorrectUsageRequest,
@@ -59,7 +60,7 @@ def send(verb: str, options: Mapping[str, Any], request: Request) -> None:
             request.expected_event_count = effect.event_count
         response = _call(channel, request)
     if options["as_json"]:
-        show_json(response)
+        click.echo(json_line(json_fields(response)))
         _show_note(note, err=True)
     elif options["dry_run"]:
         show_effect(verb, response.effect)

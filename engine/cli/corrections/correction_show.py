@@ -1,10 +1,6 @@
 """Corrections as tables for people. The text of the wire is shown as it is: nothing is computed."""
 
-import json
-
 import click
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import Message
 from rich.table import Table
 from rich.text import Text
 
@@ -25,13 +21,6 @@ def kind_name(kind: int) -> str:
 
 def events_text(count: int) -> str:
     return counted(count, "event")
-
-
-def show_json(message: Message) -> None:
-    fields = MessageToDict(
-        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )
-    click.echo(json.dumps(fields, ensure_ascii=False))
 
 
 def show_effect(verb: str, effect: CorrectionEffect) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import click
 import grpc
 
-from engine.cli.corrections.correction_show import corrections_table, events_table, show_json
+from engine.cli.corrections.correction_show import corrections_table, events_table
 from engine.cli.terminal.connection import TIMEOUT_S, connected, target_option
+from engine.cli.terminal.message_json import json_fields, json_line
 from engine.cli.terminal.option_text import TextType
 from engine.cli.terminal.show import footer, print_table
 from meterline.v1.correction_pb2 import (
@@ -45,7 +46,7 @@ def _list(channel: grpc.Channel, limit: int, as_json: bool) -> None:
     found = [each for page in pages for each in page.corrections][:limit]
     if as_json:
         for each in found:
-            show_json(each)
+            click.echo(json_line(json_fields(each)))
         return
     if found:
         print_table(corrections_table(found))
@@ -70,9 +71,9 @@ def _show(channel: grpc.Channel, correction_id: str, limit: int, as_json: bool) 
     events = [each for page in pages for each in page.events][:limit]
     correction = pages[0].correction
     if as_json:
-        show_json(correction)
+        click.echo(json_line(json_fields(correction)))
         for event in events:
-            show_json(event)
+            click.echo(json_line(json_fields(event)))
         return
     print_table(corrections_table([correction]))
     click.echo()

@@ -1,10 +1,7 @@
 """Line items and spend as tables for people. The text of the wire is shown as it is: nothing is computed."""
 
-import json
 from collections.abc import Iterable, Iterator
 
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 from rich.table import Table
@@ -131,20 +128,6 @@ def day(timestamp: Timestamp) -> str:
     """The date, or the whole instant where it isn't midnight."""
     moment = timestamp.ToDatetime()
     return moment.isoformat() + "Z" if moment.time().isoformat() != "00:00:00" else moment.date().isoformat()
-
-
-def json_fields(message: Message) -> dict[str, object]:
-    """A message's fields as JSON has them, in the order of the contract whatever is at its default."""
-    fields = MessageToDict(
-        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )
-    return {each.name: fields[each.name] for each in message.DESCRIPTOR.fields if each.name in fields}
-
-
-def json_line(message: Message, as_of: Timestamp, catalog_revision: int) -> str:
-    """A message of an answer as JSON, after what the answer was made from."""
-    snapshot = {"as_of": instant(as_of), "catalog_revision": catalog_revision}
-    return json.dumps(snapshot | json_fields(message), ensure_ascii=False)
 
 
 def footer(as_of: Timestamp, catalog_revision: int | None = None) -> str:

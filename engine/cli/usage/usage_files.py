@@ -11,12 +11,12 @@ Rules:
    the type of the column never depends on the data. With `text_quantities` it is text.
 """
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-from engine.cli.terminal.show import instant, json_fields
+from engine.cli.terminal.message_json import JsonFields, json_fields, json_line, snapshot_fields
+from engine.cli.terminal.show import instant
 from meterline.v1.metering_pb2 import QueryUsageResponse, UsageGrouping, UsageRow
 
 COUNTS = ("event_count", "unreadable_event_count", "missing_value_event_count")
@@ -60,17 +60,13 @@ class JsonFile(UsageFile):
 
     def begin(self, first: QueryUsageResponse) -> None:
         self._snapshot = {
-            "as_of": instant(first.as_of),
-            "catalog_revision": first.catalog_revision,
+            **snapshot_fields(first.as_of, first.catalog_revision),
             "meter_id": self._meter_id,
             "meter_version": first.meter_version,
         }
 
     def add(self, page: QueryUsageResponse) -> None:
-        lines = (
-            json.dumps(self._snapshot | _json_fields(row, page.group_by), ensure_ascii=False)
-            for row in page.rows
-        )
+        lines = (json_line(self._snapshot | _json_fields(row, page.group_by)) for row in page.rows)
         self._file.write("".join(f"{line}\n" for line in lines).encode())
 
 
@@ -104,7 +100,7 @@ def _csv_cell(text: str | None) -> str:
     return text
 
 
-def _json_fields(row: UsageRow, grouping: UsageGrouping) -> dict[str, object]:
+def _json_fields(row: UsageRow, grouping: UsageGrouping) -> JsonFields:
     fields = json_fields(row)
     if not grouping.customer:
         del fields["customer_id"]
