@@ -4,7 +4,7 @@ BIN := .venv/bin
 BUF_VERSION := 1.75.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-oracle simulate check format proto reference proto-lint lock wheel test-wheel bench-catalog bench-rating bench-metering clean
+.PHONY: help demo test test-long test-oracle simulate check golden format proto reference proto-lint lock wheel test-wheel bench-catalog bench-rating bench-metering clean
 
 help: ## what can be made here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -28,6 +28,9 @@ check: .venv/dev.stamp proto-lint ## lint, formatting, types, wire contract
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+golden: .venv/dev.stamp ## write tests/golden/files anew from what the engine answers now (GOLDEN=help|demo|models)
+	@$(BIN)/python -m tests.golden.record $(GOLDEN)
 
 format: .venv/dev.stamp ## rewrite the code in the project's format
 	@$(BIN)/ruff format .
