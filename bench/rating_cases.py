@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rating import Charges, DecimalColumn, Dimension, EventAmounts, read_price
+from rating import Charges, DecimalColumn, Dimension, EventAmounts, Price
 
 Fields = dict[str, Any]
 
@@ -127,7 +127,7 @@ def case_of(name: str, charges: int, seed: int) -> Case:
         offsets = np.concatenate([[0], np.cumsum(rng.integers(0, EVENTS_A_CHARGE_MAX + 1, charges))])
         columns["offsets"], columns["events"] = offsets, rng.integers(0, 501, offsets[-1])
         extra["events"] = EventAmounts(offsets, DecimalColumn(columns["events"], 0))
-    prices = [read_price(own) for own in fields]
+    prices = [Price.read(own) for own in fields]
     index = rng.integers(0, len(prices), charges)
     made = Charges(prices=prices, price_index=index, quantity=DecimalColumn(quantity, 0), **extra)
     return Case(name, fields, made, columns)

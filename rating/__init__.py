@@ -1,6 +1,6 @@
 """Prices to amounts: pure, arrays in, arrays out.
 
-Construct prices once with `read_price(fields)`, put n charges into columns, and rate them:
+Construct prices once with `Price.read(fields)`, put n charges into columns, and rate them:
 
     lines = rate(Charges(prices=[a, b], price_index=np.array([0, 1, 1]), quantity=DecimalColumn.of(["5", "7.5", 0])))
     lines.amount.to_decimals()      # n rounded amounts; lines.amount.sum_by_group(invoice, invoices) adds them up
@@ -26,21 +26,21 @@ What follows the lines (commitments, credit grants, taxes, revenue splits) has o
 from rating.adjustments import LineKind, adjustment_formula
 from rating.breakdown import TierBreakdown
 from rating.charges import Charges, Dimension, EventAmounts, RatingError
-from rating.commitments import Commitment, Commitments, read_commitment
-from rating.conversion import converted
+from rating.commitments import Commitment, Commitments
+from rating.conversion import Conversion, converted
+from rating.currency import CurrencyCode
 from rating.decimals import DecimalColumn
-from rating.grants import CreditGrant, CreditGrants, GrantCategory, read_credit_grant
+from rating.grants import CreditGrant, CreditGrants, GrantCategory
 from rating.invoice_lines import InvoiceLines, LineColumns, lines_of_rated
 from rating.line import RatedEvent, RatedLine, RatedTier
 from rating.lines import RatedLines
-from rating.price import Cell, Conversion, Price, Rounding, Tier
-from rating.problems import PriceError, Problem
+from rating.matrix import Cell
+from rating.models import BlockScope, Boundary, Model, Scope, Timing, Whole
+from rating.price import Price, Rounding
 from rating.rate import rate
-from rating.read import read_conversion, read_price
 from rating.rounding import RoundingMode
-from rating.schema import BlockScope, Boundary, Model, Scope, Timing, Whole
 from rating.settle import CreditsApply, Settlement, SettlementTerms, SplitBase, invoice_totals, settle
-from rating.splits import Share, Split, read_split
+from rating.splits import Share, Split
 from rating.tax import tax_totals
 from rating.tax_rates import (
     InclusiveReverseCharge,
@@ -48,9 +48,8 @@ from rating.tax_rates import (
     TaxRate,
     TaxRounding,
     TaxScope,
-    read_tax_profile,
-    read_tax_rate,
 )
+from rating.tiers import Tier
 
 __all__ = [
     "BlockScope",
@@ -63,6 +62,7 @@ __all__ = [
     "CreditGrant",
     "CreditGrants",
     "CreditsApply",
+    "CurrencyCode",
     "DecimalColumn",
     "Dimension",
     "EventAmounts",
@@ -73,8 +73,6 @@ __all__ = [
     "LineKind",
     "Model",
     "Price",
-    "PriceError",
-    "Problem",
     "RatedEvent",
     "RatedLine",
     "RatedLines",
@@ -101,13 +99,6 @@ __all__ = [
     "invoice_totals",
     "lines_of_rated",
     "rate",
-    "read_commitment",
-    "read_conversion",
-    "read_credit_grant",
-    "read_price",
-    "read_split",
-    "read_tax_profile",
-    "read_tax_rate",
     "settle",
     "tax_totals",
 ]

@@ -5,8 +5,8 @@ from enum import IntEnum
 
 import numpy as np
 
-from rating.checks import minor_unit_digits
 from rating.commitments import CommitmentResult, Commitments, apply_commitments
+from rating.currency import minor_unit_digits
 from rating.decimals import DecimalColumn, decimal_of
 from rating.formula import TIMES, plain
 from rating.invoice_lines import NONE, Ids, InvoiceLines, LineColumns, codes_of

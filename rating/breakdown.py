@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from rating.decimals import DecimalColumn
 from rating.kernels import ScheduleColumn, counted_units, tier_index, usage_amount, whole_blocks
+from rating.models import BlockScope
 from rating.plan import Plan
 from rating.profile import Source
 from rating.rounding import Mantissas
-from rating.schema import BlockScope
 from rating.stages import CHUNK_NARROW, Inputs
 from rating.tables import Tables, pick
 

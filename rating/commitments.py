@@ -13,14 +13,15 @@ Rules:
    the final part takes back the true-up it has covered.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 
-from rating.checks import minor_unit_digits
+from fields import DecimalNumber, Problem, Record, rule
+from rating.currency import Code, NotNegative, PriceIds, minor_unit_digits, whole_minor_units
 from rating.decimals import DecimalColumn, scaled_int
 from rating.invoice_lines import (
     NONE,
@@ -33,31 +34,11 @@ from rating.invoice_lines import (
     codes_of,
     expanded,
 )
-from rating.problems import Problem
 from rating.rounding import RoundingMode, divide_rounded_each
-from rating.terms import (
-    Parser,
-    Values,
-    amount_problems,
-    currency_problems,
-    number_problems,
-    parse_bool,
-    parse_choice,
-    parse_decimal,
-    parse_text,
-    parse_texts,
-    read_terms,
-    refuse,
-    scope_problems,
-    type_problems,
-)
-
-FACTOR_MAX = Decimal(1000)
-"""Largest overage factor: a typo in a factor should not pass as a price."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Commitment:
+class Commitment(Record):
     """A minimum spend in one billing period.
 
     Attributes:
@@ -70,50 +51,24 @@ class Commitment:
         rounding: of the overage and of a prorated amount; default half_up (half away from zero).
 
     Raises:
-        PriceError: with every problem of the values.
+        FieldsError: with every problem of the values.
     """
 
-    currency: str
-    amount: Decimal
-    overage_factor: Decimal = Decimal(1)
+    currency: Code
+    amount: NotNegative
+    # A typo in a factor should not pass as a price.
+    overage_factor: Annotated[Decimal, DecimalNumber(at_most=1000, fraction_digits=12)] = Decimal(1)
     true_up: bool = True
-    price_ids: tuple[str, ...] | None = None
+    price_ids: PriceIds | None = None
     rounding: RoundingMode = RoundingMode.HALF_UP
 
-    def __post_init__(self) -> None:
-        refuse(_problems(vars(self)))
+    @rule("amount", "currency")
+    def _is_whole_minor_units(self) -> Iterator[Problem]:
+        yield from whole_minor_units("amount", self.amount, self.currency)
 
     @property
     def amount_minor(self) -> int:
         return scaled_int(self.amount, minor_unit_digits(self.currency))
-
-
-_PARSERS: Mapping[str, Parser] = {
-    "currency": parse_text,
-    "amount": parse_decimal,
-    "overage_factor": parse_decimal,
-    "true_up": parse_bool,
-    "price_ids": parse_texts,
-    "rounding": parse_choice(RoundingMode),
-}
-
-
-def _problems(values: Values) -> Iterator[Problem]:
-    yield from currency_problems(values)
-    yield from amount_problems(values, "amount")
-    yield from number_problems(values, "overage_factor", Decimal(0), FACTOR_MAX)
-    yield from type_problems(values, "true_up", bool)
-    yield from scope_problems(values)
-    yield from type_problems(values, "rounding", RoundingMode)
-
-
-def read_commitment(fields: Mapping[str, object]) -> Commitment:
-    """A commitment from untrusted fields, named as the attributes of `Commitment`.
-
-    Raises:
-        PriceError: with every problem.
-    """
-    return read_terms(Commitment, _PARSERS, _problems, fields)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

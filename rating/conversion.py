@@ -1,18 +1,65 @@
 """One quantity from one unit to another: exact, and rounded by name if the conversion says so."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
+from typing import Annotated
 
+from fields import Count, DecimalNumber, Problem, Record, fraction_digits, rule
 from rating.decimals import (
     DecimalColumn,
     canonical,
     decimal_of,
     exact_decimal,
-    fraction_digits,
     objects,
     scaled_int,
 )
-from rating.price import Conversion
+from rating.models import ROUNDING_DIGITS_MAX
 from rating.rounding import RoundingMode, divide_rounded
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantityRounding(Record, called="rounding"):
+    """How a converted quantity is rounded: to so many fractional digits."""
+
+    mode: RoundingMode | None = None
+    digits: Annotated[int | None, Count(ROUNDING_DIGITS_MAX)] = None
+
+    @rule("mode", "digits")
+    def _is_whole(self) -> Iterator[Problem]:
+        if self.mode is None or self.digits is None:
+            yield Problem((), "needs both mode and digits")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversion(Record):
+    """The price's unit from the meter's: quantity x factor, or quantity / divisor, then rounded if asked.
+
+    A divisor needs a rounding, because a quotient may have no end.
+    """
+
+    factor: Annotated[Decimal | None, DecimalNumber(positive=True)] = None
+    divisor: Annotated[Decimal | None, DecimalNumber(positive=True)] = None
+    rounding: QuantityRounding | None = None
+
+    @rule()
+    def _goes_one_way(self) -> Iterator[Problem]:
+        if (self.factor is None) == (self.divisor is None):
+            yield Problem((), "needs either factor or divisor")
+
+    @rule()
+    def _ends(self) -> Iterator[Problem]:
+        if self.divisor is not None and self.rounding is None:
+            yield Problem(("rounding",), "is missing: a quotient may have no end")
+
+    @property
+    def mode(self) -> RoundingMode:
+        return (None if self.rounding is None else self.rounding.mode) or RoundingMode.HALF_UP
+
+    @property
+    def digits(self) -> int | None:
+        """Fractional digits of what is converted; None: all that there are."""
+        return None if self.rounding is None else self.rounding.digits
 
 
 def converted(quantity: Decimal, conversion: Conversion | None) -> Decimal:
@@ -23,13 +70,14 @@ def converted(quantity: Decimal, conversion: Conversion | None) -> Decimal:
     if conversion is None:
         return quantity
     digits = 0 if conversion.digits is None else conversion.digits
-    mode = conversion.mode or RoundingMode.HALF_UP
     if conversion.divisor is not None:
-        return canonical(_quotient(exact_decimal(quantity), conversion.divisor, digits, mode))
+        return canonical(_quotient(exact_decimal(quantity), conversion.divisor, digits, conversion.mode))
     if conversion.factor is None:
         raise ValueError("a conversion needs a factor or a divisor")
     product = DecimalColumn.of([quantity]).scaled_by(conversion.factor)
-    return canonical((product if conversion.digits is None else product.round(digits, mode)).decimal(0))
+    return canonical(
+        (product if conversion.digits is None else product.round(digits, conversion.mode)).decimal(0)
+    )
 
 
 def _quotient(dividend: Decimal, divisor: Decimal, digits: int, mode: RoundingMode) -> Decimal:

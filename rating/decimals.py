@@ -19,6 +19,7 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from fields import fraction_digits
 from rating.rounding import Mantissas, RoundingMode, divide_rounded
 
 NARROW_MAX = 2**63 - 1
@@ -297,17 +298,6 @@ def exact_decimal(value: Decimal | int | str) -> Decimal:
     if decimal.adjusted() > DIGITS_MAX // 2 or exponent < -DIGITS_MAX // 2:
         raise ValueError(f"a decimal may have {DIGITS_MAX // 2} digits on each side of its point: {value!r}")
     return decimal
-
-
-def fraction_digits(value: Decimal) -> int:
-    """Fractional digits that the value needs: 1 for 1.50, 0 for 100."""
-    _, digits, exponent = value.as_tuple()
-    places = -int(exponent)
-    for digit in reversed(digits):
-        if places <= 0 or digit:
-            break
-        places -= 1
-    return max(places, 0) if value else 0
 
 
 def scaled_int(value: Decimal, scale: int) -> int:

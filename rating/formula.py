@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Protocol
 
-from rating.decimals import EXACT, canonical, fraction_digits
+from fields import fraction_digits
+from rating.decimals import EXACT, canonical
+from rating.models import Model, Scope
 from rating.price import Price
-from rating.schema import Model, Scope
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 

@@ -1,41 +1,20 @@
 """Credit grants: money that customers were given or have paid ahead, and what it may pay for."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 
-from rating.checks import minor_unit_digits
+from fields import Count, Instant, Problem, Record, Text, rule
+from rating.currency import Code, NotNegative, PriceIds, minor_unit_digits, whole_minor_units
 from rating.decimals import DecimalColumn, scaled_int
 from rating.invoice_lines import NONE, Flags, Ids, check_columns, check_ids, check_minor, codes_of
-from rating.problems import Problem
-from rating.terms import (
-    Parser,
-    Values,
-    amount_problems,
-    currency_problems,
-    int_problems,
-    parse_choice,
-    parse_decimal,
-    parse_instant,
-    parse_int,
-    parse_text,
-    parse_texts,
-    read_terms,
-    refuse,
-    scope_problems,
-    text_problems,
-    type_problems,
-)
 
 NEVER_US = 2**63 - 1
 """`expires_us` of a grant that doesn't expire."""
-PRIORITY_DEFAULT = 50
-PRIORITY_MAX = 255
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -49,7 +28,7 @@ class GrantCategory(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreditGrant:
+class CreditGrant(Record):
     """One grant. It is valid from `effective_at` up to, not including, `expires_at`.
 
     Attributes:
@@ -63,21 +42,29 @@ class CreditGrant:
         price_ids: the prices whose lines it pays for; None (default): every line.
 
     Raises:
-        PriceError: with every problem of the values.
+        FieldsError: with every problem of the values.
     """
 
-    grant_id: str
-    currency: str
-    amount: Decimal
-    effective_at: datetime
-    created_at: datetime
-    expires_at: datetime | None = None
-    priority: int = PRIORITY_DEFAULT
+    grant_id: Annotated[str, Text()]
+    currency: Code
+    amount: NotNegative
+    effective_at: Annotated[datetime, Instant()]
+    created_at: Annotated[datetime, Instant()]
+    expires_at: Annotated[datetime | None, Instant()] = None
+    priority: Annotated[int, Count(255)] = 50
     category: GrantCategory = GrantCategory.PAID
-    price_ids: tuple[str, ...] | None = None
+    price_ids: PriceIds | None = None
 
-    def __post_init__(self) -> None:
-        refuse(_problems(vars(self)))
+    @rule("amount", "currency")
+    def _is_whole_minor_units(self) -> Iterator[Problem]:
+        yield from whole_minor_units("amount", self.amount, self.currency)
+
+    @rule("effective_at", "expires_at")
+    def _expires_after_it_begins(self) -> Iterator[Problem]:
+        if self.expires_at is not None and self.expires_at <= self.effective_at:
+            yield Problem(
+                ("expires_at",), f"must be later than effective_at ({self.effective_at.isoformat()})"
+            )
 
     @property
     def amount_minor(self) -> int:
@@ -172,56 +159,3 @@ class CreditGrants:
             scopes=tuple(scopes),
             scope=ids(NONE if g.price_ids is None else scopes[g.price_ids] for g in grants),
         )
-
-
-_PARSERS: Mapping[str, Parser] = {
-    "grant_id": parse_text,
-    "currency": parse_text,
-    "amount": parse_decimal,
-    "effective_at": parse_instant,
-    "created_at": parse_instant,
-    "expires_at": parse_instant,
-    "priority": parse_int,
-    "category": parse_choice(GrantCategory),
-    "price_ids": parse_texts,
-}
-
-
-def read_credit_grant(fields: Mapping[str, object]) -> CreditGrant:
-    """A grant from untrusted fields, named as the attributes of `CreditGrant`.
-
-    Raises:
-        PriceError: with every problem.
-    """
-    return read_terms(CreditGrant, _PARSERS, _problems, fields)
-
-
-def _problems(values: Values) -> Iterator[Problem]:
-    yield from text_problems(values, "grant_id")
-    yield from currency_problems(values)
-    yield from amount_problems(values, "amount")
-    yield from _instant_problems(values)
-    yield from int_problems(values, "priority", 0, PRIORITY_MAX)
-    yield from type_problems(values, "category", GrantCategory)
-    yield from scope_problems(values)
-
-
-def _instant_problems(values: Values) -> Iterator[Problem]:
-    wrong = [
-        name
-        for name in ("effective_at", "created_at", "expires_at")
-        if name in values and not _is_instant(values[name], optional=name == "expires_at")
-    ]
-    for name in wrong:
-        yield Problem((name,), f"must be an instant with an offset from UTC, is {values[name]!r}")
-    start, end = values.get("effective_at"), values.get("expires_at")
-    if not wrong and start is not None and end is not None and end <= start:
-        yield Problem(
-            ("expires_at",), f"must be later than effective_at ({start.isoformat()}), is {end.isoformat()}"
-        )
-
-
-def _is_instant(value: object, *, optional: bool) -> bool:
-    if value is None:
-        return optional
-    return isinstance(value, datetime) and value.tzinfo is not None and value.utcoffset() is not None

@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from rating.checks import minor_unit_digits
+from rating.currency import minor_unit_digits
 from rating.decimals import DecimalColumn, decimal_of, scaled_int
 from rating.lines import RatedLines
 

@@ -10,9 +10,9 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from rating.models import BlockScope, Whole
 from rating.profile import Profile, Scales
 from rating.rounding import Mantissas, divide_rounded
-from rating.schema import BlockScope, Whole
 from rating.tables import Tables, pick
 
 ScheduleColumn: TypeAlias = npt.NDArray[np.int64] | None

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from rating.charges import Dimension, RatingError
 from rating.decimals import DecimalColumn
+from rating.models import Boundary
 from rating.price import Price
-from rating.schema import Boundary
 
 Rows = npt.NDArray[np.int64]
 

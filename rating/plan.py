@@ -19,10 +19,10 @@ import numpy.typing as npt
 
 from rating.decimals import NARROW_MAX, objects, scaled_int
 from rating.kernels import settled_flat, usage_amount
+from rating.models import BlockScope
 from rating.price import Price
 from rating.profile import Profile, Scales, analysed, kept_share
 from rating.rounding import Mantissas
-from rating.schema import BlockScope
 from rating.tables import Tables
 
 

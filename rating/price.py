@@ -1,73 +1,48 @@
 """Prices as frozen values. A price that breaks a rule can't be constructed, not even directly."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
-from rating.checks import find_problems, minor_unit_digits
-from rating.decimals import fraction_digits
-from rating.problems import PriceError, Problem, Unchecked
+from fields import Count, DecimalNumber, ListOf, Nested, Problem, Record, Schema, Text, declaration, rule
+from rating.conversion import Conversion
+from rating.currency import CurrencyCode, NotNegative, minor_unit_digits
+from rating.matrix import Cell, cell_problems
+from rating.models import (
+    CELLS_MAX,
+    DIMENSIONS_MAX,
+    MODELS,
+    PER_EVENT,
+    ROUNDING_DIGITS_MAX,
+    TIERS_MAX,
+    BlockScope,
+    Boundary,
+    Model,
+    Scope,
+    Takes,
+    Timing,
+    Whole,
+)
 from rating.rounding import RoundingMode
-from rating.schema import PER_EVENT, BlockScope, Boundary, Model, Scope, Timing, Whole
+from rating.tiers import Tier, block_problems, schedule_problems
+
+Size = Annotated[Decimal, DecimalNumber(positive=True)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tier:
-    """One step of a schedule; it covers (up_to of the tier before, up_to].
-
-    Attributes:
-        up_to: the last quantity of the tier; None: no end. A capacity price names one bound for each of its
-            units instead, as pairs (unit, bound or None).
-        unit_amount: amount of one unit, or of one block where the price has a block size.
-        flat_amount: charged once, in full, when the tier is entered (graduated) or applies (volume).
-        percent: share of the quantity, for graduated_percentage.
-    """
-
-    up_to: Decimal | tuple[tuple[str, Decimal | None], ...] | None = None
-    unit_amount: Decimal | None = None
-    flat_amount: Decimal | None = None
-    percent: Decimal | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """The unit amount of a matrix price for one combination of dimension values, as pairs (name, value)."""
-
-    match: tuple[tuple[str, str], ...]
-    unit_amount: Decimal
-
-
-@dataclass(frozen=True, kw_only=True)
-class Conversion:
-    """The price's unit from the meter's: quantity x factor, or quantity / divisor, then rounded if asked.
-
-    A divisor needs a rounding, because a quotient may have no end.
-    """
-
-    factor: Decimal | None = None
-    divisor: Decimal | None = None
-    mode: RoundingMode | None = None
-    digits: int | None = None
-
-    def to_fields(self) -> dict[str, Any]:
-        """The canonical mapping, as in `Price.to_fields`; `read_conversion` reads it."""
-        return {name: _written(value) for name, value in values_of(self).items()}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rounding:
+class Rounding(Record):
     """How amounts become money. `digits` None: the minor unit of the currency by ISO 4217."""
 
     mode: RoundingMode = RoundingMode.HALF_UP
     scope: Scope = Scope.LINE
-    digits: int | None = None
+    digits: Annotated[int | None, Count(ROUNDING_DIGITS_MAX)] = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Price:
-    """What usage costs. Fields that the model doesn't take are None; `schema.MODELS` tells which it takes.
+class Price(Record):
+    """What usage costs. Fields that the model doesn't take are None; `models.MODELS` tells which it takes.
 
     Amounts are in units of the currency (dollars, not cents), quantities in the meter's unit or, after a
     conversion, in the price's unit. Numbers are never negative.
@@ -96,45 +71,100 @@ class Price:
         rounding: how the line becomes money.
 
     Raises:
-        PriceError: with every problem of the values.
+        FieldsError: with every problem of the values.
     """
 
-    currency: str
+    currency: Annotated[str, CurrencyCode(any_unit=True)]
     model: Model
-    unit_amount: Decimal | None = None
-    flat_amount: Decimal | None = None
+    unit_amount: NotNegative | None = None
+    flat_amount: NotNegative | None = None
     timing: Timing | None = None
-    tiers: tuple[Tier, ...] | None = None
+    tiers: Annotated[tuple[Tier, ...] | None, ListOf(Nested(Tier), 1, TIERS_MAX)] = None
     boundary: Boundary = Boundary.UPPER_INCLUSIVE
-    block_size: Decimal | None = None
+    block_size: Size | None = None
     block_rounding: Whole | None = None
     block_scope: BlockScope | None = None
-    package_size: Decimal | None = None
-    package_amount: Decimal | None = None
+    package_size: Size | None = None
+    package_amount: NotNegative | None = None
     package_rounding: Whole | None = None
-    percent: Decimal | None = None
-    fixed_amount_per_event: Decimal | None = None
-    free_events: int | None = None
-    free_amount: Decimal | None = None
-    minimum_per_event: Decimal | None = None
-    maximum_per_event: Decimal | None = None
-    multiplier: Decimal | None = None
-    dimensions: tuple[str, ...] | None = None
-    cells: tuple[Cell, ...] | None = None
-    default: Decimal | None = None
-    included_units: Decimal | None = None
+    percent: NotNegative | None = None
+    fixed_amount_per_event: NotNegative | None = None
+    free_events: Annotated[int | None, Count()] = None
+    free_amount: NotNegative | None = None
+    minimum_per_event: NotNegative | None = None
+    maximum_per_event: NotNegative | None = None
+    multiplier: NotNegative | None = None
+    dimensions: Annotated[tuple[str, ...] | None, ListOf(Text(), 1, DIMENSIONS_MAX, distinct=True)] = None
+    cells: Annotated[tuple[Cell, ...] | None, ListOf(Nested(Cell), 1, CELLS_MAX)] = None
+    default: NotNegative | None = None
+    included_units: NotNegative | None = None
     conversion: Conversion | None = None
-    free_units: Decimal | None = None
-    percent_off: Decimal | None = None
-    amount_off: Decimal | None = None
-    maximum_amount: Decimal | None = None
-    minimum_amount: Decimal | None = None
+    free_units: NotNegative | None = None
+    percent_off: Annotated[Decimal | None, DecimalNumber(at_most=100)] = None
+    amount_off: NotNegative | None = None
+    maximum_amount: NotNegative | None = None
+    minimum_amount: NotNegative | None = None
     rounding: Rounding = Rounding()
 
-    def __post_init__(self) -> None:
-        problems = _misbuilt(self) or find_problems(values_of(self))
-        if problems:
-            raise PriceError(problems)
+    @rule("currency", "rounding")
+    def _has_digits(self) -> Iterator[Problem]:
+        if self.rounding.digits is None:
+            try:
+                minor_unit_digits(self.currency)
+            except ValueError as error:
+                yield Problem(("currency",), f"{error}: name rounding.digits")
+
+    @rule("minimum_amount", "maximum_amount")
+    def _amounts_are_ordered(self) -> Iterator[Problem]:
+        yield from _order_problems(self, "minimum_amount", "maximum_amount")
+
+    @rule("minimum_per_event", "maximum_per_event")
+    def _amounts_per_event_are_ordered(self) -> Iterator[Problem]:
+        yield from _order_problems(self, "minimum_per_event", "maximum_per_event")
+
+    @rule("model")
+    def _has_the_fields_of_its_model(self) -> Iterator[Problem]:
+        takes = MODELS[self.model]
+        for name in takes.must:
+            if getattr(self, name) is None:
+                yield Problem((name,), f"is missing: a {self.model} price needs it")
+        for name, value in vars(self).items():
+            if value is not None and name not in takes.any:
+                yield Problem((name,), f"is not taken by a {self.model} price")
+
+    @rule()
+    def _fields_go_together(self) -> Iterator[Problem]:
+        if self.free_units is not None and self.needs_events:
+            yield Problem(
+                ("free_units",), "can't be told apart event by event: use free_events or free_amount"
+            )
+        if self.conversion is not None and self.needs_events:
+            yield Problem(("conversion",), "is not taken by a percentage price with terms per event")
+        for name in ("block_rounding", "block_scope"):
+            if getattr(self, name) is not None and self.block_size is None:
+                yield Problem((name,), "needs block_size")
+
+    @rule("model", partly=("tiers",))
+    def _tiers_make_a_schedule(self) -> Iterator[Problem]:
+        takes = MODELS[self.model]
+        if self.tiers is not None and takes.tier:
+            yield from _under("tiers", schedule_problems(self.model, takes, self.tiers))
+
+    @rule("block_size", "block_scope", partly=("tiers",))
+    def _tiers_are_whole_blocks(self) -> Iterator[Problem]:
+        if self.tiers is not None and self.block_size is not None and self.block_scope is not BlockScope.TIER:
+            yield from _under("tiers", block_problems(self.block_size, self.tiers))
+
+    @rule("model", "dimensions", partly=("cells",))
+    def _cells_make_a_matrix(self) -> Iterator[Problem]:
+        if self.model is Model.MATRIX and self.dimensions is not None and self.cells is not None:
+            found = cell_problems(self.dimensions, self.cells, has_default=self.default is not None)
+            yield from _under("cells", found)
+
+    @classmethod
+    def schema_of_rules(cls) -> list[Schema]:
+        """Which fields each model must have, and which it may not."""
+        return [_schema_of_model(model, takes) for model, takes in MODELS.items()]
 
     def __hash__(self) -> int:
         return self._hash
@@ -142,7 +172,7 @@ class Price:
     @cached_property
     def _hash(self) -> int:
         """Worked out once: prices are keys of what is kept for them."""
-        return hash(tuple(values_of(self).values()))
+        return hash(tuple(vars(self).values()))
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the hash, which is another one in another process."""
@@ -163,77 +193,28 @@ class Price:
         """Whether each event's amount matters, not only their sum."""
         return any(getattr(self, name) is not None for name in PER_EVENT)
 
-    def to_fields(self) -> dict[str, Any]:
-        """The canonical mapping of this price: JSON types only, decimals as plain strings, unset fields left out.
 
-        `read_price(price.to_fields()) == price`, and equal prices have equal fields.
-        """
-        return {name: _written(value) for name, value in values_of(self).items()}
+def _under(name: str, problems: Iterable[Problem]) -> Iterator[Problem]:
+    return (Problem((name, *each.path), each.message) for each in problems)
 
 
-def _misbuilt(price: Price) -> list[Problem]:
-    """Parts that aren't the values their names promise; only a direct construction can have them."""
-    parts = {
-        "currency": str,
-        "model": Model,
-        "boundary": Boundary,
-        "rounding": Rounding,
-        "conversion": Conversion,
-    }
-    lists = {"tiers": Tier, "cells": Cell, "dimensions": str}
-    problems = []
-    for name, kind in (parts | lists).items():
-        value = getattr(price, name)
-        items = value if name in lists and isinstance(value, tuple) else (value,)
-        optional = value is None and name in ("conversion", *lists)
-        if not optional and not all(isinstance(item, kind) for item in items):
-            wanted = f"a tuple of {kind.__name__}" if name in lists else kind.__name__
-            problems.append(Problem((name,), f"must be {wanted}, is {value!r}"))
-    if not problems:
-        problems += [
-            Problem(("cells", index, "match"), f"must be pairs of names and values, is {cell.match!r}")
-            for index, cell in enumerate(price.cells or ())
-            if not _are_pairs(cell.match)
-        ]
-        problems += [
-            Problem(("tiers", index, "up_to"), f"must be pairs of units and bounds, is {tier.up_to!r}")
-            for index, tier in enumerate(price.tiers or ())
-            if isinstance(tier.up_to, tuple) and not _are_pairs(tier.up_to)
-        ]
-    return problems
+def _order_problems(price: Price, low: str, high: str) -> Iterator[Problem]:
+    least, most = getattr(price, low), getattr(price, high)
+    if least is not None and most is not None and least > most:
+        yield Problem((high,), f"must not be below {low} ({least}), is {most}")
 
 
-def _are_pairs(value: Unchecked) -> bool:
-    """Whether a value is a tuple of (name, anything)."""
-    return isinstance(value, tuple) and all(
-        isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) for pair in value
-    )
-
-
-def values_of(value: object) -> dict[str, Any]:
-    """The set attributes of a price or of a part of it, parts as they are."""
-    if isinstance(value, Conversion):
-        own = {"factor": value.factor, "divisor": value.divisor}
-        rounding = {"mode": value.mode, "digits": value.digits}
-        rounding = {name: part for name, part in rounding.items() if part is not None}
-        return {k: v for k, v in own.items() if v is not None} | ({"rounding": rounding} if rounding else {})
+def _schema_of_model(model: Model, takes: Takes) -> Schema:
+    none = {"type": "null"}
+    shape: Schema = {name: none for name in declaration(Price).names if name not in takes.any}
+    shape |= {name: {"not": none} for name in takes.must}
+    if takes.tier:
+        tier: Schema = {
+            name: none for name in ("unit_amount", "flat_amount", "percent") if name not in takes.tier
+        }
+        needed = [{"required": [name], "properties": {name: {"not": none}}} for name in takes.tier_must]
+        shape["tiers"] = {"not": none, "items": {"properties": tier, "anyOf": needed}}
     return {
-        field.name: getattr(value, field.name)
-        for field in fields(value)  # type: ignore[arg-type]  # one of the dataclasses above
-        if getattr(value, field.name) is not None
+        "if": {"required": ["model"], "properties": {"model": {"const": str(model)}}},
+        "then": {"required": list(takes.must), "properties": shape},
     }
-
-
-def _written(value: Unchecked) -> Unchecked:
-    """A value in JSON's types; pairs become mappings."""
-    if isinstance(value, Tier | Cell | Conversion | Rounding):
-        value = ({"up_to": None} if isinstance(value, Tier) else {}) | values_of(value)
-    elif isinstance(value, tuple) and value and isinstance(value[0], tuple):
-        value = dict(value)
-    if isinstance(value, Decimal):
-        return format(value, f".{fraction_digits(value)}f")
-    if isinstance(value, dict):
-        return {name: _written(part) for name, part in value.items()}
-    if isinstance(value, tuple):
-        return [_written(part) for part in value]
-    return str(value) if isinstance(value, StrEnum) else value

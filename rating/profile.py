@@ -6,11 +6,13 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
 
-from rating.decimals import EXACT, fraction_digits
-from rating.price import Conversion, Price
+from fields import fraction_digits
+from rating.conversion import Conversion
+from rating.decimals import EXACT
+from rating.models import BlockScope, Boundary, Model, Scope, Whole
+from rating.price import Price
 from rating.rounding import RoundingMode
 from rating.schedule import Schedule, schedules_of
-from rating.schema import BlockScope, Boundary, Model, Scope, Whole
 
 
 class Source(StrEnum):

@@ -19,9 +19,9 @@ from rating.decimals import DecimalColumn
 from rating.events import sum_event_fees
 from rating.lines import RatedLines
 from rating.lookups import capacity_tiers, matrix_cells
+from rating.models import Model
 from rating.plan import Plan, compile_plan
 from rating.profile import Profile, Source, analysed, scales_of
-from rating.schema import Model
 from rating.segment import Rows, Segment
 from rating.stages import Inputs, run_stages
 

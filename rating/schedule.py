@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from rating.decimals import EXACT
-from rating.price import Price, Tier
-from rating.schema import BlockScope, Model, Whole
+from rating.models import BlockScope, Model, Whole
+from rating.price import Price
+from rating.tiers import Tier
 
 ZERO = Decimal(0)
 

@@ -9,58 +9,38 @@ Rules:
 4. A line without a split isn't split: it has neither fee nor shares.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Annotated
 
 import numpy as np
 
+from fields import BAD, DecimalNumber, ListOf, Nested, Problem, Record, Text, rule
 from rating.allocate import allocate
-from rating.checks import minor_unit_digits
+from rating.currency import Code, NotNegative, minor_unit_digits, whole_minor_units
 from rating.decimals import DecimalColumn, scaled_int
 from rating.invoice_lines import NONE, Ids, InvoiceLines, check_ids, codes_of, expanded
-from rating.problems import Problem
 from rating.rounding import RoundingMode, divide_rounded_each
-from rating.terms import (
-    Parser,
-    Values,
-    amount_problems,
-    currency_problems,
-    number_problems,
-    parse_bool,
-    parse_choice,
-    parse_decimal,
-    parse_each,
-    parse_text,
-    read_terms,
-    refuse,
-    text_problems,
-    type_problems,
-)
 
-SHARES_MAX = 100
-"""Most recipients of one split: each becomes a row of every line."""
-WEIGHT_MAX = Decimal(10) ** 12
+Percent = Annotated[Decimal, DecimalNumber(at_most=100, fraction_digits=12)]
 _ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Share:
+class Share(Record):
     """A recipient's part of what remains after the fee: weight / all weights; 0..10**12, at most 12 decimals.
 
     Raises:
-        PriceError: with every problem of the values.
+        FieldsError: with every problem of the values.
     """
 
-    recipient_id: str
-    weight: Decimal
-
-    def __post_init__(self) -> None:
-        refuse(_share_problems(vars(self)))
+    recipient_id: Annotated[str, Text()]
+    weight: Annotated[Decimal, DecimalNumber(at_most=10**12, fraction_digits=12)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Split:
+class Split(Record):
     """How one kind of revenue is divided.
 
     Attributes:
@@ -72,18 +52,28 @@ class Split:
         rounding: of the fee; default half_up (half away from zero).
 
     Raises:
-        PriceError: with every problem of the values.
+        FieldsError: with every problem of the values.
     """
 
-    shares: tuple[Share, ...]
-    platform_percent: Decimal = _ZERO
-    platform_fixed: Decimal = _ZERO
-    currency: str | None = None
+    # Each becomes a row of every line.
+    shares: Annotated[tuple[Share, ...], ListOf(Nested(Share), 1, 100, unique="recipient_id")]
+    platform_percent: Percent = _ZERO
+    platform_fixed: NotNegative = _ZERO
+    currency: Code | None = None
     refund_fixed: bool = False
     rounding: RoundingMode = RoundingMode.HALF_UP
 
-    def __post_init__(self) -> None:
-        refuse(_split_problems(vars(self)))
+    @rule("platform_fixed", "currency")
+    def _fixed_fee_is_in_a_currency(self) -> Iterator[Problem]:
+        if self.currency is not None:
+            yield from whole_minor_units("platform_fixed", self.platform_fixed, self.currency)
+        elif self.platform_fixed:
+            yield Problem(("currency",), "is missing: a fixed fee is an amount in a currency")
+
+    @rule(partly=("shares",))
+    def _somebody_has_a_share(self) -> Iterator[Problem]:
+        if not any(share is BAD or share.weight for share in self.shares):
+            yield Problem(("shares",), "must have a weight above 0")
 
     @property
     def fixed_minor(self) -> int:
@@ -168,60 +158,3 @@ def _check_currencies(lines: InvoiceLines, splits: Sequence[Split], divided: Ids
             f"line {line} is in {lines.currencies[lines.currency[line]]}, "
             f"the fixed fee of its split {split[row]} in {each.currency}"
         )
-
-
-def read_split(fields: Mapping[str, object]) -> Split:
-    """A split from untrusted fields, named as the attributes of `Split`; `shares` is a list of mappings.
-
-    Raises:
-        PriceError: with every problem.
-    """
-    return read_terms(Split, _PARSERS, _split_problems, fields)
-
-
-def _parse_shares(value: object) -> tuple[Share, ...]:
-    return parse_each(value, lambda fields: read_terms(Share, _SHARE_PARSERS, _share_problems, fields))
-
-
-_SHARE_PARSERS: Mapping[str, Parser] = {"recipient_id": parse_text, "weight": parse_decimal}
-_PARSERS: Mapping[str, Parser] = {
-    "shares": _parse_shares,
-    "platform_percent": parse_decimal,
-    "platform_fixed": parse_decimal,
-    "currency": parse_text,
-    "refund_fixed": parse_bool,
-    "rounding": parse_choice(RoundingMode),
-}
-
-
-def _share_problems(values: Values) -> Iterator[Problem]:
-    yield from text_problems(values, "recipient_id")
-    yield from number_problems(values, "weight", _ZERO, WEIGHT_MAX)
-
-
-def _split_problems(values: Values) -> Iterator[Problem]:
-    currency = {name: value for name, value in values.items() if name != "currency" or value is not None}
-    yield from currency_problems(currency)
-    yield from number_problems(values, "platform_percent", _ZERO, Decimal(100))
-    yield from amount_problems(currency, "platform_fixed")
-    if values.get("platform_fixed") and "currency" not in currency:
-        yield Problem(("currency",), "is missing: a fixed fee is an amount in a currency")
-    yield from type_problems(values, "refund_fixed", bool)
-    yield from type_problems(values, "rounding", RoundingMode)
-    if "shares" in values:
-        yield from _shares_problems(values["shares"])
-
-
-def _shares_problems(shares: object) -> Iterator[Problem]:
-    if not isinstance(shares, tuple) or not all(isinstance(share, Share) for share in shares):
-        yield Problem(("shares",), f"must be a tuple of shares, is {shares!r}")
-        return
-    if not 1 <= len(shares) <= SHARES_MAX:
-        yield Problem(("shares",), f"must be 1 to {SHARES_MAX}, are {len(shares)}")
-    elif not any(share.weight for share in shares):
-        yield Problem(("shares",), "must have a weight above 0")
-    seen: set[str] = set()
-    for index, share in enumerate(shares):
-        if share.recipient_id in seen:
-            yield Problem(("shares", index, "recipient_id"), f"is there twice: {share.recipient_id}")
-        seen.add(share.recipient_id)

@@ -130,8 +130,7 @@ def billable_quantity(plan: Plan, tables: Tables, chunk: Inputs) -> Mantissas:
     quantity = np.maximum(chunk.measured, 0)
     if profile.conversion is not None:
         multiplier, divisor = plan.conversion_ratio
-        mode = profile.conversion.mode or RoundingMode.HALF_UP
-        quantity = divide_rounded(quantity * multiplier, divisor, mode)
+        quantity = divide_rounded(quantity * multiplier, divisor, profile.conversion.mode)
     if scales.quantity != scales.converted:
         quantity = quantity * 10 ** (scales.quantity - scales.converted)
     if profile.has_allowance:

@@ -3,7 +3,7 @@
     read_resource("plan", {"id": "starter", "prices": [...], ...}) -> Plan, or ResourceError
 
 Fields are those of the catalog document. A field that is None is a field that isn't given. The fields of a
-price lie flat beside its `id` and `meter`, and its currency is the plan's: `rating.read_price` reads them,
+price lie flat beside its `id` and `meter`, and its currency is the plan's: `rating.Price` reads them,
 pydantic reads everything else.
 """
 
@@ -31,7 +31,8 @@ from engine.errors import did_you_mean
 from engine.meters.filter_checks import FilterError
 from engine.meters.filters import CONDITION_NAMES, CONDITIONS_TAG, GROUP_TAG, MEMBERS, VALUES_TAG
 from engine.meters.value import EXPRESSION_FIELDS, EXPRESSION_TAG, PROPERTY_TAG
-from rating import Price, PriceError, Problem, read_conversion, read_price
+from fields import FieldsError, Problem
+from rating import Conversion, Price
 
 Path = tuple[str | int, ...]
 
@@ -92,9 +93,9 @@ def _read_meter(fields: Mapping[str, object]) -> Resource:
     own = {name: value for name, value in fields.items() if name != "conversion"}
     problems: list[Problem] = []
     try:
-        own["conversion"] = read_conversion(fields["conversion"])
-    except PriceError as error:
-        problems += error.problems
+        own["conversion"] = Conversion.read(fields["conversion"])
+    except FieldsError as error:
+        problems += [Problem(("conversion", *each.path), each.message) for each in error.problems]
     try:
         meter = Meter.model_validate(own)
     except ValidationError as error:
@@ -160,8 +161,8 @@ def _read_plan_price(fields: object, currency: str | None) -> PlanPrice:
         problems.append(Problem((name,), _not_a_price_field(name)))
     price: Price | None = None
     try:
-        price = read_price({**given, "currency": currency})
-    except PriceError as error:
+        price = Price.read({**given, "currency": currency})
+    except FieldsError as error:
         problems += [each for each in error.problems if currency or each.path[:1] != ("currency",)]
         model = given.get("model")
         if isinstance(model, str) and (problem := meter_problem(model, own.get("meter"))):

@@ -71,7 +71,7 @@ Metadata = Annotated[
     AfterValidator(frozen_metadata),
 ]
 Instant = Annotated[datetime, BeforeValidator(instant_in_utc)]
-# rating.read_price is the only way to a Price, and rating.read_conversion to a Conversion: pydantic must neither
+# A Price and a Conversion of rating are valid once there are any: pydantic must neither
 # look inside nor rebuild it.
 RatingPrice = Annotated[
     Price, GetPydanticSchema(lambda _source, _handler: core_schema.is_instance_schema(Price))

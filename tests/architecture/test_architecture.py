@@ -14,7 +14,8 @@ from tests.support.sources import GENERATED, PACKAGES, ROOT, imports, place, sou
 ALLOWED = {
     "meterline": {"grpc", "google"},
     "ingest": {"meterline", "google", "numpy", "ptars", "pyarrow"},
-    "rating": {"numpy", "iso4217"},
+    "rating": {"fields", "numpy", "iso4217"},
+    "fields": set(),
 }
 # Imports that have one home each.
 HOMES = {
@@ -26,7 +27,9 @@ CLOCKS = {"time", "random", "secrets", "uuid"}
 
 @pytest.mark.parametrize("package", sorted(ALLOWED))
 def test_a_lower_package_imports_only_what_it_may(package):
-    """`ingest` and `rating` never meet; neither knows gRPC, ClickHouse or SQL; the client stays light."""
+    """`ingest` and `rating` never meet; neither knows gRPC, ClickHouse or SQL; the client stays light, and so does
+    what declares fields, which the command line loads too.
+    """
     allowed = ALLOWED[package] | {package} | sys.stdlib_module_names
     wrong = [
         f"{place(path)} imports {module}"
@@ -41,7 +44,7 @@ def test_the_client_imports_nothing_of_the_engine():
     """`meterline` is at the bottom: nothing of ours is below it."""
     for path, tree in sources("meterline"):
         for module, _ in imports(tree):
-            assert module.split(".")[0] not in {"engine", "ingest", "rating"}, place(path)
+            assert module.split(".")[0] not in {"engine", "fields", "ingest", "rating"}, place(path)
 
 
 def test_packages_meet_at_declared_exports_only():
@@ -87,7 +90,7 @@ def test_nobody_reads_the_environment():
     """Options come from the command line; a module that reads the environment would be the one place for it."""
     found = [
         place(path)
-        for package in ("ingest", "rating", "engine")
+        for package in ("fields", "ingest", "rating", "engine")
         for path, tree in sources(package)
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
@@ -95,7 +98,7 @@ def test_nobody_reads_the_environment():
     assert found == []
 
 
-@pytest.mark.parametrize("package", ["ingest", "rating"])
+@pytest.mark.parametrize("package", ["fields", "ingest", "rating"])
 def test_below_the_engine_there_is_no_clock_and_no_chance(package):
     """Time and randomness arrive as arguments."""
     wrong = []
@@ -121,7 +124,9 @@ def test_money_is_guarded_by_raise_and_not_by_assert():
     assert found == []
 
 
-@pytest.mark.parametrize("package", ["ingest", "rating", "engine/billing", "engine/usage", "engine/spend"])
+@pytest.mark.parametrize(
+    "package", ["fields", "ingest", "rating", "engine/billing", "engine/usage", "engine/spend"]
+)
 def test_no_binary_float_near_money(package):
     """No float literal, no float() and no float dtype where quantities, prices and amounts are; asking whether
     a value is a float, to refuse it, is another matter.
@@ -199,7 +204,7 @@ SHARED_NAMES = {"Field", "Pass", "Plan", "Problem", "Request", "Scope", "ZoneTyp
 def test_a_class_name_exists_once():
     """A name means one thing in the engine and what it stands on. The client is a library by itself."""
     places = defaultdict(list)
-    for package in ("ingest", "rating", "engine"):
+    for package in ("fields", "ingest", "rating", "engine"):
         for path, tree in sources(package):
             for node in ast.walk(tree):
                 if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):

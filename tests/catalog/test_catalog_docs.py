@@ -26,16 +26,9 @@ from engine.catalog.resources import Aggregation, Plan, usage_problem
 from engine.catalog.snapshot import Catalog, Versioned
 from engine.meters import limits as meter_limits
 from examples.engine_process import EngineProcess
-from rating import Charges, DecimalColumn, Dimension, Model, Price, rate, read_price, schema
-from rating.schema import (
-    CONVERSION_FIELDS,
-    FIELDS,
-    MODELS,
-    PER_EVENT,
-    ROUNDING_FIELDS,
-    TIER_FIELDS,
-    Choice,
-)
+from fields import Choice, declaration
+from rating import Charges, Conversion, DecimalColumn, Dimension, Model, Price, Tier, models, rate
+from rating.models import MODELS, PER_EVENT
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "catalog.md").read_text(encoding="utf-8")
@@ -48,6 +41,8 @@ EXAMPLES = [STORAGE, *(block for block in BLOCKS if block not in FILES.values())
 COST = re.compile(r"# (\w+)((?: \w+=\w+)*): ([\d.,]+) costs ([\d.]+)$", re.MULTILINE)
 
 # A price's currency is its plan's, and its fields lie flat beside `id` and `meter`.
+FIELDS = declaration(Price).names
+ROUNDING_FIELDS = declaration(type(Price.rounding)).names
 PRICE_FIELDS = {"id", "meter", *FIELDS} - {"currency"}
 # A default that the class can't name, since it is made of other fields.
 COMPUTED = {"subscription": {"id"}}
@@ -219,9 +214,9 @@ def test_every_aggregation_is_explained():
 def test_every_field_of_a_price_is_explained():
     """A field that no plan can have yet is named where the page says so."""
     assert first_table("Prices").keys() == PRICE_FIELDS - PER_EVENT
-    assert first_table("Tiers of a price").keys() == TIER_FIELDS.keys()
+    assert first_table("Tiers of a price").keys() == declaration(Tier).names.keys()
     around = names(section("Around the model"))
-    assert {*CONVERSION_FIELDS, *ROUNDING_FIELDS} <= around
+    assert {*declaration(Conversion).names, *ROUNDING_FIELDS} <= around
     assert first_table("matrix").keys() == {"match", "unit_amount"}
 
 
@@ -231,7 +226,7 @@ def test_every_choice_and_its_default_is_named():
     choices = {name: kind for name, kind in {**FIELDS, **ROUNDING_FIELDS}.items() if isinstance(kind, Choice)}
     for name, kind in choices.items():
         if name != "model":
-            assert set(described[name][1].split(", ")) == {str(choice) for choice in kind.of}, name
+            assert set(described[name][1].split(", ")) == kind.choices.keys(), name
     for field in fields(Price):
         if isinstance(field.default, StrEnum):
             assert described[field.name][2] == field.default
@@ -263,7 +258,7 @@ def test_what_a_plan_cannot_have_yet_is_what_is_refused():
     capacity = {"model": "capacity", "tiers": steps}
     per_event = [{"model": "percentage", "percent": "1", name: "1"} for name in sorted(PER_EVENT)]
     for price in (capacity, *per_event):
-        assert usage_problem(read_price({"currency": "USD", **price})), price
+        assert usage_problem(Price.read({"currency": "USD", **price})), price
 
 
 def test_every_limit_is_named():
@@ -274,8 +269,10 @@ def test_every_limit_is_named():
             shown = str(value) if "YEAR" in name else f"{value:,}"
             assert re.search(rf"(?<![\d,]){shown}(?![\d,]\d)", text), name
     assert f"{limits.DOCUMENT_BYTES_MAX // 1024**2} MiB" in text
-    for name in (name for name in vars(schema) if name.endswith("_MAX")):
-        assert re.search(rf"(?<![\d,]){getattr(schema, name):,}(?![\d,]\d)", text), name
+    number = FIELDS["unit_amount"]
+    assert f"{number.integer_digits} digits before and {number.fraction_digits} after the point" in text
+    for name in (name for name in vars(models) if name.endswith("_MAX")):
+        assert re.search(rf"(?<![\d,]){getattr(models, name):,}(?![\d,]\d)", text), name
 
 
 def test_the_commands_of_the_page_print_what_it_shows(tmp_path):

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from engine.catalog.definition import definition, fields_of
 from engine.catalog.read import ResourceError, read_resource
 from engine.catalog.resources import Meter, PlanPrice, Subscription
-from rating import read_price
+from rating import Price
 
 SUBSCRIPTION = {"customer": "acme", "plan": "starter", "start": "2023-11-01"}
 
@@ -121,12 +121,12 @@ def test_values_can_t_be_changed():
 
 def test_an_invalid_value_can_t_be_constructed():
     """The classes hold their rules themselves, whoever calls them."""
-    flat = read_price({"model": "flat", "currency": "USD", "flat_amount": "1"})
+    flat = Price.read({"model": "flat", "currency": "USD", "flat_amount": "1"})
     with pytest.raises(ValidationError, match="flat price"):
         PlanPrice(id="p", price=flat, meter="m")
     with pytest.raises(ValidationError, match="is missing"):
         PlanPrice(
-            id="p", price=read_price({"model": "per_unit", "currency": "USD", "unit_amount": "1"}), meter=None
+            id="p", price=Price.read({"model": "per_unit", "currency": "USD", "unit_amount": "1"}), meter=None
         )
     with pytest.raises(ValidationError, match="does not belong to a count"):
         Meter(id="m", event_type="e", aggregation="count", value="v")

@@ -245,8 +245,8 @@ TABLE = {
         "conversion: {factor: 2, divisor: 0, rounding: {mode: up}}",
         [
             "llm.yaml:6: meters.input.conversion.divisor: must be more than 0, is 0",
-            "llm.yaml:6: meters.input.conversion: needs either factor or divisor",
             "llm.yaml:6: meters.input.conversion.rounding: needs both mode and digits",
+            "llm.yaml:6: meters.input.conversion: needs either factor or divisor",
         ],
     ),
     "a quotient that isn't rounded": (

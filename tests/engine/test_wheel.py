@@ -28,7 +28,7 @@ def test_the_wheel_holds_the_packages_and_nothing_else(wheel):
     """Four packages, their types and migrations; no tests, no examples."""
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
-    assert tops == {"meterline", "ingest", "rating", "engine"}
+    assert tops == {"meterline", "fields", "ingest", "rating", "engine"}
     assert "meterline/py.typed" in names
     assert any(name.startswith("engine/sql/migrations/versions/") for name in names)
 

@@ -15,7 +15,7 @@ from oracle_models import event_fees
 from oracle_numbers import ZERO
 from oracle_random import Fields
 
-from rating import Charges, DecimalColumn, Dimension, EventAmounts, RatedLines, RatedTier, rate, read_price
+from rating import Charges, DecimalColumn, Dimension, EventAmounts, Price, RatedLines, RatedTier, rate
 
 STAGES = ("price", "percent_off", "amount_off", "maximum_amount", "minimum_amount")
 
@@ -47,7 +47,7 @@ def charges_of(prices: Sequence[Fields], index: Sequence[int], charges: Sequence
     if any("final" in charge for charge in charges):
         columns["final"] = np.array([charge.get("final", True) for charge in charges])
     return Charges(
-        prices=[read_price(fields) for fields in prices],
+        prices=[Price.read(fields) for fields in prices],
         price_index=np.array(index, dtype=np.int64),
         quantity=DecimalColumn.of([charge["quantity"] for charge in charges]),
         **columns,

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from rating import Charges, DecimalColumn, Dimension, EventAmounts, RatedLine, RatedLines, rate, read_price
+from rating import Charges, DecimalColumn, Dimension, EventAmounts, Price, RatedLine, RatedLines, rate
 
 Fields = dict[str, Any]
 
@@ -16,7 +16,7 @@ def rate_one(fields: Fields, quantity: str = "0", currency: str = "USD", **more:
 
 def rated(fields: Fields, quantity: str = "0", currency: str = "USD", **more: Any) -> RatedLines:
     """The lines of a single charge."""
-    price = read_price({"currency": currency, **fields})
+    price = Price.read({"currency": currency, **fields})
     columns: Fields = {}
     for name in ("consumed_before", "booked"):
         if name in more:

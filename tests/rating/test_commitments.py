@@ -8,10 +8,10 @@ from random import Random
 import numpy as np
 import pytest
 
-from rating.commitments import Commitment, Commitments, apply_commitments, read_commitment
+from fields import FieldsError
+from rating.commitments import Commitment, Commitments, apply_commitments
 from rating.decimals import DecimalColumn
 from rating.invoice_lines import InvoiceLines
-from rating.problems import PriceError
 from rating.rounding import RoundingMode
 
 
@@ -217,7 +217,7 @@ def test_any_commitment_agrees_with_fractions(seed):
 
 def test_a_commitment_is_read_from_the_texts_of_a_catalog():
     """As YAML gives them; what is left out has its default."""
-    read = read_commitment(
+    read = Commitment.read(
         {
             "currency": "EUR",
             "amount": "5000.50",
@@ -227,13 +227,13 @@ def test_a_commitment_is_read_from_the_texts_of_a_catalog():
         }
     )
     assert read == commitment("5000.50", "1.5", "EUR", price_ids=("api",), true_up=False)
-    assert read_commitment({"currency": "JPY", "amount": 5}) == commitment("5", currency="JPY")
+    assert Commitment.read({"currency": "JPY", "amount": 5}) == commitment("5", currency="JPY")
 
 
 def test_every_mistake_in_a_commitment_is_named_at_once():
     """Unknown, missing, unreadable and impossible fields, each by its name."""
-    with pytest.raises(PriceError) as error:
-        read_commitment(
+    with pytest.raises(FieldsError) as error:
+        Commitment.read(
             {"currency": "XYZ", "overage_factor": "-1", "true_up": "maybe", "price_ids": [], "colour": "red"}
         )
     assert "amount: is missing" in str(error.value)
@@ -265,6 +265,6 @@ def test_every_mistake_in_a_commitment_is_named_at_once():
 def test_an_invalid_commitment_can_not_be_constructed(field, value):
     """Not even directly; the problem names the field."""
     valid = {"currency": "USD", "amount": Decimal(1000)}
-    with pytest.raises(PriceError) as error:
+    with pytest.raises(FieldsError) as error:
         Commitment(**(valid | {field: value}))
     assert [problem.path for problem in error.value.problems] == [(field,)]

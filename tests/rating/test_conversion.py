@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from oracle_numbers import rounded
 
-from rating import Charges, DecimalColumn, PriceError, converted, rate, read_conversion, read_price
+from fields import FieldsError
+from rating import Charges, Conversion, DecimalColumn, Price, converted, rate
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ from rating import Charges, DecimalColumn, PriceError, converted, rate, read_con
 )
 def test_a_quantity_is_converted_exactly(quantity, conversion, expected):
     """By hand."""
-    found = converted(Decimal(quantity), read_conversion(conversion))
+    found = converted(Decimal(quantity), Conversion.read(conversion))
     assert format(found, "f") == expected
 
 
@@ -53,7 +54,7 @@ def test_random_conversions_are_as_in_fractions(seed):
             ({"factor": ratio, "rounding": rounding}, Fraction(quantity) * Fraction(ratio)),
             ({"divisor": ratio, "rounding": rounding}, Fraction(quantity) / Fraction(ratio)),
         ):
-            found = converted(quantity, read_conversion(fields))
+            found = converted(quantity, Conversion.read(fields))
             expected = rounded(exact, digits, mode) if "rounding" in fields else exact
             assert Fraction(found) == expected, (quantity, fields)
             if quantity >= 0:
@@ -62,7 +63,7 @@ def test_random_conversions_are_as_in_fractions(seed):
 
 def billed(quantity, conversion):
     """The quantity that a price with this conversion bills."""
-    price = read_price({"currency": "USD", "model": "per_unit", "unit_amount": "1", "conversion": conversion})
+    price = Price.read({"currency": "USD", "model": "per_unit", "unit_amount": "1", "conversion": conversion})
     charges = Charges(
         prices=(price,), price_index=np.zeros(1, dtype=np.int64), quantity=DecimalColumn.of([quantity])
     )
@@ -77,30 +78,30 @@ def test_without_a_conversion_a_quantity_stays():
 
 def test_a_conversion_is_written_as_it_is_read():
     """Canonical: equal conversions have equal fields."""
-    one = read_conversion({"divisor": "1e3", "rounding": {"digits": "2", "mode": "up"}})
-    assert one == read_conversion({"divisor": Decimal(1000), "rounding": {"mode": "up", "digits": 2}})
+    one = Conversion.read({"divisor": "1e3", "rounding": {"digits": "2", "mode": "up"}})
+    assert one == Conversion.read({"divisor": Decimal(1000), "rounding": {"mode": "up", "digits": 2}})
     assert one.to_fields() == {"divisor": "1000", "rounding": {"mode": "up", "digits": 2}}
-    assert read_conversion(one.to_fields()) == one
-    assert read_conversion({"factor": "0.50"}).to_fields() == {"factor": "0.5"}
+    assert Conversion.read(one.to_fields()) == one
+    assert Conversion.read({"factor": "0.50"}).to_fields() == {"factor": "0.5"}
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({}, "conversion: needs either factor or divisor"),
+        ({}, "needs either factor or divisor"),
         (
             {"factor": "1", "divisor": "2", "rounding": {"mode": "up", "digits": 0}},
             "needs either factor or divisor",
         ),
-        ({"divisor": "2"}, "conversion.rounding: is missing: a quotient may have no end"),
-        ({"factor": "0"}, "conversion.factor: must be more than 0"),
-        ({"factor": "1", "digits": 2}, "conversion.digits: is no field here"),
-        ({"factor": 0.5}, "conversion.factor: must be written as text, not as a binary float"),
-        ("x3", "conversion: must be a mapping of factor, divisor, rounding"),
-        ({"factor": "2", "rounding": {"mode": "up"}}, "conversion.rounding: needs both mode and digits"),
+        ({"divisor": "2"}, "^rounding: is missing: a quotient may have no end"),
+        ({"factor": "0"}, "^factor: must be more than 0"),
+        ({"factor": "1", "digits": 2}, "^digits: is not a field of a conversion"),
+        ({"factor": 0.5}, "^factor: must be written as text, not as a binary float"),
+        ("x3", "must be a mapping with the fields factor, divisor, rounding, is the text 'x3'"),
+        ({"factor": "2", "rounding": {"mode": "up"}}, "^rounding: needs both mode and digits"),
     ],
 )
 def test_what_is_no_conversion_is_refused(fields, message):
     """With its place, as in a price."""
-    with pytest.raises(PriceError, match=message):
-        read_conversion(fields)
+    with pytest.raises(FieldsError, match=message):
+        Conversion.read(fields)

@@ -9,11 +9,11 @@ from random import Random
 import numpy as np
 import pytest
 
+from fields import FieldsError
 from rating.credits import apply_credits
 from rating.decimals import DecimalColumn
-from rating.grants import NEVER_US, CreditGrant, CreditGrants, GrantCategory, micros, read_credit_grant
+from rating.grants import NEVER_US, CreditGrant, CreditGrants, GrantCategory, micros
 from rating.invoice_lines import InvoiceLines
-from rating.problems import PriceError
 
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
 MARCH = datetime(2026, 3, 1, tzinfo=UTC)
@@ -261,7 +261,7 @@ def test_any_consumption_agrees_with_the_obvious_loop(seed):
 
 def test_a_grant_is_read_from_the_texts_of_a_catalog():
     """Instants in ISO 8601 with their offset; what is left out has its default."""
-    read = read_credit_grant(
+    read = CreditGrant.read(
         {
             "grant_id": "welcome",
             "currency": "USD",
@@ -298,15 +298,15 @@ def test_a_grant_is_read_from_the_texts_of_a_catalog():
 )
 def test_an_invalid_grant_can_not_be_constructed(field, value):
     """Not even directly; the problem names the field."""
-    with pytest.raises(PriceError) as error:
+    with pytest.raises(FieldsError) as error:
         grant(**({"amount": Decimal(1)} | {field: value}))
     assert [problem.path for problem in error.value.problems] == [(field,)]
 
 
 def test_every_mistake_in_a_grant_is_named_at_once():
     """Two missing, two unreadable, one unknown."""
-    with pytest.raises(PriceError) as error:
-        read_credit_grant(
+    with pytest.raises(FieldsError) as error:
+        CreditGrant.read(
             {"grant_id": "g", "currency": "USD", "amount": "a lot", "effective_at": "soon", "note": "x"}
         )
     assert {p.path for p in error.value.problems} == {

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from oracle_bridge import charges_of
 from oracle_random import REACHES, random_price, reach_of
 
-from rating import PriceError, RatingError, Tier, rate, read_price
+from fields import FieldsError
+from rating import Price, RatingError, Tier, rate
 
 TWO_TIERS = [{"up_to": "100", "unit_amount": "0.02"}, {"up_to": None, "unit_amount": "0.01"}]
 PER_UNIT = {"currency": "USD", "model": "per_unit", "unit_amount": "1"}
@@ -68,8 +69,8 @@ def cells(*pairs):
 )
 def test_a_price_that_could_be_misread_is_refused_and_the_field_is_named(fields, path):
     """No such price can be constructed; the problem's path leads to the field at fault."""
-    with pytest.raises(PriceError) as refused:
-        read_price(fields)
+    with pytest.raises(FieldsError) as refused:
+        Price.read(fields)
     assert path in [problem.path[: len(path)] for problem in refused.value.problems]
 
 
@@ -82,8 +83,8 @@ def test_all_mistakes_of_a_price_are_told_at_once():
         "percent_off": "200",
         "colour": "red",
     }
-    with pytest.raises(PriceError) as refused:
-        read_price(fields)
+    with pytest.raises(FieldsError) as refused:
+        Price.read(fields)
     paths = {problem.path for problem in refused.value.problems}
     assert {("currency",), ("tiers", 1, "up_to"), ("percent_off",), ("colour",)} <= paths
 
@@ -108,8 +109,8 @@ def test_a_matrix_cell_without_a_match_is_an_error_that_names_the_dimensions():
 )
 def test_no_road_around_the_reader_leads_to_a_broken_price(change):
     """The constructor refuses what the reader refuses, and a price can't be changed afterwards."""
-    price = read_price(GRADUATED)
-    with pytest.raises(PriceError):
+    price = Price.read(GRADUATED)
+    with pytest.raises(FieldsError):
         dataclasses.replace(price, **change)
     with pytest.raises(dataclasses.FrozenInstanceError):
         price.currency = "EUR"
@@ -162,8 +163,8 @@ def test_a_field_with_anything_in_it_is_read_or_refused_and_never_breaks_the_rea
         place = place[key]
     place[key] = junk
     try:
-        price = read_price(fields)
-    except PriceError as refused:
+        price = Price.read(fields)
+    except FieldsError as refused:
         assert refused.problems  # noqa: PT017 - both outcomes are right, and each is checked
     else:
-        assert read_price(price.to_fields()) == price
+        assert Price.read(price.to_fields()) == price

@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from rating import Cell, Model, Price, PriceError, Rounding, Tier, read_price
+from fields import FieldsError
+from rating import Cell, Model, Price, Rounding, Tier
 
 PER_UNIT = {"currency": "USD", "model": "per_unit", "unit_amount": "0.1"}
 TIERS = [{"up_to": "100", "unit_amount": "2"}, {"up_to": None, "unit_amount": "1", "flat_amount": "5"}]
@@ -14,8 +15,8 @@ TIERS = [{"up_to": "100", "unit_amount": "2"}, {"up_to": None, "unit_amount": "1
 
 def problems_of(fields) -> dict[tuple, str]:
     """The problems of fields that make no price, by path."""
-    with pytest.raises(PriceError) as caught:
-        read_price(fields)
+    with pytest.raises(FieldsError) as caught:
+        Price.read(fields)
     assert len({problem.path for problem in caught.value.problems}) == len(caught.value.problems)
     return {problem.path: problem.message for problem in caught.value.problems}
 
@@ -55,9 +56,9 @@ COMMON = {
 @pytest.mark.parametrize("model", list(Model))
 def test_every_model_reads_writes_and_reads_again(model):
     """The canonical fields are JSON, hold decimals as text, and make an equal price with the same fields."""
-    price = read_price({"currency": "EUR", "model": str(model), **EVERY_MODEL[model], **COMMON})
+    price = Price.read({"currency": "EUR", "model": str(model), **EVERY_MODEL[model], **COMMON})
     fields = price.to_fields()
-    again = read_price(json.loads(json.dumps(fields)))
+    again = Price.read(json.loads(json.dumps(fields)))
     assert again == price
     assert again.to_fields() == fields
 
@@ -65,14 +66,14 @@ def test_every_model_reads_writes_and_reads_again(model):
 def test_a_unit_conversion_survives_the_round_trip():
     """Bytes to gibibytes, rounded up to two digits."""
     conversion = {"divisor": "1073741824", "rounding": {"mode": "up", "digits": 2}}
-    price = read_price({**PER_UNIT, "conversion": conversion})
+    price = Price.read({**PER_UNIT, "conversion": conversion})
     assert price.to_fields()["conversion"] == conversion
-    assert read_price(price.to_fields()) == price
+    assert Price.read(price.to_fields()) == price
 
 
 def test_equal_prices_have_equal_fields_however_they_are_written():
     """1.50, 15e-1 and a Decimal are one amount."""
-    spelt = [read_price({**PER_UNIT, "unit_amount": amount}) for amount in ("1.50", "15e-1", Decimal("1.5"))]
+    spelt = [Price.read({**PER_UNIT, "unit_amount": amount}) for amount in ("1.50", "15e-1", Decimal("1.5"))]
     assert {json.dumps(price.to_fields()) for price in spelt} == {json.dumps(spelt[0].to_fields())}
     assert spelt[0].to_fields()["unit_amount"] == "1.5"
 
@@ -119,7 +120,11 @@ def test_all_mistakes_come_at_once():
         ({"rounding": {"mode": "half_down"}}, ("rounding", "mode"), "half_up"),
         ({"rounding": {"digits": "13"}}, ("rounding", "digits"), "0 to 12"),
         ({"rounding": "up"}, ("rounding",), "mapping"),
-        ({"rounding": {"color": "1"}}, ("rounding", "color"), "no field"),
+        (
+            {"rounding": {"color": "1"}},
+            ("rounding", "color"),
+            "is not a field of a rounding: it has mode, scope",
+        ),
         ({"conversion": {"divisor": "3"}}, ("conversion", "rounding"), "no end"),
         ({"conversion": {"factor": "0"}}, ("conversion", "factor"), "more than 0"),
         (
@@ -222,14 +227,14 @@ def test_a_matrix_with_gaps_needs_a_default():
     message = problems_of(matrix(*cells))["cells",]
     assert "2 combination(s)" in message
     assert "region=eu, size=l" in message
-    assert read_price(matrix(*cells, default="0")).default == 0
+    assert Price.read(matrix(*cells, default="0")).default == 0
 
 
 def test_a_matrix_spans_a_bounded_table():
     """A thousand values on each of two axes, with a default for all but a thousand cells, is one too many."""
     cells = [cell(f"region {place}", f"size {place}") for place in range(1000)]
     assert "1002001 combinations" in problems_of(matrix(*cells, default="1"))["cells",]
-    assert len(read_price(matrix(*cells[:999], default="1")).cells) == 999
+    assert len(Price.read(matrix(*cells[:999], default="1")).cells) == 999
 
 
 def test_a_matrix_cell_is_priced_once_and_names_every_dimension():
@@ -253,34 +258,44 @@ def test_a_matrix_cell_is_priced_once_and_names_every_dimension():
         {},
         {"unit_amount": Decimal(1), "tiers": (Tier(),)},
         {"unit_amount": Decimal(1), "rounding": None},
-        {"unit_amount": Decimal(1), "rounding": Rounding(digits=-1)},
         {"unit_amount": Decimal(1), "model": "per_unit"},
         {"model": Model.GRADUATED, "tiers": [Tier(unit_amount=Decimal(1))]},
-        {"model": Model.GRADUATED, "tiers": (Tier(up_to="5", unit_amount=Decimal(1)),)},
         {"model": Model.CAPACITY, "tiers": (Tier(up_to=Decimal(5), flat_amount=Decimal(1)),)},
-        {
-            "model": Model.MATRIX,
-            "dimensions": ("a",),
-            "cells": (Cell(match=(("a", "x"),), unit_amount=None),),
-        },
     ],
 )
 def test_the_constructor_refuses_what_reading_refuses(fields):
     """There is no way around the checks."""
-    with pytest.raises(PriceError):
+    with pytest.raises(FieldsError):
         Price(**{"currency": "USD", "model": Model.PER_UNIT, **fields})
+
+
+@pytest.mark.parametrize(
+    ("part", "fields", "place"),
+    [
+        (Rounding, {"digits": -1}, "digits"),
+        (Tier, {"up_to": "5", "unit_amount": Decimal(1)}, "up_to"),
+        (Tier, {"up_to": (("seats", Decimal(0)),), "flat_amount": Decimal(1)}, "up_to"),
+        (Cell, {"match": (("a", "x"),), "unit_amount": None}, "unit_amount"),
+        (Cell, {"match": "a", "unit_amount": Decimal(1)}, "match"),
+    ],
+)
+def test_a_part_of_a_price_is_refused_by_itself(part, fields, place):
+    """It needs no price around it to be wrong."""
+    with pytest.raises(FieldsError) as caught:
+        part(**fields)
+    assert [problem.path[0] for problem in caught.value.problems] == [place]
 
 
 def test_a_price_does_not_change():
     """Frozen: a rated line can point to it for ever."""
-    price = read_price(PER_UNIT)
+    price = Price.read(PER_UNIT)
     with pytest.raises(AttributeError):
         price.unit_amount = Decimal(0)
 
 
 def test_equal_prices_are_one_key_also_after_a_journey():
     """The hash follows the values, and a pickled price takes none along to another process."""
-    price, same = read_price(PER_UNIT), read_price({**PER_UNIT, "unit_amount": "0.10"})
+    price, same = Price.read(PER_UNIT), Price.read({**PER_UNIT, "unit_amount": "0.10"})
     assert hash(price) == hash(same)
     arrived = pickle.loads(pickle.dumps(price))
     assert "_hash" not in vars(arrived)
@@ -291,10 +306,10 @@ def test_equal_prices_are_one_key_also_after_a_journey():
 @pytest.mark.parametrize(("currency", "digits"), [("USD", 2), ("JPY", 0), ("KWD", 3), ("CLF", 4), ("UYW", 4)])
 def test_a_price_knows_the_minor_unit_of_its_currency(currency, digits):
     """By ISO 4217, unless the rounding names its own digits."""
-    assert read_price({**PER_UNIT, "currency": currency}).digits == digits
-    assert read_price({**PER_UNIT, "currency": currency, "rounding": {"digits": "1"}}).digits == 1
+    assert Price.read({**PER_UNIT, "currency": currency}).digits == digits
+    assert Price.read({**PER_UNIT, "currency": currency, "rounding": {"digits": "1"}}).digits == 1
 
 
 def test_gold_can_be_priced_when_its_digits_are_named():
     """XAU has no minor unit in ISO 4217."""
-    assert read_price({**PER_UNIT, "currency": "XAU", "rounding": {"digits": "6"}}).digits == 6
+    assert Price.read({**PER_UNIT, "currency": "XAU", "rounding": {"digits": "6"}}).digits == 6

@@ -14,7 +14,7 @@ from oracle_formula import mistakes
 from oracle_numbers import ZERO, allocated, rounded
 from oracle_random import EXACT, MODELS, REACHES, random_price, reach_of, text
 
-from rating import DecimalColumn, RoundingMode, rate, read_price
+from rating import DecimalColumn, Price, RoundingMode, rate
 from rating.allocate import allocate
 
 COUNTED = (
@@ -156,10 +156,10 @@ def test_a_line_is_rounded_once_by_the_mode_and_to_the_digits_that_it_names(case
 
 @given(priced())
 def test_a_price_written_as_fields_reads_back_equal(case):
-    """`read_price(price.to_fields()) == price`, and its canonical fields are stable."""
-    price = read_price(case[0])
-    assert read_price(price.to_fields()) == price
-    assert read_price(price.to_fields()).to_fields() == price.to_fields()
+    """`Price.read(price.to_fields()) == price`, and its canonical fields are stable."""
+    price = Price.read(case[0])
+    assert Price.read(price.to_fields()) == price
+    assert Price.read(price.to_fields()).to_fields() == price.to_fields()
     assert json.loads(json.dumps(price.to_fields())) == price.to_fields()
 
 

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from rating import Charges, DecimalColumn, EventAmounts, rate, read_price
+from rating import Charges, DecimalColumn, EventAmounts, Price, rate
 from rating.decimals import NARROW_MAX, objects
 from rating.plan import compile_plan
 from rating.profile import analysed, scales_of
@@ -48,7 +48,7 @@ PRICES = {
 
 def plan_of(fields, scale):
     """The plan of one price for quantities of a scale."""
-    price = read_price({"currency": "USD", **fields})
+    price = Price.read({"currency": "USD", **fields})
     profile, _ = analysed(price)
     return compile_plan(profile, scales_of(profile, scale), (price,))
 
@@ -113,7 +113,7 @@ def test_both_paths_give_the_same_lines_at_the_bound(name, scale):
 
 def rated(fields, mantissas, scale):
     """The lines of quantities given as mantissas."""
-    price = read_price({"currency": "USD", **fields})
+    price = Price.read({"currency": "USD", **fields})
     index = np.zeros(len(mantissas), dtype=np.int64)
     return rate(Charges(prices=[price], price_index=index, quantity=DecimalColumn.of_ints(mantissas, scale)))
 
@@ -166,7 +166,7 @@ def test_store_columns_of_twelve_fractional_digits_stay_on_int64():
 @pytest.mark.parametrize("before", [NARROW_MAX - 5, NARROW_MAX, NARROW_MAX + 5, 10**30])
 def test_counters_past_int64_are_exact(before):
     """An annual counter may be larger than any charge."""
-    price = read_price({"currency": "USD", "model": "per_unit", "unit_amount": "2"})
+    price = Price.read({"currency": "USD", "model": "per_unit", "unit_amount": "2"})
     columns = {"quantity": DecimalColumn.of([7]), "consumed_before": DecimalColumn.of([before])}
     line = rate(Charges(prices=[price], price_index=np.zeros(1, np.int64), **columns)).line(0)
     assert line.amount == 14
@@ -181,7 +181,7 @@ def test_the_fees_of_events_are_exact_past_int64(amount):
         "free_amount": str(min(2 * amount, 10**26 - 1)),
         "free_events": 9,
     }
-    price = read_price({"currency": "USD", **fields})
+    price = Price.read({"currency": "USD", **fields})
     events = EventAmounts.of([[amount] * 3, [1, 2]])
     columns = {"quantity": DecimalColumn.of([0, 0]), "events": events}
     lines = rate(Charges(prices=[price], price_index=np.zeros(2, np.int64), **columns))
@@ -196,7 +196,7 @@ def test_a_conversion_past_int64_is_exact_even_for_nothing(quantity):
     """A factor of 26 digits, and a counter of more digits than int64 can be rescaled to."""
     fields = {"model": "per_unit", "unit_amount": "1", "conversion": {"factor": "12345678901234567890123456"}}
     assert rated(fields, [quantity], 0).amount.to_decimals() == [quantity * 12345678901234567890123456]
-    price = read_price({"currency": "USD", "model": "per_unit", "unit_amount": "1"})
+    price = Price.read({"currency": "USD", "model": "per_unit", "unit_amount": "1"})
     columns = {"quantity": DecimalColumn.of([quantity]), "consumed_before": DecimalColumn.of(["1e-30"])}
     assert (
         rate(Charges(prices=[price], price_index=np.zeros(1, np.int64), **columns)).line(0).amount == quantity

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rating_one import rate_one
 
-from rating import Charges, DecimalColumn, RatingError, rate, read_price
+from rating import Charges, DecimalColumn, Price, RatingError, rate
 
 PER_UNIT = {"model": "per_unit", "unit_amount": "2"}
 EVERY_STAGE = {
@@ -198,11 +198,11 @@ def test_a_unit_conversion_has_its_own_rounding(conversion, quantity, billable):
 def test_many_prices_are_rated_in_one_call():
     """Different models, scales and currencies side by side keep their rows."""
     prices = [
-        read_price({"currency": "USD", **PER_UNIT}),
-        read_price({"currency": "JPY", "model": "flat", "flat_amount": "100"}),
-        read_price({"currency": "CLF", "model": "per_unit", "unit_amount": "0.000000000001"}),
-        read_price({"currency": "USD", **ANNUAL}),
-        read_price({"currency": "USD", **PER_UNIT, "unit_amount": "3"}),
+        Price.read({"currency": "USD", **PER_UNIT}),
+        Price.read({"currency": "JPY", "model": "flat", "flat_amount": "100"}),
+        Price.read({"currency": "CLF", "model": "per_unit", "unit_amount": "0.000000000001"}),
+        Price.read({"currency": "USD", **ANNUAL}),
+        Price.read({"currency": "USD", **PER_UNIT, "unit_amount": "3"}),
     ]
     index = np.array([4, 0, 3, 2, 1, 0, 3])
     quantity = DecimalColumn.of(["1.5", "2", "101", str(10**25), "7", "-1", "0"])
@@ -220,7 +220,7 @@ def test_many_prices_are_rated_in_one_call():
 
 def test_one_price_given_twice_is_rated_twice_alike():
     """Prices needn't be distinct, and a tier keeps its index."""
-    price = read_price({"currency": "USD", **ANNUAL})
+    price = Price.read({"currency": "USD", **ANNUAL})
     index = np.array([0, 1])
     lines = rate(Charges(prices=[price, price], price_index=index, quantity=DecimalColumn.of([150, 150])))
     assert lines.line(0) == lines.line(1)
@@ -229,7 +229,7 @@ def test_one_price_given_twice_is_rated_twice_alike():
 
 def test_every_stage_is_a_column():
     """A price without a stage shows what its earlier stages left."""
-    prices = [read_price({"currency": "USD", **PER_UNIT, **more}) for more in ({}, {"percent_off": "50"})]
+    prices = [Price.read({"currency": "USD", **PER_UNIT, **more}) for more in ({}, {"percent_off": "50"})]
     lines = rate(Charges(prices=prices, price_index=np.array([0, 1]), quantity=DecimalColumn.of([5, 5])))
     assert lines.stage("price").to_decimals() == [10, 10]
     assert lines.stage("percent_off").to_decimals() == [10, 5]
@@ -238,7 +238,7 @@ def test_every_stage_is_a_column():
 
 def test_no_charges_make_no_lines():
     """An empty period is no special case for the caller."""
-    price = read_price({"currency": "USD", **PER_UNIT})
+    price = Price.read({"currency": "USD", **PER_UNIT})
     lines = rate(Charges(prices=[price], price_index=np.zeros(0, np.int64), quantity=DecimalColumn.zeros(0)))
     assert (len(lines), lines.amount.to_decimals(), len(lines.breakdown().tier)) == (0, [], 0)
 
@@ -256,7 +256,7 @@ def test_no_charges_make_no_lines():
 )
 def test_charges_that_do_not_fit_together_are_refused(columns, words):
     """The message names the column."""
-    price = read_price({"currency": "USD", **PER_UNIT})
+    price = Price.read({"currency": "USD", **PER_UNIT})
     whole = {"prices": [price], "price_index": np.zeros(2, np.int64), "quantity": DecimalColumn.of([1, 2])}
     with pytest.raises(RatingError, match=words):
         Charges(**{**whole, **columns})

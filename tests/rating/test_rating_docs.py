@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rating import Charges, DecimalColumn, EventAmounts, Model, rate, read_price
+from fields import Instant
+from rating import Charges, DecimalColumn, EventAmounts, Model, Price, rate
 from rating.allocate import allocate
 from rating.charges import Dimension
-from rating.commitments import Commitments, apply_commitments, read_commitment
+from rating.commitments import Commitment, Commitments, apply_commitments
 from rating.credits import apply_credits
 from rating.decimals import decimal_of
-from rating.grants import CreditGrants, micros, read_credit_grant
+from rating.grants import CreditGrant, CreditGrants, micros
 from rating.invoice_lines import InvoiceLines
-from rating.splits import apply_splits, read_split
+from rating.splits import Split, apply_splits
 from rating.tax import apply_taxes
-from rating.tax_rates import TaxRounding, TaxScope, read_tax_profile
-from rating.terms import parse_instant
+from rating.tax_rates import TaxProfile, TaxRounding, TaxScope
 
 PAGE = Path(__file__).parents[2] / "docs" / "rating.md"
 
@@ -57,7 +57,7 @@ def charges_of(price, charge):
 @pytest.mark.parametrize("example", examples_of("price"))
 def test_a_price_on_the_page_comes_to_its_amount(example):
     """Written as the line shows it, with the currency's digits."""
-    line = rate(charges_of(read_price(example["price"]), example["charge"])).line(0)
+    line = rate(charges_of(Price.read(example["price"]), example["charge"])).line(0)
     assert str(line.amount) == example["amount"]
 
 
@@ -78,7 +78,7 @@ def test_an_allocation_on_the_page_gives_its_shares(example):
 @pytest.mark.parametrize("example", examples_of("commitment"))
 def test_a_commitment_on_the_page_comes_to_its_adjustments(example):
     """One subscription, a whole period."""
-    commitments = Commitments.of([read_commitment(example["commitment"])], [0])
+    commitments = Commitments.of([Commitment.read(example["commitment"])], [0])
     result = apply_commitments(InvoiceLines.of(example["spend"]), commitments)
     assert dollars(result.overage_minor) == [example["overage"]]
     assert dollars(result.true_up_minor) == [example["true_up"]]
@@ -87,8 +87,8 @@ def test_a_commitment_on_the_page_comes_to_its_adjustments(example):
 @pytest.mark.parametrize("example", examples_of("grants"))
 def test_grants_on_the_page_are_consumed_as_it_says(example):
     """One customer; every consumption with its grant and line."""
-    grants = [read_credit_grant(fields) for fields in example["grants"]]
-    lines = InvoiceLines.of(example["lines"], at_us=micros(parse_instant(example["at"])))
+    grants = [CreditGrant.read(fields) for fields in example["grants"]]
+    lines = InvoiceLines.of(example["lines"], at_us=micros(Instant().read(example["at"])))
     result = apply_credits(lines, CreditGrants.of(grants, [0] * len(grants)))
     names = [grants[row].grant_id for row in result.grant]
     trace = zip(names, result.line.tolist(), dollars(result.amount_minor), strict=True)
@@ -100,7 +100,7 @@ def test_taxes_on_the_page_are_what_it_says(example):
     """All lines on one invoice, with one profile."""
     rounding = TaxRounding(scope=TaxScope(example.get("scope", "line")))
     lines = InvoiceLines.of(example["lines"], tax_profile=0)
-    result = apply_taxes(lines, [read_tax_profile(example["tax_profile"])], rounding)
+    result = apply_taxes(lines, [TaxProfile.read(example["tax_profile"])], rounding)
     assert dollars(result.amount_minor) == example["taxes"]
     assert dollars(result.net_minor) == example["net"]
     assert dollars(result.gross_minor) == example["gross"]
@@ -110,7 +110,7 @@ def test_taxes_on_the_page_are_what_it_says(example):
 def test_a_split_on_the_page_gives_its_fee_and_shares(example):
     """One line; fee and shares add up to it."""
     lines = InvoiceLines.of([example["amount"]], split=0)
-    result = apply_splits(lines, [read_split(example["split"])])
+    result = apply_splits(lines, [Split.read(example["split"])])
     assert dollars(result.platform_minor) == [example["fee"]]
     assert dollars(result.amount_minor) == example["shares"]
     assert sum(map(Decimal, [example["fee"], *example["shares"]])) == Decimal(example["amount"])

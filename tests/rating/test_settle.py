@@ -6,7 +6,8 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from rating import Charges, RoundingMode, rate, read_price
+from fields import Instant
+from rating import Charges, Price, RoundingMode, rate
 from rating.adjustments import LineKind, adjustment_formula
 from rating.commitments import Commitment, Commitments
 from rating.decimals import DecimalColumn
@@ -15,7 +16,6 @@ from rating.invoice_lines import InvoiceLines, LineColumns, lines_of_rated, mino
 from rating.settle import CreditsApply, SettlementTerms, SplitBase, invoice_totals, settle
 from rating.splits import Share, Split
 from rating.tax_rates import TaxProfile, TaxRate, TaxRounding
-from rating.terms import parse_instant
 
 
 def minors(column):
@@ -30,7 +30,7 @@ def columns_of(rows, **given):
 
 
 def grant(amount, **more):
-    start = parse_instant("1970-01-01T00:00:00Z")
+    start = Instant().read("1970-01-01T00:00:00Z")
     fields = {"grant_id": "g", "currency": "USD", "effective_at": start, "created_at": start}
     return CreditGrant(amount=Decimal(amount), **(fields | more))
 
@@ -184,8 +184,8 @@ def test_without_terms_what_is_due_are_the_lines():
 
 def test_rated_charges_become_lines_in_minor_units():
     """3 x 0.015 USD = 0.045: 0.05; 7 x 1.5 JPY = 10.5: 11; both under one price id of two versions."""
-    usd = read_price({"currency": "USD", "model": "per_unit", "unit_amount": "0.015"})
-    jpy = read_price({"currency": "JPY", "model": "per_unit", "unit_amount": "1.5"})
+    usd = Price.read({"currency": "USD", "model": "per_unit", "unit_amount": "0.015"})
+    jpy = Price.read({"currency": "JPY", "model": "per_unit", "unit_amount": "1.5"})
     charges = Charges(prices=[usd, jpy], price_index=np.array([1, 0]), quantity=DecimalColumn.of(["7", "3"]))
     lines = lines_of_rated(rate(charges), ["api", "api"], np.array([4, 5]), columns_of(2, invoice=[0, 1]))
     assert minors(lines.amount_minor) == [11, 5]

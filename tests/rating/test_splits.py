@@ -7,11 +7,11 @@ from random import Random
 import pytest
 from oracle_numbers import allocated, rounded
 
+from fields import FieldsError
 from rating.decimals import DecimalColumn
 from rating.invoice_lines import InvoiceLines
-from rating.problems import PriceError
 from rating.rounding import RoundingMode
-from rating.splits import Share, Split, apply_splits, read_split
+from rating.splits import Share, Split, apply_splits
 
 
 def split(weights, percent="0", fixed="0", **more):
@@ -151,13 +151,13 @@ def test_a_split_is_read_from_the_texts_of_a_catalog():
         "platform_fixed": "0.30",
         "shares": [{"recipient_id": "r0", "weight": "3"}, {"recipient_id": "r1", "weight": 1}],
     }
-    assert read_split(fields) == split([3, 1], "2.9", "0.30")
+    assert Split.read(fields) == split([3, 1], "2.9", "0.30")
 
 
 def test_every_mistake_in_a_split_is_named_at_once():
     """Each at its place in the list of shares."""
-    with pytest.raises(PriceError) as error:
-        read_split(
+    with pytest.raises(FieldsError) as error:
+        Split.read(
             {
                 "platform_percent": "101",
                 "platform_fixed": "1",
@@ -190,6 +190,6 @@ def test_every_mistake_in_a_split_is_named_at_once():
 )
 def test_an_invalid_split_can_not_be_constructed(make, path):
     """Not even directly; the problem names the field."""
-    with pytest.raises(PriceError) as error:
+    with pytest.raises(FieldsError) as error:
         make()
     assert [problem.path for problem in error.value.problems] == [path]

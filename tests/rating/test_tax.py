@@ -8,9 +8,9 @@ from random import Random
 import numpy as np
 import pytest
 
+from fields import FieldsError
 from rating.decimals import DecimalColumn
 from rating.invoice_lines import InvoiceLines
-from rating.problems import PriceError
 from rating.rounding import RoundingMode
 from rating.tax import apply_taxes, tax_totals
 from rating.tax_rates import (
@@ -19,8 +19,6 @@ from rating.tax_rates import (
     TaxRate,
     TaxRounding,
     TaxScope,
-    read_tax_profile,
-    read_tax_rate,
 )
 
 ON_INVOICE = TaxRounding(scope=TaxScope.INVOICE)
@@ -324,15 +322,15 @@ def test_any_taxes_agree_with_fractions(seed, scope):
 def test_taxes_are_read_from_the_texts_of_a_catalog():
     """Rates within a profile; what is left out has its default."""
     fields = {"rates": [{"tax_rate_id": "vat", "percent": "19", "inclusive": "true"}], "reverse_charge": True}
-    assert read_tax_profile(fields) == profile(contained(19), reverse_charge=True)
-    assert read_tax_rate({"tax_rate_id": "vat", "percent": 19, "compound": True}) == rate(19, compound=True)
+    assert TaxProfile.read(fields) == profile(contained(19), reverse_charge=True)
+    assert TaxRate.read({"tax_rate_id": "vat", "percent": 19, "compound": True}) == rate(19, compound=True)
 
 
 def test_every_mistake_in_a_profile_is_named_at_once():
     """Each at its place in the list of rates."""
     rates = [{"tax_rate_id": "vat", "percent": "-1"}, {"percent": 0.19}, "vat"]
-    with pytest.raises(PriceError) as error:
-        read_tax_profile({"rates": rates, "reverse_charge": "perhaps"})
+    with pytest.raises(FieldsError) as error:
+        TaxProfile.read({"rates": rates, "reverse_charge": "perhaps"})
     assert {problem.path for problem in error.value.problems} == {
         ("rates", 0, "percent"),
         ("rates", 1, "tax_rate_id"),
@@ -360,6 +358,6 @@ def test_every_mistake_in_a_profile_is_named_at_once():
 )
 def test_an_invalid_tax_can_not_be_constructed(make, path):
     """Not even directly; the problem names the field."""
-    with pytest.raises(PriceError) as error:
+    with pytest.raises(FieldsError) as error:
         make()
     assert [problem.path for problem in error.value.problems] == [path]

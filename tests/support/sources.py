@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("meterline", "ingest", "rating", "engine")
+PACKAGES = ("meterline", "fields", "ingest", "rating", "engine")
 GENERATED = ROOT / "meterline" / "v1"
 
 

@@ -25,7 +25,8 @@ from engine.catalog.resources import Meter, Plan
 from engine.catalog.rules import one_id
 from engine.catalog.yaml_tree import ListNode, MapNode, Node, YamlError, parse_yaml
 from engine.errors import FieldMistake, InvalidRequestError, did_you_mean
-from rating import Model, Price, PriceError, read_price
+from fields import FieldsError
+from rating import Model, Price
 
 # Names are listed to someone whose name is like none of them, if they are that few.
 _NAMES_SHOWN_MAX = 10
@@ -214,8 +215,8 @@ def _read_price(
     except ValueError as error:
         mistakes.add((*path, "id"), str(error))
     try:
-        price = read_price(fields)
-    except PriceError as error:
+        price = Price.read(fields)
+    except FieldsError as error:
         for problem in error.problems:
             mistakes.add((*path, *problem.path), problem.message)
         return None
