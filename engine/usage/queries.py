@@ -24,7 +24,7 @@ from engine.usage.partials import PART, Reduction, merged_sql
 from engine.usage.rollup_schema import ROLLUP_PROGRESS_TABLE, ROLLUPS_TABLE
 from engine.usage.schema import EVENTS_TABLE, VOIDS_TABLE
 from engine.usage.usage_request import Group, UsageRequest
-from engine.usage.void_sql import any_fact_sql, not_void_at_all_sql
+from engine.usage.void_sql import KEY, any_fact_sql, released_sql
 from ingest import EVENT_SCHEMA
 
 # The text of events that is read at once to warm the window; in memory it takes four times as much.
@@ -120,7 +120,8 @@ def recent_events_query(rows_max: int, bytes_max: int = _RECENT_BYTES_MAX) -> Qu
     """The events ingested last, oldest of them first, to warm the hot window.
 
     All events of the newest stamps that together reach `rows_max` events, and fewer where they have more than
-    `bytes_max`, without those that are void. Only the column of stamps is read as a whole.
+    `bytes_max`, without those by which their id is known no more (engine.usage.void_sql). Only the column of stamps is
+    read as a whole.
     """
     columns = ", ".join(EVENT_SCHEMA.names)
     newest = f"SELECT ingest_rank FROM {EVENTS_TABLE} ORDER BY ingest_rank LIMIT {{rows_max:UInt64}}"  # noqa: S608
@@ -130,8 +131,9 @@ def recent_events_query(rows_max: int, bytes_max: int = _RECENT_BYTES_MAX) -> Qu
         " GROUP BY ingest_rank"
     )
     first = f"SELECT maxOrNull(ingest_rank) FROM ({weighed}) WHERE bytes <= {{bytes_max:UInt64}}"  # noqa: S608
+    recent = f"FROM {EVENTS_TABLE} WHERE ingest_rank <= ({first})"
+    released = released_sql(f"({KEY}) IN (SELECT {KEY} {recent})")
     return Query(
-        f"SELECT {columns} FROM {EVENTS_TABLE} WHERE ingest_rank <= ({first}) AND {not_void_at_all_sql()}"  # noqa: S608
-        " ORDER BY ingest_rank DESC",
+        f"SELECT {columns} {recent} AND ({KEY}) NOT IN ({released}) ORDER BY ingest_rank DESC",
         {"rows_max": rows_max, "bytes_max": bytes_max},
     )

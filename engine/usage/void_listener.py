@@ -34,7 +34,7 @@ _SLEEP_S = 5
 FACTS_AT_ONCE = 10_000
 # Of one page, and so in memory: some 70 MiB if each is as large as an event may be.
 _EVENTS_AT_ONCE = 1_000
-# The window was warmed without what was void by then: heard again is what was recorded meanwhile, by whatever clock.
+# The window was warmed by what was decided by then: heard again is what was recorded meanwhile, by whatever clock.
 _HEARD_AGAIN_US = 3_600_000_000
 
 

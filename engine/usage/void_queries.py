@@ -5,19 +5,17 @@
 from dataclasses import dataclass
 
 from engine.usage.queries import Query
-from engine.usage.schema import EVENT_KEY, EVENTS_TABLE, VOIDS_TABLE
-from engine.usage.void_sql import IS_VOID, not_void_at_all_sql
+from engine.usage.schema import EVENTS_TABLE, VOIDS_TABLE
+from engine.usage.void_sql import KEY, STANDING_KEY, not_void_at_all_sql, released_sql
 from ingest import EVENT_SCHEMA
 
-_KEY = ", ".join(EVENT_KEY)
-_STANDING_KEY = ", ".join(name if name in {"tenant", "event_id"} else f"stands_{name}" for name in EVENT_KEY)
 _COLUMNS = ", ".join(EVENT_SCHEMA.names)
 _HEARD = (
     "recorded_at > fromUnixTimestamp64Micro({after_us:Int64}, 'UTC') "
     "AND recorded_at <= fromUnixTimestamp64Micro({until_us:Int64}, 'UTC')"
 )
 # An event that was sent again may be there twice, until ClickHouse merges the two.
-_PAGE = f"LIMIT 1 BY {_KEY} LIMIT {{events_max:UInt64}} OFFSET {{first:UInt64}}"
+_PAGE = f"LIMIT 1 BY {KEY} LIMIT {{events_max:UInt64}} OFFSET {{first:UInt64}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,31 +36,18 @@ def newest_heard_query(after_us: int, until_us: int, facts_max: int) -> Query:
 
 
 def void_events_query(heard: Heard, first: int, events_max: int) -> Query:
-    """A page of the events that the facts are about and that are void by all that is recorded.
-
-    Without those for which something stands that no producer sent: their id is taken, and a retry is of them.
-    """
-    recent = f"SELECT {_KEY} FROM {VOIDS_TABLE} WHERE {_HEARD}"
-    standing = f"SELECT {_STANDING_KEY} FROM {VOIDS_TABLE} WHERE {_HEARD}"
-    sent = f"SELECT {_KEY} FROM {EVENTS_TABLE} WHERE ({_KEY}) IN ({standing})"
-    free = (
-        f"argMax(stands_customer_id, recorded_at) = '' OR argMax(({_STANDING_KEY}), recorded_at) IN ({sent})"
-    )
-    void = (
-        f"SELECT {_KEY} FROM {VOIDS_TABLE} WHERE ({_KEY}) IN ({recent}) GROUP BY {_KEY} "
-        f"HAVING {IS_VOID} = 1 AND ({free})"
-    )
-    return _events(f"({_KEY}) IN ({void})", heard, first, events_max)
+    """A page of the events that the facts are about and by which their id is known no more."""
+    return _events(f"({KEY}) IN ({released_sql(_HEARD)})", heard, first, events_max)
 
 
 def standing_events_query(heard: Heard, first: int, events_max: int) -> Query:
     """A page of the events that stand instead, by these facts, and are not void themselves."""
-    standing = f"SELECT {_STANDING_KEY} FROM {VOIDS_TABLE} WHERE {_HEARD}"
-    return _events(f"({_KEY}) IN ({standing}) AND {not_void_at_all_sql()}", heard, first, events_max)
+    standing = f"SELECT {STANDING_KEY} FROM {VOIDS_TABLE} WHERE {_HEARD}"
+    return _events(f"({KEY}) IN ({standing}) AND {not_void_at_all_sql()}", heard, first, events_max)
 
 
 def _events(condition: str, heard: Heard, first: int, events_max: int) -> Query:
     return Query(
-        f"SELECT {_COLUMNS} FROM {EVENTS_TABLE} WHERE {condition} ORDER BY {_KEY} {_PAGE}",
+        f"SELECT {_COLUMNS} FROM {EVENTS_TABLE} WHERE {condition} ORDER BY {KEY} {_PAGE}",
         {"after_us": heard.after_us, "until_us": heard.until_us, "events_max": events_max, "first": first},
     )

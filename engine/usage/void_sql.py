@@ -32,6 +32,8 @@ HAS_REPLACEMENT = "max(is_replacement)"
 RECORDED_BY_THEN = "recorded_at <= fromUnixTimestamp64Micro({as_of_us:Int64}, 'UTC')"
 INGESTED_BY_THEN = ingested_by_sql("{as_of_us:Int64}")
 KEY = ", ".join(EVENT_KEY)
+# Of a fact, the key of the version that stands instead.
+STANDING_KEY = ", ".join(name if name in {"tenant", "event_id"} else f"stands_{name}" for name in EVENT_KEY)
 # Of the key, what a slice of one tenant and one event type doesn't fix.
 _VERSION = "customer_id, event_time, event_id, content_hash"
 _FACT = f"{KEY}, recorded_at, voided, kind, is_replacement, properties, first_at"
@@ -92,6 +94,22 @@ def facts_sql(slice_conditions: Sequence[str], *, draft: bool = False) -> str:
 def not_void_at_all_sql() -> str:
     """A condition on events of every tenant: not void by all that is recorded."""
     return f"({KEY}) NOT IN (SELECT {KEY} FROM {VOIDS_TABLE} GROUP BY {KEY} HAVING {IS_VOID} = 1)"
+
+
+def released_sql(about: str) -> str:
+    """A subquery of keys. Of the events that facts with this condition are about, those by which their id is known no
+    more: void by all that is recorded, unless something stands in their place that no producer sent. Then a retry is
+    of what was sent, and other content is a conflict.
+    """
+    standing = f"SELECT {STANDING_KEY} FROM {VOIDS_TABLE} WHERE {about}"
+    sent = f"SELECT {KEY} FROM {EVENTS_TABLE} WHERE ({KEY}) IN ({standing})"
+    free = (
+        f"argMax(stands_customer_id, recorded_at) = '' OR argMax(({STANDING_KEY}), recorded_at) IN ({sent})"
+    )
+    return (
+        f"SELECT {KEY} FROM {VOIDS_TABLE} WHERE ({KEY}) IN (SELECT {KEY} FROM {VOIDS_TABLE} WHERE {about}) "
+        f"GROUP BY {KEY} HAVING {IS_VOID} = 1 AND ({free})"
+    )
 
 
 def any_fact_sql() -> str:

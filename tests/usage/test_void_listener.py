@@ -27,7 +27,10 @@ class Gateway:
 
     def __init__(self, store, clock, now_us, secret):
         fingerprinter = Fingerprinter(secret)
-        self.committer = Committer(store, HotWindow(100), clock, LIMITS, now_us)
+        window = HotWindow(100)
+        # As an engine does when it starts.
+        window.remember(fingerprinter.of(store.recent_events(100)))
+        self.committer = Committer(store, window, clock, LIMITS, now_us)
         admission = Admission(LIMITS, {"call": frozenset()})
         self._intake = Intake(
             self.committer, lambda _tenant: admission, fingerprinter, LIMITS, lambda: TIME_US
@@ -124,6 +127,44 @@ def test_an_event_that_was_amended_keeps_its_id(gateways, store, clock, now_us):
     record_voids([replace(decision("a", "1", voided=True), stands=amended)], store, clock, now_us)
     gateway.listener.listen()
     assert [gateway.verdict("a", value) for value in "12"] == [DUPLICATE, CONFLICT]
+
+
+AMENDED = decision("a", "1 and more", voided=False).event
+
+
+@pytest.mark.parametrize(
+    ("facts", "sent_later", "told"),
+    [
+        ([], [], [DUPLICATE, CONFLICT]),
+        ([replace(decision("a", "1", voided=True), stands=AMENDED)], [], [DUPLICATE, CONFLICT]),
+        (
+            [replace(decision("a", "1", voided=True), stands=AMENDED), decision("a", "1", voided=False)],
+            [],
+            [DUPLICATE, CONFLICT],
+        ),
+        (
+            [replace(decision("a", "1", voided=True), stands=AMENDED)],
+            ["1 and more"],
+            [CONFLICT, CONFLICT],
+        ),
+        ([decision("a", "1", voided=True)], [], [ACCEPTED, CONFLICT]),
+    ],
+    ids=["nothing", "amended", "amended and undone", "amended to what is sent too", "void"],
+)
+def test_an_engine_that_starts_again_knows_an_id_as_before(store, clock, now_us, facts, sent_later, told):
+    """Sent as "1"; then "1" and other content are sent again: to a gateway that heard of the decision as it ran, and
+    to one that starts after it. Nothing may slip in while an amendment stands in the place of what was sent.
+    """
+    running, other = (Gateway(store, clock, now_us, bytes([number])) for number in range(2))
+    assert running.verdict("a", "1") is ACCEPTED
+    for fact in facts:
+        record_voids([fact], store, clock, now_us)
+    for value in sent_later:
+        assert other.verdict("a", value) is ACCEPTED
+    running.listener.listen()
+    started = Gateway(store, clock, now_us, b"started")
+    assert [started.verdict("a", value) for value in "12"] == told
+    assert [running.verdict("a", value) for value in "12"] == told
 
 
 def test_what_was_restored_is_a_duplicate_again(gateways, store, clock, now_us):
