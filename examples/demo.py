@@ -29,8 +29,9 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from engine.cli.billing.line_tables import line_item_table, spend_table
 from engine.cli.terminal.connection import CommandError, connected
-from engine.cli.terminal.show import day, footer, grouped, instant, line_item_table, print_table, spend_table
+from engine.cli.terminal.text import day, footer, grouped, instant
 from examples.engine_process import EngineProcess
 from examples.llm_trace import TraceRequest, read_trace
 from examples.recompute import ExpectedLine, LineKey, expected_lines, read_catalog
@@ -134,7 +135,7 @@ def _run(target: str, console: Console) -> int:
         items = all_line_items(channel)
         totals = _list_spend(channel, limit=1)
     _show_lines(items, customer_ids, console)
-    print_table(spend_table([], totals.totals))
+    spend_table([], totals.totals).show()
     console.print(f"{footer(totals.as_of, totals.catalog_revision)}\n", style="dim")
     return _judge(items, expected_lines(catalog, requests), console)
 
@@ -220,7 +221,7 @@ def _show_lines(items: Sequence[LineItem], customer_ids: Sequence[str], console:
     for customer_id in shown:
         theirs = [item for item in items if item.customer_id == customer_id]
         period = f"{day(theirs[0].period_start)} to {day(theirs[0].period_end)}"
-        print_table(line_item_table(theirs, f"{customer_id}, plan {theirs[0].plan_id}, {period}"))
+        line_item_table(theirs).show(f"{customer_id}, plan {theirs[0].plan_id}, {period}")
         console.print()
 
 

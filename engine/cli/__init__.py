@@ -38,22 +38,22 @@ out exits with 1.
 
 # Where each command is: the module, and its name there.
 _COMMANDS = {
-    "amend": ("corrections.amend_command", "amend"),
+    "amend": ("corrections.correct_commands", "amend"),
     "apply": ("catalog.apply_command", "apply"),
     "catalog": ("catalog.catalog_command", "catalog"),
     "conflicts": ("corrections.conflicts_command", "conflicts"),
     "corrections": ("corrections.corrections_command", "corrections"),
-    "expire": ("usage.expire_command", "expire"),
+    "expire": ("corrections.expire_command", "expire"),
     "import": ("imports.import_command", "import_"),
     "lines": ("billing.lines_command", "lines"),
     "quote": ("quote.quote_command", "quote"),
-    "reconcile": ("corrections.reconcile_command", "reconcile"),
-    "restore": ("corrections.restore_command", "restore"),
+    "reconcile": ("corrections.conflicts_command", "reconcile"),
+    "restore": ("corrections.correct_commands", "restore"),
     "serve": ("serve_command", "serve"),
     "spend": ("billing.spend_command", "spend"),
-    "undo": ("corrections.undo_command", "undo"),
+    "undo": ("corrections.correct_commands", "undo"),
     "usage": ("usage.usage_command", "usage"),
-    "void": ("corrections.void_command", "void"),
+    "void": ("corrections.correct_commands", "void"),
 }
 
 

@@ -10,6 +10,7 @@ import click
 from engine.app.logs import LogFormat, configure_logs
 from engine.cli.terminal.connection import CommandError
 from engine.cli.terminal.files import FileType
+from engine.cli.terminal.options import Pair, PairType
 from engine.usage.durability import Durability
 from engine.usage.server_address import ServerAddress, read_server_address
 from ingest import Limits
@@ -27,28 +28,6 @@ class _ServerAddressType(click.ParamType["ServerAddress"]):
             return read_server_address(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
-
-
-class _LimitType(click.ParamType["tuple[str, int]"]):
-    """NAME=NUMBER, for a field of Limits."""
-
-    name = "limit"
-
-    def convert(
-        self,
-        value: str | tuple[str, int],
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> tuple[str, int]:
-        if isinstance(value, tuple):
-            return value
-        name, _, number = value.partition("=")
-        names = [each.name for each in fields(Limits)]
-        if name not in names:
-            self.fail(f"{name!r} is no limit; there are {', '.join(names)}", param, ctx)
-        if not number.isdecimal() or not number.isascii():
-            self.fail(f"{value!r}: write {name}=NUMBER", param, ctx)
-        return name, int(number)
 
 
 @click.command()
@@ -106,7 +85,7 @@ class _LimitType(click.ParamType["tuple[str, int]"]):
 @click.option(
     "--limit",
     "limits",
-    type=_LimitType(),
+    type=PairType("NAME=NUMBER"),
     multiple=True,
     metavar="NAME=NUMBER",
     help="Another bound than the default, again for each; docs/ingest.md has their names and reasons.",
@@ -135,7 +114,7 @@ def serve(  # noqa: PLR0913 - an argument for each option
     no_metrics: bool,
     event_age_max_days: int,
     raw_events_days_min: int,
-    limits: tuple[tuple[str, int], ...],
+    limits: tuple[Pair, ...],
     log_format: LogFormat,
     log_level: str,
 ) -> None:
@@ -165,12 +144,20 @@ def serve(  # noqa: PLR0913 - an argument for each option
         share_port=share_port,
         durability=Durability(durability),
         raw_events_days_min=raw_events_days_min,
-        limits=_limits({"event_age_max_s": event_age_max_days * _DAY_S} | dict(limits)),
+        limits=_limits(event_age_max_days, limits),
     )
     serving.serve(options, stop)
 
 
-def _limits(given: dict[str, int]) -> Limits:
+def _limits(event_age_max_days: int, pairs: tuple[Pair, ...]) -> Limits:
+    given = {"event_age_max_s": event_age_max_days * _DAY_S}
+    names = [each.name for each in fields(Limits)]
+    for name, number in pairs:
+        if name not in names:
+            raise CommandError(f"--limit: {name!r} is not a limit; there are {', '.join(names)}")
+        if not number.isdecimal() or not number.isascii():
+            raise CommandError(f"--limit {name}={number}: write {name}=NUMBER")
+        given[name] = int(number)
     try:
         return Limits(**given)
     except ValueError as error:

@@ -7,10 +7,10 @@ import json
 import pyarrow as pa
 import pytest
 
+from engine.cli.imports.csv_rows import check_csv
 from engine.cli.imports.import_input import ImportInput
 from engine.cli.imports.json_rows import CloudEventsSource, NdjsonSource
 from engine.cli.imports.rows import Flaw
-from engine.cli.imports.unclosed_quotes import check_quotes
 from engine.cli.terminal.connection import CommandError
 
 
@@ -28,14 +28,15 @@ from engine.cli.terminal.connection import CommandError
 )
 def test_a_quote_that_is_not_closed_is_named_by_its_line(text, line):
     """It would take the rows after it into one; a text of many pages does not end there."""
-    with pytest.raises(CommandError, match=rf"^f\.csv: line {line}: a quote opens there and is not closed"):
-        check_quotes(io.StringIO(text), "f.csv")
+    with pytest.raises(CommandError, match=rf"^f\.csv:{line}: a quote opens there and is not closed"):
+        check_csv(io.BytesIO(text.encode()), "f.csv")
 
 
 def test_cells_of_many_lines_are_no_quotes_left_open():
     """Up to 64 Ki characters, with quotes in them; what is wrong within a line is that row's matter."""
     page = 'He said ""this"", and that,\n'
-    check_quotes(io.StringIO(f'a,b\n"{page * 2_000}",2\n"x\ny","\n\n"\n1\n"1"x,2\n'), "f.csv")
+    text = f'a,b\n"{page * 2_000}",2\n"x\ny","\n\n"\n1\n"1"x,2\n'
+    check_csv(io.BytesIO(text.encode()), "f.csv")
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_a_row_that_is_no_csv_stops_no_other():
 
 @pytest.mark.parametrize(
     ("data", "line"),
-    [(b"", "is empty"), (b"a,,b\n", "column 2 has no name"), (b"a,b,a\n", "column 'a' is there twice")],
+    [(b"", "is empty"), (b"a,,b\n", "column 2 has no name"), (b"a,b,a\n", "names the column 'a' twice")],
 )
 def test_a_csv_header_that_is_none_is_refused(data, line):
     """By the file and the column."""

@@ -126,7 +126,7 @@ def test_options_that_make_no_quote_are_named(refused, options, line):
             ),
         ),
         (["--events", "1,,2"], "--events fee: is empty"),
-        (["--unit", "cpu"], "--unit cpu: must be NAME=VALUE"),
+        (["--unit", "cpu"], "--unit cpu: write UNIT=QUANTITY"),
         (["--unit", "cpus=1"], "--unit cpus=1: {file} has no unit 'cpus'; did you mean 'cpu'?"),
         (["--unit", "cpu=1", "--unit", "cpu=2"], "--unit cpu: is given twice"),
         (
@@ -195,8 +195,8 @@ def test_a_quantity_is_read_as_a_meter_reads_it(refused, write, quantity, what):
 @pytest.mark.parametrize(
     ("text", "where", "what"),
     [
-        ("", ":1", "has no header: the first line names the columns"),
-        ("\ninput\n1\n", ":1", "has no header: the first line names the columns"),
+        ("", ":1", "the header is empty: the first line names the columns"),
+        ("\ninput\n1\n", ":1", "the header is empty: the first line names the columns"),
         ("input,\n1,2\n", ":1", "column 2 has no name"),
         ("input,input\n1,2\n", ":1", "names the column 'input' twice"),
         ("input\n", "", "has no rows below its header"),
@@ -209,18 +209,21 @@ def test_a_quantity_is_read_as_a_meter_reads_it(refused, write, quantity, what):
             ),
         ),
         ("platform\n1\n", ":1: platform", "is a flat price, which takes no quantity: it is always included"),
-        ("input,requests\n1,2\n1,2,3\n", ":3", "has 3 values, the header has 2"),
+        ("input,requests\n1,2\n1,2,3\n", ":3", "has 3 cells; the header has 2"),
         (
             'input,model\n1,a\n\n1,"b\n1,c\n1,d\n',
             ":4",
-            "a quote isn't closed, or text follows one that is: unexpected end of data",
+            (
+                "a quote opens there and is not closed where it should be (the row is not valid CSV: unexpected end of "
+                'data): the rows after it can\'t be told from its text. Close it, or write it as "" within quotes'
+            ),
         ),
         (
             'input,model\n1,"a"b\n',
             ":2",
-            """a quote isn't closed, or text follows one that is: ',' expected after '"'""",
+            """is not valid CSV: ',' expected after '"'""",
         ),
-        ("input,requests\n1,2\n\n\n1\n", ":5", "has 1 values, the header has 2"),
+        ("input,requests\n1,2\n\n\n1\n", ":5", "has 1 cells; the header has 2"),
         ('model,input\n"two\nlines",1\nx,bad\n', ":4: input", _no_decimal("bad")),
         ("input,requests\n1,x\ny,2\nz,3\n", ":2: requests", _no_decimal("x") + " (and 2 more)"),
         ("\n".join(["requests", *["1"] * 70_000, "", "x", "1"]), ":70003: requests", _no_decimal("x")),

@@ -106,7 +106,7 @@ def test_an_event_that_was_amended_is_not_void(ok, run, channel, name):
     assert f"nothing to correct: event '{name}-a' is not void" in refused()
 
 
-def test_no_spend_says_of_which_instant(ok):
+def test_no_spend_says_of_which_instant(ok, name):
     """As `meterline lines` does, rather than an empty table."""
     first, as_of = ok("spend", "--at", "1990-01-01").stdout.splitlines()
     assert first == "no spend: no subscription covers 1990-01-01T00:00:00.000000Z (name another with --at)"

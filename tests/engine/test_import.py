@@ -224,7 +224,7 @@ def test_a_quote_that_is_not_closed_is_told_before_anything_is_sent(imported, ap
     path = tmp_path / "usage.csv"
     row = f"im_quote.call,im_quote_acme,{NOON},"
     path.write_text(f'event_type,customer_id,event_time,tokens\n{row}2\n{row}"3\n{row}4\n')
-    _assert_one_line(imported(path), "usage.csv: line 3: a quote opens there", "nothing was sent")
+    _assert_one_line(imported(path), "usage.csv:3: a quote opens there", "nothing was sent")
     assert [each.name for each in tmp_path.iterdir()] == ["usage.csv"]
     path.write_text(path.read_text().replace('"3', '"3"'))
     assert "3 rows: 3 accepted" in imported(path).stdout

@@ -330,7 +330,7 @@ def test_a_mistake_is_one_line(run, words, line):
     ("words", "line"),
     [
         (["--from", "2025-06-01T10:00"], "has no zone"),
-        (["--from", "june"], "is no instant"),
+        (["--from", "june"], "is not a valid instant"),
         (["--time-zone", "Berlin"], "did you mean 'Europe/Berlin'"),
         (["--from", "0001-01-01", "--time-zone", "Asia/Tokyo"], "is out of the calendar"),
         (

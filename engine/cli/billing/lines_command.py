@@ -1,37 +1,34 @@
 """`meterline lines`: rated line items."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from itertools import chain, groupby
 
 import click
-import grpc
 
-from engine.cli.terminal.connection import (
+from engine.cli.billing.line_tables import line_item_table, report_unrateable
+from engine.cli.terminal.connection import NO_CATALOG, connected, pages
+from engine.cli.terminal.message_json import json_fields, json_line, snapshot_fields
+from engine.cli.terminal.options import (
     INSTANT_HELP,
-    NO_CATALOG,
-    TIMEOUT_S,
+    TextType,
     as_of_option,
     at_option,
-    connected,
-    report_unrateable,
+    json_option,
     revision_option,
     target_option,
     timestamp,
 )
-from engine.cli.terminal.message_json import json_fields, json_line, snapshot_fields
-from engine.cli.terminal.option_text import TextType
-from engine.cli.terminal.show import day, footer, line_item_table, print_table
+from engine.cli.terminal.text import day, footer
 from meterline.v1.billing_pb2 import ListLineItemsRequest, ListLineItemsResponse
 from meterline.v1.billing_pb2_grpc import BillingServiceStub
 
 
 @click.command(epilog=INSTANT_HELP)
 @click.option("--customer", type=TextType("a customer"), metavar="ID", help="Only this customer.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@json_option
 @at_option
 @as_of_option
-@revision_option
+@revision_option()
 @target_option
 def lines(
     customer: str | None,
@@ -53,39 +50,29 @@ def lines(
         catalog_revision=catalog_revision or 0,
     )
     with connected(target) as channel:
-        pages = list(_pages(channel, request))
+        answer = list(pages(BillingServiceStub(channel).ListLineItems, request))
     if as_json:
-        for page in pages:
+        for page in answer:
             snapshot = snapshot_fields(page.as_of, page.catalog_revision)
             for item in page.line_items:
                 click.echo(json_line(snapshot | json_fields(item)))
     else:
-        _show(pages)
-    unrateable = {each.customer_id: each for page in pages for each in page.unrateable_customers}
+        _show(answer)
+    unrateable = {each.customer_id: each for page in answer for each in page.unrateable_customers}
     report_unrateable(unrateable.values())
 
 
-def _pages(channel: grpc.Channel, request: ListLineItemsRequest) -> Iterator[ListLineItemsResponse]:
-    stub = BillingServiceStub(channel)
-    while True:
-        response = stub.ListLineItems(request, timeout=TIMEOUT_S)
-        yield response
-        if not response.next_page_token:
-            return
-        request.page_token = response.next_page_token
-
-
-def _show(pages: list[ListLineItemsResponse]) -> None:
-    items = chain.from_iterable(page.line_items for page in pages)
+def _show(answer: list[ListLineItemsResponse]) -> None:
+    items = chain.from_iterable(page.line_items for page in answer)
     shown = False
     for _, group in groupby(items, key=lambda item: item.subscription_id):
         theirs = list(group)
         first = theirs[0]
         period = f"{day(first.period_start)} to {day(first.period_end)}"
-        print_table(line_item_table(theirs, f"{first.customer_id}, plan {first.plan_id}, {period}"))
+        line_item_table(theirs).show(f"{first.customer_id}, plan {first.plan_id}, {period}")
         click.echo()
         shown = True
-    if not shown and not any(page.unrateable_customers for page in pages):
+    if not shown and not any(page.unrateable_customers for page in answer):
         without = "no line items: no subscription covers this instant (name another with --at)"
-        click.echo(without if pages[-1].catalog_revision else NO_CATALOG)
-    click.echo(footer(pages[-1].as_of, pages[-1].catalog_revision))
+        click.echo(without if answer[-1].catalog_revision else NO_CATALOG)
+    click.echo(footer(answer[-1].as_of, answer[-1].catalog_revision))

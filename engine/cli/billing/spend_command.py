@@ -4,20 +4,18 @@ from datetime import datetime
 
 import click
 
-from engine.cli.terminal.connection import (
+from engine.cli.billing.line_tables import report_unrateable, spend_table
+from engine.cli.terminal.connection import NO_CATALOG, TIMEOUT_S, connected
+from engine.cli.terminal.message_json import json_fields, json_line, snapshot_fields
+from engine.cli.terminal.options import (
     INSTANT_HELP,
-    NO_CATALOG,
-    TIMEOUT_S,
     as_of_option,
     at_option,
-    connected,
-    report_unrateable,
     revision_option,
     target_option,
     timestamp,
 )
-from engine.cli.terminal.message_json import json_fields, json_line, snapshot_fields
-from engine.cli.terminal.show import footer, instant, print_table, spend_table
+from engine.cli.terminal.text import footer, instant
 from meterline.v1.spend_pb2 import ListSpendRequest
 from meterline.v1.spend_pb2_grpc import SpendServiceStub
 
@@ -38,7 +36,7 @@ from meterline.v1.spend_pb2_grpc import SpendServiceStub
 )
 @at_option
 @as_of_option
-@revision_option
+@revision_option()
 @target_option
 def spend(
     top: int,
@@ -59,7 +57,7 @@ def spend(
         for each in (*response.spends, *response.totals):
             click.echo(json_line(snapshot | json_fields(each)))
     elif response.spends or response.unrateable_customers:
-        print_table(spend_table(response.spends, response.totals))
+        spend_table(response.spends, response.totals).show()
     elif not response.catalog_revision:
         click.echo(NO_CATALOG)
     else:

@@ -14,9 +14,9 @@ from engine.cli.terminal.connection import (
     CommandError,
     connected,
     field_violations,
-    target_option,
 )
 from engine.cli.terminal.files import FileType, read_text
+from engine.cli.terminal.options import target_option
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest, ApplyCatalogResponse, ResourceChange
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 

@@ -1,11 +1,14 @@
 """`meterline catalog`: what is applied."""
 
 import json
+from collections.abc import Iterator
 
 import click
+import grpc
 
-from engine.cli.terminal.connection import NO_CATALOG, TIMEOUT_S, connected, target_option
+from engine.cli.terminal.connection import NO_CATALOG, connected, pages
 from engine.cli.terminal.message_json import json_line
+from engine.cli.terminal.options import target_option
 from meterline.v1.catalog_pb2 import GetCatalogRequest, Resource
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 
@@ -14,25 +17,18 @@ from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 @target_option
 def catalog(target: str) -> None:
     """Print the applied catalog: one line of JSON for each resource, with its version."""
-    request = GetCatalogRequest()
     with connected(target) as channel:
-        while True:
-            response = CatalogServiceStub(channel).GetCatalog(request, timeout=TIMEOUT_S)
-            if not response.revision:
-                click.echo(NO_CATALOG, err=True)
-            for resource in response.resources:
-                click.echo(_line(resource))
-            if not response.next_page_token:
-                return
-            request.page_token = response.next_page_token
+        applied = False
+        for resource in applied_resources(channel):
+            applied = True
+            definition = json.loads(resource.definition)
+            fields = {"kind": resource.kind, "id": resource.id, "version": resource.version}
+            click.echo(json_line({**fields, "definition": definition}))
+    if not applied:
+        click.echo(NO_CATALOG, err=True)
 
 
-def _line(resource: Resource) -> str:
-    return json_line(
-        {
-            "kind": resource.kind,
-            "id": resource.id,
-            "version": resource.version,
-            "definition": json.loads(resource.definition),
-        }
-    )
+def applied_resources(channel: grpc.Channel) -> Iterator[Resource]:
+    """Every resource of the applied catalog: meters first, then plans, customers, subscriptions."""
+    for page in pages(CatalogServiceStub(channel).GetCatalog, GetCatalogRequest()):
+        yield from page.resources

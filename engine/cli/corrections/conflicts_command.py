@@ -1,23 +1,33 @@
-"""`meterline conflicts`: event ids that were used for more than one event."""
+"""`meterline conflicts` and `reconcile`: event ids that were used for more than one event."""
 
-from collections.abc import Iterator
+from datetime import datetime
 
 import click
-import grpc
-from rich.table import Table
 
-from engine.cli.corrections.correction_show import version_cells
-from engine.cli.terminal.connection import TIMEOUT_S, connected, target_option
-from engine.cli.terminal.message_json import json_fields, json_line
-from engine.cli.terminal.option_text import TextType
-from engine.cli.terminal.show import footer, instant, print_table, visible
-from meterline.v1.correction_pb2 import Conflict, EventVersion, ListConflictsRequest, ListConflictsResponse
+from engine.cli.corrections.correction_tables import conflicts_table, events_text
+from engine.cli.terminal.connection import connected, pages
+from engine.cli.terminal.message_json import message_line
+from engine.cli.terminal.options import (
+    INSTANT_HELP,
+    InstantType,
+    TextType,
+    check_period,
+    json_option,
+    period_options,
+    target_option,
+    timestamp,
+)
+from engine.cli.terminal.text import footer, visible
+from meterline.v1.correction_pb2 import ListConflictsRequest, ReconcileUsageRequest
 from meterline.v1.correction_pb2_grpc import CorrectionServiceStub
+
+# The ids of the whole log are read: some seconds for each hundred million events, and a few times that when busy.
+_RECONCILE_TIMEOUT_S = 3_600
 
 
 @click.command()
 @click.option("--event-id", type=TextType("an event"), metavar="ID", help="Only this id.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@json_option
 @target_option
 def conflicts(event_id: str | None, as_json: bool, target: str) -> None:
     """Show the event ids that were used for more than one event: what stands, and what was voided.
@@ -27,43 +37,32 @@ def conflicts(event_id: str | None, as_json: bool, target: str) -> None:
     """
     request = ListConflictsRequest(event_id=event_id or "")
     with connected(target) as channel:
-        pages = list(_pages(channel, request))
-    found = [conflict for page in pages for conflict in page.conflicts]
+        answer = list(pages(CorrectionServiceStub(channel).ListConflicts, request))
+    found = [conflict for page in answer for conflict in page.conflicts]
     if as_json:
         for conflict in found:
-            click.echo(json_line(json_fields(conflict)))
+            click.echo(message_line(conflict))
         return
     if found:
-        print_table(_table(found))
+        conflicts_table(found).show()
     else:
-        used = "no id was used" if event_id is None else f"the id '{visible(event_id).plain}' was not used"
+        used = "no id was used" if event_id is None else f"the id '{visible(event_id)}' was not used"
         click.echo(f"{used} for two stored events (what was voided by hand: meterline corrections)")
-    click.echo(footer(pages[-1].as_of))
+    click.echo(footer(answer[-1].as_of))
 
 
-def _pages(channel: grpc.Channel, request: ListConflictsRequest) -> Iterator[ListConflictsResponse]:
-    stub = CorrectionServiceStub(channel)
-    while True:
-        response = stub.ListConflicts(request, timeout=TIMEOUT_S)
-        yield response
-        if not response.next_page_token:
-            return
-        request.page_token = response.next_page_token
+@click.command(epilog=INSTANT_HELP)
+@period_options(InstantType())
+@target_option
+def reconcile(start: datetime, end: datetime, target: str) -> None:
+    """Look at every event of a period for an id that was used twice, and void what came later.
 
-
-def _table(found: list[Conflict]) -> Table:
-    columns = ("event_id", "", "ingested", "event time", "customer", "event type", "properties")
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    for conflict in found:
-        _add(table, conflict.event_id, "stands", conflict.stands)
-        _add(table, "", "restored" if conflict.restored else "void", conflict.voided)
-    return table
-
-
-def _add(table: Table, event_id: str, state: str, version: EventVersion) -> None:
-    table.add_row(
-        visible(event_id),
-        state,
-        instant(version.ingested_at) if version.HasField("ingested_at") else "expired",
-        *version_cells(version),
-    )
+    The engine does this in the background, some time after an event came in. This is at once, and for every event of
+    the period that is stored.
+    """
+    check_period(start, end)
+    request = ReconcileUsageRequest(period_start=timestamp(start), period_end=timestamp(end))
+    with connected(target) as channel:
+        response = CorrectionServiceStub(channel).ReconcileUsage(request, timeout=_RECONCILE_TIMEOUT_S)
+    click.echo(f"looked at {events_text(response.event_count)}, voided {response.voided_event_count:,}")
+    click.echo(footer(response.as_of))

@@ -1,21 +1,17 @@
 """`meterline corrections`: who corrected what, when and why."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import click
 import grpc
 
-from engine.cli.corrections.correction_show import corrections_table, events_table
-from engine.cli.terminal.connection import TIMEOUT_S, connected, target_option
-from engine.cli.terminal.message_json import json_fields, json_line
-from engine.cli.terminal.option_text import TextType
-from engine.cli.terminal.show import footer, print_table
-from meterline.v1.correction_pb2 import (
-    GetCorrectionRequest,
-    GetCorrectionResponse,
-    ListCorrectionsRequest,
-    ListCorrectionsResponse,
-)
+from engine.cli.corrections.correction_tables import corrections_table, events_table
+from engine.cli.terminal.connection import connected, pages
+from engine.cli.terminal.message_json import message_line
+from engine.cli.terminal.options import TextType, json_option, target_option
+from engine.cli.terminal.text import footer
+from meterline.v1.correction_pb2 import GetCorrectionRequest, ListCorrectionsRequest
 from meterline.v1.correction_pb2_grpc import CorrectionServiceStub
 
 _LIMIT_DEFAULT = 100
@@ -30,7 +26,7 @@ _LIMIT_DEFAULT = 100
     show_default=True,
     help="At most so many corrections, or events of one.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@json_option
 @target_option
 def corrections(correction_id: str | None, limit: int, as_json: bool, target: str) -> None:
     """List corrections, the newest first; or show one with its events, as they were and as they are."""
@@ -42,54 +38,39 @@ def corrections(correction_id: str | None, limit: int, as_json: bool, target: st
 
 
 def _list(channel: grpc.Channel, limit: int, as_json: bool) -> None:
-    pages = list(_pages(channel, limit))
-    found = [each for page in pages for each in page.corrections][:limit]
+    stub = CorrectionServiceStub(channel)
+    first, found = _some(pages(stub.ListCorrections, ListCorrectionsRequest()), "corrections", limit)
     if as_json:
         for each in found:
-            click.echo(json_line(json_fields(each)))
+            click.echo(message_line(each))
         return
     if found:
-        print_table(corrections_table(found))
+        corrections_table(found).show()
     else:
         click.echo("no correction was recorded")
-    click.echo(footer(pages[0].as_of))
-
-
-def _pages(channel: grpc.Channel, limit: int) -> Iterator[ListCorrectionsResponse]:
-    stub, request, left = CorrectionServiceStub(channel), ListCorrectionsRequest(), limit
-    while left > 0:
-        page = stub.ListCorrections(request, timeout=TIMEOUT_S)
-        yield page
-        left -= len(page.corrections)
-        request.page_token = page.next_page_token
-        if not page.next_page_token:
-            return
+    click.echo(footer(first.as_of))
 
 
 def _show(channel: grpc.Channel, correction_id: str, limit: int, as_json: bool) -> None:
-    pages = list(_event_pages(channel, correction_id, limit))
-    events = [each for page in pages for each in page.events][:limit]
-    correction = pages[0].correction
+    stub, request = CorrectionServiceStub(channel), GetCorrectionRequest(correction_id=correction_id)
+    first, events = _some(pages(stub.GetCorrection, request), "events", limit)
+    correction = first.correction
     if as_json:
-        click.echo(json_line(json_fields(correction)))
-        for event in events:
-            click.echo(json_line(json_fields(event)))
+        for each in (correction, *events):
+            click.echo(message_line(each))
         return
-    print_table(corrections_table([correction]))
+    corrections_table([correction]).show()
     click.echo()
-    print_table(events_table(events))
+    events_table(events).show()
     if correction.event_count > len(events):
         click.echo(f"and {correction.event_count - len(events):,} more events: ask for them with --limit")
-    click.echo(footer(pages[0].as_of))
+    click.echo(footer(first.as_of))
 
 
-def _event_pages(channel: grpc.Channel, correction_id: str, limit: int) -> Iterator[GetCorrectionResponse]:
-    stub, request = CorrectionServiceStub(channel), GetCorrectionRequest(correction_id=correction_id)
-    left = limit
-    while left > 0:
-        page = stub.GetCorrection(request, timeout=TIMEOUT_S)
-        yield page
-        left -= len(page.events)
-        request.page_token = page.next_page_token
-        if not page.next_page_token:
-            return
+def _some(answer: Iterator[Any], field: str, limit: int) -> tuple[Any, list[Any]]:
+    """The first page, and at most so many of what the pages list in `field`; no more pages than that takes."""
+    first = next(answer)
+    found = list(getattr(first, field))
+    while len(found) < limit and (page := next(answer, None)) is not None:
+        found += getattr(page, field)
+    return first, found[:limit]

@@ -11,10 +11,12 @@ from engine.cli.imports import import_state
 from engine.cli.imports.courier import Courier
 from engine.cli.imports.file_import import FileImport
 from engine.cli.imports.import_input import STANDARD_INPUT, shown
-from engine.cli.imports.import_options import FORMATS, ImportOptions, PropertyType, ZoneType
+from engine.cli.imports.import_options import FORMATS, ImportOptions
 from engine.cli.imports.row_times import EPOCHS_US
-from engine.cli.terminal.connection import CommandError, connected, target_option
+from engine.cli.terminal.connection import CommandError, connected
 from engine.cli.terminal.files import FileType
+from engine.cli.terminal.options import PairType, ZoneType, target_option
+from engine.cli.terminal.text import counted
 from meterline import RetryPolicy
 
 _STATE_SUFFIX = ".import-state.json"
@@ -60,7 +62,7 @@ class SomeNotStoredError(click.ClickException):
     "--property",
     "properties",
     multiple=True,
-    type=PropertyType(),
+    type=PairType("NAME=COLUMN, or NAME==VALUE for the same value in every row"),
     metavar="NAME=COLUMN|NAME==VALUE",
     help="A property; with one of them, no other column is a property. Default: all columns that are nothing else.",
 )
@@ -134,12 +136,12 @@ def import_(
             )
             if one.bad_rows_before:
                 click.echo(
-                    f"an earlier run could not store {_rows(one.bad_rows_before)}: to send the file again remove "
+                    f"an earlier run could not store {counted(one.bad_rows_before, 'row')}: to send the file again remove "
                     f"{state_path}; what is stored comes back as duplicate",
                     err=True,
                 )
     if not_stored:
-        raise SomeNotStoredError(f"{_rows(not_stored)} not stored: the rejects file says why")
+        raise SomeNotStoredError(f"{counted(not_stored, 'row')} not stored: the rejects file says why")
 
 
 def _run(path: Path, one: FileImport, courier: Courier) -> import_state.Progress:
@@ -178,10 +180,6 @@ def _stopped(path: Path, one: FileImport, reason: str) -> str:
 
 def _summary(progress: import_state.Progress) -> str:
     return (
-        f"{_rows(progress.rows)}: {progress.accepted:,} accepted, {progress.duplicate:,} duplicate, "
+        f"{counted(progress.rows, 'row')}: {progress.accepted:,} accepted, {progress.duplicate:,} duplicate, "
         f"{progress.conflict:,} conflict, {progress.rejected:,} rejected"
     )
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row" if count == 1 else f"{count:,} rows"

@@ -1,21 +1,18 @@
 """The options of `meterline import`, and what they make of a file: its source, its mapping."""
 
 import hashlib
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import click
-
-from engine.cli.imports.csv_rows import CsvSource
+from engine.cli.imports.csv_rows import CsvSource, check_csv
 from engine.cli.imports.import_input import ImportInput, unpacked_name
 from engine.cli.imports.json_rows import CloudEventsSource, NdjsonSource
 from engine.cli.imports.row_mapping import Field, RowMapping
 from engine.cli.imports.row_times import time_reader
 from engine.cli.imports.rows import RowSource
-from engine.cli.imports.unclosed_quotes import check_quotes
 from engine.cli.terminal.connection import CommandError
+from engine.cli.terminal.options import Pair
 
 _FORMATS = {
     ".csv": "csv",
@@ -43,34 +40,6 @@ _SOURCE = ("source", "ce_source")
 _COLUMNS_SHOWN_MAX = 20
 
 
-class PropertyType(click.ParamType[tuple[str, str]]):
-    """NAME=COLUMN, or NAME==VALUE."""
-
-    name = "property"
-
-    def convert(
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        name, _, source = value.partition("=")
-        if not name or not source:
-            self.fail(
-                f"{value!r}: write NAME=COLUMN, or NAME==VALUE for the same value in every row", param, ctx
-            )
-        return name, source
-
-
-class ZoneType(click.ParamType[ZoneInfo]):
-    """A zone of the IANA database."""
-
-    name = "zone"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> ZoneInfo:
-        try:
-            return ZoneInfo(value)
-        except (KeyError, ValueError, OSError):
-            self.fail(f"{value!r} is no time zone: write one such as Europe/Berlin, or UTC", param, ctx)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportOptions:
     """What was asked for; None where the default of the format holds."""
@@ -80,7 +49,7 @@ class ImportOptions:
     event_type: str | None
     customer_id: str | None
     event_time: str | None
-    properties: tuple[tuple[str, str], ...]
+    properties: tuple[Pair, ...]
     time_format: str
     time_zone: ZoneInfo | None
 
@@ -112,10 +81,7 @@ class ImportOptions:
         path, size_bytes = given.name, given.content.size_bytes
         match self.format_of(path):
             case "csv":
-                with io.TextIOWrapper(
-                    given.rows(), "utf-8-sig", errors="surrogateescape", newline=""
-                ) as text:
-                    check_quotes(text, str(path))
+                check_csv(given.rows(), str(path))
                 return CsvSource(given.rows(), str(path), size_bytes)
             case "ndjson":
                 return NdjsonSource(given.rows(), size_bytes)

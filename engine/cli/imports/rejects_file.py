@@ -1,7 +1,5 @@
 """The rejects file: one line for each row that was not stored, and why."""
 
-import csv
-import io
 import json
 import os
 from dataclasses import dataclass
@@ -9,6 +7,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from engine.cli.terminal.connection import CommandError
+from engine.cli.terminal.csv_text import csv_line
+from engine.cli.terminal.message_json import json_line
 
 _FIELDS = ("row", "verdict", "field", "reason", "message", "original")
 
@@ -65,7 +65,7 @@ class RejectsFile:
         file.truncate(self._size_bytes)
         file.seek(self._size_bytes)
         if not self._size_bytes and self._is_csv:
-            file.write((",".join(_FIELDS) + "\n").encode())
+            file.write(csv_line(_FIELDS).encode())
         self._file = file
         return file
 
@@ -79,8 +79,6 @@ class RejectsFile:
     def _line(self, reject: Reject) -> str:
         values = {name: getattr(reject, name) for name in _FIELDS}
         if not self._is_csv:
-            return json.dumps(values, ensure_ascii=False) + "\n"
+            return json_line(values) + "\n"
         values["original"] = json.dumps(reject.original, ensure_ascii=False)
-        line = io.StringIO()
-        csv.writer(line, lineterminator="\n").writerow(values.values())
-        return line.getvalue()
+        return csv_line(map(str, values.values()))

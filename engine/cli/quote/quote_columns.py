@@ -4,8 +4,6 @@ amounts   a row for each quote: its names, each price's amount, the total of eac
 tiers     a row for each tier of each line: the whole working, with the line's amounts repeated
 """
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
@@ -16,6 +14,7 @@ import pyarrow.compute as pc
 from engine.api.messages import decimal_text
 from engine.billing.quote.decimal_texts import Int64s, Texts, fixed_texts, plain_texts
 from engine.billing.quote.quotes import Quotes
+from engine.cli.terminal.csv_text import csv_line
 from rating import Dimension
 
 # Rows of text made at a time: some ten MiB.
@@ -95,9 +94,7 @@ def _chunks(rows: int) -> Iterator[range]:
 
 
 def _header(names: Sequence[str]) -> bytes:
-    written = io.StringIO()
-    csv.writer(written, lineterminator="\n").writerow(names)
-    return written.getvalue().encode()
+    return csv_line(names).encode()
 
 
 def _lines(columns: Sequence[Texts]) -> bytes:

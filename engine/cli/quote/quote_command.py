@@ -11,6 +11,7 @@ import click
 
 from engine.cli.terminal.connection import CommandError
 from engine.cli.terminal.files import FileType, read_bytes, read_text
+from engine.cli.terminal.options import Pair, PairType
 from engine.errors import CatalogDocumentError
 
 if TYPE_CHECKING:
@@ -37,10 +38,10 @@ class _Options(TypedDict):
     catalog: Path | None
     plan: str | None
     price: tuple[Path, ...]
-    quantity: tuple[str, ...]
-    events: tuple[str, ...]
-    unit: tuple[str, ...]
-    dimension: tuple[str, ...]
+    quantity: tuple[Pair, ...]
+    events: tuple[Pair, ...]
+    unit: tuple[Pair, ...]
+    dimension: tuple[Pair, ...]
     csv: Path | None
     by: tuple[str, ...]
     form: Literal["table", "json", "csv", "tiers"] | None
@@ -66,24 +67,31 @@ class _Options(TypedDict):
 )
 @click.option(
     "--quantity",
+    type=PairType("PRICE=QUANTITY", names_itself=True),
     multiple=True,
     metavar="PRICE=QUANTITY",
     help="The quantity of a price, by its id. Repeatable.",
 )
 @click.option(
     "--events",
+    type=PairType("PRICE=AMOUNT,...", names_itself=True),
     multiple=True,
     metavar="PRICE=AMOUNT,...",
     help="The events' amounts, in order, of a price with terms per event.",
 )
 @click.option(
     "--unit",
+    type=PairType("UNIT=QUANTITY"),
     multiple=True,
     metavar="UNIT=QUANTITY",
     help="A unit's quantity, for capacity prices. Repeatable.",
 )
 @click.option(
-    "--dimension", multiple=True, metavar="NAME=VALUE", help="A dimension, for matrix prices. Repeatable."
+    "--dimension",
+    type=PairType(),
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A dimension, for matrix prices. Repeatable.",
 )
 @click.option(
     "--csv",

@@ -5,28 +5,26 @@
 {"kind": "grand_total", ...}              at the end of several quotes, for each currency
 """
 
-import json
 from collections.abc import Iterator
 
 from engine.api.messages import decimal_text, money_text
 from engine.billing.quote.quotes import Quotes
+from engine.cli.terminal.message_json import JsonFields, json_line
 from rating import RatedLine
-
-Fields = dict[str, object]
 
 
 def json_lines(quotes: Quotes) -> Iterator[str]:
     """The objects as text, without line breaks."""
     for fields in _objects(quotes):
-        yield json.dumps(fields, ensure_ascii=False, separators=(", ", ": "))
+        yield json_line(fields)
 
 
-def _objects(quotes: Quotes) -> Iterator[Fields]:
+def _objects(quotes: Quotes) -> Iterator[JsonFields]:
     ends = quotes.line_counts.reshape(quotes.count, len(quotes.prices)).sum(axis=1).cumsum().tolist()
     order = quotes.order
     start = 0
     for quote, end in enumerate(ends):
-        which: Fields = {"quote": quote + 1}
+        which: JsonFields = {"quote": quote + 1}
         if quotes.names:
             which["names"] = quotes.names_of(quote)
         for row in order[start:end].tolist():
@@ -51,10 +49,10 @@ def _objects(quotes: Quotes) -> Iterator[Fields]:
             }
 
 
-def _line_fields(quotes: Quotes, row: int) -> Fields:
+def _line_fields(quotes: Quotes, row: int) -> JsonFields:
     line = quotes.lines.line(row)
     quoted = quotes.price_of(row)
-    fields: Fields = {
+    fields: JsonFields = {
         "price_id": quoted.id,
         "model": str(line.price.model),
         "dimensions": quotes.dimensions_of(row),
@@ -68,7 +66,7 @@ def _line_fields(quotes: Quotes, row: int) -> Fields:
     return fields | _rated_fields(line)
 
 
-def _rated_fields(line: RatedLine) -> Fields:
+def _rated_fields(line: RatedLine) -> JsonFields:
     return {
         "billable_quantity": decimal_text(line.billable_quantity),
         "tiers": [

@@ -10,6 +10,7 @@ from engine.billing.quote.decimal_texts import decimals
 from engine.billing.quote.given_usage import GivenUsage
 from engine.billing.quote.price_list import Counts, PriceList, QuotedPrice, near
 from engine.cli.terminal.connection import CommandError
+from engine.cli.terminal.options import Pair, each_once
 
 _EVENT_SEPARATOR = ","
 _OPTION = {Counts.QUANTITY: "--quantity", Counts.EVENTS: "--events"}
@@ -27,21 +28,21 @@ class OptionUsage:
 def read_options(
     prices: PriceList,
     *,
-    quantities: Sequence[str],
-    events: Sequence[str],
-    dimensions: Sequence[str],
-    units: Sequence[str],
+    quantities: Sequence[Pair],
+    events: Sequence[Pair],
+    dimensions: Sequence[Pair],
+    units: Sequence[Pair],
 ) -> OptionUsage:
     """The options' texts by what they belong to.
 
     Raises:
-        CommandError: an option that isn't NAME=VALUE, names nothing that is quoted, or comes twice.
+        CommandError: an option that names nothing that is quoted, or comes twice.
     """
     given: dict[str, str] = {}
     for counts, texts in ((Counts.QUANTITY, quantities), (Counts.EVENTS, events)):
         option = _OPTION[counts]
-        for text in texts:
-            price_id, value = _priced(prices, counts, text)
+        for pair in texts:
+            price_id, value = _priced(prices, counts, pair)
             if price_id in given:
                 raise CommandError(
                     f"{option} {price_id}: is given twice; to quote several lines of one price, "
@@ -83,21 +84,21 @@ def _option_of(price: QuotedPrice) -> str:
     return _OPTION.get(price.counts, "--unit")
 
 
-def _priced(prices: PriceList, counts: Counts, text: str) -> tuple[str, str]:
+def _priced(prices: PriceList, counts: Counts, pair: Pair) -> Pair:
     """(price id, value) of one --quantity or --events; the id may be left out if only one price takes it."""
     option = _OPTION[counts]
-    price_id, equals, value = text.partition("=")
-    if not equals:
+    price_id, value = pair
+    if not price_id:
         fitting = [each.id for each in prices.prices if each.counts is counts]
         if len(fitting) != 1:
-            raise CommandError(f"{option} {text}: must name the price: {option} PRICE={text}")
-        return fitting[0], text
+            raise CommandError(f"{option} {value}: must name the price: {option} PRICE={value}")
+        return fitting[0], value
     try:
         price = prices.prices[prices.place_of(price_id)]
     except ValueError as error:
-        raise CommandError(f"{option} {text}: {error}") from None
+        raise CommandError(f"{option} {price_id}={value}: {error}") from None
     if price.counts is not counts:
-        raise CommandError(f"{option} {text}: {_instead(price)}")
+        raise CommandError(f"{option} {price_id}={value}: {_instead(price)}")
     return price_id, value
 
 
@@ -113,22 +114,15 @@ def _instead(price: QuotedPrice) -> str:
     return f"price {price.id!r} has no terms per event: give --quantity {price.id}=..."
 
 
-def _named(option: str, texts: Sequence[str], known: Sequence[str], prices: PriceList) -> dict[str, str]:
-    given: dict[str, str] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise CommandError(f"{option} {text}: must be NAME=VALUE")
+def _named(option: str, pairs: Sequence[Pair], known: Sequence[str], prices: PriceList) -> dict[str, str]:
+    for name, value in pairs:
         if name not in known:
             raise CommandError(
-                f"{option} {text}: {prices.owner} has no {option[2:]} {name[:48]!r}{near(name, known)}"
+                f"{option} {name}={value}: {prices.owner} has no {option[2:]} {name[:48]!r}{near(name, known)}"
             )
-        if name in given:
-            raise CommandError(f"{option} {name}: is given twice")
         if not value:
             raise CommandError(f"{option} {name}: is empty")
-        given[name] = value
-    return given
+    return each_once(pairs, option)
 
 
 def _at(place: str) -> Callable[[int], str]:

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from rich.console import Console
-from rich.table import Table
+import click
 from rich.text import Text
 
 from engine.api.messages import decimal_text, money_text
-from engine.billing.quote.price_list import QuotedPrice
 from engine.billing.quote.quotes import Quotes
-from engine.cli.terminal.show import grouped, print_table, printable
+from engine.cli.billing.line_tables import price_name
+from engine.cli.terminal.tables import NumberColumn, TextTable
+from engine.cli.terminal.text import grouped
 from rating import Model, Price, RatedLine, RatedTier, RoundingMode
 
 # What a person reads; the machine's forms have all of it.
@@ -20,49 +20,42 @@ _QUOTES_SHOWN_MAX = 50
 def show_table(quotes: Quotes) -> None:
     """The table, how much of it isn't shown, and what was given no quantity."""
     is_single = quotes.count == 1
-    print_table(_working(quotes) if is_single else _overview(quotes))
+    if is_single:
+        _working(quotes).show(", ".join(quotes.names_of(0).values()))
+    else:
+        _overview(quotes).show()
     shown, of = (_LINES_SHOWN_MAX, len(quotes.lines)) if is_single else (_QUOTES_SHOWN_MAX, quotes.count)
     notes = quotes.remarks()
     if of > shown:
         what = "lines" if is_single else "quotes"
         notes.insert(0, f"the first {shown} of {of:,} {what}; all of them with --format csv, tiers or json")
-    console = Console(highlight=False, soft_wrap=True)
     for note in notes:
-        console.print(Text(note, style="dim"))
+        click.secho(note, dim=True)
 
 
-def _working(quotes: Quotes) -> Table:
+def _working(quotes: Quotes) -> TextTable:
     """One quote: a row a line, below it one for each tier and stage, and the total."""
-    table = _table(*quotes.names_of(0).values())
-    table.add_column("price")
-    table.add_column("working")
-    for name in ("quantity", "exact", "amount"):
-        table.add_column(name, justify="right")
+    table = TextTable("price", "working", *map(NumberColumn, ("quantity", "exact", "amount")))
     for row in quotes.order[:_LINES_SHOWN_MAX].tolist():
         line, quoted = quotes.lines.line(row), quotes.price_of(row)
-        table.add_row(
-            printable(_name(quoted, quotes.dimensions_of(row))),
+        table.add(
+            price_name(quoted.id, quotes.dimensions_of(row)),
             Text(_summary(line), style="dim"),
             _quantity(quotes, row, line),
             decimal_text(line.exact_amount),
             f"{grouped(money_text(line.amount))} {line.currency}",
         )
         for cells in _steps(line):
-            table.add_row("", *cells, "", style="dim")
+            table.add("", *cells, "", style="dim")
     for currency, total in quotes.totals.items():
-        table.add_row(
-            "total", "", "", "", f"{grouped(money_text(total.decimal(0)))} {currency}", style="bold"
-        )
+        table.add("total", "", "", "", f"{grouped(money_text(total.decimal(0)))} {currency}", style="bold")
     return table
 
 
-def _overview(quotes: Quotes) -> Table:
+def _overview(quotes: Quotes) -> TextTable:
     """Several quotes: a row each, with the amount of each price."""
-    table = _table()
-    for name in ("quote", *quotes.names):
-        table.add_column(printable(name))
-    for price_id in (*quotes.prices.ids, *(f"total {currency}" for currency in quotes.totals)):
-        table.add_column(price_id, justify="right")
+    totals = [f"total {currency}" for currency in quotes.totals]
+    table = TextTable("quote", *quotes.names, *map(NumberColumn, (*quotes.prices.ids, *totals)))
     width = len(quotes.prices)
     for quote in range(min(quotes.count, _QUOTES_SHOWN_MAX)):
         amounts = []
@@ -70,36 +63,21 @@ def _overview(quotes: Quotes) -> Table:
             cell = slice(quote * width + place, quote * width + place + 1)
             sums = quotes.amounts.take(cell).rescale(each.price.digits)
             amounts.append(grouped(money_text(sums.decimal(0))) if quotes.line_counts[cell.start] else "")
-        totals = [grouped(money_text(total.decimal(quote))) for total in quotes.totals.values()]
-        table.add_row(f"{quote + 1:,}", *map(printable, quotes.names_of(quote).values()), *amounts, *totals)
+        amounts += [grouped(money_text(total.decimal(quote))) for total in quotes.totals.values()]
+        table.add(f"{quote + 1:,}", *quotes.names_of(quote).values(), *amounts)
     blank = [""] * (len(quotes.names) + width)
     grand = [grouped(money_text(total.total())) for total in quotes.totals.values()]
-    table.add_row("total", *blank, *grand, style="bold")
+    table.add("total", *blank, *grand, style="bold")
     return table
 
 
-def _table(*title: str) -> Table:
-    return Table(
-        box=None,
-        pad_edge=False,
-        header_style="bold",
-        title=printable(", ".join(title)) if title else None,
-        title_justify="left",
-    )
-
-
-def _name(quoted: QuotedPrice, dimensions: dict[str, str]) -> str:
-    shown = ", ".join(f"{name}={value}" for name, value in dimensions.items())
-    return f"{quoted.id} [{shown}]" if shown else quoted.id
-
-
-def _quantity(quotes: Quotes, row: int, line: RatedLine) -> Text:
+def _quantity(quotes: Quotes, row: int, line: RatedLine) -> str:
     if line.price.model is Model.FLAT:
-        return Text("")
+        return ""
     units = quotes.units_of(row)
     if units:
-        return Text(", ".join(f"{unit} {grouped(decimal_text(value))}" for unit, value in units.items()))
-    return Text(grouped(decimal_text(line.quantity)))
+        return ", ".join(f"{unit} {grouped(decimal_text(value))}" for unit, value in units.items())
+    return grouped(decimal_text(line.quantity))
 
 
 def _summary(line: RatedLine) -> str:
@@ -111,16 +89,16 @@ def _summary(line: RatedLine) -> str:
     return ", ".join(parts)
 
 
-def _steps(line: RatedLine) -> Iterator[tuple[str | Text, str, str]]:
+def _steps(line: RatedLine) -> Iterator[tuple[str, str, str]]:
     """(working, quantity, exact amount) of what changes the quantity, of each tier, and of each further stage."""
     price = line.price
     changes = _changes(price)
     if changes and line.billable_quantity != line.quantity:
-        yield Text(f"  after {changes}"), grouped(decimal_text(line.billable_quantity)), ""
+        yield f"  after {changes}", grouped(decimal_text(line.billable_quantity)), ""
     for tier in line.tiers if price.model is not Model.FLAT else ():
-        yield Text(f"  {_tier_working(price, tier)}"), _tier_quantity(price, tier), decimal_text(tier.amount)
+        yield f"  {_tier_working(price, tier)}", _tier_quantity(price, tier), decimal_text(tier.amount)
     for stage, amount in line.stages[1:]:
-        yield Text(f"  {stage} {decimal_text(getattr(price, stage))}"), "", decimal_text(amount)
+        yield f"  {stage} {decimal_text(getattr(price, stage))}", "", decimal_text(amount)
 
 
 def _changes(price: Price) -> str:

@@ -1,44 +1,34 @@
 """How a command reaches an engine, and how every failure becomes one clear line and exit code 2."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
-from typing import IO, Any, cast
+import time
+from collections.abc import Callable, Iterator
+from typing import IO, Any, Protocol, TypeVar, cast
 
 import click
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from meterline import InvalidOptionError, check_target
-from meterline.v1.billing_pb2 import UnrateableCustomer
+from meterline import read_pushback_ms
 
-DEFAULT_TARGET = "localhost:7070"
 # Local commands answer in milliseconds; past this the engine hangs, and a person wants to know.
 TIMEOUT_S = 60
+# How long a page waits for an engine that says when to come again: others ask as well.
+_PATIENCE_S = 120
 _MESSAGE_BYTES_MAX = 64 * 1024 * 1024
 _METADATA_BYTES_MAX = 512 * 1024
 # Asks for every mistake of a document instead of what a client takes by default.
 ALL_MISTAKES = (("meterline-details-bytes-max", "131072"),)
+# For a person whose engine has no catalog: revision 0.
+NO_CATALOG = "no catalog yet: meterline apply -f FILE"
 
 
-def _checked_target(_context: click.Context, _option: click.Parameter, target: str) -> str:
-    try:
-        check_target(target)
-    except InvalidOptionError as error:
-        raise click.BadParameter(str(error)) from None
-    return target
+class _Paged(Protocol):
+    next_page_token: str
 
 
-target_option = click.option(
-    "--target",
-    default=DEFAULT_TARGET,
-    show_default=True,
-    metavar="HOST:PORT",
-    callback=_checked_target,
-    help="The engine's address.",
-)
+_Page = TypeVar("_Page", bound=_Paged)
 
 
 class CommandError(click.ClickException):
@@ -65,10 +55,40 @@ def connected(target: str) -> Iterator[grpc.Channel]:
             raise CommandError(_line(target, error)) from None
 
 
+def pages(
+    call: Callable[..., _Page],
+    request: Any,  # noqa: ANN401 - a message with a page_token
+    *,
+    timeout_s: float = TIMEOUT_S,
+) -> Iterator[_Page]:
+    """The pages of one answer, each asked for when the one before it is used up."""
+    while True:
+        page = _answer(call, request, timeout_s)
+        yield page
+        if not page.next_page_token:
+            return
+        request.page_token = page.next_page_token
+
+
+def _answer(call: Callable[..., _Page], request: object, timeout_s: float) -> _Page:
+    """Comes again when the engine says so, for a while: a long answer must not end because others ask as well."""
+    started_s = time.monotonic()
+    while True:
+        try:
+            return call(request, timeout=timeout_s)
+        except grpc.RpcError as error:
+            metadata = [(key, value) for key, value in call_of(error).trailing_metadata() or ()]
+            pushback_ms = read_pushback_ms(metadata)
+            patient = time.monotonic() - started_s < _PATIENCE_S
+            if pushback_ms is None or pushback_ms < 0 or not patient:
+                raise
+        time.sleep(pushback_ms / 1_000)
+
+
 def _line(target: str, error: grpc.RpcError) -> str:
     call = call_of(error)
     if nobody_answers(error):
-        return no_engine(target)
+        return f"no engine answers at {target}: start one with `meterline serve`, or name it with --target"
     if call.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
         return f"the engine at {target} did not answer in time: see its log"
     return f"{call.details()} ({call.code().name})"
@@ -79,14 +99,6 @@ def nobody_answers(error: grpc.RpcError) -> bool:
     return (
         call_of(error).code() is grpc.StatusCode.UNAVAILABLE and rpc_status.from_call(call_of(error)) is None
     )
-
-
-def no_engine(target: str) -> str:
-    return f"no engine answers at {target}: start one with `meterline serve`, or name it with --target"
-
-
-# For a person whose engine has no catalog: revision 0.
-NO_CATALOG = "no catalog yet: meterline apply -f FILE"
 
 
 def call_of(error: grpc.RpcError) -> grpc.Call:
@@ -105,74 +117,3 @@ def field_violations(error: grpc.RpcError) -> list[str]:
         if detail.Unpack(request):
             lines += [f"{violation.field}: {violation.description}" for violation in request.field_violations]
     return lines
-
-
-class InstantType(click.ParamType["datetime"]):
-    """An option's instant: a date (midnight UTC) or RFC 3339 with a zone."""
-
-    name = "instant"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        try:
-            instant = datetime.fromisoformat(value)
-        except ValueError:
-            instant = None
-        if instant is not None and instant.tzinfo is not None:
-            return instant.astimezone(UTC)
-        # A date has no zone to forget: it is midnight in UTC, as in the catalog.
-        if instant is None or len(value) > len("2023-11-16"):
-            self.fail(f"{value!r} is no instant: write 2023-11-16 or 2023-11-16T18:15:00Z", param, ctx)
-        return instant.replace(tzinfo=UTC)
-
-
-def check_period(start: datetime, end: datetime) -> None:
-    """In the words of the options; the engine would speak of fields.
-
-    Raises:
-        CommandError: the period is empty.
-    """
-    if end <= start:
-        raise CommandError("--to must be later than --from")
-
-
-def timestamp(instant: datetime | None) -> Timestamp | None:
-    if instant is None:
-        return None
-    message = Timestamp()
-    message.FromDatetime(instant)
-    return message
-
-
-# For the end of the help of each command that has such an option.
-INSTANT_HELP = "INSTANT is a date or RFC 3339, such as 2023-11-16T18:15:00Z; a date is midnight UTC."
-at_option = click.option(
-    "--at",
-    type=InstantType(),
-    metavar="INSTANT",
-    help="Which billing period: the one that contains it. Default: now.",
-)
-revision_option = click.option(
-    "--catalog-revision",
-    type=click.IntRange(min=1),
-    default=None,
-    help="Rate with the catalog as it was at this revision. Default: the newest.",
-)
-as_of_option = click.option(
-    "--as-of",
-    type=InstantType(),
-    metavar="INSTANT",
-    help="Only what was ingested by then. Default: all that is stored.",
-)
-
-
-def report_unrateable(unrateable: Iterable[UnrateableCustomer]) -> None:
-    """Names the customers whose lines are missing, on standard error; then the command fails.
-
-    Raises:
-        CommandError: there is one.
-    """
-    customers = list(unrateable)
-    for customer in customers:
-        click.echo(f"{customer.customer_id}: {customer.message}", err=True)
-    if customers:
-        raise CommandError(f"{len(customers)} of the customers can't be rated and are left out: see above")

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import click
 
 from engine.cli.terminal.connection import CommandError
-from engine.cli.terminal.option_text import option_name
+from engine.cli.terminal.options import option_name
 
 
 class FileType(click.Path):

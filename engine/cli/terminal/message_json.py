@@ -18,7 +18,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from engine.cli.terminal.show import instant
+from engine.cli.terminal.text import instant
 
 JsonFields = dict[str, Any]
 
@@ -34,6 +34,11 @@ class _Shape:
 def json_line(fields: Mapping[str, Any]) -> str:
     """One line of JSON, without its end."""
     return json.dumps(fields, ensure_ascii=False)
+
+
+def message_line(message: Message) -> str:
+    """A message as one line."""
+    return json_line(json_fields(message))
 
 
 def snapshot_fields(as_of: Timestamp, catalog_revision: int) -> JsonFields:

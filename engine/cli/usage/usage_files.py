@@ -1,107 +1,115 @@
-"""Metered usage as CSV and JSON lines (Parquet: usage_parquet): written page by page, the quantity never as a binary
-float.
+"""Metered usage as CSV, JSON lines and Parquet, written page by page.
 
 Columns, in this order: customer_id (if customers are a group), dimensions.NAME for each property that is grouped by,
 window_start, window_end (UTC), quantity, event_count, unreadable_event_count, missing_value_event_count, event_digest.
 
-Rules:
-1. The columns follow from the question alone, not from the rows: an answer without rows has the same.
-2. An absent property is nothing in CSV (an empty text is ""), no key in JSON, and null in Parquet.
-3. In Parquet a quantity is decimal128(38, 12). One that needs more digits ends the command: it is never rounded, and
-   the type of the column never depends on the data. With `text_quantities` it is text.
+In Parquet an absent property is null, and a quantity is decimal128(38, 12). One that needs more digits ends the
+command: it is never rounded, and the type of the column never depends on the data. With `text_quantities` it is text.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from typing import BinaryIO
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import chain
+from typing import Any, BinaryIO
 
-from engine.cli.terminal.message_json import JsonFields, json_fields, json_line, snapshot_fields
-from engine.cli.terminal.show import instant
+from engine.cli.terminal.connection import CommandError
+from engine.cli.terminal.message_json import JsonFields, json_fields, snapshot_fields
+from engine.cli.terminal.output import Cells, write_csv, write_json
+from engine.cli.terminal.text import instant
 from meterline.v1.metering_pb2 import QueryUsageResponse, UsageGrouping, UsageRow
 
-COUNTS = ("event_count", "unreadable_event_count", "missing_value_event_count")
-DIMENSION = "dimensions."
+_COUNTS = ("event_count", "unreadable_event_count", "missing_value_event_count")
+_DIMENSION = "dimensions."
 
 
-class UsageFile(ABC):
-    """Takes the pages of one answer, in their order."""
-
-    def __init__(self, file: BinaryIO, meter_id: str) -> None:
-        self._file = file
-        self._meter_id = meter_id
-
-    @abstractmethod
-    def begin(self, first: QueryUsageResponse) -> None:
-        """Before the first page is added."""
-
-    @abstractmethod
-    def add(self, page: QueryUsageResponse) -> None:
-        """Raises CommandError for a quantity that the format can't hold."""
-
-    def end(self) -> None:  # noqa: B027 - most formats have no end
-        """After the last page, or where the answer broke off."""
+def write_usage(
+    form: str, file: BinaryIO, answer: Iterator[QueryUsageResponse], meter_id: str, *, text_quantities: bool
+) -> QueryUsageResponse:
+    """Writes all pages and gives the last. Raises CommandError for a quantity that the form can't hold."""
+    match form:
+        case "csv":
+            return write_csv(file, answer, lambda page: _columns(page.group_by), _cells)
+        case "json":
+            return write_json(file, answer, lambda page: _objects(page, meter_id))
+        case _:
+            return _write_parquet(file, answer, meter_id, text_quantities=text_quantities)
 
 
-class CsvFile(UsageFile):
-    """RFC 4180 in UTF-8, lines ended by one line feed."""
-
-    def begin(self, first: QueryUsageResponse) -> None:
-        self._write([_csv_line(column_names(first.group_by))])
-
-    def add(self, page: QueryUsageResponse) -> None:
-        self._write(_csv_line(_cells(row, page.group_by)) for row in page.rows)
-
-    def _write(self, lines: Iterable[str]) -> None:
-        self._file.write("".join(lines).encode())
-
-
-class JsonFile(UsageFile):
-    """One object a line, each with the snapshot that it is from."""
-
-    def begin(self, first: QueryUsageResponse) -> None:
-        self._snapshot = {
-            **snapshot_fields(first.as_of, first.catalog_revision),
-            "meter_id": self._meter_id,
-            "meter_version": first.meter_version,
-        }
-
-    def add(self, page: QueryUsageResponse) -> None:
-        lines = (json_line(self._snapshot | _json_fields(row, page.group_by)) for row in page.rows)
-        self._file.write("".join(f"{line}\n" for line in lines).encode())
-
-
-def column_names(grouping: UsageGrouping) -> list[str]:
-    """Their names, in their order."""
+def _columns(grouping: UsageGrouping) -> list[str]:
     customer = ["customer_id"] if grouping.customer else []
-    dimensions = [f"{DIMENSION}{name}" for name in grouping.properties]
-    return [*customer, *dimensions, "window_start", "window_end", "quantity", *COUNTS, "event_digest"]
+    dimensions = [f"{_DIMENSION}{name}" for name in grouping.properties]
+    return [*customer, *dimensions, "window_start", "window_end", "quantity", *_COUNTS, "event_digest"]
 
 
-def _cells(row: UsageRow, grouping: UsageGrouping) -> Iterator[str | None]:
-    if grouping.customer:
-        yield row.customer_id
-    for name in grouping.properties:
-        yield row.dimensions.get(name)
-    yield from (instant(row.window_start), instant(row.window_end), row.quantity)
-    yield from (str(getattr(row, name)) for name in COUNTS)
-    yield row.event_digest
+def _cells(page: QueryUsageResponse) -> Iterator[Cells]:
+    grouping = page.group_by
+    for row in page.rows:
+        yield [
+            *([row.customer_id] if grouping.customer else []),
+            *(row.dimensions.get(name) for name in grouping.properties),
+            *(instant(row.window_start), instant(row.window_end), row.quantity),
+            *(str(getattr(row, name)) for name in _COUNTS),
+            row.event_digest,
+        ]
 
 
-def _csv_line(cells: Iterable[str | None]) -> str:
-    return ",".join(map(_csv_cell, cells)) + "\n"
+def _objects(page: QueryUsageResponse, meter_id: str) -> Iterator[JsonFields]:
+    snapshot = snapshot_fields(page.as_of, page.catalog_revision)
+    for row in page.rows:
+        fields = json_fields(row)
+        if not page.group_by.customer:
+            del fields["customer_id"]
+        yield {**snapshot, "meter_id": meter_id, "meter_version": page.meter_version, **fields}
 
 
-def _csv_cell(text: str | None) -> str:
-    """Python's own writer can't tell an absent value from an empty one."""
-    if text is None:
-        return ""
-    if not text or any(each in text for each in ',"\r\n') or text != text.strip():
-        return '"' + text.replace('"', '""') + '"'
-    return text
+def _write_parquet(
+    file: BinaryIO, answer: Iterator[QueryUsageResponse], meter_id: str, *, text_quantities: bool
+) -> QueryUsageResponse:
+    """A row group for each page; the snapshot is in the file's metadata."""
+    import pyarrow as pa  # noqa: PLC0415 - its parts take as long to load as all the rest
+    import pyarrow.parquet as pq  # noqa: PLC0415 - as above
+
+    first = last = next(answer)
+    types = {
+        **dict.fromkeys(("window_start", "window_end"), pa.timestamp("us", "UTC")),
+        "quantity": pa.string() if text_quantities else pa.decimal128(38, 12),
+        **dict.fromkeys(_COUNTS, pa.uint64()),
+    }
+    schema = pa.schema(
+        [
+            pa.field(name, types.get(name, pa.string()), nullable=name.startswith(_DIMENSION))
+            for name in _columns(first.group_by)
+        ],
+        {
+            "meterline.meter_id": meter_id,
+            "meterline.meter_version": str(first.meter_version),
+            "meterline.as_of": instant(first.as_of),
+            "meterline.catalog_revision": str(first.catalog_revision),
+        },
+    )
+    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        for last in chain([first], answer):
+            rows = [
+                _typed(*each, schema.names, is_text=text_quantities)
+                for each in zip(last.rows, _cells(last), strict=True)
+            ]
+            try:
+                table = pa.Table.from_pylist(rows, schema)
+            except pa.ArrowInvalid:
+                raise CommandError(
+                    "a quantity has more digits than decimal128(38, 12) holds: add --text-quantities, "
+                    "or take --format csv or json"
+                ) from None
+            writer.write_table(table)
+    return last
 
 
-def _json_fields(row: UsageRow, grouping: UsageGrouping) -> JsonFields:
-    fields = json_fields(row)
-    if not grouping.customer:
-        del fields["customer_id"]
-    return fields
+def _typed(row: UsageRow, cells: Cells, names: list[str], *, is_text: bool) -> dict[str, Any]:
+    """A row's values, of the types of its columns."""
+    return {
+        **dict(zip(names, cells, strict=True)),
+        "window_start": row.window_start.ToMicroseconds(),
+        "window_end": row.window_end.ToMicroseconds(),
+        "quantity": row.quantity if is_text else Decimal(row.quantity),
+        **{name: getattr(row, name) for name in _COUNTS},
+    }

@@ -8,10 +8,9 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from engine.cli.terminal.connection import DEFAULT_TARGET, timestamp
-from engine.cli.terminal.show import instant
+from engine.cli.terminal.options import DEFAULT_TARGET, by_name, timestamp
+from engine.cli.terminal.text import instant
 from engine.times import rfc3339, us_datetime
-from engine.usage.time_zones import time_zone
 from engine.usage.windows import Window, day_start_us
 from meterline.v1 import metering_pb2
 from meterline.v1.metering_pb2 import (
@@ -25,65 +24,6 @@ CUSTOMER = "customer_id"
 _PROPERTIES = "properties."
 # Fewer calls for long answers; the engine ends a page earlier where its rows are large.
 _PAGE_SIZE = 10_000
-_WINDOWS = {
-    Window.NONE: metering_pb2.USAGE_WINDOW_UNSPECIFIED,
-    Window.MINUTE: metering_pb2.USAGE_WINDOW_MINUTE,
-    Window.HOUR: metering_pb2.USAGE_WINDOW_HOUR,
-    Window.DAY: metering_pb2.USAGE_WINDOW_DAY,
-    Window.WEEK: metering_pb2.USAGE_WINDOW_WEEK,
-    Window.MONTH: metering_pb2.USAGE_WINDOW_MONTH,
-}
-
-
-class ZoneType(click.ParamType[ZoneInfo]):
-    """A zone of the engine's own copy of the IANA database."""
-
-    name = "zone"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> ZoneInfo:
-        if isinstance(value, ZoneInfo):
-            return value
-        try:
-            return time_zone(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-class MomentType(click.ParamType["datetime | date"]):
-    """A date, which is its start in a zone that another option names, or RFC 3339 with a zone of its own."""
-
-    name = "moment"
-
-    def convert(
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime | date:
-        try:
-            if len(value) == len("2023-11-16"):
-                return date.fromisoformat(value)
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no instant: write 2023-11-16 or 2023-11-16T18:15:00Z", param, ctx)
-        if moment.tzinfo is None:
-            self.fail(
-                f"{value!r} has no zone: write {value}Z or {value}+01:00, or a date, which starts in --time-zone",
-                param,
-                ctx,
-            )
-        return moment
-
-
-class WhereType(click.ParamType[tuple[str, str]]):
-    """NAME=VALUE."""
-
-    name = "where"
-
-    def convert(
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        name, equals, text = value.partition("=")
-        if not name or not equals:
-            self.fail(f"{value!r}: write NAME=VALUE", param, ctx)
-        return name, text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,13 +50,10 @@ class UsageOptions:
             meter_id=self.meter,
             period_start=timestamp(_instant(self.start, self.zone, "--from")),
             period_end=timestamp(_instant(self.end, self.zone, "--to")),
-            window=_WINDOWS[self.window],
+            window=f"USAGE_WINDOW_{'UNSPECIFIED' if self.window is Window.NONE else self.window.value.upper()}",
             time_zone=self.zone.key,
             group_by=self._grouping(),
-            filters=[
-                UsageFilter(property=name, values=[text for other, text in self.where if other == name])
-                for name in dict.fromkeys(name for name, _ in self.where)
-            ],
+            filters=[UsageFilter(property=name, values=texts) for name, texts in by_name(self.where).items()],
             customer_ids=self.customers,
             as_of=timestamp(self.as_of),
             catalog_revision=self.catalog_revision or 0,

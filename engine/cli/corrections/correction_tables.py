@@ -1,17 +1,19 @@
 """Corrections as tables for people. The text of the wire is shown as it is: nothing is computed."""
 
-import click
-from rich.table import Table
-from rich.text import Text
+from collections.abc import Iterable
 
-from engine.cli.terminal.show import counted, day, grouped, instant, print_table, visible
+import click
+
+from engine.cli.billing.line_tables import price_name
+from engine.cli.terminal.tables import NumberColumn, TextTable
+from engine.cli.terminal.text import counted, day, grouped, instant, visible
 from meterline.v1.correction_pb2 import (
+    Conflict,
     CorrectedEvent,
     Correction,
     CorrectionEffect,
     CorrectionKind,
     EventVersion,
-    LineChange,
 )
 
 
@@ -31,7 +33,7 @@ def show_effect(verb: str, effect: CorrectionEffect) -> None:
     click.echo(f"would {verb} {events_text(effect.event_count)}{already}")
     if effect.line_changes:
         click.echo()
-        print_table(_changes_table(effect))
+        _changes_table(effect).show()
     more = effect.line_change_count - len(effect.line_changes)
     if more:
         click.echo(f"and {more:,} lines with smaller changes")
@@ -41,21 +43,24 @@ def show_effect(verb: str, effect: CorrectionEffect) -> None:
         before, after = grouped(total.amount_before), grouped(total.amount_after)
         click.echo(f"all lines of these customers and periods: {before} -> {after} {total.currency}")
     for each in effect.unrateable_customers:
-        click.echo(Text(f"not rated: {each.customer_id}: ").plain + visible(each.message).plain)
+        click.echo(f"not rated: {visible(each.customer_id)}: {visible(each.message)}")
     if effect.periods_left_out:
         click.echo(f"{effect.periods_left_out:,} older billing periods are not rated here")
 
 
-def _changes_table(effect: CorrectionEffect) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, justify in (("customer", "left"), ("price", "left"), ("period", "left")):
-        table.add_column(name, justify="left" if justify == "left" else "right", no_wrap=True)
-    for name in ("events", "quantity", "amount"):
-        table.add_column(name, justify="right", no_wrap=True)
+def _changes_table(effect: CorrectionEffect) -> TextTable:
+    table = TextTable(
+        "customer",
+        "price",
+        "period",
+        NumberColumn("events"),
+        NumberColumn("quantity"),
+        NumberColumn("amount"),
+    )
     for change in effect.line_changes:
-        table.add_row(
-            visible(change.customer_id),
-            visible(_price(change)),
+        table.add(
+            change.customer_id,
+            price_name(change.price_id, change.dimensions),
             f"{day(change.period_start)} to {day(change.period_end)}",
             f"{change.event_count_before:,} -> {change.event_count_after:,}",
             f"{grouped(change.quantity_before)} -> {grouped(change.quantity_after)}",
@@ -64,15 +69,8 @@ def _changes_table(effect: CorrectionEffect) -> Table:
     return table
 
 
-def _price(change: LineChange) -> str:
-    dimensions = ", ".join(f"{name}={value}" for name, value in sorted(change.dimensions.items()))
-    return f"{change.price_id} [{dimensions}]" if dimensions else change.price_id
-
-
-def corrections_table(corrections: list[Correction]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("correction", "recorded", "by", "what", "events", "state", "reason"):
-        table.add_column(name, justify="right" if name == "events" else "left", no_wrap=name != "reason")
+def corrections_table(corrections: Iterable[Correction]) -> TextTable:
+    table = TextTable("correction", "recorded", "by", "what", NumberColumn("events"), "state", "reason")
     for each in corrections:
         what = kind_name(each.kind)
         if each.undoes_correction_id:
@@ -81,47 +79,47 @@ def corrections_table(corrections: list[Correction]) -> Table:
         if each.undone_by_correction_id:
             state = f"undone by {each.undone_by_correction_id}"
             state += "" if not each.in_effect else ", which is undone"
-        table.add_row(
-            visible(each.signature.correction_id),
+        signature = each.signature
+        table.add(
+            signature.correction_id,
             instant(each.recorded_at),
-            visible(each.signature.recorded_by),
-            visible(what),
+            signature.recorded_by,
+            what,
             f"{each.event_count:,}",
-            visible(state),
-            visible(each.signature.reason),
+            state,
+            signature.reason,
         )
     return table
 
 
-def events_table(events: list[CorrectedEvent]) -> Table:
-    columns = ("event_id", "", "event time", "customer", "event type", "properties")
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+def events_table(events: Iterable[CorrectedEvent]) -> TextTable:
+    table = TextTable("event_id", "", "event time", "customer", "event type", "properties")
     for event in events:
         name = event.event_id
         if event.HasField("before"):
-            _add(table, name, "was", event.before)
+            table.add(name, "was", *_version_cells(event.before))
             name = ""
         if event.HasField("after"):
-            _add(table, name, "is", event.after)
+            table.add(name, "is", *_version_cells(event.after))
         else:
-            table.add_row("", "is void", "", "", "", "")
+            table.add("", "is void", "", "", "", "")
     return table
 
 
-def _add(table: Table, event_id: str, state: str, version: EventVersion) -> None:
-    table.add_row(
-        visible(event_id),
-        state,
-        *version_cells(version),
-    )
+def conflicts_table(found: Iterable[Conflict]) -> TextTable:
+    table = TextTable("event_id", "", "ingested", "event time", "customer", "event type", "properties")
+    for conflict in found:
+        void = "restored" if conflict.restored else "void"
+        for name, state, version in (
+            (conflict.event_id, "stands", conflict.stands),
+            ("", void, conflict.voided),
+        ):
+            ingested = instant(version.ingested_at) if version.HasField("ingested_at") else "expired"
+            table.add(name, state, ingested, *_version_cells(version))
+    return table
 
 
-def version_cells(version: EventVersion) -> tuple[str, Text, Text, Text]:
+def _version_cells(version: EventVersion) -> tuple[str, ...]:
     """When, whose, of which type, with which properties."""
     properties = ", ".join(f"{name}={text}" for name, text in sorted(version.properties.items()))
-    return (
-        instant(version.event_time),
-        visible(version.customer_id),
-        visible(version.event_type),
-        visible(properties),
-    )
+    return instant(version.event_time), version.customer_id, version.event_type, properties

@@ -4,10 +4,11 @@ from datetime import datetime
 
 import click
 
-from engine.cli.corrections.correction_show import events_text
-from engine.cli.terminal.asking import ask, is_to_ask
-from engine.cli.terminal.connection import CommandError, InstantType, connected, target_option, timestamp
-from engine.cli.terminal.show import counted
+from engine.cli.corrections.correcting import ask, is_to_ask
+from engine.cli.corrections.correction_tables import events_text
+from engine.cli.terminal.connection import CommandError, connected
+from engine.cli.terminal.options import InstantType, target_option, timestamp
+from engine.cli.terminal.text import counted
 from meterline.v1.retention_pb2 import ExpireUsageRequest, ExpireUsageResponse
 from meterline.v1.retention_pb2_grpc import RetentionServiceStub
 
