@@ -2,11 +2,9 @@
 
 import re
 from collections.abc import Callable
-from itertools import islice
 
 from engine.api.messages import ANSWER_BYTES_MAX
 from engine.api.operation import Call
-from engine.catalog.definition import definition
 from engine.catalog.store import Applied, CatalogStore
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.times import us_datetime
@@ -43,13 +41,8 @@ class CatalogService:
         catalog = self._catalog.snapshot(call.tenant, revision)
         response = GetCatalogResponse(revision=catalog.revision)
         size_bytes = 0
-        for index, each in enumerate(islice(catalog.all(), first, None), start=first):
-            resource = Resource(
-                kind=each.resource.kind,
-                id=each.resource.id,
-                version=each.version,
-                definition=definition(each.resource),
-            )
+        for index, each in enumerate(catalog.listed(first), start=first):
+            resource = Resource(kind=each.kind, id=each.id, version=each.version, definition=each.definition)
             size_bytes += resource.ByteSize()
             if response.resources and size_bytes > ANSWER_BYTES_MAX:
                 response.next_page_token = f"{catalog.revision}-{index}"

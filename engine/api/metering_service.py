@@ -14,8 +14,9 @@ from engine.api.usage_question import Grouping, UsageQuestion, read_question
 from engine.billing.meter_usage import usage_request
 from engine.billing.periods import Period
 from engine.catalog.resources import Meter
-from engine.catalog.snapshot import Catalog, Versioned
+from engine.catalog.snapshot import Catalog
 from engine.catalog.store import CatalogStore
+from engine.catalog.versions import Versioned
 from engine.cluster.watermarks import settled_as_of_us
 from engine.errors import NotFoundError, TooManyCallsError, did_you_mean
 from engine.times import to_timestamp, us_datetime

@@ -13,8 +13,7 @@ def charges_at(catalog: Catalog, customer_ids: frozenset[str], at: datetime) -> 
 
     By customer, subscription, and the plan's order of prices; so are the line items.
     """
-    subscriptions = (each.resource for each in catalog.subscriptions.values())
-    chosen = [each for each in subscriptions if each.customer in customer_ids]
+    chosen = (each.resource for customer in customer_ids for each in catalog.subscriptions_of(customer))
     for subscription in sorted(chosen, key=lambda each: (each.customer, each.id)):
         period = month_period(subscription.start, subscription.end, at)
         if period is None:

@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 from engine.billing.periods import Period
 from engine.catalog.resources import Meter, Plan, PlanPrice, Subscription
-from engine.catalog.snapshot import Versioned
+from engine.catalog.versions import Versioned
 from rating import RatedLine
 
 

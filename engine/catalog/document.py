@@ -2,6 +2,7 @@
 
     document = read_document(text, "llm.yaml")   # alone: form, fields, prices
     resources = document.resources(catalog)      # against the catalog: references, double billing, totals
+    changes = document.changes(catalog)          # what of them the catalog hasn't, or has otherwise
 
 Reading is the slow step and needs no store; a store reads first and then resolves in its transaction. Only
 a text that is no YAML stops at its first mistake; otherwise CatalogDocumentError holds every mistake of both
@@ -11,7 +12,9 @@ steps, by line, each as `FILE:LINE: FIELD: what is wrong`.
 from dataclasses import dataclass
 
 from engine.catalog import limits
+from engine.catalog.changes import Changes, changes
 from engine.catalog.entries import Entry, read_entries
+from engine.catalog.excerpt import Excerpt
 from engine.catalog.mistakes import Mistake, Mistakes, unreadable
 from engine.catalog.references import check_dimensions, check_references, check_subscriptions
 from engine.catalog.resources import Resource
@@ -30,10 +33,18 @@ class Document:
 
     def resources(self, catalog: Catalog) -> tuple[Resource, ...]:
         """The resources in the document's order, fit for `catalog`. Raises CatalogDocumentError."""
+        return self._resources(Excerpt.of(self.entries, catalog))
+
+    def changes(self, catalog: Catalog) -> Changes:
+        """What the document changes in `catalog`. Raises CatalogDocumentError."""
+        excerpt = Excerpt.of(self.entries, catalog)
+        return changes(self._resources(excerpt), excerpt)
+
+    def _resources(self, excerpt: Excerpt) -> tuple[Resource, ...]:
         mistakes = Mistakes(self.file_name, self.root, self.own_mistakes)
-        check_references(self.entries, catalog, mistakes)
-        check_dimensions(self.entries, catalog, mistakes)
-        check_subscriptions(self.entries, catalog, mistakes)
+        check_references(self.entries, excerpt, mistakes)
+        check_dimensions(self.entries, excerpt, mistakes)
+        check_subscriptions(self.entries, excerpt, mistakes)
         if mistakes:
             raise mistakes.error()
         return tuple(entry.resource for entry in self.entries if entry.resource is not None)

@@ -1,7 +1,7 @@
 """Every bound of the catalog, with its reason.
 
 A snapshot of a tenant's catalog is held in memory by each process and is read by every request, so the
-counts bound its size (about 1 KiB a customer with a subscription) and the time of an apply.
+counts bound its size and the time of a start.
 """
 
 # As much as a gRPC message may hold by default: the wire contract says so too.
@@ -28,9 +28,10 @@ METERS_MAX = 1_000
 PLANS_MAX = 10_000
 # Each is at least one line item of every subscription.
 PLAN_PRICES_MAX = 200
-# Memory, as above: half a GiB at the most.
-CUSTOMERS_MAX = 500_000
-SUBSCRIPTIONS_MAX = 500_000
+# Memory: a customer with a subscription is some 400 bytes, with little of a name and no metadata; and a start, which
+# reads them, a few seconds a million.
+CUSTOMERS_MAX = 2_000_000
+SUBSCRIPTIONS_MAX = 2_000_000
 # As the metadata of payment providers.
 METADATA_ENTRIES_MAX = 50
 METADATA_VALUE_BYTES_MAX = 500

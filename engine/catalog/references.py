@@ -10,16 +10,18 @@
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from engine.catalog import limits
 from engine.catalog.entries import SECTIONS, Entry
+from engine.catalog.excerpt import Excerpt
 from engine.catalog.mistakes import Mistakes
 from engine.catalog.read import Path
 from engine.catalog.resources import Kind, Meter, Plan, PlanPrice, Subscription
-from engine.catalog.snapshot import Catalog
+from engine.catalog.subscription_columns import NO_END_US
 from engine.errors import did_you_mean
+from engine.times import datetime_us
 
 _COUNT_MAX: Mapping[Kind, int] = {
     "meter": limits.METERS_MAX,
@@ -29,21 +31,24 @@ _COUNT_MAX: Mapping[Kind, int] = {
 }
 
 
-def check_references(entries: Sequence[Entry], catalog: Catalog, mistakes: Mistakes) -> None:
+class _Running(NamedTuple):
+    """A subscription's span of time, [start, end); in the order in which the spans of a plan follow each other."""
+
+    start_us: int
+    id: str
+    end_us: int
+
+
+def check_references(entries: Iterable[Entry], excerpt: Excerpt, mistakes: Mistakes) -> None:
     """Rules 1 and 5."""
-    known: dict[Kind, set[str]] = {}
     for section, kind in SECTIONS.items():
-        known[kind] = {
-            *catalog.of_kind(kind),
-            *(each.id for each in entries if each.kind == kind and each.id),
-        }
-        if len(known[kind]) > _COUNT_MAX[kind]:
-            count = f"{len(known[kind])} {section}, counting those of the catalog"
-            mistakes.add((section,), f"there would be {count}; at most {_COUNT_MAX[kind]} are allowed")
+        if (count := excerpt.count(kind)) > _COUNT_MAX[kind]:
+            counted = f"{count} {section}, counting those of the catalog"
+            mistakes.add((section,), f"there would be {counted}; at most {_COUNT_MAX[kind]} are allowed")
     for entry in entries:
         for path, kind, given in _references(entry):
-            if given not in known[kind]:
-                mistakes.add((*entry.path, *path), _no_such(kind, given, known[kind], mistakes))
+            if not excerpt.knows(kind, given):
+                mistakes.add((*entry.path, *path), _no_such(kind, given, excerpt, mistakes))
 
 
 def _references(entry: Entry) -> Iterator[tuple[Path, Kind, str]]:
@@ -60,30 +65,34 @@ def _references(entry: Entry) -> Iterator[tuple[Path, Kind, str]]:
             yield ("plan",), "plan", plan
 
 
-def _no_such(kind: Kind, given: str, known: Collection[str], mistakes: Mistakes) -> str:
+def _no_such(kind: Kind, given: str, excerpt: Excerpt, mistakes: Mistakes) -> str:
+    hint = ""
     # Past the bound nobody reads the hints, which are slow to find.
-    hint = did_you_mean(given, known) if len(mistakes) < limits.MISTAKES_MAX else ""
+    if len(mistakes) < limits.MISTAKES_MAX:
+        hint = did_you_mean(given, excerpt.given[kind]) or did_you_mean(given, excerpt.catalog.of_kind(kind))
     return f"there is no {kind} {given[: limits.ID_BYTES_MAX]!r} in this document or in the catalog{hint}"
 
 
-def check_subscriptions(entries: Iterable[Entry], catalog: Catalog, mistakes: Mistakes) -> None:
+def check_subscriptions(entries: Iterable[Entry], excerpt: Excerpt, mistakes: Mistakes) -> None:
     """Rules 2 and 3."""
     given: dict[str, tuple[Entry, Subscription]] = {
         each.resource.id: (each, each.resource) for each in entries if isinstance(each.resource, Subscription)
     }
-    on_plan: dict[tuple[str, str], list[Subscription]] = defaultdict(list)
+    on_plan: dict[tuple[str, str], list[_Running]] = defaultdict(list)
     for entry, subscription in given.values():
-        on_plan[subscription.customer, subscription.plan].append(subscription)
-        before = catalog.subscriptions.get(subscription.id)
-        if before and before.resource.customer != subscription.customer:
+        end_us = NO_END_US if subscription.end is None else datetime_us(subscription.end)
+        running = _Running(datetime_us(subscription.start), subscription.id, end_us)
+        on_plan[subscription.customer, subscription.plan].append(running)
+        before = excerpt.customer_of.get(subscription.id, subscription.customer)
+        if before != subscription.customer:
             mistakes.add(
                 (*entry.path, "customer"),
-                f"can't change from {before.resource.customer!r} to {subscription.customer!r}: "
+                f"can't change from {before!r} to {subscription.customer!r}: "
                 "end this subscription and add one with another id",
             )
     for (customer, plan), subscriptions in on_plan.items():
-        kept = [each.resource for each in catalog.subscriptions_of(customer)]
-        subscriptions += [each for each in kept if each.plan == plan and each.id not in given]
+        kept = [each for each in excerpt.subscriptions_of.get(customer, ()) if each.id not in given]
+        subscriptions += [_Running(each.start_us, each.id, each.end_us) for each in kept if each.plan == plan]
         for earlier, later in _overlapping(subscriptions):
             at_fault, other = (later, earlier) if later.id in given else (earlier, later)
             where = f"line {given[other.id][0].line}" if other.id in given else "the catalog"
@@ -94,18 +103,20 @@ def check_subscriptions(entries: Iterable[Entry], catalog: Catalog, mistakes: Mi
             )
 
 
-def check_dimensions(entries: Sequence[Entry], catalog: Catalog, mistakes: Mistakes) -> None:
+def check_dimensions(entries: Sequence[Entry], excerpt: Excerpt, mistakes: Mistakes) -> None:
     """Rule 4: of the document's plans, and of the catalog's plans under the document's meters."""
     given = {each.resource.id: (each, each.resource) for each in entries if isinstance(each.resource, Meter)}
     given_meters = {key: meter for key, (_, meter) in given.items()}
+    catalog = excerpt.catalog
     meters = {**{key: each.resource for key, each in catalog.meters.items()}, **given_meters}
     for entry in entries:
         if isinstance(entry.resource, Plan):
             for position, price, dimension in _ungrouped(entry.resource, meters):
                 path = (*entry.path, "prices", position, "dimensions")
                 mistakes.add(path, f"{dimension!r} is not in the group_by of the meter {price.meter!r}")
-    given_plans = {each.id for each in entries if each.kind == "plan"}
-    for plan in (each.resource for key, each in catalog.plans.items() if key not in given_plans):
+    if not given_meters:
+        return
+    for plan in (each.resource for key, each in catalog.plans.items() if key not in excerpt.given["plan"]):
         for _, price, dimension in _ungrouped(plan, given_meters):
             where = f"the price {price.id!r} of the plan {plan.id!r} in the catalog"
             path = (*given[str(price.meter)][0].path, "group_by")
@@ -122,15 +133,11 @@ def _ungrouped(plan: Plan, meters: Mapping[str, Meter]) -> Iterator[tuple[int, P
                     yield position, price, dimension
 
 
-def _overlapping(subscriptions: list[Subscription]) -> Iterator[tuple[Subscription, Subscription]]:
+def _overlapping(subscriptions: Iterable[_Running]) -> Iterator[tuple[_Running, _Running]]:
     """Each subscription that starts before an earlier one has ended, after the one that ends last."""
-    last: Subscription | None = None
-    for each in sorted(subscriptions, key=lambda one: (one.start, one.id)):
-        if last and _ends_after(last.end, each.start):
+    last: _Running | None = None
+    for each in sorted(subscriptions):
+        if last and last.end_us > each.start_us:
             yield last, each
-        if last is None or (last.end is not None and (each.end is None or each.end > last.end)):
+        if last is None or each.end_us > last.end_us:
             last = each
-
-
-def _ends_after(end: datetime | None, instant: datetime) -> bool:
-    return end is None or end > instant

@@ -9,22 +9,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-from engine.catalog.resources import Customer, Kind, Meter, Plan, PlanPrice, Resource, Subscription
+from engine.catalog.definition import definition
+from engine.catalog.resources import Kind, Meter, Plan, PlanPrice, Resource, Subscription
+from engine.catalog.stored_resources import Customers, StoredVersion, Subscriptions
 from engine.catalog.subscription_columns import SubscriptionColumns
-
-R_co = TypeVar("R_co", bound=Resource, covariant=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Versioned(Generic[R_co]):
-    """A resource as of its `version` (from 1), which the catalog's `revision` made."""
-
-    resource: R_co
-    version: int
-    revision: int
+from engine.catalog.versions import Versioned, Versions
 
 
 @dataclass(frozen=True)
@@ -39,14 +32,20 @@ class Catalog:
     revision: int
     meters: Mapping[str, Versioned[Meter]]
     plans: Mapping[str, Versioned[Plan]]
-    customers: Mapping[str, Versioned[Customer]]
-    subscriptions: Mapping[str, Versioned[Subscription]]
+    customers: Customers
+    subscriptions: Subscriptions
     price_versions: Mapping[tuple[str, str], int]
 
     @classmethod
     def empty(cls, tenant: str) -> "Catalog":
         return cls(
-            tenant=tenant, revision=0, meters={}, plans={}, customers={}, subscriptions={}, price_versions={}
+            tenant=tenant,
+            revision=0,
+            meters={},
+            plans={},
+            customers=Customers.empty(),
+            subscriptions=Subscriptions.empty(),
+            price_versions={},
         )
 
     def of_kind(self, kind: Kind) -> Mapping[str, Versioned[Resource]]:
@@ -60,12 +59,26 @@ class Catalog:
 
     def all(self) -> Iterator[Versioned[Resource]]:
         """Every resource: meters, plans, customers, subscriptions, each in the order of their creation."""
-        for of_kind in (self.meters, self.plans, self.customers, self.subscriptions):
-            yield from of_kind.values()
+        yield from self.meters.values()
+        yield from self.plans.values()
+        yield from self.customers.in_order()
+        yield from self.subscriptions.in_order()
+
+    def listed(self, first: int) -> Iterator[StoredVersion]:
+        """As `all`, from a place in that order, and without objects of customers and subscriptions."""
+        meters_and_plans: tuple[Mapping[str, Versioned[Meter | Plan]], ...] = (self.meters, self.plans)
+        for of_kind in meters_and_plans:
+            for each in islice(of_kind.values(), first, None):
+                yield StoredVersion(
+                    each.resource.kind, each.resource.id, each.version, definition(each.resource)
+                )
+            first = max(0, first - len(of_kind))
+        yield from self.customers.listed(first)
+        yield from self.subscriptions.listed(max(0, first - len(self.customers)))
 
     def subscriptions_of(self, customer: str) -> tuple[Versioned[Subscription], ...]:
         """By start. Empty for a customer without one, or unknown."""
-        return self._subscriptions_by_customer.get(customer, ())
+        return self.subscriptions.of_customer(customer)
 
     def meters_of(self, event_type: str) -> tuple[Versioned[Meter], ...]:
         """The meters that read events of this type."""
@@ -74,44 +87,40 @@ class Catalog:
     def price_version(self, plan: str, price: str) -> int:
         return self.price_versions[plan, price]
 
-    def advanced(self, revision: int, versions: Iterable[Versioned[Resource]]) -> "Catalog":
+    def advanced(self, revision: int, versions: Versions) -> "Catalog":
         """The catalog at a later revision. `versions`: those made since; of a plan all, in order."""
-        maps: dict[Kind, dict[str, Any]] = {
-            "meter": dict(self.meters),
-            "plan": dict(self.plans),
-            "customer": dict(self.customers),
-            "subscription": dict(self.subscriptions),
-        }
-        price_versions = dict(self.price_versions)
-        for each in versions:
-            if isinstance(each.resource, Plan):
-                before: Versioned[Plan] | None = maps["plan"].get(each.resource.id)
-                _advance_prices(price_versions, before, each.resource, each.version)
-            maps[each.resource.kind][each.resource.id] = each
+        meters, plans = self.meters, self.plans
+        price_versions = self.price_versions
+        if versions.meters_and_plans:
+            meters, plans, price_versions = self._with(versions.meters_and_plans)
         return Catalog(
             tenant=self.tenant,
             revision=revision,
-            meters=MappingProxyType(maps["meter"]),
-            plans=MappingProxyType(maps["plan"]),
-            customers=MappingProxyType(maps["customer"]),
-            subscriptions=MappingProxyType(maps["subscription"]),
-            price_versions=MappingProxyType(price_versions),
+            meters=meters,
+            plans=plans,
+            customers=self.customers.merged(versions.customers),
+            subscriptions=self.subscriptions.merged(versions.subscriptions),
+            price_versions=price_versions,
         )
 
-    @cached_property
+    def _with(
+        self, versions: Iterable[Versioned[Meter | Plan]]
+    ) -> tuple[Mapping[str, Versioned[Meter]], Mapping[str, Versioned[Plan]], Mapping[tuple[str, str], int]]:
+        meters: dict[str, Any] = dict(self.meters)
+        plans: dict[str, Any] = dict(self.plans)
+        price_versions = dict(self.price_versions)
+        for each in versions:
+            if isinstance(each.resource, Plan):
+                _advance_prices(price_versions, plans.get(each.resource.id), each.resource, each.version)
+                plans[each.resource.id] = each
+            else:
+                meters[each.resource.id] = each
+        return MappingProxyType(meters), MappingProxyType(plans), MappingProxyType(price_versions)
+
+    @property
     def subscription_columns(self) -> SubscriptionColumns:
         """All subscriptions by customer and id: what is billed row by row."""
-        return SubscriptionColumns.of(each.resource for each in self.subscriptions.values())
-
-    @cached_property
-    def _subscriptions_by_customer(self) -> Mapping[str, tuple[Versioned[Subscription], ...]]:
-        found: dict[str, list[Versioned[Subscription]]] = defaultdict(list)
-        for each in self.subscriptions.values():
-            found[each.resource.customer].append(each)
-        return {
-            customer: tuple(sorted(of_customer, key=lambda each: (each.resource.start, each.resource.id)))
-            for customer, of_customer in found.items()
-        }
+        return self.subscriptions.columns
 
     @cached_property
     def _meters_by_event_type(self) -> Mapping[str, tuple[Versioned[Meter], ...]]:

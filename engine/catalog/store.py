@@ -9,42 +9,32 @@
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, TypeAlias
+from itertools import islice
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, or_, select
+import pyarrow as pa
+from sqlalchemy import Connection, Select, delete, func, insert, select
 
-from engine.catalog.definition import definition, fields_of, read_definition
-from engine.catalog.diff import FieldChange, differences
-from engine.catalog.document import Document, read_document
-from engine.catalog.read import ResourceError
-from engine.catalog.resources import Kind, Resource
-from engine.catalog.snapshot import Catalog, Versioned
-from engine.errors import MeterlineError, NotFoundError
+from engine.catalog.changes import ResourceChange
+from engine.catalog.document import read_document
+from engine.catalog.snapshot import Catalog
+from engine.catalog.versions import VERSION_ROWS, Versions, together
+from engine.errors import NotFoundError
 from engine.sql.database import Database, open_database
 from engine.sql.schema import EVENT_FENCES, RESOURCES, REVISIONS
 
 # The newest of every tenant in use, and some that invoices of earlier periods ask for.
 _SNAPSHOTS_MAX: Final = 32
-
-Action: TypeAlias = Literal["create", "update"]
-
-
-@dataclass(frozen=True, slots=True)
-class ResourceChange:
-    """One resource of a document that is new or differs; `version` is the version that the change makes."""
-
-    kind: Kind
-    id: str
-    version: int
-    fields: tuple[FieldChange, ...]
-    definition: str
-
-    @property
-    def action(self) -> Action:
-        return "create" if self.version == 1 else "update"
+# Rows that are turned into columns at once stay in the processor's cache meanwhile: eight times as many take twice as
+# long. Their definitions are read by so many batches at once, and so many of these are folded into a snapshot: a fold
+# copies what the snapshot has, and a million rows take 300 MB.
+_ROWS_AT_ONCE: Final = 1_024
+_BATCHES_AT_ONCE: Final = 64
+_PARTS_AT_ONCE: Final = 8
+_RELEASED_AFTER: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +52,7 @@ class CatalogStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
+        self._loading = threading.Lock()
         self._snapshots: OrderedDict[tuple[str, int], Catalog] = OrderedDict()
 
     @classmethod
@@ -89,13 +80,13 @@ class CatalogStore:
         if dry_run:
             with self._database.reading() as connection:
                 catalog = self._newest(connection, tenant)
-            changes, unchanged_count = _compare(document, catalog)
-            return Applied(catalog.revision, changes, unchanged_count)
+            found = document.changes(catalog)
+            return Applied(catalog.revision, found.changes, found.unchanged_count)
         with self._database.writing() as connection:
             catalog = self._newest(connection, tenant)
-            changes, unchanged_count = _compare(document, catalog)
-            if not changes:
-                return Applied(catalog.revision, (), unchanged_count)
+            found = document.changes(catalog)
+            if not found.changes:
+                return Applied(catalog.revision, (), found.unchanged_count)
             revision = catalog.revision + 1
             digest = hashlib.sha256(document_text.encode()).hexdigest()
             connection.execute(
@@ -103,8 +94,8 @@ class CatalogStore:
                     tenant=tenant, revision=revision, applied_at=at, document_digest=digest
                 )
             )
-            connection.execute(insert(RESOURCES), list(_rows(tenant, revision, at, changes)))
-        return Applied(revision, changes, unchanged_count)
+            connection.execute(insert(RESOURCES), list(_rows(tenant, revision, at, found.changes)))
+        return Applied(revision, found.changes, found.unchanged_count)
 
     def tenants(self) -> list[str]:
         """The tenants that have a catalog.
@@ -134,20 +125,14 @@ class CatalogStore:
                 raise NotFoundError(f"the catalog has no revision {revision}: its newest is {newest}")
             return self._loaded(connection, tenant, revision)
 
-    def every_version(self, tenant: str) -> list[Versioned[Resource]]:
-        """Every version of every resource that any revision had, in order.
+    def history(self, tenant: str) -> Iterator[Versions]:
+        """Every version of every resource that any revision had, in order, part by part.
 
         Raises:
             StoreUnavailableError: the store does not answer.
         """
-        columns = RESOURCES.c
-        rows = (
-            select(columns.kind, columns.id, columns.version, columns.revision, columns.definition)
-            .where(columns.tenant == tenant)
-            .order_by(columns.revision, columns.position)
-        )
         with self._database.reading() as connection:
-            return list(_versions(connection.execute(rows)))
+            yield from _versions_between(connection, tenant, 0, _newest_revision(connection, tenant))
 
     def refuse_events_before(self, tenant: str, before_us: int) -> None:
         """From now on admission refuses the tenant's events before this instant; an earlier one changes nothing.
@@ -181,17 +166,23 @@ class CatalogStore:
             return catalog
 
     def _loaded(self, connection: Connection, tenant: str, revision: int) -> Catalog:
-        """Brings the nearest earlier snapshot forward."""
-        with self._lock:
-            earlier = [known for of, known in self._snapshots if of == tenant and known < revision]
-            base = self._snapshots[tenant, max(earlier)] if earlier else Catalog.empty(tenant)
-        rows = connection.execute(_versions_between(tenant, base.revision, revision))
-        catalog = base.advanced(revision, _versions(rows))
-        with self._lock:
-            self._snapshots[tenant, revision] = catalog
-            while len(self._snapshots) > _SNAPSHOTS_MAX:
-                self._snapshots.popitem(last=False)
-        return catalog
+        """Brings the nearest earlier snapshot forward. One at a time: a large catalog takes seconds, and memory."""
+        with self._loading:
+            if catalog := self._cached(tenant, revision):
+                return catalog
+            with self._lock:
+                earlier = [known for of, known in self._snapshots if of == tenant and known < revision]
+                catalog = self._snapshots[tenant, max(earlier)] if earlier else Catalog.empty(tenant)
+            for versions in _versions_between(connection, tenant, catalog.revision, revision):
+                catalog = catalog.advanced(revision, versions)
+                if len(versions) > _RELEASED_AFTER:
+                    # What a large part was read into is free again, in pieces that malloc would keep.
+                    pa.default_memory_pool().release_unused()
+            with self._lock:
+                self._snapshots[tenant, revision] = catalog
+                while len(self._snapshots) > _SNAPSHOTS_MAX:
+                    self._snapshots.popitem(last=False)
+            return catalog
 
 
 def _newest_revision(connection: Connection, tenant: str) -> int:
@@ -204,52 +195,32 @@ def _refused_before_us(connection: Connection, tenant: str) -> int:
     return int(found or 0)
 
 
-def _versions_between(tenant: str, after: int, revision: int) -> Select[Any]:
-    """The newest version of each resource made in (after, revision], in order; of a plan all versions, since
-    a price's version comes from its history.
-    """
+def _versions_between(connection: Connection, tenant: str, after: int, revision: int) -> Iterator[Versions]:
+    """Those made in (after, revision], in order."""
     columns = RESOURCES.c
-    within = and_(columns.tenant == tenant, columns.revision > after, columns.revision <= revision)
-    newest = (
-        select(columns.kind, columns.id, func.max(columns.version).label("version"))
-        .where(within)
-        .group_by(columns.kind, columns.id)
-        .subquery()
-    )
-    same = and_(columns.kind == newest.c.kind, columns.id == newest.c.id)
-    return (
-        select(columns.kind, columns.id, columns.version, columns.revision, columns.definition)
-        .join(newest, same)
-        .where(within, or_(columns.kind == "plan", columns.version == newest.c.version))
+    query = (
+        select(*(columns[name] for name in VERSION_ROWS.names))
+        .where(columns.tenant == tenant, columns.revision > after, columns.revision <= revision)
         .order_by(columns.revision, columns.position)
     )
+    parts: list[Versions] = []
+    batches = _batches(connection, query)
+    while some := list(islice(batches, _BATCHES_AT_ONCE)):
+        parts.append(Versions.read(pa.Table.from_batches(some)))
+        if len(parts) == _PARTS_AT_ONCE:
+            yield together(parts)
+            parts = []
+    if parts:
+        yield together(parts)
 
 
-def _versions(rows: Iterable[Row[Any]]) -> Iterator[Versioned[Resource]]:
-    for row in rows:
-        try:
-            resource = read_definition(row.kind, row.definition)
-        except ResourceError as error:
-            raise MeterlineError(
-                f"the catalog store holds a {row.kind} that this version can't read ({row.id!r}, version "
-                f"{row.version}): {error}; start the version that wrote it"
-            ) from error
-        yield Versioned(resource, row.version, row.revision)
-
-
-def _compare(document: Document, catalog: Catalog) -> tuple[tuple[ResourceChange, ...], int]:
-    """What the document changes in the catalog, in the document's order, and how many it doesn't."""
-    changes: list[ResourceChange] = []
-    resources = document.resources(catalog)
-    for resource in resources:
-        before = catalog.of_kind(resource.kind).get(resource.id)
-        if before is not None and before.resource == resource:
-            continue
-        # Of a new resource every field is new: its definition says them.
-        fields = differences(fields_of(before.resource), fields_of(resource)) if before else ()
-        version = before.version + 1 if before else 1
-        changes.append(ResourceChange(resource.kind, resource.id, version, fields, definition(resource)))
-    return tuple(changes), len(resources) - len(changes)
+def _batches(connection: Connection, query: Select[Any]) -> Iterator[pa.RecordBatch]:
+    """The rows of a query for VERSION_ROWS."""
+    for rows in connection.execute(query.execution_options(yield_per=_ROWS_AT_ONCE)).partitions():
+        columns = zip(zip(*rows, strict=True), VERSION_ROWS, strict=True)
+        yield pa.record_batch(
+            [pa.array(column, field.type) for column, field in columns], schema=VERSION_ROWS
+        )
 
 
 def _rows(

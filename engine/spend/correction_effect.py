@@ -95,10 +95,7 @@ def _periods(catalog: Catalog, plan: Plan, now_us: int) -> Iterator[tuple[Period
     times: dict[str, set[int]] = defaultdict(set)
     for fact in plan.facts:
         times[fact.event.customer_id].add(fact.event.event_time_us)
-    for each in catalog.subscriptions.values():
-        subscription = each.resource
-        if subscription.customer not in times:
-            continue
+    for subscription in (each.resource for customer in times for each in catalog.subscriptions_of(customer)):
         lasts = any(
             price.meter is not None and catalog.meters[price.meter].resource.carries_over
             for price in catalog.plans[subscription.plan].resource.prices

@@ -14,16 +14,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import pyarrow as pa
+
 from engine.billing.meter_usage import all_time_request
 from engine.catalog.admission_rules import FENCE_AGE_MAX_S
-from engine.catalog.resources import Meter, Subscription
+from engine.catalog.resources import Meter
 from engine.catalog.store import CatalogStore
+from engine.catalog.subscription_columns import NO_END_US
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.times import rfc3339, us_datetime
 from engine.usage.expire import Expire, Extent
 from engine.usage.usage_request import UsageRequest
 
-_DAY_US = 86_400_000_000
+_HOUR_US = 3_600_000_000
+_DAY_US = 24 * _HOUR_US
 # Several times what a gateway remembers, for what it had admitted by then to be stored.
 FENCE_WAIT_S = 5 * FENCE_AGE_MAX_S
 
@@ -94,19 +98,17 @@ class Retention:
 
     def _catalog_of(self, tenant: str) -> tuple[list[UsageRequest], frozenset[str]]:
         """Every meter that ever was, and the customers whose periods cut hours."""
-        versions = [each.resource for each in self._catalog.every_version(tenant)]
-        meters = [all_time_request(tenant, each) for each in versions if isinstance(each, Meter)]
-        keep = {
-            each.customer
-            for each in versions
-            if isinstance(each, Subscription) and not (_on_the_hour(each.start) and _on_the_hour(each.end))
-        }
+        meters: list[UsageRequest] = []
+        keep: set[str] = set()
+        for versions in self._catalog.history(tenant):
+            resources = (each.resource for each in versions.meters_and_plans)
+            meters += [all_time_request(tenant, each) for each in resources if isinstance(each, Meter)]
+            subscriptions = versions.subscriptions
+            start_us, end_us = (subscriptions.column(name).to_numpy() for name in ("start_us", "end_us"))
+            cut = (start_us % _HOUR_US != 0) | ((end_us % _HOUR_US != 0) & (end_us != NO_END_US))
+            keep.update(subscriptions.column("customer").filter(pa.array(cut)).to_pylist())
         return meters, frozenset(keep)
 
 
 def _month_start(instant: datetime) -> datetime:
     return instant.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-
-
-def _on_the_hour(instant: datetime | None) -> bool:
-    return instant is None or (instant.minute, instant.second, instant.microsecond) == (0, 0, 0)

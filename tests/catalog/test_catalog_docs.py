@@ -23,7 +23,8 @@ from engine.catalog import limits
 from engine.catalog.document import read_document
 from engine.catalog.read import CLASSES, read_resource
 from engine.catalog.resources import Aggregation, Plan, usage_problem
-from engine.catalog.snapshot import Catalog, Versioned
+from engine.catalog.snapshot import Catalog
+from engine.catalog.versions import Versioned, Versions
 from engine.meters import limits as meter_limits
 from examples.engine_process import EngineProcess
 from fields import Choice, declaration
@@ -126,7 +127,7 @@ def surroundings(document):
         for each in given.get(f"{kind}s", [])
     }
     lacking = [each for each in resources if (type(each), each.id) not in held]
-    return Catalog.empty("t").advanced(1, [Versioned(each, 1, 1) for each in lacking])
+    return Catalog.empty("t").advanced(1, Versions.of(Versioned(each, 1, 1) for each in lacking))
 
 
 def read(example):

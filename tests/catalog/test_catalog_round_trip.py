@@ -15,8 +15,9 @@ from engine.catalog.diff import differences
 from engine.catalog.document import read_document
 from engine.catalog.entries import SECTIONS
 from engine.catalog.read import ResourceError, read_resource
-from engine.catalog.snapshot import Catalog, Versioned
+from engine.catalog.snapshot import Catalog
 from engine.catalog.store import CatalogStore
+from engine.catalog.versions import Versioned, Versions
 from engine.meters.filters import Conditions
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "llm.yaml"
@@ -242,9 +243,9 @@ def test_a_snapshot_brought_forward_is_the_snapshot_made_anew(steps):
                 known = stepwise.of_kind(kind).get(resource.id)
                 if known is None or known.resource != resource:
                     made.append(Versioned(resource, known.version + 1 if known else 1, revision))
-        stepwise = stepwise.advanced(revision, made)
+        stepwise = stepwise.advanced(revision, Versions.of(made))
         versions += made
-    assert stepwise == Catalog.empty("t").advanced(len(steps), versions)
+    assert stepwise == Catalog.empty("t").advanced(len(steps), Versions.of(versions))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import yaml
 
 from engine.catalog import limits, yaml_tree
 from engine.catalog.document import read_document
-from engine.catalog.snapshot import Catalog, Versioned
+from engine.catalog.snapshot import Catalog
+from engine.catalog.versions import Versioned, Versions
 from engine.errors import CatalogDocumentError
 
 
@@ -133,7 +134,7 @@ def test_a_catalog_of_too_many_meters_is_refused(mistakes_of):
     )
     more = "meters:\n  - {id: one-more, event_type: e, aggregation: count}\n"
     resources = read_document(text, "a").resources(Catalog.empty("t"))
-    catalog = Catalog.empty("t").advanced(1, [Versioned(resource, 1, 1) for resource in resources])
+    catalog = Catalog.empty("t").advanced(1, Versions.of(Versioned(resource, 1, 1) for resource in resources))
     assert mistakes_of(more, catalog) == [
         "llm.yaml:1: meters: there would be 1001 meters, counting those of the catalog; at most 1000 are allowed"
     ]

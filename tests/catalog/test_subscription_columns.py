@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from engine.catalog.document import read_document
 from engine.catalog.resources import Subscription
-from engine.catalog.snapshot import Catalog, Versioned
+from engine.catalog.snapshot import Catalog
 from engine.catalog.subscription_columns import NO_END_US, SubscriptionColumns
+from engine.catalog.versions import Versioned, Versions
 
 # One second after 2026 began, and one microsecond more: 20,454 days since 1970.
 START_US = 20_454 * 86_400 * 1_000_000 + 1_000_000
@@ -81,7 +82,7 @@ subscriptions: [{customer: acme, plan: free, start: 2026-01-01T00:00:01Z}]
 """
     empty = Catalog.empty("default")
     versions = [Versioned(each, 1, 1) for each in read_document(text, "c.yaml").resources(empty)]
-    catalog = empty.advanced(1, versions)
+    catalog = empty.advanced(1, Versions.of(versions))
     assert len(empty.subscription_columns) == 0
     assert catalog.subscription_columns.customer_id.to_pylist() == ["acme"]
     assert catalog.subscription_columns is catalog.subscription_columns

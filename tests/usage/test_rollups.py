@@ -329,9 +329,10 @@ def test_the_keeper_rolls_up_what_meters_share_once(store):
 
 def test_every_meter_of_a_catalog_is_rolled_up():
     """Over all time, for whoever has usage."""
-    from engine.catalog.snapshot import Catalog, Versioned
+    from engine.catalog.snapshot import Catalog
+    from engine.catalog.versions import Versioned, Versions
 
-    catalog = Catalog.empty("t1").advanced(1, [Versioned(read_resource("meter", SUM), 1, 1)])
+    catalog = Catalog.empty("t1").advanced(1, Versions.of([Versioned(read_resource("meter", SUM), 1, 1)]))
     (request,) = meters_to_roll_up(catalog)
     assert (request.tenant, request.event_type, request.aggregation) == ("t1", "call", "sum")
     assert request.bounds_us[0] == 0

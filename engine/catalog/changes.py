@@ -1,0 +1,54 @@
+"""What a document changes in a catalog: the resources that are new, or differ from their newest version."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from engine.catalog.definition import definition, fields_of
+from engine.catalog.diff import FieldChange, differences
+from engine.catalog.excerpt import Excerpt
+from engine.catalog.resources import Kind, Resource
+
+Action: TypeAlias = Literal["create", "update"]
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceChange:
+    """One resource of a document that is new or differs; `version` is the version that the change makes."""
+
+    kind: Kind
+    id: str
+    version: int
+    fields: tuple[FieldChange, ...]
+    definition: str
+
+    @property
+    def action(self) -> Action:
+        return "create" if self.version == 1 else "update"
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """In the document's order."""
+
+    changes: tuple[ResourceChange, ...]
+    unchanged_count: int
+
+
+def changes(resources: Iterable[Resource], excerpt: Excerpt) -> Changes:
+    """Two resources are equal if and only if their definitions are."""
+    found: list[ResourceChange] = []
+    unchanged_count = 0
+    for resource in resources:
+        text = definition(resource)
+        before = excerpt.before.get((resource.kind, resource.id))
+        if before is None:
+            # Of a new resource every field is new: its definition says them.
+            found.append(ResourceChange(resource.kind, resource.id, 1, (), text))
+        elif before.definition == text:
+            unchanged_count += 1
+        else:
+            fields = differences(json.loads(before.definition), fields_of(resource))
+            found.append(ResourceChange(resource.kind, resource.id, before.version + 1, fields, text))
+    return Changes(tuple(found), unchanged_count)

@@ -1,0 +1,74 @@
+"""What a document concerns of a catalog, looked up at once: a document may have 100,000 entries, a catalog a million.
+
+A document's entries come first, since they say what is looked up:
+
+    excerpt = Excerpt.of(entries, catalog)
+    excerpt.knows("customer", "acme")
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from engine.catalog.definition import definition
+from engine.catalog.entries import Entry
+from engine.catalog.resources import Kind
+from engine.catalog.snapshot import Catalog
+from engine.catalog.stored_resources import StoredSubscription, StoredVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A document's entries beside what the catalog has of them.
+
+    given: the ids of the document's entries, with mistakes or not.
+    before: what the catalog has of `given`, by kind and id (and other subscriptions of the customers).
+    customers: those that the document gives or names and the catalog has.
+    customer_of: the customers of those subscriptions in `given` that the catalog has.
+    subscriptions_of: all of a customer's, for each that the document names.
+    """
+
+    catalog: Catalog
+    given: Mapping[Kind, Collection[str]]
+    before: Mapping[tuple[Kind, str], StoredVersion]
+    customers: Collection[str]
+    customer_of: Mapping[str, str]
+    subscriptions_of: Mapping[str, list[StoredSubscription]]
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry], catalog: Catalog) -> "Excerpt":
+        given: dict[Kind, set[str]] = defaultdict(set)
+        named: set[str] = set()
+        for entry in entries:
+            if entry.id is not None:
+                given[entry.kind].add(entry.id)
+            if entry.kind == "subscription" and isinstance(customer := entry.fields.get("customer"), str):
+                named.add(customer)
+        customers = catalog.customers.stored(given["customer"] | named)
+        customer_of = catalog.subscriptions.customer_of(given["subscription"])
+        subscriptions_of = catalog.subscriptions.of_customers(named.union(customer_of.values()))
+        before = [customers[key] for key in given["customer"] if key in customers]
+        before += [each.stored for of_one in subscriptions_of.values() for each in of_one]
+        for kind in ("meter", "plan"):
+            known = catalog.of_kind(kind)
+            for key in given[kind] & known.keys():
+                before.append(StoredVersion(kind, key, known[key].version, definition(known[key].resource)))
+        return cls(
+            catalog=catalog,
+            given=given,
+            before={(each.kind, each.id): each for each in before},
+            customers=customers.keys(),
+            customer_of=customer_of,
+            subscriptions_of=subscriptions_of,
+        )
+
+    def knows(self, kind: Kind, resource_id: str) -> bool:
+        """Whether the document or the catalog has it; of customers, for those that the document names."""
+        if resource_id in self.given[kind]:
+            return True
+        return resource_id in (self.customers if kind == "customer" else self.catalog.of_kind(kind))
+
+    def count(self, kind: Kind) -> int:
+        """How many there would be with the document's."""
+        new = sum((kind, key) not in self.before for key in self.given[kind])
+        return len(self.catalog.of_kind(kind)) + new

@@ -1,0 +1,182 @@
+"""Customers and subscriptions as they are kept: columns, from which an object is made when somebody asks for it.
+
+    customers["acme"]                          Versioned[Customer], read from its definition
+    customers.stored(["acme", "nobody"])       {"acme": StoredVersion}: many at once, without objects
+    subscriptions.of_customers(["acme"])       {"acme": [StoredSubscription, ...]}
+
+A tenant has a million of them: an object is a KiB, a row a tenth of it, and snapshots share rows (sorted_rows).
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
+from itertools import takewhile
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from engine.catalog.resources import Customer, Kind, Subscription
+from engine.catalog.sorted_rows import Row, SortedRows
+from engine.catalog.subscription_columns import SubscriptionColumns
+from engine.catalog.versions import CUSTOMERS, SUBSCRIPTIONS, Versioned, read_stored
+
+R_co = TypeVar("R_co", Customer, Subscription, covariant=True)
+
+_VERSIONED = ("id", "version", "revision", "definition")
+# Where a subscription is found that only its id is known of.
+_BY_ID = pa.schema([SUBSCRIPTIONS.field(name) for name in ("id", "customer", "version", "created")])
+
+
+class StoredVersion(NamedTuple):
+    """The newest version of a resource, as text."""
+
+    kind: Kind
+    id: str
+    version: int
+    definition: str
+
+
+class StoredSubscription(NamedTuple):
+    """A subscription of a customer; `end_us` is NO_END_US for one without an end."""
+
+    id: str
+    plan: str
+    start_us: int
+    end_us: int
+    version: int
+    definition: str
+
+    @property
+    def stored(self) -> StoredVersion:
+        return StoredVersion("subscription", self.id, self.version, self.definition)
+
+
+class _Stored(Mapping[str, Versioned[R_co]], Generic[R_co]):
+    """Resources of one kind by id, iterated in the order of their creation."""
+
+    kind: ClassVar[Kind]
+
+    def __init__(self, rows: SortedRows) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and self._find(key) is not None
+
+    def __getitem__(self, key: str) -> Versioned[R_co]:
+        row = self._find(key)
+        if row is None:
+            raise KeyError(key)
+        return self._versioned_of(row)
+
+    def __iter__(self) -> Iterator[str]:
+        return (resource_id for (resource_id,) in self._rows.by_creation(0, ("id",)))
+
+    def in_order(self) -> Iterator[Versioned[R_co]]:
+        """As `values()`, without looking each up."""
+        return (self._versioned(*row) for row in self._rows.by_creation(0, _VERSIONED))
+
+    def listed(self, first: int) -> Iterator[StoredVersion]:
+        """In the order of their creation, from a place in it."""
+        for row in self._rows.by_creation(first, ("id", "version", "definition")):
+            yield StoredVersion(self.kind, *row)
+
+    def _find(self, key: str) -> Row | None:
+        return self._rows.find((key,))
+
+    def _versioned_of(self, row: Row) -> Versioned[R_co]:
+        return self._versioned(*(row[name] for name in _VERSIONED))
+
+    def _versioned(self, resource_id: str, version: int, revision: int, definition: str) -> Versioned[R_co]:
+        resource = read_stored(self.kind, resource_id, version, definition)
+        return Versioned(cast("R_co", resource), version, revision)
+
+
+class Customers(_Stored[Customer]):
+    """Sorted by id."""
+
+    kind = "customer"
+
+    @classmethod
+    def empty(cls) -> Self:
+        return cls(SortedRows.empty(CUSTOMERS, ("id",)))
+
+    def merged(self, versions: pa.Table) -> "Customers":
+        """With these versions, of the schema CUSTOMERS."""
+        return Customers(self._rows.merged(versions)) if versions.num_rows else self
+
+    def stored(self, ids: Collection[str]) -> dict[str, StoredVersion]:
+        """Those of them that there are."""
+        found = self._rows.matching(sorted(set(ids)))
+        columns = (found.column(name).to_pylist() for name in ("id", "version", "definition"))
+        return {row[0]: StoredVersion(self.kind, *row) for row in zip(*columns, strict=True)}
+
+    @cached_property
+    def ids(self) -> pa.StringArray:
+        """All of them, sorted."""
+        return self._rows.column("id").combine_chunks()
+
+
+class Subscriptions(_Stored[Subscription]):
+    """Sorted by customer and id; `by_id` knows the customer of each, which never changes."""
+
+    kind = "subscription"
+
+    def __init__(self, rows: SortedRows, by_id: SortedRows) -> None:
+        super().__init__(rows)
+        self._by_id = by_id
+
+    @classmethod
+    def empty(cls) -> Self:
+        return cls(SortedRows.empty(SUBSCRIPTIONS, ("customer", "id")), SortedRows.empty(_BY_ID, ("id",)))
+
+    def merged(self, versions: pa.Table) -> "Subscriptions":
+        """With these versions, of the schema SUBSCRIPTIONS."""
+        if not versions.num_rows:
+            return self
+        by_id = self._by_id.merged(versions.select(_BY_ID.names))
+        return Subscriptions(self._rows.merged(versions), by_id)
+
+    def of_customer(self, customer: str) -> tuple[Versioned[Subscription], ...]:
+        """By start."""
+        rows = takewhile(lambda row: row["customer"] == customer, self._rows.rows_from((customer,)))
+        ordered = sorted(rows, key=lambda row: (row["start_us"], row["id"]))
+        return tuple(map(self._versioned_of, ordered))
+
+    def of_customers(self, customers: Collection[str]) -> Mapping[str, list[StoredSubscription]]:
+        """Those of many customers at once; no entry for a customer without one."""
+        found: dict[str, list[StoredSubscription]] = defaultdict(list)
+        table = self._rows.matching(sorted(set(customers)))
+        names = ("customer", *StoredSubscription._fields)
+        for customer, *fields in zip(*(table.column(name).to_pylist() for name in names), strict=True):
+            found[customer].append(StoredSubscription(*fields))
+        return found
+
+    def customer_of(self, ids: Collection[str]) -> dict[str, str]:
+        """The customers of those of these subscriptions that there are."""
+        found = self._by_id.matching(sorted(set(ids)))
+        return dict(zip(found.column("id").to_pylist(), found.column("customer").to_pylist(), strict=True))
+
+    @cached_property
+    def columns(self) -> SubscriptionColumns:
+        """All of them, in order."""
+        arrays: dict[str, Any] = {
+            name: self._rows.column(name).combine_chunks()
+            for name in ("customer", "id", "plan", "start_us", "end_us")
+        }
+        plans = pc.dictionary_encode(arrays["plan"])
+        return SubscriptionColumns(
+            arrays["customer"],
+            arrays["id"],
+            plans.indices.to_numpy(),
+            arrays["start_us"].to_numpy(),
+            arrays["end_us"].to_numpy(),
+            tuple(plans.dictionary.to_pylist()),
+        )
+
+    def _find(self, key: str) -> Row | None:
+        place = self._by_id.find((key,))
+        return None if place is None else self._rows.find((place["customer"], key))
