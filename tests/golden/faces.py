@@ -46,8 +46,6 @@ _METHODS = {
 }
 _TIMEOUT_S = 60
 _INSTANT = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|\+00:00)")
-# Maps of the wire have no order of their own; all else of a JSON line stays in the order that it came in.
-_MAPS = ("dimensions", "properties", "metadata", "set_properties")
 
 
 class Calls:
@@ -112,10 +110,11 @@ def run_command(*arguments, stdin=""):
         env={**os.environ, "COLUMNS": "100", "LC_ALL": "C.UTF-8"},
         check=False,
     )
-    output = "".join(map(_maps_in_order, done.stdout.splitlines(keepends=True)))
     errors = "".join(f"stderr: {line}" for line in done.stderr.splitlines(keepends=True))
     code = f"exit code {done.returncode}\n" if done.returncode else ""
-    return f"$ meterline {' '.join(words)}\n{output}{errors}{code}".replace("python -m engine", "meterline")
+    return f"$ meterline {' '.join(words)}\n{done.stdout}{errors}{code}".replace(
+        "python -m engine", "meterline"
+    )
 
 
 def help_of_every_command():
@@ -185,21 +184,3 @@ def _refusal(error):
 
 def _json(value):
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
-
-
-def _maps_in_order(line):
-    """A line of JSON with its maps sorted; anything else as it is."""
-    if not line.startswith("{"):
-        return line
-    return json.dumps(_sorted_maps(json.loads(line)), ensure_ascii=False) + "\n"
-
-
-def _sorted_maps(value):
-    if isinstance(value, list):
-        return [_sorted_maps(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        name: dict(sorted(each.items())) if name in _MAPS and isinstance(each, dict) else _sorted_maps(each)
-        for name, each in value.items()
-    }

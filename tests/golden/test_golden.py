@@ -1,13 +1,16 @@
 """What the engine answers is what the golden files say; what differs is shown, and `make golden` takes it over."""
 
 import difflib
+import itertools
+import os
 
 import pytest
 
 from tests.golden.record import FILES, RECORDINGS, recorded
 
 _SHOWN_LINES_MAX = 60
-_SHOWN_CHARS_MAX = 600
+_SHOWN_CHARS_MAX = 300
+_SHOWN_BEFORE_CHARS = 60
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
@@ -33,22 +36,16 @@ def test_the_answers_are_those_of_the_golden_files(name):
 
 
 def _difference(file, expected, actual):
-    lines = [
-        line
-        for each in difflib.unified_diff(
-            expected.splitlines(), actual.splitlines(), file, "now", n=0, lineterm=""
-        )
-        for line in ([each] if len(each) < _SHOWN_CHARS_MAX else _parts(each))
-    ]
+    """Like a unified diff without context; of a long line, what is around its first difference."""
+    before, now = expected.splitlines(), actual.splitlines()
+    lines = []
+    for what, i1, i2, j1, j2 in difflib.SequenceMatcher(None, before, now, autojunk=False).get_opcodes():
+        if what == "equal":
+            continue
+        lines.append(f"{file}, line {i1 + 1}:")
+        for was, is_now in itertools.zip_longest(before[i1:i2], now[j1:j2]):
+            start = max(0, len(os.path.commonprefix([was or "", is_now or ""])) - _SHOWN_BEFORE_CHARS)
+            lines += [f"- {was[start:]}"] * (was is not None) + [f"+ {is_now[start:]}"] * (is_now is not None)
     if len(lines) > _SHOWN_LINES_MAX:
         return [*lines[:_SHOWN_LINES_MAX], f"... and {len(lines) - _SHOWN_LINES_MAX:,} lines more in {file}"]
     return lines
-
-
-def _parts(line):
-    """A long line of JSON in pieces, each with the sign of the line, so that what differs is near the eye."""
-    sign, text = line[0], line[1:]
-    return [
-        sign + text[first : first + _SHOWN_CHARS_MAX - 1]
-        for first in range(0, len(text), _SHOWN_CHARS_MAX - 1)
-    ]
