@@ -2,7 +2,6 @@
 
 import difflib
 import itertools
-import os
 
 import pytest
 
@@ -44,7 +43,9 @@ def _difference(file, expected, actual):
             continue
         lines.append(f"{file}, line {i1 + 1}:")
         for was, is_now in itertools.zip_longest(before[i1:i2], now[j1:j2]):
-            start = max(0, len(os.path.commonprefix([was or "", is_now or ""])) - _SHOWN_BEFORE_CHARS)
+            pairs = enumerate(zip(was or "", is_now or "", strict=False))
+            differs = next((place for place, (one, other) in pairs if one != other), 0)
+            start = max(0, differs - _SHOWN_BEFORE_CHARS)
             lines += [f"- {was[start:]}"] * (was is not None) + [f"+ {is_now[start:]}"] * (is_now is not None)
     if len(lines) > _SHOWN_LINES_MAX:
         return [*lines[:_SHOWN_LINES_MAX], f"... and {len(lines) - _SHOWN_LINES_MAX:,} lines more in {file}"]
