@@ -24,6 +24,7 @@ from typing import Any, Final
 
 import grpc
 
+from bench.aims import Aim, aims_json, print_aims
 from bench.engine_watch import memory_mib, peak_memory_mib
 from examples.engine_process import EngineProcess
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest, GetCatalogRequest
@@ -103,7 +104,7 @@ def main() -> None:
         on_disk = sum(path.stat().st_size for path in data.glob("catalog.sqlite*"))
         found.add("catalog on disk, a customer with a subscription", on_disk / options.customers, "bytes")
     print()
-    print(json.dumps(_as_json(options.customers, found)))
+    print(json.dumps(_judged(options.customers, found)))
 
 
 def _options() -> argparse.Namespace:
@@ -211,26 +212,22 @@ def _pages(engine: EngineProcess, found: Found) -> None:
     found.add("a page, median of the last", median(times_s[-_PAGES - 1 : -1] or times_s) * 1_000, "ms")
 
 
-def _as_json(customers: int, found: Found) -> dict[str, Any]:
+def _judged(customers: int, found: Found) -> dict[str, Any]:
     # The high-water mark of the process that loads the catalog at its start and of the one that it was applied to.
     peak_mib = max(value for name, value, unit in found.rows if unit == "MiB")
     aims = [
-        _aim("apply_s", found.value("applying all"), _APPLY_S_AIM),
-        _aim("start_s", found.value("start, until a customer's spend is answered"), _START_S_AIM),
-        _aim("change_ms", found.value("one change, 95 of 100 are quicker"), _CHANGE_MS_AIM),
-        _aim("memory_mib", peak_mib, _MEMORY_MIB_AIM),
+        Aim("applying all, s", found.value("applying all"), _APPLY_S_AIM),
+        Aim("start, s", found.value("start, until a customer's spend is answered"), _START_S_AIM),
+        Aim("one change, 95 of 100, ms", found.value("one change, 95 of 100 are quicker"), _CHANGE_MS_AIM),
+        Aim("memory, MiB", peak_mib, _MEMORY_MIB_AIM),
     ]
+    print_aims(aims)
     return {
         "bench": "catalog",
         "customers": customers,
         "measured": [{"name": name, "value": value, "unit": unit} for name, value, unit in found.rows],
-        "aims": aims,
+        "aims": aims_json(aims),
     }
-
-
-def _aim(name: str, value: float, aim: float) -> dict[str, Any]:
-    """An aim is for a million customers: met if the value is at most as much."""
-    return {"name": name, "value": round(value, 1), "aim": aim, "met": value <= aim}
 
 
 def _channel(engine: EngineProcess) -> grpc.Channel:

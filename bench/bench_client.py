@@ -1,12 +1,14 @@
 """What one `record` costs the caller: in memory, with a spool, with fsync; plain and asyncio.
 
 No engine runs: the figures are the caller's part alone, without the sending, which is the same for all. Each
-round times every way once, in turn, so that a busy machine spoils none in particular; medians of the rounds.
+round times every way once, in turn, so that a busy machine spoils none in particular; medians of the rounds. The last
+line of the output is one JSON object; there is nothing that it aims at.
 
     python -m bench.bench_client [directory for the spools, default: a temporary one]
 """
 
 import asyncio
+import json
 import logging
 import os
 import statistics
@@ -16,6 +18,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from bench.aims import aims_json
 from meterline import AsyncClient, Client
 
 ROUNDS = 7
@@ -75,6 +78,8 @@ def main() -> None:
     base = medians["Client, in memory"]
     for name, microseconds in medians.items():
         print(f"{name:42} {microseconds:10,.1f} us  x {microseconds / base:,.1f}")
+    print()
+    print(json.dumps({"bench": "client", "us_per_record": medians, "aims": aims_json([])}))
 
 
 if __name__ == "__main__":

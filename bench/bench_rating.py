@@ -16,6 +16,7 @@ from statistics import median
 from time import process_time
 from typing import Any
 
+from bench.aims import Aim, aims_json, print_aims
 from bench.rating_cases import MIXED, MODELS, Case, case_of
 from bench.rating_loop import time_loop
 from bench.rating_sql import time_sql
@@ -55,8 +56,27 @@ def main() -> None:
         print(
             f"\n10,000,000 charges take {result['ten_million_over_one_million']:.2f} times as long as 1,000,000"
         )
+    aims = _aims(result)
     print()
-    print(json.dumps(result))
+    print_aims(aims)
+    print(json.dumps(result | {"aims": aims_json(aims)}))
+
+
+def _aims(result: dict[str, Any]) -> list[Aim]:
+    """Of a graduated price through every stage, where that was measured."""
+    aims = []
+    for row in result["models"]:
+        if row["model"] == LINEARITY_MODEL:
+            aims += [
+                Aim("amounts, times the loop", row["times_loop"], 100, at_least=True),
+                Aim("amounts, times the SQL", row["times_sql"], 5, at_least=True),
+                Aim("amounts, bytes a charge", row["peak_bytes_per_charge"], 400),
+                Aim("with tiers, times the loop", row["with_tiers_times_loop"], 30, at_least=True),
+                Aim("with tiers, bytes a charge", row["with_tiers_peak_bytes_per_charge"], 400),
+            ]
+    if "ten_million_over_one_million" in result:
+        aims.append(Aim("10M charges / 1M", result["ten_million_over_one_million"], 11))
+    return aims
 
 
 def _options() -> argparse.Namespace:

@@ -23,10 +23,15 @@ def memory_mib(pid: int) -> float:
 
 
 def peak_memory_mib(pid: int) -> float:
-    """The most resident memory that a process ever had."""
+    """The most resident memory that a process ever had, or since `reset_peak_memory`."""
     status = Path(f"/proc/{pid}/status").read_text().splitlines()
     kib = next(line for line in status if line.startswith("VmHWM:")).split()[1]
     return int(kib) / 1024
+
+
+def reset_peak_memory(pid: int) -> None:
+    """Lets the high-water mark begin anew."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 class MemoryWatch:

@@ -1,13 +1,14 @@
 """What the metering bench found: the aims, a table for people, a plot."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+
+from bench.aims import Aim, aims_json, print_aims
 
 Found = dict[str, Any]
 _READS = {
@@ -16,20 +17,6 @@ _READS = {
     "large_sum": "the large one, sum",
     "large_count": "the large one, count by model",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Aim:
-    """What was aimed at, and what it came to; `at_least` turns the comparison round."""
-
-    what: str
-    value: float
-    aim: float
-    at_least: bool = False
-
-    @property
-    def met(self) -> bool:
-        return self.value >= self.aim if self.at_least else self.value <= self.aim
 
 
 def aims(sizes: Sequence[Found]) -> list[Aim]:
@@ -65,13 +52,7 @@ def aims(sizes: Sequence[Found]) -> list[Aim]:
 
 
 def as_json(sizes: Sequence[Found]) -> dict[str, Any]:
-    judged = aims(sizes)
-    return {
-        "bench": "metering",
-        "sizes": list(sizes),
-        "aims": [asdict(aim) | {"met": aim.met} for aim in judged],
-        "aims_met": all(aim.met for aim in judged),
-    }
+    return {"bench": "metering", "sizes": list(sizes), "aims": aims_json(aims(sizes))}
 
 
 def print_tables(sizes: Sequence[Found]) -> None:
@@ -87,17 +68,7 @@ def print_tables(sizes: Sequence[Found]) -> None:
     for name, cell in _ROWS:
         table.add_row(name, *map(cell, sizes))
     console.print(table)
-    judged = Table(title="aims", title_justify="left", box=SIMPLE_HEAD)
-    for title in ("", "is", "aim", ""):
-        judged.add_column(title, justify="left" if not title else "right")
-    for aim in aims(sizes):
-        judged.add_row(
-            aim.what,
-            f"{aim.value:,.2f}",
-            f"{'>=' if aim.at_least else '<='} {aim.aim:g}",
-            "met" if aim.met else "MISSED",
-        )
-    console.print(judged)
+    print_aims(aims(sizes))
 
 
 def plot(sizes: Sequence[Found], path: Path) -> None:
