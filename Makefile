@@ -4,7 +4,7 @@ BIN := .venv/bin
 BUF_VERSION := 1.75.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-oracle simulate check golden format proto reference proto-lint lock wheel test-wheel bench-catalog bench-rating bench-metering clean
+.PHONY: help demo test test-long test-oracle simulate check golden format proto reference proto-lint lock wheel test-wheel bench-billing bench-catalog bench-rating bench-metering clean
 
 help: ## what can be made here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -65,6 +65,9 @@ bench-client: .venv/dev.stamp ## what one record costs its caller: in memory, on
 
 bench-metering: .venv/bench.stamp ## usage read back from 1M and 10M events, rollups and their upkeep (BENCH=--hundred-million)
 	@$(BIN)/python -m bench.bench_metering $(BENCH)
+
+bench-billing: .venv/dev.stamp ## spend and lines of 100,000 subscriptions, beside a bare aggregation and the kernel (BENCH=--small)
+	@$(BIN)/python -m bench.bench_billing $(BENCH)
 
 bench-catalog: .venv/dev.stamp ## a catalog of a million customers: applied, started with, changed, listed (BENCH=...)
 	@$(BIN)/python -m bench.bench_catalog $(BENCH)
