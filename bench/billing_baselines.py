@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.billing_world import EVENT_TYPE, METERS, PRICES, World, period, periods_table
-from rating import Charges, DecimalColumn, rate, read_price
+from rating import Charges, DecimalColumn, Price, rate
 
 _RUNS: Final = 3
 _AGGREGATES: Final = {
@@ -109,7 +109,7 @@ def _charges(quantities: dict[str, npt.NDArray[np.int64]], world: World) -> Char
     nothing = np.zeros(world.customers, dtype=np.int64)
     columns = [quantities.get(name, nothing) for name in PRICES]
     return Charges(
-        prices=[read_price({"currency": "USD", **fields}) for fields in PRICES.values()],
+        prices=[Price.read({"currency": "USD", **fields}) for fields in PRICES.values()],
         price_index=np.tile(np.arange(len(PRICES)), world.customers),
         quantity=DecimalColumn(np.column_stack(columns).ravel(), 0),
     )
