@@ -26,15 +26,15 @@ from engine.billing.meter_usage import usage_request
 from engine.billing.periods import Period
 from engine.catalog.read import read_resource
 from engine.times import us_datetime
-from engine.usage.event_source import AFTER_START, BEFORE_END, OF_TENANT_AND_TYPE
-from engine.usage.expiries import Expiries
-from engine.usage.properties import DECIMAL_PARAMETERS, decimal_sql
-from engine.usage.queries import Query
-from engine.usage.rollup_coverage import Coverages
-from engine.usage.rollups import Rollups
-from engine.usage.schema import EVENTS_TABLE
-from engine.usage.usage_reader import UsageReader
-from engine.usage.usage_request import GroupUsage, UsageRequest
+from engine.usage.facts.event_source import AFTER_START, BEFORE_END, OF_TENANT_AND_TYPE
+from engine.usage.facts.usage_request import GroupUsage, UsageRequest
+from engine.usage.query.expiries import Expiries
+from engine.usage.query.usage_reader import UsageReader
+from engine.usage.rollups.coverage import Coverages
+from engine.usage.rollups.rollups import Rollups
+from engine.usage.store.properties import DECIMAL_PARAMETERS, decimal_sql
+from engine.usage.store.query import Query
+from engine.usage.store.schema import EVENTS_TABLE
 
 METERS = {
     each["id"]: read_resource("meter", each)

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 # A quantity as text: at most 26 integer and 12 fractional digits, no exponent. The usage store applies the
-# same rule when it reads (engine.usage.queries), so what is admitted here is exactly what is counted there.
+# same rule when it reads (engine.usage.facts.queries), so what is admitted here is exactly what is counted there.
 # RE2 reads it in both places: its $ is the end of the text, never the place before a last newline.
 QUANTITY_PATTERN = r"^[+-]?[0-9]{1,26}([.][0-9]{1,12})?$"
 _is_quantity = re.compile(QUANTITY_PATTERN.removesuffix("$") + r"\Z").match

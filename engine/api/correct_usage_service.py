@@ -17,11 +17,11 @@ from engine.billing.rater import Rater
 from engine.errors import NotFoundError
 from engine.spend.correction_effect import correction_effect
 from engine.times import to_timestamp, us_datetime
-from engine.usage.correction import Correction, Signature
-from engine.usage.correction_list import find_correction, list_corrected_events, list_corrections
-from engine.usage.corrections import Check, Corrections
-from engine.usage.store import UsageStore
-from engine.usage.voids import Void
+from engine.usage.corrections.correction import Correction, Signature
+from engine.usage.corrections.correction_list import find_correction, list_corrected_events, list_corrections
+from engine.usage.corrections.corrections import Check, Corrections
+from engine.usage.corrections.voids import Void
+from engine.usage.store.usage_store import UsageStore
 from ingest import Admission, IngestOrder
 from meterline.v1 import correction_pb2
 from meterline.v1.correction_pb2 import (

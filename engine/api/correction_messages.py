@@ -7,10 +7,10 @@ from engine.api.messages import ANSWER_BYTES_MAX, decimal_text, money_text, unra
 from engine.billing.line_item import LineItem
 from engine.spend.correction_effect import Effect, LineChange
 from engine.times import datetime_us, to_timestamp
-from engine.usage.conflict_list import Version
-from engine.usage.correction import Plan, RecordedCorrection
-from engine.usage.correction_list import CorrectedEvent
-from engine.usage.voids import Kind
+from engine.usage.corrections.conflict_list import Version
+from engine.usage.corrections.correction import Plan, RecordedCorrection
+from engine.usage.corrections.correction_list import CorrectedEvent
+from engine.usage.corrections.voids import Kind
 from meterline.v1 import correction_pb2
 from meterline.v1.correction_pb2 import CorrectionEffect, CorrectionKind, EventVersion, Signature, SpendChange
 

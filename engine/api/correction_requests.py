@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from engine.errors import CorrectionRefusedError, FieldMistake, InvalidRequestError
 from engine.times import optional_us, rfc3339_us, us_datetime
-from engine.usage.correction import (
+from engine.usage.corrections.correction import (
     CUSTOMERS_MAX,
     EVENT_IDS_MAX,
     FILTERS_MAX,
@@ -26,7 +26,7 @@ from engine.usage.correction import (
     Signature,
     Undone,
 )
-from engine.usage.voids import Kind, Void
+from engine.usage.corrections.voids import Kind, Void
 from ingest import Limits, is_quantity
 from meterline.v1 import correction_pb2
 from meterline.v1.correction_pb2 import AmendUsage, CorrectUsageRequest, UndoCorrectionRequest, UsageSelection

@@ -8,9 +8,9 @@ from engine.api.operation import Call
 from engine.api.page_tokens import checked_size, decode, encode
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.times import optional_us, to_timestamp
-from engine.usage.conflict_list import Conflict, list_conflicts
-from engine.usage.reconciler import Reconciler
-from engine.usage.store import UsageStore
+from engine.usage.corrections.conflict_list import Conflict, list_conflicts
+from engine.usage.corrections.reconciler import Reconciler
+from engine.usage.store.usage_store import UsageStore
 from ingest import IngestOrder
 from meterline.v1 import correction_pb2
 from meterline.v1.correction_pb2 import (

@@ -20,11 +20,11 @@ from engine.catalog.versions import Versioned
 from engine.cluster.watermarks import settled_as_of_us
 from engine.errors import NotFoundError, TooManyCallsError, did_you_mean
 from engine.times import to_timestamp, us_datetime
-from engine.usage.customer_pages import customers_from
-from engine.usage.store import UsageStore
-from engine.usage.usage_pages import CustomersFrom, Place, ReadGroups, Wanted, usage_from
-from engine.usage.usage_reader import UsageReader
-from engine.usage.usage_request import Groups, GroupUsage, UsageRequest
+from engine.usage.facts.usage_request import Groups, GroupUsage, UsageRequest
+from engine.usage.query.customer_pages import customers_from
+from engine.usage.query.usage_pages import CustomersFrom, Place, ReadGroups, Wanted, usage_from
+from engine.usage.query.usage_reader import UsageReader
+from engine.usage.store.usage_store import UsageStore
 from ingest import IngestOrder
 from meterline.v1.metering_pb2 import QueryUsageRequest, QueryUsageResponse, UsageGrouping, UsageRow
 from rating import converted

@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass
 
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.times import INSTANT_US_MAX
-from engine.usage.usage_pages import Place
+from engine.usage.query.usage_pages import Place
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from engine.api.operation import Call
 from engine.errors import StoreUnavailableError
 from engine.metrics import METRICS
 from engine.times import to_timestamp
-from engine.usage.committer import Recorded
-from engine.usage.intake import Intake
+from engine.usage.recording.committer import Recorded
+from engine.usage.recording.intake import Intake
 from ingest import RequestKind, Verdict
 from meterline.v1 import usage_pb2
 from meterline.v1.usage_pb2 import (

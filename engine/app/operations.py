@@ -18,7 +18,7 @@ from engine.app.reading import Reading
 from engine.app.recording import Recording
 from engine.app.stores import Stores
 from engine.app.upkeep import Upkeep
-from engine.usage.corrections import Corrections
+from engine.usage.corrections.corrections import Corrections
 
 
 def build_operations(

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from engine.app.stores import Stores
 from engine.billing.rater import Rater
-from engine.usage.expiries import Expiries
-from engine.usage.rollup_coverage import Coverages
-from engine.usage.usage_reader import UsageReader
+from engine.usage.query.expiries import Expiries
+from engine.usage.query.usage_reader import UsageReader
+from engine.usage.rollups.coverage import Coverages
 
 
 @dataclass(frozen=True, slots=True)

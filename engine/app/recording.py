@@ -9,9 +9,9 @@ from typing import Self
 
 from engine.app.stores import Stores, Warming
 from engine.catalog.admission_rules import AdmissionRules
-from engine.usage.committer import Committer
-from engine.usage.intake import Intake
-from engine.usage.void_listener import VoidListener
+from engine.usage.recording.committer import Committer
+from engine.usage.recording.intake import Intake
+from engine.usage.recording.void_listener import VoidListener
 from ingest import Admission, Fingerprinter, HotWindow, Limits
 
 # Identities that are read back at start, so that a reused id is still seen after a restart; about a second.

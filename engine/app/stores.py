@@ -20,9 +20,9 @@ from engine.cluster.data_directory import (
 from engine.cluster.shared_clock import SharedClock, Surroundings
 from engine.errors import StartupError, StoreUnavailableError
 from engine.sql.database import open_database
-from engine.usage.durability import Durability
-from engine.usage.server_address import ServerAddress
-from engine.usage.store import UsageStore
+from engine.usage.store.durability import Durability
+from engine.usage.store.server_address import ServerAddress
+from engine.usage.store.usage_store import UsageStore
 from ingest import IngestClock, IngestOrder
 
 

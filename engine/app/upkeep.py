@@ -12,17 +12,17 @@ from engine.billing.meter_usage import meters_to_roll_up
 from engine.cluster.data_directory import EMBEDDED
 from engine.cluster.upkeep_loop import UpkeepLoop
 from engine.errors import StoreUnavailableError
+from engine.upkeep.expire import Clock, Expire
 from engine.upkeep.retention import Retention, RetentionPolicy
-from engine.usage.expire import Clock, Expire
-from engine.usage.reconciler import Reconciler
-from engine.usage.rollup_check import RollupCheck
-from engine.usage.rollup_keeper import RollupKeeper
-from engine.usage.rollups import Rollups
-from engine.usage.usage_reader import UsageReader
+from engine.upkeep.rollup_check import RollupCheck
+from engine.upkeep.rollup_keeper import RollupKeeper
+from engine.usage.corrections.reconciler import Reconciler
+from engine.usage.query.usage_reader import UsageReader
+from engine.usage.rollups.rollups import Rollups
 
 # A pass over a server may take minutes, and is made again if it is cut off: nobody waits longer for it at shutdown.
 _PASS_GRACE_S = 10
-# What a broken merge was made from is kept for a minute (engine.usage.parts).
+# What a broken merge was made from is kept for a minute (engine.usage.store.parts).
 _DISK_WATCH_SLEEP_S = (5, 15)
 # Of the running hour every pass computes each slice again; what is younger is read from events, which is quick.
 _ROLLUP_SLEEP_MIN_S = 30

@@ -9,7 +9,7 @@ from engine.catalog.definition import fields_of, json_text
 from engine.catalog.resources import Meter
 from engine.catalog.snapshot import Catalog
 from engine.times import INSTANT_US_MAX, datetime_us, us_datetime
-from engine.usage.usage_request import GroupUsage, UsageRequest
+from engine.usage.facts.usage_request import GroupUsage, UsageRequest
 from rating import converted
 
 _ALL_TIME = Period(us_datetime(0), us_datetime(INSTANT_US_MAX))

@@ -23,7 +23,7 @@ from engine.cluster.watermarks import settled_as_of_us
 from engine.errors import NotFoundError, UnrateableError
 from engine.metrics import METRICS
 from engine.times import us_datetime
-from engine.usage.usage_reader import UsageReader
+from engine.usage.query.usage_reader import UsageReader
 from ingest import IngestOrder
 
 
@@ -34,7 +34,7 @@ class Snapshot:
     catalog: Catalog
     at_us: int
     as_of_us: int
-    # With the facts of this draft besides what is recorded: a correction that is tried (engine.usage.corrections).
+    # With the facts of this draft besides what is recorded: a correction that is tried (engine.usage.corrections.corrections).
     draft_id: int | None = None
 
 

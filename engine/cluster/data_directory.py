@@ -5,9 +5,9 @@
     DIR/lock             held by who has the directory open: one engine with embedded stores, or any number of
                          gateways that share a server
     DIR/start.lock       held by a gateway while it starts: one after the other
-    DIR/reconciler.lock  held by the engine that settles reused ids (engine.usage.reconciler)
-    DIR/disk_watch.lock  embedded: held by the engine that watches its writes (engine.usage.write_watch)
-    DIR/rollups.lock     held by the engine that keeps rollups up (engine.usage.rollup_keeper)
+    DIR/reconciler.lock  held by the engine that settles reused ids (engine.usage.corrections.reconciler)
+    DIR/disk_watch.lock  embedded: held by the engine that watches its writes (engine.usage.store.write_watch)
+    DIR/rollups.lock     held by the engine that keeps rollups up (engine.upkeep.rollup_keeper)
     DIR/rollups_turn.lock  held by who writes rollups: that engine during a pass, and whoever has usage expire
     DIR/gateways/        the gateways that live (engine.cluster.gateways)
     DIR/identity         of a directory whose usage store is a server: its name there, drawn at the first start

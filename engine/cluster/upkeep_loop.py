@@ -2,7 +2,7 @@
 
 Rules:
 1. Of the gateways that share a data directory the one that has its lock works; another takes over when that one
-   ends. Were two to work at once, they would do the same twice (engine.usage.voids, rule 2).
+   ends. Were two to work at once, they would do the same twice (engine.usage.corrections.voids, rule 2).
 2. After a pass the thread sleeps nineteen times as long as the pass took: 5% of the time, so that ingestion and
    reads keep the machine however long the log has become. What grows with the log is how late the reconciler finds a
    conflict. What must be done in time whatever it takes has a bound to its sleep.

@@ -5,7 +5,7 @@
 
 Operators are + - * and a minus in front, with the usual precedence; there are parentheses, decimal numbers and
 names of properties. A name that isn't made of A-Z a-z 0-9 _ and dots stands in double quotes, a quote inside it
-doubled. `engine.meters.expression_text` reads the text, `engine.usage.value_sql` makes SQL of it.
+doubled. `engine.meters.expression_text` reads the text, `engine.usage.facts.value_sql` makes SQL of it.
 
 Rules:
 1. Every property and number is a decimal of at most 26 integer and 12 fractional digits, as everywhere. The

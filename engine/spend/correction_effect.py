@@ -20,7 +20,7 @@ from engine.catalog.resources import Subscription
 from engine.catalog.snapshot import Catalog
 from engine.spend.spend import spend_totals
 from engine.times import datetime_us, us_datetime
-from engine.usage.correction import Plan
+from engine.usage.corrections.correction import Plan
 
 # Each is rated twice; ten years of one customer are 120 months, and two instants a month do for any number of them.
 _INSTANTS_MAX = 120

@@ -1,6 +1,8 @@
-"""What keeps stored usage in order: raw events expire when their periods are closed.
+"""What keeps stored usage in order, in the background or when an operator asks for it.
 
-retention   what an operator may let expire, and in which order that is safe
+rollup_keeper        the rollups of all meters are kept up; rollup_check reads some answers in both ways
+retention            what an operator may let expire, and in which order that is safe
+expire               raw events before a month are deleted; rollup_verification compares first what stays
 """
 
-__all__ = ["retention"]
+__all__ = ["expire", "retention", "rollup_check", "rollup_keeper"]

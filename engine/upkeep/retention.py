@@ -23,8 +23,8 @@ from engine.catalog.store import CatalogStore
 from engine.catalog.subscription_columns import NO_END_US
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.times import rfc3339, us_datetime
-from engine.usage.expire import Expire, Extent
-from engine.usage.usage_request import UsageRequest
+from engine.upkeep.expire import Expire, Extent
+from engine.usage.facts.usage_request import UsageRequest
 
 _HOUR_US = 3_600_000_000
 _DAY_US = 24 * _HOUR_US

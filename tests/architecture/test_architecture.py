@@ -19,7 +19,7 @@ ALLOWED = {
 }
 # Imports that have one home each.
 HOMES = {
-    "clickhouse_connect": "engine/usage/clickhouse.py",
+    "clickhouse_connect": "engine/usage/store/clickhouse.py",
     "chdb": None,
 }
 CLOCKS = {"time", "random", "secrets", "uuid"}

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from engine.usage.queries import Query
-from engine.usage.store import UsageStore
+from engine.usage.store.query import Query
+from engine.usage.store.usage_store import UsageStore
 from meterline.v1.billing_pb2 import ListLineItemsRequest
 from meterline.v1.billing_pb2_grpc import BillingServiceStub
 from meterline.v1.usage_pb2 import (

@@ -16,7 +16,7 @@ from event_columns import rows_of
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from engine.usage.store import UsageStore
+from engine.usage.store.usage_store import UsageStore
 from examples.engine_process import EngineProcess
 from ingest import Limits
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest

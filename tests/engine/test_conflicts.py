@@ -16,9 +16,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from engine.api.correction_service import CorrectionService
 from engine.api.operation import DEFAULT_TENANT, Call
 from engine.errors import InvalidRequestError
-from engine.usage.reconciler import Reconciler
-from engine.usage.store import UsageStore
-from engine.usage.voids import EventKey, Kind, Void, record_voids
+from engine.usage.corrections.reconciler import Reconciler
+from engine.usage.corrections.voids import EventKey, Kind, Void, record_voids
+from engine.usage.store.usage_store import UsageStore
 from examples.engine_process import EngineProcess
 from ingest import IngestClock, partition_batches
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
@@ -150,7 +150,7 @@ def test_one_id_is_listed_alone_and_a_restored_event_says_so(world):
 
 
 def _hash_of(event_id):
-    from engine.usage.queries import Query
+    from engine.usage.facts.queries import Query
 
     return Query(
         "SELECT content_hash FROM meterline.events WHERE event_id = {id:String} AND properties['tokens'] = '2'",

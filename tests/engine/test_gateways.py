@@ -23,8 +23,8 @@ from gateway_drive import Books, apply_catalog, channel_to
 
 from engine.api.grpc.server import check_address
 from engine.errors import StartupError
-from engine.usage.server_address import read_server_address
-from engine.usage.store import UsageStore
+from engine.usage.store.server_address import read_server_address
+from engine.usage.store.usage_store import UsageStore
 from examples.engine_process import EngineProcess
 from meterline.v1.usage_pb2 import RecordUsageResponse
 

@@ -13,15 +13,15 @@ from engine.catalog.read import read_resource
 from engine.catalog.store import CatalogStore
 from engine.errors import InvalidRequestError, UsageExpiredError
 from engine.times import datetime_us
+from engine.upkeep.expire import Clock, Expire
 from engine.upkeep.retention import FENCE_WAIT_S, Retention, RetentionPolicy
-from engine.usage.expire import Clock, Expire
-from engine.usage.expiries import WAIT_S
-from engine.usage.queries import Query
-from engine.usage.reconciler import Reconciler
-from engine.usage.rollup_coverage import Coverages
-from engine.usage.rollups import Rollups
-from engine.usage.store import UsageStore
-from engine.usage.usage_reader import UsageReader
+from engine.usage.corrections.reconciler import Reconciler
+from engine.usage.query.expiries import WAIT_S
+from engine.usage.query.usage_reader import UsageReader
+from engine.usage.rollups.coverage import Coverages
+from engine.usage.rollups.rollups import Rollups
+from engine.usage.store.query import Query
+from engine.usage.store.usage_store import UsageStore
 from ingest import IngestClock, Limits
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)

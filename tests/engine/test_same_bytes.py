@@ -15,7 +15,7 @@ from event_columns import columns_of, message_of
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from engine.api.operation import DEFAULT_TENANT
-from engine.usage.store import UsageStore
+from engine.usage.store.usage_store import UsageStore
 from examples.engine_process import EngineProcess
 from ingest import partition_batches
 from meterline.v1 import correction_pb2

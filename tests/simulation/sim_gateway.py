@@ -10,8 +10,8 @@ from sim_actor import Actor, pause
 from sim_model import WindowModel
 
 from engine.errors import InvalidRequestError, RetryLaterError, StoreUnavailableError
-from engine.usage.committer import Committer, Decisions
-from engine.usage.intake import Intake
+from engine.usage.recording.committer import Committer, Decisions
+from engine.usage.recording.intake import Intake
 from ingest import Admission, Fingerprinter, HotWindow, Verdict
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from sim_mutants_shared import SHARED_MUTANTS
 
-from engine.usage import committer, intake, worker
+from engine.usage.recording import committer, intake, worker
 from ingest import Verdict, admission, fingerprint, identity, watermark
 
 Committer, Intake, Worker = committer.Committer, intake.Intake, worker.Worker

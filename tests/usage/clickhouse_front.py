@@ -39,8 +39,8 @@ import chdb
 import lz4.frame
 
 from engine.errors import StoreUnavailableError
-from engine.usage.parts import EMBEDDED_OPTIONS
-from engine.usage.write_watch import WriteWatch
+from engine.usage.store.parts import EMBEDDED_OPTIONS
+from engine.usage.store.write_watch import WriteWatch
 
 USER, PASSWORD = "meterline", "s3cret/pass word"
 CONNECTIONS = 6

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.usage.store import UsageStore
+from engine.usage.store.usage_store import UsageStore
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,9 @@ from decimal import Decimal
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from engine.usage.queries import Query
-from engine.usage.server_address import read_server_address
-from engine.usage.store import UsageStore
+from engine.usage.store.query import Query
+from engine.usage.store.server_address import read_server_address
+from engine.usage.store.usage_store import UsageStore
 from meterline.v1.billing_pb2 import ListLineItemsRequest, ListLineItemsResponse
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub

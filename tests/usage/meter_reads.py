@@ -7,7 +7,7 @@ from engine.billing.meter_usage import rated_usage, usage_request
 from engine.billing.periods import Period
 from engine.catalog.read import read_resource
 from engine.times import us_datetime
-from engine.usage.usage_reader import UsageReader
+from engine.usage.query.usage_reader import UsageReader
 from ingest import partition_batches
 
 ROWS_MAX = 10_000

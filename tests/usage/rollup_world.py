@@ -13,12 +13,12 @@ from engine.billing.meter_usage import usage_request
 from engine.billing.periods import Period
 from engine.catalog.read import read_resource
 from engine.times import us_datetime
-from engine.usage.reconciler import Reconciler
-from engine.usage.rollup_coverage import Coverages
-from engine.usage.rollup_write import Worth
-from engine.usage.rollups import Rollups
-from engine.usage.usage_reader import UsageReader
-from engine.usage.voids import EventKey, Kind, Void, record_voids
+from engine.usage.corrections.reconciler import Reconciler
+from engine.usage.corrections.voids import EventKey, Kind, Void, record_voids
+from engine.usage.query.usage_reader import UsageReader
+from engine.usage.rollups.coverage import Coverages
+from engine.usage.rollups.rollups import Rollups
+from engine.usage.rollups.write import Worth
 from ingest import IngestClock
 
 HOUR_US = 3_600_000_000

@@ -8,9 +8,9 @@ from meter_reads import deliver, usage_by_store
 
 from engine.catalog.read import read_resource
 from engine.meters.rules import AGGREGATIONS
-from engine.usage.aggregations import finished
-from engine.usage.partials import SUPPORTED_AGGREGATIONS
-from engine.usage.usage_request import UsageRequest
+from engine.usage.facts.aggregations import finished
+from engine.usage.facts.usage_request import UsageRequest
+from engine.usage.store.partials import SUPPORTED_AGGREGATIONS
 
 DAY_US = 86_400_000_000
 NOVEMBER_US = 1_793_491_200_000_000  # 2026-11-01T00:00:00Z; 30 days

@@ -11,8 +11,8 @@ from arrow_streams import request_of, stream_of
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from engine.errors import InvalidRequestError, QueueFullError, StoreUnavailableError
-from engine.usage.committer import Committer
-from engine.usage.intake import Intake
+from engine.usage.recording.committer import Committer
+from engine.usage.recording.intake import Intake
 from ingest import Admission, Fingerprinter, HotWindow, IngestClock, Limits, Reason, RequestKind, Verdict
 from meterline.v1.usage_pb2 import PropertyValue, RecordUsageRequest, StreamUsageRequest, UsageEvent
 

@@ -12,12 +12,12 @@ from meter_reads import usage_by_store
 from test_corrections import EVER, SUM, setting
 from usage_histories import PERIOD_US
 
-from engine.usage.correction import Correction, Signature
-from engine.usage.correction_list import list_corrections
-from engine.usage.corrections import Corrections
-from engine.usage.reconciler import Reconciler
-from engine.usage.store import UsageStore
-from engine.usage.voids import Kind
+from engine.usage.corrections.correction import Correction, Signature
+from engine.usage.corrections.correction_list import list_corrections
+from engine.usage.corrections.corrections import Corrections
+from engine.usage.corrections.reconciler import Reconciler
+from engine.usage.corrections.voids import Kind
+from engine.usage.store.usage_store import UsageStore
 from ingest import IngestClock
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +29,7 @@ EVENTS = 2_000
 CHILD = """
 import sys
 from pathlib import Path
-from engine.usage.store import UsageStore
+from engine.usage.store.usage_store import UsageStore
 from test_correction_kills import amend_all, corrections_of
 
 store, number = UsageStore.open_embedded(Path(sys.argv[1])), int(sys.argv[2])
@@ -86,7 +86,7 @@ def test_a_correction_that_is_killed_is_whole_or_not_there(tmp_path, seed, cycle
 
 
 def _fill(path):
-    from engine.usage.queries import Query
+    from engine.usage.facts.queries import Query
 
     store = UsageStore.open_embedded(path)
     store.execute(

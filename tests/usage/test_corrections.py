@@ -20,8 +20,8 @@ from engine.errors import (
     StoreUnavailableError,
 )
 from engine.times import us_datetime
-from engine.usage.conflict_list import list_conflicts
-from engine.usage.correction import (
+from engine.usage.corrections.conflict_list import list_conflicts
+from engine.usage.corrections.correction import (
     Amendment,
     Correction,
     EventRef,
@@ -31,13 +31,13 @@ from engine.usage.correction import (
     Signature,
     Undone,
 )
-from engine.usage.correction_list import find_correction, list_corrected_events, list_corrections
-from engine.usage.corrections import Corrections
-from engine.usage.queries import Query
-from engine.usage.reconciler import Reconciler
-from engine.usage.store import UsageStore
-from engine.usage.usage_reader import UsageReader
-from engine.usage.voids import Kind, Void, record_voids
+from engine.usage.corrections.correction_list import find_correction, list_corrected_events, list_corrections
+from engine.usage.corrections.corrections import Corrections
+from engine.usage.corrections.reconciler import Reconciler
+from engine.usage.corrections.voids import Kind, Void, record_voids
+from engine.usage.query.usage_reader import UsageReader
+from engine.usage.store.query import Query
+from engine.usage.store.usage_store import UsageStore
 from ingest import IngestClock
 
 SUM = COUNT | {"aggregation": "sum", "value": "value"}
@@ -435,7 +435,7 @@ def test_what_can_t_be_corrected_is_refused_in_words(world):
 
 def test_more_events_than_one_block_holds_are_refused_with_their_number(world, monkeypatch):
     """Nothing is recorded; a shorter stretch of time is."""
-    import engine.usage.corrections as module
+    import engine.usage.corrections.corrections as module
 
     monkeypatch.setattr(module, "EVENTS_MAX", 3)
     world.deliver(*(event_of(f"{n}", "1", time_us=PERIOD_US[0] + n) for n in range(5)))
@@ -578,7 +578,7 @@ def test_a_draft_is_seen_by_the_read_that_names_it_alone(world):
 
 def test_a_customer_who_has_amended_events_alone_is_found(world):
     """Whoever pages through everybody's usage must meet him, before and behind the others."""
-    from engine.usage.customer_pages import customers_from
+    from engine.usage.query.customer_pages import customers_from
 
     world.deliver(event_of("a", "5"), event_of("b", "7"), event_of("c", "1", customer="m"))
     world.amend("a", Amendment(customer_id="zeta"))

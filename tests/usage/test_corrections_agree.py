@@ -20,12 +20,12 @@ from engine.billing.periods import Period
 from engine.catalog.read import read_resource
 from engine.errors import CorrectionRefusedError, NotFoundError
 from engine.times import us_datetime
-from engine.usage.correction import Amendment, Correction, PropertyFilter, Selection, Undone
-from engine.usage.rollup_coverage import Coverages
-from engine.usage.rollups import Rollups
-from engine.usage.store import UsageStore
-from engine.usage.usage_reader import UsageReader
-from engine.usage.voids import Kind
+from engine.usage.corrections.correction import Amendment, Correction, PropertyFilter, Selection, Undone
+from engine.usage.corrections.voids import Kind
+from engine.usage.query.usage_reader import UsageReader
+from engine.usage.rollups.coverage import Coverages
+from engine.usage.rollups.rollups import Rollups
+from engine.usage.store.usage_store import UsageStore
 
 TENANT = "t'1"
 VALUES = ("1", "2", "2.0", "many", "-3.5", "")

@@ -11,12 +11,12 @@ from test_reconciler import IDS, event_of
 from usage_histories import PERIOD_US
 
 from engine.errors import CorrectionRefusedError, StoreUnavailableError
-from engine.usage.correction import Amendment, Correction, Signature
-from engine.usage.correction_list import list_corrections
-from engine.usage.corrections import Corrections
-from engine.usage.server_address import read_server_address
-from engine.usage.store import UsageStore
-from engine.usage.voids import Kind
+from engine.usage.corrections.correction import Amendment, Correction, Signature
+from engine.usage.corrections.correction_list import list_corrections
+from engine.usage.corrections.corrections import Corrections
+from engine.usage.corrections.voids import Kind
+from engine.usage.store.server_address import read_server_address
+from engine.usage.store.usage_store import UsageStore
 
 
 @pytest.fixture

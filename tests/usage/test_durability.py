@@ -10,8 +10,8 @@ from event_columns import columns_of
 
 from engine.app.stores import Warming, open_usage_stores
 from engine.cluster.data_directory import open_data_directory
-from engine.usage.durability import Durability, statements
-from engine.usage.store import UsageStore
+from engine.usage.store.durability import Durability, statements
+from engine.usage.store.usage_store import UsageStore
 from ingest import partition_batches
 
 PROCESS, POWER = Durability.PROCESS, Durability.POWER

@@ -6,7 +6,7 @@ import pytest
 from admission_oracle import Row
 from event_columns import columns_of, rows_of
 
-from engine.usage.store import UsageStore
+from engine.usage.store.usage_store import UsageStore
 from ingest import partition_batches
 
 NOVEMBER_US = 1_793_491_200_000_000  # 2026-11-01T00:00:00Z

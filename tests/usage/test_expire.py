@@ -14,18 +14,18 @@ from engine.billing.meter_usage import all_time_request
 from engine.catalog.read import read_resource
 from engine.errors import MeterlineError, StoreUnavailableError, UsageExpiredError
 from engine.times import datetime_us
-from engine.usage.customer_pages import customers_from
-from engine.usage.expire import Clock, Expire
-from engine.usage.expiries import ANSWER_NS, WAIT_S, Expiries
-from engine.usage.queries import Query
-from engine.usage.reconciler import Reconciler
-from engine.usage.rollup_check import RollupCheck
-from engine.usage.rollup_coverage import Coverages
-from engine.usage.rollups import Rollups
-from engine.usage.server_address import read_server_address
-from engine.usage.store import UsageStore
-from engine.usage.usage_reader import UsageReader
-from engine.usage.voids import EventKey, Kind, Void, record_voids
+from engine.upkeep.expire import Clock, Expire
+from engine.upkeep.rollup_check import RollupCheck
+from engine.usage.corrections.reconciler import Reconciler
+from engine.usage.corrections.voids import EventKey, Kind, Void, record_voids
+from engine.usage.query.customer_pages import customers_from
+from engine.usage.query.expiries import ANSWER_NS, WAIT_S, Expiries
+from engine.usage.query.usage_reader import UsageReader
+from engine.usage.rollups.coverage import Coverages
+from engine.usage.rollups.rollups import Rollups
+from engine.usage.store.query import Query
+from engine.usage.store.server_address import read_server_address
+from engine.usage.store.usage_store import UsageStore
 
 MAY, JUNE, JULY = (datetime_us(datetime(2025, month, 1, tzinfo=UTC)) for month in (5, 6, 7))
 SUM = {"id": "m", "event_type": "call", "aggregation": "sum", "value": "value", "group_by": ["region"]}
@@ -300,7 +300,7 @@ def test_a_rollup_that_is_wrong_stops_the_expiry(usage):
 
 def test_usage_that_changes_while_it_is_verified_stops_the_expiry(usage, monkeypatch):
     """It is in no row that was looked at."""
-    from engine.usage.rollup_verification import RollupVerification
+    from engine.upkeep.rollup_verification import RollupVerification
 
     def check(self, *asked):
         real(self, *asked)

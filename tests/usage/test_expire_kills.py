@@ -13,13 +13,13 @@ from meter_reads import deliver
 from rollup_world import GROUPS_MAX, HOUR_US
 from test_expire import COUNT, JULY, JUNE, MAY, SUM, meter
 
-from engine.usage.expire import Clock, Expire
-from engine.usage.queries import Query
-from engine.usage.reconciler import Reconciler
-from engine.usage.rollup_coverage import Coverages
-from engine.usage.rollups import Rollups
-from engine.usage.store import UsageStore
-from engine.usage.usage_reader import UsageReader
+from engine.upkeep.expire import Clock, Expire
+from engine.usage.corrections.reconciler import Reconciler
+from engine.usage.query.usage_reader import UsageReader
+from engine.usage.rollups.coverage import Coverages
+from engine.usage.rollups.rollups import Rollups
+from engine.usage.store.query import Query
+from engine.usage.store.usage_store import UsageStore
 from ingest import IngestClock
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ METERS = [meter(SUM, "t1"), meter(COUNT, "t1")]
 CHILD = """
 import sys
 from pathlib import Path
-from engine.usage.store import UsageStore
+from engine.usage.store.usage_store import UsageStore
 from test_expire_kills import expire
 
 store = UsageStore.open_embedded(Path(sys.argv[1]))

@@ -7,7 +7,7 @@ from meter_reads import deliver, usage_by_store
 from usage_histories import PERIOD_US
 
 from engine.catalog.read import read_resource
-from engine.usage.filters import filter_conditions
+from engine.usage.facts.filter_sql import filter_conditions
 
 TENANTS = itertools.count()
 # Name -> region, model, size.

@@ -6,8 +6,8 @@ from content_hashes import content_hash, xxhash32
 from event_columns import columns_of
 from meter_reads import deliver, usage_by_store
 
-from engine.usage.queries import Query
-from engine.usage.store import UsageStore
+from engine.usage.store.query import Query
+from engine.usage.store.usage_store import UsageStore
 from ingest import Admission, Limits, RequestKind, decode, partition_batches
 from meterline.v1.usage_pb2 import RecordUsageRequest
 

@@ -11,8 +11,8 @@ import pytest
 from admission_oracle import Row
 from event_columns import columns_of, rows_of
 
-from engine.usage.queries import Query
-from engine.usage.store import UsageStore
+from engine.usage.store.query import Query
+from engine.usage.store.usage_store import UsageStore
 from ingest import partition_batches
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +23,7 @@ CHILD = """
 import sys, time
 from pathlib import Path
 from admission_oracle import Row
-from engine.usage.store import UsageStore
+from engine.usage.store.usage_store import UsageStore
 from event_columns import columns_of
 from ingest import partition_batches
 

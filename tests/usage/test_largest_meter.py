@@ -10,7 +10,7 @@ from engine.billing.meter_usage import usage_request
 from engine.billing.periods import Period
 from engine.catalog.read import read_resource
 from engine.times import us_datetime
-from engine.usage.queries import usage_query
+from engine.usage.facts.queries import usage_query
 
 # A chain of 32 operands whose steps may all leave the bounds, as deep as it goes; 31 properties of long names.
 NAMES = [f'p{number} "{chr(0x410 + number)}" ' + "x" * 40 for number in range(31)]

@@ -13,15 +13,15 @@ import pytest
 from content_hashes import content_hash
 
 from engine.errors import StartupError
-from engine.usage.correction import Amendment, Correction, EventRef, EventRefs, Signature
-from engine.usage.corrections import Corrections
-from engine.usage.migration import COPY_TABLE
-from engine.usage.queries import Query
-from engine.usage.reconciler import Reconciler
-from engine.usage.store import UsageStore
-from engine.usage.usage_reader import UsageReader
-from engine.usage.usage_request import UsageRequest
-from engine.usage.voids import Kind
+from engine.usage.corrections.correction import Amendment, Correction, EventRef, EventRefs, Signature
+from engine.usage.corrections.corrections import Corrections
+from engine.usage.corrections.reconciler import Reconciler
+from engine.usage.corrections.voids import Kind
+from engine.usage.facts.usage_request import UsageRequest
+from engine.usage.query.usage_reader import UsageReader
+from engine.usage.store.migration import COPY_TABLE
+from engine.usage.store.query import Query
+from engine.usage.store.usage_store import UsageStore
 from ingest import IngestClock
 
 ROOT = Path(__file__).parents[2]
@@ -64,9 +64,9 @@ EVERYTHING = Query(
 CHILD = """
 import sys
 from pathlib import Path
-from engine.usage.store import UsageStore
-from engine.usage.usage_reader import UsageReader
-from engine.usage.usage_request import UsageRequest
+from engine.usage.store.usage_store import UsageStore
+from engine.usage.query.usage_reader import UsageReader
+from engine.usage.facts.usage_request import UsageRequest
 print("ready", flush=True)
 UsageStore.open_embedded(Path(sys.argv[1])).close()
 print("done", flush=True)
@@ -247,7 +247,7 @@ def test_a_store_that_stopped_between_two_steps_is_opened(tmp_path, moment, monk
 
 
 def _stop_at(monkeypatch, moment):
-    import engine.usage.store as module
+    import engine.usage.store.usage_store as module
 
     real = module.bring_to_form
 
@@ -295,7 +295,7 @@ def test_a_store_whose_copy_the_disk_refuses_keeps_what_it_had(tmp_path, monkeyp
 
 
 def _refuse_large_files_while(monkeypatch, statement):
-    import engine.usage.store as module
+    import engine.usage.store.usage_store as module
 
     real = module.bring_to_form
 

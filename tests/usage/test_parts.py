@@ -4,10 +4,10 @@ import re
 
 import clickhouse_connect
 
-from engine.usage.parts import EMBEDDED_CODEC, SERVER_CODEC, part_statements
-from engine.usage.queries import Query
-from engine.usage.schema import create_events
-from engine.usage.store import UsageStore
+from engine.usage.store.parts import EMBEDDED_CODEC, SERVER_CODEC, part_statements
+from engine.usage.store.query import Query
+from engine.usage.store.schema import create_events
+from engine.usage.store.usage_store import UsageStore
 
 # What an engine made before parts were compressed by their size.
 OF_FORM_2 = """

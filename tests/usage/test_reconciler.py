@@ -16,15 +16,15 @@ from meter_reads import deliver, usage_by_store
 from usage_histories import MONTH_US, PERIOD_US, random_meter
 from usage_oracle import usage_by_oracle, version_of
 
-import engine.usage.reconciler as reconciler_module
+import engine.usage.corrections.reconciler as reconciler_module
 from engine.cluster.upkeep_loop import UpkeepLoop
 from engine.errors import StoreUnavailableError
 from engine.metrics import REGISTRY
-from engine.usage.committer import Committer
-from engine.usage.intake import Intake
-from engine.usage.reconciler import Reconciler
-from engine.usage.store import UsageStore
-from engine.usage.voids import FACTS_MAX, EventKey, Kind, Void, record_voids
+from engine.usage.corrections.reconciler import Reconciler
+from engine.usage.corrections.voids import FACTS_MAX, EventKey, Kind, Void, record_voids
+from engine.usage.recording.committer import Committer
+from engine.usage.recording.intake import Intake
+from engine.usage.store.usage_store import UsageStore
 from ingest import Admission, Fingerprinter, HotWindow, IngestClock, Limits, RequestKind, Verdict
 from meterline.v1.usage_pb2 import RecordUsageRequest
 

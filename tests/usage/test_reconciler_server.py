@@ -16,15 +16,15 @@ from test_rollups import asked
 from engine.cluster.upkeep_loop import UpkeepLoop
 from engine.errors import StoreUnavailableError
 from engine.metrics import METRICS
-from engine.usage.conflict_list import list_conflicts
-from engine.usage.queries import latest_stamp_query
-from engine.usage.reconciler import Reconciler
-from engine.usage.rollup_coverage import Coverages
-from engine.usage.rollups import Rollups
-from engine.usage.server_address import read_server_address
-from engine.usage.store import UsageStore
-from engine.usage.usage_reader import UsageReader
-from engine.usage.voids import record_voids
+from engine.usage.corrections.conflict_list import list_conflicts
+from engine.usage.corrections.reconciler import Reconciler
+from engine.usage.corrections.voids import record_voids
+from engine.usage.query.usage_reader import UsageReader
+from engine.usage.rollups.coverage import Coverages
+from engine.usage.rollups.rollups import Rollups
+from engine.usage.store.query import latest_stamp_query
+from engine.usage.store.server_address import read_server_address
+from engine.usage.store.usage_store import UsageStore
 from ingest import IngestClock
 
 

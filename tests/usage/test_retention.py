@@ -8,9 +8,9 @@ from rollup_world import CUSTOMERS, GROUPS_MAX, HOUR_US, START_US, World, new_cl
 
 from engine.errors import UsageExpiredError
 from engine.times import datetime_us
-from engine.usage.expire import Clock, Expire
-from engine.usage.queries import Query
-from engine.usage.store import UsageStore
+from engine.upkeep.expire import Clock, Expire
+from engine.usage.store.query import Query
+from engine.usage.store.usage_store import UsageStore
 
 DAY_US = 24 * HOUR_US
 NOVEMBER = START_US

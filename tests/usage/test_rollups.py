@@ -16,13 +16,13 @@ from engine.catalog.read import read_resource
 from engine.errors import StoreUnavailableError
 from engine.metrics import REGISTRY
 from engine.times import us_datetime
-from engine.usage.queries import Query
-from engine.usage.rollup_check import RollupCheck
-from engine.usage.rollup_coverage import Coverages
-from engine.usage.rollup_keeper import RollupKeeper
-from engine.usage.rollups import Rollups
-from engine.usage.store import UsageStore
-from engine.usage.usage_reader import UsageReader
+from engine.upkeep.rollup_check import RollupCheck
+from engine.upkeep.rollup_keeper import RollupKeeper
+from engine.usage.query.usage_reader import UsageReader
+from engine.usage.rollups.coverage import Coverages
+from engine.usage.rollups.rollups import Rollups
+from engine.usage.store.query import Query
+from engine.usage.store.usage_store import UsageStore
 
 SUM = {"id": "m", "event_type": "call", "aggregation": "sum", "value": "value"}
 DAY_US = 24 * HOUR_US

@@ -9,11 +9,11 @@ from meter_reads import deliver
 from test_parts import OF_FORM_2
 from test_reconciler import COUNT, PERIOD_US, event_of, read
 
-import engine.usage.store as store_module
+import engine.usage.store.usage_store as store_module
 from engine.errors import StartupError
-from engine.usage.queries import Query
-from engine.usage.server_address import read_server_address
-from engine.usage.store import UsageStore
+from engine.usage.store.query import Query
+from engine.usage.store.server_address import read_server_address
+from engine.usage.store.usage_store import UsageStore
 
 # Form 3 has the columns of form 2.
 OF_FORM_3 = OF_FORM_2

@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from engine.usage.usage_pages import Place, Wanted, usage_from
-from engine.usage.usage_request import Group, Groups, GroupUsage
+from engine.usage.facts.usage_request import Group, Groups, GroupUsage
+from engine.usage.query.usage_pages import Place, Wanted, usage_from
 
 
 class Usage:

@@ -25,16 +25,16 @@ from engine.api.operation import Call
 from engine.billing.meter_usage import meters_to_roll_up
 from engine.catalog.store import CatalogStore
 from engine.errors import TooManyCallsError
-from engine.usage.customer_pages import customers_from
-from engine.usage.rollup_coverage import Coverages
-from engine.usage.rollup_write import Worth
-from engine.usage.rollups import Rollups
-from engine.usage.server_address import read_server_address
-from engine.usage.store import UsageStore
-from engine.usage.time_zones import time_zone
-from engine.usage.usage_reader import UsageReader
-from engine.usage.usage_request import UsageRequest
-from engine.usage.windows import WINDOWS_MAX, Window, window_bounds_us
+from engine.usage.facts.time_zones import time_zone
+from engine.usage.facts.usage_request import UsageRequest
+from engine.usage.facts.windows import WINDOWS_MAX, Window, window_bounds_us
+from engine.usage.query.customer_pages import customers_from
+from engine.usage.query.usage_reader import UsageReader
+from engine.usage.rollups.coverage import Coverages
+from engine.usage.rollups.rollups import Rollups
+from engine.usage.rollups.write import Worth
+from engine.usage.store.server_address import read_server_address
+from engine.usage.store.usage_store import UsageStore
 from ingest import IngestClock
 from meterline.v1 import metering_pb2
 from meterline.v1.metering_pb2 import QueryUsageRequest, UsageFilter, UsageGrouping

@@ -6,10 +6,10 @@ import pytest
 from admission_oracle import Row
 from event_columns import columns_of, rows_of
 
-from engine.usage.queries import recent_events_query
-from engine.usage.store import UsageStore
-from engine.usage.usage_reader import UsageReader
-from engine.usage.usage_request import UsageRequest
+from engine.usage.facts.usage_request import UsageRequest
+from engine.usage.query.usage_reader import UsageReader
+from engine.usage.store.query import recent_events_query
+from engine.usage.store.usage_store import UsageStore
 from ingest import partition_batches
 
 HOUR_US = 3_600_000_000

@@ -10,9 +10,9 @@ from meter_reads import deliver
 from usage_histories import PERIOD_US, random_value
 
 from engine.meters.value import ValueExpression
-from engine.usage.schema import EVENTS_TABLE
-from engine.usage.store import Query
-from engine.usage.value_sql import value_sql
+from engine.usage.facts.value_sql import value_sql
+from engine.usage.store.schema import EVENTS_TABLE
+from engine.usage.store.usage_store import Query
 
 LARGEST = "99999999999999999999999999.999999999999"
 SMALLEST = "0.000000000001"

@@ -8,12 +8,12 @@ from admission_oracle import Row
 from content_hashes import content_hash
 from event_columns import message_of
 
-from engine.usage.committer import Committer
-from engine.usage.intake import Intake
-from engine.usage.reconciler import Reconciler
-from engine.usage.store import UsageStore
-from engine.usage.void_listener import VoidListener
-from engine.usage.voids import EventKey, Kind, Void, record_voids
+from engine.usage.corrections.reconciler import Reconciler
+from engine.usage.corrections.voids import EventKey, Kind, Void, record_voids
+from engine.usage.recording.committer import Committer
+from engine.usage.recording.intake import Intake
+from engine.usage.recording.void_listener import VoidListener
+from engine.usage.store.usage_store import UsageStore
 from ingest import Admission, Fingerprinter, HotWindow, IngestClock, Limits, RequestKind, Verdict
 from meterline.v1.usage_pb2 import RecordUsageRequest
 
@@ -179,8 +179,8 @@ def test_what_was_restored_is_a_duplicate_again(gateways, store, clock, now_us):
 
 def test_more_decisions_than_fit_one_look_are_all_heard(gateways, store, clock, now_us, monkeypatch):
     """In looks of four facts and pages of three events."""
-    monkeypatch.setattr("engine.usage.void_listener.FACTS_AT_ONCE", 4)
-    monkeypatch.setattr("engine.usage.void_listener._EVENTS_AT_ONCE", 3)
+    monkeypatch.setattr("engine.usage.recording.void_listener.FACTS_AT_ONCE", 4)
+    monkeypatch.setattr("engine.usage.recording.void_listener._EVENTS_AT_ONCE", 3)
     first, second = gateways
     ids = [f"e{number}" for number in range(17)]
     for event_id in ids:

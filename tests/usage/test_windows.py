@@ -7,8 +7,14 @@ import pytest
 from window_oracle import bounds_by_oracle
 
 from engine.times import datetime_us, us_datetime
-from engine.usage.time_zones import time_zone
-from engine.usage.windows import WINDOWS_MAX, TooManyWindowsError, Window, day_start_us, window_bounds_us
+from engine.usage.facts.time_zones import time_zone
+from engine.usage.facts.windows import (
+    WINDOWS_MAX,
+    TooManyWindowsError,
+    Window,
+    day_start_us,
+    window_bounds_us,
+)
 
 HOUR_US = 3_600_000_000
 # Clocks that are put on at midnight, by half an hour, by three hours, over a date; quarter hours; two midnights.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from engine.errors import StoreUnavailableError
-from engine.usage.worker import Gathering, Worker
+from engine.usage.recording.worker import Gathering, Worker
 
 
 @dataclass(eq=False)

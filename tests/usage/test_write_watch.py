@@ -17,11 +17,11 @@ from event_columns import columns_of
 
 from engine.cluster.upkeep_loop import UpkeepLoop
 from engine.errors import StartupError, StoreUnavailableError
-from engine.usage.queries import Query
-from engine.usage.rollup_coverage import Coverages
-from engine.usage.rollup_write import cover_statement
-from engine.usage.store import UsageStore
-from engine.usage.usage_request import UsageRequest
+from engine.usage.facts.usage_request import UsageRequest
+from engine.usage.rollups.coverage import Coverages
+from engine.usage.rollups.write import cover_statement
+from engine.usage.store.query import Query
+from engine.usage.store.usage_store import UsageStore
 from ingest import partition_batches
 
 EVENTS = Query("SELECT event_id FROM events FINAL ORDER BY event_id", {})

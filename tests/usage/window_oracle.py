@@ -1,4 +1,4 @@
-"""The slow, obvious calendar: looks at a zone's clock every minute. Judges engine.usage.windows."""
+"""The slow, obvious calendar: looks at a zone's clock every minute. Judges engine.usage.facts.windows."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -26,7 +26,7 @@ from engine.cli.terminal.text import counted, footer, visible
 from engine.cli.usage.usage_files import write_usage
 from engine.cli.usage.usage_question import UsageOptions
 from engine.cli.usage.usage_table import period_text, usage_table
-from engine.usage.windows import Window
+from engine.usage.facts.windows import Window
 from meterline.v1.metering_pb2 import QueryUsageResponse
 from meterline.v1.metering_pb2_grpc import MeteringServiceStub
 

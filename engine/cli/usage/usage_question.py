@@ -11,7 +11,7 @@ import click
 from engine.cli.terminal.options import DEFAULT_TARGET, by_name, timestamp
 from engine.cli.terminal.text import instant
 from engine.times import rfc3339, us_datetime
-from engine.usage.windows import Window, day_start_us
+from engine.usage.facts.windows import Window, day_start_us
 from meterline.v1 import metering_pb2
 from meterline.v1.metering_pb2 import (
     QueryUsageRequest,

@@ -9,7 +9,7 @@ from rich.text import Text
 from engine.cli.terminal.tables import NumberColumn, TextTable
 from engine.cli.terminal.text import day, grouped, is_midnight
 from engine.times import rfc3339
-from engine.usage.windows import Window
+from engine.usage.facts.windows import Window
 from meterline.v1.metering_pb2 import UsageGrouping, UsageRow
 
 _ABSENT = Text("(absent)", style="dim")

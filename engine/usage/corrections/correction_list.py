@@ -1,0 +1,100 @@
+"""What corrections were recorded, for a person to look at: who, when, why, and which events.
+
+Rules:
+1. A listing is a snapshot: the same pages at the same watermark.
+2. Whether a correction is in effect follows from what undid it, and what undid that.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from engine.usage.corrections.conflict_list import Version, known_versions
+from engine.usage.corrections.correction import RecordedCorrection
+from engine.usage.corrections.correction_queries import corrected_query, recorded_query, undone_query
+from engine.usage.corrections.voids import EventKey, Kind
+from engine.usage.store.row_number import number
+from engine.usage.store.usage_store import Row, UsageStore
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectedEvent:
+    """An event as it counted before a correction, and as it counts by it; None where it doesn't."""
+
+    before: Version | None
+    after: Version | None
+
+
+def find_correction(
+    store: UsageStore, tenant: str, correction_id: str, as_of_us: int
+) -> RecordedCorrection | None:
+    """The correction with this id; None if none was recorded by then."""
+    found = list_corrections(store, tenant, as_of_us, (0, 1), correction_id)
+    return found[0] if found else None
+
+
+def list_corrections(
+    store: UsageStore, tenant: str, as_of_us: int, page: tuple[int, int], correction_id: str = ""
+) -> list[RecordedCorrection]:
+    """Corrections recorded by then, the newest first; `page` is (skip, at most).
+
+    Raises:
+        StoreUnavailableError: the store does not answer.
+    """
+    rows = store.query(recorded_query(tenant, correction_id, as_of_us, page))
+    if not rows:
+        return []
+    undone = {str(what): str(by) for what, by in store.query(undone_query(tenant, as_of_us))}
+    return [_with_undone(_recorded(row), undone) for row in rows]
+
+
+def list_corrected_events(
+    store: UsageStore, tenant: str, correction_id: str, as_of_us: int, page: tuple[int, int]
+) -> list[CorrectedEvent]:
+    """The events of a correction, in the order of their keys.
+
+    Raises:
+        StoreUnavailableError: the store does not answer.
+    """
+    pairs = [
+        _pair(tenant, row) for row in store.query(corrected_query(tenant, correction_id, as_of_us, page))
+    ]
+    keys = [key for pair in pairs for key in pair if key is not None]
+    known = known_versions(store, keys, as_of_us)
+    return [
+        CorrectedEvent(
+            known[before] if before is not None else None, known[after] if after is not None else None
+        )
+        for before, after in pairs
+    ]
+
+
+def _pair(tenant: str, row: Row) -> tuple[EventKey | None, EventKey | None]:
+    key = EventKey(tenant, str(row[0]), str(row[1]), number(row[2]), str(row[3]), number(row[4]))
+    if not row[5]:
+        return None, key
+    if not row[6]:
+        return key, None
+    return key, EventKey(tenant, str(row[6]), str(row[7]), number(row[8]), key.event_id, number(row[9]))
+
+
+def _recorded(row: Row) -> RecordedCorrection:
+    correction_id, kind, recorded_by, reason, at_us, events, request_hash, undoes = row
+    return RecordedCorrection(
+        correction_id=str(correction_id),
+        kind=Kind(str(kind)),
+        recorded_by=str(recorded_by),
+        reason=str(reason),
+        recorded_at_us=number(at_us),
+        event_count=number(events),
+        request_hash=str(request_hash),
+        undoes=str(undoes),
+    )
+
+
+def _with_undone(correction: RecordedCorrection, undone: Mapping[str, str]) -> RecordedCorrection:
+    in_effect = True
+    later = correction.correction_id
+    # Each was recorded after the one that it undoes: the way ends.
+    while (later := undone.get(later, "")) != "":
+        in_effect = not in_effect
+    return replace(correction, undone_by=undone.get(correction.correction_id, ""), in_effect=in_effect)

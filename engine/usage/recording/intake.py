@@ -1,0 +1,185 @@
+"""Intake: what waits as bytes becomes admitted columns, many requests at a time, while an insert runs.
+
+Rules:
+1. A request is refused at once, before any work, when the bytes that the engine holds would pass their bound; and
+   before it is judged when the events that wait would pass theirs, or their columns have. All come back as
+   QueueFullError.
+2. Requests that wait together are decoded, judged and fingerprinted together: the price of one call is paid once.
+   A request of columns is as large as many others together, and goes alone.
+3. A request that can't be taken (no message, no events, too many) fails alone.
+4. What comes while an insert runs gathers until the next one can take it (engine.usage.recording.worker, rule 6): for
+   requests of few events the calls cost more than the events.
+5. The step itself (`admit`) has no thread and doesn't wait; its worker (engine.usage.recording.worker) takes the turns.
+"""
+
+import threading
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from engine.errors import FieldMistake, InvalidRequestError, MeterlineError, QueueFullError, RetryLaterError
+from engine.metrics import METRICS
+from engine.usage.recording.committer import CommitGroup, Committer, Recorded, Request
+from engine.usage.recording.worker import RETRY_AFTER_MS, Gathering, Worker
+from ingest import Admission, Fingerprinter, Limits, RequestKind, RequestMistake, decode
+
+# What is decoded at once: some 30,000 events. More saves nothing, and the insert behind it would wait.
+_GROUP_BYTES_MAX = 4 * 1024 * 1024
+# What is worth a call of its own: some 3,700 events, beside which its millisecond is little.
+_ENOUGH_BYTES = 512 * 1024
+# A small part of what an answer takes while inserts run. What is wrong with a request is told as quickly.
+_GATHER_MS = 20
+# How many events a request may have: the name of the limit.
+_EVENTS_MAX = {
+    RequestKind.RECORD: "request_events_max",
+    RequestKind.STREAM: "request_events_max",
+    RequestKind.COLUMNS: "columns_events_max",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    tenant: str
+    kind: RequestKind
+    data: bytes
+    done: "Future[Recorded]" = field(default_factory=Future)
+
+    @property
+    def key(self) -> tuple[Hashable, ...]:
+        """Of one tenant and kind, in their order; requests of others are concurrent with them."""
+        alone = (self.done,) if self.kind is RequestKind.COLUMNS else ()
+        return self.tenant, self.kind, *alone
+
+    @property
+    def events(self) -> int:
+        """Not known before they are decoded."""
+        return 0
+
+    @property
+    def nbytes(self) -> int:
+        return len(self.data)
+
+    def fail(self, error: Exception) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+
+
+class Intake:
+    """The way in for usage: turns bytes into groups for the committer."""
+
+    def __init__(
+        self,
+        committer: Committer,
+        admission_for: Callable[[str], Admission],
+        fingerprinter: Fingerprinter,
+        limits: Limits,
+        now_us: Callable[[], int],
+    ) -> None:
+        self._committer = committer
+        self._admission_for = admission_for
+        self._fingerprinter = fingerprinter
+        self._limits = limits
+        self._now_us = now_us
+        self._held_bytes = 0
+        self._holding = threading.Lock()
+        self.worker: Worker[_Waiting] = Worker(
+            "intake",
+            self.admit,
+            turn_events_max=limits.queue_events_max,
+            turn_bytes_max=_GROUP_BYTES_MAX,
+            gathering=Gathering(lambda: committer.waiting_events > 0, _ENOUGH_BYTES, _GATHER_MS),
+        )
+        committer.worker.when_taken(self.worker.wake)
+
+    def start(self) -> None:
+        self.worker.start()
+
+    def drain(self) -> None:
+        """Admits what waits, then refuses. The committer drains after it."""
+        self.worker.drain()
+
+    def submit(self, tenant: str, kind: RequestKind, data: bytes) -> "Future[Recorded]":
+        """Queues a request. The future ends after its events are durable, or with an error of the tree.
+
+        Raises:
+            QueueFullError: the engine holds `queue_bytes_max`.
+            StoreUnavailableError: the engine is shutting down.
+        """
+        waiting = _Waiting(tenant, kind, data)
+        self._hold(len(data))
+        waiting.done.add_done_callback(lambda _done: self._release(len(data)))
+        try:
+            self.worker.put(waiting)
+        except RetryLaterError as error:
+            waiting.fail(error)
+            raise
+        return waiting.done
+
+    def _hold(self, more_bytes: int) -> None:
+        with self._holding:
+            if self._held_bytes + more_bytes > self._limits.queue_bytes_max:
+                raise QueueFullError(
+                    f"{self._held_bytes} bytes wait for the usage store; "
+                    f"queue_bytes_max is {self._limits.queue_bytes_max}",
+                    retry_after_ms=RETRY_AFTER_MS,
+                )
+            self._held_bytes += more_bytes
+            METRICS.queue_bytes.set(self._held_bytes)
+
+    def _release(self, held_bytes: int) -> None:
+        with self._holding:
+            self._held_bytes -= held_bytes
+            METRICS.queue_bytes.set(self._held_bytes)
+
+    def admit(self, waiting: Sequence[_Waiting]) -> None:
+        """Decodes, judges and fingerprints requests of one tenant and kind, and puts them in the committer's line."""
+        tenant, kind = waiting[0].tenant, waiting[0].kind
+        self._check_columns()
+        decoded = decode(kind, [request.data for request in waiting], self._limits)
+        counts = np.diff(decoded.offsets)
+        room = self._limits.queue_events_max - self._committer.waiting_events
+        taken: list[Request] = []
+        keep = np.zeros(len(waiting), np.bool_)
+        for i, request in enumerate(waiting):
+            events = int(counts[i])
+            error = self._refusal(kind, events, room, decoded.mistakes.get(i))
+            if error is not None:
+                request.fail(error)
+                continue
+            room -= events
+            keep[i] = True
+            taken.append(Request(request.done, events, int(decoded.sequences[i])))
+        if not taken:
+            return
+        rows = decoded.events if keep.all() else decoded.events.filter(np.repeat(keep, counts))
+        admitted = self._admission_for(tenant).admit(tenant, rows, self._now_us())
+        self._committer.put(CommitGroup(admitted, self._fingerprinter.of(admitted.events), taken, len(rows)))
+
+    def _check_columns(self) -> None:
+        # A small request can make large columns, by its dictionaries: its bytes alone say little.
+        waiting_bytes, bytes_max = self._committer.waiting_bytes, self._limits.queue_bytes_max
+        if waiting_bytes > bytes_max:
+            raise QueueFullError(
+                f"{waiting_bytes} bytes of columns wait for the usage store; queue_bytes_max is {bytes_max}",
+                retry_after_ms=RETRY_AFTER_MS,
+            )
+
+    def _refusal(
+        self, kind: RequestKind, events: int, room: int, mistake: RequestMistake | None
+    ) -> MeterlineError | None:
+        if mistake is not None:
+            return InvalidRequestError(FieldMistake(mistake.field, mistake.message))
+        events_max = getattr(self._limits, _EVENTS_MAX[kind])
+        if not 1 <= events <= events_max:
+            return InvalidRequestError(
+                FieldMistake("events", f"has {events} events: send 1 to {events_max} ({_EVENTS_MAX[kind]})")
+            )
+        if events > room:
+            queue_max = self._limits.queue_events_max
+            return QueueFullError(
+                f"{queue_max - room} events wait for the usage store; queue_events_max is {queue_max}",
+                retry_after_ms=RETRY_AFTER_MS,
+            )
+        return None

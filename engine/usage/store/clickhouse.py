@@ -1,0 +1,110 @@
+"""The driver of ClickHouse, for the embedded one (chDB) and for a server over HTTP; nothing else imports it.
+
+Its clients, and its errors as errors of the tree.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.exceptions import Error as DriverError
+from clickhouse_connect.driver.httputil import get_pool_manager
+
+from engine.errors import RollupMovedError, StartupError, StoreUnavailableError
+from engine.usage.store.parts import EMBEDDED_OPTIONS
+from engine.usage.store.server_address import ServerAddress
+from engine.usage.store.server_answers import first_line, start_problem
+
+__all__ = [
+    "Client",
+    "connecting",
+    "embedded_client",
+    "inserting",
+    "opening",
+    "reading",
+    "server_client",
+]
+
+_RETRY_AFTER_MS = 1_000
+# What a read answers that found a row which it must not pass over (engine.usage.rollups.read, rule 3).
+_THROW_IF_CODE = 395
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+def embedded_client(path: Path, database: str | None = None) -> Client:
+    """One more connection to the store in this process."""
+    return clickhouse_connect.get_client(
+        interface="chdb", path=str(path), database=database, chdb_options=EMBEDDED_OPTIONS
+    )
+
+
+def server_client(address: ServerAddress, database: str | None, timeout_s: int) -> Client:
+    """`timeout_s`: after which the server itself ends what this client asks."""
+    return clickhouse_connect.get_client(
+        interface=address.interface,
+        host=address.host,
+        port=address.port,
+        username=address.user,
+        password=address.password,
+        database=database,
+        connect_timeout=address.patience.connect_timeout_s,
+        send_receive_timeout=timeout_s + address.patience.answer_margin_s,
+        # A session would be lost with a server that restarts, and allow one query at a time across all gateways.
+        autogenerate_session_id=False,
+        # Version and address of the server are no business of whoever sees an error.
+        show_clickhouse_errors="scrub",
+        client_name="meterline",
+        # A proxy of the environment has no way to this machine's own loopback.
+        pool_mgr=get_pool_manager() if address.host in _LOOPBACK else None,
+    )
+
+
+@contextlib.contextmanager
+def opening(path: Path) -> Iterator[None]:
+    """What goes wrong inside keeps the engine from starting with the embedded store of this directory."""
+    try:
+        yield
+    except StoreUnavailableError as error:
+        raise StartupError(f"{path}: {error}") from error
+    except (ClickHouseError, OSError) as error:
+        raise StartupError(
+            f"{path}: the usage store can't be opened: {first_line(error)}. "
+            "Restore the directory from a backup, or choose another with --data"
+        ) from error
+
+
+@contextlib.contextmanager
+def connecting(address: ServerAddress) -> Iterator[None]:
+    """What goes wrong inside keeps the engine from starting with the server of this address."""
+    try:
+        yield
+    except (ClickHouseError, OSError) as error:
+        code = error.code if isinstance(error, DriverError) else None
+        raise start_problem(address, code, error) from error
+
+
+@contextlib.contextmanager
+def reading() -> Iterator[None]:
+    """Raises StoreUnavailableError for what the driver raises inside."""
+    try:
+        yield
+    except (ClickHouseError, OSError) as error:
+        if isinstance(error, DriverError) and error.code == _THROW_IF_CODE:
+            raise RollupMovedError(first_line(error), retry_after_ms=_RETRY_AFTER_MS) from error
+        raise StoreUnavailableError(
+            f"the usage store refused a read: {first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
+        ) from error
+
+
+@contextlib.contextmanager
+def inserting() -> Iterator[None]:
+    """Raises StoreUnavailableError for what the driver raises inside."""
+    try:
+        yield
+    except (ClickHouseError, OSError) as error:
+        raise StoreUnavailableError(
+            f"the usage store refused an insert: {first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
+        ) from error
