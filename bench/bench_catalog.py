@@ -25,7 +25,7 @@ from typing import Any, Final
 import grpc
 
 from bench.aims import Aim, aims_json, print_aims
-from bench.engine_watch import memory_mib, peak_memory_mib
+from bench.engine_watch import cpu_s, memory_mib, peak_memory_mib
 from examples.engine_process import EngineProcess
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest, GetCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
@@ -131,6 +131,7 @@ def _apply(engine: EngineProcess, customers: int, found: Found) -> None:
         ]
     spent_s = perf_counter() - began_s
     found.add("applying all", spent_s, "s")
+    found.add("applying all, CPU of the engine", cpu_s(engine.pid), "s")
     found.add("applied a second, customers and subscriptions", 2 * customers / spent_s, "")
     found.add("a piece, the slowest", max(pieces_s), "s")
     found.add("memory, high-water mark while applying", peak_memory_mib(engine.pid), "MiB")
@@ -167,11 +168,13 @@ def _restart(engine: EngineProcess, options: argparse.Namespace, found: Found) -
         request = GetSpendRequest(customer_id=_customer(options.customers // 2))
         SpendServiceStub(channel).GetSpend(request, timeout=_TIMEOUT_S)
     found.add("start, until a customer's spend is answered", perf_counter() - began_s, "s")
+    found.add("start, CPU of the engine", cpu_s(engine.pid), "s")
     found.add("memory, with the catalog loaded", memory_mib(engine.pid), "MiB")
 
 
 def _changes(engine: EngineProcess, options: argparse.Namespace, found: Found) -> None:
     changes_s, spends_s, earlier_s = [], [], []
+    spent_cpu_s = cpu_s(engine.pid)
     with _channel(engine) as channel:
         catalog, spend = CatalogServiceStub(channel), SpendServiceStub(channel)
         revision = catalog.GetCatalog(GetCatalogRequest(), timeout=_TIMEOUT_S).revision
@@ -186,6 +189,8 @@ def _changes(engine: EngineProcess, options: argparse.Namespace, found: Found) -
             spends_s.append(_timed(lambda one=one: spend.GetSpend(one, timeout=_TIMEOUT_S)))
             earlier = GetSpendRequest(customer_id=_customer(number), catalog_revision=revision)
             earlier_s.append(_timed(lambda one=earlier: spend.GetSpend(one, timeout=_TIMEOUT_S)))
+    spent_cpu_s = cpu_s(engine.pid) - spent_cpu_s
+    found.add("a change and both spends, CPU of the engine", spent_cpu_s / len(changes_s) * 1_000, "ms")
     found.add("one change, median", median(changes_s) * 1_000, "ms")
     found.add("one change, 95 of 100 are quicker", _most(changes_s) * 1_000, "ms")
     found.add("one change, the slowest", max(changes_s) * 1_000, "ms")

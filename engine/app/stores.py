@@ -67,6 +67,7 @@ def open_stores(
         open_usage_stores(path, server, durability, warming, now_us) as opened,
         contextlib.closing(CatalogStore.open(opened.directory.catalog_url)) as catalog,
     ):
+        catalog.load()
         opened.directory.mark_complete()
         yield Stores(opened.directory, opened.usage, opened.order, catalog)
 

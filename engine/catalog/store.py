@@ -12,28 +12,22 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
-from sqlalchemy import Connection, Select, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from engine.catalog.changes import ResourceChange
 from engine.catalog.document import read_document
+from engine.catalog.history import versions_between
 from engine.catalog.snapshot import Catalog
-from engine.catalog.versions import VERSION_ROWS, Versions, together
+from engine.catalog.versions import Versions
 from engine.errors import NotFoundError
 from engine.sql.database import Database, open_database
 from engine.sql.schema import EVENT_FENCES, RESOURCES, REVISIONS
 
 # The newest of every tenant in use, and some that invoices of earlier periods ask for.
 _SNAPSHOTS_MAX: Final = 32
-# Rows that are turned into columns at once stay in the processor's cache meanwhile: eight times as many take twice as
-# long. Their definitions are read by so many batches at once, and so many of these are folded into a snapshot: a fold
-# copies what the snapshot has, and a million rows take 300 MB.
-_ROWS_AT_ONCE: Final = 1_024
-_BATCHES_AT_ONCE: Final = 64
-_PARTS_AT_ONCE: Final = 8
 _RELEASED_AFTER: Final = 100_000
 
 
@@ -97,6 +91,16 @@ class CatalogStore:
             connection.execute(insert(RESOURCES), list(_rows(tenant, revision, at, found.changes)))
         return Applied(revision, found.changes, found.unchanged_count)
 
+    def load(self) -> None:
+        """Reads the newest catalogs ahead of whoever asks for them: of a million customers it takes seconds.
+
+        Raises:
+            StoreUnavailableError: the store does not answer.
+            MeterlineError: it holds what this version of Meterline can't read.
+        """
+        for tenant in self.tenants()[:_SNAPSHOTS_MAX]:
+            self.snapshot(tenant)
+
     def tenants(self) -> list[str]:
         """The tenants that have a catalog.
 
@@ -132,7 +136,7 @@ class CatalogStore:
             StoreUnavailableError: the store does not answer.
         """
         with self._database.reading() as connection:
-            yield from _versions_between(connection, tenant, 0, _newest_revision(connection, tenant))
+            yield from versions_between(connection, tenant, 0, _newest_revision(connection, tenant))
 
     def refuse_events_before(self, tenant: str, before_us: int) -> None:
         """From now on admission refuses the tenant's events before this instant; an earlier one changes nothing.
@@ -173,7 +177,7 @@ class CatalogStore:
             with self._lock:
                 earlier = [known for of, known in self._snapshots if of == tenant and known < revision]
                 catalog = self._snapshots[tenant, max(earlier)] if earlier else Catalog.empty(tenant)
-            for versions in _versions_between(connection, tenant, catalog.revision, revision):
+            for versions in versions_between(connection, tenant, catalog.revision, revision):
                 catalog = catalog.advanced(revision, versions)
                 if len(versions) > _RELEASED_AFTER:
                     # What a large part was read into is free again, in pieces that malloc would keep.
@@ -193,34 +197,6 @@ def _newest_revision(connection: Connection, tenant: str) -> int:
 def _refused_before_us(connection: Connection, tenant: str) -> int:
     found = connection.scalar(select(EVENT_FENCES.c.refused_before_us).where(EVENT_FENCES.c.tenant == tenant))
     return int(found or 0)
-
-
-def _versions_between(connection: Connection, tenant: str, after: int, revision: int) -> Iterator[Versions]:
-    """Those made in (after, revision], in order."""
-    columns = RESOURCES.c
-    query = (
-        select(*(columns[name] for name in VERSION_ROWS.names))
-        .where(columns.tenant == tenant, columns.revision > after, columns.revision <= revision)
-        .order_by(columns.revision, columns.position)
-    )
-    parts: list[Versions] = []
-    batches = _batches(connection, query)
-    while some := list(islice(batches, _BATCHES_AT_ONCE)):
-        parts.append(Versions.read(pa.Table.from_batches(some)))
-        if len(parts) == _PARTS_AT_ONCE:
-            yield together(parts)
-            parts = []
-    if parts:
-        yield together(parts)
-
-
-def _batches(connection: Connection, query: Select[Any]) -> Iterator[pa.RecordBatch]:
-    """The rows of a query for VERSION_ROWS."""
-    for rows in connection.execute(query.execution_options(yield_per=_ROWS_AT_ONCE)).partitions():
-        columns = zip(zip(*rows, strict=True), VERSION_ROWS, strict=True)
-        yield pa.record_batch(
-            [pa.array(column, field.type) for column, field in columns], schema=VERSION_ROWS
-        )
 
 
 def _rows(

@@ -24,6 +24,7 @@ from engine.times import INSTANT_US_MAX
 
 R_co = TypeVar("R_co", bound=Resource, covariant=True)
 
+_IN_ORDER: Final = [("revision", "ascending"), ("position", "ascending")]
 # Positions in a revision, which the order of creation counts within it; a document has fewer entries than that.
 _POSITION_BITS: Final = 24
 
@@ -87,13 +88,15 @@ class Versions:
 
     @classmethod
     def read(cls, rows: pa.Table) -> "Versions":
-        """From VERSION_ROWS, in the order in which they were made.
+        """From VERSION_ROWS of whole revisions.
 
         Raises:
             MeterlineError: a definition that this version of Meterline can't read.
         """
         kind = rows.column("kind")
-        meters_and_plans = rows.filter(pc.is_in(kind, value_set=pa.array(["meter", "plan"])))
+        meters_and_plans = rows.filter(pc.is_in(kind, value_set=pa.array(["meter", "plan"]))).sort_by(
+            _IN_ORDER
+        )
         revision, position = rows.column("revision"), rows.column("position")
         created = pc.bit_wise_or(pc.shift_left(revision, _POSITION_BITS), position)
         columns = [rows.column(name) for name in ("id", "version", "revision", "definition")]

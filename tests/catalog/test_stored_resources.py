@@ -5,8 +5,7 @@ import json
 import pyarrow as pa
 import pytest
 
-from engine.catalog import sorted_rows
-from engine.catalog import store as store_module
+from engine.catalog import history, sorted_rows
 from engine.catalog.snapshot import Catalog
 from engine.catalog.versions import VERSION_ROWS, Versions
 from engine.errors import MeterlineError
@@ -72,10 +71,9 @@ def test_a_catalog_is_the_same_in_whatever_parts_it_is_read(apply, store, url, m
         apply(catalog_text(customers, name))
         store.snapshot("t")
     revisions = range(1, 4)
-    for rows_at_once, batches, parts in ((1, 1, 1), (7, 2, 3), (1000, 64, 8)):
-        monkeypatch.setattr(store_module, "_ROWS_AT_ONCE", rows_at_once)
-        monkeypatch.setattr(store_module, "_BATCHES_AT_ONCE", batches)
-        monkeypatch.setattr(store_module, "_PARTS_AT_ONCE", parts)
+    for split, folded in ((1, 1), (200, 1), (1, 300), (1000, 1000)):
+        monkeypatch.setattr(history, "_SPLIT_ROWS", split)
+        monkeypatch.setattr(history, "_FOLDED_ROWS", folded)
         anew = type(store).open(url)
         try:
             for revision in revisions:
