@@ -120,8 +120,17 @@ def _measured(
             for anchors in ANCHORS:
                 subscribe(engine, world, anchors)
                 _say(f"{_name((anchors, has_usage))}: spend, lines, pages")
-                found[anchors, has_usage] = measure(engine, world, patience, dice)
+                measured = found[anchors, has_usage] = measure(engine, world, patience, dice)
+                _say(_in_short(measured))
     return found
+
+
+def _in_short(measured: dict[str, Any]) -> str:
+    spend, lines = measured["spend"], measured["lines"]["ndjson"]["lines_per_second"]
+    return (
+        f"    all spend {spend['s']:,.2f} s ({spend['cpu_s']:,.2f} of CPU), {_number(lines)} lines a second, "
+        f"one customer {measured['one_customer']['p50_ms']:,.1f} ms, a page {measured['page']['first_ms']:,.1f} ms"
+    )
 
 
 def _pages_of_few(
