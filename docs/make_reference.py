@@ -74,7 +74,7 @@ def _rpcs() -> list[str]:
 
 
 def _metrics() -> list[str]:
-    lines = ["## Metrics", "", "Served for Prometheus at `/metrics` of the metrics port.", ""]
+    lines = ["## Metrics", "", "Served for Prometheus at `/metrics` of the metrics port. `/healthz` beside it answers 200 while the engine serves.", ""]
     lines += ["| metric | type | |", "|---|---|---|"]
     metrics = sorted(_collected(REGISTRY), key=lambda each: each.name)
     for each in metrics:

@@ -1,17 +1,18 @@
-"""The port where Prometheus reads the engine's metrics."""
+"""The HTTP port beside gRPC: `/metrics` for Prometheus, `/healthz` for whoever asks whether the engine serves."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from prometheus_client import start_http_server
+from prometheus_client import make_wsgi_app, start_http_server
 
 from engine.errors import StartupError
 from engine.metrics import REGISTRY
 
 
 @contextlib.contextmanager
-def serve_metrics(listen: str | None) -> Iterator[int | None]:
-    """Serves them on HOST:PORT, or not at all; the port.
+def serve_metrics(listen: str | None, is_serving: Callable[[], bool]) -> Iterator[int | None]:
+    """Serves both on HOST:PORT, or not at all; the port.
 
     Raises:
         StartupError: the address can't be had.
@@ -27,6 +28,21 @@ def serve_metrics(listen: str | None) -> Iterator[int | None]:
             f"{listen}: can't serve metrics there: {error}; name another HOST:PORT with --metrics-listen "
             "(each gateway needs its own), or turn them off with --no-metrics"
         ) from error
+    metrics: WSGIApplication = make_wsgi_app(REGISTRY)
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path == "/metrics":
+            return metrics(environ, start_response)
+        status, text = "404 Not Found", "ask for /metrics or /healthz"
+        if path == "/healthz":
+            status, text = (
+                ("200 OK", "serving") if is_serving() else ("503 Service Unavailable", "not serving")
+            )
+        start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
+        return [f"{text}\n".encode()]
+
+    http.set_app(answer)
     try:
         yield int(http.server_port)
     finally:

@@ -62,7 +62,7 @@ def serve(options: Options, stop: ThreadEvent) -> None:
             open_stores(options.data, options.usage_store, options.durability, known.warming, _now_us)
         )
         server = stack.enter_context(_server_over(stores, known, options))
-        metrics_port = stack.enter_context(serve_metrics(options.metrics_listen))
+        metrics_port = stack.enter_context(serve_metrics(options.metrics_listen, server.is_serving))
         server.start()
         # What is there by now stays: looking for garbage in it, after each few calls, took 2% of the CPU.
         gc.collect()

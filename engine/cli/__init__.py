@@ -14,22 +14,22 @@ from engine.errors import MeterlineError
 _HELP = """Meterline: usage metering and rating.
 
 \b
-meterline serve --data DIR            run the engine
-meterline apply -f examples/llm.yaml  say what is metered and what it costs
-meterline catalog                     what is applied
-meterline import usage.csv            load usage from files
-meterline spend                       who has spent what, right now
-meterline lines --customer ID         the rated line items, tier by tier
-meterline usage --meter ID ...        what a meter comes to, by day, customer or property
-meterline conflicts                   event ids that were used twice, and what was voided
-meterline void --event-id ID          recorded usage that is to count no more; --dry-run shows the money,
-meterline amend --event-id ID         ... or is to count with other properties, for another customer or time
-meterline undo CORRECTION_ID          a correction taken back
-meterline corrections                 who corrected what, when and why
-meterline restore --event-id ID       a voided event of `conflicts` that is to count all the same
-meterline reconcile --from D --to D   settle a period's event ids now
-meterline expire --before D           delete raw events of closed periods; what they came to stays
-meterline quote -f FILE --plan ID     what quantities would cost; needs no engine
+meterline serve --data DIR           run the engine
+meterline apply examples/llm.yaml    say what is metered and what it costs
+meterline catalog                    what is applied
+meterline import usage.csv           load usage from files
+meterline spend                      who has spent what, right now
+meterline lines --customer ID        the rated line items, tier by tier
+meterline usage --meter ID ...       what a meter comes to, by day, customer or property
+meterline conflicts                  event ids that were used twice, and what was voided
+meterline void --event-id ID         recorded usage that is to count no more; --dry-run shows the money,
+meterline amend --event-id ID        ... or is to count with other properties, for another customer or time
+meterline undo CORRECTION_ID         a correction taken back
+meterline corrections                who corrected what, when and why
+meterline restore --event-id ID      a voided event of `conflicts` that is to count all the same
+meterline reconcile --from D --to D  settle a period's event ids now
+meterline expire --before D          delete raw events of closed periods; what they came to stays
+meterline quote -f FILE --plan ID    what quantities would cost; needs no engine
 
 A command that fails says why on standard error, at its end in one line, and exits with 2; an import that left rows
 out exits with 1.

@@ -65,9 +65,9 @@ class _ServerAddressType(click.ParamType["ServerAddress"]):
     default="127.0.0.1:7071",
     show_default=True,
     metavar="HOST:PORT",
-    help="Prometheus metrics.",
+    help="Over HTTP: /metrics for Prometheus, and /healthz, which is 200 while the engine serves.",
 )
-@click.option("--no-metrics", is_flag=True, help="Serve no metrics.")
+@click.option("--no-metrics", is_flag=True, help="Serve neither.")
 @click.option(
     "--event-age-max-days",
     type=click.IntRange(1, 36_525),

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import grpc
 from api_world import AT, CATALOG, JUNE_10, LATE_JUNE, api_event, record, refusal, spend_of
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
 
 from meterline.v1.billing_pb2 import ListLineItemsRequest
 from meterline.v1.billing_pb2_grpc import BillingServiceStub
@@ -376,12 +377,23 @@ def test_health_and_reflection_are_served(channel):
     for service in ("", *services):
         answer = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=30)
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
-    request = reflection_pb2.ServerReflectionRequest(list_services="")
-    (answer,) = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(
-        iter([request]), timeout=30
-    )
-    listed = {service.name for service in answer.list_services_response.service}
-    assert listed >= {*services, "grpc.health.v1.Health"}
+    names = [f"grpc.reflection.{version}.ServerReflection" for version in ("v1", "v1alpha")]
+    for name in names:
+        # Both speak the same messages, and each is found by its own name.
+        ask = channel.stream_stream(
+            f"/{name}/ServerReflectionInfo",
+            reflection_pb2.ServerReflectionRequest.SerializeToString,
+            reflection_pb2.ServerReflectionResponse.FromString,
+        )
+        requests = [
+            reflection_pb2.ServerReflectionRequest(list_services=""),
+            reflection_pb2.ServerReflectionRequest(file_containing_symbol=name),
+        ]
+        services_answer, file_answer = ask(iter(requests), timeout=30)
+        listed = {service.name for service in services_answer.list_services_response.service}
+        assert listed >= {*services, *names, "grpc.health.v1.Health"}
+        file = FileDescriptorProto.FromString(file_answer.file_descriptor_response.file_descriptor_proto[0])
+        assert [f"{file.package}.{service.name}" for service in file.service] == [name]
 
 
 def test_the_engine_does_without_pandas(engine, channel, name):

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -217,10 +218,10 @@ def test_the_example_from_empty_to_lines(running):
     assert "nothing was applied" in dry.stdout
     for command in ("spend", "lines"):
         first, footer = _meterline(command, *target).stdout.splitlines()
-        assert first == "no catalog yet: meterline apply -f FILE"
+        assert first == "no catalog yet: meterline apply FILE"
         assert footer.endswith("catalog revision 0")
     nothing = _meterline("catalog", *target)
-    assert (nothing.stdout, nothing.stderr) == ("", "no catalog yet: meterline apply -f FILE\n")
+    assert (nothing.stdout, nothing.stderr) == ("", "no catalog yet: meterline apply FILE\n")
     assert "catalog revision 1" in _meterline("apply", "-f", EXAMPLE, *target).stdout
     again = _meterline("apply", "-f", EXAMPLE, *target).stdout
     assert again.startswith("0 changed")
@@ -274,15 +275,37 @@ def test_an_empty_customer_is_not_everybody():
     assert "is empty" in done.stderr
 
 
-def test_apply_reads_standard_input(engine):
-    """A catalog may come out of another program."""
-    command = [sys.executable, "-m", "engine", "apply", "-f", "-", "--target", engine.target]
+@pytest.mark.parametrize("words", [("-",), ("-f", "-")])
+def test_apply_reads_standard_input(engine, words):
+    """A catalog may come out of another program; the file needs no option before it."""
     document = "customers: [{id: piped, name: Piped}]"
-    done = subprocess.run(
-        command, cwd=ROOT, input=document, capture_output=True, text=True, timeout=180, check=False
-    )
+    done = _from_shell("apply", *words, "--dry-run", target=engine.target, given=document)
     assert done.returncode == 0
-    assert "+ customer piped" in done.stdout
+    assert "customer piped" in done.stdout
+
+
+def test_apply_takes_one_file(tmp_path):
+    """None, or one in each way, is a mistake."""
+    for words in ((), ("a.yaml", "-f", "b.yaml")):
+        _assert_one_clear_line(_meterline("apply", *words), "name one catalog to apply: meterline apply FILE")
+
+
+def test_the_environment_names_the_engine(engine):
+    """For every command that asks one; the option is stronger."""
+    assert _from_shell("catalog", target=engine.target).returncode == 0
+    _assert_one_clear_line(_from_shell("spend", target="nonsense.invalid:1"), "no engine answers at nonsense")
+    done = _from_shell("spend", "--target", engine.target, target="nonsense.invalid:1")
+    assert done.returncode == 0
+    for command in ("apply", "lines", "usage", "import", "void", "undo", "expire", "reconcile", "conflicts"):
+        assert "[env var: METERLINE_TARGET" in " ".join(_meterline(command, "--help").stdout.split())
+
+
+def _from_shell(*words, target, given=None):
+    """A command as it comes from a shell with METERLINE_TARGET."""
+    return subprocess.run(
+        [sys.executable, "-m", "engine", *words], env={**os.environ, "METERLINE_TARGET": target},
+        cwd=ROOT, input=given, capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
 
 
 # The command line, which says a word when its own first line has run: before it Python itself ends, by its own rules.
@@ -323,7 +346,7 @@ def test_the_overview_has_its_commands_in_two_columns():
     listed = [line for line in text.splitlines() if line.startswith("  meterline ")]
     assert len(listed) == 16
     assert {re.search(" {2,}", line[2:]).end() for line in listed} == {
-        len("meterline apply -f examples/llm.yaml  ")
+        len("meterline reconcile --from D --to D  ")
     }
 
 
@@ -375,10 +398,21 @@ def test_a_limit_of_the_command_line_holds_and_is_named(tmp_path):
 def test_metrics_are_served_and_count_by_convention(running):
     """Prometheus text with the events by verdict and the time of RPCs."""
     _meterline("spend", "--target", running.target)
-    with urllib.request.urlopen(f"http://127.0.0.1:{running.metrics_port}/metrics", timeout=30) as response:
-        text = response.read().decode()
+    text = _http(running, "/metrics")
     assert "# TYPE meterline_events_total counter" in text
     assert 'meterline_rpc_duration_seconds_count{code="OK",method="ListSpend"} 1.0' in text
+
+
+def test_health_is_asked_over_http(running):
+    """At /healthz, beside the metrics; any other path is told which there are."""
+    assert _http(running, "/healthz") == "serving\n"
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        _http(running, "/")
+
+
+def _http(engine, path):
+    with urllib.request.urlopen(f"http://127.0.0.1:{engine.metrics_port}{path}", timeout=30) as response:
+        return response.read().decode()
 
 
 def test_logs_are_json_when_nobody_watches(tmp_path):

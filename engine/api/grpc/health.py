@@ -38,6 +38,9 @@ class HealthService:
             self._ended = True
             self._changed.notify_all()
 
+    def is_serving(self) -> bool:
+        return bool(self._status == HealthCheckResponse.SERVING)
+
     def check(self, request: HealthCheckRequest, _call: Call) -> HealthCheckResponse:
         if request.service not in self._names:
             raise NotFoundError(f"service: {request.service!r} is not served here")

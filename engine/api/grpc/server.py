@@ -2,20 +2,20 @@
 
 import errno
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import Any
 
 import grpc
-from google.protobuf.message import Message
 from grpc_health.v1.health_pb2 import HealthCheckRequest
-from grpc_reflection.v1alpha import reflection
-from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 
 from engine.api.grpc.calls import Method, RpcHandler, message, method_of, stream, unary
 from engine.api.grpc.health import NAME as HEALTH_NAME
 from engine.api.grpc.health import HealthService
 from engine.api.grpc.peers import Places, Watchdog
+from engine.api.grpc.reflection import METHOD as REFLECTION_METHOD
+from engine.api.grpc.reflection import NAMES as REFLECTION_NAMES
+from engine.api.grpc.reflection import reflection_method
 from engine.api.operation import REQUESTS, STREAMS, CallLimits, Operation
 from engine.errors import StartupError
 
@@ -79,14 +79,15 @@ class Server:
                 ("grpc.server.max_pending_requests_hard_limit", 2 * _PENDING_CALLS_MAX),
             ],
         )
-        names = [*dict.fromkeys(each.service for each in operations), HEALTH_NAME, reflection.SERVICE_NAME]
+        names = [*dict.fromkeys(each.service for each in operations), HEALTH_NAME, *REFLECTION_NAMES]
         self._health = HealthService(names)
         check, watch = _health_methods(self._health)
+        reflected = reflection_method(names)
         methods = [
             *((each.service, each.method, method_of(each), each.limits) for each in operations),
             (HEALTH_NAME, "Check", check, _CHECKS),
             (HEALTH_NAME, "Watch", watch, _WATCHES),
-            (reflection.SERVICE_NAME, "ServerReflectionInfo", _reflection_method(names), _REFLECTIONS),
+            *((name, REFLECTION_METHOD, reflected, _REFLECTIONS) for name in REFLECTION_NAMES),
         ]
         places = {limits: Places(limits) for limits in _KINDS}
         handlers: dict[str, dict[str, RpcHandler]] = {name: {} for name in names}
@@ -102,6 +103,10 @@ class Server:
         self._grpc.start()
         self._watchdog.start()
         self._health.begin()
+
+    def is_serving(self) -> bool:
+        """Whether calls are taken: from the start until it stops."""
+        return self._health.is_serving()
 
     def stop(self, grace_s: float) -> None:
         """Refuses new calls, and gives those that run `grace_s` to end."""
@@ -158,16 +163,3 @@ def _cannot_listen(address: str, error: Exception) -> StartupError:
 def _health_methods(service: HealthService) -> tuple[Method, Method]:
     request = message(HealthCheckRequest)
     return unary("Check", request, service.check), stream("Watch", request, service.watch)
-
-
-def _reflection_method(names: list[str]) -> Method:
-    # Typed as if it answered nothing; it never looks at the context.
-    serve = cast(
-        "Callable[[Iterator[ServerReflectionRequest], None], Iterator[Message]]",
-        reflection.ReflectionServicer(names).ServerReflectionInfo,
-    )
-    return stream(
-        "ServerReflectionInfo",
-        message(ServerReflectionRequest),
-        lambda requests, _call: serve(requests, None),
-    )

@@ -23,26 +23,24 @@ from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 _DOCUMENT_BYTES_MAX = 4 * 1024 * 1024 - 4096
 # Beyond these the new ones are counted by kind; what changes is always shown whole.
 _CREATES_SHOWN_MAX = 20
+_FILE = FileType(path_type=Path, allow_dash=True)
 _MARK = {ResourceChange.ACTION_CREATE: ("+", "green"), ResourceChange.ACTION_UPDATE: ("~", "yellow")}
 
 
 @click.command()
-@click.option(
-    "-f",
-    "--file",
-    "path",
-    type=FileType(path_type=Path, allow_dash=True),
-    required=True,
-    help="A catalog in YAML or JSON; - for standard input.",
-)
+@click.argument("file", type=_FILE, required=False, metavar="FILE")
+@click.option("-f", "--file", "named", type=_FILE, metavar="FILE", help="The same as FILE alone.")
 @click.option("--dry-run", is_flag=True, help="Show what would change; apply nothing.")
 @target_option
-def apply(path: Path, dry_run: bool, target: str) -> None:
+def apply(file: Path | None, named: Path | None, dry_run: bool, target: str) -> None:
     """Apply a catalog: meters, plans with prices, customers, subscriptions.
 
-    All of it or nothing. What the file doesn't mention stays as it is. Every mistake is reported as
+    FILE is YAML or JSON; - is standard input. All of it or nothing. What the file doesn't mention stays as it is. Every mistake is reported as
     file:line: field: what is wrong.
     """
+    path = file or named
+    if path is None or (file and named):
+        raise CommandError("name one catalog to apply: meterline apply FILE")
     document = read_text(path)
     if len(document.encode()) > _DOCUMENT_BYTES_MAX:
         raise CommandError(f"{path}: is larger than {_DOCUMENT_BYTES_MAX} bytes: split it into several files")

@@ -21,7 +21,7 @@ _METADATA_BYTES_MAX = 512 * 1024
 # Asks for every mistake of a document instead of what a client takes by default.
 ALL_MISTAKES = (("meterline-details-bytes-max", "131072"),)
 # For a person whose engine has no catalog: revision 0.
-NO_CATALOG = "no catalog yet: meterline apply -f FILE"
+NO_CATALOG = "no catalog yet: meterline apply FILE"
 
 
 class _Paged(Protocol):

@@ -175,6 +175,8 @@ target_option = click.option(
     "--target",
     default=DEFAULT_TARGET,
     show_default=True,
+    envvar="METERLINE_TARGET",
+    show_envvar=True,
     metavar="HOST:PORT",
     callback=_checked_target,
     help="The engine's address.",
