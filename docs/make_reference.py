@@ -33,7 +33,7 @@ def _commands() -> list[str]:
         context = click.Context(command, info_name=f"meterline {name}")
         lines += [f"### meterline {name}", "", _sentence(command), ""]
         records = [param.get_help_record(context) for param in command.get_params(context)]
-        shown = [record for record in records if record is not None and not record[0].startswith("--help")]
+        shown = [record for record in records if record is not None and "--help" not in record[0]]
         usage = " ".join(command.collect_usage_pieces(context))
         lines += [f"`meterline {name} {usage}`", ""]
         if shown:
@@ -74,7 +74,12 @@ def _rpcs() -> list[str]:
 
 
 def _metrics() -> list[str]:
-    lines = ["## Metrics", "", "Served for Prometheus at `/metrics` of the metrics port. `/healthz` beside it answers 200 while the engine serves.", ""]
+    lines = [
+        "## Metrics",
+        "",
+        "Served for Prometheus at `/metrics` of the metrics port. `/healthz` beside it answers 200 while the engine serves.",
+        "",
+    ]
     lines += ["| metric | type | |", "|---|---|---|"]
     metrics = sorted(_collected(REGISTRY), key=lambda each: each.name)
     for each in metrics:
