@@ -36,7 +36,7 @@ from engine.usage.facts.usage_request import UsageRequest
 from engine.usage.query.expired_read import Expired, changes_query
 from engine.usage.query.expiries import WAIT_S, ExpiredKey, Expiries
 from engine.usage.rollups.rollups import Rollups, batches
-from engine.usage.store.row_number import number
+from engine.usage.store.query import number
 from engine.usage.store.usage_store import UsageStore
 from ingest import IngestOrder
 

@@ -11,10 +11,9 @@ from engine.metrics import METRICS
 from engine.usage.facts.usage_request import UsageRequest
 from engine.usage.query.usage_reader import UsageReader
 from engine.usage.rollups.rollups import Rollups
-from engine.usage.store.query import Query
+from engine.usage.store.query import Query, number
 from engine.usage.store.retention_schema import EXPIRED_CUSTOMERS_TABLE
 from engine.usage.store.rollup_schema import DAY_S, HOUR_S, ROLLUP_CUSTOMERS_TABLE, ROLLUPS_TABLE
-from engine.usage.store.row_number import number
 from engine.usage.store.usage_store import UsageStore
 
 _log = structlog.get_logger(__name__)

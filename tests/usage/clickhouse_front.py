@@ -39,7 +39,7 @@ import chdb
 import lz4.frame
 
 from engine.errors import StoreUnavailableError
-from engine.usage.store.parts import EMBEDDED_OPTIONS
+from engine.usage.store.settings import EMBEDDED_OPTIONS
 from engine.usage.store.write_watch import WriteWatch
 
 USER, PASSWORD = "meterline", "s3cret/pass word"

@@ -25,14 +25,14 @@ def _insert(store, stamp_us):
 
 
 def _merge(store):
-    store._writer.command("OPTIMIZE TABLE events FINAL")
+    store._backend.clients.writer.command("OPTIMIZE TABLE events FINAL")
 
 
 def _syncs(store, work):
     """How many files and how many directories are synced while `work(store)` runs."""
 
     def counts():
-        rows = store._writer.query(
+        rows = store._backend.clients.writer.query(
             "SELECT event, value FROM system.events WHERE event IN ('FileSync', 'DirectorySync')"
         ).result_rows
         return dict(rows).get("FileSync", 0), dict(rows).get("DirectorySync", 0)
@@ -50,11 +50,11 @@ def test_each_start_decides_what_an_insert_and_a_merge_sync(tmp_path, modes):
     for number, mode in enumerate(modes, 1):
         store = UsageStore.open_embedded(tmp_path / "usage", mode)
         try:
-            store._writer.command("SYSTEM STOP MERGES events")
+            store._backend.clients.writer.command("SYSTEM STOP MERGES events")
             for part in (0, 1):
                 files, directories = _syncs(store, partial(_insert, stamp_us=10 * number + part))
                 assert (files >= 10, directories >= 3) == ((mode is POWER,) * 2), (files, directories)
-            store._writer.command("SYSTEM START MERGES events")
+            store._backend.clients.writer.command("SYSTEM START MERGES events")
             files, _ = _syncs(store, _merge)
             assert (files >= 10) == (mode is POWER)
         finally:
@@ -70,7 +70,7 @@ def test_rollups_are_on_the_disk_in_every_mode(tmp_path, mode):
             for table in ("rollups", "rollup_customers", "rollup_progress"):
                 files, directories = _syncs(
                     store,
-                    lambda store, table=table: store._writer.command(
+                    lambda store, table=table: store._backend.clients.writer.command(
                         f"INSERT INTO {table} (tenant, rollup_key) VALUES ('t', 'k')"
                     ),
                 )

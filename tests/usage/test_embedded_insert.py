@@ -48,9 +48,9 @@ def test_the_file_in_memory_keeps_no_more_than_the_last_insert_needed(tmp_path):
     store = UsageStore.open_embedded(tmp_path / "usage")
     try:
         _insert(store, _events("a", 3_000, "x" * 100), 1)
-        large = os.fstat(store._embedded._file).st_size
+        large = os.fstat(store._backend._events._file).st_size
         _insert(store, _events("b", 1, ""), 2)
-        small = os.fstat(store._embedded._file).st_size
+        small = os.fstat(store._backend._events._file).st_size
     finally:
         store.close()
     assert large > 300_000
@@ -60,7 +60,7 @@ def test_the_file_in_memory_keeps_no_more_than_the_last_insert_needed(tmp_path):
 def test_a_store_that_is_closed_twice_leaves_the_files_of_others_alone(tmp_path):
     """The number of its file is given to the next that is opened."""
     store = UsageStore.open_embedded(tmp_path / "usage")
-    number = store._embedded._file
+    number = store._backend._events._file
     store.close()
     with (tmp_path / "another").open("wb") as another:
         os.dup2(another.fileno(), number)

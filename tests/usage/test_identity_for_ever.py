@@ -50,7 +50,7 @@ def test_other_content_under_the_same_id_and_time_is_never_lost(store):
     for stamp_us, value in ((1, "5"), (2, "7"), (3, "5"), (4, "7")):
         deliver(store, [_event("a", value, ingested_us=stamp_us)])
     assert _read(store, "sum") == {("acme", ()): (12, 2)}
-    store._writer.command("OPTIMIZE TABLE meterline.events FINAL")
+    store._backend.clients.writer.command("OPTIMIZE TABLE meterline.events FINAL")
     assert store.query(Query("SELECT count() FROM meterline.events", {})) == [(2,)]
     assert _read(store, "sum") == {("acme", ()): (12, 2)}
     assert _read(store, "sum", as_of_us=1) == {("acme", ()): (5, 1)}

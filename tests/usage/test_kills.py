@@ -83,7 +83,7 @@ def test_an_insert_is_never_skipped_because_it_looks_like_one_before(tmp_path):
     """
     store = UsageStore.open_embedded(tmp_path / "usage")
     try:
-        store._writer.command("SYSTEM STOP MERGES meterline.events")
+        store._backend.clients.writer.command("SYSTEM STOP MERGES meterline.events")
         events = [Row("t1", str(k), "call", "acme", 1_750_000_000_000_000, ()) for k in range(10)]
         for stamp_us in (1, 2):
             for batch, _ in partition_batches(columns_of(events), stamp_us, 1_000):

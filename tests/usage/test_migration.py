@@ -247,7 +247,7 @@ def test_a_store_that_stopped_between_two_steps_is_opened(tmp_path, moment, monk
 
 
 def _stop_at(monkeypatch, moment):
-    import engine.usage.store.usage_store as module
+    import engine.usage.store.embedded as module
 
     real = module.bring_to_form
 
@@ -295,7 +295,7 @@ def test_a_store_whose_copy_the_disk_refuses_keeps_what_it_had(tmp_path, monkeyp
 
 
 def _refuse_large_files_while(monkeypatch, statement):
-    import engine.usage.store.usage_store as module
+    import engine.usage.store.embedded as module
 
     real = module.bring_to_form
 

@@ -4,9 +4,9 @@ import re
 
 import clickhouse_connect
 
-from engine.usage.store.parts import EMBEDDED_CODEC, SERVER_CODEC, part_statements
 from engine.usage.store.query import Query
 from engine.usage.store.schema import create_events
+from engine.usage.store.settings import EMBEDDED_CODEC, SERVER_CODEC, part_statements
 from engine.usage.store.usage_store import UsageStore
 
 # What an engine made before parts were compressed by their size.
@@ -74,12 +74,12 @@ def test_small_parts_are_lz4_and_what_a_merge_makes_large_is_zstd(tmp_path):
     """Two inserts of 20 MB each, then their merge."""
     store = UsageStore.open_embedded(tmp_path / "usage")
     try:
-        store._writer.command("SYSTEM STOP MERGES events")
+        store._backend.clients.writer.command("SYSTEM STOP MERGES events")
         for first in (0, 20_000):
-            store._writer.command(FILL.format(first=first, count=20_000, **RANKED))
+            store._backend.clients.writer.command(FILL.format(first=first, count=20_000, **RANKED))
         small = store.query(CODECS)
-        store._writer.command("SYSTEM START MERGES events")
-        store._writer.command("OPTIMIZE TABLE events FINAL")
+        store._backend.clients.writer.command("SYSTEM START MERGES events")
+        store._backend.clients.writer.command("OPTIMIZE TABLE events FINAL")
         large = store.query(CODECS)
     finally:
         store.close()

@@ -9,7 +9,7 @@ from meter_reads import deliver
 from test_parts import OF_FORM_2
 from test_reconciler import COUNT, PERIOD_US, event_of, read
 
-import engine.usage.store.usage_store as store_module
+import engine.usage.store.embedded as store_module
 from engine.errors import StartupError
 from engine.usage.store.query import Query
 from engine.usage.store.server_address import read_server_address

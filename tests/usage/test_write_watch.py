@@ -56,7 +56,7 @@ def _refused_after(file_bytes):
 def store(tmp_path):
     opened = UsageStore.open_embedded(tmp_path / "usage")
     # Only the merges of a test's own.
-    opened._writer.command("SYSTEM STOP MERGES events")
+    opened._backend.clients.writer.command("SYSTEM STOP MERGES events")
     yield opened
     opened.close()
 
@@ -81,11 +81,11 @@ def _more(first):
 
 
 def _merge(store):
-    store._writer.command("SYSTEM START MERGES events")
+    store._backend.clients.writer.command("SYSTEM START MERGES events")
     try:
-        store._writer.command("OPTIMIZE TABLE events FINAL")
+        store._backend.clients.writer.command("OPTIMIZE TABLE events FINAL")
     finally:
-        store._writer.command("SYSTEM STOP MERGES events")
+        store._backend.clients.writer.command("SYSTEM STOP MERGES events")
 
 
 def _ids(store):
@@ -155,7 +155,7 @@ def test_a_store_that_was_closed_over_a_broken_merge_opens_with_every_event(tmp_
     store = UsageStore.open_embedded(tmp_path / "usage")
     sent = [event_id for stamp_us in (10, 11, 12) for event_id in _insert(store, stamp_us)]
     with _refused_after(0):
-        store._writer.command("OPTIMIZE TABLE events FINAL")
+        store._backend.clients.writer.command("OPTIMIZE TABLE events FINAL")
     store.close()
     store = UsageStore.open_embedded(tmp_path / "usage")
     try:
@@ -188,7 +188,7 @@ def test_a_store_that_was_closed_over_a_deletion_that_was_cut_off_opens(tmp_path
     store = UsageStore.open_embedded(tmp_path / "usage")
     sent = _insert(store, 10)
     with _refused_after(0):
-        store._writer.command("ALTER TABLE events DELETE WHERE event_id LIKE '10-%'")
+        store._backend.clients.writer.command("ALTER TABLE events DELETE WHERE event_id LIKE '10-%'")
     store.close()
     store = UsageStore.open_embedded(tmp_path / "usage")
     try:
@@ -222,7 +222,7 @@ def test_what_a_refused_statement_left_is_not_read_before_it_is_mended(store, mo
 def test_who_asks_while_tables_are_loaded_anew_waits_for_them(store, monkeypatch):
     """A deletion that met a table on its way out would come back before it is done."""
     gone, kept = _insert(store, 10), _insert(store, 11)
-    store._writer.command("SYSTEM START MERGES events")
+    store._backend.clients.writer.command("SYSTEM START MERGES events")
     mend, begun, go_on = store.watch._load_anew, threading.Event(), threading.Event()
 
     def slowly():
@@ -232,7 +232,7 @@ def test_who_asks_while_tables_are_loaded_anew_waits_for_them(store, monkeypatch
 
     monkeypatch.setattr(store.watch, "_load_anew", slowly)
     with _refused_after(0):
-        store._writer.command(_more(0).sql, _more(0).parameters)
+        store._backend.clients.writer.command(_more(0).sql, _more(0).parameters)
     with ThreadPoolExecutor(2) as pool:
         look = pool.submit(store.watch.look)
         assert begun.wait(30)
@@ -267,7 +267,7 @@ def test_a_customer_whose_cover_is_refused_is_not_remembered_as_covered(store):
 
     store.execute(cover("a"))
     with _refused_after(250):
-        store._writer.command(cover("b").sql, cover("b").parameters)
+        store._backend.clients.writer.command(cover("b").sql, cover("b").parameters)
     with pytest.raises(StoreUnavailableError, match="could not write to its disk"):
         coverages.of("t1", "k")
     store.execute(cover("c"))
@@ -277,7 +277,7 @@ def test_a_customer_whose_cover_is_refused_is_not_remembered_as_covered(store):
 def _while_a_write_of_another_is_refused(store, work):
     with store.watch.confirmed():
         with _refused_after(0):
-            store._writer.command(_more(0).sql, _more(0).parameters)
+            store._backend.clients.writer.command(_more(0).sql, _more(0).parameters)
         # The other one has looked, and mended it, before this one does.
         store.watch.look()
         work()

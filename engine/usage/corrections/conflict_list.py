@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.usage.corrections.voids import EventKey
-from engine.usage.store.query import Query
-from engine.usage.store.row_number import number
+from engine.usage.store.query import Query, number
 from engine.usage.store.schema import EVENTS_TABLE, VOIDS_TABLE
 from engine.usage.store.usage_store import Row, UsageStore
 from engine.usage.store.void_sql import ID_REUSED, INGESTED_BY_THEN, IS_VOID, KEY, RECORDED_BY_THEN, SETTLE

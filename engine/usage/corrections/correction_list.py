@@ -12,7 +12,7 @@ from engine.usage.corrections.conflict_list import Version, known_versions
 from engine.usage.corrections.correction import RecordedCorrection
 from engine.usage.corrections.correction_queries import corrected_query, recorded_query, undone_query
 from engine.usage.corrections.voids import EventKey, Kind
-from engine.usage.store.row_number import number
+from engine.usage.store.query import number
 from engine.usage.store.usage_store import Row, UsageStore
 
 

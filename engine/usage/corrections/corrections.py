@@ -62,7 +62,7 @@ from engine.usage.corrections.id_states import IdHistory
 from engine.usage.corrections.reconciler import Reconciler
 from engine.usage.corrections.settling import nothing_recorded_since
 from engine.usage.corrections.voids import FACTS_MAX, Kind, Void, fact_columns, record_voids
-from engine.usage.store.row_number import number
+from engine.usage.store.query import number
 from engine.usage.store.usage_store import Row, UsageStore
 from ingest import IngestOrder
 

@@ -15,8 +15,7 @@ from engine.usage.corrections.correction import Amendment, Standing
 from engine.usage.corrections.correction_queries import amended_sql
 from engine.usage.corrections.id_states import IdHistory, RecordedFact
 from engine.usage.corrections.voids import EventKey, Kind
-from engine.usage.store.query import Parameters, Query
-from engine.usage.store.row_number import number
+from engine.usage.store.query import Parameters, Query, number
 from engine.usage.store.schema import EVENTS_TABLE, VOIDS_TABLE, content_hash_sql
 from engine.usage.store.usage_store import Row, UsageStore
 from engine.usage.store.void_sql import BY_PERSON, INGESTED_BY_THEN, KEY, RECORDED_BY_THEN

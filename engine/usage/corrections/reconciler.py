@@ -37,7 +37,7 @@ from engine.usage.corrections.conflict_queries import (
 from engine.usage.corrections.id_history import corrected_ids_query
 from engine.usage.corrections.settling import Settling
 from engine.usage.corrections.voids import ENGINE, ID_REUSED_REASON, EventKey, Kind, Void, record_voids
-from engine.usage.store.row_number import number
+from engine.usage.store.query import number
 from engine.usage.store.usage_store import Row, UsageStore
 from ingest import IngestOrder
 

@@ -29,10 +29,9 @@ from engine.usage.rollups.changes import changed_sql, stamp_sql
 from engine.usage.rollups.coverage import Coverage
 from engine.usage.rollups.plan import Plan, covered_customers
 from engine.usage.rollups.read import can_serve, useful_customers
-from engine.usage.store.query import Parameters, Query
+from engine.usage.store.query import Parameters, Query, number
 from engine.usage.store.retention_schema import EXPIRED_CUSTOMERS_TABLE
 from engine.usage.store.rollup_schema import HOUR_S, ROLLUPS_TABLE
-from engine.usage.store.row_number import number
 
 _HOUR_US = HOUR_S * 1_000_000
 _RETRY_AFTER_MS = 30_000

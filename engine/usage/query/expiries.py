@@ -15,9 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock
 
-from engine.usage.store.query import Query
+from engine.usage.store.query import Query, number
 from engine.usage.store.retention_schema import EXPIRED_KEYS_TABLE
-from engine.usage.store.row_number import number
 from engine.usage.store.usage_store import UsageStore
 
 _AGE_MAX_NS = 2_000_000_000

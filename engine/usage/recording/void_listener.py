@@ -27,8 +27,7 @@ from engine.usage.corrections.void_queries import (
     void_events_query,
 )
 from engine.usage.recording.committer import Decisions
-from engine.usage.store.query import Query
-from engine.usage.store.row_number import number
+from engine.usage.store.query import Query, number
 from engine.usage.store.usage_store import UsageStore
 from ingest import EVENT_SCHEMA, Fingerprints, IngestOrder
 

@@ -30,9 +30,8 @@ from engine.usage.rollups.write import (
     progress_query,
     roll_up_statement,
 )
-from engine.usage.store.query import Query
+from engine.usage.store.query import Query, number
 from engine.usage.store.rollup_schema import DAY_S, HOUR_S
-from engine.usage.store.row_number import number
 from engine.usage.store.usage_store import Row, UsageStore
 from ingest import IngestOrder
 

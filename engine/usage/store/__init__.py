@@ -5,13 +5,14 @@
     void_sql         which events count at a watermark
     partials         what a set of events is reduced to, so that sets can be put together
     properties       how the log keeps the properties of an event
-    query            one statement with its bound parameters
+    query            one statement with its bound parameters, and a number of what it reads
     durability       what an acknowledged event survives
     server_address   where a server is, and how long one waits for it
     own_writes       what a process knows of a store that it alone writes
     write_watch      whether writes of the embedded store reached the disk
 
-The rest is this room's own: the driver, inserts, the migration of older stores, and settings.
+The rest is this room's own: the two backends (embedded, server) behind one protocol, the driver, inserts that can be
+called off, the migration of older stores, and settings.
 """
 
 __all__ = [
@@ -23,7 +24,6 @@ __all__ = [
     "query",
     "retention_schema",
     "rollup_schema",
-    "row_number",
     "schema",
     "server_address",
     "usage_store",

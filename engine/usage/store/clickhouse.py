@@ -1,6 +1,6 @@
 """The driver of ClickHouse, for the embedded one (chDB) and for a server over HTTP; nothing else imports it.
 
-Its clients, and its errors as errors of the tree.
+Its clients, and its errors as errors of the tree, in one line.
 """
 
 import contextlib
@@ -12,14 +12,15 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from clickhouse_connect.driver.exceptions import Error as DriverError
 from clickhouse_connect.driver.httputil import get_pool_manager
+from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 
 from engine.errors import RollupMovedError, StartupError, StoreUnavailableError
-from engine.usage.store.parts import EMBEDDED_OPTIONS
 from engine.usage.store.server_address import ServerAddress
-from engine.usage.store.server_answers import first_line, start_problem
+from engine.usage.store.settings import EMBEDDED_OPTIONS
 
 __all__ = [
     "Client",
+    "check_version",
     "connecting",
     "embedded_client",
     "inserting",
@@ -31,6 +32,11 @@ __all__ = [
 _RETRY_AFTER_MS = 1_000
 # What a read answers that found a row which it must not pass over (engine.usage.rollups.read, rule 3).
 _THROW_IF_CODE = 395
+# The oldest release line that is still mended; nothing older was ever tried.
+_SERVER_VERSION_MIN = (25, 8)
+# What ClickHouse answers when user or password are wrong (REQUIRED_PASSWORD, AUTHENTICATION_FAILED and kin).
+_REFUSED_USER_CODES = {192, 193, 194, 516}
+_NOT_ALLOWED_CODE = 497
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -71,7 +77,7 @@ def opening(path: Path) -> Iterator[None]:
         raise StartupError(f"{path}: {error}") from error
     except (ClickHouseError, OSError) as error:
         raise StartupError(
-            f"{path}: the usage store can't be opened: {first_line(error)}. "
+            f"{path}: the usage store can't be opened: {_first_line(error)}. "
             "Restore the directory from a backup, or choose another with --data"
         ) from error
 
@@ -83,7 +89,7 @@ def connecting(address: ServerAddress) -> Iterator[None]:
         yield
     except (ClickHouseError, OSError) as error:
         code = error.code if isinstance(error, DriverError) else None
-        raise start_problem(address, code, error) from error
+        raise _start_problem(address, code, error) from error
 
 
 @contextlib.contextmanager
@@ -93,9 +99,9 @@ def reading() -> Iterator[None]:
         yield
     except (ClickHouseError, OSError) as error:
         if isinstance(error, DriverError) and error.code == _THROW_IF_CODE:
-            raise RollupMovedError(first_line(error), retry_after_ms=_RETRY_AFTER_MS) from error
+            raise RollupMovedError(_first_line(error), retry_after_ms=_RETRY_AFTER_MS) from error
         raise StoreUnavailableError(
-            f"the usage store refused a read: {first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
+            f"the usage store refused a read: {_first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
         ) from error
 
 
@@ -106,5 +112,39 @@ def inserting() -> Iterator[None]:
         yield
     except (ClickHouseError, OSError) as error:
         raise StoreUnavailableError(
-            f"the usage store refused an insert: {first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
+            f"the usage store refused an insert: {_first_line(error)}", retry_after_ms=_RETRY_AFTER_MS
         ) from error
+
+
+def _start_problem(address: ServerAddress, code: int | None, error: Exception) -> StartupError:
+    """Why the server of this address can't be used, by the code of its answer (None: it gave none)."""
+    if code in _REFUSED_USER_CODES:
+        what = f"refuses user {address.user!r}: check user and password"
+    elif code == _NOT_ALLOWED_CODE:
+        what = f"doesn't let user {address.user!r} do what is needed: {_first_line(error)}"
+    elif code is None:
+        what = f"does not answer as a ClickHouse server: {_first_line(error)}. Is it running, and is this its HTTP port?"
+    else:
+        what = f"can't be used: {_first_line(error)}"
+    return StartupError(f"{address.shown}: the usage store {what}")
+
+
+def check_version(address: ServerAddress, version: str | None) -> None:
+    if version is None or tuple(int(part) for part in version.split(".")[:2]) < _SERVER_VERSION_MIN:
+        oldest = ".".join(map(str, _SERVER_VERSION_MIN))
+        raise StartupError(f"{address.shown}: is ClickHouse {version}: upgrade it to {oldest} or newer")
+
+
+def _first_line(error: Exception) -> str:
+    """What went wrong, in one line: what the server said, or else why there is no answer."""
+    if error.__cause__ is None:
+        return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
+    causes: list[BaseException] = [error]
+    while following := causes[-1].__cause__ or causes[-1].__context__:
+        causes.append(following)
+    for cause in causes:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+    if any(isinstance(cause, Urllib3TimeoutError | TimeoutError) for cause in causes):
+        return "no answer in time"
+    return f"the connection broke ({type(error.__cause__).__name__})"

@@ -13,7 +13,7 @@ Rules:
 
 import enum
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 # Seen with strace: fsync_after_insert syncs every file of a new part; fsync_part_directory the part's directory before
 # and after it gets its name, and the table's directory, which holds that name; the third one the files of a merge.
@@ -32,7 +32,7 @@ class Durability(enum.Enum):
 
 
 # Name and definition of each table that holds rows.
-TABLES_SQL = (
+_TABLES_SQL = (
     "SELECT name, create_table_query FROM system.tables "
     "WHERE database = currentDatabase() AND engine LIKE '%MergeTree' ORDER BY name"
 )
@@ -49,3 +49,12 @@ def statements(durability: Durability, tables: Iterable[tuple[str, str]]) -> Ite
         # Only what this mode itself has set: all of it.
         if durability is Durability.PROCESS and len(is_set) == len(_POWER_SETTINGS):
             yield f"ALTER TABLE {name} RESET SETTING {', '.join(_POWER_SETTINGS)}"
+
+
+def set_durability(
+    run: Callable[[str], object], rows: Callable[[str], Sequence[Sequence[object]]], durability: Durability
+) -> None:
+    """Brings the default database to this mode; `run` runs a statement, `rows` a query."""
+    tables = [(str(name), str(definition)) for name, definition in rows(_TABLES_SQL)]
+    for statement in statements(durability, tables):
+        run(statement)

@@ -16,10 +16,11 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-FENCES_TABLE = "fences"
+# The fences of expired events are another table, in the catalog database (engine.sql.schema).
+INSERT_FENCES_TABLE = "fences"
 
-CREATE_FENCES = f"""
-CREATE TABLE IF NOT EXISTS {FENCES_TABLE} (
+CREATE_INSERT_FENCES = f"""
+CREATE TABLE IF NOT EXISTS {INSERT_FENCES_TABLE} (
     from_us Int64,
     to_us Int64,
     made_at DateTime DEFAULT now()
@@ -53,13 +54,15 @@ def guarded_target(table: str, schema: pa.Schema, stamp_us: int) -> str:
 
 def not_called_off_sql(stamp_us: int) -> str:
     """A condition that fails the statement if a fence covers the stamp."""
-    fences = f"SELECT count() FROM {FENCES_TABLE} WHERE from_us <= {stamp_us:d} AND to_us >= {stamp_us:d}"  # noqa: S608
+    fences = (
+        f"SELECT count() FROM {INSERT_FENCES_TABLE} WHERE from_us <= {stamp_us:d} AND to_us >= {stamp_us:d}"  # noqa: S608
+    )
     return f"throwIf(({fences}) > 0, 'this insert was called off') = 0"
 
 
-def fence_statement(spans: Sequence[Span]) -> str:
+def insert_fences_statement(spans: Sequence[Span]) -> str:
     values = ", ".join(f"({first:d}, {last:d})" for first, last in spans)
-    return f"INSERT INTO {FENCES_TABLE} (from_us, to_us) VALUES {values}"  # noqa: S608 - numbers only
+    return f"INSERT INTO {INSERT_FENCES_TABLE} (from_us, to_us) VALUES {values}"  # noqa: S608 - numbers only
 
 
 def running_condition(database: str, spans: Sequence[Span]) -> str:

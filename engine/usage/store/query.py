@@ -65,3 +65,12 @@ def recent_events_query(rows_max: int, bytes_max: int = _RECENT_BYTES_MAX) -> Qu
         f"SELECT {columns} {recent} AND ({KEY}) NOT IN ({released}) ORDER BY ingest_rank DESC",
         {"rows_max": rows_max, "bytes_max": bytes_max},
     )
+
+
+def number(value: object) -> int:
+    """The integer that a column of integers holds: the driver types what it reads as anything.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return int(str(value))

@@ -23,7 +23,7 @@ Rules:
 7. Tables are named without their database: every connection has one as its default (DATABASE, when embedded).
 """
 
-from engine.usage.store.parts import MERGE_SETTINGS
+from engine.usage.store.settings import MERGE_SETTINGS
 
 DATABASE = "meterline"
 EVENTS_TABLE = "events"
@@ -67,7 +67,7 @@ def ingested_after_sql(stamp_us: str) -> str:
 
 
 def create_events(table: str, codec: str) -> str:
-    """The log of events, under this name; `codec` compresses its columns (engine.usage.store.parts)."""
+    """The log of events, under this name; `codec` compresses its columns (engine.usage.store.settings)."""
     return f"""
 CREATE TABLE IF NOT EXISTS {table} (
     tenant LowCardinality(String),

@@ -30,7 +30,7 @@ import structlog
 
 from engine.errors import StartupError, StoreUnavailableError
 from engine.metrics import METRICS
-from engine.usage.store.row_number import number
+from engine.usage.store.query import number
 
 _log = structlog.get_logger(__name__)
 _RETRY_AFTER_MS = 1_000

@@ -1,0 +1,171 @@
+"""The usage store in this process: chDB in a directory.
+
+Rules:
+1. chDB holds one path a process, and must never be forked after it is open.
+2. An insert returns when ClickHouse has the block, and engine.usage.store.write_watch makes sure that the disk has it.
+
+Events go in by way of memory: the driver's own way is a temporary file, written and removed.
+3. ClickHouse reads the rows from a file of the process that has no name and no disk (memfd, of Linux). Where there
+   is none, the rows go the driver's way.
+4. The file is made once and written over, one insert at a time, so that its pages are there already; it has no
+   more of them than the last insert needed.
+5. What ClickHouse was asked to read is whole before it is asked.
+"""
+
+import contextlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+import pyarrow as pa
+
+from engine.errors import StartupError
+from engine.usage.store.backend import READERS, Clients, Settings, event_table
+from engine.usage.store.clickhouse import Client, embedded_client, opening
+from engine.usage.store.durability import Durability, set_durability
+from engine.usage.store.migration import bring_to_form
+from engine.usage.store.own_writes import OwnWrites
+from engine.usage.store.query import Query, rolled_up_as_of_query
+from engine.usage.store.retention_schema import RETENTION_SCHEMA
+from engine.usage.store.rollup_schema import ROLLUP_SCHEMA
+from engine.usage.store.schema import DATABASE, EVENTS_TABLE, create_database, log_schema
+from engine.usage.store.settings import (
+    EMBEDDED_CODEC,
+    INSERT_SETTINGS,
+    MAY_SPILL,
+    READ_IN_MEMORY,
+    READ_SETTINGS,
+    transform_settings,
+)
+from engine.usage.store.write_watch import WriteWatch, check_disk
+from ingest import EventBatch
+
+# Where ClickHouse, in this process, finds it by its number.
+_FILES = "/proc/self/fd"
+
+
+class EmbeddedBackend:
+    """Nobody else writes to it, and nobody could hang up."""
+
+    bounds: Final[Settings] = {}
+    look_settings: Final[Settings] = {**READ_SETTINGS, **MAY_SPILL}
+    transform_settings: Final[Settings] = transform_settings(embedded=True) | READ_SETTINGS
+
+    def __init__(self, clients: Clients, own_writes: OwnWrites, watch: WriteWatch, watching: Client) -> None:
+        """`watching`: the connection of the watch."""
+        self.clients = clients
+        self.own_writes = own_writes
+        self.watch = watch
+        self._watching = watching
+        self._events = EmbeddedInsert(clients.writer)
+
+    @classmethod
+    def open(cls, path: Path, durability: Durability) -> "EmbeddedBackend":
+        """Opens or makes the store in this directory.
+
+        Raises:
+            StartupError: the directory holds no readable store, or its disk can't be written to.
+        """
+        clients: list[Client] = []
+        try:
+            with opening(path):
+                check_disk(path)
+                clients.extend(embedded_client(path) for _ in range(2))
+                first, watching = clients
+                watch = WriteWatch(path, watching.command, lambda sql: watching.query(sql).result_rows)
+                with watch.confirmed():
+                    first.command(create_database(DATABASE), use_database=False)
+                    first.database = watching.database = DATABASE
+                    first.command(READ_IN_MEMORY)
+                    # Each by itself: what replaces a table is asked for after what it is made of is sure to be there.
+                    bring_to_form(watch.confirming(first.command), lambda sql: first.query(sql).result_rows)
+                    for statement in (*log_schema(EMBEDDED_CODEC), *ROLLUP_SCHEMA, *RETENTION_SCHEMA):
+                        first.command(statement)
+                    set_durability(first.command, lambda sql: first.query(sql).result_rows, durability)
+                ((rows_as_of_us,),) = first.query(rolled_up_as_of_query().sql).result_rows
+                clients.extend(embedded_client(path, DATABASE) for _ in range(READERS))
+                for reader in clients[2:]:
+                    reader.command(READ_IN_MEMORY)
+        except StartupError:
+            for client in clients:
+                client.close()
+            raise
+        return cls(Clients(first, clients[2:]), OwnWrites(int(rows_as_of_us)), watch, watching)
+
+    def confirmed(self) -> contextlib.AbstractContextManager[None]:
+        return self.watch.confirmed()
+
+    def answered(self) -> contextlib.AbstractContextManager[None]:
+        return self.watch.answered()
+
+    def insert_events(self, batch: EventBatch) -> None:
+        self._events.insert(EVENTS_TABLE, event_table(batch), INSERT_SETTINGS)
+
+    def insert_facts(self, client: Client, table: str, rows: pa.Table, stamp_us: int) -> None:
+        del stamp_us
+        self.insert_plain(client, table, rows)
+
+    def insert_plain(self, client: Client, table: str, rows: pa.Table) -> None:
+        client.insert_arrow(table, rows, settings=INSERT_SETTINGS)
+
+    def stamped(self, statement: Query, stamp_us: int) -> tuple[Query, Settings]:
+        del stamp_us
+        return statement, {}
+
+    def call_off(self, client: Client, spans: Sequence[tuple[int, int]]) -> None:
+        """There is nothing to call off: what was under way ended with its call."""
+
+    def claim(self, client: Client, directory: str) -> None:
+        """It is in its directory, and nobody else's."""
+
+    def close(self) -> None:
+        for client in (self.clients.writer, *self.clients.readers, self._watching):
+            client.close()
+        self._events.close()
+
+
+class InsertClient(Protocol):
+    """Of the driver's client what an insert needs."""
+
+    def command(self, cmd: str, /) -> object: ...
+
+    def insert_arrow(self, table: str, arrow_table: pa.Table, /, *, settings: dict[str, int]) -> object: ...
+
+
+class EmbeddedInsert:
+    """Inserts of one client, which is embedded."""
+
+    def __init__(self, client: InsertClient) -> None:
+        self._client = client
+        self._file: int | None = None
+        if hasattr(os, "memfd_create") and Path(_FILES).is_dir():
+            self._file = os.memfd_create("meterline-insert")
+
+    def close(self) -> None:
+        """Once is enough: its number may be another file's by then."""
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
+
+    def insert(self, table: str, rows: pa.Table, settings: Mapping[str, int]) -> None:
+        """Returns when they are stored; raises what the driver raises."""
+        if self._file is None:
+            self._client.insert_arrow(table, rows, settings=dict(settings))
+            return
+        self._write(self._file, rows)
+        columns = ", ".join(rows.schema.names)
+        clause = ", ".join(f"{name} = {value:d}" for name, value in settings.items())
+        self._client.command(
+            f"INSERT INTO {table} ({columns}) FROM INFILE '{_FILES}/{self._file}' SETTINGS {clause} FORMAT Arrow"
+        )
+
+    @staticmethod
+    def _write(file: int, rows: pa.Table) -> None:
+        os.lseek(file, 0, os.SEEK_SET)
+        # Buffered, as only that writes on where the system took a part of it.
+        with open(file, "wb", closefd=False) as buffered, pa.PythonFile(buffered, mode="w") as sink:
+            with pa.ipc.new_file(sink, rows.schema) as writer:
+                writer.write_table(rows)
+            written = sink.tell()
+        os.ftruncate(file, written)
