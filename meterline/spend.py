@@ -45,6 +45,9 @@ class LineItem:
     `exact_amount` is the amount before rounding, `amount` the one to pay, in `currency` (ISO 4217).
     `quantity` is None and `meter_id` empty for a price without usage. `event_digest` identifies the set of
     the `event_count` events in the quantity; `unreadable_event_count` more had no readable quantity.
+
+    A line that its price can't rate says why in `unrateable_reason`, which is empty for every other. Its `exact_amount`
+    and `amount` are None: they are owed and not known yet, and in no total.
     """
 
     line_item_id: str
@@ -61,8 +64,8 @@ class LineItem:
     period_start: datetime
     period_end: datetime
     quantity: Decimal | None
-    exact_amount: Decimal
-    amount: Decimal
+    exact_amount: Decimal | None
+    amount: Decimal | None
     currency: str
     rounding: Rounding
     tiers: tuple[TierAmount, ...]
@@ -72,16 +75,18 @@ class LineItem:
     event_digest: str
     unreadable_event_count: int
     negative_quantity: bool
+    unrateable_reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class CurrencySpend:
-    """The sum of a customer's line items in one currency."""
+    """The sum of a customer's line items in one currency; `incomplete` if some line can't be rated, and is not in it."""
 
     currency: str
     amount: Decimal
     line_item_count: int
     event_count: int
+    incomplete: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,11 @@ class Spend:
     def amount(self) -> Decimal:
         """The amount, for a customer with one currency. Raises NoSingleCurrencyError otherwise."""
         return self._only_total().amount
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether some line can't be rated, so that a total lacks it."""
+        return any(total.incomplete for total in self.totals)
 
     @property
     def currency(self) -> str:
@@ -137,7 +147,13 @@ def read_spend(customer_id: str, response: spend_pb2.GetSpendResponse) -> Spend:
     return Spend(
         customer_id=customer_id,
         totals=tuple(
-            CurrencySpend(total.currency, Decimal(total.amount), total.line_item_count, total.event_count)
+            CurrencySpend(
+                total.currency,
+                Decimal(total.amount),
+                total.line_item_count,
+                total.event_count,
+                total.incomplete,
+            )
             for total in response.spends
         ),
         line_items=tuple(map(_line_item, response.line_items)),
@@ -162,8 +178,8 @@ def _line_item(line: billing_pb2.LineItem) -> LineItem:
         period_start=line.period_start.ToDatetime(tzinfo=UTC),
         period_end=line.period_end.ToDatetime(tzinfo=UTC),
         quantity=_decimal(line.quantity),
-        exact_amount=Decimal(line.exact_amount),
-        amount=Decimal(line.amount),
+        exact_amount=_decimal(line.exact_amount),
+        amount=_decimal(line.amount),
         currency=line.currency,
         rounding=Rounding(line.rounding.mode, line.rounding.scope, line.rounding.digits),
         tiers=tuple(map(_tier, line.tiers)),
@@ -173,6 +189,7 @@ def _line_item(line: billing_pb2.LineItem) -> LineItem:
         event_digest=line.event_digest,
         unreadable_event_count=line.unreadable_event_count,
         negative_quantity=line.negative_quantity,
+        unrateable_reason=line.unrateable_reason,
     )
 
 

@@ -12,9 +12,11 @@ Decimals, ints and texts. To bill a period in parts give the cumulative quantity
 billed) and `final` (false on all but the last part, where a minimum counts). Tiers that count on another clock
 than the invoice take `consumed_before`; percentage prices with terms per event `events`; matrix prices
 `dimensions`; capacity prices `quantities`. `rate` is the only rating path: live spend, drafts, invoices and
-simulations call it alike. It raises `RatingError` rather than bill a charge that its price says nothing about.
+simulations call it alike. It raises `RatingError` rather than bill a charge that its price says nothing about:
+`unrateable_rows(charges)` finds those, to be shown with `unrateable_reason` and left out.
 
-`converted(quantity, conversion)` converts one quantity by itself, as a meter does before anything is priced.
+`converted(quantity, conversion)` converts one quantity by itself, as a meter does before anything is priced, and
+`converted_column` a column of them.
 
 What follows the lines (commitments, credit grants, taxes, revenue splits) has one way in as well:
 
@@ -27,7 +29,7 @@ from rating.adjustments import LineKind, adjustment_formula
 from rating.breakdown import TierBreakdown
 from rating.charges import Charges, Dimension, EventAmounts, RatingError
 from rating.commitments import Commitment, Commitments
-from rating.conversion import Conversion, converted
+from rating.conversion import Conversion, converted, converted_column
 from rating.currency import CurrencyCode
 from rating.decimals import DecimalColumn
 from rating.grants import CreditGrant, CreditGrants, GrantCategory
@@ -37,7 +39,7 @@ from rating.lines import RatedLines
 from rating.matrix import Cell
 from rating.models import BlockScope, Boundary, Model, Scope, Timing, Whole
 from rating.price import Price, Rounding
-from rating.rate import rate
+from rating.rate import rate, unrateable_reason, unrateable_rows
 from rating.rounding import RoundingMode
 from rating.settle import CreditsApply, Settlement, SettlementTerms, SplitBase, invoice_totals, settle
 from rating.splits import Share, Split
@@ -96,9 +98,12 @@ __all__ = [
     "Whole",
     "adjustment_formula",
     "converted",
+    "converted_column",
     "invoice_totals",
     "lines_of_rated",
     "rate",
     "settle",
     "tax_totals",
+    "unrateable_reason",
+    "unrateable_rows",
 ]

@@ -48,6 +48,13 @@ class EventAmounts:
         """The amounts of one charge's events."""
         return self.amounts.take(slice(int(self.offsets[row]), int(self.offsets[row + 1])))
 
+    def part(self, rows: npt.NDArray[np.int64]) -> "EventAmounts":
+        """The events of some of the charges."""
+        counts = (self.offsets[1:] - self.offsets[:-1])[rows]
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        shift = np.repeat(self.offsets[rows] - offsets[:-1], counts)
+        return EventAmounts(offsets, self.amounts.take(np.arange(offsets[-1]) + shift))
+
     @classmethod
     def of(cls, events: Sequence[Sequence[Decimal | int | str]]) -> Self:
         """From one list of amounts for each charge."""
@@ -69,6 +76,15 @@ class Dimension:
     def __post_init__(self) -> None:
         if len(self.codes) and not (self.codes.min() >= -1 and self.codes.max() < len(self.values)):
             raise RatingError(f"dimension codes must be -1..{len(self.values) - 1}")
+
+    def part(self, rows: npt.NDArray[np.int64]) -> "Dimension":
+        """The values of some of the charges."""
+        return Dimension(self.codes[rows], self.values)
+
+    def value(self, row: int) -> str | None:
+        """The value of one charge."""
+        code = int(self.codes[row])
+        return self.values[code] if code >= 0 else None
 
     @classmethod
     def of(cls, values: Sequence[str | None]) -> Self:
@@ -131,6 +147,21 @@ class Charges:
 
     def __len__(self) -> int:
         return len(self.price_index)
+
+    def part(self, rows: npt.NDArray[np.int64]) -> "Charges":
+        """Some of the charges, in the order of `rows`."""
+        return Charges(
+            prices=self.prices,
+            price_index=self.price_index[rows],
+            quantity=self.quantity.take(rows),
+            events=None if self.events is None else self.events.part(rows),
+            dimensions={name: column.part(rows) for name, column in self.dimensions.items()},
+            quantities={unit: column.take(rows) for unit, column in self.quantities.items()},
+            consumed_before=None if self.consumed_before is None else self.consumed_before.take(rows),
+            counter_started=None if self.counter_started is None else self.counter_started[rows],
+            booked=None if self.booked is None else self.booked.take(rows),
+            final=None if self.final is None else self.final[rows],
+        )
 
 
 def _check_lengths(charges: Charges) -> None:

@@ -1,4 +1,4 @@
-"""One quantity from one unit to another: exact, and rounded by name if the conversion says so."""
+"""Quantities from one unit to another: exact, and rounded by name if the conversion says so."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,14 +6,7 @@ from decimal import Decimal
 from typing import Annotated
 
 from fields import Count, DecimalNumber, Problem, Record, fraction_digits, rule
-from rating.decimals import (
-    DecimalColumn,
-    canonical,
-    decimal_of,
-    exact_decimal,
-    objects,
-    scaled_int,
-)
+from rating.decimals import NARROW_MAX, DecimalColumn, canonical, scaled_int
 from rating.models import ROUNDING_DIGITS_MAX
 from rating.rounding import RoundingMode, divide_rounded
 
@@ -69,19 +62,27 @@ def converted(quantity: Decimal, conversion: Conversion | None) -> Decimal:
     """
     if conversion is None:
         return quantity
+    return canonical(converted_column(DecimalColumn.of([quantity]), conversion).decimal(0))
+
+
+def converted_column(quantity: DecimalColumn, conversion: Conversion | None) -> DecimalColumn:
+    """`converted` of every row."""
+    if conversion is None:
+        return quantity
     digits = 0 if conversion.digits is None else conversion.digits
     if conversion.divisor is not None:
-        return canonical(_quotient(exact_decimal(quantity), conversion.divisor, digits, conversion.mode))
+        return _quotient(quantity, conversion.divisor, digits, conversion.mode)
     if conversion.factor is None:
         raise ValueError("a conversion needs a factor or a divisor")
-    product = DecimalColumn.of([quantity]).scaled_by(conversion.factor)
-    return canonical(
-        (product if conversion.digits is None else product.round(digits, conversion.mode)).decimal(0)
-    )
+    product = quantity.scaled_by(conversion.factor)
+    return product if conversion.digits is None else product.round(digits, conversion.mode)
 
 
-def _quotient(dividend: Decimal, divisor: Decimal, digits: int, mode: RoundingMode) -> Decimal:
+def _quotient(dividend: DecimalColumn, divisor: Decimal, digits: int, mode: RoundingMode) -> DecimalColumn:
     """As one division of integers: (dividend x 10**(scale + digits)) / (divisor x 10**scale), rounded once."""
-    scale = max(fraction_digits(dividend), fraction_digits(divisor))
-    numerator = scaled_int(dividend, scale) * 10**digits
-    return decimal_of(int(divide_rounded(objects([numerator]), scaled_int(divisor, scale), mode)[0]), digits)
+    scale = max(dividend.scale, fraction_digits(divisor))
+    numerator, denominator = dividend.rescale(scale).scaled_by(10**digits), scaled_int(divisor, scale)
+    # The quotient's neighbours are compared by their distances, which reach the divisor.
+    if numerator.magnitude_max() + denominator > NARROW_MAX:
+        numerator = numerator.widened()
+    return DecimalColumn(divide_rounded(numerator.mantissa, denominator, mode), digits).narrowed()

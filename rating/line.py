@@ -1,5 +1,6 @@
 """One rated line in full: what a person needs to follow an amount, and a machine to replay it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -67,39 +68,52 @@ class RatedLine:
     negative_quantity: bool
 
 
-def line_of(charges: Charges, row: int, segment: Segment, place: int) -> RatedLine:
-    """The line of charge `row`, which is at `place` in its segment."""
-    price = charges.prices[int(charges.price_index[row])]
-    one = slice(place, place + 1)
-    is_final = charges.final is None or bool(charges.final[row])
-    recorded = segment.recorded(one)
-    stages = tuple(
-        (name, _plain(column, 0))
-        for name, column in recorded.stages.items()
-        if is_final or name != "minimum_amount"
-    )
-    rounded = recorded.amount.decimal(0)
-    booked = canonical(Decimal(0) if charges.booked is None else charges.booked.decimal(row), price.digits)
-    tiers = _tiers_of(segment.broken_down(charges, one), price)
+def lines_of(charges: Charges, segment: Segment) -> Iterator[tuple[int, RatedLine]]:
+    """Each of a segment's lines with its place among the charges."""
+    recorded = segment.recorded()
+    billable = segment.billable(charges)
+    tiers = segment.broken_down(charges)
     terms = tiers
     if segment.inputs.before is not None and segment.plan.profile.tier_rounding:
         # A difference of rounded amounts isn't the rounded amount of the difference: show both.
-        terms = _tiers_of(segment.broken_down(charges, one, merge=False), price)
-    return RatedLine(
-        price=price,
-        quantity=_plain(charges.quantity, row),
-        billable_quantity=_plain(segment.billable(charges, one), 0),
-        exact_amount=stages[-1][1],
-        amount=canonical(EXACT.subtract(rounded, booked), price.digits),
-        booked=booked,
-        currency=price.currency,
-        rounding=price.rounding,
-        digits=price.digits,
-        tiers=tiers,
-        stages=stages,
-        formula=formula_of(price, terms, stages, rounded, booked),
-        negative_quantity=_is_negative(charges, row, price),
-    )
+        terms = segment.broken_down(charges, merge=False)
+    for place, row in enumerate(np.arange(len(charges))[segment.rows].tolist()):
+        price = charges.prices[int(charges.price_index[row])]
+        is_final = charges.final is None or bool(charges.final[row])
+        stages = tuple(
+            (name, _plain(column, place))
+            for name, column in recorded.stages.items()
+            if is_final or name != "minimum_amount"
+        )
+        rounded = recorded.amount.decimal(place)
+        booked = canonical(
+            Decimal(0) if charges.booked is None else charges.booked.decimal(row), price.digits
+        )
+        shown = _tiers_of(tiers, place, price)
+        yield (
+            row,
+            RatedLine(
+                price=price,
+                quantity=_plain(charges.quantity, row),
+                billable_quantity=_plain(billable, place),
+                exact_amount=stages[-1][1],
+                amount=canonical(EXACT.subtract(rounded, booked), price.digits),
+                booked=booked,
+                currency=price.currency,
+                rounding=price.rounding,
+                digits=price.digits,
+                tiers=shown,
+                stages=stages,
+                formula=formula_of(
+                    price,
+                    shown if terms is tiers else _tiers_of(terms, place, price),
+                    stages,
+                    rounded,
+                    booked,
+                ),
+                negative_quantity=_is_negative(charges, row, price),
+            ),
+        )
 
 
 def events_of(charges: Charges, row: int) -> tuple[RatedEvent, ...]:
@@ -130,12 +144,12 @@ def _plain(column: DecimalColumn, row: int) -> Decimal:
     return canonical(column.decimal(row))
 
 
-def _tiers_of(parts: TierBreakdown, price: Price) -> tuple[RatedTier, ...]:
+def _tiers_of(parts: TierBreakdown, line: int, price: Price) -> tuple[RatedTier, ...]:
     """The tiers of one line."""
     bounds = [Decimal(0)]
     bounds += [tier.up_to for tier in price.tiers or () if isinstance(tier.up_to, Decimal)]
     tiers = []
-    for entry in range(len(parts.tier)):
+    for entry in range(int(parts.offsets[line]), int(parts.offsets[line + 1])):
         index = int(parts.tier[entry])
         from_quantity = bounds[index] if index < len(bounds) else bounds[0]
         tiers.append(

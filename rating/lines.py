@@ -1,4 +1,4 @@
-"""Rated lines as columns; a line at a time from `line`."""
+"""Rated lines as columns; those that are shown in full, one by one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from rating.breakdown import TierBreakdown, joined
 from rating.charges import Charges
 from rating.decimals import DecimalColumn
-from rating.line import RatedEvent, RatedLine, events_of, line_of
+from rating.line import RatedEvent, RatedLine, events_of, lines_of
 from rating.profile import Source
 from rating.segment import Segment
 
@@ -72,28 +72,29 @@ class RatedLines:
             return parts[0]
         return joined(parts, [segment.rows for segment in self.segments], len(self))
 
+    def part(self, rows: npt.NDArray[np.int64]) -> "RatedLines":
+        """Some of the lines, in the order of `rows`: nothing is rated again."""
+        segments = (segment.part(rows) for segment in self.segments)
+        return RatedLines(self.charges.part(rows), tuple(each for each in segments if each is not None))
+
+    def in_full(self) -> list[RatedLine]:
+        """Every line in full, one object each: for the few that are shown (`part`)."""
+        lines = dict(line for segment in self.segments for line in lines_of(self.charges, segment))
+        return [lines[row] for row in range(len(self))]
+
     def line(self, row: int) -> RatedLine:
         """One line in full.
 
         Raises:
             IndexError: no such line.
         """
-        return line_of(self.charges, row, *self._found(row))
+        if not 0 <= row < len(self):
+            raise IndexError(f"there are {len(self)} lines, asked for line {row}")
+        return self.part(np.array([row])).in_full()[0]
 
     def events(self, row: int) -> tuple[RatedEvent, ...]:
         """Each event of one line with its fee, in order; none where the price has no terms per event."""
         return events_of(self.charges, row)
-
-    def _found(self, row: int) -> tuple[Segment, int]:
-        if not 0 <= row < len(self):
-            raise IndexError(f"there are {len(self)} lines, asked for line {row}")
-        for segment in self.segments:
-            if isinstance(segment.rows, slice):
-                return segment, row
-            place = int(np.searchsorted(segment.rows, row))
-            if place < len(segment.rows) and segment.rows[place] == row:
-                return segment, place
-        raise IndexError(f"line {row} is in no segment")
 
     def _joined(self, column_of: Callable[[Segment], DecimalColumn]) -> DecimalColumn:
         columns = [column_of(segment) for segment in self.segments]

@@ -27,10 +27,29 @@ def matrix_cells(price: Price, rows: Rows, dimensions: Mapping[str, Dimension]) 
         RatingError: no column for one of the price's dimensions, or a charge without a cell under a price
             without default; the message names the dimensions' values.
     """
-    names = price.dimensions or ()
+    found = _cells_or_none(price, rows, dimensions)
+    if len(found) and found.min() < 0:
+        row = int(rows[np.argmin(found)])
+        raise RatingError(f"charge {row} {no_cell(price, row, dimensions)}")
+    return found
+
+
+def rows_without_cell(price: Price, rows: Rows, dimensions: Mapping[str, Dimension]) -> Rows:
+    """Those of a matrix price's charges for which it has no cell, as `matrix_cells` takes them."""
+    return rows[_cells_or_none(price, rows, dimensions) < 0]
+
+
+def no_cell(price: Price, row: int, dimensions: Mapping[str, Dimension]) -> str:
+    """Why a matrix price can't rate a charge, to stand behind the charge's name."""
+    shown = ", ".join(f"{name}={dimensions[name].value(row) or 'none'}" for name in price.dimensions or ())
+    return f"has no cell in its matrix price, which has no default: {shown}"
+
+
+def _cells_or_none(price: Price, rows: Rows, dimensions: Mapping[str, Dimension]) -> Rows:
+    """The cell of each charge; -1 for none."""
     axes, table = _cell_table(price)
     place = np.zeros(len(rows), dtype=np.int64)
-    for name, values in zip(names, axes, strict=True):
+    for name, values in zip(price.dimensions or (), axes, strict=True):
         if name not in dimensions:
             raise RatingError(
                 f"a matrix price needs the dimension {name}; charges have {', '.join(dimensions) or 'none'}"
@@ -40,11 +59,7 @@ def matrix_cells(price: Price, rows: Rows, dimensions: Mapping[str, Dimension]) 
         place *= len(values) + 1
         place += np.array([*positions, len(values)], dtype=np.int64).take(column.codes[rows])  # -1: no value
     found: Rows = table.take(place)
-    if price.default is not None:
-        return np.where(found < 0, len(price.cells or ()), found)
-    if len(found) and found.min() < 0:
-        raise RatingError(_no_cell(names, int(rows[np.argmin(found)]), dimensions))
-    return found
+    return found if price.default is None else np.where(found < 0, len(price.cells or ()), found)
 
 
 @lru_cache(maxsize=1024)
@@ -58,14 +73,6 @@ def _cell_table(price: Price) -> tuple[list[dict[str, int]], Rows]:
     for cell, key in enumerate(keys):
         table[tuple(values[value] for values, value in zip(axes, key, strict=True))] = cell
     return axes, table.ravel()
-
-
-def _no_cell(names: Sequence[str], row: int, dimensions: Mapping[str, Dimension]) -> str:
-    codes = [(name, int(dimensions[name].codes[row])) for name in names]
-    shown = ", ".join(
-        f"{name}={dimensions[name].values[code] if code >= 0 else 'none'}" for name, code in codes
-    )
-    return f"charge {row} has no cell in its matrix price, which has no default: {shown}"
 
 
 def capacity_tiers(

@@ -18,7 +18,7 @@ from rating.charges import Charges, RatingError
 from rating.decimals import DecimalColumn
 from rating.events import sum_event_fees
 from rating.lines import RatedLines
-from rating.lookups import capacity_tiers, matrix_cells
+from rating.lookups import capacity_tiers, matrix_cells, no_cell, rows_without_cell
 from rating.models import Model
 from rating.plan import Plan, compile_plan
 from rating.profile import Profile, Source, analysed, scales_of
@@ -39,6 +39,24 @@ def rate(charges: Charges) -> RatedLines:
     for group in _groups(charges):
         segments += _rated(charges, group)
     return RatedLines(charges, tuple(segments))
+
+
+def unrateable_rows(charges: Charges) -> npt.NDArray[np.int64]:
+    """The charges that their prices say nothing about, rising: those of a matrix price without a cell for them.
+
+    `rate` raises for them; `unrateable_reason` says why.
+    """
+    found = [
+        rows_without_cell(price, np.flatnonzero(charges.price_index == place), charges.dimensions)
+        for place, price in enumerate(charges.prices)
+        if price.model is Model.MATRIX and price.default is None
+    ]
+    return np.sort(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)
+
+
+def unrateable_reason(charges: Charges, row: int) -> str:
+    """Why one of `unrateable_rows` can't be rated, to stand behind its name: it names the dimensions' values."""
+    return no_cell(charges.prices[int(charges.price_index[row])], row, charges.dimensions)
 
 
 @dataclass

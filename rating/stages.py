@@ -66,6 +66,11 @@ class Outcome:
     exact: DecimalColumn
     amount: DecimalColumn
 
+    def part(self, rows: npt.NDArray[np.int64]) -> "Outcome":
+        """What they leave for some of the charges."""
+        stages = {name: column.take(rows) for name, column in self.stages.items()}
+        return Outcome(self.billable.take(rows), stages, self.exact.take(rows), self.amount.take(rows))
+
 
 def run_stages(plan: Plan, tables: Tables, inputs: Inputs, *, record: bool = False) -> Outcome:
     """Rates m charges of one plan, chunk by chunk; the tables' dtype says on which path.

@@ -1,11 +1,12 @@
 """Corrections, their events and their effect as messages of the wire contract."""
 
 from collections.abc import Iterable
-from itertools import islice
+from decimal import Decimal
 
 from engine.api.messages import ANSWER_BYTES_MAX, decimal_text, money_text, unrateable_messages
 from engine.billing.line_item import LineItem
-from engine.spend.correction_effect import Effect, LineChange
+from engine.spend.correction_effect import Effect
+from engine.spend.line_changes import LineChange
 from engine.times import datetime_us, to_timestamp
 from engine.usage.corrections.conflict_list import Version
 from engine.usage.corrections.correction import Plan, RecordedCorrection
@@ -14,8 +15,6 @@ from engine.usage.corrections.voids import Kind
 from meterline.v1 import correction_pb2
 from meterline.v1.correction_pb2 import CorrectionEffect, CorrectionKind, EventVersion, Signature, SpendChange
 
-# What a person reads; the rest is counted, and in the totals.
-_LINE_CHANGES_MAX = 100
 _KINDS: dict[Kind, CorrectionKind] = {
     Kind.VOID: CorrectionKind.CORRECTION_KIND_VOID,
     Kind.AMEND: CorrectionKind.CORRECTION_KIND_AMEND,
@@ -72,15 +71,13 @@ def effect_message(plan: Plan, effect: Effect) -> CorrectionEffect:
     return CorrectionEffect(
         event_count=plan.event_count,
         unchanged_event_count=plan.unchanged_count,
-        line_changes=map(_line_change, islice(effect.changes, _LINE_CHANGES_MAX)),
-        line_change_count=len(effect.changes),
+        line_changes=map(_line_change, effect.changes),
+        line_change_count=effect.change_count,
         totals=[
             SpendChange(currency=currency, amount_before=money_text(before), amount_after=money_text(after))
             for currency, (before, after) in effect.totals.items()
         ],
-        unrateable_customers=unrateable_messages(
-            dict(islice(sorted(effect.unrateable.items()), _LINE_CHANGES_MAX))
-        ),
+        unrateable_customers=unrateable_messages(effect.unrateable),
         periods_left_out=effect.periods_left_out,
         catalog_revision=effect.catalog_revision,
     )
@@ -88,29 +85,31 @@ def effect_message(plan: Plan, effect: Effect) -> CorrectionEffect:
 
 def _line_change(change: LineChange) -> correction_pb2.LineChange:
     line, before, after = change.line, change.before, change.after
-    charge = line.charge
+    billed, period = line.charge.billed, line.charge.period
     return correction_pb2.LineChange(
-        customer_id=charge.subscription.customer,
-        subscription_id=charge.subscription.id,
-        price_id=charge.price.id,
-        meter_id=charge.meter.resource.id if charge.meter is not None else "",
+        customer_id=line.charge.subscription.customer,
+        subscription_id=line.charge.subscription.id,
+        price_id=billed.price.id,
+        meter_id=billed.meter.resource.id if billed.meter is not None else "",
         dimensions=line.dimensions,
-        period_start=to_timestamp(datetime_us(charge.period.start)),
-        period_end=to_timestamp(datetime_us(charge.period.end)),
+        period_start=to_timestamp(datetime_us(period.start)),
+        period_end=to_timestamp(datetime_us(period.end)),
         quantity_before=_quantity(before),
         quantity_after=_quantity(after),
         event_count_before=before.event_count if before is not None else 0,
         event_count_after=after.event_count if after is not None else 0,
-        amount_before=_amount(before, line),
-        amount_after=_amount(after, line),
-        currency=line.rated.currency,
+        amount_before=_amount(before, billed.price.price.digits),
+        amount_after=_amount(after, billed.price.price.digits),
+        currency=billed.price.price.currency,
     )
 
 
 def _quantity(line: LineItem | None) -> str:
-    return "0" if line is None else decimal_text(line.rated.quantity)
+    return "0" if line is None else decimal_text(line.quantity)
 
 
-def _amount(line: LineItem | None, other: LineItem) -> str:
-    """Of no line zero, with the digits of the other one."""
-    return money_text(other.rated.amount * 0 if line is None else line.rated.amount)
+def _amount(line: LineItem | None, digits: int) -> str:
+    """Of no line zero; empty for one that its price can't rate."""
+    if line is None:
+        return money_text(Decimal(0).scaleb(-digits))
+    return "" if line.rated is None else money_text(line.rated.amount)

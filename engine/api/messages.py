@@ -1,12 +1,13 @@
 """Line items and spend as messages of the wire contract."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
 
 from engine.billing.line_item import LineItem
 from engine.spend.spend import Spend
 from engine.times import datetime_us, to_timestamp
 from meterline.v1 import billing_pb2, spend_pb2
+from rating import RatedLine
 
 # Well below the 4 MiB that a gRPC client takes unless it is told otherwise.
 ANSWER_BYTES_MAX = 3 * 1024 * 1024
@@ -26,49 +27,55 @@ def money_text(value: Decimal) -> str:
 
 
 def line_item_message(item: LineItem) -> billing_pb2.LineItem:
-    charge, rated = item.charge, item.rated
-    return billing_pb2.LineItem(
+    billed, period = item.charge.billed, item.charge.period
+    message = billing_pb2.LineItem(
         line_item_id=item.line_item_id,
-        customer_id=charge.subscription.customer,
-        subscription_id=charge.subscription.id,
-        plan_id=charge.plan.id,
-        plan_version=charge.plan_version,
-        price_id=charge.price.id,
-        price_version=charge.price_version,
-        model=str(charge.price.price.model),
-        meter_id=charge.meter.resource.id if charge.meter is not None else "",
-        meter_version=charge.meter.version if charge.meter is not None else 0,
+        customer_id=item.charge.subscription.customer,
+        subscription_id=item.charge.subscription.id,
+        plan_id=billed.plan.id,
+        plan_version=billed.plan_version,
+        price_id=billed.price.id,
+        price_version=billed.price_version,
+        model=str(billed.price.price.model),
+        meter_id=billed.meter.resource.id if billed.meter is not None else "",
+        meter_version=billed.meter.version if billed.meter is not None else 0,
         dimensions=item.dimensions,
-        period_start=to_timestamp(datetime_us(charge.period.start)),
-        period_end=to_timestamp(datetime_us(charge.period.end)),
-        quantity=decimal_text(rated.quantity),
-        exact_amount=decimal_text(rated.exact_amount),
-        amount=money_text(rated.amount),
-        currency=rated.currency,
+        period_start=to_timestamp(datetime_us(period.start)),
+        period_end=to_timestamp(datetime_us(period.end)),
+        quantity=decimal_text(item.quantity),
+        currency=billed.price.price.currency,
         rounding=billing_pb2.Rounding(
-            mode=str(rated.rounding.mode), scope=str(rated.rounding.scope), digits=rated.digits
+            mode=str(billed.price.price.rounding.mode),
+            scope=str(billed.price.price.rounding.scope),
+            digits=billed.price.price.digits,
         ),
-        tiers=[
-            billing_pb2.TierAmount(
-                index=tier.index,
-                up_to=decimal_text(tier.up_to),
-                quantity=decimal_text(tier.quantity),
-                unit_amount=decimal_text(tier.unit_amount),
-                flat_amount=decimal_text(tier.flat_amount),
-                amount=decimal_text(tier.amount),
-            )
-            for tier in rated.tiers
-        ],
-        stages=[
-            billing_pb2.StageAmount(stage=name, amount=decimal_text(amount)) for name, amount in rated.stages
-        ],
-        formula=rated.formula,
         event_count=item.event_count,
         event_digest=item.event_digest,
         unreadable_event_count=item.unreadable_event_count,
         missing_value_event_count=item.missing_value_event_count,
-        negative_quantity=rated.negative_quantity,
+        negative_quantity=item.quantity < 0,
+        unrateable_reason=item.unrateable_reason,
     )
+    if item.rated is not None:
+        _add_amounts(message, item.rated)
+    return message
+
+
+def _add_amounts(message: billing_pb2.LineItem, rated: RatedLine) -> None:
+    message.exact_amount = decimal_text(rated.exact_amount)
+    message.amount = money_text(rated.amount)
+    for tier in rated.tiers:
+        message.tiers.add(
+            index=tier.index,
+            up_to=decimal_text(tier.up_to),
+            quantity=decimal_text(tier.quantity),
+            unit_amount=decimal_text(tier.unit_amount),
+            flat_amount=decimal_text(tier.flat_amount),
+            amount=decimal_text(tier.amount),
+        )
+    for name, amount in rated.stages:
+        message.stages.add(stage=name, amount=decimal_text(amount))
+    message.formula = rated.formula
 
 
 def fitting_line_items(items: Iterable[LineItem]) -> list[billing_pb2.LineItem]:
@@ -91,11 +98,20 @@ def spend_message(spend: Spend) -> spend_pb2.Spend:
         amount=money_text(spend.amount),
         line_item_count=spend.line_item_count,
         event_count=spend.event_count,
+        incomplete=spend.incomplete,
     )
 
 
-def unrateable_messages(unrateable: Mapping[str, str]) -> list[billing_pb2.UnrateableCustomer]:
-    return [
-        billing_pb2.UnrateableCustomer(customer_id=customer_id, message=message)
-        for customer_id, message in sorted(unrateable.items())
-    ]
+def unrateable_messages(items: Iterable[LineItem]) -> list[billing_pb2.UnrateableCustomer]:
+    """Each customer of lines that can't be rated, with the reason of the first of them."""
+    messages: dict[str, billing_pb2.UnrateableCustomer] = {}
+    for item in items:
+        subscription = item.charge.subscription
+        reason = (
+            f"subscription {subscription.id}, price {item.charge.billed.price.id}: {item.unrateable_reason}"
+        )
+        messages.setdefault(
+            subscription.customer,
+            billing_pb2.UnrateableCustomer(customer_id=subscription.customer, message=reason),
+        )
+    return list(messages.values())

@@ -1,12 +1,13 @@
 """SpendService: what customers owe so far."""
 
-from itertools import groupby, islice
+import numpy as np
 
 from engine.api.messages import fitting_line_items, spend_message, unrateable_messages
 from engine.api.operation import Call
+from engine.billing.line_item import LineItem
 from engine.billing.rater import Rater, Snapshot
 from engine.errors import FieldMistake, InvalidRequestError
-from engine.spend.spend import spend_by_customer, spend_totals
+from engine.spend.spend import SpendColumns, joined, spend_of
 from engine.times import optional_us, to_timestamp
 from meterline.v1.spend_pb2 import GetSpendRequest, GetSpendResponse, ListSpendRequest, ListSpendResponse
 
@@ -15,6 +16,8 @@ _LIMIT_DEFAULT = 10
 _LIMIT_MAX = 1_000
 # Lines are about a KiB each; fewer are listed if they are larger. Amounts are always of all lines.
 _LINE_ITEMS_MAX = 1_000
+# Each is a message of some hundred bytes; a person mends a catalog by the first few.
+_UNRATEABLE_MAX = 1_000
 
 
 class SpendService:
@@ -27,10 +30,11 @@ class SpendService:
         if not request.customer_id:
             raise InvalidRequestError(FieldMistake("customer_id", "is empty: name a customer"))
         snapshot = self._snapshot(request, call)
-        items = self._rater.rate_one(call.tenant, snapshot, request.customer_id)
+        rated = self._rater.rate_customer(snapshot, request.customer_id)
+        items = rated.line_items(np.arange(min(len(rated), _LINE_ITEMS_MAX)))
         return GetSpendResponse(
-            spends=map(spend_message, spend_by_customer(items)),
-            line_items=fitting_line_items(items[:_LINE_ITEMS_MAX]),
+            spends=map(spend_message, spend_of(rated).by_amount(1)),
+            line_items=fitting_line_items(items),
             as_of=to_timestamp(snapshot.as_of_us),
             catalog_revision=snapshot.catalog.revision,
         )
@@ -40,14 +44,18 @@ class SpendService:
         if limit > _LIMIT_MAX:
             raise InvalidRequestError(FieldMistake("limit", f"is {limit}: ask for at most {_LIMIT_MAX}"))
         snapshot = self._snapshot(request, call)
-        rated = self._rater.rate(call.tenant, snapshot, None)
-        by_currency = groupby(spend_by_customer(rated.line_items), key=lambda spend: spend.currency)
+        sums: list[SpendColumns] = []
+        unrateable: list[LineItem] = []
+        for rated in self._rater.rate_all(snapshot):
+            sums.append(spend_of(rated))
+            unrateable += rated.unrateable_lines(_UNRATEABLE_MAX - len(unrateable))
+        spends = joined(sums)
         return ListSpendResponse(
-            spends=[spend_message(spend) for _, spends in by_currency for spend in islice(spends, limit)],
-            totals=map(spend_message, spend_totals(rated.line_items)),
+            spends=map(spend_message, spends.by_amount(limit)),
+            totals=map(spend_message, spends.totals()),
             as_of=to_timestamp(snapshot.as_of_us),
             catalog_revision=snapshot.catalog.revision,
-            unrateable_customers=unrateable_messages(rated.unrateable),
+            unrateable_customers=unrateable_messages(unrateable),
         )
 
     def _snapshot(self, request: GetSpendRequest | ListSpendRequest, call: Call) -> Snapshot:

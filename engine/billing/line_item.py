@@ -1,35 +1,27 @@
-"""Line items: rated charges with everything that explains them."""
+"""Line items: rated charges with everything that explains them, one object for each that is shown."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from hashlib import blake2b
 
-from engine.billing.periods import Period
-from engine.catalog.resources import Meter, Plan, PlanPrice, Subscription
-from engine.catalog.versions import Versioned
+from engine.billing.charges import Charge
 from rating import RatedLine
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
-    """What must be rated: one price of a subscription over one billing period. No meter: a flat price."""
-
-    subscription: Subscription
-    plan: Plan
-    plan_version: int
-    price: PlanPrice
-    price_version: int
-    meter: Versioned[Meter] | None
-    period: Period
-
-
-@dataclass(frozen=True, slots=True)
 class LineItem:
-    """A charge for one group of the meter's dimensions, and its rated amounts."""
+    """A charge for one group of the meter's dimensions, and its rated amounts.
+
+    rated: None for a line that its price can't rate: `unrateable_reason` says why, and is empty for every other.
+    quantity: in the meter's unit, after its conversion.
+    """
 
     charge: Charge
     dimensions: Mapping[str, str]
-    rated: RatedLine
+    quantity: Decimal
+    rated: RatedLine | None
+    unrateable_reason: str
     event_count: int
     event_digest: str
     unreadable_event_count: int
@@ -41,7 +33,7 @@ class LineItem:
         charge = self.charge
         key = (
             charge.subscription.id,
-            charge.price.id,
+            charge.billed.price.id,
             tuple(self.dimensions.items()),
             charge.period.start.isoformat(),
         )

@@ -1,16 +1,14 @@
-"""What a meter asks of the usage store, and what the answer means for rating."""
+"""What a meter asks of the usage store."""
 
 from collections.abc import Iterable
 from hashlib import blake2b
 
 from engine.billing.periods import Period
-from engine.billing.rate_charges import Usage
 from engine.catalog.definition import fields_of, json_text
 from engine.catalog.resources import Meter
 from engine.catalog.snapshot import Catalog
 from engine.times import INSTANT_US_MAX, datetime_us, us_datetime
-from engine.usage.facts.usage_request import GroupUsage, UsageRequest
-from rating import converted
+from engine.usage.facts.usage_request import UsageRequest
 
 _ALL_TIME = Period(us_datetime(0), us_datetime(INSTANT_US_MAX))
 # Of a meter's definition, what its rollups are made from.
@@ -59,20 +57,3 @@ def rollup_key(meter: Meter) -> str:
     fields = fields_of(meter)
     aggregated = {name: fields[name] for name in _AGGREGATED if name in fields} | {"form": _FORM}
     return blake2b(json_text(aggregated).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-
-
-def rated_usage(meter: Meter, group: GroupUsage) -> Usage:
-    """What rating needs of a group: its quantity in the meter's unit, without the dimensions that its events lack."""
-    dimensions = tuple(
-        (name, value)
-        for name, value in zip(meter.group_by, group.dimensions, strict=True)
-        if value is not None
-    )
-    return Usage(
-        dimensions,
-        converted(group.quantity, meter.conversion),
-        group.event_count,
-        group.event_digest,
-        group.unreadable_event_count,
-        group.missing_value_event_count,
-    )

@@ -1,114 +1,120 @@
-"""Charges and their usage to line items: columns in, columns rated, lines out. Pure.
+"""Charges and their usage to rated lines: columns in, columns out. Pure.
 
 Rules:
 1. A metered price without usage gives one line at quantity zero: a first tier's flat amount is due then too.
    A matrix price gives none, unless it has a minimum: then one of its first cell.
-2. A customer with a charge that can't be rated gets no lines at all, and is named with the reason: a total
-   without that charge would be a wrong one, and the other customers' lines are not.
+2. A line whose price says nothing about it has no amount, and says why; every other line stands.
+3. A meter's lines are rated together and apart from those of other meters: columns then have as many fractional
+   digits as that meter's quantities need, and stay in 64 bits although another meter's would not.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from decimal import Decimal
-from itertools import chain
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from engine.billing.line_item import Charge, LineItem
-from engine.billing.periods import Period
-from rating import Charges, DecimalColumn, Dimension, Model, Price, RatingError, rate
+from engine.billing.charges import ChargeColumns, Index
+from engine.billing.rated import Rated, RatedPart
+from engine.usage.facts.usage_columns import UsageColumns
+from rating import Charges, Dimension, Model, Price, converted_column, rate, unrateable_rows
+
+_NO_METER = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """A meter's quantity for one customer, period and group of dimensions."""
-
-    dimensions: tuple[tuple[str, str], ...]
-    quantity: Decimal
-    event_count: int
-    event_digest: str
-    unreadable_event_count: int
-    missing_value_event_count: int
-
-
-_NO_USAGE = Usage((), Decimal(0), 0, "0" * 32, 0, 0)
-UsageKey = tuple[str, Period, str]
-Row = tuple[Charge, Usage]
+def rate_charges(charges: ChargeColumns, usage: Mapping[str, UsageColumns]) -> Rated:
+    """One line for each charge and group of usage. `usage`: meter -> its groups, by place among the periods."""
+    prices_of: dict[str, list[int]] = {}
+    for number, billed in enumerate(charges.prices):
+        prices_of.setdefault(billed.meter.resource.id if billed.meter else _NO_METER, []).append(number)
+    joined = [_Joined(charges, numbers, usage.get(meter_id)) for meter_id, numbers in prices_of.items()]
+    counts = np.zeros(len(charges), dtype=np.int64)
+    for each in joined:
+        counts[each.charge] = each.count
+    offsets = np.zeros(len(charges) + 1, dtype=np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    return Rated(charges, offsets, [each.rated(offsets) for each in joined])
 
 
-@dataclass(frozen=True, slots=True)
-class Rated:
-    """Line items in the order of their charges; and for each customer who can't be rated, why."""
+class _Joined:
+    """The charges of one meter, each with its groups of usage.
 
-    line_items: list[LineItem]
-    unrateable: dict[str, str]
+    charge: int64[c], their places among all charges, rising; first, count: int64[c], the groups of each: so many
+    from that one on, or so many lines without usage where `first` is -1.
+    """
 
+    def __init__(self, charges: ChargeColumns, numbers: Sequence[int], usage: UsageColumns | None) -> None:
+        self._billed = [charges.prices[number] for number in numbers]
+        meter = self._billed[0].meter
+        self._usage = usage or UsageColumns.empty(len(meter.resource.group_by) if meter else 0)
+        self._meter = meter.resource if meter else None
+        local = np.full(len(charges.prices), -1, dtype=np.int64)
+        local[numbers] = np.arange(len(numbers))
+        own = local[charges.price]
+        self.charge = np.flatnonzero(own >= 0)
+        self._price = own[self.charge]
+        place = charges.place[self.charge]
+        first = np.searchsorted(self._usage.place, place)
+        found = np.searchsorted(self._usage.place, place, side="right") - first
+        without = np.array([_lines_without_usage(billed.price.price) for billed in self._billed])
+        self.count = np.where(found > 0, found, without[self._price])
+        self._first = np.where(found > 0, first, -1)
 
-def rate_charges(charges: Sequence[Charge], usage: Mapping[UsageKey, Sequence[Usage]]) -> Rated:
-    """One line for each charge and group of usage."""
-    rows: list[Row] = []
-    for charge in charges:
-        found = _without_usage(charge.price.price)
-        if charge.meter is not None:
-            found = usage.get((charge.meter.resource.id, charge.period, charge.subscription.customer), found)
-        rows.extend((charge, each) for each in found)
-    unrateable: dict[str, str] = {}
-    try:
-        lines = rate(_columns(rows))
-    except RatingError:
-        unrateable = dict(_faults(rows))
-        rows = [row for row in rows if row[0].subscription.customer not in unrateable]
-        lines = rate(_columns(rows))
-    items = [
-        LineItem(
-            charge,
-            dict(each.dimensions),
-            lines.line(i),
-            each.event_count,
-            each.event_digest,
-            each.unreadable_event_count,
-            each.missing_value_event_count,
+    def rated(self, offsets: Index) -> RatedPart:
+        owner = np.repeat(np.arange(len(self.charge)), self.count)
+        within = np.arange(len(owner)) - np.repeat(np.cumsum(self.count) - self.count, self.count)
+        first = self._first[owner]
+        usage = self._usage.taken_or_none(np.where(first < 0, -1, first + within))
+        charge, price = self.charge[owner], self._price[owner]
+        usage = self._in_first_cell(usage, price)
+        charges = Charges(
+            prices=[billed.price.price for billed in self._billed],
+            price_index=price,
+            quantity=converted_column(
+                usage.quantity.trimmed(), self._meter.conversion if self._meter else None
+            ),
+            dimensions=self._dimensions(usage),
         )
-        for i, (charge, each) in enumerate(rows)
-    ]
-    return Rated(items, unrateable)
+        unrateable = unrateable_rows(charges)
+        rateable = charges
+        if len(unrateable):
+            rateable = charges.part(np.delete(np.arange(len(charges)), unrateable))
+        return RatedPart(
+            line=offsets[charge] + within,
+            charge=charge,
+            usage=usage,
+            charges=charges,
+            unrateable=unrateable,
+            lines=rate(rateable),
+        )
+
+    def _in_first_cell(self, usage: UsageColumns, price: Index) -> UsageColumns:
+        """With the dimensions of its first cell where a matrix price has a line without usage (rule 1)."""
+        names = self._meter.group_by if self._meter else ()
+        columns = dict(zip(names, usage.dimensions, strict=True))
+        for number, billed in enumerate(self._billed):
+            if cells := billed.price.price.cells:
+                rows = np.flatnonzero((usage.place < 0) & (price == number))
+                for name, value in cells[0].match if len(rows) else ():
+                    columns[name] = _with_value(columns[name], rows, value)
+        return replace(usage, dimensions=tuple(columns[name] for name in names))
+
+    def _dimensions(self, usage: UsageColumns) -> dict[str, Dimension]:
+        names = self._meter.group_by if self._meter else ()
+        found = dict(zip(names, usage.dimensions, strict=True))
+        for billed in self._billed:
+            for name in billed.price.price.dimensions or ():
+                # One that the price looks up and no event has: every charge has none of it.
+                found.setdefault(name, Dimension(np.full(len(usage), -1), ()))
+        return found
 
 
-def _without_usage(price: Price) -> Sequence[Usage]:
+def _with_value(column: Dimension, rows: Index, value: str) -> Dimension:
+    codes = column.codes.copy()
+    codes[rows] = len(column.values)
+    return Dimension(codes, (*column.values, value))
+
+
+def _lines_without_usage(price: Price) -> int:
     if price.model is not Model.MATRIX:
-        return [_NO_USAGE]
-    if price.minimum_amount is None or price.cells is None:
-        return []
-    return [replace(_NO_USAGE, dimensions=price.cells[0].match)]
-
-
-def _faults(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
-    """Each customer with a charge that can't be rated, and why: by halves, until a charge stands alone."""
-    try:
-        rate(_columns(rows))
-    except RatingError as error:
-        if len(rows) > 1:
-            yield from _faults(rows[: len(rows) // 2])
-            yield from _faults(rows[len(rows) // 2 :])
-        else:
-            charge = rows[0][0]
-            yield (
-                charge.subscription.customer,
-                f"subscription {charge.subscription.id}, price {charge.price.id}: {error}",
-            )
-
-
-def _columns(rows: Sequence[Row]) -> Charges:
-    prices = {charge.price.price: None for charge, _ in rows}
-    index = {price: i for i, price in enumerate(prices)}
-    dimensions = [dict(each.dimensions) for _, each in rows]
-    # Also those that a price looks up and no event has: then every charge has none of it.
-    names = sorted(
-        {*chain.from_iterable(dimensions), *chain.from_iterable(p.dimensions or () for p in prices)}
-    )
-    return Charges(
-        prices=tuple(prices),
-        price_index=np.array([index[charge.price.price] for charge, _ in rows], dtype=np.int64),
-        quantity=DecimalColumn.of([each.quantity for _, each in rows]),
-        dimensions={name: Dimension.of([row.get(name) for row in dimensions]) for name in names},
-    )
+        return 1
+    return int(price.minimum_amount is not None and price.cells is not None)

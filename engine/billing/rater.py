@@ -1,30 +1,33 @@
-"""The one rating path: catalog and usage at a watermark in, line items out.
+"""The one rating path: catalog and usage at a watermark in, rated lines out.
 
 Live spend, draft lines, and all that comes later call `Rater.rate`; nothing else turns usage into money.
 
 Rules:
 1. The watermark is taken before anything is read, the usage is read as it stood at the watermark, and the
    catalog at one revision: the same watermark and revision give the same lines.
-2. Usage is read once for each meter and period, for all customers together.
+2. What is rated together are some subscriptions, in their one order. The lines of a subscription are the same
+   whatever it is rated with.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-from engine.billing.charges import charges_at
-from engine.billing.line_item import Charge, LineItem
-from engine.billing.meter_usage import rated_usage, usage_request
-from engine.billing.periods import Period
-from engine.billing.rate_charges import Rated, Usage, UsageKey, rate_charges
-from engine.catalog.resources import Meter
+import numpy as np
+
+from engine.billing.charges import Index, charges_at
+from engine.billing.rate_charges import rate_charges
+from engine.billing.rated import Rated
+from engine.billing.read_usage import read_usage
 from engine.catalog.snapshot import Catalog
 from engine.catalog.store import CatalogStore
 from engine.cluster.watermarks import settled_as_of_us
-from engine.errors import NotFoundError, UnrateableError
+from engine.errors import NotFoundError
 from engine.metrics import METRICS
-from engine.times import us_datetime
 from engine.usage.query.usage_reader import UsageReader
 from ingest import IngestOrder
+
+# Subscriptions rated at once: columns of some hundred bytes a line, for a plan of five prices some 100 MB.
+_SUBSCRIPTIONS_AT_ONCE = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +37,8 @@ class Snapshot:
     catalog: Catalog
     at_us: int
     as_of_us: int
-    # With the facts of this draft besides what is recorded: a correction that is tried (engine.usage.corrections.corrections).
+    # With the facts of this draft besides what is recorded: a correction that is tried (engine.usage.corrections).
     draft_id: int | None = None
-
-
-# Groups of dimensions that one read may make: far past any invoice, well within memory.
-_GROUPS_MAX = 200_000
 
 
 class Rater:
@@ -66,55 +65,67 @@ class Rater:
         at_us = now_us if at_us is None else at_us
         return Snapshot(self._catalog.snapshot(tenant, revision), at_us, settled_us)
 
-    def rate_one(self, tenant: str, snapshot: Snapshot, customer_id: str) -> list[LineItem]:
-        """The line items of one customer.
+    def rate(self, snapshot: Snapshot, rows: Index) -> Rated:
+        """The lines of some of the catalog's subscriptions, of the billing periods that contain `at`. `rows` rise.
+
+        Raises:
+            UnrateableError: a meter makes more groups than one answer holds.
+        """
+        with METRICS.rate_duration_seconds.time():
+            charges = charges_at(snapshot.catalog, rows, snapshot.at_us)
+            usage = read_usage(self._usage, charges, snapshot.as_of_us, snapshot.draft_id)
+            return rate_charges(charges, usage)
+
+    def rate_customer(self, snapshot: Snapshot, customer_id: str) -> Rated:
+        """The lines of one customer.
 
         Raises:
             NotFoundError: the catalog doesn't have the customer.
-            UnrateableError: a price can't rate the customer's usage.
+            UnrateableError: as `rate`.
         """
-        rated = self.rate(tenant, snapshot, [customer_id])
-        if reason := rated.unrateable.get(customer_id):
-            raise UnrateableError(reason)
-        return rated.line_items
+        rows = rows_of_customer(snapshot.catalog, customer_id)
+        return self.rate(snapshot, np.arange(rows.start, rows.stop))
 
-    def rate(self, tenant: str, snapshot: Snapshot, customer_ids: Sequence[str] | None) -> Rated:
-        """The line items of these customers (None: of all) for the billing periods that contain `at`.
-
-        By customer, subscription, the plan's order of prices, and dimensions.
+    def rate_all(self, snapshot: Snapshot) -> Iterator[Rated]:
+        """The lines of every customer, some customers at a time, in order; at least one stretch, be it empty.
 
         Raises:
-            NotFoundError: a customer that the catalog doesn't have.
-            UnrateableError: a meter makes more groups than one answer holds.
+            UnrateableError: as `rate`.
         """
-        customers = snapshot.catalog.customers
-        for customer_id in customer_ids or ():
-            if customer_id not in customers:
-                raise NotFoundError(f"customer {customer_id!r} is not in the catalog: apply it first")
-        chosen = frozenset(customers if customer_ids is None else customer_ids)
-        with METRICS.rate_duration_seconds.time():
-            charges = list(charges_at(snapshot.catalog, chosen, us_datetime(snapshot.at_us)))
-            usage = self._usage_of(tenant, charges, snapshot)
-            return rate_charges(charges, usage)
+        columns = snapshot.catalog.subscription_columns
+        first = 0
+        while True:
+            last = min(first + _SUBSCRIPTIONS_AT_ONCE, len(columns))
+            last = columns.customer_end(last - 1) if last else 0
+            yield self.rate(snapshot, np.arange(first, last))
+            if last == len(columns):
+                return
+            first = last
 
-    def _usage_of(
-        self, tenant: str, charges: Iterable[Charge], snapshot: Snapshot
-    ) -> dict[UsageKey, list[Usage]]:
-        wanted: dict[tuple[str, Period], tuple[Meter, set[str]]] = {}
-        for charge in charges:
-            if charge.meter is not None:
-                meter = charge.meter.resource
-                _, customers = wanted.setdefault((meter.id, charge.period), (meter, set()))
-                customers.add(charge.subscription.customer)
-        found: dict[UsageKey, list[Usage]] = {}
-        for (meter_id, period), (meter, customers) in wanted.items():
-            request = usage_request(tenant, meter, customers, period, snapshot.as_of_us)
-            groups = self._usage.read(replace(request, draft_id=snapshot.draft_id), _GROUPS_MAX + 1)
-            if len(groups) > _GROUPS_MAX:
-                raise UnrateableError(
-                    f"meter {meter_id}: its group_by properties make more than {_GROUPS_MAX} lines: "
-                    "ask for fewer customers, or group by properties with fewer values"
-                )
-            for group in groups:
-                found.setdefault((meter_id, period, group.customer_id), []).append(rated_usage(meter, group))
-        return found
+    def rate_from(self, snapshot: Snapshot, rows: slice, lines: int) -> Iterator[Rated]:
+        """The lines of a stretch of subscriptions, a little more than so many at a time, for who stops when it is enough.
+
+        Raises:
+            UnrateableError: as `rate`.
+        """
+        first, window = rows.start, lines + 1
+        while first < rows.stop:
+            last = min(first + window, rows.stop)
+            charges = charges_at(snapshot.catalog, np.arange(first, last), snapshot.at_us)
+            if len(charges) > lines:
+                last = int(charges.periods.row[charges.place[lines]]) + 1
+            else:
+                window = min(2 * window, _SUBSCRIPTIONS_AT_ONCE)
+            yield self.rate(snapshot, np.arange(first, last))
+            first = last
+
+
+def rows_of_customer(catalog: Catalog, customer_id: str) -> slice:
+    """Of the catalog's subscriptions those of one customer.
+
+    Raises:
+        NotFoundError: the catalog doesn't have the customer.
+    """
+    if customer_id not in catalog.customers:
+        raise NotFoundError(f"customer {customer_id!r} is not in the catalog: apply it first")
+    return catalog.subscription_columns.rows_of(customer_id)

@@ -66,5 +66,9 @@ class SubscriptionColumns:
         # No id has the code point 0: this one is behind the customer and before every other.
         return slice(self.row_from(customer_id), self.row_from(f"{customer_id}\0"))
 
+    def customer_end(self, row: int) -> int:
+        """Behind the last row of the customer to whom a row belongs."""
+        return self.row_from(f"{self.customer_id[row].as_py()}\0")
+
     def _place(self, row: int) -> tuple[str, str]:
         return self.customer_id[row].as_py(), self.subscription_id[row].as_py()

@@ -11,62 +11,40 @@ Rules:
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Context, Decimal, Inexact, InvalidOperation
+from decimal import Decimal
 
+import numpy as np
+
+from engine.billing.charges import Index
 from engine.billing.line_item import LineItem
-from engine.billing.periods import Period, month_period
+from engine.billing.periods import Period, month_period, month_periods
+from engine.billing.rated import Rated
 from engine.billing.rater import Rater, Snapshot
 from engine.catalog.resources import Subscription
 from engine.catalog.snapshot import Catalog
-from engine.spend.spend import spend_totals
+from engine.spend.line_changes import LineChange, changed_lines
+from engine.spend.spend import Spend, joined, spend_of
 from engine.times import datetime_us, us_datetime
 from engine.usage.corrections.correction import Plan
 
 # Each is rated twice; ten years of one customer are 120 months, and two instants a month do for any number of them.
 _INSTANTS_MAX = 120
 _ONE_US = 1
-# Amounts and quantities of lines; their differences are exact or raise.
-_EXACT = Context(prec=200, traps=[Inexact, InvalidOperation])
-
-
-@dataclass(frozen=True, slots=True)
-class LineChange:
-    """A line without the correction and with it; None where there is none."""
-
-    before: LineItem | None
-    after: LineItem | None
-
-    @property
-    def line(self) -> LineItem:
-        """Whichever there is."""
-        line = self.before or self.after
-        if line is None:
-            raise ValueError("a change without a line")
-        return line
-
-    @property
-    def order(self) -> tuple[Decimal, Decimal, str, str]:
-        """The largest change first."""
-        amounts = [each.rated.amount if each else Decimal(0) for each in (self.before, self.after)]
-        quantities = [each.rated.quantity if each else Decimal(0) for each in (self.before, self.after)]
-        line = self.line
-        return (
-            -abs(_EXACT.subtract(*amounts)),
-            -abs(_EXACT.subtract(*quantities)),
-            line.charge.subscription.customer,
-            line.line_item_id,
-        )
+# What a person reads; the rest is counted, and in the totals.
+_SHOWN_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """`changes`, the largest first; `totals` of all lines that were rated: currency -> (without, with);
-    `unrateable`: customer -> why; and how many billing periods were left out.
+    """`changes`, the largest first, at most 100 of `change_count`; `totals` of all lines that were rated: currency ->
+    (without, with); `unrateable`: lines without an amount, at most 100 without and with; and how many billing periods
+    were left out.
     """
 
     changes: Sequence[LineChange]
+    change_count: int
     totals: Mapping[str, tuple[Decimal, Decimal]]
-    unrateable: Mapping[str, str]
+    unrateable: Sequence[LineItem]
     periods_left_out: int
     catalog_revision: int
 
@@ -77,14 +55,13 @@ def correction_effect(rater: Rater, tenant: str, plan: Plan, draft_id: int) -> E
     periods = list(_periods(snapshot.catalog, plan, snapshot.at_us))
     instants = _instants(periods)
     left_out = sum(len(names) for _, names in instants[_INSTANTS_MAX:])
-    instants = instants[:_INSTANTS_MAX]
-    before, unrateable = _lines(rater, tenant, snapshot, instants)
-    after, unrateable_after = _lines(rater, tenant, replace(snapshot, draft_id=draft_id), instants)
-    changes = [LineChange(before.get(line_id), after.get(line_id)) for line_id in {**before, **after}]
+    ratings = list(_rated(rater, snapshot, draft_id, instants[:_INSTANTS_MAX]))
+    changes, change_count = changed_lines(ratings, _SHOWN_MAX)
     return Effect(
-        sorted((each for each in changes if _differs(each)), key=lambda each: each.order),
-        _totals(before.values(), after.values()),
-        unrateable | unrateable_after,
+        changes,
+        change_count,
+        _totals(ratings),
+        [line for both in zip(*ratings, strict=True) for line in _unrateable(both)],
         left_out,
         snapshot.catalog.revision,
     )
@@ -139,33 +116,47 @@ def _instants(periods: Iterable[tuple[Period, str]]) -> list[tuple[int, set[str]
     return found[::-1]
 
 
-def _lines(
-    rater: Rater, tenant: str, snapshot: Snapshot, instants: Iterable[tuple[int, set[str]]]
-) -> tuple[dict[str, LineItem], dict[str, str]]:
-    lines: dict[str, LineItem] = {}
-    unrateable: dict[str, str] = {}
+def _rated(
+    rater: Rater, snapshot: Snapshot, draft_id: int, instants: Iterable[tuple[int, set[str]]]
+) -> Iterator[tuple[Rated, Rated]]:
+    """The charges of these instants without the draft and with it, each charge once."""
+    seen: set[tuple[int, int]] = set()
     for at_us, customers in instants:
-        rated = rater.rate(tenant, replace(snapshot, at_us=at_us), sorted(customers))
-        lines |= {item.line_item_id: item for item in rated.line_items}
-        unrateable |= rated.unrateable
-    return lines, unrateable
+        rows = _rows_not_in(seen, snapshot.catalog, sorted(customers), at_us)
+        at = replace(snapshot, at_us=at_us)
+        yield rater.rate(at, rows), rater.rate(replace(at, draft_id=draft_id), rows)
 
 
-def _differs(change: LineChange) -> bool:
-    before, after = change.before, change.after
-    if before is None or after is None:
-        # A metered price without usage has a line too, which says nothing.
-        return change.line.event_count > 0 or bool(change.line.rated.amount)
-    return (before.event_digest, before.event_count, before.rated.amount, before.rated.quantity) != (
-        after.event_digest,
-        after.event_count,
-        after.rated.amount,
-        after.rated.quantity,
-    )
+def _rows_not_in(seen: set[tuple[int, int]], catalog: Catalog, customers: Sequence[str], at_us: int) -> Index:
+    """The subscriptions of these customers whose billing periods at an instant are new; adds them."""
+    columns = catalog.subscription_columns
+    found = [np.arange(rows.start, rows.stop) for rows in map(columns.rows_of, customers)]
+    rows = np.concatenate(found)
+    starts_us, _, exists = month_periods(columns.start_us[rows], columns.end_us[rows], at_us)
+    periods = list(zip(rows.tolist(), starts_us.tolist(), strict=True))
+    new = [row for row, period in enumerate(periods) if exists[row] and period not in seen]
+    seen.update(periods[row] for row in new)
+    return rows[np.array(new, dtype=np.int64)]
 
 
-def _totals(before: Iterable[LineItem], after: Iterable[LineItem]) -> dict[str, tuple[Decimal, Decimal]]:
-    sums = [{each.currency: each.amount for each in spend_totals(lines)} for lines in (before, after)]
+def _unrateable(rated: Iterable[Rated]) -> list[LineItem]:
+    lines: list[LineItem] = []
+    for each in rated:
+        lines += each.unrateable_lines(_SHOWN_MAX - len(lines))
+    return lines
+
+
+def _totals(ratings: Iterable[tuple[Rated, Rated]]) -> dict[str, tuple[Decimal, Decimal]]:
+    sums = [_by_currency(joined(map(spend_of, rated)).totals()) for rated in zip(*ratings, strict=True)]
+    if not sums:
+        return {}
+    before, after = sums
     zero = Decimal(0)
-    currencies = sorted({*sums[0], *sums[1]})
-    return {currency: (sums[0].get(currency, zero), sums[1].get(currency, zero)) for currency in currencies}
+    return {
+        currency: (before.get(currency, zero), after.get(currency, zero))
+        for currency in sorted({*before, *after})
+    }
+
+
+def _by_currency(totals: Iterable[Spend]) -> dict[str, Decimal]:
+    return {each.currency: each.amount for each in totals}

@@ -48,7 +48,7 @@ class UnrateableCustomer(_message.Message):
     def __init__(self, customer_id: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class LineItem(_message.Message):
-    __slots__ = ("line_item_id", "customer_id", "subscription_id", "plan_id", "plan_version", "price_id", "price_version", "model", "meter_id", "meter_version", "dimensions", "period_start", "period_end", "quantity", "exact_amount", "amount", "currency", "rounding", "tiers", "stages", "formula", "event_count", "event_digest", "unreadable_event_count", "negative_quantity", "missing_value_event_count")
+    __slots__ = ("line_item_id", "customer_id", "subscription_id", "plan_id", "plan_version", "price_id", "price_version", "model", "meter_id", "meter_version", "dimensions", "period_start", "period_end", "quantity", "exact_amount", "amount", "currency", "rounding", "tiers", "stages", "formula", "event_count", "event_digest", "unreadable_event_count", "negative_quantity", "missing_value_event_count", "unrateable_reason")
     class DimensionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -82,6 +82,7 @@ class LineItem(_message.Message):
     UNREADABLE_EVENT_COUNT_FIELD_NUMBER: _ClassVar[int]
     NEGATIVE_QUANTITY_FIELD_NUMBER: _ClassVar[int]
     MISSING_VALUE_EVENT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    UNRATEABLE_REASON_FIELD_NUMBER: _ClassVar[int]
     line_item_id: str
     customer_id: str
     subscription_id: str
@@ -108,7 +109,8 @@ class LineItem(_message.Message):
     unreadable_event_count: int
     negative_quantity: bool
     missing_value_event_count: int
-    def __init__(self, line_item_id: _Optional[str] = ..., customer_id: _Optional[str] = ..., subscription_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., plan_version: _Optional[int] = ..., price_id: _Optional[str] = ..., price_version: _Optional[int] = ..., model: _Optional[str] = ..., meter_id: _Optional[str] = ..., meter_version: _Optional[int] = ..., dimensions: _Optional[_Mapping[str, str]] = ..., period_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., quantity: _Optional[str] = ..., exact_amount: _Optional[str] = ..., amount: _Optional[str] = ..., currency: _Optional[str] = ..., rounding: _Optional[_Union[Rounding, _Mapping]] = ..., tiers: _Optional[_Iterable[_Union[TierAmount, _Mapping]]] = ..., stages: _Optional[_Iterable[_Union[StageAmount, _Mapping]]] = ..., formula: _Optional[str] = ..., event_count: _Optional[int] = ..., event_digest: _Optional[str] = ..., unreadable_event_count: _Optional[int] = ..., negative_quantity: _Optional[bool] = ..., missing_value_event_count: _Optional[int] = ...) -> None: ...
+    unrateable_reason: str
+    def __init__(self, line_item_id: _Optional[str] = ..., customer_id: _Optional[str] = ..., subscription_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., plan_version: _Optional[int] = ..., price_id: _Optional[str] = ..., price_version: _Optional[int] = ..., model: _Optional[str] = ..., meter_id: _Optional[str] = ..., meter_version: _Optional[int] = ..., dimensions: _Optional[_Mapping[str, str]] = ..., period_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., quantity: _Optional[str] = ..., exact_amount: _Optional[str] = ..., amount: _Optional[str] = ..., currency: _Optional[str] = ..., rounding: _Optional[_Union[Rounding, _Mapping]] = ..., tiers: _Optional[_Iterable[_Union[TierAmount, _Mapping]]] = ..., stages: _Optional[_Iterable[_Union[StageAmount, _Mapping]]] = ..., formula: _Optional[str] = ..., event_count: _Optional[int] = ..., event_digest: _Optional[str] = ..., unreadable_event_count: _Optional[int] = ..., negative_quantity: _Optional[bool] = ..., missing_value_event_count: _Optional[int] = ..., unrateable_reason: _Optional[str] = ...) -> None: ...
 
 class Rounding(_message.Message):
     __slots__ = ("mode", "scope", "digits")

@@ -50,10 +50,10 @@ class BillingServiceServicer:
         """Lists the line items of every billing period that contains `at`, rated now
         from the usage at `as_of`: the same function and the same numbers as spend.
 
+        A page costs what it shows, however many customers there are.
+
         Errors: INVALID_ARGUMENT (a page token that is not of this listing, an as_of
-        in the future), NOT_FOUND (no such customer or catalog revision),
-        FAILED_PRECONDITION (the one customer asked for has a charge that its price
-        can't rate: the message names subscription and price).
+        in the future), NOT_FOUND (no such customer or catalog revision).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -61,15 +61,17 @@ class ListSpendResponse(_message.Message):
     def __init__(self, spends: _Optional[_Iterable[_Union[Spend, _Mapping]]] = ..., totals: _Optional[_Iterable[_Union[Spend, _Mapping]]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ..., unrateable_customers: _Optional[_Iterable[_Union[_billing_pb2.UnrateableCustomer, _Mapping]]] = ...) -> None: ...
 
 class Spend(_message.Message):
-    __slots__ = ("customer_id", "currency", "amount", "line_item_count", "event_count")
+    __slots__ = ("customer_id", "currency", "amount", "line_item_count", "event_count", "incomplete")
     CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_FIELD_NUMBER: _ClassVar[int]
     LINE_ITEM_COUNT_FIELD_NUMBER: _ClassVar[int]
     EVENT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    INCOMPLETE_FIELD_NUMBER: _ClassVar[int]
     customer_id: str
     currency: str
     amount: str
     line_item_count: int
     event_count: int
-    def __init__(self, customer_id: _Optional[str] = ..., currency: _Optional[str] = ..., amount: _Optional[str] = ..., line_item_count: _Optional[int] = ..., event_count: _Optional[int] = ...) -> None: ...
+    incomplete: bool
+    def __init__(self, customer_id: _Optional[str] = ..., currency: _Optional[str] = ..., amount: _Optional[str] = ..., line_item_count: _Optional[int] = ..., event_count: _Optional[int] = ..., incomplete: _Optional[bool] = ...) -> None: ...

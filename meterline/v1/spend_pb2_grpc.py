@@ -57,8 +57,7 @@ class SpendServiceServicer:
         """The spend of one customer, with its line items.
 
         Errors: INVALID_ARGUMENT (no customer_id, an as_of in the future),
-        NOT_FOUND (no such customer or catalog revision), FAILED_PRECONDITION (a
-        charge that its price can't rate).
+        NOT_FOUND (no such customer or catalog revision).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -214,9 +214,9 @@ subscriptions:
 """
 
 
-def test_a_matrix_rates_by_dimension_and_names_what_has_no_cell(channel, name, apply):
-    """8 large at 0.5 and 2 small at 0.25; no usage, no line but the minimum's; a model without a cell is named,
-    never free.
+def test_a_matrix_rates_by_dimension_and_flags_what_has_no_cell(channel, name, apply):
+    """8 large at 0.5 and 2 small at 0.25; no usage, no line but the minimum's; a model without a cell is a line
+    without an amount, never free, and the total of the others, 4.50, says that it is incomplete.
     """
     apply(MATRIX.replace("NAME", name))
     assert list(spend_of(channel, name).line_items) == []
@@ -226,24 +226,35 @@ def test_a_matrix_rates_by_dimension_and_names_what_has_no_cell(channel, name, a
     record(channel, api_event(name, "a", "8"), api_event(name, "b", "2", model="small"))
     lines = {line.dimensions["model"]: line.amount for line in spend_of(channel, name).line_items}
     assert lines == {"large": "4.00", "small": "0.50"}
+    assert not spend_of(channel, name).spends[0].incomplete
     record(channel, api_event(name, "c", "1", model="huge"))
-    code, line, details = refusal(lambda: spend_of(channel, name))
-    assert code is grpc.StatusCode.FAILED_PRECONDITION
-    assert f"subscription {name}_acme:{name}, price tokens" in line
-    assert "model=huge" in line
-    assert details["ErrorInfo"].reason == "UNRATEABLE"
-    # Everybody else is rated, and the customer is named, with no part of the bill.
-    everybody = SpendServiceStub(channel).ListSpend(ListSpendRequest(at=LATE_JUNE, limit=1000), timeout=30)
-    assert [(each.customer_id, each.message) for each in everybody.unrateable_customers] == [
-        (f"{name}_acme", line)
-    ]
-    assert f"{name}_bolt" in {spend.customer_id for spend in everybody.spends}
-    assert f"{name}_acme" not in {spend.customer_id for spend in everybody.spends}
-    listing = BillingServiceStub(channel).ListLineItems(
-        ListLineItemsRequest(at=LATE_JUNE, page_size=1000), timeout=30
+    spend = spend_of(channel, name)
+    (huge,) = [line for line in spend.line_items if line.dimensions["model"] == "huge"]
+    assert (huge.quantity, huge.event_count, huge.amount, huge.exact_amount, huge.formula) == (
+        "1",
+        1,
+        "",
+        "",
+        "",
     )
+    assert "no cell" in huge.unrateable_reason
+    assert "model=huge" in huge.unrateable_reason
+    (total,) = spend.spends
+    assert (total.amount, total.line_item_count, total.event_count) == ("4.50", 2, 2)
+    assert total.incomplete
+    # In the list of all customers too, which names the customer and the reason.
+    everybody = SpendServiceStub(channel).ListSpend(ListSpendRequest(at=LATE_JUNE, limit=1000), timeout=30)
+    reason = f"subscription {name}_acme:{name}, price tokens: {huge.unrateable_reason}"
+    named = [(each.customer_id, each.message) for each in everybody.unrateable_customers]
+    assert (f"{name}_acme", reason) in named
+    incomplete = {spend.customer_id: spend.incomplete for spend in everybody.spends}
+    assert incomplete[f"{name}_acme"]
+    assert not incomplete[f"{name}_bolt"]
+    assert next(each for each in everybody.totals if each.currency == "USD").incomplete
+    request = ListLineItemsRequest(at=LATE_JUNE, customer_id=f"{name}_acme")
+    listing = BillingServiceStub(channel).ListLineItems(request, timeout=30)
     assert [each.customer_id for each in listing.unrateable_customers] == [f"{name}_acme"]
-    assert f"{name}_acme" not in {item.customer_id for item in listing.line_items}
+    assert listing.line_items == spend.line_items
     # Mended, the bill is whole.
     apply(
         MATRIX.replace("NAME", name).replace("dimensions: [model]", "dimensions: [model]\n        default: 1")

@@ -233,7 +233,16 @@ def test_the_example_from_empty_to_lines(running):
     assert all(each["customer_id"] for each in customers)
     assert (total["customer_id"], total["currency"], total["catalog_revision"]) == ("", "USD", 1)
     assert list(total) == [
-        *("as_of", "catalog_revision", "customer_id", "currency", "amount", "line_item_count", "event_count")
+        *(
+            "as_of",
+            "catalog_revision",
+            "customer_id",
+            "currency",
+            "amount",
+            "line_item_count",
+            "event_count",
+            "incomplete",
+        )
     ]
     lines = _meterline("lines", "--at", "2023-11-16T12:00:00Z", "--json", *target).stdout.splitlines()
     ids = [json.loads(line)["line_item_id"] for line in lines]

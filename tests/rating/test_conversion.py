@@ -9,7 +9,7 @@ import pytest
 from oracle_numbers import rounded
 
 from fields import FieldsError
-from rating import Charges, Conversion, DecimalColumn, Price, converted, rate
+from rating import Charges, Conversion, DecimalColumn, Price, converted, converted_column, rate
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,29 @@ def test_a_quantity_is_converted_exactly(quantity, conversion, expected):
     """By hand."""
     found = converted(Decimal(quantity), Conversion.read(conversion))
     assert format(found, "f") == expected
+
+
+@pytest.mark.parametrize(
+    ("conversion", "expected"),
+    [
+        (None, ["-10", "0", "9000000000000000000.5", "1500000"]),
+        (
+            {"divisor": "4", "rounding": {"mode": "half_up", "digits": 0}},
+            ["-3", "0", "2250000000000000000", "375000"],
+        ),
+        (
+            {"factor": "0.5", "rounding": {"mode": "up", "digits": 0}},
+            ["-5", "0", "4500000000000000001", "750000"],
+        ),
+    ],
+)
+def test_a_column_is_converted_row_by_row(conversion, expected):
+    """By hand; the large one needs more than 64 bits on the way: 9 x 10^18 / 4 is 2.25 x 10^18, and half of
+    9 x 10^18 + 0.5 is 4.5 x 10^18 + 0.25, up to the next whole.
+    """
+    column = DecimalColumn.of(["-10", "0", "9000000000000000000.5", "1500000"])
+    found = converted_column(column, None if conversion is None else Conversion.read(conversion))
+    assert found.to_decimals() == [Decimal(each) for each in expected]
 
 
 def test_random_conversions_are_as_in_fractions(seed):

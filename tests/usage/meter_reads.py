@@ -1,14 +1,17 @@
 """A meter of the catalog read from a real usage store, the way rating reads it."""
 
+from dataclasses import replace
+
 from admission_oracle import Row
 from event_columns import columns_of
 
-from engine.billing.meter_usage import rated_usage, usage_request
+from engine.billing.meter_usage import usage_request
 from engine.billing.periods import Period
 from engine.catalog.read import read_resource
 from engine.times import us_datetime
 from engine.usage.query.usage_reader import UsageReader
 from ingest import partition_batches
+from rating import converted
 
 ROWS_MAX = 10_000
 
@@ -33,7 +36,7 @@ def deliver(store, deliveries):
 
 
 def usage_by_store(store, meter, *, tenant, customers, period_us, as_of_us):
-    """(customer, dimensions) -> rating's Usage; a dimension that the events lack is None."""
+    """(customer, dimensions) -> the group's usage after the meter's conversion; a dimension that the events lack is None."""
     resource = read_resource("meter", meter)
     period = Period(*map(us_datetime, period_us))
     request = usage_request(tenant, resource, customers, period, as_of_us)
@@ -43,5 +46,5 @@ def usage_by_store(store, meter, *, tenant, customers, period_us, as_of_us):
     for group in groups:
         key = (group.customer_id, group.dimensions)
         assert key not in found
-        found[key] = rated_usage(resource, group)
+        found[key] = replace(group, quantity=converted(group.quantity, resource.conversion))
     return found

@@ -21,7 +21,8 @@ def spend_table(spends: Iterable[Spend], totals: Iterable[Spend]) -> TextTable:
 
 
 def _spend_cells(spend: Spend) -> tuple[str, str]:
-    return f"{spend.line_item_count:,}", f"{grouped(spend.amount)} {spend.currency}"
+    incomplete = " (incomplete)" if spend.incomplete else ""
+    return f"{spend.line_item_count:,}", f"{grouped(spend.amount)} {spend.currency}{incomplete}"
 
 
 def line_item_table(items: Iterable[LineItem]) -> TextTable:
@@ -34,7 +35,7 @@ def line_item_table(items: Iterable[LineItem]) -> TextTable:
             f"{price_name(item.price_id, item.dimensions)}: {item.model}{rate}{events}",
             grouped(item.quantity) if item.meter_id else "",
             item.exact_amount,
-            f"{grouped(item.amount)} {item.currency}",
+            "not rated" if item.unrateable_reason else f"{grouped(item.amount)} {item.currency}",
         )
         for label, quantity, amount in _working(item):
             table.add(f"    {label}", quantity, amount, "", style="dim")
@@ -49,6 +50,8 @@ def price_name(price_id: str, dimensions: Mapping[str, str]) -> str:
 
 def _working(item: LineItem) -> Iterator[tuple[str, str, str]]:
     """Rows of (what, quantity, exact amount) that explain a line."""
+    if item.unrateable_reason:
+        yield item.unrateable_reason, "", ""
     if len(item.tiers) > 1:
         for tier in item.tiers:
             reach = f"to {grouped(tier.up_to)}" if tier.up_to else "above"
@@ -72,7 +75,7 @@ def _rate(tier: TierAmount) -> str:
 
 
 def report_unrateable(unrateable: Iterable[UnrateableCustomer]) -> None:
-    """Names the customers whose lines are missing, on standard error; then the command fails.
+    """Names the customers with lines that have no amount, on standard error; then the command fails.
 
     Raises:
         CommandError: there is one.
@@ -81,4 +84,5 @@ def report_unrateable(unrateable: Iterable[UnrateableCustomer]) -> None:
     for customer in customers:
         click.echo(f"{visible(customer.customer_id)}: {visible(customer.message)}", err=True)
     if customers:
-        raise CommandError(f"{len(customers)} of the customers can't be rated and are left out: see above")
+        who = "one customer has" if len(customers) == 1 else f"{len(customers):,} customers have"
+        raise CommandError(f"{who} usage that a price can't rate, so totals are incomplete: see above")
