@@ -13,8 +13,8 @@ from engine.catalog.resources import Meter
 from engine.errors import UnrateableError
 from engine.times import us_datetime
 from engine.usage.facts.usage_columns import UsageColumns
-from engine.usage.query.usage_reader import UsageReader
 from engine.usage.facts.usage_request import GroupUsage
+from engine.usage.query.usage_reader import UsageReader
 from rating import DecimalColumn, Dimension
 
 # Groups of dimensions that one read may make: far past any invoice, well within memory.

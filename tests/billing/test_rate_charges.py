@@ -11,10 +11,11 @@ import pytest
 from engine.billing.charges import charges_at
 from engine.billing.rate_charges import rate_charges
 from engine.catalog.document import read_document
-from engine.catalog.snapshot import Catalog, Versioned
+from engine.catalog.snapshot import Catalog
+from engine.catalog.versions import Versioned, Versions
 from engine.spend.spend import joined, spend_of
 from engine.times import datetime_us
-from engine.usage.usage_columns import UsageColumns
+from engine.usage.facts.usage_columns import UsageColumns
 from rating import DecimalColumn, Dimension
 from tests.support.charge_oracle import lines_by_oracle, sums_by_oracle
 
@@ -50,7 +51,7 @@ GROUP_BY = {"calls": (), "tokens": (), "by_place": ("region", "class")}
 def catalog_of(text):
     empty = Catalog.empty("t")
     return empty.advanced(
-        1, [Versioned(each, 1, 1) for each in read_document(text, "c.yaml").resources(empty)]
+        1, Versions.of(Versioned(each, 1, 1) for each in read_document(text, "c.yaml").resources(empty))
     )
 
 

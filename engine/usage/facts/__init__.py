@@ -13,6 +13,7 @@ __all__ = [
     "event_source",
     "queries",
     "time_zones",
+    "usage_columns",
     "usage_request",
     "windows",
 ]
