@@ -4,7 +4,7 @@ BIN := .venv/bin
 BUF_VERSION := 1.75.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-oracle simulate check golden format proto reference proto-lint lock wheel test-wheel bench-billing bench-catalog bench-rating bench-metering clean
+.PHONY: help demo test test-long test-oracle simulate check golden format proto reference proto-lint lock wheel test-wheel bench-billing bench-catalog bench-rating bench-metering clean test-ids
 
 help: ## what can be made here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -17,6 +17,9 @@ test: .venv/dev.stamp ## every test, in about seven minutes on two cores
 
 test-long: .venv/dev.stamp ## the full form of the long tests
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m long --run-long tests
+
+test-ids: .venv/dev.stamp ## ids voided, amended and undone in 100,000 random steps, beside a model (STEPS=20000, SEED=7)
+	@PYTHONPATH=.:tests/ingest $(BIN)/python tests/usage/live_ids.py --steps $(or $(STEPS),100000) $(if $(SEED),--seed $(SEED))
 
 test-oracle: .venv/dev.stamp ## a million random charges and ten thousand invoices, the rating core against the oracle
 	@$(BIN)/python -m pytest -m long --run-long tests/rating/test_oracle_agrees.py tests/rating/test_oracle_settles.py

@@ -5,7 +5,7 @@ Rules:
 2. Whether a correction is in effect follows from what undid it, and what undid that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from engine.usage.corrections.conflict_list import Version, known_versions
@@ -43,8 +43,8 @@ def list_corrections(
     rows = store.query(recorded_query(tenant, correction_id, as_of_us, page))
     if not rows:
         return []
-    undone = {str(what): str(by) for what, by in store.query(undone_query(tenant, as_of_us))}
-    return [_with_undone(_recorded(row), undone) for row in rows]
+    undoings = [(str(by), str(what)) for by, what in store.query(undone_query(tenant, as_of_us))]
+    return list(_with_undone(map(_recorded, rows), undoings))
 
 
 def list_corrected_events(
@@ -91,10 +91,16 @@ def _recorded(row: Row) -> RecordedCorrection:
     )
 
 
-def _with_undone(correction: RecordedCorrection, undone: Mapping[str, str]) -> RecordedCorrection:
-    in_effect = True
-    later = correction.correction_id
-    # Each was recorded after the one that it undoes: the way ends.
-    while (later := undone.get(later, "")) != "":
-        in_effect = not in_effect
-    return replace(correction, undone_by=undone.get(correction.correction_id, ""), in_effect=in_effect)
+def _with_undone(
+    corrections: Iterable[RecordedCorrection], undoings: Sequence[tuple[str, str]]
+) -> Iterator[RecordedCorrection]:
+    """`undoings`: what each undid, the oldest first."""
+    undone_by: dict[str, str] = {}
+    # Whatever undoes an undoing came after it.
+    for by, what in reversed(undoings):
+        if by not in undone_by:
+            undone_by[what] = by
+    last = {what: by for by, what in undoings}
+    for each in corrections:
+        undone = undone_by.get(each.correction_id)
+        yield replace(each, undone_by=undone or last.get(each.correction_id, ""), in_effect=undone is None)

@@ -125,10 +125,13 @@ def recorded_query(tenant: str, correction_id: str, as_of_us: int, page: tuple[i
 
 
 def undone_query(tenant: str, as_of_us: int) -> Query:
-    """What was undone, and by which correction: the last that did, since an undoing can be undone."""
+    """Every undoing, the oldest first: its correction_id and what it undid. A correction may have been undone several
+    times, since an undoing can be undone.
+    """
     return Query(
-        f"SELECT undoes, argMax(correction_id, recorded_at) FROM {VOIDS_TABLE} "
-        f"WHERE {_TENANT} AND {RECORDED_BY_THEN} AND undoes != '' GROUP BY undoes",
+        f"SELECT correction_id, any(undoes) FROM {VOIDS_TABLE} "
+        f"WHERE {_TENANT} AND {RECORDED_BY_THEN} AND undoes != '' GROUP BY correction_id "
+        "ORDER BY max(recorded_at), correction_id",
         {"tenant": tenant, "as_of_us": as_of_us},
     )
 
