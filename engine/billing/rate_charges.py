@@ -45,7 +45,7 @@ class _Joined:
     def __init__(self, charges: ChargeColumns, numbers: Sequence[int], usage: UsageColumns | None) -> None:
         self._billed = [charges.prices[number] for number in numbers]
         meter = self._billed[0].meter
-        self._usage = usage or UsageColumns.empty(len(meter.resource.group_by) if meter else 0)
+        self._usage = usage or UsageColumns.of_groups([], [], len(meter.resource.group_by) if meter else 0)
         self._meter = meter.resource if meter else None
         local = np.full(len(charges.prices), -1, dtype=np.int64)
         local[numbers] = np.arange(len(numbers))

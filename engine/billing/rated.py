@@ -118,7 +118,7 @@ class Rated:
                 rated=lines.get(number),
                 unrateable_reason="" if number in lines else unrateable_reason(part.charges, row),
                 event_count=int(part.usage.event_count[row]),
-                event_digest=part.usage.event_digest[row].tobytes().hex(),
+                event_digest=part.usage.event_digest[row].as_py(),
                 unreadable_event_count=int(part.usage.unreadable_event_count[row]),
                 missing_value_event_count=int(part.usage.missing_value_event_count[row]),
             )

@@ -15,7 +15,6 @@ from engine.times import us_datetime
 from engine.usage.facts.usage_columns import UsageColumns
 from engine.usage.facts.usage_request import GroupUsage
 from engine.usage.query.usage_reader import UsageReader
-from rating import DecimalColumn, Dimension
 
 # Groups of dimensions that one read may make: far past any invoice, well within memory.
 _GROUPS_MAX = 200_000
@@ -65,21 +64,5 @@ def _usage_of(
         groups += [(place, group) for group in usage for place in places_of[group.customer_id]]
     # A stable sort: the groups of a place stay in the order of their dimensions.
     groups.sort(key=lambda each: each[0])
-    return _columns(groups, len(meter.group_by))
-
-
-def _columns(groups: Sequence[tuple[int, GroupUsage]], dimensions: int) -> UsageColumns:
-    def numbers(values: Sequence[int]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        return np.array(values, dtype=np.int64)
-
-    usage = [group for _, group in groups]
-    digests = b"".join(bytes.fromhex(group.event_digest) for group in usage)
-    return UsageColumns(
-        place=numbers([place for place, _ in groups]),
-        dimensions=tuple(Dimension.of([group.dimensions[i] for group in usage]) for i in range(dimensions)),
-        quantity=DecimalColumn.of([group.quantity for group in usage]),
-        event_count=numbers([group.event_count for group in usage]),
-        event_digest=np.frombuffer(digests, dtype=np.uint8).reshape(-1, 16),
-        unreadable_event_count=numbers([group.unreadable_event_count for group in usage]),
-        missing_value_event_count=numbers([group.missing_value_event_count for group in usage]),
-    )
+    places_of_groups, usages = [place for place, _ in groups], [group for _, group in groups]
+    return UsageColumns.of_groups(places_of_groups, usages, len(meter.group_by))

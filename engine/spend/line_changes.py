@@ -36,7 +36,7 @@ class _Line:
 
     rated: Rated
     number: int
-    digest: bytes
+    digest: str
     event_count: int
     # None where the price can't rate it.
     amount: Decimal | None
@@ -87,19 +87,17 @@ def _differing(before: Rated, after: Rated) -> Iterator[_Pair]:
 def _lines(rated: Rated) -> Iterator[tuple[tuple[object, ...], _Line]]:
     """Each line by its charge and its dimensions."""
     for part in rated.parts:
-        digests = part.usage.event_digest.tobytes()
-        width = part.usage.event_digest.shape[1]
         columns = zip(
             part.line.tolist(),
             part.charge.tolist(),
             part.usage.event_count.tolist(),
+            part.usage.event_digest.to_pylist(),
             _amounts(part),
             part.charges.quantity.to_decimals(),
             _dimensions(part),
             strict=True,
         )
-        for row, (line, charge, event_count, amount, quantity, dimensions) in enumerate(columns):
-            digest = digests[row * width : (row + 1) * width]
+        for line, charge, event_count, digest, amount, quantity, dimensions in columns:
             yield (charge, dimensions), _Line(rated, line, digest, event_count, amount, quantity)
 
 

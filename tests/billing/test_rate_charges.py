@@ -16,7 +16,7 @@ from engine.catalog.versions import Versioned, Versions
 from engine.spend.spend import joined, spend_of
 from engine.times import datetime_us
 from engine.usage.facts.usage_columns import UsageColumns
-from rating import DecimalColumn, Dimension
+from engine.usage.facts.usage_request import GroupUsage
 from tests.support.charge_oracle import lines_by_oracle, sums_by_oracle
 
 AT = datetime(2026, 3, 30, 12, tzinfo=UTC)
@@ -80,16 +80,13 @@ def rated(catalog, usage, at=AT, rows=None):
             for place in range(len(periods))
             for group in usage.get((meter, periods.customer_id(place), periods.period(place).start), [])
         ]
-        columns[meter] = UsageColumns(
-            place=np.array([each[0] for each in groups], dtype=np.int64),
-            dimensions=tuple(Dimension.of([dict(each[1]).get(name) for each in groups]) for name in names),
-            quantity=DecimalColumn.of([each[2] for each in groups]),
-            event_count=np.array([each[3] for each in groups], dtype=np.int64),
-            event_digest=np.frombuffer(
-                b"".join(bytes.fromhex(each[4]) for each in groups), dtype=np.uint8
-            ).reshape(-1, 16),
-            unreadable_event_count=np.array([each[5] for each in groups], dtype=np.int64),
-            missing_value_event_count=np.array([each[6] for each in groups], dtype=np.int64),
+        columns[meter] = UsageColumns.of_groups(
+            [place for place, *_ in groups],
+            [
+                GroupUsage("", tuple(dict(found).get(name) for name in names), 0, *usage)
+                for _, found, *usage in groups
+            ],
+            len(names),
         )
     return rate_charges(charges, columns)
 

@@ -1,14 +1,18 @@
 """Usage of many customers as columns: what rating takes without an object for each group."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
+from engine.usage.facts.usage_request import GroupUsage
 from rating import DecimalColumn, Dimension
 
 Index = npt.NDArray[np.int64]
-DIGEST_BYTES = 16
+# Of no event; also where nobody asked for digests.
+NO_DIGEST = "0" * 32
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -20,7 +24,7 @@ class UsageColumns:
         dimensions: a column for each of the meter's group_by properties; no value where the events lack it.
         quantity: in the unit of the events' values, before any conversion.
         event_count: int64[m], of the events that the quantity is made from (engine.usage.facts.usage_request).
-        event_digest: uint8[m, 16], of the same events, the most significant byte first.
+        event_digest: Arrow strings [m], of the same events.
         unreadable_event_count, missing_value_event_count: int64[m].
     """
 
@@ -28,7 +32,7 @@ class UsageColumns:
     dimensions: tuple[Dimension, ...]
     quantity: DecimalColumn
     event_count: Index
-    event_digest: npt.NDArray[np.uint8]
+    event_digest: pa.StringArray
     unreadable_event_count: Index
     missing_value_event_count: Index
 
@@ -36,23 +40,37 @@ class UsageColumns:
         return len(self.place)
 
     @classmethod
-    def empty(cls, dimensions: int) -> "UsageColumns":
-        """No group of a meter with so many group_by properties."""
-        none = np.zeros(0, dtype=np.int64)
-        digest = np.zeros((0, DIGEST_BYTES), dtype=np.uint8)
-        columns = tuple(Dimension(none, ()) for _ in range(dimensions))
-        return cls(none, columns, DecimalColumn.zeros(0), none, digest, none, none)
+    def of_groups(
+        cls, places: Sequence[int], groups: Sequence[GroupUsage], dimensions: int
+    ) -> "UsageColumns":
+        """Groups of a meter with so many group_by properties, each at its place."""
+
+        def numbers(values: Sequence[int]) -> Index:
+            return np.array(values, dtype=np.int64)
+
+        return cls(
+            place=numbers(places),
+            dimensions=tuple(
+                Dimension.of([each.dimensions[i] for each in groups]) for i in range(dimensions)
+            ),
+            quantity=DecimalColumn.of([each.quantity for each in groups]),
+            event_count=numbers([each.event_count for each in groups]),
+            event_digest=pa.array([each.event_digest for each in groups], pa.string()),
+            unreadable_event_count=numbers([each.unreadable_event_count for each in groups]),
+            missing_value_event_count=numbers([each.missing_value_event_count for each in groups]),
+        )
 
     def taken_or_none(self, rows: Index) -> "UsageColumns":
         """The groups at these rows; where a row is -1 no usage: nothing counted, and no value of any dimension."""
         # Behind the last group stands one of no usage, which is where -1 leads.
-        digest = np.concatenate([self.event_digest, np.zeros((1, DIGEST_BYTES), dtype=np.uint8)])
+        last = pa.array([NO_DIGEST], pa.string())
+        digests = pa.concat_arrays([self.event_digest, last])
         return UsageColumns(
             np.append(self.place, -1)[rows],
             tuple(Dimension(np.append(each.codes, -1)[rows], each.values) for each in self.dimensions),
             DecimalColumn.concatenate([self.quantity, DecimalColumn.zeros(1)]).take(rows),
             np.append(self.event_count, 0)[rows],
-            digest[rows],
+            digests.take(np.where(rows < 0, len(self), rows)),
             np.append(self.unreadable_event_count, 0)[rows],
             np.append(self.missing_value_event_count, 0)[rows],
         )
