@@ -13,9 +13,9 @@ from engine.usage.facts.usage_request import UsageRequest
 _ALL_TIME = Period(us_datetime(0), us_datetime(INSTANT_US_MAX))
 # Of a meter's definition, what its rollups are made from.
 _AGGREGATED = ("event_type", "aggregation", "value", "filters", "group_by")
-# Of rollups; another one whenever the same definition reduces the same events to something else. What has
-# expired under an earlier one can't be computed again, and is refused from then on: prefer to read both.
-_FORM = 1
+# Of rollups; another one whenever the same definition reduces the same events to something else. What has expired under
+# an earlier one can't be computed again: it is read beside today's (engine.usage.query.expired_read).
+_FORM, _FIRST_FORM = 2, 1
 
 
 def usage_request(
@@ -35,6 +35,7 @@ def usage_request(
         bounds_us=(datetime_us(period.start), datetime_us(period.end)),
         as_of_us=as_of_us,
         rollup_key=rollup_key(meter),
+        first_form_key=rollup_key(meter, _FIRST_FORM),
         rollup_group_by=meter.group_by,
     )
 
@@ -49,11 +50,11 @@ def all_time_request(tenant: str, meter: Meter) -> UsageRequest:
     return usage_request(tenant, meter, (), _ALL_TIME, 0)
 
 
-def rollup_key(meter: Meter) -> str:
+def rollup_key(meter: Meter, form: int = _FORM) -> str:
     """128 bits, hex: the same for meters that aggregate the same, whatever else their definitions say.
 
     What it is made from must not change from version to version: usage that has expired is found by it only.
     """
     fields = fields_of(meter)
-    aggregated = {name: fields[name] for name in _AGGREGATED if name in fields} | {"form": _FORM}
+    aggregated = {name: fields[name] for name in _AGGREGATED if name in fields} | {"form": form}
     return blake2b(json_text(aggregated).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -60,13 +60,16 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class _Holder:
-    """A customer with events of a type before the instant; `from_us`: what lies before it has expired already."""
+    """A customer with events of a type before the instant; `from_us`: what lies before it has expired already, and
+    before `first_form_us` in the first form.
+    """
 
     customer_id: str
     all_events: int
     events: int
     first_us: int
     from_us: int
+    first_form_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,7 @@ class Expire:
                     number(events),
                     number(first_us),
                     0 if done is None else done.before_us,
+                    0 if done is None else done.first_form_us,
                 )
             )
         changed = self._changed(tenant, event_type, holders, expired)
@@ -163,7 +167,7 @@ class Expire:
 
     def _expired(self, tenant: str, event_type: str) -> dict[str, Expired]:
         rows = self._store.query(expired_query(tenant, event_type))
-        return {str(row[0]): Expired(number(row[1]), number(row[2])) for row in rows}
+        return {str(row[0]): Expired(*map(number, row[1:])) for row in rows}
 
     def _changed(
         self, tenant: str, event_type: str, holders: Sequence[_Holder], expired: Mapping[str, Expired]
@@ -227,17 +231,15 @@ class Expire:
         earlier_us = max((each.before_us for each in expired), default=0)
         for meter in meters:
             rollup_key = _key_of(meter)
-            of_key = known.keys.get(rollup_key)
+            of_key = known.key_of(meter)
             whole = of_key is not None and of_key.before_us >= earlier_us
             rows_from_us = of_key.rows_from_us if of_key is not None and whole else earlier_us
             known_us = 0 if of_key is None else of_key.before_us
             reach = ExpiredKey(event_type, rows_from_us, max(known_us, earlier_us, before_us), as_of_us)
             self._store.execute(record_key_statement(tenant, rollup_key, reach))
         for first in range(0, len(new), _CUSTOMERS_AT_ONCE):
-            customer_ids = [each.customer_id for each in new[first : first + _CUSTOMERS_AT_ONCE]]
-            self._store.execute(
-                record_customers_statement(tenant, event_type, customer_ids, before_us, as_of_us)
-            )
+            some = {each.customer_id: each.first_form_us for each in new[first : first + _CUSTOMERS_AT_ONCE]}
+            self._store.execute(record_customers_statement(tenant, event_type, some, before_us, as_of_us))
 
     def _verified(
         self, meter: UsageRequest, together: Sequence[Sequence[_Holder]], stretch_us: tuple[int, int]

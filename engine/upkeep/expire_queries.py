@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 - only names that are written here become SQL
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from engine.usage.facts.event_source import OF_TENANT_AND_TYPE
 from engine.usage.query.expiries import ExpiredKey
@@ -37,9 +37,10 @@ def first_fact_query(tenant: str, event_type: str, before_us: int) -> Query:
 
 
 def expired_query(tenant: str, event_type: str) -> Query:
-    """Rows of (customer_id, expired_before in us, verified_at in us)."""
+    """Rows of (customer_id, expired_before, verified_at, first_form_before; in us)."""
     return Query(
-        "SELECT customer_id, toUnixTimestamp64Micro(expired_before), toUnixTimestamp64Micro(verified_at) "
+        "SELECT customer_id, toUnixTimestamp64Micro(expired_before), toUnixTimestamp64Micro(verified_at), "
+        "toUnixTimestamp64Micro(first_form_before) "
         f"FROM {EXPIRED_CUSTOMERS_TABLE} FINAL WHERE {_OF_TYPE}",
         {"tenant": tenant, "event_type": event_type},
     )
@@ -70,17 +71,21 @@ def record_key_statement(tenant: str, rollup_key: str, key: ExpiredKey) -> Query
 
 
 def record_customers_statement(
-    tenant: str, event_type: str, customer_ids: Sequence[str], before_us: int, verified_us: int
+    tenant: str, event_type: str, first_form_us: Mapping[str, int], before_us: int, verified_us: int
 ) -> Query:
+    """`first_form_us`: of each customer, what lies before this instant is in rows of the first form."""
+    each = "arrayJoin(arrayZip({customers:Array(String)}, {first_form_us:Array(Int64)})) AS each"
     return Query(
         f"INSERT INTO {EXPIRED_CUSTOMERS_TABLE} "
-        "(tenant, event_type, customer_id, expired_before, verified_at, recorded_at) "
-        f"SELECT {{tenant:String}}, {{event_type:String}}, arrayJoin({{customers:Array(String)}}), "
-        f"{stamp_sql('before_us')}, {stamp_sql('verified_us')}, {stamp_sql('verified_us')}",
+        "(tenant, event_type, customer_id, expired_before, verified_at, recorded_at, first_form_before) "
+        f"SELECT {{tenant:String}}, {{event_type:String}}, each.1, {stamp_sql('before_us')}, "
+        f"{stamp_sql('verified_us')}, {stamp_sql('verified_us')}, fromUnixTimestamp64Micro(each.2, 'UTC') "
+        f"FROM (SELECT {each})",
         {
             "tenant": tenant,
             "event_type": event_type,
-            "customers": list(customer_ids),
+            "customers": list(first_form_us),
+            "first_form_us": list(first_form_us.values()),
             "before_us": before_us,
             "verified_us": verified_us,
         },

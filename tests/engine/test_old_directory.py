@@ -1,4 +1,4 @@
-"""A data directory of an older form: opened by today's engine it keeps every event, and no older engine opens it."""
+"""A data directory of an older engine: opened by today's it keeps every event, and what of them has expired."""
 
 import json
 import shutil
@@ -7,11 +7,14 @@ import sys
 from pathlib import Path
 
 import grpc
+from first_form_store import EXPIRED_CUSTOMERS, first_form_statements
 from google.protobuf.timestamp_pb2 import Timestamp
-from test_migration import FILL, OF_FORM_1
+from test_migration import FILL, FILL_TODAY, OF_FORM_1
 
 from engine.cluster.data_directory import FORMAT
 from examples.engine_process import EngineProcess
+from meterline.v1.billing_pb2 import ListLineItemsRequest
+from meterline.v1.billing_pb2_grpc import BillingServiceStub
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 from meterline.v1.spend_pb2 import ListSpendRequest
@@ -32,10 +35,16 @@ subscriptions: [{customer: c0, plan: p, start: 2026-11-01}]
 OLD_STORE = """
 import sys, clickhouse_connect
 client = clickhouse_connect.get_client(interface="chdb", path=sys.argv[1])
-for statement in ("CREATE DATABASE meterline ENGINE = Atomic", *sys.argv[2:]):
+client.command("CREATE DATABASE IF NOT EXISTS meterline ENGINE = Atomic")
+client.database = "meterline"
+for statement in sys.argv[2:]:
     client.command(statement.replace("'t1'", "'default'"))
 client.close()
 """
+
+
+def _run_by_an_older_engine(path, statements):
+    subprocess.run([sys.executable, "-c", OLD_STORE, path, *statements], cwd=ROOT, check=True, timeout=180)
 
 
 def test_an_engine_opens_an_older_directory_and_bills_what_was_in_it(tmp_path):
@@ -49,9 +58,7 @@ def test_an_engine_opens_an_older_directory_and_bills_what_was_in_it(tmp_path):
         FILL.format(events=200, late=0, every=1),
         FILL.format(events=200, late=9, every=2),
     ]
-    subprocess.run(
-        [sys.executable, "-c", OLD_STORE, data / "usage", *statements], cwd=ROOT, check=True, timeout=180
-    )
+    _run_by_an_older_engine(data / "usage", statements)
     (data / "format.json").write_text(json.dumps({"format": 1}))
     with engine, grpc.insecure_channel(engine.target) as channel:
         request = ListSpendRequest(at=Timestamp(seconds=1_794_000_000))
@@ -59,3 +66,33 @@ def test_an_engine_opens_an_older_directory_and_bills_what_was_in_it(tmp_path):
     assert (spend.amount, spend.event_count) == ("210.00", 5)
     assert json.loads((data / "format.json").read_text()) == {"format": FORMAT}
     assert FORMAT > 1
+
+
+# Under which an engine of the first form kept the meter of CATALOG, and the digest that its line of November had.
+FIRST_FORM_KEY = "5dac531b2c65e6676c633e656664eb83"
+FIRST_FORM_DIGEST = "f324a9e004ed87ce5feee5036d331546"
+DECEMBER_US = 1_796_083_200_000_000
+
+
+def test_usage_that_expired_under_an_older_engine_is_billed_as_it_was(tmp_path):
+    """The same events; those of November are gone, and what was rolled up of them has the digest that it had."""
+    data = tmp_path / "data"
+    with EngineProcess(data) as engine, grpc.insecure_channel(engine.target) as channel:
+        CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=30)
+    statements = [
+        FILL_TODAY.format(events=200, late=0, every=1),
+        "DROP TABLE expired_customers SYNC",
+        EXPIRED_CUSTOMERS,
+        *first_form_statements(
+            {FIRST_FORM_KEY: "[]"},
+            tenant="t1",
+            customers=["c0"],
+            before_us=DECEMBER_US,
+            at_us=DECEMBER_US,
+        ),
+    ]
+    _run_by_an_older_engine(data / "usage", statements)
+    with engine, grpc.insecure_channel(engine.target) as channel:
+        request = ListLineItemsRequest(at=Timestamp(seconds=1_794_000_000))
+        (line,) = BillingServiceStub(channel).ListLineItems(request, timeout=30).line_items
+    assert (line.amount, line.event_count, line.event_digest) == ("210.00", 5, f"xor:{FIRST_FORM_DIGEST}")

@@ -21,7 +21,7 @@ COMMANDS = [
     for block in re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
     for command in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
 ]
-PYTHON, PRINTED = re.search(r"```python\n(.*?)```\n\n```\n(.*?)```", PAGE, re.DOTALL).groups()
+PYTHON, PRINTED = re.search(r"```python\n(import grpc\n.*?)```\n\n```\n(.*?)```", PAGE, re.DOTALL).groups()
 
 
 @pytest.fixture

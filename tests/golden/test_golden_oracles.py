@@ -94,7 +94,7 @@ def test_every_golden_line_has_the_quantity_that_the_usage_oracle_says(name, rev
         if line["meter_id"]:
             meter = _METERS[line["meter_id"]]
             dimensions = tuple(line["dimensions"].get(name) for name in meter.get("group_by", []))
-            counts = int(line["event_count"]), int(line["unreadable_event_count"])
+            counts = int(line["event_count"]), int(line["unreadable_event_count"]), line["event_digest"]
             key = line["subscription_id"], line["price_id"], dimensions
             found[key] = Fraction(line["quantity"]), *counts
     assert found == dict(_expected_usage(revision, instant))
@@ -145,4 +145,4 @@ def _expected_usage(revision, instant):
         # Without usage a price has one line, of no group; a matrix, whose cells need one, has none.
         if not usage and fields["model"] != "matrix":
             nothing = (None,) * len(meter.get("group_by", []))
-            yield (subscription, price, nothing), (Fraction(0), 0, 0)
+            yield (subscription, price, nothing), (Fraction(0), 0, 0, "0" * 32)

@@ -159,6 +159,7 @@ class World:
                     each.quantity,
                     each.event_count,
                     each.unreadable_event_count,
+                    each.event_digest,
                 )
                 for each in one
             }

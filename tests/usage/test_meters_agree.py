@@ -34,7 +34,12 @@ def differences(store, seed, meters):
             }
             expected = usage_by_oracle(deliveries, meter, **scope)
             found = {
-                key: (Fraction(usage.quantity), usage.event_count, usage.unreadable_event_count)
+                key: (
+                    Fraction(usage.quantity),
+                    usage.event_count,
+                    usage.unreadable_event_count,
+                    usage.event_digest,
+                )
                 for key, usage in usage_by_store(store, meter, **scope).items()
             }
             if found != expected:

@@ -11,6 +11,7 @@ import structlog
 from admission_oracle import Row
 from conflict_oracle import Log
 from content_hashes import content_hash
+from digest_oracle import digest_of
 from event_columns import message_of
 from meter_reads import deliver, usage_by_store
 from usage_histories import MONTH_US, PERIOD_US, random_meter
@@ -228,7 +229,8 @@ class World:
 
 def as_quantities(found):
     return {
-        key: (each.quantity, each.event_count, each.unreadable_event_count) for key, each in found.items()
+        key: (each.quantity, each.event_count, each.unreadable_event_count, each.event_digest)
+        for key, each in found.items()
     }
 
 
@@ -352,7 +354,7 @@ def test_of_versions_ingested_at_one_instant_the_earlier_event_stands(store, clo
     deliver(store, events)
     assert Reconciler(store, clock, lambda: now_us() + 10).next_pass().voided == 4
     kept = min(events[3:], key=lambda each: content_hash(each["properties"]))
-    expected = {("acme", ()): (int(kept["properties"]["value"]), 1, 0)}
+    expected = {("acme", ()): (int(kept["properties"]["value"]), 1, 0, digest_of([kept]))}
     assert as_quantities(read(store, LATEST, clock.watermark(now_us()))) == expected
 
 
@@ -434,16 +436,16 @@ class Failing:
 @pytest.mark.parametrize("how", ["before", "after"])
 def test_a_pass_that_is_cut_short_is_made_up_for(store, clock, now_us, where, how):
     """At its facts or at its position, stored or not: the next pass ends where one pass would have."""
-    deliver(
-        store, [event_of(ingested_us=1), event_of(value="2", ingested_us=2), event_of("b", ingested_us=3)]
-    )
+    events = [event_of(ingested_us=1), event_of(value="2", ingested_us=2), event_of("b", ingested_us=3)]
+    deliver(store, events)
     fails = iter(["never"] * where + [how])
     reconciler = Reconciler(Failing(store, fails), clock, lambda: now_us() + 10)
     with pytest.raises(StoreUnavailableError):
         reconciler.next_pass()
     reconciler.next_pass()
     assert reconciler.next_pass().events == 0
-    assert as_quantities(read(store, LATEST, clock.watermark(now_us() + 10))) == {("acme", ()): (1, 2, 0)}
+    expected = {("acme", ()): (1, 2, 0, digest_of([events[0], events[2]]))}
+    assert as_quantities(read(store, LATEST, clock.watermark(now_us() + 10))) == expected
 
 
 def test_two_reconcilers_at_once_end_where_one_would(store, clock, now_us):

@@ -162,6 +162,7 @@ def read_rows(rows, grouping, question):
             row.event_count,
             row.unreadable_event_count,
             row.missing_value_event_count,
+            row.event_digest,
         )
     return found
 

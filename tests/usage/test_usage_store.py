@@ -184,15 +184,15 @@ def test_a_value_that_is_no_plain_decimal_is_left_out_and_counted(store):
 
 def test_the_event_digest_names_the_set_of_events(store):
     """The same for the same events in any order and with retries; other for any other event."""
-    _insert(store, _event("a"), _event("b"), stamp_us=1)
-    _insert(store, _event("b", customer="bolt"), stamp_us=2)
-    _insert(store, _event("a", customer="bolt"), stamp_us=3)
-    _insert(store, _event("a", customer="bolt"), stamp_us=4)
-    acme, bolt = _read(store)
-    assert acme[3] == bolt[3]
-    assert len(acme[3]) == 32
-    _insert(store, _event("c", customer="bolt"), stamp_us=5)
-    assert _read(store)[1][3] != acme[3]
+    _insert(store, _event("a", tenant="t2"), _event("b", tenant="t2"), stamp_us=1)
+    _insert(store, _event("b"), stamp_us=2)
+    _insert(store, _event("a"), stamp_us=3)
+    _insert(store, _event("a"), stamp_us=4)
+    ((*_, digest, _, _),) = _read(store)
+    assert len(digest) == 32
+    assert [each[3] for each in _read(store, tenant="t2")] == [digest]
+    _insert(store, _event("c"), stamp_us=5)
+    assert _read(store)[0][3] != digest
 
 
 def test_what_was_stored_is_there_after_reopening(tmp_path):

@@ -10,12 +10,13 @@ from collections import defaultdict
 from fractions import Fraction
 
 from content_hashes import content_hash
+from digest_oracle import digest_of
 from meter_oracle import converted, passes, value_of
 from oracle_numbers import rounded
 
 
 def usage_by_oracle(deliveries, meter, *, tenant, customers, period_us, as_of_us):
-    """(customer, dimensions) -> (quantity, event count, unreadable count); no key for what has no row."""
+    """(customer, dimensions) -> (quantity, event count, unreadable count, digest); no key for what has no row."""
     start_us, end_us = period_us
     carries_over = meter.get("carries_over") == "true"
     groups = defaultdict(list)
@@ -35,7 +36,8 @@ def usage_by_oracle(deliveries, meter, *, tenant, customers, period_us, as_of_us
         quantity, unreadable = _quantity(events, meter, start_us, end_us)
         happened = any(event["time_us"] >= start_us for event in events)
         if not key[1] or quantity or unreadable or happened:
-            found[key] = (converted(quantity, meter.get("conversion")), len(events), unreadable)
+            quantity = converted(quantity, meter.get("conversion"))
+            found[key] = (quantity, len(events), unreadable, digest_of(events))
     return found
 
 
@@ -110,7 +112,7 @@ def _mean_level(changes, start_us, end_us):
 
 
 def windows_by_oracle(deliveries, meter, question):
-    """(customer, dimensions, window) -> (quantity, event, unreadable and missing count); no key for what has no row.
+    """(customer, dimensions, window) -> (quantity, event, unreadable and missing count, digest); no key for what has no row.
 
     A question has tenant, customers (None: all), bounds_us, as_of_us, by_customer, group_by and narrowed_to, a list
     of (property, values). Without by_customer the customer is "".
@@ -134,7 +136,7 @@ def windows_by_oracle(deliveries, meter, question):
             alone = not question["group_by"] and len(bounds_us) == 2
             if happened or (lives_on and (quantity or unreadable or alone)):
                 quantity = converted(quantity, meter.get("conversion"))
-                found[*key, window] = (quantity, len(of_group), unreadable, missing)
+                found[*key, window] = (quantity, len(of_group), unreadable, missing, digest_of(of_group))
     return found
 
 

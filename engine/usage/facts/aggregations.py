@@ -26,6 +26,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from engine.usage.facts.usage_request import GroupUsage, UsageRequest
+from engine.usage.store.event_digest import EventDigest
 
 QUOTIENT_DIGITS = 12
 _VALUE_DIGITS = 12
@@ -57,11 +58,15 @@ _CARRIED_NOT_ZERO: Mapping[str, str] = {
 }
 
 
-def state_columns(aggregation: str) -> tuple[str, ...]:
-    """Select expressions from the partials of one window to the state that `finished` reads, behind the window's start."""
+def state_columns(aggregation: str, *, first_form: bool = False) -> tuple[str, ...]:
+    """Select expressions from the partials of one window to the state that `finished` reads, behind the window's start.
+
+    first_form: of an answer with rows of the first form (engine.usage.store.event_digest, rule 4).
+    """
+    digest = "tuple(event_digest, first_form_digest, first_form_count)" if first_form else "event_digest"
     unreadable = "toUInt64(0)" if aggregation in _WITHOUT_NUMBERS else "unreadable_count"
     missing = "toUInt64(0)" if aggregation == "count" else "missing_count"
-    return ("event_count", "event_digest", unreadable, missing, *_STATE[aggregation])
+    return ("event_count", digest, unreadable, missing, *_STATE[aggregation])
 
 
 def carried_group_sql(aggregation: str, keys: Sequence[str]) -> str:
@@ -86,11 +91,18 @@ def finished(
     answers = _carried if _lives_on(request) else _separate
     for window, quantity, (event_count, digest, unreadable, missing) in answers(request, by_start):
         yield GroupUsage(
-            customer_id, dimensions, window, quantity, event_count, f"{digest:032x}", unreadable, missing
+            customer_id,
+            dimensions,
+            window,
+            quantity,
+            event_count,
+            digest.text(event_count),
+            unreadable,
+            missing,
         )
 
 
-_Counts = tuple[int, int, int, int]
+_Counts = tuple[int, EventDigest, int, int]
 
 
 def _lives_on(request: UsageRequest) -> bool:
@@ -108,7 +120,7 @@ def _separate(request: UsageRequest, by_start: Mapping[int, State]) -> Iterator[
 def _carried(request: UsageRequest, by_start: Mapping[int, State]) -> Iterator[tuple[int, Decimal, _Counts]]:
     """Each window of its own events and all before it: rules 3 and 4."""
     alone = len(request.bounds_us) == 2 and not request.group_by
-    sofar: _Counts = (0, 0, 0, 0)
+    sofar: _Counts = (0, EventDigest(), 0, 0)
     total, newest = 0, Decimal(0)
     if state := by_start.get(BEFORE):
         sofar = _counts(state)
@@ -159,12 +171,15 @@ def _quantity(aggregation: str, event_count: int, state: State, window: tuple[in
 
 
 def _counts(state: State) -> _Counts:
-    event_count, digest, unreadable, missing = map(_integer, state[1:5])
-    return event_count, digest, unreadable, missing
+    return _integer(state[1]), _digest(state[2]), _integer(state[3]), _integer(state[4])
 
 
 def _added(one: _Counts, other: _Counts) -> _Counts:
-    return one[0] + other[0], one[1] ^ other[1], one[2] + other[2], one[3] + other[3]
+    return one[0] + other[0], one[1] + other[1], one[2] + other[2], one[3] + other[3]
+
+
+def _digest(stored: object) -> EventDigest:
+    return EventDigest(*map(_integer, stored if isinstance(stored, tuple) else (stored,)))
 
 
 def _integer(stored: object) -> int:

@@ -16,9 +16,9 @@ from engine.usage.facts.aggregations import BEFORE
 from engine.usage.facts.filter_sql import filter_conditions
 from engine.usage.facts.usage_request import UsageRequest
 from engine.usage.facts.value_sql import value_sql
+from engine.usage.store.event_digest import EVENT_HASH_SQL
 from engine.usage.store.partials import (
     EVENT_HASH,
-    EVENT_HASH_SQL,
     VALUE,
     VALUE_GIVEN,
     VALUE_TEXT,

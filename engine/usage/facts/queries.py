@@ -41,14 +41,19 @@ def merged_query(
     parameters: Parameters,
     groups_max: int,
     states_skip: int = 0,
+    *,
+    first_form: bool = False,
 ) -> Query:
-    """The usage of a request from partials, whatever they come from."""
+    """The usage of a request from partials, whatever they come from.
+
+    first_form: rows of the first form are among the parts (engine.usage.store.partials, rule 6).
+    """
     aggregation, keys, windows = request.aggregation, keys_of(request), windows_of(request)
     whole = parts[0]
     if len(parts) > 1:
         source = f"({' UNION ALL '.join(part.sql() for part in parts)}) AS {PART}"
-        whole = Reduction(windows, windows, merged_sql(aggregation), source)
-    states = state_columns(aggregation)
+        whole = Reduction(windows, windows, merged_sql(aggregation, first_form=first_form), source)
+    states = state_columns(aggregation, first_form=first_form)
     if request.carries_over and request.group_by:
         sql = f"SELECT {', '.join([*windows, *states])} FROM ({whole.sql()}) {carried_group_sql(aggregation, keys)}"  # noqa: S608
     else:

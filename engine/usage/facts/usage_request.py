@@ -20,6 +20,7 @@ class UsageRequest:
     by_customer: False aggregates the events of all these customers together.
     narrowed_to: properties with the values that an event may have besides passing the filters; all must hold.
     rollup_key: under which the meter's rollups are kept (engine.usage.store.rollup_schema); None reads events only.
+    first_form_key: under which they were kept in the first form (engine.usage.store.event_digest); None if never.
     rollup_group_by: the properties that those rollups are grouped by.
     draft_id: with the facts of this draft, as if they were recorded (engine.usage.corrections.corrections); read from events.
     """
@@ -38,6 +39,7 @@ class UsageRequest:
     by_customer: bool = True
     narrowed_to: Sequence[tuple[str, Sequence[str]]] = ()
     rollup_key: str | None = None
+    first_form_key: str | None = None
     rollup_group_by: Sequence[str] = ()
     draft_id: int | None = None
 
@@ -55,7 +57,8 @@ class GroupUsage:
     dimensions: the value of each group_by property; None where the events lack it.
     window: 0 for the first.
     event_count, event_digest: of the events that the quantity is made from, also those of earlier windows and of
-        the time before the first, where a level or a carried value lives on. The digest is 128 bits in hex.
+        the time before the first, where a level or a carried value lives on; the text of an EventDigest
+        (engine.usage.store.event_digest).
     """
 
     customer_id: str

@@ -6,7 +6,8 @@ Rules:
    were verified, a watermark before the last change of a row.
 2. Whether a change came later is read from the log and the facts themselves, not from progress: upkeep passes over
    such a change without computing the slice again.
-3. What lies after, and customers of whom nothing has expired, are read as ever.
+3. What lies after, and customers of whom nothing has expired, are read as ever. So is what lies after the first form of
+   a customer of whom nothing has expired in today's.
 """
 
 # ruff: noqa: S608 - only names that are written here become SQL
@@ -41,10 +42,18 @@ _CHANGED_MAX = 10
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """Of a customer all events before an instant, as they stood at a watermark."""
+    """Of a customer all events before an instant, as they stood at a watermark; those before another in rows of the
+    first form (engine.usage.store.event_digest).
+    """
 
     before_us: int
     verified_us: int
+    first_form_us: int = 0
+
+    @property
+    def in_todays_form(self) -> bool:
+        """Whether some of it is."""
+        return self.before_us > self.first_form_us
 
 
 Customers = Mapping[str, Expired]
@@ -60,7 +69,8 @@ def expired_customers_query(request: UsageRequest) -> Query:
     """Of the customers of a request that reaches back those of whom something has expired that it asks for."""
     customers = [] if request.customer_ids is None else [OF_CUSTOMERS]
     return Query(
-        "SELECT customer_id, toUnixTimestamp64Micro(expired_before) AS before_us, toUnixTimestamp64Micro(verified_at) "
+        "SELECT customer_id, toUnixTimestamp64Micro(expired_before) AS before_us, toUnixTimestamp64Micro(verified_at), "
+        "toUnixTimestamp64Micro(first_form_before) "
         f"FROM {EXPIRED_CUSTOMERS_TABLE} FINAL WHERE {' AND '.join([*OF_TENANT_AND_TYPE, *customers])} "
         "AND before_us > {start_us:Int64} ORDER BY customer_id",
         parameters_of(request) | {"start_us": _start_us(request)},
@@ -68,7 +78,7 @@ def expired_customers_query(request: UsageRequest) -> Query:
 
 
 def read_customers(rows: Sequence[Sequence[object]]) -> Customers:
-    return {str(row[0]): Expired(number(row[1]), number(row[2])) for row in rows}
+    return {str(row[0]): Expired(*map(number, row[1:])) for row in rows}
 
 
 def check_servable(request: UsageRequest, expired: Customers, key: ExpiredKey | None) -> None:
@@ -105,7 +115,7 @@ def changes_query(request: UsageRequest, expired: Customers) -> Query:
     later = changed_sql("customer_id", where, after_us=verified)
     rows = [
         "tenant = {tenant:String}",
-        "rollup_key = {rollup_key:String}",
+        "rollup_key IN {rollup_keys:Array(String)}",
         f"slice_s = {HOUR_S:d}",
         of_expired,
         "toUnixTimestamp(slice_start) * 1000000 < least({period_end_us:Int64}, " + before + ")",
@@ -113,7 +123,7 @@ def changes_query(request: UsageRequest, expired: Customers) -> Query:
         f"last_change > {stamp_sql('as_of_us')}",
     ]
     parameters: Parameters = parameters_of(request) | {
-        "rollup_key": request.rollup_key,
+        "rollup_keys": [key for key in (request.rollup_key, request.first_form_key) if key is not None],
         "start_us": _start_us(request),
         "until_us": request.as_of_us,
         "expired_ids": list(expired),
@@ -140,36 +150,48 @@ def check_unchanged(request: UsageRequest, expired: Customers, rows: Sequence[Se
 def covered(
     request: UsageRequest, expired: Customers, coverage: Coverage, days_for_customers_min: int
 ) -> dict[int, Sequence[str]]:
-    """The customers that come from rows, by the length of slices: those of whom something has expired by hours."""
-    others = {each: length_s for each, length_s in coverage.slice_s.items() if each not in expired}
-    found = dict(
-        covered_customers(request, Coverage(coverage.until_us, others), days_for_customers_min).items()
-    )
-    found[HOUR_S] = [*found.get(HOUR_S, ()), *expired]
+    """The customers that come from rows of today's form, by the length of slices: those of whom something has expired
+    in it by hours.
+    """
+    by_hours = {each: stretch for each, stretch in expired.items() if stretch.in_todays_form}
+    others = {each: length_s for each, length_s in coverage.slice_s.items() if each not in by_hours}
+    found = covered_customers(request, Coverage(coverage.until_us, others), days_for_customers_min)
+    if by_hours:
+        found[HOUR_S] = [*found.get(HOUR_S, ()), *by_hours]
     useful = useful_customers(request, found)
-    if HOUR_S not in useful:
-        raise _error(expired, "ask for whole hours, in fewer windows")
+    if by_hours and HOUR_S not in useful:
+        raise _error(by_hours, "ask for whole hours, in fewer windows")
     return useful
 
 
-def checked_plan(plan: Plan | None, expired: Customers) -> Plan:
-    """The plan without the slices that have expired: of these `check_unchanged` says that their rows stand.
+def checked_plan(plan: Plan | None, request: UsageRequest, expired: Customers) -> Plan:
+    """The plan without the slices that have expired: of these `check_unchanged` says that their rows stand. With what
+    comes from rows of the first form.
 
     Raises:
         StoreUnavailableError: rollups are too far behind.
     """
+    first_form_us = {
+        customer_id: stretch.first_form_us
+        for customer_id, stretch in expired.items()
+        if stretch.first_form_us > _start_us(request)
+    }
     if plan is None:
+        if not any(each.in_todays_form for each in expired.values()):
+            return Plan({}, {}, first_form_us)
         raise StoreUnavailableError(
             "rollups are behind, and what has expired is in them only: try again later",
             retry_after_ms=_RETRY_AFTER_MS,
         )
-    stale = dict(plan.stale)
-    stale[HOUR_S] = [
-        (customer_id, start_s)
-        for customer_id, start_s in plan.stale[HOUR_S]
-        if customer_id not in expired or start_s * 1_000_000 >= expired[customer_id].before_us
-    ]
-    return Plan(plan.customer_ids, stale)
+    stale = {
+        length_s: [
+            (customer_id, start_s)
+            for customer_id, start_s in slices
+            if customer_id not in expired or start_s * 1_000_000 >= expired[customer_id].before_us
+        ]
+        for length_s, slices in plan.stale.items()
+    }
+    return Plan(plan.customer_ids, stale, first_form_us)
 
 
 def events_needed(expired: Customers) -> UsageExpiredError:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock
 
+from engine.usage.facts.usage_request import UsageRequest
 from engine.usage.store.query import Query, number
 from engine.usage.store.retention_schema import EXPIRED_KEYS_TABLE
 from engine.usage.store.usage_store import UsageStore
@@ -44,6 +45,11 @@ class Expiry:
     read_ns: int
     before_us: Mapping[str, int]
     keys: Mapping[str, ExpiredKey]
+
+    def key_of(self, request: UsageRequest) -> ExpiredKey | None:
+        """What is kept of a request's meter: under its key of today, which takes over from the one of the first form."""
+        today, first_form = (self.keys.get(key or "") for key in (request.rollup_key, request.first_form_key))
+        return today or first_form
 
 
 def expired_keys_query(tenant: str) -> Query:

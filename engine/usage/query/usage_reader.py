@@ -104,7 +104,7 @@ class UsageReader:
             if expired:
                 if raw_only or request.draft_id is not None:
                     raise events_needed(expired)
-                check_servable(request, expired, known.keys.get(request.rollup_key or ""))
+                check_servable(request, expired, known.key_of(request))
                 check_unchanged(request, expired, self._store.query(changes_query(request, expired)))
                 return self._kept_rows(request, groups_max, states_skip, expired, any_facts=any_facts)
         plan = None if raw_only else self._rollup_plan(request, any_facts=any_facts)
@@ -131,7 +131,7 @@ class UsageReader:
             coverage = self._coverages.of(request.tenant, key)
             from_rows = covered(request, expired, coverage, self._days_for_customers_min)
             stale = stale_query(request, from_rows, coverage.until_us, any_facts=any_facts)
-            plan = checked_plan(read_plan(from_rows, self._store.query(stale)), expired)
+            plan = checked_plan(read_plan(from_rows, self._store.query(stale)), request, expired)
             # A row that moved on in between can't be made up for by events: with newer progress it is stale, or right.
             with contextlib.suppress(RollupMovedError):
                 return self._rolled_rows(request, plan, groups_max, states_skip, any_facts=any_facts)

@@ -12,7 +12,7 @@ Rules:
 # ruff: noqa: S608 - only names that are written here become SQL
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.usage.facts.event_source import OF_CUSTOMERS, parameters_of, slice_conditions
 from engine.usage.facts.usage_request import UsageRequest
@@ -28,10 +28,15 @@ DAYS_FOR_CUSTOMERS_MIN = 20
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """By the length of slices in seconds: the customers that come from rows, and their stale slices."""
+    """By the length of slices in seconds: the customers that come from rows, and their stale slices.
+
+    first_form_us: customers of whom what lies before an instant comes from rows of the first form
+        (engine.usage.store.event_digest), and neither from others nor from events.
+    """
 
     customer_ids: Mapping[int, Sequence[str]]
     stale: Mapping[int, Sequence[Slice]]
+    first_form_us: Mapping[str, int] = field(default_factory=dict)
 
 
 def covered_customers(

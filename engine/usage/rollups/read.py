@@ -7,6 +7,8 @@ Rules:
 3. A row that is not stale by the plan but has changed after the watermark was computed again in between: the statement
    fails (RollupMovedError) rather than leave the slice out, and the request is read from events. Who alone writes the
    store knows that before and after, without a look at every row (engine.usage.store.own_writes).
+4. Rows of the first form stand for what has expired in it alone, where no other row and no event is asked; their digest
+   stays apart from that of the rest (engine.usage.store.event_digest).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,9 +30,16 @@ from engine.usage.facts.queries import merged_query
 from engine.usage.facts.usage_request import UsageRequest
 from engine.usage.rollups.changes import bound_slices_sql, slice_start_sql, stamp_sql
 from engine.usage.rollups.plan import Plan
-from engine.usage.store.partials import EVENT_COUNT, Reduction, merged_sql, partials_of
+from engine.usage.store.partials import (
+    EVENT_COUNT,
+    Reduction,
+    first_form_sql,
+    merged_sql,
+    partials_of,
+    without_first_form,
+)
 from engine.usage.store.query import Parameters, Query
-from engine.usage.store.rollup_schema import GROUP_DIMENSIONS, ROLLUPS_TABLE, groups_column
+from engine.usage.store.rollup_schema import GROUP_DIMENSIONS, HOUR_S, ROLLUPS_TABLE, groups_column
 
 _SECOND_US = 1_000_000
 # What stands before the name of a partial of one group of a row.
@@ -75,11 +84,15 @@ def rollup_query(
     parameters["customer_ids"] = [each for each in request.customer_ids or () if each not in covered]
     parts: list[Reduction] = []
     if parameters["customer_ids"]:
-        where = slice_conditions(request)
+        where = [*slice_conditions(request), *_behind_first_form(plan, parameters)]
         parts.append(reduced_events(request, parameters, where, any_facts=any_facts))
     for slice_s in plan.customer_ids:
         parts += _covered_parts(request, plan, parameters, slice_s, any_facts=any_facts, may_move=may_move)
-    query = merged_query(request, parts, parameters, groups_max, states_skip)
+    if plan.first_form_us:
+        parts = [replace(part, partials=without_first_form(part.partials)) for part in parts]
+        parts.append(_first_form_rows(request, plan, parameters))
+    first_form = bool(plan.first_form_us)
+    query = merged_query(request, parts, parameters, groups_max, states_skip, first_form=first_form)
     if request.customer_ids is None or len(request.customer_ids) > _FEW_CUSTOMERS_MAX:
         return query
     return replace(query, sql=f"{query.sql} SETTINGS max_final_threads = 1")
@@ -110,7 +123,7 @@ def _covered_parts(
         *([f"toUnixTimestamp(slice_start) NOT IN {of_edges}"] if edges else []),
         *([f"(customer_id, slice_start) NOT IN {stale}"] if stale else []),
     ]
-    yield _rolled(request, kept, may_move=may_move)
+    yield _rolled(request, kept, merged_sql(request.aggregation, _OF_GROUP), may_move=may_move)
     start = slice_start_sql(slice_s)
     of_slices = [f"(customer_id, {start}) IN {stale}"] if stale else []
     if edges:
@@ -118,13 +131,45 @@ def _covered_parts(
     if of_slices:
         whole = [BEFORE_END, *([] if request.carries_over else [AFTER_START])]
         stretch = [*OF_TENANT_AND_TYPE, of_customers, *whole, f"({' OR '.join(of_slices)})"]
+        stretch += _behind_first_form(plan, parameters)
         yield reduced_events(request, parameters, stretch, any_facts=any_facts)
 
 
-def _rolled(request: UsageRequest, where: Sequence[str], *, may_move: bool) -> Reduction:
-    """The partials of rows, by group and window. `where` names columns of the sorting key."""
-    partials = partials_of(request.aggregation)
-    arrays = [f"{groups_column(each.name)} AS {_OF_GROUP}{each.name}" for each in partials]
+def _behind_first_form(plan: Plan, parameters: Parameters) -> list[str]:
+    """A condition on events: not in a stretch that comes from rows of the first form."""
+    if not plan.first_form_us:
+        return []
+    return [f"toUnixTimestamp64Micro(event_time) >= {_first_form_before(plan, parameters)}"]
+
+
+def _first_form_before(plan: Plan, parameters: Parameters) -> str:
+    """Of a customer's rows or events, before which instant they are of the first form, in us."""
+    parameters["first_form_ids"] = list(plan.first_form_us)
+    parameters["first_form_us"] = list(plan.first_form_us.values())
+    return "transform(customer_id, {first_form_ids:Array(String)}, {first_form_us:Array(Int64)}, toInt64(0))"
+
+
+def _first_form_rows(request: UsageRequest, plan: Plan, parameters: Parameters) -> Reduction:
+    """They never move: their events are gone."""
+    parameters["first_form_key"] = request.first_form_key
+    kept = [
+        "tenant = {tenant:String}",
+        "rollup_key = {first_form_key:String}",
+        f"slice_s = {HOUR_S:d}",
+        "customer_id IN {first_form_ids:Array(String)}",
+        *_row_bounds(request, parameters, HOUR_S),
+        f"toInt64(toUnixTimestamp(slice_start)) * {_SECOND_US} < {_first_form_before(plan, parameters)}",
+    ]
+    return _rolled(request, kept, first_form_sql(request.aggregation, _OF_GROUP), may_move=False)
+
+
+def _rolled(
+    request: UsageRequest, where: Sequence[str], partials: Mapping[str, str], *, may_move: bool
+) -> Reduction:
+    """These partials of rows, by group and window. `where` names columns of the sorting key."""
+    arrays = [
+        f"{groups_column(each.name)} AS {_OF_GROUP}{each.name}" for each in partials_of(request.aggregation)
+    ]
     place = {name: i + 1 for i, name in enumerate(request.rollup_group_by)}
     if place:
         arrays.append(f"{GROUP_DIMENSIONS} AS dimensions")
@@ -153,7 +198,7 @@ def _rolled(request: UsageRequest, where: Sequence[str], *, may_move: bool) -> R
     else:
         passing = f" WHERE {' AND '.join(chosen)}" if chosen else ""
         source = f"{ROLLUPS_TABLE} FINAL {joined} {read}{passing}"
-    return Reduction(windows_of(request), columns, merged_sql(request.aggregation, _OF_GROUP), source)
+    return Reduction(windows_of(request), columns, partials, source)
 
 
 def _row_bounds(request: UsageRequest, parameters: Parameters, slice_s: int) -> Iterator[str]:

@@ -4,6 +4,7 @@
     schema           the log of events and of facts; rollup_schema and retention_schema beside it
     void_sql         which events count at a watermark
     partials         what a set of events is reduced to, so that sets can be put together
+    event_digest     what tells two sets of events apart
     properties       how the log keeps the properties of an event
     query            one statement with its bound parameters, and a number of what it reads
     durability       what an acknowledged event survives
@@ -17,6 +18,7 @@ called off, the migration of older stores, and settings.
 
 __all__ = [
     "durability",
+    "event_digest",
     "guarded_insert",
     "own_writes",
     "partials",

@@ -4,21 +4,23 @@
 
 Rules:
 1. Partials of disjoint sets of events merge to the partials of their union, exactly, in any order: sums, minima,
-   maxima, unions, and the exclusive or of hashes. So it makes no difference which part of an answer comes from
-   rollups and which from events (engine.usage.rollups.read).
+   maxima, unions, and digests (engine.usage.store.event_digest). So it makes no difference which part of an answer comes
+   from rollups and which from events (engine.usage.rollups.read).
 2. A value is the mantissa of a decimal with 12 fractional digits, |mantissa| < 10^38 (ingest.QUANTITY_PATTERN).
    An event without the value, or with one that is none, takes no part in the quantity, and is counted.
-3. Nothing wraps. There are < 2 * 10^19 events (UInt64), an instant is < 10^16 us: |total| < 2 * 10^57 and
-   |moment| < 2 * 10^73 < 2^255, the bound of Int256.
+3. Nothing wraps but digests, which are sums modulo 2^128. There are < 2 * 10^19 events (UInt64), an instant is
+   < 10^16 us: |total| < 2 * 10^57 and |moment| < 2 * 10^73 < 2^255, the bound of Int256.
 4. Values that differ as text are told apart by a hash of 128 bits of it, as ClickHouse's uniqExact does.
 5. Of the newest events the one with the greatest event_id is the newest, in byte order; of one id used twice at
    one time the one that was ingested first, then the one with the greater content hash.
+6. Rows of the first form have another digest, which stays apart, with the number of their events. Only the read of an
+   answer with such rows has these two partials.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.usage.store.properties import ALL_AS_TEXT
+from engine.usage.store.event_digest import summed_sql
 
 # The columns that an event is read as, for `reduced` (engine.usage.facts.event_source).
 VALUE, VALUE_GIVEN, VALUE_TEXT, EVENT_HASH = "value", "value_given", "value_text", "event_hash"
@@ -26,7 +28,6 @@ VALUE, VALUE_GIVEN, VALUE_TEXT, EVENT_HASH = "value", "value_given", "value_text
 # argument. Partials in a table of this name, and others as their statement names them.
 PART = "part"
 _OF_PART = f"{PART}."
-EVENT_HASH_SQL = f"reinterpretAsUInt128(sipHash128(event_id, event_time, {ALL_AS_TEXT}))"
 MANTISSA = f"ifNull(reinterpret({VALUE}, 'Int256'), 0)"
 NEWEST_TYPE = "Tuple(DateTime64(6, 'UTC'), String, Int64, UInt32)"
 _NEWNESS = "(event_time, event_id, -toUnixTimestamp64Micro(ingested_at), content_hash)"
@@ -48,9 +49,7 @@ def _summed(name: str, kind: str, reduced: str) -> Partial:
 
 
 EVENT_COUNT = _summed("event_count", "UInt64", "count()")
-EVENT_DIGEST = Partial(
-    "event_digest", "UInt128", f"groupBitXor({EVENT_HASH})", "groupBitXor({0}event_digest)"
-)
+EVENT_DIGEST = Partial("event_digest", "UInt128", summed_sql(EVENT_HASH), summed_sql("{0}event_digest"))
 UNREADABLE_COUNT = _summed("unreadable_count", "UInt64", f"countIf({VALUE_GIVEN} AND NOT {_READABLE})")
 MISSING_COUNT = _summed("missing_count", "UInt64", f"countIf(NOT {VALUE_GIVEN})")
 VALUE_COUNT = _summed("value_count", "UInt64", f"countIf({_READABLE})")
@@ -80,6 +79,11 @@ VALUES = Partial(
     "groupArrayArray({0}value_list)",
 )
 
+# What an answer has besides that rows of the first form belong to: rule 6.
+_NO_DIGEST = "toUInt128(0)"
+FIRST_FORM_COUNT = _summed("first_form_count", "UInt64", "toUInt64(0)")
+FIRST_FORM_DIGEST = Partial("first_form_digest", "UInt128", _NO_DIGEST, "groupBitXor({0}first_form_digest)")
+_OF_FIRST_FORM = (FIRST_FORM_COUNT, FIRST_FORM_DIGEST)
 # What every aggregation keeps, then what each needs besides.
 _ALWAYS = (EVENT_COUNT, EVENT_DIGEST)
 _OF: Mapping[str, tuple[Partial, ...]] = {
@@ -108,9 +112,28 @@ def reduced_sql(aggregation: str) -> dict[str, str]:
     return {each.name: each.reduced for each in partials_of(aggregation)}
 
 
-def merged_sql(aggregation: str, before_name: str = _OF_PART) -> dict[str, str]:
-    """From partials to partials: name -> expression. The names of those that are merged begin with `before_name`."""
-    return {each.name: each.merged.format(before_name) for each in partials_of(aggregation)}
+def merged_sql(aggregation: str, before_name: str = _OF_PART, *, first_form: bool = False) -> dict[str, str]:
+    """From partials to partials: name -> expression. The names of those that are merged begin with `before_name`.
+
+    first_form: also those of an answer with rows of the first form (rule 6).
+    """
+    partials = (*partials_of(aggregation), *(_OF_FIRST_FORM if first_form else ()))
+    return {each.name: each.merged.format(before_name) for each in partials}
+
+
+def without_first_form(partials: Mapping[str, str]) -> dict[str, str]:
+    """Partials of today's form, beside rows of the first form."""
+    return {**partials, **{each.name: each.reduced for each in _OF_FIRST_FORM}}
+
+
+def first_form_sql(aggregation: str, before_name: str) -> dict[str, str]:
+    """From partials of the first form to partials beside today's: what is another digest there is a column here."""
+    digest = {
+        EVENT_DIGEST.name: _NO_DIGEST,
+        FIRST_FORM_COUNT.name: EVENT_COUNT.merged.format(before_name),
+        FIRST_FORM_DIGEST.name: f"groupBitXor({before_name}{EVENT_DIGEST.name})",
+    }
+    return merged_sql(aggregation, before_name) | digest
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,6 @@ A property's name is always a bound parameter; the functions take the name of th
 
 from ingest import QUANTITY_PATTERN
 
-# Of every property of an event, in an order that doesn't depend on how it was sent.
-ALL_AS_TEXT = "toString(properties)"
 # What `decimal_sql` needs bound.
 DECIMAL_PARAMETERS = {"quantity_pattern": QUANTITY_PATTERN}
 

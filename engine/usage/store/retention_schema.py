@@ -11,7 +11,10 @@ Rules:
    look out at all, and whether any customer may have been added since it looked.
 5. Rollups of a stretch that has expired are never computed again (`not_expired_sql`): from a log without its events
    they would become nothing.
-6. All of it is on the disk in every mode of durability, as rollups are: it must not be lost while deletion is not.
+6. Of a customer all before `first_form_before` is in rows of the first form (engine.usage.store.event_digest), of which nothing
+   else is left either. An engine that knows of one form only doesn't name the column, and leaves all before
+   `expired_before` in it. What expires now is in rows of today's form, and the instant stays what it was.
+7. All of it is on the disk in every mode of durability, as rollups are: it must not be lost while deletion is not.
 """
 
 # ruff: noqa: S608 - only names that are written here become SQL
@@ -21,6 +24,7 @@ from engine.usage.store.durability import ON_DISK
 EXPIRED_CUSTOMERS_TABLE = "expired_customers"
 EXPIRED_KEYS_TABLE = "expired_rollup_keys"
 
+_FIRST_FORM_BEFORE = "first_form_before DateTime64(6, 'UTC') DEFAULT expired_before"
 CREATE_EXPIRED_CUSTOMERS = f"""
 CREATE TABLE IF NOT EXISTS {EXPIRED_CUSTOMERS_TABLE} (
     tenant LowCardinality(String),
@@ -28,12 +32,18 @@ CREATE TABLE IF NOT EXISTS {EXPIRED_CUSTOMERS_TABLE} (
     customer_id String CODEC(ZSTD(1)),
     expired_before DateTime64(6, 'UTC'),
     verified_at DateTime64(6, 'UTC'),
-    recorded_at DateTime64(6, 'UTC')
+    recorded_at DateTime64(6, 'UTC'),
+    {_FIRST_FORM_BEFORE}
 )
 ENGINE = ReplacingMergeTree(expired_before)
 ORDER BY (tenant, event_type, customer_id)
 SETTINGS index_granularity = 1024, {ON_DISK}
 """
+
+# Of a store that was made before there was another form.
+EXTEND_EXPIRED_CUSTOMERS = (
+    f"ALTER TABLE {EXPIRED_CUSTOMERS_TABLE} ADD COLUMN IF NOT EXISTS {_FIRST_FORM_BEFORE}"
+)
 
 CREATE_EXPIRED_KEYS = f"""
 CREATE TABLE IF NOT EXISTS {EXPIRED_KEYS_TABLE} (
@@ -49,7 +59,7 @@ ORDER BY (tenant, event_type, rollup_key)
 SETTINGS {ON_DISK}
 """
 
-RETENTION_SCHEMA = (CREATE_EXPIRED_CUSTOMERS, CREATE_EXPIRED_KEYS)
+RETENTION_SCHEMA = (CREATE_EXPIRED_CUSTOMERS, EXTEND_EXPIRED_CUSTOMERS, CREATE_EXPIRED_KEYS)
 
 _OF_CUSTOMERS = (
     f"SELECT customer_id, max(toUnixTimestamp64Micro(expired_before)) AS before_us FROM {EXPIRED_CUSTOMERS_TABLE} "

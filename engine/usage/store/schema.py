@@ -42,13 +42,15 @@ RANKS_INDEX = f"{RANKS_INDEX_NAME} ingest_rank TYPE minmax GRANULARITY 1"
 EVENT_KEY = ("tenant", "customer_id", "event_type", "event_time", "event_id", "content_hash")
 
 
+def spelled_sql(texts: str) -> str:
+    """The bytes of an array of texts, each with its length: no two have the same, whatever is in them."""
+    return f"arrayStringConcat(arrayMap(text -> concat(toString(length(text)), ':', text), {texts}))"
+
+
 def content_hash_sql(properties: str) -> str:
-    """The hash of a map of properties that are sorted by key."""
-    # Each text with its length, keys first: no two contents have the same bytes, whatever is in them.
-    return (
-        "xxHash32(arrayStringConcat(arrayMap(text -> concat(toString(length(text)), ':', text), "
-        f"arrayConcat(mapKeys({properties}), mapValues({properties})))))"
-    )
+    """The hash of a map of properties that are sorted by key: keys first, then values."""
+    texts = f"arrayConcat(mapKeys({properties}), mapValues({properties}))"
+    return f"xxHash32({spelled_sql(texts)})"
 
 
 def ingest_rank(stamp_us: int) -> int:
