@@ -107,9 +107,10 @@ class World:
     def reconcile(self):
         before_us = self.clock.watermark(self.now_us())
         self.reconciler.reconcile(self.tenant, 0, 2 * START_US)
-        # The oracle's losers become void at the stamp that their facts have: somewhere after `before_us`.
+        # The oracle's losers become void at the stamp that their facts have: somewhere after `before_us`, at which a read
+        # still sees them.
         after_us = self.clock.watermark(self.now_us())
-        self.log.reconcile(before_us, lambda event: event["tenant"] == self.tenant)
+        self.log.reconcile(before_us + 1, lambda event: event["tenant"] == self.tenant)
         self.blurred.append((before_us, after_us))
 
     def roll_up(self):
