@@ -9,7 +9,7 @@ from engine.spend.correction_effect import Effect
 from engine.spend.line_changes import LineChange
 from engine.times import datetime_us, to_timestamp
 from engine.usage.corrections.conflict_list import Version
-from engine.usage.corrections.correction import Plan, RecordedCorrection
+from engine.usage.corrections.correction import CorrectionPlan, RecordedCorrection
 from engine.usage.corrections.correction_list import CorrectedEvent
 from engine.usage.corrections.voids import Kind
 from meterline.v1 import correction_pb2
@@ -67,7 +67,7 @@ def fitting_events(events: Iterable[CorrectedEvent]) -> list[correction_pb2.Corr
     return messages
 
 
-def effect_message(plan: Plan, effect: Effect) -> CorrectionEffect:
+def effect_message(plan: CorrectionPlan, effect: Effect) -> CorrectionEffect:
     return CorrectionEffect(
         event_count=plan.event_count,
         unchanged_event_count=plan.unchanged_count,

@@ -17,12 +17,18 @@ from engine.catalog.resources import Meter
 from engine.catalog.snapshot import Catalog
 from engine.catalog.store import CatalogStore
 from engine.catalog.versions import Versioned
-from engine.cluster.watermarks import settled_as_of_us
+from engine.cluster.watermarks import read_watermark_us
 from engine.errors import NotFoundError, TooManyCallsError, did_you_mean
 from engine.times import to_timestamp, us_datetime
 from engine.usage.facts.usage_request import Groups, GroupUsage, UsageRequest
-from engine.usage.query.customer_pages import customers_from
-from engine.usage.query.usage_pages import CustomersFrom, Place, ReadGroups, Wanted, usage_from
+from engine.usage.query.usage_pages import (
+    CustomersFrom,
+    ReadGroups,
+    RowPlace,
+    Wanted,
+    customers_from,
+    usage_from,
+)
 from engine.usage.query.usage_reader import UsageReader
 from engine.usage.store.usage_store import UsageStore
 from ingest import IngestOrder
@@ -86,19 +92,19 @@ class MeteringService:
         finally:
             self._turns.release()
 
-    def _start(self, question: UsageQuestion) -> tuple[int, int | None, Place]:
+    def _start(self, question: UsageQuestion) -> tuple[int, int | None, RowPlace]:
         """Watermark, catalog revision (None for the newest) and place that the page starts with."""
         clock, now_us = self._parts.clock, self._now_us()
         if not question.page_token:
-            return settled_as_of_us(clock, now_us, question.as_of_us), question.revision, Place()
+            return read_watermark_us(clock, now_us, question.as_of_us), question.revision, RowPlace()
         token = UsagePageToken.decode(question.page_token, question.digest)
         if token.as_of_us > clock.watermark(now_us):
             raise bad_token()
         return token.as_of_us, token.revision, token.place
 
     def _page(
-        self, usage: UsageRequest, place: Place, question: UsageQuestion, grouping: Grouping, meter: Meter
-    ) -> tuple[list[UsageRow], Place | None]:
+        self, usage: UsageRequest, place: RowPlace, question: UsageQuestion, grouping: Grouping, meter: Meter
+    ) -> tuple[list[UsageRow], RowPlace | None]:
         # One more says whether there is another page.
         wanted = Wanted(question.page_size + 1, len(question.bounds_us) - 1)
         rows = usage_from(
@@ -160,8 +166,8 @@ def _usage_request(
 
 
 def _fitting(
-    rows: Iterable[tuple[Place, GroupUsage]], question: UsageQuestion, grouping: Grouping
-) -> tuple[list[UsageRow], Place | None]:
+    rows: Iterable[tuple[RowPlace, GroupUsage]], question: UsageQuestion, grouping: Grouping
+) -> tuple[list[UsageRow], RowPlace | None]:
     """The first rows that fit in one answer, at least one; and where the next page starts, if there is one."""
     page: list[UsageRow] = []
     size_bytes = 0

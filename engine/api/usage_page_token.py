@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass
 
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.times import INSTANT_US_MAX
-from engine.usage.query.usage_pages import Place
+from engine.usage.query.usage_pages import RowPlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class UsagePageToken:
 
     as_of_us: int
     revision: int
-    place: Place
+    place: RowPlace
     digest: str
 
     def encode(self) -> str:
@@ -40,7 +40,7 @@ class UsagePageToken:
             or token_digest != digest
         ):
             raise bad_token()
-        return cls(as_of_us, revision, Place(customer_id, states, rows), digest)
+        return cls(as_of_us, revision, RowPlace(customer_id, states, rows), digest)
 
 
 def bad_token() -> InvalidRequestError:

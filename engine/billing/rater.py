@@ -20,7 +20,7 @@ from engine.billing.rated import Rated
 from engine.billing.read_usage import read_usage
 from engine.catalog.snapshot import Catalog
 from engine.catalog.store import CatalogStore
-from engine.cluster.watermarks import settled_as_of_us
+from engine.cluster.watermarks import read_watermark_us
 from engine.errors import NotFoundError
 from engine.metrics import METRICS
 from engine.usage.query.usage_reader import UsageReader
@@ -61,7 +61,7 @@ class Rater:
             InvalidRequestError: `as_of` is later than what is stored for sure.
         """
         now_us = self._now_us()
-        settled_us = settled_as_of_us(self._clock, now_us, as_of_us)
+        settled_us = read_watermark_us(self._clock, now_us, as_of_us)
         at_us = now_us if at_us is None else at_us
         return Snapshot(self._catalog.snapshot(tenant, revision), at_us, settled_us)
 

@@ -95,7 +95,7 @@ class SharedClock:
         self._lock = threading.Lock()
         self._reached_us = 0
         self._given_up: set[int] = set()
-        self._settling = threading.Lock()
+        self._resolving = threading.Lock()
 
     def start(self, store_latest_us: int, *, alone: bool) -> None:
         """Joins in. `store_latest_us` is the newest stamp in the store; `alone`: no other gateway lives.
@@ -133,7 +133,7 @@ class SharedClock:
         with self._lock:
             given_up = sorted(self._given_up)
         if given_up:
-            self._settle(given_up)
+            self._resolve(given_up)
 
         def put_in_flight(connection: Connection, stamp_us: int) -> None:
             values = {"stamp_us": stamp_us, "gateway": self._gateway, "lease_end_us": now_us + self._lease_us}
@@ -207,7 +207,7 @@ class SharedClock:
         waited_ms = 0
         while before := state.up_to(must_reach_us):
             if lost := [stamp for stamp, gateway, lease_end in before if self._is_lost(gateway, lease_end)]:
-                self._settle(lost)
+                self._resolve(lost)
             elif waited_ms >= self._wait_ms_max:
                 raise StoreUnavailableError(
                     f"an older group of gateway {before[0][1]} is still being stored",
@@ -257,9 +257,9 @@ class SharedClock:
         with self._lock:
             self._given_up.add(stamp_us)
 
-    def _settle(self, stamps_us: Sequence[int]) -> None:
+    def _resolve(self, stamps_us: Sequence[int]) -> None:
         # One at a time: the others find it done, or ask the store again, which harms nothing.
-        with self._settling:
+        with self._resolving:
             self._world.call_off([(stamp_us, stamp_us) for stamp_us in stamps_us])
             with self._quick.writing() as connection:
                 connection.execute(delete(INGEST_IN_FLIGHT).where(INGEST_IN_FLIGHT.c.stamp_us.in_(stamps_us)))

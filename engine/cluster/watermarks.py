@@ -5,7 +5,7 @@ from engine.times import rfc3339_us
 from ingest import IngestOrder
 
 
-def settled_as_of_us(clock: IngestOrder, now_us: int, as_of_us: int | None) -> int:
+def read_watermark_us(clock: IngestOrder, now_us: int, as_of_us: int | None) -> int:
     """The watermark for a read that asks for `as_of_us`; None asks for the newest.
 
     Raises:

@@ -25,7 +25,7 @@ from engine.catalog.snapshot import Catalog
 from engine.spend.line_changes import LineChange, changed_lines
 from engine.spend.spend import Spend, joined, spend_of
 from engine.times import datetime_us, us_datetime
-from engine.usage.corrections.correction import Plan
+from engine.usage.corrections.correction import CorrectionPlan
 
 # Each is rated twice; ten years of one customer are 120 months, and two instants a month do for any number of them.
 _INSTANTS_MAX = 120
@@ -49,7 +49,7 @@ class Effect:
     catalog_revision: int
 
 
-def correction_effect(rater: Rater, tenant: str, plan: Plan, draft_id: int) -> Effect:
+def correction_effect(rater: Rater, tenant: str, plan: CorrectionPlan, draft_id: int) -> Effect:
     """The effect of a plan whose facts are in this draft."""
     snapshot = rater.snapshot(tenant, None, plan.as_of_us)
     periods = list(_periods(snapshot.catalog, plan, snapshot.at_us))
@@ -67,7 +67,7 @@ def correction_effect(rater: Rater, tenant: str, plan: Plan, draft_id: int) -> E
     )
 
 
-def _periods(catalog: Catalog, plan: Plan, now_us: int) -> Iterator[tuple[Period, str]]:
+def _periods(catalog: Catalog, plan: CorrectionPlan, now_us: int) -> Iterator[tuple[Period, str]]:
     """The billing periods to rate, with their customers; one for each subscription."""
     times: dict[str, set[int]] = defaultdict(set)
     for fact in plan.facts:

@@ -30,7 +30,7 @@ from engine.upkeep.expire_queries import (
     record_key_statement,
     size_query,
 )
-from engine.upkeep.rollup_verification import RollupVerification
+from engine.upkeep.rollup_check import RollupVerification
 from engine.usage.corrections.reconciler import Reconciler
 from engine.usage.facts.usage_request import UsageRequest
 from engine.usage.query.expired_read import Expired, changes_query

@@ -198,7 +198,7 @@ def test_a_command_loads_nothing_of_the_engine_that_it_asks(command):
 
 
 # One name for two things, still: each goes with the next change of its room.
-SHARED_NAMES = {"Field", "Pass", "Plan", "Problem", "Request", "Scope", "ZoneType"}
+SHARED_NAMES = {"Plan", "Problem", "Scope"}
 
 
 def test_a_class_name_exists_once():

@@ -16,7 +16,7 @@ from engine.cli.imports.csv_rows import CsvSource
 from engine.cli.imports.import_requests import REQUEST_BYTES_MAX, requests_of
 from engine.cli.imports.json_rows import CloudEventsSource, NdjsonSource
 from engine.cli.imports.parquet_rows import ParquetSource
-from engine.cli.imports.row_mapping import Field, ImportedEvent, Problem, RowMapping
+from engine.cli.imports.row_mapping import ImportedEvent, MappedField, RowMapping, RowProblem
 from engine.cli.imports.row_times import time_reader
 from engine.cli.imports.rows import Flaw, Row
 from engine.cli.terminal.connection import CommandError
@@ -253,9 +253,9 @@ def test_a_time_that_is_none_is_a_flaw(text, time_format, zone, line):
 def _mapping(**changes):
     fields = {
         "event_ids": (),
-        "event_type": Field.parse("=call"),
-        "customer_id": Field.parse("who"),
-        "event_time": Field.parse("at"),
+        "event_type": MappedField.parse("=call"),
+        "customer_id": MappedField.parse("who"),
+        "event_time": MappedField.parse("at"),
         "properties": {},
         "read_time": time_reader("rfc3339", None),
         "property_name": str,
@@ -272,7 +272,11 @@ def test_columns_that_are_nothing_else_are_properties():
     assert event == ImportedEvent(
         "id-3", "call", "acme", NOON_US, {"n": "1.50", "day": "7", "a": "x", "b": "y"}
     )
-    named = {"tokens": Field.parse("n"), "region": Field.parse("=eu"), "none": Field.parse("absent")}
+    named = {
+        "tokens": MappedField.parse("n"),
+        "region": MappedField.parse("=eu"),
+        "none": MappedField.parse("absent"),
+    }
     event = _mapping(properties=named).event(Row(3, CELLS, None), str)
     assert event.properties == {"tokens": "1.50", "region": "eu"}
 
@@ -301,7 +305,7 @@ def test_what_can_not_be_sent_is_a_problem_of_its_row():
         ({"at": "soon"}, "event_time"),
     ):
         problem = _mapping().event(Row(1, CELLS | cells, None), str)
-        assert isinstance(problem, Problem)
+        assert isinstance(problem, RowProblem)
         assert problem.field == field
     assert _mapping().event(Row(1, {"who": "acme"}, None), str).event_time_us is None
 

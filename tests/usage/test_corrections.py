@@ -578,7 +578,7 @@ def test_a_draft_is_seen_by_the_read_that_names_it_alone(world):
 
 def test_a_customer_who_has_amended_events_alone_is_found(world):
     """Whoever pages through everybody's usage must meet him, before and behind the others."""
-    from engine.usage.query.customer_pages import customers_from
+    from engine.usage.query.usage_pages import customers_from
 
     world.deliver(event_of("a", "5"), event_of("b", "7"), event_of("c", "1", customer="m"))
     world.amend("a", Amendment(customer_id="zeta"))

@@ -18,8 +18,8 @@ from engine.upkeep.expire import Clock, Expire
 from engine.upkeep.rollup_check import RollupCheck
 from engine.usage.corrections.reconciler import Reconciler
 from engine.usage.corrections.voids import EventKey, Kind, Void, record_voids
-from engine.usage.query.customer_pages import customers_from
 from engine.usage.query.expiries import ANSWER_NS, WAIT_S, Expiries
+from engine.usage.query.usage_pages import customers_from
 from engine.usage.query.usage_reader import UsageReader
 from engine.usage.rollups.coverage import Coverages
 from engine.usage.rollups.rollups import Rollups
@@ -300,7 +300,7 @@ def test_a_rollup_that_is_wrong_stops_the_expiry(usage):
 
 def test_usage_that_changes_while_it_is_verified_stops_the_expiry(usage, monkeypatch):
     """It is in no row that was looked at."""
-    from engine.upkeep.rollup_verification import RollupVerification
+    from engine.upkeep.rollup_check import RollupVerification
 
     def check(self, *asked):
         real(self, *asked)

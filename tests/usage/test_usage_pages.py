@@ -6,7 +6,7 @@ import random
 import pytest
 
 from engine.usage.facts.usage_request import Group, Groups, GroupUsage
-from engine.usage.query.usage_pages import Place, Wanted, usage_from
+from engine.usage.query.usage_pages import RowPlace, Wanted, usage_from
 
 
 class Usage:
@@ -48,7 +48,7 @@ def test_every_place_leads_on_to_all_rows_behind_it(seed, windows):
     """From the first to the last row, in order, each once; and each place is that of its row."""
     dice = random.Random(f"{seed}-{windows}")
     usage = Usage(dice, [f"c{number:02}" for number in range(40)])
-    placed = list(usage_from(Place(), Wanted(1_001, windows), usage.read, usage.customers_from))
+    placed = list(usage_from(RowPlace(), Wanted(1_001, windows), usage.read, usage.customers_from))
     assert [each for _, each in placed] == usage.rows()
     for number in dice.sample(range(len(placed)), 20):
         place = placed[number][0]
@@ -60,7 +60,7 @@ def test_every_place_leads_on_to_all_rows_behind_it(seed, windows):
 def test_a_page_reads_no_more_than_it_needs(seed):
     """The first row of ten thousand customers costs one read, and a page of theirs a few."""
     usage = Usage(random.Random(seed), [f"c{number:05}" for number in range(10_000)])
-    rows = usage_from(Place(), Wanted(501, 720), usage.read, usage.customers_from)
+    rows = usage_from(RowPlace(), Wanted(501, 720), usage.read, usage.customers_from)
     next(rows)
     assert usage.reads <= 3
     for _ in range(500):
@@ -71,8 +71,8 @@ def test_a_page_reads_no_more_than_it_needs(seed):
 def test_nobody_is_a_page_too():
     """No customers, and customers without usage."""
     usage = Usage(random.Random(0), [])
-    assert list(usage_from(Place(), Wanted(1, 1), usage.read, usage.customers_from)) == []
-    assert list(usage_from(Place(), Wanted(1, 1), lambda *_: Groups([], False), lambda *_: ["a"])) == []
+    assert list(usage_from(RowPlace(), Wanted(1, 1), usage.read, usage.customers_from)) == []
+    assert list(usage_from(RowPlace(), Wanted(1, 1), lambda *_: Groups([], False), lambda *_: ["a"])) == []
 
 
 def test_groups_without_rows_are_passed_over():
@@ -82,5 +82,5 @@ def test_groups_without_rows_are_passed_over():
     def read(_customers, _groups_max, states_skip):
         return Groups(groups[states_skip : states_skip + 1], states_skip + 1 < len(groups))
 
-    found = list(usage_from(Place(), Wanted(1, 1), read, lambda *_: ["a"]))
-    assert found == [(Place("a", 2, 0), row("a", ("g",), 0))]
+    found = list(usage_from(RowPlace(), Wanted(1, 1), read, lambda *_: ["a"]))
+    assert found == [(RowPlace("a", 2, 0), row("a", ("g",), 0))]

@@ -6,9 +6,8 @@ import pytest
 
 from engine.times import datetime_us
 from engine.usage.facts.queries import usage_query
-from engine.usage.facts.time_zones import time_zone
 from engine.usage.facts.usage_request import UsageRequest
-from engine.usage.facts.windows import WINDOWS_MAX, Window, window_bounds_us
+from engine.usage.facts.windows import WINDOWS_MAX, Window, time_zone, window_bounds_us
 
 # http_max_field_value_size, as a server has it by default.
 FIELD_BYTES_MAX = 128 * 1024

@@ -25,10 +25,9 @@ from engine.api.operation import Call
 from engine.billing.meter_usage import meters_to_roll_up
 from engine.catalog.store import CatalogStore
 from engine.errors import TooManyCallsError
-from engine.usage.facts.time_zones import time_zone
 from engine.usage.facts.usage_request import UsageRequest
-from engine.usage.facts.windows import WINDOWS_MAX, Window, window_bounds_us
-from engine.usage.query.customer_pages import customers_from
+from engine.usage.facts.windows import WINDOWS_MAX, Window, time_zone, window_bounds_us
+from engine.usage.query.usage_pages import customers_from
 from engine.usage.query.usage_reader import UsageReader
 from engine.usage.rollups.coverage import Coverages
 from engine.usage.rollups.rollups import Rollups

@@ -7,12 +7,12 @@ import pytest
 from window_oracle import bounds_by_oracle
 
 from engine.times import datetime_us, us_datetime
-from engine.usage.facts.time_zones import time_zone
 from engine.usage.facts.windows import (
     WINDOWS_MAX,
     TooManyWindowsError,
     Window,
     day_start_us,
+    time_zone,
     window_bounds_us,
 )
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from engine.cli.imports.courier import Courier
 from engine.cli.imports.import_input import ImportInput
 from engine.cli.imports.import_options import ImportOptions
-from engine.cli.imports.import_requests import Request, requests_of
+from engine.cli.imports.import_requests import ImportRequest, requests_of
 from engine.cli.imports.import_state import ImportState, Progress
 from engine.cli.imports.rejects_file import Reject, RejectsFile
 from engine.cli.imports.rows import Flaw, Row
@@ -90,7 +90,7 @@ class FileImport:
         self.bad_rows_before = self.progress.bad_rows
         every = itertools.chain(begun, rows)
         left = (row for row in every if row.number > done)
-        waiting: deque[tuple[Request, Future[RecordUsageColumnsResponse] | None]] = deque()
+        waiting: deque[tuple[ImportRequest, Future[RecordUsageColumnsResponse] | None]] = deque()
 
         def settle() -> None:
             request, answer = waiting.popleft()
@@ -114,7 +114,7 @@ class FileImport:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _settle(
-        self, request: Request, answer: RecordUsageColumnsResponse | None, rejects: RejectsFile
+        self, request: ImportRequest, answer: RecordUsageColumnsResponse | None, rejects: RejectsFile
     ) -> None:
         if self._state is None:
             raise RuntimeError("an answer came before the state was read")
@@ -132,7 +132,7 @@ class FileImport:
         self._state.save()
 
 
-def _count(progress: Progress, request: Request, answer: RecordUsageColumnsResponse) -> None:
+def _count(progress: Progress, request: ImportRequest, answer: RecordUsageColumnsResponse) -> None:
     if len(answer.verdicts) != len(request.events):
         raise CommandError(
             f"the engine gave {len(answer.verdicts)} verdicts for {len(request.events)} events: update the two"
@@ -143,7 +143,7 @@ def _count(progress: Progress, request: Request, answer: RecordUsageColumnsRespo
         setattr(progress, name, getattr(progress, name) + count)
 
 
-def _refused(request: Request, answer: RecordUsageColumnsResponse) -> list[Reject]:
+def _refused(request: ImportRequest, answer: RecordUsageColumnsResponse) -> list[Reject]:
     return [
         Reject(
             request.events[problem.index].number,

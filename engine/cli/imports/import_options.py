@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from engine.cli.imports.csv_rows import CsvSource, check_csv
 from engine.cli.imports.import_input import ImportInput, unpacked_name
 from engine.cli.imports.json_rows import CloudEventsSource, NdjsonSource
-from engine.cli.imports.row_mapping import Field, RowMapping
+from engine.cli.imports.row_mapping import MappedField, RowMapping
 from engine.cli.imports.row_times import time_reader
 from engine.cli.imports.rows import RowSource
 from engine.cli.terminal.connection import CommandError
@@ -106,10 +106,10 @@ class ImportOptions:
         event_ids = self.event_ids or ((names["event_id"],) if names["event_id"] in first_row else ())
         mapping = RowMapping(
             event_ids=event_ids,
-            event_type=Field.parse(self.event_type or names["event_type"]),
-            customer_id=Field.parse(self.customer_id or names["customer_id"]),
-            event_time=Field.parse(self.event_time or names["event_time"]),
-            properties={name: Field.parse(source) for name, source in self.properties},
+            event_type=MappedField.parse(self.event_type or names["event_type"]),
+            customer_id=MappedField.parse(self.customer_id or names["customer_id"]),
+            event_time=MappedField.parse(self.event_time or names["event_time"]),
+            properties={name: MappedField.parse(source) for name, source in self.properties},
             read_time=time_reader(self.time_format, self.time_zone),
             property_name=_cloudevents_property if cloudevents else str,
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from engine.cli.imports.row_mapping import ImportedEvent, Problem, RowMapping
+from engine.cli.imports.row_mapping import ImportedEvent, RowMapping, RowProblem
 from engine.cli.imports.rows import Row
 from meterline.v1.usage_pb2 import RecordUsageColumnsRequest
 
@@ -25,7 +25,7 @@ _PROPERTIES = pa.map_(pa.string(), pa.string())
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ImportRequest:
     """Rows that follow each other, and what is sent for those that are events. `last_row` is the number of the last of
     them, `events` the rows of the events in their order.
     """
@@ -33,20 +33,20 @@ class Request:
     last_row: int
     payload: bytes
     events: list[Row]
-    problems: list[tuple[Row, Problem]]
+    problems: list[tuple[Row, RowProblem]]
 
 
 def requests_of(
     rows: Iterable[Row], mapping: RowMapping, derived_id: Callable[[int], str]
-) -> Iterator[Request]:
+) -> Iterator[ImportRequest]:
     """The requests of rows, in their order. One without events has no payload."""
     events: list[tuple[Row, ImportedEvent]] = []
-    problems: list[tuple[Row, Problem]] = []
+    problems: list[tuple[Row, RowProblem]] = []
     nbytes = 0
     last = None
     for last in rows:
         made = mapping.event(last, derived_id)
-        if isinstance(made, Problem):
+        if isinstance(made, RowProblem):
             problems.append((last, made))
             nbytes += len(str(last.original))
         else:
@@ -60,11 +60,11 @@ def requests_of(
 
 
 def _written(
-    last_row: int, events: list[tuple[Row, ImportedEvent]], problems: list[tuple[Row, Problem]]
-) -> Iterator[Request]:
+    last_row: int, events: list[tuple[Row, ImportedEvent]], problems: list[tuple[Row, RowProblem]]
+) -> Iterator[ImportRequest]:
     payload = _payload([event for _, event in events]) if events else b""
     if len(payload) <= REQUEST_BYTES_MAX or len(events) == 1:
-        yield Request(last_row, payload, [row for row, _ in events], problems)
+        yield ImportRequest(last_row, payload, [row for row, _ in events], problems)
         return
     half = len(events) // 2
     middle = events[half - 1][0].number

@@ -24,7 +24,7 @@ _NAMES_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class RowProblem:
     """Why a row is no event; the names are those of the engine's answers."""
 
     field: str
@@ -55,14 +55,14 @@ class ImportedEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class MappedField:
     """Where a field's text is: in a column, or always the same."""
 
     column: str | None = None
     value: str | None = None
 
     @classmethod
-    def parse(cls, text: str) -> "Field":
+    def parse(cls, text: str) -> "MappedField":
         """`COLUMN`, or `=VALUE`."""
         return cls(value=text[1:]) if text.startswith("=") else cls(column=text)
 
@@ -77,10 +77,10 @@ class RowMapping:
     """
 
     event_ids: tuple[str, ...]
-    event_type: Field
-    customer_id: Field
-    event_time: Field
-    properties: Mapping[str, Field]
+    event_type: MappedField
+    customer_id: MappedField
+    event_time: MappedField
+    properties: Mapping[str, MappedField]
     read_time: TimeReader
     property_name: Callable[[str], str | None]
     # Every column that is named.
@@ -93,19 +93,19 @@ class RowMapping:
         named = (each.column for each in fields if each.column is not None)
         object.__setattr__(self, "columns", frozenset({*self.event_ids, *named}))
 
-    def event(self, row: Row, derived_id: Callable[[int], str]) -> ImportedEvent | Problem:
+    def event(self, row: Row, derived_id: Callable[[int], str]) -> ImportedEvent | RowProblem:
         """`derived_id` gives the id of a row that has none of its own."""
         if isinstance(row.cells, Flaw):
-            return Problem("", "malformed", f"the row {row.cells.message}")
+            return RowProblem("", "malformed", f"the row {row.cells.message}")
         try:
             event = self._event(row.number, row.cells, derived_id)
             nbytes = event.nbytes()
         except _FlawedError as flawed:
             return flawed.problem
         except UnicodeEncodeError:
-            return Problem("", "malformed", "the row has text that is no UTF-8")
+            return RowProblem("", "malformed", "the row has text that is no UTF-8")
         if nbytes > _EVENT_BYTES_MAX:
-            return Problem(
+            return RowProblem(
                 "", "too_long", f"the row has {nbytes} bytes; an event has at most {_EVENT_BYTES_MAX}"
             )
         return event
@@ -161,7 +161,7 @@ def _joined(parts: list[str]) -> str:
 
 class _FlawedError(Exception):
     def __init__(self, name: str, flaw: Flaw) -> None:
-        self.problem = Problem(name, "malformed", flaw.message)
+        self.problem = RowProblem(name, "malformed", flaw.message)
 
 
 def _text(name: str, cell: Cell | None) -> str:

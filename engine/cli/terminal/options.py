@@ -13,7 +13,7 @@ import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from engine.cli.terminal.connection import CommandError
-from engine.usage.facts.time_zones import time_zone
+from engine.usage.facts.windows import time_zone
 from meterline import InvalidOptionError, check_target
 
 DEFAULT_TARGET = "localhost:7070"

@@ -2,7 +2,7 @@
 
 id_states      which of the versions under one id count, and what must be recorded for it: one table, pure
 id_history     the histories of ids, read from the log and the facts
-voids          one fact, and how facts are recorded
+voids          one fact, how facts are recorded, and how a gateway hears of them
 correction     a correction as it is asked for; corrections plans, tries and records it
 settling       what a correction means for the other versions of its ids
 reconciler     ids that were used twice are settled: the first stands
@@ -15,6 +15,5 @@ __all__ = [
     "correction_list",
     "corrections",
     "reconciler",
-    "void_queries",
     "voids",
 ]

@@ -51,7 +51,7 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
+class PeriodPart:
     """The events of a tenant (None: of all) in a half-open period, or one part in `parts` of their ids."""
 
     tenant: str | None
@@ -95,7 +95,7 @@ def stretch_query(after_us: int, as_of_us: int, events_max: int) -> Query:
     )
 
 
-def slice_count_query(chosen: Slice, as_of_us: int) -> Query:
+def part_count_query(chosen: PeriodPart, as_of_us: int) -> Query:
     """How many events a slice has; a retry may count twice."""
     condition, parameters = _condition(chosen)
     return Query(
@@ -104,7 +104,7 @@ def slice_count_query(chosen: Slice, as_of_us: int) -> Query:
     )
 
 
-def reused_ids_query(chosen: Stretch | Slice, as_of_us: int) -> Query:
+def reused_ids_query(chosen: Stretch | PeriodPart, as_of_us: int) -> Query:
     """The hashes of ids that have an event in the choice, or were corrected there, and have more than one version in
     the log by `as_of_us`.
     """
@@ -156,7 +156,7 @@ def losing_versions_query(ids: Sequence[int], as_of_us: int, rows_max: int) -> Q
     )
 
 
-def _condition(chosen: Stretch | Slice) -> tuple[str, dict[str, object]]:
+def _condition(chosen: Stretch | PeriodPart) -> tuple[str, dict[str, object]]:
     if isinstance(chosen, Stretch):
         condition = f"{ingested_after_sql('{after_us:Int64}')} AND {ingested_by_sql('{until_us:Int64}')}"
         return condition, {"after_us": chosen.after_us, "until_us": chosen.until_us}

@@ -118,7 +118,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CorrectionPlan:
     """What a correction comes to at a watermark: its facts, of so many events; `unchanged`: are so already."""
 
     facts: tuple[Void, ...]

@@ -32,8 +32,8 @@ from engine.usage.corrections.correction import (
     EVENTS_MAX,
     PROPERTIES_BYTES_MAX,
     Correction,
+    CorrectionPlan,
     EventRefs,
-    Plan,
     Selection,
     Signature,
     Standing,
@@ -99,7 +99,7 @@ class Corrections:
 
     def plan(
         self, tenant: str, correction: Correction, signature: Signature, check: Check = lambda _facts: None
-    ) -> Plan:
+    ) -> CorrectionPlan:
         """What the correction would record now; `check` raises an error of the tree for facts that may not be.
 
         Raises:
@@ -159,7 +159,7 @@ class Corrections:
         )
 
     @contextlib.contextmanager
-    def draft(self, plan: Plan) -> Iterator[int]:
+    def draft(self, plan: CorrectionPlan) -> Iterator[int]:
         """The plan's facts as a draft that reads may name."""
         draft_id = self._draft_id()
         try:
@@ -210,14 +210,14 @@ class Corrections:
 
     def _plan(
         self, tenant: str, correction: Correction, signature: Signature, settled_us: int, as_of_us: int
-    ) -> Plan:
+    ) -> CorrectionPlan:
         make = FactMaker(correction, signature)
         amendment = correction.amendment
         match correction.chosen:
             case Undone(correction_id):
                 facts = make.undoes(correction_id, self._histories_of(tenant, correction_id, as_of_us))
                 _check_size(facts)
-                return Plan(tuple(facts), event_count(facts), 0, as_of_us)
+                return CorrectionPlan(tuple(facts), event_count(facts), 0, as_of_us)
             case EventRefs() as refs:
                 versions, histories = self._versions(tenant, correction, refs, as_of_us)
                 events: Sequence[Standing] = chosen_versions(
@@ -235,7 +235,7 @@ class Corrections:
         count = event_count(facts)
         if not count:
             raise CorrectionRefusedError(f"there is nothing to correct: {_why_nothing(correction, events)}")
-        return Plan(tuple(facts), count, len(events) - count, as_of_us)
+        return CorrectionPlan(tuple(facts), count, len(events) - count, as_of_us)
 
     def _versions(
         self, tenant: str, correction: Correction, refs: EventRefs, as_of_us: int
@@ -285,7 +285,7 @@ class Corrections:
     def _without_standing(self, tenant: str, facts: list[Void], as_of_us: int) -> list[Void]:
         if not facts:
             return facts
-        with self.draft(Plan(tuple(facts), 0, 0, as_of_us)) as draft_id:
+        with self.draft(CorrectionPlan(tuple(facts), 0, 0, as_of_us)) as draft_id:
             rows = self._store.query(standing_replacements_query(tenant, draft_id, as_of_us))
         return without_standing(facts, {event_key(tenant, row) for row in rows})
 
@@ -299,7 +299,7 @@ def _why_nothing(correction: Correction, events: Sequence[Standing]) -> str:
     return "no event that counts is selected"
 
 
-def _check_count(plan: Plan, expected: int | None) -> None:
+def _check_count(plan: CorrectionPlan, expected: int | None) -> None:
     if expected is not None and plan.event_count != expected:
         raise CorrectionRefusedError(
             f"{plan.event_count} event{'' if plan.event_count == 1 else 's'} would be corrected, not {expected} as expected: nothing was recorded; "

@@ -25,13 +25,13 @@ import structlog
 from engine.errors import StoreUnavailableError
 from engine.metrics import METRICS
 from engine.usage.corrections.conflict_queries import (
-    Slice,
+    PeriodPart,
     Stretch,
     keep_position_statement,
     losing_versions_query,
+    part_count_query,
     position_query,
     reused_ids_query,
-    slice_count_query,
     stretch_query,
 )
 from engine.usage.corrections.id_history import corrected_ids_query
@@ -59,7 +59,7 @@ IDS_READER, _CORRECTED_READER = "ids", "corrected ids"
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
+class Reconciled:
     """What a pass did: how many events it looked at, how many versions it voided; up to which stamp it looked."""
 
     events: int
@@ -84,7 +84,7 @@ class Reconciler:
         self._settling = Settling(store, clock, now_us)
         self._corrected_are_settled = False
 
-    def next_pass(self) -> Pass:
+    def next_pass(self) -> Reconciled:
         """Looks at the next stretch of the log, of about `events_at_once` events.
 
         Raises:
@@ -98,12 +98,12 @@ class Reconciler:
         )
         events = number(count)
         if not events:
-            return Pass(0, 0, after_us)
+            return Reconciled(0, 0, after_us)
         # A stamp is looked at whole, so the stretch may be longer by one insert.
         until_us = number(last_us)
         voided = self._settle(Stretch(after_us, until_us), as_of_us)
         self._store.execute(keep_position_statement(IDS_READER, until_us))
-        return Pass(events, voided, until_us)
+        return Reconciled(events, voided, until_us)
 
     def settle_until(self, until_us: int) -> None:
         """Passes until everything up to this watermark was looked at.
@@ -119,7 +119,7 @@ class Reconciler:
             "event ids are still being looked through for reuse: call again", retry_after_ms=_RETRY_AFTER_MS
         )
 
-    def reconcile(self, tenant: str | None, period_start_us: int, period_end_us: int) -> Pass:
+    def reconcile(self, tenant: str | None, period_start_us: int, period_end_us: int) -> Reconciled:
         """Looks at all events of a half-open period, exactly: all that were acknowledged before the call.
 
         The answer's `until_us` is a watermark at which the period is settled.
@@ -128,11 +128,11 @@ class Reconciler:
             StoreUnavailableError: the period is settled in part; call again.
         """
         as_of_us = self._clock.watermark(self._now_us())
-        whole = Slice(tenant, period_start_us, period_end_us)
-        events = number(self._store.look_through(slice_count_query(whole, as_of_us))[0][0])
+        whole = PeriodPart(tenant, period_start_us, period_end_us)
+        events = number(self._store.look_through(part_count_query(whole, as_of_us))[0][0])
         parts = -(-events // self._events_at_once)
         voided = sum(
-            self._settle(Slice(tenant, period_start_us, period_end_us, part, parts), as_of_us)
+            self._settle(PeriodPart(tenant, period_start_us, period_end_us, part, parts), as_of_us)
             for part in range(parts)
         )
         # What came in meanwhile may reuse ids too: the answer is a watermark up to which all was looked at.
@@ -140,14 +140,14 @@ class Reconciler:
             until_us = self._clock.watermark(self._now_us())
             more = self._settle(Stretch(as_of_us, until_us), until_us)
             if not more:
-                return Pass(events, voided, until_us)
+                return Reconciled(events, voided, until_us)
             voided, as_of_us = voided + more, until_us
         raise StoreUnavailableError(
             "ids that were used before keep coming in while they are settled: reconcile again",
             retry_after_ms=_RETRY_AFTER_MS,
         )
 
-    def _settle(self, chosen: Stretch | Slice, as_of_us: int) -> int:
+    def _settle(self, chosen: Stretch | PeriodPart, as_of_us: int) -> int:
         """Voids what loses among the ids of this choice; how many versions."""
         ids = [number(each) for (each,) in self._store.look_through(reused_ids_query(chosen, as_of_us))]
         voided = 0

@@ -5,14 +5,13 @@ event_source    the events of a request, each once, as the columns that they are
 queries         whole statements, and how their rows are read
 aggregations    from partials to a quantity
 value_sql       the value of a meter as SQL; filter_sql its filters
-windows         days, hours and months of a time zone; time_zones
+windows         days, hours and months of a time zone
 """
 
 __all__ = [
     "aggregations",
     "event_source",
     "queries",
-    "time_zones",
     "usage_columns",
     "usage_request",
     "windows",

@@ -1,9 +1,8 @@
 """Usage out.
 
 usage_reader    the one way in to an answer: from rollups and the exact rest, or from events alone
-usage_pages     rows from a place on, as far as somebody wants them
-customer_pages  the customers who may have usage, some at a time
+usage_pages     rows from a place on, as far as somebody wants them, and the customers who may have some
 expired_read    what may still be answered of events that have expired; expiries is what is known of them
 """
 
-__all__ = ["customer_pages", "expired_read", "expiries", "usage_pages", "usage_reader"]
+__all__ = ["expired_read", "expiries", "usage_pages", "usage_reader"]

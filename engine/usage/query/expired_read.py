@@ -28,7 +28,7 @@ from engine.usage.facts.usage_request import UsageRequest
 from engine.usage.query.expiries import ExpiredKey, Expiry
 from engine.usage.rollups.changes import changed_sql, stamp_sql
 from engine.usage.rollups.coverage import Coverage
-from engine.usage.rollups.plan import Plan, covered_customers
+from engine.usage.rollups.plan import ReadPlan, covered_customers
 from engine.usage.rollups.read import can_serve, useful_customers
 from engine.usage.store.query import Parameters, Query, number
 from engine.usage.store.retention_schema import EXPIRED_CUSTOMERS_TABLE
@@ -164,7 +164,7 @@ def covered(
     return useful
 
 
-def checked_plan(plan: Plan | None, request: UsageRequest, expired: Customers) -> Plan:
+def checked_plan(plan: ReadPlan | None, request: UsageRequest, expired: Customers) -> ReadPlan:
     """The plan without the slices that have expired: of these `check_unchanged` says that their rows stand. With what
     comes from rows of the first form.
 
@@ -178,7 +178,7 @@ def checked_plan(plan: Plan | None, request: UsageRequest, expired: Customers) -
     }
     if plan is None:
         if not any(each.in_todays_form for each in expired.values()):
-            return Plan({}, {}, first_form_us)
+            return ReadPlan({}, {}, first_form_us)
         raise StoreUnavailableError(
             "rollups are behind, and what has expired is in them only: try again later",
             retry_after_ms=_RETRY_AFTER_MS,
@@ -191,7 +191,7 @@ def checked_plan(plan: Plan | None, request: UsageRequest, expired: Customers) -
         ]
         for length_s, slices in plan.stale.items()
     }
-    return Plan(plan.customer_ids, stale, first_form_us)
+    return ReadPlan(plan.customer_ids, stale, first_form_us)
 
 
 def events_needed(expired: Customers) -> UsageExpiredError:

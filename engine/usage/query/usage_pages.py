@@ -7,12 +7,22 @@ Rules:
    those before them made.
 3. What comes before the place in the order of customers is not read again; of its own customer, what comes before is
    aggregated by the store again and not sent.
+4. Which customers may have usage is a look along the sorting key, which ends where enough were found. Whether an event is
+   void, came after the watermark or passes no filter is not looked at: a customer of whom there is nothing else makes no
+   row of usage. So are those whose events have expired, whatever they had.
 """
+
+# ruff: noqa: S608 - only names that are written here become SQL
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from engine.usage.facts.usage_request import Group, Groups, GroupUsage
+from engine.usage.facts.event_source import AFTER_START, BEFORE_END, OF_TENANT_AND_TYPE
+from engine.usage.facts.usage_request import Group, Groups, GroupUsage, UsageRequest
+from engine.usage.store.query import Query
+from engine.usage.store.retention_schema import EXPIRED_CUSTOMERS_TABLE
+from engine.usage.store.schema import EVENTS_TABLE, VOIDS_TABLE
+from engine.usage.store.usage_store import UsageStore
 
 # Rows that are in memory at once: some tens of megabytes.
 _ROWS_MAX = 50_000
@@ -28,7 +38,7 @@ CustomersFrom = Callable[[str, int], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RowPlace:
     """A row: its customer (empty where customers are no group), and what comes before it: states of the customer's
     groups, and rows of its own group.
     """
@@ -47,8 +57,8 @@ class Wanted:
 
 
 def usage_from(
-    place: Place, wanted: Wanted, read: ReadGroups, customers_from: CustomersFrom
-) -> Iterator[tuple[Place, GroupUsage]]:
+    place: RowPlace, wanted: Wanted, read: ReadGroups, customers_from: CustomersFrom
+) -> Iterator[tuple[RowPlace, GroupUsage]]:
     """Each row with its place, from a place on, also past those that are wanted. Nothing is read in advance."""
     customer_id, states, skip_rows = place.customer_id, place.states, place.rows
     for group in _groups_from(place, _Pace(wanted), read, customers_from):
@@ -56,13 +66,13 @@ def usage_from(
             customer_id, states = group.customer_id, 0
         for number, row in enumerate(group.usage):
             if number >= skip_rows:
-                yield Place(customer_id, states, number), row
+                yield RowPlace(customer_id, states, number), row
         states += group.states
         skip_rows = 0
 
 
 def _groups_from(
-    place: Place, pace: "_Pace", read: ReadGroups, customers_from: CustomersFrom
+    place: RowPlace, pace: "_Pace", read: ReadGroups, customers_from: CustomersFrom
 ) -> Iterator[Group]:
     at: str | None = place.customer_id
     skip = place.states
@@ -111,3 +121,43 @@ class _Pace:
     @staticmethod
     def _bounded(count: int, most: int) -> int:
         return max(1, min(count, most))
+
+
+def customers_from(store: UsageStore, request: UsageRequest, from_customer_id: str, count: int) -> list[str]:
+    """The first `count` customers at or behind an id who have events that the request may read.
+
+    Raises:
+        StoreUnavailableError: the store does not answer.
+    """
+    return [str(row[0]) for row in store.query(customers_query(request, from_customer_id, count))]
+
+
+def customers_query(request: UsageRequest, from_customer_id: str, count: int) -> Query:
+    from_then_on = "customer_id >= {from_customer_id:String}"
+    conditions = [*OF_TENANT_AND_TYPE, BEFORE_END, from_then_on]
+    conditions += [] if request.carries_over else [AFTER_START]
+    after = "expired_before > fromUnixTimestamp64Micro({period_start_us:Int64}, 'UTC')"
+    gone = [*OF_TENANT_AND_TYPE, from_then_on, *([] if request.carries_over else [after])]
+    # An event that a person moved to another customer is in the table of voids alone.
+    sources = (
+        (EVENTS_TABLE, conditions),
+        (VOIDS_TABLE, [*conditions, "is_replacement = 1"]),
+        (EXPIRED_CUSTOMERS_TABLE, gone),
+    )
+    found = " UNION ALL ".join(
+        f"SELECT customer_id FROM (SELECT customer_id FROM {table} WHERE {' AND '.join(where)} "
+        "GROUP BY customer_id ORDER BY customer_id LIMIT {count:UInt64})"
+        for table, where in sources
+    )
+    return Query(
+        f"SELECT DISTINCT customer_id FROM ({found}) ORDER BY customer_id LIMIT {{count:UInt64}} "
+        "SETTINGS optimize_aggregation_in_order = 1",
+        {
+            "tenant": request.tenant,
+            "event_type": request.event_type,
+            "period_start_us": request.bounds_us[0],
+            "period_end_us": request.bounds_us[-1],
+            "from_customer_id": from_customer_id,
+            "count": count,
+        },
+    )

@@ -23,7 +23,13 @@ from engine.usage.query.expired_read import (
 )
 from engine.usage.query.expiries import Expiries, Expiry
 from engine.usage.rollups.coverage import Coverages
-from engine.usage.rollups.plan import DAYS_FOR_CUSTOMERS_MIN, Plan, covered_customers, read_plan, stale_query
+from engine.usage.rollups.plan import (
+    DAYS_FOR_CUSTOMERS_MIN,
+    ReadPlan,
+    covered_customers,
+    read_plan,
+    stale_query,
+)
 from engine.usage.rollups.read import can_serve, rollup_query, useful_customers
 from engine.usage.store.query import any_void_query
 from engine.usage.store.usage_store import Row, UsageStore
@@ -141,7 +147,7 @@ class UsageReader:
         )
 
     def _rolled_rows(
-        self, request: UsageRequest, plan: Plan, groups_max: int, states_skip: int, *, any_facts: bool
+        self, request: UsageRequest, plan: ReadPlan, groups_max: int, states_skip: int, *, any_facts: bool
     ) -> Sequence[Row]:
         """Raises RollupMovedError as engine.usage.rollups.read, rule 3."""
         may_move = self._may_have_moved(request)
@@ -156,7 +162,7 @@ class UsageReader:
         own = self._store.own_writes
         return own is None or own.rows_as_of_us(request.tenant) > request.as_of_us
 
-    def _rollup_plan(self, request: UsageRequest, *, any_facts: bool) -> Plan | None:
+    def _rollup_plan(self, request: UsageRequest, *, any_facts: bool) -> ReadPlan | None:
         """None where rollups are of no use."""
         key = request.rollup_key if request.draft_id is None else None
         if self._coverages is None or key is None or not can_serve(request):

@@ -55,7 +55,7 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class AdmittedRequest:
     """One request of a group: who waits for it, and how many of the group's rows are its own."""
 
     done: "Future[Recorded]"
@@ -69,7 +69,7 @@ class CommitGroup:
 
     admitted: Admitted
     fingerprints: Fingerprints
-    requests: Sequence[Request]
+    requests: Sequence[AdmittedRequest]
     rows: int
 
     @property

@@ -21,7 +21,7 @@ import numpy as np
 
 from engine.errors import FieldMistake, InvalidRequestError, MeterlineError, QueueFullError, RetryLaterError
 from engine.metrics import METRICS
-from engine.usage.recording.committer import CommitGroup, Committer, Recorded, Request
+from engine.usage.recording.committer import AdmittedRequest, CommitGroup, Committer, Recorded
 from engine.usage.recording.worker import RETRY_AFTER_MS, Gathering, Worker
 from ingest import Admission, Fingerprinter, Limits, RequestKind, RequestMistake, decode
 
@@ -140,7 +140,7 @@ class Intake:
         decoded = decode(kind, [request.data for request in waiting], self._limits)
         counts = np.diff(decoded.offsets)
         room = self._limits.queue_events_max - self._committer.waiting_events
-        taken: list[Request] = []
+        taken: list[AdmittedRequest] = []
         keep = np.zeros(len(waiting), np.bool_)
         for i, request in enumerate(waiting):
             events = int(counts[i])
@@ -150,7 +150,7 @@ class Intake:
                 continue
             room -= events
             keep[i] = True
-            taken.append(Request(request.done, events, int(decoded.sequences[i])))
+            taken.append(AdmittedRequest(request.done, events, int(decoded.sequences[i])))
         if not taken:
             return
         rows = decoded.events if keep.all() else decoded.events.filter(np.repeat(keep, counts))

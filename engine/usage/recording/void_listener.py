@@ -20,7 +20,7 @@ import pyarrow as pa
 import structlog
 
 from engine.errors import RetryLaterError
-from engine.usage.corrections.void_queries import (
+from engine.usage.corrections.voids import (
     Heard,
     newest_heard_query,
     standing_events_query,

@@ -27,7 +27,7 @@ DAYS_FOR_CUSTOMERS_MIN = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ReadPlan:
     """By the length of slices in seconds: the customers that come from rows, and their stale slices.
 
     first_form_us: customers of whom what lies before an instant comes from rows of the first form
@@ -85,7 +85,7 @@ def stale_query(
     return Query(sql, parameters)
 
 
-def read_plan(covered: Mapping[int, Sequence[str]], rows: Sequence[Sequence[object]]) -> Plan | None:
+def read_plan(covered: Mapping[int, Sequence[str]], rows: Sequence[Sequence[object]]) -> ReadPlan | None:
     """The plan by the rows of `stale_query`; None where too much is stale."""
     if len(rows) > STALE_MAX:
         return None
@@ -97,4 +97,4 @@ def read_plan(covered: Mapping[int, Sequence[str]], rows: Sequence[Sequence[obje
         # A row of another length is one that its customer has outgrown.
         if changed_s in (0, length_s):
             stale[length_s].add((customer_id, number(start_s) // length_s * length_s))
-    return Plan(covered, {length_s: sorted(slices) for length_s, slices in stale.items()})
+    return ReadPlan(covered, {length_s: sorted(slices) for length_s, slices in stale.items()})

@@ -29,7 +29,7 @@ from engine.usage.facts.event_source import (
 from engine.usage.facts.queries import merged_query
 from engine.usage.facts.usage_request import UsageRequest
 from engine.usage.rollups.changes import bound_slices_sql, slice_start_sql, stamp_sql
-from engine.usage.rollups.plan import Plan
+from engine.usage.rollups.plan import ReadPlan
 from engine.usage.store.partials import (
     EVENT_COUNT,
     Reduction,
@@ -69,7 +69,7 @@ def useful_customers(request: UsageRequest, covered: Mapping[int, Sequence[str]]
 
 def rollup_query(
     request: UsageRequest,
-    plan: Plan,
+    plan: ReadPlan,
     groups_max: int,
     states_skip: int = 0,
     *,
@@ -100,7 +100,7 @@ def rollup_query(
 
 def _covered_parts(
     request: UsageRequest,
-    plan: Plan,
+    plan: ReadPlan,
     parameters: Parameters,
     slice_s: int,
     *,
@@ -135,21 +135,21 @@ def _covered_parts(
         yield reduced_events(request, parameters, stretch, any_facts=any_facts)
 
 
-def _behind_first_form(plan: Plan, parameters: Parameters) -> list[str]:
+def _behind_first_form(plan: ReadPlan, parameters: Parameters) -> list[str]:
     """A condition on events: not in a stretch that comes from rows of the first form."""
     if not plan.first_form_us:
         return []
     return [f"toUnixTimestamp64Micro(event_time) >= {_first_form_before(plan, parameters)}"]
 
 
-def _first_form_before(plan: Plan, parameters: Parameters) -> str:
+def _first_form_before(plan: ReadPlan, parameters: Parameters) -> str:
     """Of a customer's rows or events, before which instant they are of the first form, in us."""
     parameters["first_form_ids"] = list(plan.first_form_us)
     parameters["first_form_us"] = list(plan.first_form_us.values())
     return "transform(customer_id, {first_form_ids:Array(String)}, {first_form_us:Array(Int64)}, toInt64(0))"
 
 
-def _first_form_rows(request: UsageRequest, plan: Plan, parameters: Parameters) -> Reduction:
+def _first_form_rows(request: UsageRequest, plan: ReadPlan, parameters: Parameters) -> Reduction:
     """They never move: their events are gone."""
     parameters["first_form_key"] = request.first_form_key
     kept = [

@@ -44,7 +44,7 @@ _RETRY_AFTER_MS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
+class RollupProgress:
     """What a pass did for one rollup key: slices that had changed, customers newly covered, and its watermark."""
 
     changed_slices: int
@@ -70,7 +70,7 @@ class Rollups:
         self._worth = worth
         self._is_stopping = is_stopping
 
-    def keep_up(self, meter: UsageRequest) -> Pass:
+    def keep_up(self, meter: UsageRequest) -> RollupProgress:
         """Brings the rows of a meter (its `rollup_key` and what it aggregates; bounds and customers don't matter) up
         to the newest watermark.
 
@@ -91,7 +91,7 @@ class Rollups:
             hours = [(str(customer_id), number(start_s)) for customer_id, start_s in rows]
             changed, new = self._take_in(run, hours) if hours else (0, 0)
         self._store.execute(keep_progress_statement(request, as_of_us))
-        return Pass(changed, new, as_of_us)
+        return RollupProgress(changed, new, as_of_us)
 
     def cover_by_hours(self, meter: UsageRequest, customer_ids: Sequence[str]) -> None:
         """Covers these customers by hours, whether they are worth it or not. Not beside a pass of another process: that
