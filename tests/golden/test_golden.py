@@ -46,7 +46,8 @@ def _difference(file, expected, actual):
             pairs = enumerate(zip(was or "", is_now or "", strict=False))
             differs = next((place for place, (one, other) in pairs if one != other), 0)
             start = max(0, differs - _SHOWN_BEFORE_CHARS)
-            lines += [f"- {was[start:]}"] * (was is not None) + [f"+ {is_now[start:]}"] * (is_now is not None)
+            lines += [] if was is None else [f"- {was[start:]}"]
+            lines += [] if is_now is None else [f"+ {is_now[start:]}"]
     if len(lines) > _SHOWN_LINES_MAX:
         return [*lines[:_SHOWN_LINES_MAX], f"... and {len(lines) - _SHOWN_LINES_MAX:,} lines more in {file}"]
     return lines

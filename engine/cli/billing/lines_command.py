@@ -1,78 +1,126 @@
 """`meterline lines`: rated line items."""
 
+from collections.abc import Iterator
 from datetime import datetime
-from itertools import chain, groupby
+from decimal import Decimal
+from itertools import groupby
+from typing import Any
 
 import click
 
 from engine.cli.billing.line_tables import line_item_table, report_unrateable
-from engine.cli.terminal.connection import NO_CATALOG, connected, pages
-from engine.cli.terminal.message_json import json_fields, json_line, snapshot_fields
+from engine.cli.terminal.connection import NO_CATALOG, CommandError, connected, pages
+from engine.cli.terminal.message_json import JsonFields, json_fields, json_line, snapshot_fields
 from engine.cli.terminal.options import (
     INSTANT_HELP,
     TextType,
     as_of_option,
     at_option,
-    json_option,
     revision_option,
     target_option,
     timestamp,
 )
-from engine.cli.terminal.text import day, footer
-from meterline.v1.billing_pb2 import ListLineItemsRequest, ListLineItemsResponse
+from engine.cli.terminal.output import Cells, chosen_form, opened, output_options, write_csv, write_json
+from engine.cli.terminal.text import counted, day, footer, grouped
+from meterline.v1.billing_pb2 import LineItem, ListLineItemsRequest, ListLineItemsResponse, UnrateableCustomer
 from meterline.v1.billing_pb2_grpc import BillingServiceStub
 
 
 @click.command(epilog=INSTANT_HELP)
 @click.option("--customer", type=TextType("a customer"), metavar="ID", help="Only this customer.")
-@json_option
 @at_option
 @as_of_option
 @revision_option()
+@output_options("csv", "json")
 @target_option
 def lines(
     customer: str | None,
-    as_json: bool,
     at: datetime | None,
     as_of: datetime | None,
     catalog_revision: int | None,
     target: str,
+    **to: Any,  # noqa: ANN401 - the arguments of chosen_form
 ) -> None:
-    """Show the rated line items of the current billing period, tier by tier.
+    """Show the rated line items of the current billing period, tier by tier, and what they come to.
 
     The same --as-of and --catalog-revision give the same lines, byte for byte; both are on every line of
     JSON and below the tables.
     """
+    form = chosen_form(**to)
+    if form == "parquet":
+        raise CommandError("lines are written as csv or json")
     request = ListLineItemsRequest(
         customer_id=customer or "",
         at=timestamp(at),
         as_of=timestamp(as_of),
         catalog_revision=catalog_revision or 0,
     )
+    unrateable: dict[str, UnrateableCustomer] = {}
     with connected(target) as channel:
-        answer = list(pages(BillingServiceStub(channel).ListLineItems, request))
-    if as_json:
-        for page in answer:
-            snapshot = snapshot_fields(page.as_of, page.catalog_revision)
-            for item in page.line_items:
-                click.echo(json_line(snapshot | json_fields(item)))
-    else:
-        _show(answer)
-    unrateable = {each.customer_id: each for page in answer for each in page.unrateable_customers}
+        answer = _watched(pages(BillingServiceStub(channel).ListLineItems, request), unrateable)
+        if form == "table":
+            _show(list(answer))
+        else:
+            with opened(to["output"]) as file:
+                last = (
+                    write_csv(file, answer, _columns, _cells)
+                    if form == "csv"
+                    else write_json(file, answer, _objects)
+                )
+            if form == "csv":
+                click.echo(footer(last.as_of, last.catalog_revision), err=True)
     report_unrateable(unrateable.values())
 
 
+def _watched(
+    answer: Iterator[ListLineItemsResponse], unrateable: dict[str, UnrateableCustomer]
+) -> Iterator[ListLineItemsResponse]:
+    """The pages; the customers whose lines are missing are noted as they go by."""
+    for page in answer:
+        unrateable |= {each.customer_id: each for each in page.unrateable_customers}
+        yield page
+
+
+def _objects(page: ListLineItemsResponse) -> Iterator[JsonFields]:
+    snapshot = snapshot_fields(page.as_of, page.catalog_revision)
+    return (snapshot | json_fields(item) for item in page.line_items)
+
+
+def _columns(_page: ListLineItemsResponse) -> list[str]:
+    """The fields of a line that are one value each, and its dimensions as JSON: lines have different ones."""
+    nested = {"rounding", "tiers", "stages"}
+    return [field.name for field in LineItem.DESCRIPTOR.fields if field.name not in nested]
+
+
+def _cells(page: ListLineItemsResponse) -> Iterator[Cells]:
+    names = _columns(page)
+    for item in page.line_items:
+        fields = json_fields(item)
+        yield [_cell(fields[name]) for name in names]
+
+
+def _cell(value: object) -> str | None:
+    if isinstance(value, str):
+        return value or None
+    return json_line(value)
+
+
 def _show(answer: list[ListLineItemsResponse]) -> None:
-    items = chain.from_iterable(page.line_items for page in answer)
-    shown = False
+    items = [item for page in answer for item in page.line_items]
     for _, group in groupby(items, key=lambda item: item.subscription_id):
         theirs = list(group)
         first = theirs[0]
         period = f"{day(first.period_start)} to {day(first.period_end)}"
         line_item_table(theirs).show(f"{first.customer_id}, plan {first.plan_id}, {period}")
         click.echo()
-        shown = True
-    if not shown and not any(page.unrateable_customers for page in answer):
+    if not items and not any(page.unrateable_customers for page in answer):
         without = "no line items: no subscription covers this instant (name another with --at)"
         click.echo(without if answer[-1].catalog_revision else NO_CATALOG)
+    for currency in sorted({item.currency for item in items}):
+        theirs = [item for item in items if item.currency == currency]
+        amounts = [Decimal(item.amount) for item in theirs if not item.unrateable_reason]
+        total = grouped(format(sum(amounts, Decimal(0)), "f"))
+        missing = len(theirs) - len(amounts)
+        incomplete = f"; incomplete: {counted(missing, 'line item')} not rated" if missing else ""
+        click.echo(f"total of {counted(len(amounts), 'line item')}: {total} {currency}{incomplete}")
     click.echo(footer(answer[-1].as_of, answer[-1].catalog_revision))

@@ -31,7 +31,7 @@ class _Shape:
     fields: Mapping[str, "_Shape | None"]
 
 
-def json_line(fields: Mapping[str, Any]) -> str:
+def json_line(fields: object) -> str:
     """One line of JSON, without its end."""
     return json.dumps(fields, ensure_ascii=False)
 
