@@ -22,7 +22,7 @@ LineKey = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class ExpectedLine:
-    """What one line must say. `amount` is rounded to cents, half away from zero."""
+    """What one line must say. `amount`: the line's share of its price's amount, which is rounded to cents once."""
 
     quantity: Fraction
     amount: Fraction
@@ -46,8 +46,9 @@ def expected_lines(
         customer = subscription["customer"]
         for price in plans[subscription["plan"]]["prices"]:
             groups = quantities.get((customer, price.get("meter", "")), {}) or {"": Fraction(0)}
-            for group, quantity in groups.items():
-                amount = _round_to_cents(_amount(price, quantity))
+            in_order = sorted(groups.items())
+            shares = _shared_cents([_amount(price, quantity) for _, quantity in in_order])
+            for (group, quantity), amount in zip(in_order, shares, strict=True):
                 lines[customer, price["id"], group] = ExpectedLine(quantity, amount)
     return lines
 
@@ -113,6 +114,13 @@ def _graduated(tiers: Sequence[Mapping[str, str]], quantity: Fraction) -> Fracti
     return amount
 
 
-def _round_to_cents(amount: Fraction) -> Fraction:
-    """Half away from zero; amounts here are never negative."""
-    return Fraction(math.floor(amount * 100 + Fraction(1, 2)), 100)
+def _shared_cents(amounts: Sequence[Fraction]) -> list[Fraction]:
+    """The groups of one price: their sum rounded once, half away from zero; amounts here are never negative. Each has
+    its whole cents, and those with the largest remainders, the first of equal ones, a cent more until they add up.
+    """
+    total = math.floor(sum(amounts, Fraction(0)) * 100 + Fraction(1, 2))
+    cents = [math.floor(amount * 100) for amount in amounts]
+    by_remainder = sorted(range(len(amounts)), key=lambda place: cents[place] - amounts[place] * 100)
+    for place in by_remainder[: total - sum(cents)]:
+        cents[place] += 1
+    return [Fraction(each, 100) for each in cents]

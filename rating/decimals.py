@@ -147,6 +147,14 @@ class DecimalColumn:
             return self
         return DecimalColumn.proven(self.mantissa[rows], self.scale)
 
+    def replaced(self, rows: npt.NDArray[np.int64], values: "DecimalColumn") -> "DecimalColumn":
+        """The same values but for those at `rows`; at the larger scale."""
+        scale = max(self.scale, values.scale)
+        ours, theirs = self.rescale(scale), values.rescale(scale)
+        mantissa = (ours.widened() if theirs.is_wide else ours).mantissa.copy()
+        mantissa[rows] = theirs.mantissa
+        return DecimalColumn(mantissa, scale)
+
     def widened(self) -> "DecimalColumn":
         """The same values as Python ints."""
         return self if self.is_wide else DecimalColumn(self.mantissa.astype(object), self.scale)

@@ -10,9 +10,10 @@ from rating.breakdown import TierBreakdown
 from rating.charges import Charges
 from rating.decimals import EXACT, DecimalColumn, canonical
 from rating.events import Terms, fees_of_events
-from rating.formula import formula_of
+from rating.formula import Together, formula_of
 from rating.price import Price, Rounding
 from rating.segment import Segment
+from rating.together import Shares
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class RatedLine:
 
     Attributes:
         exact_amount: before the line's rounding and before what is booked.
-        amount: rounded to `digits`, less what is booked.
+        amount: rounded to `digits`, less what is booked; of a group its share of what `together` is rounded to.
         stages: (name, exact amount after it) of every amount stage the price has: price, percent_off,
             amount_off, maximum_amount, minimum_amount (in the last part of a period only).
         formula: the whole calculation in one legible line.
@@ -66,9 +67,12 @@ class RatedLine:
     stages: tuple[tuple[str, Decimal], ...]
     formula: str
     negative_quantity: bool
+    together: Together | None = None
 
 
-def lines_of(charges: Charges, segment: Segment) -> Iterator[tuple[int, RatedLine]]:
+def lines_of(
+    charges: Charges, segment: Segment, shares: Shares | None = None
+) -> Iterator[tuple[int, RatedLine]]:
     """Each of a segment's lines with its place among the charges."""
     recorded = segment.recorded()
     billable = segment.billable(charges)
@@ -85,7 +89,8 @@ def lines_of(charges: Charges, segment: Segment) -> Iterator[tuple[int, RatedLin
             for name, column in recorded.stages.items()
             if is_final or name != "minimum_amount"
         )
-        rounded = recorded.amount.decimal(place)
+        share = None if shares is None else shares.of(row, price.digits)
+        rounded, together = share or (recorded.amount.decimal(place), None)
         booked = canonical(
             Decimal(0) if charges.booked is None else charges.booked.decimal(row), price.digits
         )
@@ -110,8 +115,10 @@ def lines_of(charges: Charges, segment: Segment) -> Iterator[tuple[int, RatedLin
                     stages,
                     rounded,
                     booked,
+                    together,
                 ),
                 negative_quantity=_is_negative(charges, row, price),
+                together=together,
             ),
         )
 

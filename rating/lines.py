@@ -1,7 +1,7 @@
 """Rated lines as columns; those that are shown in full, one by one."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,14 +13,19 @@ from rating.decimals import DecimalColumn
 from rating.line import RatedEvent, RatedLine, events_of, lines_of
 from rating.profile import Source
 from rating.segment import Segment
+from rating.together import Shares, shares_of
 
 
 @dataclass(frozen=True, eq=False)
 class RatedLines:
-    """n rated lines. Columns are joined from the segments when first asked for."""
+    """n rated lines. Columns are joined from the segments when first asked for.
+
+    shares: of the lines that are rounded together with others of their charge.
+    """
 
     charges: Charges
     segments: tuple[Segment, ...]
+    shares: Shares | None = None
 
     def __len__(self) -> int:
         return len(self.charges)
@@ -29,6 +34,8 @@ class RatedLines:
     def amount(self) -> DecimalColumn:
         """N amounts, each rounded to its currency's digits, less what is booked; at the largest of the digits."""
         rounded = self._joined(lambda segment: segment.outcome.amount)
+        if self.shares is not None:
+            rounded = rounded.replaced(self.shares.rows, self.shares.amount)
         return rounded if self.charges.booked is None else rounded.subtract(self.charges.booked)
 
     @cached_property
@@ -72,14 +79,28 @@ class RatedLines:
             return parts[0]
         return joined(parts, [segment.rows for segment in self.segments], len(self))
 
+    def rounded_together(self, charge: npt.NDArray[np.int64]) -> "RatedLines":
+        """The same lines, as groups of charges: `charge` is int64[n], rising, the same for the groups of one charge.
+
+        Raises:
+            RatingError: the groups of a charge have different prices.
+        """
+        return replace(self, shares=shares_of(self.charges, charge, self.exact_amount.take))
+
     def part(self, rows: npt.NDArray[np.int64]) -> "RatedLines":
         """Some of the lines, in the order of `rows`: nothing is rated again."""
         segments = (segment.part(rows) for segment in self.segments)
-        return RatedLines(self.charges.part(rows), tuple(each for each in segments if each is not None))
+        return RatedLines(
+            self.charges.part(rows),
+            tuple(each for each in segments if each is not None),
+            None if self.shares is None else self.shares.part(rows),
+        )
 
     def in_full(self) -> list[RatedLine]:
         """Every line in full, one object each: for the few that are shown (`part`)."""
-        lines = dict(line for segment in self.segments for line in lines_of(self.charges, segment))
+        lines = dict(
+            line for segment in self.segments for line in lines_of(self.charges, segment, self.shares)
+        )
         return [lines[row] for row in range(len(self))]
 
     def line(self, row: int) -> RatedLine:

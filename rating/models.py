@@ -73,7 +73,7 @@ class Timing(StrEnum):
 
 ANY_MODEL = frozenset(
     {
-        *("currency", "model", "boundary", "rounding"),
+        *("currency", "model", "boundary", "rounding", "round_each_group"),
         *("percent_off", "amount_off", "maximum_amount", "minimum_amount"),
     }
 )

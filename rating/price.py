@@ -68,7 +68,9 @@ class Price(Record):
         free_units: allowance, taken off before tiers count from zero.
         percent_off, amount_off: discounts, in this order; they end at zero.
         maximum_amount, minimum_amount: bounds of the line, after discounts; a minimum wins.
-        rounding: how the line becomes money.
+        rounding: how the charge becomes money.
+        round_each_group: whether each group of the meter's dimensions is rounded by itself; by default the groups are
+            rounded once together, and each has a share (rating.together).
 
     Raises:
         FieldsError: with every problem of the values.
@@ -105,6 +107,7 @@ class Price(Record):
     maximum_amount: NotNegative | None = None
     minimum_amount: NotNegative | None = None
     rounding: Rounding = Rounding()
+    round_each_group: bool = False
 
     @rule("currency", "rounding")
     def _has_digits(self) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from engine.billing.line_item import LineItem
 from engine.spend.spend import Spend
 from engine.times import datetime_us, to_timestamp
 from meterline.v1 import billing_pb2, spend_pb2
-from rating import RatedLine
+from rating import Price, RatedLine
 
 # Well below the 4 MiB that a gRPC client takes unless it is told otherwise.
 ANSWER_BYTES_MAX = 3 * 1024 * 1024
@@ -28,6 +28,7 @@ def money_text(value: Decimal) -> str:
 
 def line_item_message(item: LineItem) -> billing_pb2.LineItem:
     billed, period = item.charge.billed, item.charge.period
+    price = billed.price.price
     message = billing_pb2.LineItem(
         line_item_id=item.line_item_id,
         customer_id=item.charge.subscription.customer,
@@ -36,19 +37,12 @@ def line_item_message(item: LineItem) -> billing_pb2.LineItem:
         plan_version=billed.plan_version,
         price_id=billed.price.id,
         price_version=billed.price_version,
-        model=str(billed.price.price.model),
         meter_id=billed.meter.resource.id if billed.meter is not None else "",
         meter_version=billed.meter.version if billed.meter is not None else 0,
         dimensions=item.dimensions,
         period_start=to_timestamp(datetime_us(period.start)),
         period_end=to_timestamp(datetime_us(period.end)),
         quantity=decimal_text(item.quantity),
-        currency=billed.price.price.currency,
-        rounding=billing_pb2.Rounding(
-            mode=str(billed.price.price.rounding.mode),
-            scope=str(billed.price.price.rounding.scope),
-            digits=billed.price.price.digits,
-        ),
         event_count=item.event_count,
         event_digest=item.event_digest,
         unreadable_event_count=item.unreadable_event_count,
@@ -56,14 +50,46 @@ def line_item_message(item: LineItem) -> billing_pb2.LineItem:
         negative_quantity=item.quantity < 0,
         unrateable_reason=item.unrateable_reason,
     )
+    _add_terms(message, price)
     if item.rated is not None:
         _add_amounts(message, item.rated)
     return message
 
 
+def rated_message(rated: RatedLine) -> billing_pb2.LineItem:
+    """The fields of a line item that its price and quantity give."""
+    message = billing_pb2.LineItem(
+        quantity=decimal_text(rated.quantity), negative_quantity=rated.negative_quantity
+    )
+    _add_terms(message, rated.price)
+    _add_amounts(message, rated)
+    return message
+
+
+def _add_terms(message: billing_pb2.LineItem, price: Price) -> None:
+    message.model = str(price.model)
+    message.currency = price.currency
+    message.rounding.mode = str(price.rounding.mode)
+    message.rounding.scope = str(price.rounding.scope)
+    message.rounding.digits = price.digits
+    if price.conversion is not None:
+        message.conversion.factor = decimal_text(price.conversion.factor)
+        message.conversion.divisor = decimal_text(price.conversion.divisor)
+    message.allowance = decimal_text(price.allowance or None)
+    if not price.needs_events:
+        message.free_amount = decimal_text(price.free_amount)
+    message.package_size = decimal_text(price.package_size)
+    message.block_size = decimal_text(price.block_size)
+
+
 def _add_amounts(message: billing_pb2.LineItem, rated: RatedLine) -> None:
+    message.billable_quantity = decimal_text(rated.billable_quantity)
     message.exact_amount = decimal_text(rated.exact_amount)
     message.amount = money_text(rated.amount)
+    if rated.together is not None:
+        message.rounding.group_count = rated.together.group_count
+        message.rounding.charge_exact_amount = decimal_text(rated.together.exact_amount)
+        message.rounding.charge_amount = money_text(rated.together.amount)
     for tier in rated.tiers:
         message.tiers.add(
             index=tier.index,
@@ -74,7 +100,8 @@ def _add_amounts(message: billing_pb2.LineItem, rated: RatedLine) -> None:
             amount=decimal_text(tier.amount),
         )
     for name, amount in rated.stages:
-        message.stages.add(stage=name, amount=decimal_text(amount))
+        term = None if name == "price" else getattr(rated.price, name)
+        message.stages.add(stage=name, amount=decimal_text(amount), term=decimal_text(term))
     message.formula = rated.formula
 
 

@@ -3,8 +3,9 @@
 Rules:
 1. A metered price without usage gives one line at quantity zero: a first tier's flat amount is due then too.
    A matrix price gives none, unless it has a minimum: then one of its first cell.
-2. A line whose price says nothing about it has no amount, and says why; every other line stands.
-3. A meter's lines are rated together and apart from those of other meters: columns then have as many fractional
+2. The groups of a charge are rounded together (rating.together), those that can be rated.
+3. A line whose price says nothing about it has no amount, and says why; every other line stands.
+4. A meter's lines are rated together and apart from those of other meters: columns then have as many fractional
    digits as that meter's quantities need, and stay in 64 bits although another meter's would not.
 """
 
@@ -75,16 +76,17 @@ class _Joined:
             dimensions=self._dimensions(usage),
         )
         unrateable = unrateable_rows(charges)
-        rateable = charges
+        rateable, of_charge = charges, charge
         if len(unrateable):
             rateable = charges.part(np.delete(np.arange(len(charges)), unrateable))
+            of_charge = np.delete(charge, unrateable)
         return RatedPart(
             line=offsets[charge] + within,
             charge=charge,
             usage=usage,
             charges=charges,
             unrateable=unrateable,
-            lines=rate(rateable),
+            lines=rate(rateable).rounded_together(of_charge),
         )
 
     def _in_first_cell(self, usage: UsageColumns, price: Index) -> UsageColumns:

@@ -48,7 +48,7 @@ class UnrateableCustomer(_message.Message):
     def __init__(self, customer_id: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class LineItem(_message.Message):
-    __slots__ = ("line_item_id", "customer_id", "subscription_id", "plan_id", "plan_version", "price_id", "price_version", "model", "meter_id", "meter_version", "dimensions", "period_start", "period_end", "quantity", "exact_amount", "amount", "currency", "rounding", "tiers", "stages", "formula", "event_count", "event_digest", "unreadable_event_count", "negative_quantity", "missing_value_event_count", "unrateable_reason")
+    __slots__ = ("line_item_id", "customer_id", "subscription_id", "plan_id", "plan_version", "price_id", "price_version", "model", "meter_id", "meter_version", "dimensions", "period_start", "period_end", "quantity", "exact_amount", "amount", "currency", "rounding", "tiers", "stages", "formula", "event_count", "event_digest", "unreadable_event_count", "negative_quantity", "missing_value_event_count", "unrateable_reason", "billable_quantity", "conversion", "allowance", "free_amount", "package_size", "block_size")
     class DimensionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -83,6 +83,12 @@ class LineItem(_message.Message):
     NEGATIVE_QUANTITY_FIELD_NUMBER: _ClassVar[int]
     MISSING_VALUE_EVENT_COUNT_FIELD_NUMBER: _ClassVar[int]
     UNRATEABLE_REASON_FIELD_NUMBER: _ClassVar[int]
+    BILLABLE_QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    CONVERSION_FIELD_NUMBER: _ClassVar[int]
+    ALLOWANCE_FIELD_NUMBER: _ClassVar[int]
+    FREE_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    PACKAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_SIZE_FIELD_NUMBER: _ClassVar[int]
     line_item_id: str
     customer_id: str
     subscription_id: str
@@ -110,17 +116,37 @@ class LineItem(_message.Message):
     negative_quantity: bool
     missing_value_event_count: int
     unrateable_reason: str
-    def __init__(self, line_item_id: _Optional[str] = ..., customer_id: _Optional[str] = ..., subscription_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., plan_version: _Optional[int] = ..., price_id: _Optional[str] = ..., price_version: _Optional[int] = ..., model: _Optional[str] = ..., meter_id: _Optional[str] = ..., meter_version: _Optional[int] = ..., dimensions: _Optional[_Mapping[str, str]] = ..., period_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., quantity: _Optional[str] = ..., exact_amount: _Optional[str] = ..., amount: _Optional[str] = ..., currency: _Optional[str] = ..., rounding: _Optional[_Union[Rounding, _Mapping]] = ..., tiers: _Optional[_Iterable[_Union[TierAmount, _Mapping]]] = ..., stages: _Optional[_Iterable[_Union[StageAmount, _Mapping]]] = ..., formula: _Optional[str] = ..., event_count: _Optional[int] = ..., event_digest: _Optional[str] = ..., unreadable_event_count: _Optional[int] = ..., negative_quantity: _Optional[bool] = ..., missing_value_event_count: _Optional[int] = ..., unrateable_reason: _Optional[str] = ...) -> None: ...
+    billable_quantity: str
+    conversion: Conversion
+    allowance: str
+    free_amount: str
+    package_size: str
+    block_size: str
+    def __init__(self, line_item_id: _Optional[str] = ..., customer_id: _Optional[str] = ..., subscription_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., plan_version: _Optional[int] = ..., price_id: _Optional[str] = ..., price_version: _Optional[int] = ..., model: _Optional[str] = ..., meter_id: _Optional[str] = ..., meter_version: _Optional[int] = ..., dimensions: _Optional[_Mapping[str, str]] = ..., period_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., quantity: _Optional[str] = ..., exact_amount: _Optional[str] = ..., amount: _Optional[str] = ..., currency: _Optional[str] = ..., rounding: _Optional[_Union[Rounding, _Mapping]] = ..., tiers: _Optional[_Iterable[_Union[TierAmount, _Mapping]]] = ..., stages: _Optional[_Iterable[_Union[StageAmount, _Mapping]]] = ..., formula: _Optional[str] = ..., event_count: _Optional[int] = ..., event_digest: _Optional[str] = ..., unreadable_event_count: _Optional[int] = ..., negative_quantity: _Optional[bool] = ..., missing_value_event_count: _Optional[int] = ..., unrateable_reason: _Optional[str] = ..., billable_quantity: _Optional[str] = ..., conversion: _Optional[_Union[Conversion, _Mapping]] = ..., allowance: _Optional[str] = ..., free_amount: _Optional[str] = ..., package_size: _Optional[str] = ..., block_size: _Optional[str] = ...) -> None: ...
+
+class Conversion(_message.Message):
+    __slots__ = ("factor", "divisor")
+    FACTOR_FIELD_NUMBER: _ClassVar[int]
+    DIVISOR_FIELD_NUMBER: _ClassVar[int]
+    factor: str
+    divisor: str
+    def __init__(self, factor: _Optional[str] = ..., divisor: _Optional[str] = ...) -> None: ...
 
 class Rounding(_message.Message):
-    __slots__ = ("mode", "scope", "digits")
+    __slots__ = ("mode", "scope", "digits", "group_count", "charge_exact_amount", "charge_amount")
     MODE_FIELD_NUMBER: _ClassVar[int]
     SCOPE_FIELD_NUMBER: _ClassVar[int]
     DIGITS_FIELD_NUMBER: _ClassVar[int]
+    GROUP_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CHARGE_EXACT_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    CHARGE_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     mode: str
     scope: str
     digits: int
-    def __init__(self, mode: _Optional[str] = ..., scope: _Optional[str] = ..., digits: _Optional[int] = ...) -> None: ...
+    group_count: int
+    charge_exact_amount: str
+    charge_amount: str
+    def __init__(self, mode: _Optional[str] = ..., scope: _Optional[str] = ..., digits: _Optional[int] = ..., group_count: _Optional[int] = ..., charge_exact_amount: _Optional[str] = ..., charge_amount: _Optional[str] = ...) -> None: ...
 
 class TierAmount(_message.Message):
     __slots__ = ("index", "up_to", "quantity", "unit_amount", "flat_amount", "amount")
@@ -139,9 +165,11 @@ class TierAmount(_message.Message):
     def __init__(self, index: _Optional[int] = ..., up_to: _Optional[str] = ..., quantity: _Optional[str] = ..., unit_amount: _Optional[str] = ..., flat_amount: _Optional[str] = ..., amount: _Optional[str] = ...) -> None: ...
 
 class StageAmount(_message.Message):
-    __slots__ = ("stage", "amount")
+    __slots__ = ("stage", "amount", "term")
     STAGE_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    TERM_FIELD_NUMBER: _ClassVar[int]
     stage: str
     amount: str
-    def __init__(self, stage: _Optional[str] = ..., amount: _Optional[str] = ...) -> None: ...
+    term: str
+    def __init__(self, stage: _Optional[str] = ..., amount: _Optional[str] = ..., term: _Optional[str] = ...) -> None: ...

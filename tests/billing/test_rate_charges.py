@@ -32,6 +32,14 @@ PRICES = {
         'cells: [{match: {region: eu}, unit_amount: "0.02"}, {match: {region: us}, unit_amount: "0.03"}]}'
     ),
     "by_place": '{id: by_place, meter: by_place, model: per_unit, unit_amount: "0.0004", percent_off: 5}',
+    "each_place": (
+        '{id: each_place, meter: by_place, model: per_unit, unit_amount: "0.0035", round_each_group: true}'
+    ),
+    "small": (
+        "{id: small, meter: by_place, model: graduated, rounding: {mode: half_even, digits: 1}, "
+        'tiers: [{up_to: 10, unit_amount: "0.003"}, {unit_amount: "0.007"}]}'
+    ),
+    "upwards": '{id: upwards, meter: by_place, model: per_unit, unit_amount: "0.001", rounding: {mode: up}}',
     "at_least": (
         "{id: at_least, meter: by_place, model: matrix, dimensions: [region, class], minimum_amount: 3, "
         'cells: [{match: {class: a, region: eu}, unit_amount: "1"}], default: "0.5"}'
@@ -236,6 +244,34 @@ def test_a_sum_past_64_bits_is_exact():
     found = spend_of(rated(catalog, {("by_place", "c", start): groups}))
     (spend,) = found.by_amount(1)
     assert spend.amount == Decimal("760000000000000000009.99")
+
+
+def test_groups_of_less_than_a_cent_come_to_what_they_come_to_together():
+    """1,500 groups of one unit at 0.004 are 6.00: 600 of them have a cent, the first 600, as all remainders are equal."""
+    text = CATALOG.replace("group_by: [region, class]", "group_by: [region]")
+    text += '  - {id: tiny, name: T, currency: USD, prices: [{id: tiny, meter: by_place, model: per_unit, unit_amount: "0.004"}]}\n'
+    catalog = catalog_of(text + subscriptions({"customer": "c", "plan": "tiny", "start": "2026-03-01"}))
+    charges = charges_at(catalog, np.arange(1), datetime_us(AT))
+    groups = [GroupUsage("", (f"r{n:04}",), 0, Decimal(1), 1, "0" * 32, 0, 0) for n in range(1_500)]
+    found = rate_charges(charges, {"by_place": UsageColumns.of_groups([0] * 1_500, groups, 1)})
+    (spend,) = spend_of(found).by_amount(1)
+    assert (spend.amount, spend.line_item_count) == (Decimal("6.00"), 1_500)
+    lines = found.line_items(np.arange(1_500))
+    assert [item.rated.amount for item in lines] == [Decimal("0.01")] * 600 + [Decimal("0.00")] * 900
+    assert {item.rated.exact_amount for item in lines} == {Decimal("0.004")}
+    assert lines[0].rated.formula == "1 × 0.004 = 0.004 in 6 of 1500 groups → 6.00 USD; share 0.01 USD"
+
+
+def test_groups_of_one_price_may_each_stand_alone():
+    """With round_each_group 1,500 groups of 0.004 come to 0.00, and each says 0.00 of itself."""
+    text = CATALOG + plan("alone", "USD", ["each_place"])
+    catalog = catalog_of(text + subscriptions({"customer": "c", "plan": "alone", "start": "2026-03-01"}))
+    start = datetime(2026, 3, 1, tzinfo=UTC)
+    groups = [((("region", region),), Decimal(1), 1, "0" * 32, 0, 0) for region in ("eu", "us", "ws")]
+    found = rated(catalog, {("by_place", "c", start): groups})
+    lines = found.line_items(np.arange(3))
+    assert [item.rated.formula for item in lines] == ["1 × 0.0035 = 0.0035 → 0.00 USD"] * 3
+    assert spend_of(found).by_amount(1)[0].amount == Decimal("0.00")
 
 
 def test_a_customer_with_two_subscriptions_of_one_period_is_rated_for_both():

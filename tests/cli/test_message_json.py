@@ -36,7 +36,7 @@ def test_fields_come_as_the_contract_has_them():
     expected = [
         field.name
         for field in LineItem.DESCRIPTOR.fields
-        if field.name not in {"period_start", "period_end", "rounding"}
+        if field.name not in {"period_start", "period_end", "rounding", "conversion"}
     ]
     assert list(fields) == expected
     names = ["index", "up_to", "quantity", "unit_amount", "flat_amount", "amount"]

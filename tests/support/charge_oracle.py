@@ -1,11 +1,13 @@
 """Line items one at a time, the slow and obvious way: what the columns of engine.billing are judged by.
 
-It walks subscriptions, prices and groups in plain loops, works out each period by itself and rates each group alone.
+It walks subscriptions, prices and groups in plain loops, works out each period by itself rates each group alone and rounds
+those of a charge together.
 The rating core is judged by oracles of its own.
 """
 
+import math
 from collections import defaultdict
-from decimal import Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, ROUND_UP, Context, Decimal, localcontext
 from fractions import Fraction
 from hashlib import blake2b
 
@@ -14,6 +16,7 @@ import numpy as np
 from engine.billing.periods import month_period
 from rating import Charges, DecimalColumn, Dimension, Model, RatingError, converted, rate
 
+_MODES = {"half_up": ROUND_HALF_UP, "half_even": ROUND_HALF_EVEN, "up": ROUND_UP, "down": ROUND_DOWN}
 NO_USAGE = (Decimal(0), 0, "0" * 32, 0, 0)
 
 
@@ -32,11 +35,12 @@ def lines_by_oracle(catalog, usage, at):
             if meter is not None:
                 groups = usage.get((meter.id, subscription.customer, period.start), groups)
             names = [] if meter is None else meter.group_by
+            lines = []
             for found, metered, *counts in groups:
                 quantity = metered if meter is None else converted(metered, meter.conversion)
                 dimensions = [(name, dict(found)[name]) for name in names if name in dict(found)]
                 rated = _rated(price.price, quantity, dimensions)
-                yield {
+                line = {
                     "id": _id(subscription.id, price.id, dimensions, period.start),
                     "customer": subscription.customer,
                     "subscription": subscription.id,
@@ -50,6 +54,10 @@ def lines_by_oracle(catalog, usage, at):
                     "counts": tuple(counts),
                     "currency": price.price.currency,
                 }
+                lines.append(line)
+            if not price.price.round_each_group:
+                round_together([line for line in lines if line["amount"] is not None], price.price)
+            yield from lines
 
 
 def sums_by_oracle(lines):
@@ -63,6 +71,37 @@ def sums_by_oracle(lines):
             more = (amount + Fraction(line["amount"]), count + 1, events + line["counts"][0], incomplete)
             sums[line["customer"], line["currency"]] = more
     return dict(sums)
+
+
+def round_together(lines, price):
+    """Gives the rated groups of one charge their shares of the rounded sum, and formulas that say so."""
+    if len(lines) < 2:
+        return
+    with localcontext(Context(prec=200)):
+        exact = sum((line["exact_amount"] for line in lines), Decimal(0)).normalize()
+        total = exact.quantize(Decimal(1).scaleb(-price.digits), _MODES[price.rounding.mode])
+        shares = shares_by_oracle([line["exact_amount"] for line in lines], total, price.digits)
+        for line, share in zip(lines, shares, strict=True):
+            amount = Decimal(share.numerator).scaleb(-price.digits)
+            alone, _, _ = line["formula"].partition(" → ")
+            line["amount"] = amount
+            line["formula"] = (
+                f"{alone} in {exact:f} of {len(lines)} groups → {total:f} {price.currency}; "
+                f"share {amount:f} {price.currency}"
+            )
+
+
+def shares_by_oracle(exact, total, digits):
+    """Whole units of the last digit that is kept, toward zero; then one more where the largest remainders are. In units."""
+    exact = [Fraction(each) * 10**digits for each in exact]
+    units = [Fraction(math.trunc(each)) for each in exact]
+    missing = Fraction(total) * 10**digits - sum(units)
+    step = 1 if missing > 0 else -1
+    # Stable: of equal remainders the first.
+    order = sorted(range(len(exact)), key=lambda place: -step * (exact[place] - units[place]))
+    for place in order[: abs(int(missing))]:
+        units[place] += step
+    return units
 
 
 def _without_usage(price):

@@ -88,7 +88,7 @@ def _objects(page: ListLineItemsResponse) -> Iterator[JsonFields]:
 
 def _columns(_page: ListLineItemsResponse) -> list[str]:
     """The fields of a line that are one value each, and its dimensions as JSON: lines have different ones."""
-    nested = {"rounding", "tiers", "stages"}
+    nested = {"rounding", "tiers", "stages", "conversion"}
     return [field.name for field in LineItem.DESCRIPTOR.fields if field.name not in nested]
 
 

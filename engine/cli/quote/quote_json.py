@@ -7,10 +7,15 @@
 
 from collections.abc import Iterator
 
-from engine.api.messages import decimal_text, money_text
+from engine.api.messages import decimal_text, money_text, rated_message
 from engine.billing.quote.quotes import Quotes
-from engine.cli.terminal.message_json import JsonFields, json_line
+from engine.cli.terminal.message_json import JsonFields, json_fields, json_line
 from rating import RatedLine
+
+_RATED = (
+    *("billable_quantity", "conversion", "allowance", "free_amount", "package_size", "block_size"),
+    *("tiers", "stages", "exact_amount", "rounding", "amount", "currency", "formula", "negative_quantity"),
+)
 
 
 def json_lines(quotes: Quotes) -> Iterator[str]:
@@ -67,28 +72,6 @@ def _line_fields(quotes: Quotes, row: int) -> JsonFields:
 
 
 def _rated_fields(line: RatedLine) -> JsonFields:
-    return {
-        "billable_quantity": decimal_text(line.billable_quantity),
-        "tiers": [
-            {
-                "index": tier.index,
-                "up_to": decimal_text(tier.up_to),
-                "quantity": decimal_text(tier.quantity),
-                "unit_amount": decimal_text(tier.unit_amount),
-                "flat_amount": decimal_text(tier.flat_amount),
-                "amount": decimal_text(tier.amount),
-            }
-            for tier in line.tiers
-        ],
-        "stages": [{"stage": name, "amount": decimal_text(amount)} for name, amount in line.stages],
-        "exact_amount": decimal_text(line.exact_amount),
-        "rounding": {
-            "mode": str(line.rounding.mode),
-            "scope": str(line.rounding.scope),
-            "digits": line.digits,
-        },
-        "amount": money_text(line.amount),
-        "currency": line.currency,
-        "formula": line.formula,
-        "negative_quantity": line.negative_quantity,
-    }
+    """As a line item of the engine has them."""
+    found = json_fields(rated_message(line))
+    return {name: found[name] for name in _RATED if name in found}
