@@ -8,7 +8,7 @@ Construct prices once with `Price.read(fields)`, put n charges into columns, and
     lines.breakdown()               # every tier of every line as ragged columns
 
 `quantity` is a `DecimalColumn(mantissa, scale)`: straight from a store's decimals as int64 mantissas, or `of(...)`
-Decimals, ints and texts. To bill a period in parts give the cumulative quantity, `booked` (what earlier parts
+Decimals, ints and texts; `column_of_wide` takes integers of 256 bits. To bill a period in parts give the cumulative quantity, `booked` (what earlier parts
 billed) and `final` (false on all but the last part, where a minimum counts). Tiers that count on another clock
 than the invoice take `consumed_before`; percentage prices with terms per event `events`; matrix prices
 `dimensions`; capacity prices `quantities`. `rate` is the only rating path: live spend, drafts, invoices and
@@ -52,6 +52,7 @@ from rating.tax_rates import (
     TaxScope,
 )
 from rating.tiers import Tier
+from rating.wide_integers import column_of_wide
 
 __all__ = [
     "BlockScope",
@@ -97,6 +98,7 @@ __all__ = [
     "Timing",
     "Whole",
     "adjustment_formula",
+    "column_of_wide",
     "converted",
     "converted_column",
     "invoice_totals",

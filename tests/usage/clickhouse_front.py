@@ -47,6 +47,8 @@ CONNECTIONS = 6
 # What is passed on of a request's settings; the others are about HTTP or would end queries by the clock.
 SETTINGS = ("do_not_merge_across_partitions_select_final", "optimize_on_insert", "insert_deduplicate")
 FORMAT_ARROW = re.compile(rb"FORMAT Arrow\n")
+# What a server takes by default: http_max_uri_size, http_max_field_value_size, max_query_size.
+URI_BYTES_MAX, FIELD_BYTES_MAX, QUERY_BYTES_MAX = 1024 * 1024, 128 * 1024, 256 * 1024
 
 
 class ServerError(Exception):
@@ -168,6 +170,25 @@ class Engine:
         finally:
             self._free.put(connection)
 
+    def read(
+        self,
+        sql: str,
+        options: dict[str, str],
+        files: dict[str, bytes],
+        parameters: dict[str, str],
+    ) -> bytes:
+        """A statement with tables of its own, which a server calls external: from files here."""
+        with contextlib.ExitStack() as stack:
+            for name, data in files.items():
+                file = stack.enter_context(tempfile.NamedTemporaryFile(suffix=".arrow"))
+                file.write(data)
+                file.flush()
+                table = (
+                    f"file('{file.name}', '{options[f'{name}_format']}', '{options[f'{name}_structure']}')"
+                )
+                sql = re.sub(rf"\b{name}\b", table, sql)
+            return self.run(sql, parameters, options, options.get("database"))
+
     def insert(self, statement: str, data: bytes, settings: dict[str, str], database: str | None) -> bytes:
         with tempfile.NamedTemporaryFile(suffix=".arrow") as file:
             file.write(data)
@@ -215,12 +236,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _serve(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        options = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
-        if (self.headers.get("Content-Type") or "").startswith("multipart/form-data"):
-            options |= _form(self.headers["Content-Type"], body)
-            body = b""
-        self._check_user()
+        options, files, body = self._request()
         text = options.get("query", "").encode()
         arrow = FORMAT_ARROW.search(body[:16_384])
         if arrow:
@@ -242,7 +258,7 @@ class Handler(BaseHTTPRequestHandler):
                 result = self.engine.insert(text.decode(), body, options, database)
             else:
                 bound = {name[6:]: value for name, value in options.items() if name.startswith("param_")}
-                result = self.engine.run(text.decode(), bound, options, database)
+                result = self.engine.read(text.decode(), options, files, bound)
         if kind == "reset_after":
             self._reset()
             return
@@ -258,6 +274,25 @@ class Handler(BaseHTTPRequestHandler):
             result = lz4.frame.compress(result)
             headers["Content-Encoding"] = "lz4"
         self._answer(result, 200, headers, cut=kind == "truncate")
+
+    def _request(self) -> tuple[dict[str, str], dict[str, bytes], bytes]:
+        """Settings and parameters, files, and what is left of the body; within a server's bounds."""
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if len(self.path) > URI_BYTES_MAX:
+            raise ServerError(0, "URI Too Long", 414)
+        options = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
+        files: dict[str, bytes] = {}
+        if (self.headers.get("Content-Type") or "").startswith("multipart/form-data"):
+            fields, files = _form(self.headers["Content-Type"], body)
+            options |= fields
+            body = b""
+        self._check_user()
+        for name, value in options.items():
+            if len(value.encode()) > FIELD_BYTES_MAX:
+                raise ServerError(1000, f"HTML Form Exception: Field value too long: {name[:40]}")
+        if not FORMAT_ARROW.search(body[:16_384]) and len(body) > QUERY_BYTES_MAX:
+            raise ServerError(62, "Syntax error: Max query size exceeded. (SYNTAX_ERROR)")
+        return options, files, body
 
     def _refuse_or_wait(self, fault: Fault | None) -> None:
         match fault.kind if fault else "":
@@ -371,14 +406,21 @@ def _is_control(text: bytes) -> bool:
     return b"fences" in text or b"KILL QUERY" in text or b"system.processes" in text
 
 
-def _form(content_type: str, body: bytes) -> dict[str, str]:
+def _form(content_type: str, body: bytes) -> tuple[dict[str, str], dict[str, bytes]]:
+    """The fields of a form, and its files."""
     message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(
         b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body
     )
-    return {
-        part.get_param("name", header="content-disposition"): part.get_payload(decode=True).decode()
-        for part in message.iter_parts()
-    }
+    fields: dict[str, str] = {}
+    files: dict[str, bytes] = {}
+    for part in message.iter_parts():
+        name = part.get_param("name", header="content-disposition")
+        content = part.get_payload(decode=True)
+        if part.get_filename() is None:
+            fields[name] = content.decode()
+        else:
+            files[name] = content
+    return fields, files
 
 
 def main() -> None:

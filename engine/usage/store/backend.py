@@ -72,6 +72,9 @@ class Backend(Protocol):
     def insert_plain(self, client: Client, table: str, rows: pa.Table) -> None:
         """Rows on which nothing depends that lasts; raises what the driver raises."""
 
+    def read_columns(self, client: Client, query: Query, settings: Settings) -> pa.Table:
+        """The rows of a read, as ClickHouse's Arrow has them; raises what the driver raises."""
+
     def stamped(self, statement: Query, stamp_us: int) -> tuple[Query, Settings]:
         """A statement without a WHERE of its own as one that can be called off, and its settings."""
 
@@ -82,6 +85,15 @@ class Backend(Protocol):
         """See UsageStore.claim."""
 
     def close(self) -> None: ...
+
+
+def arrow_file(rows: pa.Table, compression: str | None = None) -> bytes:
+    """Rows as a file in Arrow's format."""
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with pa.ipc.new_file(sink, rows.schema, options=options) as writer:
+        writer.write_table(rows)
+    return bytes(sink.getvalue())
 
 
 def event_table(batch: EventBatch, *, by_rank: bool = True) -> pa.Table:

@@ -11,6 +11,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from clickhouse_connect.driver.exceptions import Error as DriverError
+from clickhouse_connect.driver.external import ExternalData
 from clickhouse_connect.driver.httputil import get_pool_manager
 from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 
@@ -20,6 +21,7 @@ from engine.usage.store.settings import EMBEDDED_OPTIONS
 
 __all__ = [
     "Client",
+    "ExternalData",
     "check_version",
     "connecting",
     "embedded_client",

@@ -13,8 +13,15 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from engine.errors import StartupError, StoreUnavailableError
-from engine.usage.store.backend import READERS, Clients, Settings, event_table
-from engine.usage.store.clickhouse import Client, check_version, connecting, reading, server_client
+from engine.usage.store.backend import READERS, Clients, Settings, arrow_file, event_table
+from engine.usage.store.clickhouse import (
+    Client,
+    ExternalData,
+    check_version,
+    connecting,
+    reading,
+    server_client,
+)
 from engine.usage.store.durability import Durability, set_durability
 from engine.usage.store.guarded_insert import (
     CREATE_INSERT_FENCES,
@@ -25,7 +32,7 @@ from engine.usage.store.guarded_insert import (
     running_condition,
 )
 from engine.usage.store.migration import extend_server
-from engine.usage.store.query import Query
+from engine.usage.store.query import Query, structure_of
 from engine.usage.store.retention_schema import RETENTION_SCHEMA
 from engine.usage.store.rollup_schema import ROLLUP_SCHEMA
 from engine.usage.store.schema import CREATE_OWNERS, EVENTS_TABLE, OWNERS_TABLE, create_database, log_schema
@@ -41,6 +48,8 @@ from ingest import EventBatch
 # Looks through the whole log at once: one in the background, and one that somebody waits for.
 _LOOKS = 2
 _RETRY_AFTER_MS = 1_000
+# It costs less than the network that it saves.
+_COMPRESSION = "lz4"
 
 
 class ServerBackend:
@@ -127,11 +136,27 @@ class ServerBackend:
         }
         target = guarded_target(table, rows.schema, stamp_us)
         # Plain bytes: the driver can send them again when the server has closed an idle connection.
-        client.raw_insert(target, insert_block=_arrow_file(rows), fmt="Arrow", settings=settings)
+        client.raw_insert(target, insert_block=arrow_file(rows, _COMPRESSION), fmt="Arrow", settings=settings)
 
     def insert_plain(self, client: Client, table: str, rows: pa.Table) -> None:
         target = f"{table} ({', '.join(rows.schema.names)})"
-        client.raw_insert(target, insert_block=_arrow_file(rows), fmt="Arrow", settings=INSERT_SETTINGS)
+        client.raw_insert(
+            target, insert_block=arrow_file(rows, _COMPRESSION), fmt="Arrow", settings=INSERT_SETTINGS
+        )
+
+    def read_columns(self, client: Client, query: Query, settings: Settings) -> pa.Table:
+        external = ExternalData()
+        for name, table in query.tables.items():
+            data = arrow_file(table, _COMPRESSION)
+            external.add_file(file_name=name, data=data, fmt="Arrow", structure=structure_of(table))
+        answer = client.raw_query(
+            query.sql,
+            parameters=query.parameters,
+            settings=dict(settings),
+            fmt="ArrowStream",
+            external_data=external if query.tables else None,
+        )
+        return pa.ipc.open_stream(answer).read_all()
 
     def stamped(self, statement: Query, stamp_us: int) -> tuple[Query, Settings]:
         guarded = f"{statement.sql} WHERE {not_called_off_sql(stamp_us)}"
@@ -152,13 +177,3 @@ class ServerBackend:
     def close(self) -> None:
         for client in (self.clients.writer, *self.clients.readers, *self.clients.lookers):
             client.close()
-
-
-def _arrow_file(rows: pa.Table) -> bytes:
-    """As a file, for HTTP."""
-    # LZ4 costs less than the network that it saves.
-    options = pa.ipc.IpcWriteOptions(compression="lz4")
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, rows.schema, options=options) as writer:
-        writer.write_table(rows)
-    return bytes(sink.getvalue())

@@ -153,6 +153,15 @@ class UsageStore:
         with self._backend.answered():
             return _rows(self._idle, query, self._read_settings)
 
+    def query_columns(self, query: Query) -> pa.Table:
+        """The rows of one read as columns, where each row would cost an object; it may read tables of its own.
+
+        Raises:
+            StoreUnavailableError: the store does not answer.
+        """
+        with self._backend.answered(), self._reader() as client, reading():
+            return self._backend.read_columns(client, query, self._read_settings)
+
     def query_to_keep(self, query: Query) -> list[Row]:
         """As `query`, and no row goes again, as those of a statement do that is about to be refused."""
         with self._backend.confirmed():
