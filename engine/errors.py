@@ -4,7 +4,6 @@
     ├── InvalidRequestError         the caller can mend it: names the fields
     │   └── CatalogDocumentError    a catalog document with mistakes: names file, line and field
     ├── NotFoundError               no such customer, subscription, ...
-    ├── UnrateableError             a charge that its price can't rate: names subscription and price
     ├── UsageExpiredError           the events that an exact answer needs have expired
     ├── CorrectionRefusedError      usage is not, or no longer, what a correction takes it for
     ├── CorrectionIdUsedError       the id belongs to a correction with other content
@@ -59,10 +58,6 @@ class CatalogDocumentError(InvalidRequestError):
 
 class NotFoundError(MeterlineError):
     """What the request names does not exist."""
-
-
-class UnrateableError(MeterlineError):
-    """A price can't rate its usage; no amount is given rather than a wrong one."""
 
 
 class UsageExpiredError(MeterlineError):

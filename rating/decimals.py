@@ -206,6 +206,11 @@ class DecimalColumn:
             return self.rescale(digits)
         return DecimalColumn(divide_rounded(self.mantissa, 10 ** (self.scale - digits), mode), digits)
 
+    def divided_by(self, divisor: npt.NDArray[np.int64], mode: RoundingMode) -> "DecimalColumn":
+        """Row by row self / divisor, which is positive, rounded by the named mode at the scale that self has."""
+        by = divisor.astype(object) if self.is_wide else divisor
+        return DecimalColumn(divide_rounded(self.mantissa, by, mode), self.scale)
+
     def add(self, other: "DecimalColumn") -> "DecimalColumn":
         """Row by row self + other, at the larger scale. Exact in int64 while |a|max + |b|max <= NARROW_MAX."""
         left, right = _aligned(self, other)

@@ -46,7 +46,7 @@ class SpendService:
         snapshot = self._snapshot(request, call)
         sums: list[SpendColumns] = []
         unrateable: list[LineItem] = []
-        for rated in self._rater.rate_all(snapshot):
+        for rated in self._rater.rate_all(snapshot, digests=False):
             sums.append(spend_of(rated))
             unrateable += rated.unrateable_lines(_UNRATEABLE_MAX - len(unrateable))
         spends = joined(sums)

@@ -19,7 +19,6 @@ from engine.errors import (
     RetryLaterError,
     StoreUnavailableError,
     TooManyCallsError,
-    UnrateableError,
     UsageExpiredError,
 )
 
@@ -41,7 +40,6 @@ _CODES: tuple[tuple[type[MeterlineError], int, str], ...] = (
     (CatalogDocumentError, code_pb2.INVALID_ARGUMENT, "CATALOG_DOCUMENT_INVALID"),
     (InvalidRequestError, code_pb2.INVALID_ARGUMENT, "REQUEST_INVALID"),
     (NotFoundError, code_pb2.NOT_FOUND, "NOT_FOUND"),
-    (UnrateableError, code_pb2.FAILED_PRECONDITION, "UNRATEABLE"),
     (CorrectionRefusedError, code_pb2.FAILED_PRECONDITION, "CORRECTION_REFUSED"),
     (CorrectionIdUsedError, code_pb2.ALREADY_EXISTS, "CORRECTION_ID_USED"),
     (UsageExpiredError, code_pb2.FAILED_PRECONDITION, "USAGE_EXPIRED"),

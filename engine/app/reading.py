@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from engine.app.stores import Stores
 from engine.billing.rater import Rater
 from engine.usage.query.expiries import Expiries
+from engine.usage.query.periods_reader import PeriodsReader
 from engine.usage.query.usage_reader import UsageReader
 from engine.usage.rollups.coverage import Coverages
 
@@ -25,4 +26,4 @@ def build_reading(stores: Stores, now_us: Callable[[], int]) -> Reading:
         Coverages(stores.usage, time.monotonic_ns),
         expiries=Expiries(stores.usage, time.monotonic_ns),
     )
-    return Reading(usage, Rater(stores.catalog, usage, stores.order, now_us))
+    return Reading(usage, Rater(stores.catalog, PeriodsReader(stores.usage, usage), stores.order, now_us))

@@ -4,7 +4,8 @@ Rules:
 1. A metered price without usage gives one line at quantity zero: a first tier's flat amount is due then too.
    A matrix price gives none, unless it has a minimum: then one of its first cell.
 2. The groups of a charge are rounded together (rating.together), those that can be rated.
-3. A line whose price says nothing about it has no amount, and says why; every other line stands.
+3. A line whose price says nothing about it has no amount, and says why; every other line stands. So has the one line of
+   a charge whose usage has more groups than can be told.
 4. A meter's lines are rated together and apart from those of other meters: columns then have as many fractional
    digits as that meter's quantities need, and stay in 64 bits although another meter's would not.
 """
@@ -46,7 +47,9 @@ class _Joined:
     def __init__(self, charges: ChargeColumns, numbers: Sequence[int], usage: UsageColumns | None) -> None:
         self._billed = [charges.prices[number] for number in numbers]
         meter = self._billed[0].meter
-        self._usage = usage or UsageColumns.of_groups([], [], len(meter.resource.group_by) if meter else 0)
+        if usage is None:
+            usage = UsageColumns.of_groups([], [], len(meter.resource.group_by) if meter else 0)
+        self._usage = usage
         self._meter = meter.resource if meter else None
         local = np.full(len(charges.prices), -1, dtype=np.int64)
         local[numbers] = np.arange(len(numbers))
@@ -57,7 +60,8 @@ class _Joined:
         first = np.searchsorted(self._usage.place, place)
         found = np.searchsorted(self._usage.place, place, side="right") - first
         without = np.array([_lines_without_usage(billed.price.price) for billed in self._billed])
-        self.count = np.where(found > 0, found, without[self._price])
+        self._too_many = np.isin(place, self._usage.too_many)
+        self.count = np.where(found > 0, found, np.where(self._too_many, 1, without[self._price]))
         self._first = np.where(found > 0, first, -1)
 
     def rated(self, offsets: Index) -> RatedPart:
@@ -66,7 +70,8 @@ class _Joined:
         first = self._first[owner]
         usage = self._usage.taken_or_none(np.where(first < 0, -1, first + within))
         charge, price = self.charge[owner], self._price[owner]
-        usage = self._in_first_cell(usage, price)
+        too_many = np.flatnonzero(self._too_many[owner])
+        usage = self._in_first_cell(usage, price, too_many)
         charges = Charges(
             prices=[billed.price.price for billed in self._billed],
             price_index=price,
@@ -75,7 +80,7 @@ class _Joined:
             ),
             dimensions=self._dimensions(usage),
         )
-        unrateable = unrateable_rows(charges)
+        unrateable = np.union1d(unrateable_rows(charges), too_many)
         rateable, of_charge = charges, charge
         if len(unrateable):
             rateable = charges.part(np.delete(np.arange(len(charges)), unrateable))
@@ -86,16 +91,17 @@ class _Joined:
             usage=usage,
             charges=charges,
             unrateable=unrateable,
+            too_many=too_many,
             lines=rate(rateable).rounded_together(of_charge),
         )
 
-    def _in_first_cell(self, usage: UsageColumns, price: Index) -> UsageColumns:
+    def _in_first_cell(self, usage: UsageColumns, price: Index, too_many: Index) -> UsageColumns:
         """With the dimensions of its first cell where a matrix price has a line without usage (rule 1)."""
         names = self._meter.group_by if self._meter else ()
         columns = dict(zip(names, usage.dimensions, strict=True))
         for number, billed in enumerate(self._billed):
             if cells := billed.price.price.cells:
-                rows = np.flatnonzero((usage.place < 0) & (price == number))
+                rows = np.setdiff1d(np.flatnonzero((usage.place < 0) & (price == number)), too_many)
                 for name, value in cells[0].match if len(rows) else ():
                     columns[name] = _with_value(columns[name], rows, value)
         return replace(usage, dimensions=tuple(columns[name] for name in names))

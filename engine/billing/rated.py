@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from engine.billing.charges import ChargeColumns, Index
 from engine.billing.line_item import LineItem
-from engine.usage.facts.usage_columns import UsageColumns
+from engine.usage.facts.usage_columns import GROUPS_MAX, UsageColumns
 from rating import Charges, DecimalColumn, RatedLines, unrateable_reason
 
 
@@ -27,6 +27,7 @@ class RatedPart:
         usage: m groups, whose dimensions are those that the meter groups by.
         charges: what was to be rated.
         unrateable: int64[u], which of the m have no amount, rising.
+        too_many: int64, which of these stand for more groups than can be told.
         lines: the other m - u, rated.
     """
 
@@ -35,10 +36,20 @@ class RatedPart:
     usage: UsageColumns
     charges: Charges
     unrateable: Index
+    too_many: Index
     lines: RatedLines
 
     def __len__(self) -> int:
         return len(self.line)
+
+    def reason(self, row: int) -> str:
+        """Why a line has no amount."""
+        if row in self.too_many:
+            return (
+                f"has more than {GROUPS_MAX:,} combinations of its meter's group_by properties: "
+                "have the meter group by properties with fewer values"
+            )
+        return unrateable_reason(self.charges, row)
 
     @cached_property
     def rated(self) -> Index:
@@ -116,7 +127,7 @@ class Rated:
                 dimensions={name: value for name, value in values if value is not None},
                 quantity=part.charges.quantity.decimal(row),
                 rated=lines.get(number),
-                unrateable_reason="" if number in lines else unrateable_reason(part.charges, row),
+                unrateable_reason="" if number in lines else part.reason(row),
                 event_count=int(part.usage.event_count[row]),
                 event_digest=part.usage.event_digest[row].as_py(),
                 unreadable_event_count=int(part.usage.unreadable_event_count[row]),

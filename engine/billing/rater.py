@@ -23,7 +23,7 @@ from engine.catalog.store import CatalogStore
 from engine.cluster.watermarks import read_watermark_us
 from engine.errors import NotFoundError
 from engine.metrics import METRICS
-from engine.usage.query.usage_reader import UsageReader
+from engine.usage.query.periods_reader import PeriodsReader
 from ingest import IngestOrder
 
 # Subscriptions rated at once: columns of some hundred bytes a line, for a plan of five prices some 100 MB.
@@ -45,7 +45,7 @@ class Rater:
     """Rates customers' usage as of a watermark."""
 
     def __init__(
-        self, catalog: CatalogStore, usage: UsageReader, clock: IngestOrder, now_us: Callable[[], int]
+        self, catalog: CatalogStore, usage: PeriodsReader, clock: IngestOrder, now_us: Callable[[], int]
     ) -> None:
         self._catalog = catalog
         self._usage = usage
@@ -65,15 +65,14 @@ class Rater:
         at_us = now_us if at_us is None else at_us
         return Snapshot(self._catalog.snapshot(tenant, revision), at_us, settled_us)
 
-    def rate(self, snapshot: Snapshot, rows: Index) -> Rated:
+    def rate(self, snapshot: Snapshot, rows: Index, *, digests: bool = True) -> Rated:
         """The lines of some of the catalog's subscriptions, of the billing periods that contain `at`. `rows` rise.
 
-        Raises:
-            UnrateableError: a meter makes more groups than one answer holds.
+        digests: False for who doesn't show any: the digests of events cost more than all the rest of a read.
         """
         with METRICS.rate_duration_seconds.time():
             charges = charges_at(snapshot.catalog, rows, snapshot.at_us)
-            usage = read_usage(self._usage, charges, snapshot.as_of_us, snapshot.draft_id)
+            usage = read_usage(self._usage, charges, snapshot.as_of_us, snapshot.draft_id, digests=digests)
             return rate_charges(charges, usage)
 
     def rate_customer(self, snapshot: Snapshot, customer_id: str) -> Rated:
@@ -81,33 +80,24 @@ class Rater:
 
         Raises:
             NotFoundError: the catalog doesn't have the customer.
-            UnrateableError: as `rate`.
         """
         rows = rows_of_customer(snapshot.catalog, customer_id)
         return self.rate(snapshot, np.arange(rows.start, rows.stop))
 
-    def rate_all(self, snapshot: Snapshot) -> Iterator[Rated]:
-        """The lines of every customer, some customers at a time, in order; at least one stretch, be it empty.
-
-        Raises:
-            UnrateableError: as `rate`.
-        """
+    def rate_all(self, snapshot: Snapshot, *, digests: bool = True) -> Iterator[Rated]:
+        """The lines of every customer, some customers at a time, in order; at least one stretch, be it empty."""
         columns = snapshot.catalog.subscription_columns
         first = 0
         while True:
             last = min(first + _SUBSCRIPTIONS_AT_ONCE, len(columns))
             last = columns.customer_end(last - 1) if last else 0
-            yield self.rate(snapshot, np.arange(first, last))
+            yield self.rate(snapshot, np.arange(first, last), digests=digests)
             if last == len(columns):
                 return
             first = last
 
     def rate_from(self, snapshot: Snapshot, rows: slice, lines: int) -> Iterator[Rated]:
-        """The lines of a stretch of subscriptions, a little more than so many at a time, for who stops when it is enough.
-
-        Raises:
-            UnrateableError: as `rate`.
-        """
+        """The lines of a stretch of subscriptions, a little more than so many at a time, for who stops when it is enough."""
         first, window = rows.start, lines + 1
         while first < rows.stop:
             last = min(first + window, rows.stop)

@@ -22,6 +22,7 @@ from engine.usage.corrections.conflict_list import list_conflicts
 from engine.usage.corrections.correction_list import list_corrections
 from engine.usage.corrections.corrections import Corrections
 from engine.usage.corrections.reconciler import Reconciler
+from engine.usage.query.periods_reader import PeriodsReader
 from engine.usage.query.usage_reader import UsageReader
 from engine.usage.recording.committer import Committer
 from engine.usage.recording.intake import Intake
@@ -166,7 +167,7 @@ class Engine:
         self.clock = Clock(self.store.latest_stamp_us(), lambda _ceiling_us: None)
         self.gateways = [Gateway(self.store, self.clock, self.now_us, number) for number in range(2)]
         self._raw = UsageReader(self.store)
-        self._rater = Rater(self._catalog, self._raw, self.clock, self.now_us)
+        self._rater = Rater(self._catalog, PeriodsReader(self.store, self._raw), self.clock, self.now_us)
         self._rollups = Rollups(self.store, self.clock, self.now_us, EVERYBODY_IS_WORTH_IT)
         self._rolled = UsageReader(
             self.store, Coverages(self.store, lambda: 0, age_max_ns=0), days_for_customers_min=1

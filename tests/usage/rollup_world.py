@@ -3,9 +3,12 @@
 import random
 from dataclasses import replace
 
+import numpy as np
+import pyarrow as pa
 from conflict_oracle import Log
 from content_hashes import content_hash
 from meter_reads import deliver
+from period_reads import one_by_one, said
 from usage_histories import random_meter
 from usage_oracle import usage_by_oracle
 
@@ -15,6 +18,8 @@ from engine.catalog.read import read_resource
 from engine.times import us_datetime
 from engine.usage.corrections.reconciler import Reconciler
 from engine.usage.corrections.voids import EventKey, Kind, Void, record_voids
+from engine.usage.facts.periods_request import Periods, PeriodsRequest
+from engine.usage.query.periods_reader import PeriodsReader
 from engine.usage.query.usage_reader import UsageReader
 from engine.usage.rollups.coverage import Coverages
 from engine.usage.rollups.rollups import Rollups
@@ -121,6 +126,7 @@ class World:
         """What a read from rows and events, one from events alone and the lists say differently."""
         for fields in self.meter_fields:
             yield from self._differences_of(fields)
+        yield from self._differences_at_once()
 
     def _differences_of(self, fields):
         request = self.asked(fields)
@@ -139,6 +145,25 @@ class World:
         if found != raw:
             yield f"{request}: rows {found}, events {raw}"
         yield from self.against_lists(request, fields)
+
+    def _differences_at_once(self):
+        """What one read of all meters, for customers in periods of their own, and a read of each from events say
+        differently.
+        """
+        places = sorted(
+            (self.dice.choice(CUSTOMERS), *self._random_bounds()[:2]) for _ in range(self.dice.randint(1, 6))
+        )
+        customers, starts_us, ends_us = zip(*places, strict=True)
+        request = PeriodsRequest(
+            measures=[self.asked(fields) for fields in self.meter_fields],
+            periods=Periods(pa.array(customers), np.array(starts_us), np.array(ends_us)),
+            wanted=[np.arange(len(places)) for _ in self.meter_fields],
+            as_of_us=self.dice.randint(0, self.clock.watermark(self.now_us())),
+        )
+        found = PeriodsReader(self.store, self.reader).read(request)
+        for usage, wanted, raw in zip(found, request.wanted, one_by_one(self.store, request), strict=True):
+            if said(usage, wanted) != raw:
+                yield f"{request}: at once {said(usage, wanted)}, one by one {raw}"
 
     def against_lists(self, request, fields):
         """What a read and the lists say differently of the whole of a request's period."""

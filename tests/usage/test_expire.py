@@ -5,6 +5,8 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from clickhouse_process import ClickHouseProcess
 from meter_reads import deliver
@@ -18,7 +20,9 @@ from engine.upkeep.expire import Clock, Expire
 from engine.upkeep.rollup_check import RollupCheck
 from engine.usage.corrections.reconciler import Reconciler
 from engine.usage.corrections.voids import EventKey, Kind, Void, record_voids
+from engine.usage.facts.periods_request import Periods, PeriodsRequest
 from engine.usage.query.expiries import ANSWER_NS, WAIT_S, Expiries
+from engine.usage.query.periods_reader import PeriodsReader
 from engine.usage.query.usage_pages import customers_from
 from engine.usage.query.usage_reader import UsageReader
 from engine.usage.rollups.coverage import Coverages
@@ -314,6 +318,33 @@ def test_usage_that_changes_while_it_is_verified_stops_the_expiry(usage, monkeyp
     assert usage.left() == 11
     usage.expire()
     assert usage.quantities(usage.asked()) == {"acme": 115, "bolt": 50}
+
+
+def test_what_has_expired_is_read_for_many_customers_at_once_too(usage):
+    """From the same rows as for one, beside a customer whose period is later; and where these can't tell, it is refused."""
+    usage.expire()
+
+    def at_once(start_us, draft_id=None):
+        request = PeriodsRequest(
+            measures=usage.meters,
+            periods=Periods(
+                pa.array(["acme", "bolt", "bolt"]),
+                np.array([start_us, start_us, JUNE]),
+                np.array([JUNE, JUNE, JULY]),
+            ),
+            wanted=[np.arange(3)],
+            as_of_us=usage.as_of(),
+            draft_id=draft_id,
+        )
+        (found,) = PeriodsReader(usage.store, usage.reader).read(request)
+        return list(zip(found.place.tolist(), map(int, found.quantity.to_decimals()), strict=True))
+
+    # In May acme has 1 + ... + 5; bolt five times 10, and once in June.
+    assert at_once(MAY) == [(0, 15), (1, 50), (2, 10)]
+    with pytest.raises(UsageExpiredError, match="whole hours"):
+        at_once(MAY + 1)
+    with pytest.raises(UsageExpiredError, match="events"):
+        at_once(MAY, draft_id=7)
 
 
 def test_a_read_that_began_before_an_expiry_and_ends_after_it_is_read_again(usage, monkeypatch):

@@ -4,6 +4,9 @@ usage_request   which usage, aggregated how; and what comes back
 event_source    the events of a request, each once, as the columns that they are reduced from
 queries         whole statements, and how their rows are read
 aggregations    from partials to a quantity
+periods_request which usage of many customers at once, each in a period of its own
+period_scan     the statement that answers it, and period_states the columns that come of it
+usage_columns   many customers' usage as columns
 value_sql       the value of a meter as SQL; filter_sql its filters
 windows         days, hours and months of a time zone
 """
@@ -11,6 +14,9 @@ windows         days, hours and months of a time zone
 __all__ = [
     "aggregations",
     "event_source",
+    "period_scan",
+    "period_states",
+    "periods_request",
     "queries",
     "usage_columns",
     "usage_request",

@@ -1,7 +1,7 @@
 """Usage of many customers as columns: what rating takes without an object for each group."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,8 @@ from rating import DecimalColumn, Dimension
 Index = npt.NDArray[np.int64]
 # Of no event; also where nobody asked for digests.
 NO_DIGEST = "0" * 32
+# Groups of one meter at one place that can be told: far past any invoice.
+GROUPS_MAX = 200_000
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -26,6 +28,7 @@ class UsageColumns:
         event_count: int64[m], of the events that the quantity is made from (engine.usage.facts.usage_request).
         event_digest: Arrow strings [m], of the same events.
         unreadable_event_count, missing_value_event_count: int64[m].
+        too_many: int64, places with more than GROUPS_MAX groups, rising; nothing else is said of them.
     """
 
     place: Index
@@ -35,6 +38,7 @@ class UsageColumns:
     event_digest: pa.StringArray
     unreadable_event_count: Index
     missing_value_event_count: Index
+    too_many: Index = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     def __len__(self) -> int:
         return len(self.place)
@@ -60,6 +64,27 @@ class UsageColumns:
             missing_value_event_count=numbers([each.missing_value_event_count for each in groups]),
         )
 
+    @classmethod
+    def joined(cls, parts: Sequence["UsageColumns"]) -> "UsageColumns":
+        """The groups of all of them, at least one, by place; of a place they are in one of them."""
+        if len(parts) == 1:
+            return parts[0]
+        place = np.concatenate([each.place for each in parts])
+        order = np.argsort(place, kind="stable")
+        return cls(
+            place[order],
+            tuple(
+                _joined_dimension(each, order)
+                for each in zip(*(part.dimensions for part in parts), strict=True)
+            ),
+            DecimalColumn.concatenate([each.quantity for each in parts]).take(order),
+            np.concatenate([each.event_count for each in parts])[order],
+            pa.concat_arrays([each.event_digest for each in parts]).take(order),
+            np.concatenate([each.unreadable_event_count for each in parts])[order],
+            np.concatenate([each.missing_value_event_count for each in parts])[order],
+            np.sort(np.concatenate([each.too_many for each in parts])),
+        )
+
     def taken_or_none(self, rows: Index) -> "UsageColumns":
         """The groups at these rows; where a row is -1 no usage: nothing counted, and no value of any dimension."""
         # Behind the last group stands one of no usage, which is where -1 leads.
@@ -74,3 +99,15 @@ class UsageColumns:
             np.append(self.unreadable_event_count, 0)[rows],
             np.append(self.missing_value_event_count, 0)[rows],
         )
+
+
+def _joined_dimension(columns: Sequence[Dimension], order: Index) -> Dimension:
+    known: dict[str, int] = {}
+    codes = []
+    for column in columns:
+        # The last one is where -1 leads.
+        new = np.array(
+            [*(known.setdefault(value, len(known)) for value in column.values), -1], dtype=np.int64
+        )
+        codes.append(new[column.codes])
+    return Dimension(np.concatenate(codes)[order], tuple(known))

@@ -41,7 +41,6 @@ from engine.usage.store.properties import DECIMAL_PARAMETERS, decimal_sql, exist
 
 _INT256_MAX = 2**255 - 1
 _QUANTITY_DIGITS = QUANTITY_INTEGER_DIGITS + QUANTITY_FRACTION_DIGITS
-_PARAMETER = "value_property"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +52,16 @@ class ValueSql:
     text: str
 
 
-def value_sql(value: MeterValue, parameters: dict[str, object]) -> ValueSql:
-    """The value of an event; binds what it needs in `parameters`, each name beginning with "value_"."""
+def value_sql(value: MeterValue, parameters: dict[str, object], name: str = "value") -> ValueSql:
+    """The value of an event; binds what it needs in `parameters`. Every name that it makes begins with `name` and "_": of
+    several values in one statement each has its own.
+    """
     parameters |= DECIMAL_PARAMETERS
+    parameter = f"{name}_property"
     if isinstance(value, str):
-        parameters[_PARAMETER] = value
-        return ValueSql(decimal_sql(_PARAMETER), exists_sql(_PARAMETER), text_sql(_PARAMETER))
-    steps = _Steps(value, parameters)
+        parameters[parameter] = value
+        return ValueSql(decimal_sql(parameter), exists_sql(parameter), text_sql(parameter))
+    steps = _Steps(value, parameters, name)
     return ValueSql(steps.decimal(), steps.given(), "''")
 
 
@@ -81,10 +83,11 @@ class _Step:
 class _Steps:
     """The steps of one expression. Each has an alias, so that using it again costs a name and no second text."""
 
-    def __init__(self, value: ValueExpression, parameters: dict[str, object]) -> None:
+    def __init__(self, value: ValueExpression, parameters: dict[str, object], name: str) -> None:
         self._value = value
         self._parameters = parameters
-        self._names = {name: f"{_PARAMETER}_{i}" for i, name in enumerate(value.properties)}
+        self._name = name
+        self._names = {each: f"{name}_property_{i}" for i, each in enumerate(value.properties)}
         self._read: dict[str, _Step] = {}
         self._checks: list[str] = []
         self._count = 0
@@ -112,8 +115,8 @@ class _Steps:
             self._checks.append(_within(result.alias, bound))
         conditions = " AND ".join([f"isNotNull({result.sql})", *self._checks])
         # Zero beneath the NULL, not garbage: whoever strips the NULL off may convert what is there (rule 5).
-        kept = f"if(({conditions}) AS value_readable, assumeNotNull({mantissa}), toInt256(0))"
-        return f"if(value_readable, reinterpret({kept}, 'Decimal(76, 12)'), NULL)"
+        kept = f"if(({conditions}) AS {self._name}_readable, assumeNotNull({mantissa}), toInt256(0))"
+        return f"if({self._name}_readable, reinterpret({kept}, 'Decimal(76, 12)'), NULL)"
 
     def _step(self, node: Node) -> _Step:
         match node:
@@ -178,12 +181,12 @@ class _Steps:
         return replace(step, magnitude_max=bound)
 
     def _named(self, sql: str, scale: int, magnitude_max: int) -> _Step:
-        alias = f"value_step_{self._count}"
+        alias = f"{self._name}_step_{self._count}"
         self._count += 1
         return _Step(f"({sql} AS {alias})", alias, scale, magnitude_max)
 
     def _bound_int256(self, value: Decimal, scale: int) -> str:
-        parameter = f"value_number_{self._count}"
+        parameter = f"{self._name}_number_{self._count}"
         self._parameters[parameter] = str(_mantissa(value, scale))
         return f"toInt256({{{parameter}:String}})"
 

@@ -56,9 +56,9 @@ class UsageReader:
         Without `expiries` what has expired is looked up at every read.
         """
         self._store = store
-        self._days_for_customers_min = days_for_customers_min
-        self._coverages = coverages
-        self._expiries = expiries or Expiries(store, lambda: 0, age_max_ns=0)
+        self.days_for_customers_min = days_for_customers_min
+        self.coverages = coverages
+        self.expiries = expiries or Expiries(store, lambda: 0, age_max_ns=0)
         # What was recorded by a settled watermark never changes: no fact by then is none before, one is there ever after.
         self._facts: OrderedDict[str, tuple[int, int]] = OrderedDict()
         # Of a tenant without any fact, how often facts had been inserted before that was seen.
@@ -96,15 +96,15 @@ class UsageReader:
         self, request: UsageRequest, groups_max: int, states_skip: int, *, raw_only: bool
     ) -> Sequence[Row]:
         while True:
-            known = self._expiries.of(request.tenant)
+            known = self.expiries.of(request.tenant)
             rows = self._rows_knowing(request, groups_max, states_skip, known, raw_only=raw_only)
-            if self._expiries.stands(request.tenant, known):
+            if self.expiries.stands(request.tenant, known):
                 return rows
 
     def _rows_knowing(
         self, request: UsageRequest, groups_max: int, states_skip: int, known: Expiry, *, raw_only: bool
     ) -> Sequence[Row]:
-        any_facts = self._any_facts(request.tenant, request.as_of_us)
+        any_facts = self.any_facts(request.tenant, request.as_of_us)
         if reaches_back(request, known):
             expired = read_customers(self._store.query(expired_customers_query(request)))
             if expired:
@@ -131,17 +131,17 @@ class UsageReader:
     ) -> Sequence[Row]:
         """From rows, or not at all (engine.usage.query.expired_read)."""
         key = request.rollup_key
-        if self._coverages is None or key is None:
+        if self.coverages is None or key is None:
             raise events_needed(expired)
         for _ in range(_ATTEMPTS_MAX):
-            coverage = self._coverages.of(request.tenant, key)
-            from_rows = covered(request, expired, coverage, self._days_for_customers_min)
+            coverage = self.coverages.of(request.tenant, key)
+            from_rows = covered(request, expired, coverage, self.days_for_customers_min)
             stale = stale_query(request, from_rows, coverage.until_us, any_facts=any_facts)
             plan = checked_plan(read_plan(from_rows, self._store.query(stale)), request, expired)
             # A row that moved on in between can't be made up for by events: with newer progress it is stale, or right.
             with contextlib.suppress(RollupMovedError):
                 return self._rolled_rows(request, plan, groups_max, states_skip, any_facts=any_facts)
-            self._coverages.forget(request.tenant, key)
+            self.coverages.forget(request.tenant, key)
         raise RollupMovedError(
             "rollups move on while they are read: try again", retry_after_ms=_RETRY_AFTER_MS
         )
@@ -165,18 +165,16 @@ class UsageReader:
     def _rollup_plan(self, request: UsageRequest, *, any_facts: bool) -> ReadPlan | None:
         """None where rollups are of no use."""
         key = request.rollup_key if request.draft_id is None else None
-        if self._coverages is None or key is None or not can_serve(request):
+        if self.coverages is None or key is None or not can_serve(request):
             return None
-        coverage = self._coverages.of(request.tenant, key)
-        covered = useful_customers(
-            request, covered_customers(request, coverage, self._days_for_customers_min)
-        )
+        coverage = self.coverages.of(request.tenant, key)
+        covered = useful_customers(request, covered_customers(request, coverage, self.days_for_customers_min))
         if not covered:
             return None
         stale = stale_query(request, covered, coverage.until_us, any_facts=any_facts)
         return read_plan(covered, self._store.query(stale))
 
-    def _any_facts(self, tenant: str, as_of_us: int) -> bool:
+    def any_facts(self, tenant: str, as_of_us: int) -> bool:
         """Whether anything about the tenant's events was corrected by then."""
         with self._lock:
             none_until_us, some_from_us = self._facts.get(tenant, _NOTHING_KNOWN)

@@ -45,7 +45,6 @@ from ingest import EventBatch
 
 # Where ClickHouse, in this process, finds it by its number.
 _FILES = "/proc/self/fd"
-_HAS_MEMORY_FILES = hasattr(os, "memfd_create") and Path(_FILES).is_dir()
 # Nobody is in between who would have to carry it.
 _ARROW_SETTINGS = {"output_format_arrow_compression_method": "'none'"}
 
@@ -144,11 +143,15 @@ class EmbeddedBackend:
         self._events.close()
 
 
+def _has_memory_files() -> bool:
+    return hasattr(os, "memfd_create") and Path(_FILES).is_dir()
+
+
 @contextlib.contextmanager
 def _readable_file(table: pa.Table) -> Iterator[str]:
     """The path of a file with these rows for as long as the block lasts: of memory, where there is such a thing."""
     data = arrow_file(table)
-    if not _HAS_MEMORY_FILES:
+    if not _has_memory_files():
         with tempfile.NamedTemporaryFile(suffix=".arrow") as file:
             file.write(data)
             file.flush()
@@ -177,7 +180,7 @@ class EmbeddedInsert:
     def __init__(self, client: InsertClient) -> None:
         self._client = client
         self._file: int | None = None
-        if _HAS_MEMORY_FILES:
+        if _has_memory_files():
             self._file = os.memfd_create("meterline-insert")
 
     def close(self) -> None:

@@ -1,0 +1,304 @@
+"""The SQL that aggregates several meters in one scan of the events, for customers each in a period of its own.
+
+Meters that read the same events (type, filters) in the same groups share a scan; a statement unites scans. Rows are
+
+    scan            which scan of the statement: UInt16
+    place           whose, and in which period: UInt32, counted from 0
+    dimensions      the values of the properties that the scan groups by, NULL where the events lack one
+    event_count, event_digest
+    skipped         for each meter, how many events have a value that can't be read, and how many have none
+    states          for each meter, the integers that its quantity is made of (engine.usage.facts.period_states)
+
+Rules:
+1. Which events count, what they are reduced to and that nothing wraps is as everywhere (engine.usage.store.void_sql,
+   engine.usage.store.partials): there is one window, the period.
+2. A meter that carries over reads the events before the period as well. An event before it counts as if it were at its
+   start: then a level that lasts has the one formula end * total - moment.
+3. Whose usage is asked for comes as a table with the statement (engine.usage.store.query), each customer with the period.
+   A few customers in one period are bound as values instead: a join takes longer to plan than such a read takes.
+4. Names that come from a person are parameters. Those of a scan begin with its number; all other names are written here.
+"""
+
+# ruff: noqa: S608 - only names that are written here become SQL
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from engine.usage.facts.event_source import AFTER_START, BEFORE_END, OF_CUSTOMERS, OF_TENANT_AND_TYPE
+from engine.usage.facts.filter_sql import filter_conditions
+from engine.usage.facts.periods_request import Periods
+from engine.usage.facts.usage_request import UsageRequest
+from engine.usage.facts.value_sql import value_sql
+from engine.usage.store.event_digest import EVENT_HASH_SQL
+from engine.usage.store.partials import EVENT_DIGEST, EVENT_HASH, reduced_sql
+from engine.usage.store.properties import nullable_text_sql
+from engine.usage.store.query import Parameters, Query
+from engine.usage.store.void_sql import log_sql, source_sql
+
+# A server takes 128 KiB of text where tables come with it; what is bound is apart from that.
+_STATEMENT_CHARS_MAX = 96 * 1024
+# Bound as parameters: some KB.
+_FEW_MAX = 50
+_ASKED = "asked_periods"
+# What a scan's parameters share with all others of the statement.
+_SHARED = frozenset({"tenant", "as_of_us", "draft_id", "quantity_pattern"})
+_PARAMETER = re.compile(r"\{(\w+):")
+_VALUE_NAME = re.compile(r"\bvalue(_given|_text)?\b")
+_EVENT_US = "toUnixTimestamp64Micro(event_time)"
+# Of a decimal with 12 fractional digits its mantissa; 0 for NULL.
+_INTEGER = "ifNull(reinterpret({}, 'Int256'), toInt256(0))"
+# NULL past the end, hence for no value.
+_RANKED = "arrayMap(each -> arrayElementOrNull(each, {rank}), [arraySort({value_list})])[1]"
+# The integers that a quantity is made of, from partials (engine.usage.store.partials).
+STATES: Mapping[str, tuple[str, ...]] = {
+    "count": (),
+    "sum": ("{total}",),
+    "min": (_INTEGER.format("{lowest}"),),
+    "max": (_INTEGER.format("{highest}"),),
+    "avg": ("{total}", "toInt256({value_count})"),
+    "latest": (_INTEGER.format("{newest_value}"),),
+    "unique_count": ("toInt256(length({distinct_hashes}))",),
+    "time_weighted": ("{total}", "{clamped}"),
+    "percentile": (_INTEGER.format(f"toDecimal256({_RANKED}, 12)"),),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Meters that share a scan, by their places in a request."""
+
+    measures: Sequence[UsageRequest]
+    numbers: Sequence[int]
+
+    @property
+    def group_by(self) -> Sequence[str]:
+        return self.measures[0].group_by
+
+    @property
+    def carries_over(self) -> bool:
+        return self.measures[0].carries_over
+
+
+@dataclass(frozen=True, slots=True)
+class ScanSnapshot:
+    """What a statement reads besides its scans: as of when, with which draft; whether anything about the tenant's events
+    was corrected by then; and whether digests are wanted.
+    """
+
+    tenant: str
+    as_of_us: int
+    draft_id: int | None
+    any_facts: bool
+    digests: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLimits:
+    """Groups of one place in one scan, and of a statement. A read that reaches one of them is not whole."""
+
+    of_place: int
+    of_statement: int
+
+
+class Asked:
+    """The places of a statement, at least one, and how it names them (rule 3)."""
+
+    def __init__(self, periods: Periods) -> None:
+        self._periods = periods
+        customers = periods.customer_id
+        few = len(periods) <= _FEW_MAX and len(customers.unique()) == len(customers)
+        self._are_bound = few and periods.are_one
+
+    def __len__(self) -> int:
+        return len(self._periods)
+
+    @property
+    def place(self) -> str:
+        """Of an event."""
+        return (
+            "toUInt32(indexOf({customer_ids:Array(String)}, customer_id) - 1)" if self._are_bound else "place"
+        )
+
+    @property
+    def start_us(self) -> str:
+        """Of an event's period."""
+        return "{period_start_us:Int64}" if self._are_bound else "start_us"
+
+    def conditions(self, *, carries_over: bool) -> list[str]:
+        """On the sorting key: what lies outside of all periods is not read."""
+        within = [BEFORE_END, *([] if carries_over else [AFTER_START])]
+        if self._are_bound:
+            return [OF_CUSTOMERS, *within]
+        between = "customer_id BETWEEN {first_customer_id:String} AND {last_customer_id:String}"
+        return [between, f"customer_id IN (SELECT customer_id FROM {_ASKED})", *within]
+
+    def joined(self, events: str, *, carries_over: bool) -> str:
+        """Behind FROM: events, with the place and the period of each."""
+        if self._are_bound:
+            return f"({events})"
+        within = [f"{_EVENT_US} < end_us", *([] if carries_over else [f"{_EVENT_US} >= start_us"])]
+        return (
+            f"({events}) AS event INNER JOIN {_ASKED} AS asked ON event.customer_id = asked.customer_id "
+            f"WHERE {' AND '.join(within)}"
+        )
+
+    def parameters(self) -> Parameters:
+        periods = self._periods
+        customers: Parameters = {
+            "first_customer_id": periods.customer_id[0].as_py(),
+            "last_customer_id": periods.customer_id[-1].as_py(),
+        }
+        if self._are_bound:
+            customers = {"customer_ids": periods.customer_id.to_pylist()}
+        return customers | {
+            "period_start_us": int(periods.start_us.min()),
+            "period_end_us": int(periods.end_us.max()),
+        }
+
+    def tables(self) -> dict[str, pa.Table]:
+        if self._are_bound:
+            return {}
+        columns = {
+            "place": pa.array(range(len(self)), pa.uint32()),
+            "customer_id": self._periods.customer_id,
+            "start_us": pa.array(self._periods.start_us),
+            "end_us": pa.array(self._periods.end_us),
+        }
+        return {_ASKED: pa.table(columns)}
+
+
+def scans_of(measures: Sequence[UsageRequest]) -> list[Scan]:
+    """The scans that these meters take, in the order of their first ones."""
+    together: dict[object, list[int]] = {}
+    for number, each in enumerate(measures):
+        # Which groups of a level live on is for its own value to say.
+        alone = number if each.carries_over and each.group_by else None
+        # Filters are mappings: equal ones have the same text.
+        shape = each.event_type, repr(dict(each.filters)), tuple(each.group_by), each.carries_over, alone
+        together.setdefault(shape, []).append(number)
+    return [Scan([measures[number] for number in numbers], numbers) for numbers in together.values()]
+
+
+def scan_statements(
+    scans: Sequence[Scan], asked: Asked, snapshot: ScanSnapshot, limits: GroupLimits
+) -> list[tuple[Query, list[int]]]:
+    """As few statements as their text allows, each with the scans of it. One more row than `of_statement`, or than
+    `of_place` for one place in one scan, says that there are more.
+    """
+    statements: list[tuple[Query, list[int]]] = []
+    texts: list[str] = []
+    own: list[int] = []
+    bound: Parameters = {}
+    for number, scan in enumerate(scans):
+        text, parameters = _scan_sql(scan, number, asked, snapshot)
+        if texts and sum(map(len, texts)) + len(text) > _STATEMENT_CHARS_MAX:
+            statements.append((_united(texts, bound, asked, snapshot, limits), own))
+            texts, own, bound = [], [], {}
+        texts.append(text)
+        own.append(number)
+        bound |= parameters
+    statements.append((_united(texts, bound, asked, snapshot, limits), own))
+    return statements
+
+
+def _united(
+    texts: Sequence[str], bound: Parameters, asked: Asked, snapshot: ScanSnapshot, limits: GroupLimits
+) -> Query:
+    parameters: Parameters = {
+        **bound,
+        **asked.parameters(),
+        "tenant": snapshot.tenant,
+        "as_of_us": snapshot.as_of_us,
+        "of_place_max": limits.of_place + 1,
+        "of_statement_max": limits.of_statement + 1,
+    }
+    if snapshot.draft_id is not None:
+        parameters["draft_id"] = snapshot.draft_id
+    united = " UNION ALL ".join(texts)
+    return Query(f"SELECT * FROM ({united}) LIMIT {{of_statement_max:UInt64}}", parameters, asked.tables())
+
+
+def _scan_sql(scan: Scan, number: int, asked: Asked, snapshot: ScanSnapshot) -> tuple[str, Parameters]:
+    parameters: Parameters = {}
+    events = _events_sql(scan, parameters, asked, snapshot)
+    dimensions = ", ".join(f"dimension_{i}" for i in range(len(scan.group_by)))
+    skipped: list[str] = []
+    states: list[str] = []
+    for place, measure in enumerate(scan.measures):
+        own_skipped, own_states = _measured(measure, place, parameters, asked.start_us)
+        skipped += own_skipped
+        states += own_states
+    digest = reduced_sql("count")[EVENT_DIGEST.name] if snapshot.digests else "toUInt128(0)"
+    columns = [
+        f"toUInt16({number}) AS scan",
+        f"{asked.place} AS place",
+        f"[{dimensions}]::Array(Nullable(String)) AS dimensions",
+        "count() AS event_count",
+        f"{digest} AS event_digest",
+        f"[{', '.join(skipped)}]::Array(UInt64) AS skipped",
+        f"[{', '.join(states)}]::Array(Int256) AS states",
+    ]
+    keys = ", ".join(["place", *([dimensions] if dimensions else [])])
+    source = asked.joined(events, carries_over=scan.carries_over)
+    sql = f"SELECT {', '.join(columns)} FROM {source} GROUP BY {keys}"
+    if scan.carries_over and scan.group_by:
+        # What was once there and is at zero would be listed for ever (engine.usage.facts.aggregations, rule 4).
+        happened = f"countIf({_EVENT_US} >= {asked.start_us})"
+        sql += f" HAVING {happened} > 0 OR skipped[1] > 0 OR states[1] != 0"
+    if scan.group_by:
+        sql += " LIMIT {of_place_max:UInt64} BY place"
+    own = {name: name if name in _SHARED else f"scan_{number}_{name}" for name in parameters}
+    renamed = _PARAMETER.sub(lambda found: f"{{{own.get(found[1], found[1])}:", sql)
+    return renamed, {own[name]: value for name, value in parameters.items()}
+
+
+def _events_sql(scan: Scan, parameters: Parameters, asked: Asked, snapshot: ScanSnapshot) -> str:
+    """A row for each event of the scan: what its meters read of it."""
+    conditions = filter_conditions(scan.measures[0].filters, parameters)
+    parameters["event_type"] = scan.measures[0].event_type
+    columns = ["customer_id", "event_time", "event_id", "ingested_at", "content_hash"]
+    columns.append(f"{EVENT_HASH_SQL} AS {EVENT_HASH}")
+    for i, name in enumerate(scan.group_by):
+        parameters[f"group_{i}"] = name
+        columns.append(f"{nullable_text_sql(f'group_{i}')} AS dimension_{i}")
+    for place, measure in enumerate(scan.measures):
+        if measure.value is not None:
+            name = _value_name(place)
+            value = value_sql(measure.value, parameters, name)
+            columns += [
+                f"{value.decimal} AS {name}",
+                f"{value.given} AS {name}_given",
+                f"{value.text} AS {name}_text",
+            ]
+    where = [*OF_TENANT_AND_TYPE, *asked.conditions(carries_over=scan.carries_over)]
+    draft = snapshot.draft_id is not None
+    if not snapshot.any_facts and not draft:
+        return log_sql(", ".join(columns), where, conditions)
+    passing = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"SELECT {', '.join(columns)} FROM {source_sql(where, draft=draft)}{passing}"
+
+
+def _measured(
+    measure: UsageRequest, place: int, parameters: Parameters, start_us: str
+) -> tuple[list[str], list[str]]:
+    """The two counts of what a meter skips, and its states."""
+    name = _value_name(place)
+    partials = {
+        partial: _VALUE_NAME.sub(rf"{name}\1", sql)
+        for partial, sql in reduced_sql(measure.aggregation).items()
+    }
+    if measure.percentile is not None:
+        parameters[f"{name}_percentile"] = int(measure.percentile * 1000)
+    parts = partials | {
+        "clamped": partials.get("moment", "").replace(_EVENT_US, f"greatest({_EVENT_US}, {start_us})"),
+        "rank": f"intDiv({{{name}_percentile:UInt64}} * length(each) + 99999, 100000)",
+    }
+    skipped = [partials.get("unreadable_count", "0"), partials.get("missing_count", "0")]
+    return skipped, [state.format_map(parts) for state in STATES[measure.aggregation]]
+
+
+def _value_name(place: int) -> str:
+    return f"value{place}"

@@ -1,0 +1,56 @@
+"""What is asked of several meters at once, for customers each in a period of its own: plain columns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from engine.usage.facts.usage_request import UsageRequest
+
+Index = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Periods:
+    """n places: a customer in [start, end), microseconds since 1970. A customer may have several.
+
+    Attributes:
+        customer_id: Arrow strings [n], ascending.
+        start_us, end_us: int64[n].
+    """
+
+    customer_id: pa.StringArray
+    start_us: Index
+    end_us: Index
+
+    def __len__(self) -> int:
+        return len(self.start_us)
+
+    @property
+    def are_one(self) -> bool:
+        """Whether all of them have the same start and end."""
+        same = (self.start_us == self.start_us[0]) & (self.end_us == self.end_us[0])
+        return bool(same.all())
+
+    def part(self, places: Index) -> "Periods":
+        return Periods(self.customer_id.take(places), self.start_us[places], self.end_us[places])
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class PeriodsRequest:
+    """The usage of each of these meters, at each place.
+
+    measures: what each meter asks of the store; its customers, bounds and watermark don't matter.
+    wanted: of each meter the places that it is wanted at, rising; what it has at others may be in the answer or not.
+    as_of_us, draft_id: as in a UsageRequest.
+    digests: whether the events' digests are wanted, which cost more than all the rest.
+    """
+
+    measures: Sequence[UsageRequest]
+    periods: Periods
+    wanted: Sequence[Index]
+    as_of_us: int
+    draft_id: int | None = None
+    digests: bool = True

@@ -1,0 +1,103 @@
+"""Many customers, several meters, each customer in periods of its own: one read says what a read of each says.
+
+The reader of one meter and one period is judged by the oracle (test_meters_agree); here it judges the other one, to the
+digest of the events and the order of the groups.
+"""
+
+import random
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from clickhouse_process import ClickHouseProcess
+from meter_reads import deliver
+from period_reads import one_by_one, said
+from usage_histories import CUSTOMERS, MONTH_US, PERIOD_US, random_deliveries, random_meter
+
+from engine.billing.meter_usage import all_time_request
+from engine.catalog.read import read_resource
+from engine.usage.facts import period_scan
+from engine.usage.facts.period_scan import GroupLimits
+from engine.usage.facts.periods_request import Periods, PeriodsRequest
+from engine.usage.query.periods_reader import LIMITS, PeriodsReader
+from engine.usage.query.usage_reader import UsageReader
+from engine.usage.store.server_address import read_server_address
+from engine.usage.store.usage_store import UsageStore
+
+HISTORIES, REQUESTS = 4, 12
+
+
+@pytest.fixture(scope="module", params=["embedded", "server"])
+def store(request, tmp_path_factory, shared_store):
+    if request.param == "embedded":
+        yield shared_store
+        return
+    with ClickHouseProcess(tmp_path_factory.mktemp("server")) as server:
+        opened = UsageStore.open_server(read_server_address(server.url()))
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(params=["few", "many"])
+def bound(request, monkeypatch):
+    """Whether places are bound as parameters, or come as a table."""
+    if request.param == "many":
+        monkeypatch.setattr(period_scan, "_FEW_MAX", 0)
+
+
+def random_periods(dice):
+    """Of some customers, known or not, some of them twice; all in one period, or each in another."""
+    customers = sorted(dice.choice((*CUSTOMERS, "nobody", "zoe")) for _ in range(dice.randint(1, 6)))
+    start_us, end_us = PERIOD_US
+    one = dice.random() < 0.4
+    starts = [start_us + (0 if one else dice.randrange(-MONTH_US, MONTH_US)) for _ in customers]
+    ends = [end_us if one else start + dice.choice((1, 1_000_000, MONTH_US)) for start in starts]
+    return Periods(pa.array(customers), np.array(starts), np.array(ends))
+
+
+def random_request(dice, tenant):
+    meters = [random_meter(dice) for _ in range(dice.randint(1, 5))]
+    if dice.random() < 0.5:
+        # Several in one scan: the same events in the same groups.
+        shape = {name: meters[0].get(name) for name in ("group_by", "filters") if name in meters[0]}
+        meters = [
+            {**{k: v for k, v in each.items() if k not in ("group_by", "filters")}, **shape}
+            for each in meters
+        ]
+    measures = [all_time_request(tenant, read_resource("meter", each)) for each in meters]
+    periods = random_periods(dice)
+    wanted = [np.flatnonzero([dice.random() < 0.8 for _ in range(len(periods))]) for _ in measures]
+    return PeriodsRequest(
+        measures=measures,
+        periods=periods,
+        wanted=wanted,
+        as_of_us=dice.randint(1, 5),
+        digests=dice.random() < 0.7,
+    )
+
+
+def check(store, seed, limits):
+    deliver(store, random_deliveries(seed, seed, 120))
+    dice = random.Random(f"{seed}-periods")
+    for _ in range(REQUESTS):
+        request = random_request(dice, seed)
+        found = PeriodsReader(store, UsageReader(store), limits).read(request)
+        for usage, wanted, expected in zip(
+            found, request.wanted, one_by_one(store, request, limits), strict=True
+        ):
+            assert (np.diff(usage.place) >= 0).all()
+            assert said(usage, wanted) == expected, (seed, request.measures, request.periods)
+
+
+@pytest.mark.parametrize("history", range(HISTORIES))
+def test_one_read_says_what_a_read_of_each_place_says(store, bound, history, seed, request):
+    """Retries, ties, unreadable values, groups, filters, carried levels, watermarks, unknown customers."""
+    check(store, f"{seed}-{request.node.name}", LIMITS)
+
+
+@pytest.mark.parametrize("history", range(HISTORIES))
+def test_a_place_with_too_many_groups_takes_nothing_from_the_others(
+    shared_store, bound, history, seed, request
+):
+    """With room for three groups of a place and four of a statement: it is read in halves, down to one place."""
+    check(shared_store, f"{seed}-{request.node.name}", GroupLimits(of_place=3, of_statement=4))
