@@ -3,22 +3,31 @@
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 
 import numpy as np
+import pyarrow as pa
 
-from engine.api.messages import fitting_line_items, unrateable_messages
+from engine.api.messages import ANSWER_BYTES_MAX, fitting_line_items, unrateable_messages
 from engine.api.operation import Call
+from engine.billing.charges import Index
 from engine.billing.line_item import LineItem
+from engine.billing.line_table import LINE_SCHEMA, line_table
+from engine.billing.rated import Rated
 from engine.billing.rater import Rater, Snapshot, rows_of_customer
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.times import INSTANT_US_MAX, optional_us, to_timestamp
-from meterline.v1.billing_pb2 import ListLineItemsRequest, ListLineItemsResponse
+from meterline.v1.billing_pb2 import LineItemForm, ListLineItemsRequest, ListLineItemsResponse
 
-_PAGE_SIZE_DEFAULT = 250
-# Lines are about a KiB each; a page ends earlier if they are larger, to stay what every client accepts.
-_PAGE_SIZE_MAX = 1_000
+# The default and the most of each form. A line is about a KiB as a message and a hundred bytes in Arrow: a page ends
+# earlier where they are larger, to stay what every client accepts.
+_PAGE_SIZES = {
+    LineItemForm.LINE_ITEM_FORM_UNSPECIFIED: (250, 1_000),
+    LineItemForm.LINE_ITEM_FORM_ARROW: (10_000, 20_000),
+}
+_ARROW_OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")
+_UNRATEABLE_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,20 @@ def _bad_token() -> InvalidRequestError:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Some lines of a stretch of whole subscriptions."""
+
+    rated: Rated
+    lines: Index
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def first(self, count: int) -> "_Lines":
+        return _Lines(self.rated, self.lines[:count])
+
+
 class BillingService:
     """Lists line items."""
 
@@ -72,33 +95,32 @@ class BillingService:
         self._rater = rater
 
     def list_line_items(self, request: ListLineItemsRequest, call: Call) -> ListLineItemsResponse:
-        page_size = request.page_size or _PAGE_SIZE_DEFAULT
-        if page_size > _PAGE_SIZE_MAX:
-            raise InvalidRequestError(
-                FieldMistake("page_size", f"is {page_size}: ask for at most {_PAGE_SIZE_MAX}")
-            )
+        page_size = _page_size(request)
         token = _PageToken.decode(request.page_token) if request.page_token else None
         if token is not None and token.only_customer_id != request.customer_id:
             raise _bad_token()
         snapshot = self._snapshot(request, call, token)
-        rows = _rows(request, snapshot)
+        all_rows = rows = _rows(request, snapshot)
         skip = 0
         if token is not None:
             columns = snapshot.catalog.subscription_columns
             rows = slice(columns.row_from(token.customer_id, token.subscription_id), rows.stop)
             skip = token.skip
         # One more than the page says where the next one starts.
-        items = self._first(snapshot, rows, skip, page_size + 1)
-        page = fitting_line_items(items[:page_size])
-        return ListLineItemsResponse(
-            line_items=page,
+        found = self._first(snapshot, rows, skip, page_size + 1)
+        response = ListLineItemsResponse(
             as_of=to_timestamp(snapshot.as_of_us),
             catalog_revision=snapshot.catalog.revision,
-            next_page_token=_next_token(request, snapshot, items, len(page), skip),
-            unrateable_customers=unrateable_messages(
-                item for item in items[: len(page)] if item.unrateable_reason
-            ),
+            subscription_count=all_rows.stop - all_rows.start,
+            listed_subscription_count=all_rows.stop - all_rows.start,
         )
+        listed = _add_lines(response, _until(found, page_size), request.form)
+        if next_line := _line_at(found, listed):
+            rated, line = next_line
+            row, skip = _place_of(rated, line)
+            response.listed_subscription_count = row - all_rows.start
+            response.next_page_token = _token(request, snapshot, row, skip).encode()
+        return response
 
     def _snapshot(self, request: ListLineItemsRequest, call: Call, token: _PageToken | None) -> Snapshot:
         if token is not None:
@@ -110,16 +132,30 @@ class BillingService:
             request.catalog_revision or None,
         )
 
-    def _first(self, snapshot: Snapshot, rows: slice, skip: int, count: int) -> list[LineItem]:
+    def _first(self, snapshot: Snapshot, rows: slice, skip: int, count: int) -> list[_Lines]:
         """The first lines of a stretch of subscriptions, behind so many."""
-        items: list[LineItem] = []
+        found: list[_Lines] = []
         for rated in self._rater.rate_from(snapshot, rows, skip + count):
-            last = min(len(rated), skip + count - len(items))
-            items += rated.line_items(np.arange(skip, last))
+            last = min(len(rated), skip + count)
+            found.append(_Lines(rated, np.arange(min(skip, last), last)))
+            count -= len(found[-1])
             skip = max(0, skip - len(rated))
-            if len(items) == count:
+            if not count:
                 break
-        return items
+        return found
+
+
+def _page_size(request: ListLineItemsRequest) -> int:
+    if request.form not in _PAGE_SIZES:
+        raise InvalidRequestError(
+            FieldMistake("form", f"is {request.form}, which is not a form of line items")
+        )
+    default, largest = _PAGE_SIZES[request.form]
+    if request.page_size > largest:
+        raise InvalidRequestError(
+            FieldMistake("page_size", f"is {request.page_size}: ask for at most {largest}")
+        )
+    return request.page_size or default
 
 
 def _rows(request: ListLineItemsRequest, snapshot: Snapshot) -> slice:
@@ -128,22 +164,74 @@ def _rows(request: ListLineItemsRequest, snapshot: Snapshot) -> slice:
     return slice(0, len(snapshot.catalog.subscription_columns))
 
 
-def _next_token(
-    request: ListLineItemsRequest, snapshot: Snapshot, items: Sequence[LineItem], listed: int, skip: int
-) -> str:
-    """Empty if all were listed."""
-    if listed == len(items):
-        return ""
-    subscription = items[listed].charge.subscription
-    own = sum(item.charge.subscription.id == subscription.id for item in items[:listed])
-    # Lines that the page before had listed of it.
-    own += skip if items[0].charge.subscription.id == subscription.id else 0
+def _add_lines(response: ListLineItemsResponse, found: list[_Lines], form: int) -> int:
+    """As many of the lines as fit into the answer, in this form; how many."""
+    if form == LineItemForm.LINE_ITEM_FORM_ARROW:
+        listed, response.arrow = _fitting_arrow(found)
+    else:
+        messages = fitting_line_items(item for each in found for item in each.rated.line_items(each.lines))
+        response.line_items.extend(messages)
+        listed = len(messages)
+    response.unrateable_customers.extend(unrateable_messages(_unrateable(_until(found, listed))))
+    return listed
+
+
+def _fitting_arrow(found: list[_Lines]) -> tuple[int, bytes]:
+    """How many of the lines, and their IPC stream."""
+    batches = [line_table(each.rated, each.lines) for each in found]
+    table = pa.Table.from_batches(batches, LINE_SCHEMA)
+    count = len(table)
+    while True:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema, options=_ARROW_OPTIONS) as writer:
+            writer.write_table(table.slice(0, count))
+        data = sink.getvalue().to_pybytes()
+        if len(data) <= ANSWER_BYTES_MAX or count <= 1:
+            return count, data
+        count = max(1, count // 2)
+
+
+def _unrateable(found: Iterable[_Lines]) -> list[LineItem]:
+    items: list[LineItem] = []
+    for each in found:
+        flagged = each.lines[~each.rated.is_rated[each.lines]]
+        items += each.rated.line_items(flagged[: _UNRATEABLE_MAX - len(items)])
+    return items
+
+
+def _until(found: list[_Lines], count: int) -> list[_Lines]:
+    """The first so many of the lines."""
+    taken = []
+    for each in found:
+        taken.append(each.first(count))
+        count -= len(taken[-1])
+    return taken
+
+
+def _line_at(found: list[_Lines], place: int) -> tuple[Rated, int] | None:
+    for each in found:
+        if place < len(each):
+            return each.rated, int(each.lines[place])
+        place -= len(each)
+    return None
+
+
+def _place_of(rated: Rated, line: int) -> tuple[int, int]:
+    """The row of a line's subscription in the catalog's columns, and how many lines of it come before."""
+    charges = rated.charges
+    place = charges.place[rated.charge[line]]
+    first = rated.offsets[np.searchsorted(charges.place, place)]
+    return int(charges.periods.row[place]), int(line - first)
+
+
+def _token(request: ListLineItemsRequest, snapshot: Snapshot, row: int, skip: int) -> _PageToken:
+    columns = snapshot.catalog.subscription_columns
     return _PageToken(
         snapshot.at_us,
         snapshot.as_of_us,
         snapshot.catalog.revision,
-        own,
-        subscription.customer,
-        subscription.id,
+        skip,
+        columns.customer_id[row].as_py(),
+        columns.subscription_id[row].as_py(),
         request.customer_id,
-    ).encode()
+    )

@@ -29,12 +29,18 @@ class LineItem:
 
     @property
     def line_item_id(self) -> str:
-        """128 bits, hex: the same for the same subscription, price, dimensions and period."""
         charge = self.charge
-        key = (
+        return line_item_id(
             charge.subscription.id,
             charge.billed.price.id,
             tuple(self.dimensions.items()),
             charge.period.start.isoformat(),
         )
-        return blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def line_item_id(
+    subscription_id: str, price_id: str, dimensions: tuple[tuple[str, str], ...], period_start: str
+) -> str:
+    """128 bits, hex: the same for the same subscription, price, dimensions (in the meter's order) and period."""
+    key = (subscription_id, price_id, dimensions, period_start)
+    return blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ameterline/v1/billing.proto\x12\x0cmeterline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbf\x01\n\x14ListLineItemsRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x04 \x01(\r\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x18\n\x10\x63\x61talog_revision\x18\x06 \x01(\x04\"\xe1\x01\n\x15ListLineItemsResponse\x12*\n\nline_items\x18\x01 \x03(\x0b\x32\x16.meterline.v1.LineItem\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61talog_revision\x18\x03 \x01(\x04\x12\x17\n\x0fnext_page_token\x18\x04 \x01(\t\x12>\n\x14unrateable_customers\x18\x05 \x03(\x0b\x32 .meterline.v1.UnrateableCustomer\":\n\x12UnrateableCustomer\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xbf\x07\n\x08LineItem\x12\x14\n\x0cline_item_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x17\n\x0fsubscription_id\x18\x03 \x01(\t\x12\x0f\n\x07plan_id\x18\x04 \x01(\t\x12\x14\n\x0cplan_version\x18\x05 \x01(\r\x12\x10\n\x08price_id\x18\x06 \x01(\t\x12\x15\n\rprice_version\x18\x07 \x01(\r\x12\r\n\x05model\x18\x08 \x01(\t\x12\x10\n\x08meter_id\x18\t \x01(\t\x12\x15\n\rmeter_version\x18\n \x01(\r\x12:\n\ndimensions\x18\x0b \x03(\x0b\x32&.meterline.v1.LineItem.DimensionsEntry\x12\x30\n\x0cperiod_start\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nperiod_end\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08quantity\x18\x0e \x01(\t\x12\x14\n\x0c\x65xact_amount\x18\x0f \x01(\t\x12\x0e\n\x06\x61mount\x18\x10 \x01(\t\x12\x10\n\x08\x63urrency\x18\x11 \x01(\t\x12(\n\x08rounding\x18\x12 \x01(\x0b\x32\x16.meterline.v1.Rounding\x12\'\n\x05tiers\x18\x13 \x03(\x0b\x32\x18.meterline.v1.TierAmount\x12)\n\x06stages\x18\x14 \x03(\x0b\x32\x19.meterline.v1.StageAmount\x12\x0f\n\x07\x66ormula\x18\x15 \x01(\t\x12\x13\n\x0b\x65vent_count\x18\x16 \x01(\x04\x12\x14\n\x0c\x65vent_digest\x18\x17 \x01(\t\x12\x1e\n\x16unreadable_event_count\x18\x18 \x01(\x04\x12\x19\n\x11negative_quantity\x18\x19 \x01(\x08\x12!\n\x19missing_value_event_count\x18\x1a \x01(\x04\x12\x19\n\x11unrateable_reason\x18\x1b \x01(\t\x12\x19\n\x11\x62illable_quantity\x18\x1c \x01(\t\x12,\n\nconversion\x18\x1d \x01(\x0b\x32\x18.meterline.v1.Conversion\x12\x11\n\tallowance\x18\x1e \x01(\t\x12\x13\n\x0b\x66ree_amount\x18\x1f \x01(\t\x12\x14\n\x0cpackage_size\x18  \x01(\t\x12\x12\n\nblock_size\x18! \x01(\t\x1a\x31\n\x0f\x44imensionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"-\n\nConversion\x12\x0e\n\x06\x66\x61\x63tor\x18\x01 \x01(\t\x12\x0f\n\x07\x64ivisor\x18\x02 \x01(\t\"\x80\x01\n\x08Rounding\x12\x0c\n\x04mode\x18\x01 \x01(\t\x12\r\n\x05scope\x18\x02 \x01(\t\x12\x0e\n\x06\x64igits\x18\x03 \x01(\r\x12\x13\n\x0bgroup_count\x18\x04 \x01(\r\x12\x1b\n\x13\x63harge_exact_amount\x18\x05 \x01(\t\x12\x15\n\rcharge_amount\x18\x06 \x01(\t\"v\n\nTierAmount\x12\r\n\x05index\x18\x01 \x01(\r\x12\r\n\x05up_to\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\t\x12\x13\n\x0bunit_amount\x18\x04 \x01(\t\x12\x13\n\x0b\x66lat_amount\x18\x05 \x01(\t\x12\x0e\n\x06\x61mount\x18\x06 \x01(\t\":\n\x0bStageAmount\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\t\x12\x0c\n\x04term\x18\x03 \x01(\t2j\n\x0e\x42illingService\x12X\n\rListLineItems\x12\".meterline.v1.ListLineItemsRequest\x1a#.meterline.v1.ListLineItemsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ameterline/v1/billing.proto\x12\x0cmeterline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe9\x01\n\x14ListLineItemsRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x04 \x01(\r\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x18\n\x10\x63\x61talog_revision\x18\x06 \x01(\x04\x12(\n\x04\x66orm\x18\x07 \x01(\x0e\x32\x1a.meterline.v1.LineItemForm\"\xaf\x02\n\x15ListLineItemsResponse\x12*\n\nline_items\x18\x01 \x03(\x0b\x32\x16.meterline.v1.LineItem\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61talog_revision\x18\x03 \x01(\x04\x12\x17\n\x0fnext_page_token\x18\x04 \x01(\t\x12>\n\x14unrateable_customers\x18\x05 \x03(\x0b\x32 .meterline.v1.UnrateableCustomer\x12\r\n\x05\x61rrow\x18\x06 \x01(\x0c\x12!\n\x19listed_subscription_count\x18\x07 \x01(\x04\x12\x1a\n\x12subscription_count\x18\x08 \x01(\x04\":\n\x12UnrateableCustomer\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xbf\x07\n\x08LineItem\x12\x14\n\x0cline_item_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x17\n\x0fsubscription_id\x18\x03 \x01(\t\x12\x0f\n\x07plan_id\x18\x04 \x01(\t\x12\x14\n\x0cplan_version\x18\x05 \x01(\r\x12\x10\n\x08price_id\x18\x06 \x01(\t\x12\x15\n\rprice_version\x18\x07 \x01(\r\x12\r\n\x05model\x18\x08 \x01(\t\x12\x10\n\x08meter_id\x18\t \x01(\t\x12\x15\n\rmeter_version\x18\n \x01(\r\x12:\n\ndimensions\x18\x0b \x03(\x0b\x32&.meterline.v1.LineItem.DimensionsEntry\x12\x30\n\x0cperiod_start\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nperiod_end\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08quantity\x18\x0e \x01(\t\x12\x14\n\x0c\x65xact_amount\x18\x0f \x01(\t\x12\x0e\n\x06\x61mount\x18\x10 \x01(\t\x12\x10\n\x08\x63urrency\x18\x11 \x01(\t\x12(\n\x08rounding\x18\x12 \x01(\x0b\x32\x16.meterline.v1.Rounding\x12\'\n\x05tiers\x18\x13 \x03(\x0b\x32\x18.meterline.v1.TierAmount\x12)\n\x06stages\x18\x14 \x03(\x0b\x32\x19.meterline.v1.StageAmount\x12\x0f\n\x07\x66ormula\x18\x15 \x01(\t\x12\x13\n\x0b\x65vent_count\x18\x16 \x01(\x04\x12\x14\n\x0c\x65vent_digest\x18\x17 \x01(\t\x12\x1e\n\x16unreadable_event_count\x18\x18 \x01(\x04\x12\x19\n\x11negative_quantity\x18\x19 \x01(\x08\x12!\n\x19missing_value_event_count\x18\x1a \x01(\x04\x12\x19\n\x11unrateable_reason\x18\x1b \x01(\t\x12\x19\n\x11\x62illable_quantity\x18\x1c \x01(\t\x12,\n\nconversion\x18\x1d \x01(\x0b\x32\x18.meterline.v1.Conversion\x12\x11\n\tallowance\x18\x1e \x01(\t\x12\x13\n\x0b\x66ree_amount\x18\x1f \x01(\t\x12\x14\n\x0cpackage_size\x18  \x01(\t\x12\x12\n\nblock_size\x18! \x01(\t\x1a\x31\n\x0f\x44imensionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"-\n\nConversion\x12\x0e\n\x06\x66\x61\x63tor\x18\x01 \x01(\t\x12\x0f\n\x07\x64ivisor\x18\x02 \x01(\t\"\x80\x01\n\x08Rounding\x12\x0c\n\x04mode\x18\x01 \x01(\t\x12\r\n\x05scope\x18\x02 \x01(\t\x12\x0e\n\x06\x64igits\x18\x03 \x01(\r\x12\x13\n\x0bgroup_count\x18\x04 \x01(\r\x12\x1b\n\x13\x63harge_exact_amount\x18\x05 \x01(\t\x12\x15\n\rcharge_amount\x18\x06 \x01(\t\"v\n\nTierAmount\x12\r\n\x05index\x18\x01 \x01(\r\x12\r\n\x05up_to\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\t\x12\x13\n\x0bunit_amount\x18\x04 \x01(\t\x12\x13\n\x0b\x66lat_amount\x18\x05 \x01(\t\x12\x0e\n\x06\x61mount\x18\x06 \x01(\t\":\n\x0bStageAmount\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\t\x12\x0c\n\x04term\x18\x03 \x01(\t*H\n\x0cLineItemForm\x12\x1e\n\x1aLINE_ITEM_FORM_UNSPECIFIED\x10\x00\x12\x18\n\x14LINE_ITEM_FORM_ARROW\x10\x01\x32j\n\x0e\x42illingService\x12X\n\rListLineItems\x12\".meterline.v1.ListLineItemsRequest\x1a#.meterline.v1.ListLineItemsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,24 +34,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LINEITEM_DIMENSIONSENTRY']._loaded_options = None
   _globals['_LINEITEM_DIMENSIONSENTRY']._serialized_options = b'8\001'
+  _globals['_LINEITEMFORM']._serialized_start=1999
+  _globals['_LINEITEMFORM']._serialized_end=2071
   _globals['_LISTLINEITEMSREQUEST']._serialized_start=78
-  _globals['_LISTLINEITEMSREQUEST']._serialized_end=269
-  _globals['_LISTLINEITEMSRESPONSE']._serialized_start=272
-  _globals['_LISTLINEITEMSRESPONSE']._serialized_end=497
-  _globals['_UNRATEABLECUSTOMER']._serialized_start=499
-  _globals['_UNRATEABLECUSTOMER']._serialized_end=557
-  _globals['_LINEITEM']._serialized_start=560
-  _globals['_LINEITEM']._serialized_end=1519
-  _globals['_LINEITEM_DIMENSIONSENTRY']._serialized_start=1470
-  _globals['_LINEITEM_DIMENSIONSENTRY']._serialized_end=1519
-  _globals['_CONVERSION']._serialized_start=1521
-  _globals['_CONVERSION']._serialized_end=1566
-  _globals['_ROUNDING']._serialized_start=1569
-  _globals['_ROUNDING']._serialized_end=1697
-  _globals['_TIERAMOUNT']._serialized_start=1699
-  _globals['_TIERAMOUNT']._serialized_end=1817
-  _globals['_STAGEAMOUNT']._serialized_start=1819
-  _globals['_STAGEAMOUNT']._serialized_end=1877
-  _globals['_BILLINGSERVICE']._serialized_start=1879
-  _globals['_BILLINGSERVICE']._serialized_end=1985
+  _globals['_LISTLINEITEMSREQUEST']._serialized_end=311
+  _globals['_LISTLINEITEMSRESPONSE']._serialized_start=314
+  _globals['_LISTLINEITEMSRESPONSE']._serialized_end=617
+  _globals['_UNRATEABLECUSTOMER']._serialized_start=619
+  _globals['_UNRATEABLECUSTOMER']._serialized_end=677
+  _globals['_LINEITEM']._serialized_start=680
+  _globals['_LINEITEM']._serialized_end=1639
+  _globals['_LINEITEM_DIMENSIONSENTRY']._serialized_start=1590
+  _globals['_LINEITEM_DIMENSIONSENTRY']._serialized_end=1639
+  _globals['_CONVERSION']._serialized_start=1641
+  _globals['_CONVERSION']._serialized_end=1686
+  _globals['_ROUNDING']._serialized_start=1689
+  _globals['_ROUNDING']._serialized_end=1817
+  _globals['_TIERAMOUNT']._serialized_start=1819
+  _globals['_TIERAMOUNT']._serialized_end=1937
+  _globals['_STAGEAMOUNT']._serialized_start=1939
+  _globals['_STAGEAMOUNT']._serialized_end=1997
+  _globals['_BILLINGSERVICE']._serialized_start=2073
+  _globals['_BILLINGSERVICE']._serialized_end=2179
 # @@protoc_insertion_point(module_scope)

@@ -2,6 +2,7 @@ import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
@@ -9,35 +10,50 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class LineItemForm(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LINE_ITEM_FORM_UNSPECIFIED: _ClassVar[LineItemForm]
+    LINE_ITEM_FORM_ARROW: _ClassVar[LineItemForm]
+LINE_ITEM_FORM_UNSPECIFIED: LineItemForm
+LINE_ITEM_FORM_ARROW: LineItemForm
+
 class ListLineItemsRequest(_message.Message):
-    __slots__ = ("customer_id", "at", "as_of", "page_size", "page_token", "catalog_revision")
+    __slots__ = ("customer_id", "at", "as_of", "page_size", "page_token", "catalog_revision", "form")
     CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
     AT_FIELD_NUMBER: _ClassVar[int]
     AS_OF_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     CATALOG_REVISION_FIELD_NUMBER: _ClassVar[int]
+    FORM_FIELD_NUMBER: _ClassVar[int]
     customer_id: str
     at: _timestamp_pb2.Timestamp
     as_of: _timestamp_pb2.Timestamp
     page_size: int
     page_token: str
     catalog_revision: int
-    def __init__(self, customer_id: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., catalog_revision: _Optional[int] = ...) -> None: ...
+    form: LineItemForm
+    def __init__(self, customer_id: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., catalog_revision: _Optional[int] = ..., form: _Optional[_Union[LineItemForm, str]] = ...) -> None: ...
 
 class ListLineItemsResponse(_message.Message):
-    __slots__ = ("line_items", "as_of", "catalog_revision", "next_page_token", "unrateable_customers")
+    __slots__ = ("line_items", "as_of", "catalog_revision", "next_page_token", "unrateable_customers", "arrow", "listed_subscription_count", "subscription_count")
     LINE_ITEMS_FIELD_NUMBER: _ClassVar[int]
     AS_OF_FIELD_NUMBER: _ClassVar[int]
     CATALOG_REVISION_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     UNRATEABLE_CUSTOMERS_FIELD_NUMBER: _ClassVar[int]
+    ARROW_FIELD_NUMBER: _ClassVar[int]
+    LISTED_SUBSCRIPTION_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SUBSCRIPTION_COUNT_FIELD_NUMBER: _ClassVar[int]
     line_items: _containers.RepeatedCompositeFieldContainer[LineItem]
     as_of: _timestamp_pb2.Timestamp
     catalog_revision: int
     next_page_token: str
     unrateable_customers: _containers.RepeatedCompositeFieldContainer[UnrateableCustomer]
-    def __init__(self, line_items: _Optional[_Iterable[_Union[LineItem, _Mapping]]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ..., next_page_token: _Optional[str] = ..., unrateable_customers: _Optional[_Iterable[_Union[UnrateableCustomer, _Mapping]]] = ...) -> None: ...
+    arrow: bytes
+    listed_subscription_count: int
+    subscription_count: int
+    def __init__(self, line_items: _Optional[_Iterable[_Union[LineItem, _Mapping]]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ..., next_page_token: _Optional[str] = ..., unrateable_customers: _Optional[_Iterable[_Union[UnrateableCustomer, _Mapping]]] = ..., arrow: _Optional[bytes] = ..., listed_subscription_count: _Optional[int] = ..., subscription_count: _Optional[int] = ...) -> None: ...
 
 class UnrateableCustomer(_message.Message):
     __slots__ = ("customer_id", "message")

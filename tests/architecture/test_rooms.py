@@ -12,6 +12,7 @@ ROOMS = {
     "errors": set(),
     "metrics": set(),
     "times": {"errors"},
+    "decimal_texts": {"errors"},
     "sql": {"errors"},
     "cluster": {"sql", "errors", "metrics", "times"},
     "meters": {"errors"},
@@ -22,8 +23,11 @@ ROOMS = {
     "usage.recording": {"usage.corrections", "usage.store", "errors", "metrics"},
     "usage.rollups": {"usage.facts", "usage.store", "errors", "times"},
     "usage.query": {"usage.rollups", "usage.facts", "usage.store", "errors", "times"},
-    "billing": {"usage.query", "usage.facts", "catalog", "cluster", "errors", "metrics", "times"},
-    "billing.quote": {"catalog", "errors"},
+    "billing": {
+        *("usage.query", "usage.facts", "catalog", "cluster"),
+        *("errors", "metrics", "times", "decimal_texts"),
+    },
+    "billing.quote": {"catalog", "errors", "decimal_texts"},
     "spend": {"billing", "usage.corrections", "catalog", "times"},
     "upkeep": {
         *("billing", "catalog", "errors", "metrics", "times"),
@@ -38,7 +42,10 @@ ROOMS = {
         *("api", "api.grpc", "upkeep", "billing", "catalog", "cluster", "sql", "errors", "metrics"),
         *("usage.query", "usage.rollups", "usage.recording", "usage.corrections", "usage.store"),
     },
-    "cli": {"app", "api", "billing.quote", "usage.facts", "usage.store", "catalog", "errors", "times"},
+    "cli": {
+        *("app", "api", "billing.quote", "usage.facts", "usage.store", "catalog"),
+        *("errors", "times", "decimal_texts"),
+    },
     "__main__": {"cli"},
 }
 

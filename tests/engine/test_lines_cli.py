@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+from decimal import Decimal
 
+import pyarrow.parquet as pq
 import pytest
 from api_world import api_event, record
 from click.testing import CliRunner
@@ -42,25 +44,61 @@ def test_lines_end_with_what_they_come_to(run):
     assert as_of.startswith("as of ")
 
 
-def test_lines_as_csv_say_what_json_says(run, tmp_path):
-    """Each field that is one value, on standard output or in a file; dimensions are JSON, an absent value is nothing."""
+# Of the fields of a line those that are columns of the Arrow form, but for instants and maps.
+COLUMNS = (
+    *("line_item_id", "customer_id", "subscription_id", "plan_id", "price_id", "model", "meter_id"),
+    *("quantity", "billable_quantity", "exact_amount", "amount", "currency", "event_digest", "period_start"),
+)
+
+
+@pytest.fixture
+def in_json(run):
+    """Each line with its whole working."""
+    return [json.loads(line) for line in run("lines", "--json").stdout.splitlines()]
+
+
+def test_lines_as_csv_say_what_json_says(run, in_json, tmp_path):
+    """On standard output or in a file; dimensions are JSON, an absent value is nothing."""
     text = run("lines", "--format", "csv").stdout
     from_csv = list(csv.DictReader(io.StringIO(text, newline="")))
-    from_json = [json.loads(line) for line in run("lines", "--json").stdout.splitlines()]
     run("lines", "-o", tmp_path / "lines.csv")
     assert (tmp_path / "lines.csv").read_text() == text
     assert [row["amount"] for row in from_csv] == ["20.00", "0.01", "10.50"]
-    for row, fields in zip(from_csv, from_json, strict=True):
+    for row, fields in zip(from_csv, in_json, strict=True):
         assert json.loads(row["dimensions"]) == fields["dimensions"]
-        assert row["negative_quantity"] == "false"
-        for field in ("line_item_id", "quantity", "meter_id", "period_start", "event_count", "formula"):
-            assert row[field] == fields[field]
+        assert (row["negative_quantity"], row["unrateable_reason"]) == ("false", "")
+        assert [row[name] for name in (*COLUMNS, "event_count")] == [
+            fields[name] for name in (*COLUMNS, "event_count")
+        ]
 
 
-def test_lines_are_not_written_as_parquet(engine, tmp_path):
-    """Said before anything is asked."""
-    done = CliRunner().invoke(cli, ["lines", "-o", str(tmp_path / "l.parquet"), "--target", engine.target])
-    assert (done.exit_code, done.stderr) == (2, "meterline: lines are written as csv or json\n")
+def test_lines_as_ndjson_say_what_json_says(run, in_json, tmp_path):
+    """With the snapshot on each; a line without a meter has no key for it."""
+    run("lines", "-o", tmp_path / "lines.ndjson")
+    found = [json.loads(line) for line in (tmp_path / "lines.ndjson").read_text().splitlines()]
+    for row, fields in zip(found, in_json, strict=True):
+        assert {name: row.get(name, "") for name in COLUMNS} == {name: fields[name] for name in COLUMNS}
+        assert (row["catalog_revision"], row["dimensions"]) == (
+            fields["catalog_revision"],
+            fields["dimensions"],
+        )
+        assert row["event_count"] == int(fields["event_count"])
+        assert row.keys() >= {"as_of", "period_end", "plan_version", "price_version"}
+    assert ["meter_id" in row for row in found] == [bool(fields["meter_id"]) for fields in in_json]
+
+
+def test_lines_as_parquet_add_up(run, in_json, tmp_path):
+    """Amounts and quantities are decimals; the snapshot is in the file's metadata."""
+    run("lines", "-o", tmp_path / "lines.parquet")
+    table = pq.read_table(tmp_path / "lines.parquet")
+    assert sum(table["amount"].to_pylist()) == Decimal("30.51")
+    assert [str(table.schema.field(name).type) for name in ("quantity", "amount")] == [
+        "decimal128(38, 12)"
+    ] * 2
+    for name in COLUMNS[:7]:
+        assert table[name].to_pylist() == [fields[name] or None for fields in in_json]
+    assert table["dimensions"].to_pylist() == [sorted(fields["dimensions"].items()) for fields in in_json]
+    assert table.schema.metadata[b"meterline.catalog_revision"].isdigit()
 
 
 def test_spend_of_one_customer(run, name):

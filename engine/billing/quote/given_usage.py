@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.billing.quote.decimal_texts import Int64s, Texts, combined, decimals
 from engine.billing.quote.price_list import Counts, PriceList
 from engine.billing.quote.quotes import Quotes
+from engine.decimal_texts import Int64s, Texts, combined, decimals
 from engine.errors import FieldMistake, InvalidRequestError
 from rating import Charges, DecimalColumn, Dimension, EventAmounts, Model, RatingError, rate
 

@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from engine.billing.quote.decimal_texts import Int64s, Texts
 from engine.billing.quote.price_list import Counts, PriceList, QuotedPrice
+from engine.decimal_texts import Int64s, Texts
 from rating import DecimalColumn, Model, RatedLines
 
 

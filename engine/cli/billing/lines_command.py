@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
+from engine.cli.billing.line_files import write_lines
 from engine.cli.billing.line_tables import line_item_table, report_unrateable
-from engine.cli.terminal.connection import NO_CATALOG, CommandError, connected, pages
-from engine.cli.terminal.message_json import JsonFields, json_fields, json_line, snapshot_fields
+from engine.cli.terminal.connection import NO_CATALOG, connected, pages
+from engine.cli.terminal.message_json import JsonFields, json_fields, snapshot_fields
 from engine.cli.terminal.options import (
     INSTANT_HELP,
     TextType,
@@ -20,10 +21,17 @@ from engine.cli.terminal.options import (
     target_option,
     timestamp,
 )
-from engine.cli.terminal.output import Cells, chosen_form, opened, output_options, write_csv, write_json
+from engine.cli.terminal.output import chosen_form, opened, output_options, write_json
 from engine.cli.terminal.text import counted, day, footer, grouped
-from meterline.v1.billing_pb2 import LineItem, ListLineItemsRequest, ListLineItemsResponse, UnrateableCustomer
+from meterline.v1.billing_pb2 import (
+    LineItemForm,
+    ListLineItemsRequest,
+    ListLineItemsResponse,
+    UnrateableCustomer,
+)
 from meterline.v1.billing_pb2_grpc import BillingServiceStub
+
+_FORMS = ("json", "csv", "ndjson", "parquet")
 
 
 @click.command(epilog=INSTANT_HELP)
@@ -31,7 +39,7 @@ from meterline.v1.billing_pb2_grpc import BillingServiceStub
 @at_option
 @as_of_option
 @revision_option()
-@output_options("csv", "json")
+@output_options(*_FORMS)
 @target_option
 def lines(
     customer: str | None,
@@ -44,11 +52,10 @@ def lines(
     """Show the rated line items of the current billing period, tier by tier, and what they come to.
 
     The same --as-of and --catalog-revision give the same lines, byte for byte; both are on every line of
-    JSON and below the tables.
+    JSON and below the tables. csv, ndjson and parquet are for all lines of many customers: they have the
+    values of each line in columns, and json its tiers, stages and formula, too.
     """
-    form = chosen_form(**to)
-    if form == "parquet":
-        raise CommandError("lines are written as csv or json")
+    form = chosen_form(_FORMS, **to)
     request = ListLineItemsRequest(
         customer_id=customer or "",
         at=timestamp(at),
@@ -57,18 +64,18 @@ def lines(
     )
     unrateable: dict[str, UnrateableCustomer] = {}
     with connected(target) as channel:
+        if form not in ("table", "json"):
+            request.form = LineItemForm.LINE_ITEM_FORM_ARROW
         answer = _watched(pages(BillingServiceStub(channel).ListLineItems, request), unrateable)
         if form == "table":
             _show(list(answer))
         else:
             with opened(to["output"]) as file:
-                last = (
-                    write_csv(file, answer, _columns, _cells)
-                    if form == "csv"
-                    else write_json(file, answer, _objects)
-                )
-            if form == "csv":
-                click.echo(footer(last.as_of, last.catalog_revision), err=True)
+                if form == "json":
+                    write_json(file, answer, _objects)
+                else:
+                    last = write_lines(form, file, answer)
+                    click.echo(footer(last.as_of, last.catalog_revision), err=True)
     report_unrateable(unrateable.values())
 
 
@@ -84,25 +91,6 @@ def _watched(
 def _objects(page: ListLineItemsResponse) -> Iterator[JsonFields]:
     snapshot = snapshot_fields(page.as_of, page.catalog_revision)
     return (snapshot | json_fields(item) for item in page.line_items)
-
-
-def _columns(_page: ListLineItemsResponse) -> list[str]:
-    """The fields of a line that are one value each, and its dimensions as JSON: lines have different ones."""
-    nested = {"rounding", "tiers", "stages", "conversion"}
-    return [field.name for field in LineItem.DESCRIPTOR.fields if field.name not in nested]
-
-
-def _cells(page: ListLineItemsResponse) -> Iterator[Cells]:
-    names = _columns(page)
-    for item in page.line_items:
-        fields = json_fields(item)
-        yield [_cell(fields[name]) for name in names]
-
-
-def _cell(value: object) -> str | None:
-    if isinstance(value, str):
-        return value or None
-    return json_line(value)
 
 
 def _show(answer: list[ListLineItemsResponse]) -> None:

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.api.messages import decimal_text
-from engine.billing.quote.decimal_texts import Int64s, Texts, fixed_texts, plain_texts
 from engine.billing.quote.quotes import Quotes
 from engine.cli.terminal.csv_text import csv_line
+from engine.decimal_texts import Int64s, Texts, fixed_texts, plain_texts
 from rating import Dimension
 
 # Rows of text made at a time: some ten MiB.

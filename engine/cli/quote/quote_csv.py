@@ -22,12 +22,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.billing.quote.decimal_texts import Int64s, Texts
 from engine.billing.quote.given_usage import GivenUsage
 from engine.billing.quote.price_list import Counts, PriceList, near
 from engine.cli.quote.quote_csv_file import CsvTable, read_csv_table
 from engine.cli.quote.quote_options import OptionUsage
 from engine.cli.terminal.connection import CommandError
+from engine.decimal_texts import Int64s, Texts
 
 _EVENT_SEPARATOR = ";"
 _PRICE, _QUANTITY = "price", "quantity"

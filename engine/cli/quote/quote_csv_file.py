@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from engine.billing.quote.decimal_texts import Texts
 from engine.cli.terminal.connection import CommandError
 from engine.cli.terminal.csv_text import CsvReader
+from engine.decimal_texts import Texts
 
 # The texts of a column must fit 32-bit offsets, and all of it fits memory a few times over.
 CSV_BYTES_MAX = 1024**3

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from engine.billing.quote.decimal_texts import decimals
 from engine.billing.quote.given_usage import GivenUsage
 from engine.billing.quote.price_list import Counts, PriceList, QuotedPrice, near
 from engine.cli.terminal.connection import CommandError
 from engine.cli.terminal.options import Pair, each_once
+from engine.decimal_texts import decimals
 
 _EVENT_SEPARATOR = ","
 _OPTION = {Counts.QUANTITY: "--quantity", Counts.EVENTS: "--events"}

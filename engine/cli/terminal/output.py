@@ -8,7 +8,7 @@ Rules:
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -23,7 +23,13 @@ from engine.cli.terminal.options import Decorator, together
 
 _Page = TypeVar("_Page")
 Cells = Iterable[str | None]
-_FORM_OF = {".csv": "csv", ".json": "json", ".ndjson": "json", ".jsonl": "json", ".parquet": "parquet"}
+_FORMS_OF = {
+    ".csv": ("csv",),
+    ".json": ("json",),
+    ".ndjson": ("ndjson", "json"),
+    ".jsonl": ("ndjson", "json"),
+    ".parquet": ("parquet",),
+}
 
 
 def output_options(*forms: str) -> Decorator:
@@ -46,24 +52,29 @@ def output_options(*forms: str) -> Decorator:
     )
 
 
-def chosen_form(output_format: str | None, as_json: bool, output: Path | None) -> str:
-    """table, csv, json or parquet. Raises CommandError where the options contradict each other."""
+def chosen_form(forms: Sequence[str], output_format: str | None, as_json: bool, output: Path | None) -> str:
+    """Table, or one of these forms. Raises CommandError where the options contradict each other."""
     if as_json and output_format not in (None, "json"):
         raise CommandError(f"--json and --format {output_format} exclude each other")
-    named = None if output is None else _FORM_OF.get(output.suffix.lower())
-    given = "json" if as_json else output_format
-    form = given or ("table" if output is None else named)
-    if form is None:
-        raise CommandError(
-            f"{output}: its name doesn't say what to write: give --format csv, json or parquet"
-        )
+    suffix = "" if output is None else output.suffix.lower()
+    named = [form for form in _FORMS_OF.get(suffix, ()) if form in forms]
+    form = "json" if as_json else output_format
+    if output is None:
+        form = form or "table"
+    elif form is None and not named:
+        raise CommandError(f"{output}: its name doesn't say what to write: give --format {_either(forms)}")
+    form = form or named[0]
     if form == "table" and output is not None:
-        raise CommandError("--format table is for people: write csv, json or parquet to a file")
-    if named not in (None, form):
-        raise CommandError(f"{output}: its name says {named}, and the options {form}: change one of them")
+        raise CommandError(f"--format table is for people: write {_either(forms)} to a file")
+    if named and form not in named:
+        raise CommandError(f"{output}: its name says {named[0]}, and the options {form}: change one of them")
     if form == "parquet" and output is None:
         raise CommandError("--format parquet needs a file: name it with -o FILE")
     return form
+
+
+def _either(forms: Sequence[str]) -> str:
+    return f"{', '.join(forms[:-1])} or {forms[-1]}"
 
 
 @contextlib.contextmanager

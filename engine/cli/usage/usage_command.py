@@ -33,6 +33,8 @@ from meterline.v1.metering_pb2_grpc import MeteringServiceStub
 # A total of all customers reads all their events: seconds for each ten million.
 _TIMEOUT_S = 600
 
+_FORMS = ("csv", "json", "parquet")
+
 
 @click.command(
     epilog="INSTANT is a date or RFC 3339, such as 2023-11-16T18:15:00Z; --as-of takes a date as midnight UTC."
@@ -82,7 +84,7 @@ _TIMEOUT_S = 600
 @as_of_option
 @revision_option("The meter as it was at this revision of the catalog.")
 @click.option("--raw", is_flag=True, help="Compute it from the events themselves. The answer is the same.")
-@output_options("csv", "json", "parquet")
+@output_options(*_FORMS)
 @click.option(
     "--text-quantities", is_flag=True, help="Parquet: quantities as text instead of decimal128(38, 12)."
 )
@@ -101,7 +103,7 @@ def usage(
     asks for the same again: the same bytes, whatever has come in since.
     """
     options = UsageOptions(window=Window(window), **asked)
-    form = chosen_form(output_format, as_json, output)
+    form = chosen_form(_FORMS, output_format, as_json, output)
     if text_quantities and form != "parquet":
         raise CommandError("--text-quantities is for --format parquet: elsewhere every quantity is text")
     if options.total and options.group_by:

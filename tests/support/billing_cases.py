@@ -1,0 +1,149 @@
+"""Small catalogs and usage of every kind, by hand and by dice, and what engine.billing makes of them."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import numpy as np
+
+from engine.billing.charges import charges_at
+from engine.billing.rate_charges import rate_charges
+from engine.catalog.document import read_document
+from engine.catalog.snapshot import Catalog
+from engine.catalog.versions import Versioned, Versions
+from engine.times import datetime_us
+from engine.usage.facts.usage_columns import UsageColumns
+from engine.usage.facts.usage_request import GroupUsage
+
+AT = datetime(2026, 3, 30, 12, tzinfo=UTC)
+PRICES = {
+    "fee": '{id: fee, model: flat, flat_amount: "9.99"}',
+    "calls": '{id: calls, meter: calls, model: package, package_size: 100, package_amount: "0.05"}',
+    "tokens": (
+        "{id: tokens, meter: tokens, model: graduated, "
+        'tiers: [{up_to: 1000, unit_amount: "0.003", flat_amount: 1}, {unit_amount: "0.0015"}]}'
+    ),
+    "by_region": (
+        "{id: by_region, meter: by_place, model: matrix, dimensions: [region], "
+        'cells: [{match: {region: eu}, unit_amount: "0.02"}, {match: {region: us}, unit_amount: "0.03"}]}'
+    ),
+    "by_place": '{id: by_place, meter: by_place, model: per_unit, unit_amount: "0.0004", percent_off: 5}',
+    "each_place": (
+        '{id: each_place, meter: by_place, model: per_unit, unit_amount: "0.0035", round_each_group: true}'
+    ),
+    "small": (
+        "{id: small, meter: by_place, model: graduated, rounding: {mode: half_even, digits: 1}, "
+        'tiers: [{up_to: 10, unit_amount: "0.003"}, {unit_amount: "0.007"}]}'
+    ),
+    "upwards": '{id: upwards, meter: by_place, model: per_unit, unit_amount: "0.001", rounding: {mode: up}}',
+    "at_least": (
+        "{id: at_least, meter: by_place, model: matrix, dimensions: [region, class], minimum_amount: 3, "
+        'cells: [{match: {class: a, region: eu}, unit_amount: "1"}], default: "0.5"}'
+    ),
+}
+CATALOG = """
+meters:
+  - {id: calls, event_type: call, aggregation: count}
+  - {id: tokens, event_type: call, aggregation: sum, value: tokens, conversion: {divisor: 3, rounding: {mode: up, digits: 2}}}
+  - {id: by_place, event_type: call, aggregation: sum, value: tokens, group_by: [region, class]}
+plans:
+  - {id: none, name: N, currency: USD, prices: []}
+"""
+GROUP_BY = {"calls": (), "tokens": (), "by_place": ("region", "class")}
+
+
+def catalog_of(text):
+    empty = Catalog.empty("t")
+    return empty.advanced(
+        1, Versions.of(Versioned(each, 1, 1) for each in read_document(text, "c.yaml").resources(empty))
+    )
+
+
+def plan(name, currency, prices):
+    return f"  - {{id: {name}, name: P, currency: {currency}, prices: [{', '.join(PRICES[each] for each in prices)}]}}\n"
+
+
+def subscriptions(*fields):
+    customers = dict.fromkeys(each["customer"] for each in fields)
+    text = "customers:\n" + "".join(f"  - {{id: {each}, name: C}}\n" for each in customers)
+    text += "subscriptions:\n"
+    for each in fields:
+        text += "  - {" + ", ".join(f"{name}: {value}" for name, value in each.items()) + "}\n"
+    return text
+
+
+def rated(catalog, usage, at=AT, rows=None):
+    """`usage` as the oracle takes it."""
+    rows = np.arange(len(catalog.subscription_columns)) if rows is None else rows
+    charges = charges_at(catalog, rows, datetime_us(at))
+    periods = charges.periods
+    columns = {}
+    for meter, names in GROUP_BY.items():
+        groups = [
+            (place, *group)
+            for place in range(len(periods))
+            for group in usage.get((meter, periods.customer_id(place), periods.period(place).start), [])
+        ]
+        columns[meter] = UsageColumns.of_groups(
+            [place for place, *_ in groups],
+            [
+                GroupUsage("", tuple(dict(found).get(name) for name in names), 0, *usage)
+                for _, found, *usage in groups
+            ],
+            len(names),
+        )
+    return rate_charges(charges, columns)
+
+
+def random_case(dice):
+    text = CATALOG
+    for number in range(dice.randint(1, 3)):
+        prices = dice.sample(sorted(PRICES), dice.randint(1, len(PRICES)))
+        text += plan(f"p{number}", dice.choice(("USD", "JPY", "KWD")), prices)
+    plans = [f"p{number}" for number in range(text.count("name: P"))]
+    fields = {}
+    for _ in range(dice.randint(1, 12)):
+        start = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=dice.randint(0, 100))
+        each = {"customer": f"c{dice.randint(1, 6)}", "plan": dice.choice(plans), "start": start.date()}
+        if dice.random() < 0.3:
+            each["end"] = (start + timedelta(days=dice.randint(1, 90))).date()
+        fields[each["customer"], each["plan"]] = each
+    catalog = catalog_of(text + subscriptions(*fields.values()))
+    return catalog, random_usage(dice, catalog)
+
+
+def random_usage(dice, catalog):
+    """Of every customer and meter in each of its periods: nothing, little, or more than 64 bits hold."""
+    usage = {}
+    periods = charges_at(catalog, np.arange(len(catalog.subscription_columns)), datetime_us(AT)).periods
+    for place in range(len(periods)):
+        for meter, names in GROUP_BY.items():
+            if dice.random() < 0.3:
+                continue
+            values = [[None, "ap", "eu", "us"][: 1 + 3 * bool(names)], [None, "a", "b"]][: len(names)]
+            combinations = [()]
+            for name, choices in zip(names, values, strict=True):
+                combinations = [
+                    (*each, *(() if value is None else ((name, value),)))
+                    for each in combinations
+                    for value in choices
+                ]
+            chosen = [each for each in combinations if dice.random() < 0.4] if names else [()]
+            # By value, and what is absent last.
+            chosen.sort(
+                key=lambda each: [(name not in dict(each), dict(each).get(name, "")) for name in names]
+            )
+            groups = [
+                (
+                    each,
+                    Decimal(dice.randint(-100, 10 ** dice.choice((2, 4, 30))))
+                    / 10 ** dice.choice((0, 0, 2, 12)),
+                    dice.randint(1, 10**12),
+                    f"{dice.getrandbits(128):032x}",
+                    dice.randint(0, 3),
+                    dice.randint(0, 3),
+                )
+                for each in chosen
+            ]
+            if groups:
+                usage[meter, periods.customer_id(place), periods.period(place).start] = groups
+    return usage
