@@ -8,7 +8,6 @@ Rules:
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -156,11 +155,13 @@ def _of_group(
     """The dimensions, by the order of their names, one without a value left out; and the id, which they are part of."""
     meter = rated.charges.prices[int(rated.charges.price[part.charge[rows[0]]])].meter
     names = meter.resource.group_by if meter else ()
-    texts = [_values(column, rows) for column in part.usage.dimensions]
-    pairs = [
-        tuple((name, value) for name, value in zip(names, values, strict=True) if value is not None)
-        for values in (zip(*texts, strict=True) if texts else repeat((), len(rows)))
-    ]
+    pairs: list[tuple[tuple[str, str], ...]] = [()] * len(rows)
+    if names:
+        texts = [_values(column, rows) for column in part.usage.dimensions]
+        pairs = [
+            tuple((name, value) for name, value in zip(names, values, strict=True) if value is not None)
+            for values in zip(*texts, strict=True)
+        ]
     starts = {
         start: us_datetime(start).isoformat()
         for start in np.unique(_micros(columns["period_start"])).tolist()
@@ -173,7 +174,7 @@ def _of_group(
         (starts[start] for start in _micros(columns["period_start"]).tolist()),
     )
     return {
-        "dimensions": pa.array([sorted(each) for each in pairs], _TEXTS),
+        "dimensions": pa.array([sorted(each) for each in pairs] if names else pairs, _TEXTS),
         "line_item_id": pa.array(list(ids), pa.string()),
     }
 

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, TypeAlias
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from engine.cli.terminal.connection import CommandError
+from engine.cli.terminal.connection import CommandError, ahead
 from engine.cli.terminal.csv_text import csv_line
 from engine.cli.terminal.message_json import json_line, snapshot_fields
 from engine.cli.terminal.text import counted
@@ -32,7 +32,7 @@ def write_lines(form: str, file: BinaryIO, answer: Iterator[ListLineItemsRespons
     import pyarrow as pa  # noqa: PLC0415 - its parts take as long to load as all the rest
 
     write = {"csv": _write_csv, "ndjson": _write_ndjson, "parquet": _write_parquet}[form]
-    return write(file, ((page, pa.ipc.open_stream(page.arrow).read_all()) for page in _shown(answer)))
+    return write(file, ((page, pa.ipc.open_stream(page.arrow).read_all()) for page in _shown(ahead(answer))))
 
 
 def _shown(answer: Iterator[ListLineItemsResponse]) -> Iterator[ListLineItemsResponse]:

@@ -31,6 +31,8 @@ from meterline.v1.billing_pb2 import (
 )
 from meterline.v1.billing_pb2_grpc import BillingServiceStub
 
+# The most that the engine gives: each page is a read of the store.
+_PAGE_LINES = 20_000
 _FORMS = ("json", "csv", "ndjson", "parquet")
 
 
@@ -65,7 +67,7 @@ def lines(
     unrateable: dict[str, UnrateableCustomer] = {}
     with connected(target) as channel:
         if form not in ("table", "json"):
-            request.form = LineItemForm.LINE_ITEM_FORM_ARROW
+            request.form, request.page_size = LineItemForm.LINE_ITEM_FORM_ARROW, _PAGE_LINES
         answer = _watched(pages(BillingServiceStub(channel).ListLineItems, request), unrateable)
         if form == "table":
             _show(list(answer))

@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any, Protocol, TypeVar, cast
 
 import click
@@ -68,6 +69,15 @@ def pages(
         if not page.next_page_token:
             return
         request.page_token = page.next_page_token
+
+
+def ahead(answer: Iterator[_Page]) -> Iterator[_Page]:
+    """The pages, each asked for while the one before it is used: the engine and the command work at once."""
+    with ThreadPoolExecutor(1) as asking:
+        following = asking.submit(next, answer, None)
+        while (page := following.result()) is not None:
+            following = asking.submit(next, answer, None)
+            yield page
 
 
 def _answer(call: Callable[..., _Page], request: object, timeout_s: float) -> _Page:
