@@ -1,11 +1,15 @@
 """CatalogService: documents in, differences out."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import Final
 
 from engine.api.messages import ANSWER_BYTES_MAX
 from engine.api.operation import Call
-from engine.catalog.store import Applied, CatalogStore
+from engine.catalog.changes import Applied
+from engine.catalog.document import Document, read_document, read_lines
+from engine.catalog.store import CatalogStore
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.times import us_datetime
 from meterline.v1.catalog_pb2 import (
@@ -18,6 +22,9 @@ from meterline.v1.catalog_pb2 import (
     ResourceChange,
 )
 
+# What 31 bits hold.
+_FIRST_LINE_MAX: Final = 2_147_483_647
+
 
 class CatalogService:
     """Applies and shows the catalog."""
@@ -27,13 +34,37 @@ class CatalogService:
         self._now_us = now_us
 
     def apply_catalog(self, request: ApplyCatalogRequest, call: Call) -> ApplyCatalogResponse:
-        applied = self._catalog.apply(
-            call.tenant,
-            request.document,
-            request.file_name,
-            dry_run=request.dry_run,
-            applied_at=us_datetime(self._now_us()),
-        )
+        document = _document(request)
+        if request.dry_run:
+            catalog = self._catalog.snapshot(call.tenant)
+            return _applied_message(document.changes(catalog).at(catalog.revision))
+        return self._apply(document, call)
+
+    def apply_catalog_pieces(
+        self, requests: Iterator[ApplyCatalogRequest], call: Call
+    ) -> Iterator[ApplyCatalogResponse]:
+        first = next(requests, None)
+        if first is None:
+            return
+        pieces = (_same_kind(each, first) for each in chain([first], requests))
+        yield from self._compare(pieces, call) if first.dry_run else self._apply_each(pieces, call)
+
+    def _apply_each(
+        self, pieces: Iterator[ApplyCatalogRequest], call: Call
+    ) -> Iterator[ApplyCatalogResponse]:
+        return (self._apply(_document(piece), call) for piece in pieces)
+
+    def _compare(self, pieces: Iterator[ApplyCatalogRequest], call: Call) -> Iterator[ApplyCatalogResponse]:
+        """Each with the catalog as the pieces before it would leave it."""
+        catalog = self._catalog.snapshot(call.tenant)
+        revision = catalog.revision
+        for piece in pieces:
+            found = _document(piece).changes(catalog)
+            catalog = found.applied_to(catalog)
+            yield _applied_message(found.at(revision))
+
+    def _apply(self, document: Document, call: Call) -> ApplyCatalogResponse:
+        applied = self._catalog.apply(call.tenant, document, applied_at=us_datetime(self._now_us()))
         return _applied_message(applied)
 
     def get_catalog(self, request: GetCatalogRequest, call: Call) -> GetCatalogResponse:
@@ -63,6 +94,24 @@ def _read_token(token: str) -> tuple[int | None, int]:
             )
         )
     return int(found[1]), int(found[2])
+
+
+def _document(request: ApplyCatalogRequest) -> Document:
+    """Raises CatalogDocumentError if the text can't be parsed."""
+    first_line = request.first_line or 1
+    if first_line > _FIRST_LINE_MAX:
+        raise InvalidRequestError(
+            FieldMistake("first_line", f"is {first_line}: it is at most {_FIRST_LINE_MAX}")
+        )
+    if request.WhichOneof("text") == "lines":
+        return read_lines(request.lines, request.file_name, first_line)
+    return read_document(request.document, request.file_name, first_line)
+
+
+def _same_kind(piece: ApplyCatalogRequest, first: ApplyCatalogRequest) -> ApplyCatalogRequest:
+    if piece.dry_run != first.dry_run:
+        raise InvalidRequestError(FieldMistake("dry_run", "must be the same in every piece"))
+    return piece
 
 
 def _applied_message(applied: Applied) -> ApplyCatalogResponse:

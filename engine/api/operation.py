@@ -13,7 +13,7 @@ Rules:
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
@@ -66,6 +66,10 @@ REQUESTS: Final = CallLimits(
 STREAMS: Final = CallLimits(
     kind="usage streams", places=32, message_timeout_s=None, answer_timeout_s=60, yields_after_s=30
 )
+# Each piece is seconds of work, one after another whoever sends it: more callers would only wait, with a piece each.
+CATALOG_STREAMS: Final = CallLimits(
+    kind="catalog streams", places=8, message_timeout_s=None, answer_timeout_s=60, yields_after_s=30
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,13 @@ class OfStream:
     serve: Callable[[Iterator[bytes], Call], Iterator[Message]]
 
 
+@dataclass(frozen=True, slots=True)
+class OfMessages:
+    """A handler of a stream of requests that answers with a stream."""
+
+    serve: Callable[[Iterator[Any], Call], Iterator[Message]]
+
+
 OfMessage: TypeAlias = Callable[[RequestMessage, Call], Message]
 
 
@@ -91,7 +102,7 @@ class Operation(Generic[RequestMessage]):
 
     name: str
     request: type[RequestMessage]
-    handler: OfMessage[RequestMessage] | OfBytes | OfStream
+    handler: OfMessage[RequestMessage] | OfMessages | OfBytes | OfStream
     scope: Scope
     limits: CallLimits = REQUESTS
     audit: bool = False

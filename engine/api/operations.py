@@ -13,7 +13,7 @@ from engine.api.catalog_service import CatalogService
 from engine.api.correct_usage_service import CorrectUsageService
 from engine.api.correction_service import CorrectionService
 from engine.api.metering_service import MeteringService
-from engine.api.operation import STREAMS, OfBytes, OfStream, Operation, Scope
+from engine.api.operation import CATALOG_STREAMS, STREAMS, OfBytes, OfMessages, OfStream, Operation, Scope
 from engine.api.retention_service import RetentionService
 from engine.api.spend_service import SpendService
 from engine.api.usage_service import UsageService
@@ -69,6 +69,14 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
             catalog_pb2.ApplyCatalogRequest,
             catalog.apply_catalog,
             Scope.CATALOG,
+            audit=True,
+        ),
+        Operation(
+            "CatalogService.ApplyCatalogPieces",
+            catalog_pb2.ApplyCatalogRequest,
+            OfMessages(catalog.apply_catalog_pieces),
+            Scope.CATALOG,
+            limits=CATALOG_STREAMS,
             audit=True,
         ),
         Operation("CatalogService.GetCatalog", catalog_pb2.GetCatalogRequest, catalog.get_catalog, read),

@@ -5,10 +5,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+import pyarrow as pa
+
 from engine.catalog.definition import definition, fields_of
 from engine.catalog.diff import FieldChange, differences
 from engine.catalog.excerpt import Excerpt
 from engine.catalog.resources import Kind, Resource
+from engine.catalog.snapshot import Catalog
+from engine.catalog.versions import VERSION_ROWS, Versions
 
 Action: TypeAlias = Literal["create", "update"]
 
@@ -29,11 +33,43 @@ class ResourceChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Applied:
+    """What an apply did, or a dry run would do. `revision`: after it; as it was if nothing differs, or for a dry run."""
+
+    revision: int
+    changes: tuple[ResourceChange, ...]
+    unchanged_count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Changes:
     """In the document's order."""
 
     changes: tuple[ResourceChange, ...]
     unchanged_count: int
+
+    def at(self, revision: int) -> Applied:
+        return Applied(revision, self.changes, self.unchanged_count)
+
+    def rows(self, revision: int) -> list[dict[str, object]]:
+        """What the revision that makes these changes has of VERSION_ROWS."""
+        return [
+            {
+                "kind": change.kind,
+                "id": change.id,
+                "version": change.version,
+                "revision": revision,
+                "position": position,
+                "definition": change.definition,
+            }
+            for position, change in enumerate(self.changes)
+        ]
+
+    def applied_to(self, catalog: Catalog) -> Catalog:
+        """The catalog as its next revision would be."""
+        revision = catalog.revision + 1
+        rows = pa.Table.from_pylist(self.rows(revision), schema=VERSION_ROWS)
+        return catalog.advanced(revision, Versions.read(rows)) if self.changes else catalog
 
 
 def changes(resources: Iterable[Resource], excerpt: Excerpt) -> Changes:

@@ -1,20 +1,23 @@
 """A catalog document: YAML (or JSON) text to resources, with all of its mistakes at once.
 
-    document = read_document(text, "llm.yaml")   # alone: form, fields, prices
+    document = read_document(text, "llm.yaml")   # alone: form, fields, prices; read_lines for lines of JSON
     resources = document.resources(catalog)      # against the catalog: references, double billing, totals
     changes = document.changes(catalog)          # what of them the catalog hasn't, or has otherwise
 
-Reading is the slow step and needs no store; a store reads first and then resolves in its transaction. Only
-a text that is no YAML stops at its first mistake; otherwise CatalogDocumentError holds every mistake of both
+Reading is the slow step and needs no store; a store compares then, before its transaction. Only a text that is
+no YAML, or no line of JSON, stops at its first mistake; otherwise CatalogDocumentError holds every mistake of both
 steps, by line, each as `FILE:LINE: FIELD: what is wrong`.
 """
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.catalog import limits
 from engine.catalog.changes import Changes, changes
-from engine.catalog.entries import Entry, read_entries
+from engine.catalog.entries import SECTIONS, Entry, read_entries
 from engine.catalog.excerpt import Excerpt
+from engine.catalog.json_lines import LineError, parse_lines
 from engine.catalog.mistakes import Mistake, Mistakes, unreadable
 from engine.catalog.references import check_dimensions, check_references, check_subscriptions
 from engine.catalog.resources import Resource
@@ -24,8 +27,12 @@ from engine.catalog.yaml_tree import Node, TextNode, YamlError, parse_yaml
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document that could be parsed. Its entries may have mistakes, which `resources` raises."""
+    """A document that could be parsed. Its entries may have mistakes, which `resources` raises.
 
+    digest: SHA-256 of its text in UTF-8, in hex.
+    """
+
+    digest: str
     file_name: str
     root: Node
     entries: tuple[Entry, ...]
@@ -50,15 +57,26 @@ class Document:
         return tuple(entry.resource for entry in self.entries if entry.resource is not None)
 
 
-def read_document(text: str, file_name: str) -> Document:
-    """Parses `text` and reads its entries. Raises CatalogDocumentError if it is no YAML, or empty."""
+def read_document(text: str, file_name: str, first_line: int = 1) -> Document:
+    """Parses YAML, or JSON, and reads its entries. Raises CatalogDocumentError if it is neither, or empty."""
+    return _read(text, file_name, lambda: parse_yaml(text, first_line))
+
+
+def read_lines(text: str, file_name: str, first_line: int = 1) -> Document:
+    """Parses lines of JSON, each a resource. Raises CatalogDocumentError if one of them is none."""
+    sections: dict[str, str] = {kind: section for section, kind in SECTIONS.items()}
+    return _read(text, file_name, lambda: parse_lines(text, first_line, sections))
+
+
+def _read(text: str, file_name: str, parse: Callable[[], Node]) -> Document:
     file_name = file_name[: limits.FILE_NAME_CHARS_MAX] or "document"
     try:
-        root = parse_yaml(text)
-    except YamlError as error:
+        root = parse()
+    except (YamlError, LineError) as error:
         raise unreadable(file_name, error.line, error.message) from None
     if isinstance(root, TextNode) and (root.is_empty or root.is_null):
         raise unreadable(file_name, root.line, "the document is empty")
     mistakes = Mistakes(file_name, root)
     entries = tuple(read_entries(root, mistakes))
-    return Document(file_name, root, entries, mistakes.found())
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return Document(digest, file_name, root, entries, mistakes.found())

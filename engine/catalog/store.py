@@ -6,19 +6,17 @@
 3. A snapshot is a tenant's catalog at one revision, immutable, and shared by all who ask for it.
 """
 
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 import pyarrow as pa
 from sqlalchemy import Connection, delete, func, insert, select
 
-from engine.catalog.changes import ResourceChange
-from engine.catalog.document import read_document
+from engine.catalog.changes import Applied
+from engine.catalog.document import Document
 from engine.catalog.history import versions_between
 from engine.catalog.snapshot import Catalog
 from engine.catalog.versions import Versions
@@ -29,15 +27,6 @@ from engine.sql.schema import EVENT_FENCES, RESOURCES, REVISIONS
 # The newest of every tenant in use, and some that invoices of earlier periods ask for.
 _SNAPSHOTS_MAX: Final = 32
 _RELEASED_AFTER: Final = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """`revision`: after the change; as it was if nothing differs, or for a dry run."""
-
-    revision: int
-    changes: tuple[ResourceChange, ...]
-    unchanged_count: int
 
 
 class CatalogStore:
@@ -60,36 +49,36 @@ class CatalogStore:
     def close(self) -> None:
         self._database.close()
 
-    def apply(
-        self, tenant: str, document_text: str, file_name: str, *, dry_run: bool, applied_at: datetime
-    ) -> Applied:
-        """Applies a document as a whole or not at all; a dry run checks and compares only.
+    def apply(self, tenant: str, document: Document, *, applied_at: datetime) -> Applied:
+        """Applies a document as a whole or not at all.
 
         Raises:
             CatalogDocumentError: the document has mistakes: all of them.
             StoreUnavailableError: the store does not answer; apply again.
         """
         at = _rfc3339(applied_at)
-        document = read_document(document_text, file_name)
-        if dry_run:
-            with self._database.reading() as connection:
-                catalog = self._newest(connection, tenant)
-            found = document.changes(catalog)
-            return Applied(catalog.revision, found.changes, found.unchanged_count)
+        # Compared before the transaction, which others wait for; anew in it if somebody applied something meanwhile.
+        catalog = self.snapshot(tenant)
+        found = document.changes(catalog)
+        if not found.changes:
+            return found.at(catalog.revision)
         with self._database.writing() as connection:
-            catalog = self._newest(connection, tenant)
-            found = document.changes(catalog)
-            if not found.changes:
-                return Applied(catalog.revision, (), found.unchanged_count)
-            revision = catalog.revision + 1
-            digest = hashlib.sha256(document_text.encode()).hexdigest()
+            newest = self._newest(connection, tenant)
+            if newest.revision != catalog.revision:
+                found = document.changes(newest)
+                if not found.changes:
+                    return found.at(newest.revision)
+            revision = newest.revision + 1
             connection.execute(
                 insert(REVISIONS).values(
-                    tenant=tenant, revision=revision, applied_at=at, document_digest=digest
+                    tenant=tenant, revision=revision, applied_at=at, document_digest=document.digest
                 )
             )
-            connection.execute(insert(RESOURCES), list(_rows(tenant, revision, at, found.changes)))
-        return Applied(revision, found.changes, found.unchanged_count)
+            rows = found.rows(revision)
+            connection.execute(
+                insert(RESOURCES), [{**row, "tenant": tenant, "applied_at": at} for row in rows]
+            )
+        return found.at(revision)
 
     def load(self) -> None:
         """Reads the newest catalogs ahead of whoever asks for them: of a million customers it takes seconds.
@@ -197,22 +186,6 @@ def _newest_revision(connection: Connection, tenant: str) -> int:
 def _refused_before_us(connection: Connection, tenant: str) -> int:
     found = connection.scalar(select(EVENT_FENCES.c.refused_before_us).where(EVENT_FENCES.c.tenant == tenant))
     return int(found or 0)
-
-
-def _rows(
-    tenant: str, revision: int, applied_at: str, changes: tuple[ResourceChange, ...]
-) -> Iterator[dict[str, object]]:
-    for position, change in enumerate(changes):
-        yield {
-            "tenant": tenant,
-            "kind": change.kind,
-            "id": change.id,
-            "version": change.version,
-            "revision": revision,
-            "position": position,
-            "definition": change.definition,
-            "applied_at": applied_at,
-        }
 
 
 def _rfc3339(instant: datetime) -> str:

@@ -82,24 +82,24 @@ class MapNode:
 Node: TypeAlias = TextNode | ListNode | MapNode
 
 
-def parse_yaml(text: str) -> Node:
-    """The one document in `text`. Raises YamlError."""
+def parse_yaml(text: str, first_line: int = 1) -> Node:
+    """The one document in `text`, which begins on that line of a file. Raises YamlError."""
     if (
         len(text) > limits.DOCUMENT_BYTES_MAX
         or len(text.encode("utf-8", "replace")) > limits.DOCUMENT_BYTES_MAX
     ):
         raise YamlError(
-            1, f"the document is larger than {limits.DOCUMENT_BYTES_MAX} bytes: apply it in parts"
+            first_line, f"the document is larger than {limits.DOCUMENT_BYTES_MAX} bytes: apply it in parts"
         )
     if bad := _NOT_YAML.search(text.removeprefix("\ufeff")):
-        line = text.count("\n", 0, bad.start()) + 1
+        line = text.count("\n", 0, bad.start()) + first_line
         raise YamlError(line, f"holds a character that YAML does not allow: U+{ord(bad.group()):04X}")
     try:
-        return _Builder().build(yaml.parse(_joined_surrogates(text), Loader=_LOADER))
+        return _Builder(first_line).build(yaml.parse(_joined_surrogates(text), Loader=_LOADER))
     except yaml.MarkedYAMLError as error:
-        raise _syntax_error(error) from None
+        raise _syntax_error(error, first_line) from None
     except yaml.YAMLError as error:
-        raise YamlError(1, f"is not YAML: {error}") from None
+        raise YamlError(first_line, f"is not YAML: {error}") from None
 
 
 def _joined_surrogates(text: str) -> str:
@@ -113,12 +113,12 @@ def _joined_surrogates(text: str) -> str:
     return _SURROGATE_PAIR.sub(joined, text)
 
 
-def _syntax_error(error: yaml.MarkedYAMLError) -> YamlError:
+def _syntax_error(error: yaml.MarkedYAMLError, first_line: int) -> YamlError:
     mark = error.problem_mark or error.context_mark
-    line = mark.line + 1 if mark else 1
+    line = mark.line + first_line if mark else first_line
     message = f"is not YAML: {error.problem or error.context or 'unreadable'}"
     if error.problem and error.context and error.context_mark:
-        message += f" ({error.context} that starts on line {error.context_mark.line + 1})"
+        message += f" ({error.context} that starts on line {error.context_mark.line + first_line})"
     return YamlError(line, message)
 
 
@@ -134,7 +134,8 @@ class _Open:
 class _Builder:
     """Composes the events of the parser, within the bounds."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_line: int) -> None:
+        self._first_line = first_line
         self._root: Node | None = None
         self._open: list[_Open] = []
         self._anchored: dict[str, tuple[Node, int]] = {}
@@ -148,35 +149,39 @@ class _Builder:
                     self._documents += 1
                     if self._documents > 1:
                         raise YamlError(
-                            _line(event), "a second document starts here: a catalog is one document"
+                            self._line(event), "a second document starts here: a catalog is one document"
                         )
                 case yaml.CollectionStartEvent():
                     self._start(event)
                 case yaml.CollectionEndEvent():
-                    self._end(_line(event))
+                    self._end(self._line(event))
                 case yaml.AliasEvent():
-                    self._add(_line(event), *self._stands_for(event), None)
+                    self._add(self._line(event), *self._stands_for(event), None)
                 case yaml.ScalarEvent():
-                    _refuse_tag(event)
+                    self._refuse_tag(event)
                     if not event.value.isascii() and _SURROGATE.search(event.value):
-                        raise YamlError(_line(event), "holds half of a surrogate pair, which is no character")
+                        raise YamlError(
+                            self._line(event), "holds half of a surrogate pair, which is no character"
+                        )
                     plain = bool(event.implicit[0])
-                    self._add(_line(event), TextNode(_line(event), event.value, plain), 1, event.anchor)
+                    self._add(
+                        self._line(event), TextNode(self._line(event), event.value, plain), 1, event.anchor
+                    )
         if self._root is None:
-            raise YamlError(1, "the document is empty")
+            raise YamlError(self._first_line, "the document is empty")
         return self._root
 
     def _start(self, event: yaml.CollectionStartEvent) -> None:
-        _refuse_tag(event)
+        self._refuse_tag(event)
         if len(self._open) == limits.DOCUMENT_DEPTH_MAX:
-            raise YamlError(_line(event), f"is nested deeper than {limits.DOCUMENT_DEPTH_MAX} levels")
+            raise YamlError(self._line(event), f"is nested deeper than {limits.DOCUMENT_DEPTH_MAX} levels")
         if event.anchor:
             self._anchored.pop(event.anchor, None)
         self._open.append(_Open(event))
 
     def _end(self, line: int) -> None:
         done = self._open.pop()
-        start = _line(done.event)
+        start = self._line(done.event)
         is_list = isinstance(done.event, yaml.SequenceStartEvent)
         node = ListNode(start, tuple(done.nodes)) if is_list else _map_node(start, done.nodes)
         self._count -= done.size - 1  # its children were counted when they came
@@ -185,7 +190,7 @@ class _Builder:
     def _stands_for(self, event: yaml.AliasEvent) -> tuple[Node, int]:
         if event.anchor is None or event.anchor not in self._anchored:
             raise YamlError(
-                _line(event), f"*{event.anchor} stands for nothing: no &{event.anchor} ends above"
+                self._line(event), f"*{event.anchor} stands for nothing: no &{event.anchor} ends above"
             )
         return self._anchored[event.anchor]
 
@@ -202,6 +207,16 @@ class _Builder:
             self._open[-1].size += size
         else:
             self._root = node
+
+    def _refuse_tag(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
+        if event.tag is not None:
+            raise YamlError(
+                self._line(event),
+                f"has the tag {event.tag}: remove it, every value is read as it is written",
+            )
+
+    def _line(self, event: yaml.Event) -> int:
+        return (event.start_mark.line if event.start_mark else 0) + self._first_line
 
 
 def _map_node(line: int, nodes: list[Node]) -> MapNode:
@@ -230,14 +245,3 @@ def _merged(line: int, value: Node) -> list[MapNode]:
     if len(found) != len(maps):
         raise YamlError(line, "<< takes a mapping, or a list of mappings, to merge in")
     return found
-
-
-def _refuse_tag(event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
-    if event.tag is not None:
-        raise YamlError(
-            _line(event), f"has the tag {event.tag}: remove it, every value is read as it is written"
-        )
-
-
-def _line(event: yaml.Event) -> int:
-    return event.start_mark.line + 1 if event.start_mark else 1

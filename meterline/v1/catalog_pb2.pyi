@@ -8,14 +8,18 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ApplyCatalogRequest(_message.Message):
-    __slots__ = ("document", "file_name", "dry_run")
+    __slots__ = ("document", "lines", "file_name", "dry_run", "first_line")
     DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
     FILE_NAME_FIELD_NUMBER: _ClassVar[int]
     DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    FIRST_LINE_FIELD_NUMBER: _ClassVar[int]
     document: str
+    lines: str
     file_name: str
     dry_run: bool
-    def __init__(self, document: _Optional[str] = ..., file_name: _Optional[str] = ..., dry_run: _Optional[bool] = ...) -> None: ...
+    first_line: int
+    def __init__(self, document: _Optional[str] = ..., lines: _Optional[str] = ..., file_name: _Optional[str] = ..., dry_run: _Optional[bool] = ..., first_line: _Optional[int] = ...) -> None: ...
 
 class ApplyCatalogResponse(_message.Message):
     __slots__ = ("revision", "changes", "unchanged_count")

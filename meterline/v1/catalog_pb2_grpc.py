@@ -40,6 +40,11 @@ class CatalogServiceStub:
                 request_serializer=meterline_dot_v1_dot_catalog__pb2.ApplyCatalogRequest.SerializeToString,
                 response_deserializer=meterline_dot_v1_dot_catalog__pb2.ApplyCatalogResponse.FromString,
                 _registered_method=True)
+        self.ApplyCatalogPieces = channel.stream_stream(
+                '/meterline.v1.CatalogService/ApplyCatalogPieces',
+                request_serializer=meterline_dot_v1_dot_catalog__pb2.ApplyCatalogRequest.SerializeToString,
+                response_deserializer=meterline_dot_v1_dot_catalog__pb2.ApplyCatalogResponse.FromString,
+                _registered_method=True)
         self.GetCatalog = channel.unary_unary(
                 '/meterline.v1.CatalogService/GetCatalog',
                 request_serializer=meterline_dot_v1_dot_catalog__pb2.GetCatalogRequest.SerializeToString,
@@ -66,6 +71,21 @@ class CatalogServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ApplyCatalogPieces(self, request_iterator, context):
+        """Applies a catalog of any size in pieces: each request is applied as a whole
+        or not at all, in order, and answered before the next; what a piece refers to
+        is in it, in an earlier one or in the catalog. With dry_run each is compared
+        with the catalog as the pieces before it would leave it. The first piece with
+        mistakes ends the stream with the errors of ApplyCatalog; the pieces before
+        it stay applied. Send everything again once they are mended: what is applied
+        already changes nothing.
+
+        Errors: as ApplyCatalog; INVALID_ARGUMENT for pieces that differ in dry_run.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetCatalog(self, request, context):
         """Returns the newest version of every resource, page by page.
 
@@ -80,6 +100,11 @@ def add_CatalogServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'ApplyCatalog': grpc.unary_unary_rpc_method_handler(
                     servicer.ApplyCatalog,
+                    request_deserializer=meterline_dot_v1_dot_catalog__pb2.ApplyCatalogRequest.FromString,
+                    response_serializer=meterline_dot_v1_dot_catalog__pb2.ApplyCatalogResponse.SerializeToString,
+            ),
+            'ApplyCatalogPieces': grpc.stream_stream_rpc_method_handler(
+                    servicer.ApplyCatalogPieces,
                     request_deserializer=meterline_dot_v1_dot_catalog__pb2.ApplyCatalogRequest.FromString,
                     response_serializer=meterline_dot_v1_dot_catalog__pb2.ApplyCatalogResponse.SerializeToString,
             ),
@@ -115,6 +140,33 @@ class CatalogService:
             request,
             target,
             '/meterline.v1.CatalogService/ApplyCatalog',
+            meterline_dot_v1_dot_catalog__pb2.ApplyCatalogRequest.SerializeToString,
+            meterline_dot_v1_dot_catalog__pb2.ApplyCatalogResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApplyCatalogPieces(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/meterline.v1.CatalogService/ApplyCatalogPieces',
             meterline_dot_v1_dot_catalog__pb2.ApplyCatalogRequest.SerializeToString,
             meterline_dot_v1_dot_catalog__pb2.ApplyCatalogResponse.FromString,
             options,

@@ -11,7 +11,7 @@ from engine.api.catalog_service import CatalogService
 from engine.api.correct_usage_service import CorrectUsageService
 from engine.api.correction_service import CorrectionService
 from engine.api.metering_service import MeteringService
-from engine.api.operation import STREAMS, OfBytes, OfStream, Scope
+from engine.api.operation import CATALOG_STREAMS, STREAMS, OfBytes, OfMessages, OfStream, Scope
 from engine.api.operations import Services, operations
 from engine.api.retention_service import RetentionService
 from engine.api.spend_service import SpendService
@@ -58,14 +58,15 @@ def test_a_row_says_what_the_contract_says(row):
     method = contract()[row.name]
     assert row.service == method.containing_service.full_name
     assert row.request.DESCRIPTOR.full_name == method.input_type.full_name
-    assert method.client_streaming == method.server_streaming == isinstance(row.handler, OfStream)
-    assert (row.limits is STREAMS) == isinstance(row.handler, OfStream)
+    streams = isinstance(row.handler, OfStream | OfMessages)
+    assert method.client_streaming == method.server_streaming == streams
+    assert (row.limits in (STREAMS, CATALOG_STREAMS)) == streams
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 def test_a_row_is_served_by_the_method_of_its_name(row):
     """A row copied from another and changed by half would serve the wrong call."""
-    handler = row.handler.serve if isinstance(row.handler, OfBytes | OfStream) else row.handler
+    handler = row.handler.serve if isinstance(row.handler, OfBytes | OfStream | OfMessages) else row.handler
     assert handler.__name__.replace("_", "") == row.method.lower()
 
 

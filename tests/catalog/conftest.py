@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.catalog.changes import Applied
 from engine.catalog.document import read_document
 from engine.catalog.snapshot import Catalog
-from engine.catalog.store import Applied, CatalogStore
+from engine.catalog.store import CatalogStore
 from engine.errors import CatalogDocumentError
 
 APPLIED_AT = datetime(2023, 11, 16, 12, 0, tzinfo=UTC)
@@ -67,7 +68,11 @@ def apply(store: CatalogStore) -> Callable[..., Applied]:
     """Applies a document for the tenant "t"."""
 
     def apply_document(text: str, *, dry_run: bool = False, tenant: str = "t") -> Applied:
-        return store.apply(tenant, text, "llm.yaml", dry_run=dry_run, applied_at=APPLIED_AT)
+        document = read_document(text, "llm.yaml")
+        if dry_run:
+            catalog = store.snapshot(tenant)
+            return document.changes(catalog).at(catalog.revision)
+        return store.apply(tenant, document, applied_at=APPLIED_AT)
 
     return apply_document
 

@@ -14,6 +14,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from engine.catalog.document import read_document
 from engine.catalog.store import CatalogStore
 from engine.errors import StartupError, StoreUnavailableError
 from engine.sql import database as database_module
@@ -26,6 +27,7 @@ APPLIED_AT = datetime(2023, 11, 16, 12, 0, tzinfo=UTC)
 WRITER = """
 import sys
 from datetime import UTC, datetime
+from engine.catalog.document import read_document
 from engine.catalog.store import CatalogStore
 
 url, first = sys.argv[1], int(sys.argv[2])
@@ -36,7 +38,7 @@ for number in range(first, first + 100_000):
         "customers: [{id: acme, name: N%d}]\\n"
         "plans: [{id: p, name: P, currency: USD, prices: [{id: f, model: flat, flat_amount: %d}]}]\\n"
     ) % (number, number)
-    applied = store.apply("t", document, "w.yaml", dry_run=False, applied_at=datetime.now(UTC))
+    applied = store.apply("t", read_document(document, "w.yaml"), applied_at=datetime.now(UTC))
     print(applied.revision, flush=True)
 """
 
@@ -145,7 +147,7 @@ def test_a_store_that_stays_locked_asks_to_retry(url, monkeypatch, tmp_path):
     try:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreUnavailableError) as caught:
-            store.apply("t", "customers: []", "c.yaml", dry_run=False, applied_at=APPLIED_AT)
+            store.apply("t", read_document("customers: [{id: a, name: A}]", "c.yaml"), applied_at=APPLIED_AT)
         assert caught.value.retry_after_ms > 0
         assert store.snapshot("t").revision == 0, "reading goes on"
     finally:
@@ -169,9 +171,8 @@ def test_a_damaged_store_is_refused(url, tmp_path, damage, document):
     path = tmp_path / "catalog.sqlite"
     store = CatalogStore.open(url)
     for number in range(50):
-        store.apply(
-            "t", document.replace("Acme Robotics", f"N{number}"), "c", dry_run=False, applied_at=APPLIED_AT
-        )
+        named = read_document(document.replace("Acme Robotics", f"N{number}"), "c")
+        store.apply("t", named, applied_at=APPLIED_AT)
     store.close()
     content = path.read_bytes()
     path.write_bytes(

@@ -207,10 +207,10 @@ def test_a_catalog_applied_to_itself_is_unchanged(tmp_path_factory, sections):
     store = CatalogStore.open(f"sqlite:///{tmp_path_factory.mktemp('c') / 'catalog.sqlite'}")
     try:
         text = json.dumps(sections, ensure_ascii=False)
-        first = store.apply("t", text, "a.json", dry_run=False, applied_at=APPLIED_AT)
+        first = store.apply("t", read_document(text, "a.json"), applied_at=APPLIED_AT)
         assert len(first.changes) == sum(map(len, sections.values()))
         before = store.snapshot("t")
-        again = store.apply("t", said_by(before), "b.json", dry_run=False, applied_at=APPLIED_AT)
+        again = store.apply("t", read_document(said_by(before), "b.json"), applied_at=APPLIED_AT)
         assert (again.revision, again.changes, again.unchanged_count) == (1, (), len(first.changes))
     finally:
         store.close()

@@ -9,6 +9,7 @@ from meter_reads import deliver
 
 from engine.billing.meter_usage import all_time_request
 from engine.catalog.admission_rules import FENCE_AGE_MAX_S, AdmissionRules
+from engine.catalog.document import read_document
 from engine.catalog.read import read_resource
 from engine.catalog.store import CatalogStore
 from engine.errors import InvalidRequestError, UsageExpiredError
@@ -44,7 +45,7 @@ def catalog(tmp_path):
 
 
 def apply(catalog, document):
-    catalog.apply("t1", document, "test.yaml", dry_run=False, applied_at=NOW)
+    catalog.apply("t1", read_document(document, "test.yaml"), applied_at=NOW)
 
 
 class World:

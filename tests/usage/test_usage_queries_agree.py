@@ -23,6 +23,7 @@ from usage_oracle import windows_by_oracle
 from engine.api.metering_service import MeteringParts, MeteringService
 from engine.api.operation import Call
 from engine.billing.meter_usage import meters_to_roll_up
+from engine.catalog.document import read_document
 from engine.catalog.store import CatalogStore
 from engine.errors import TooManyCallsError
 from engine.usage.facts.usage_request import UsageRequest
@@ -68,7 +69,7 @@ class World:
 
     def apply(self, tenant, meter):
         document = json.dumps({"meters": [meter]})
-        self.catalog.apply(tenant, document, "meter", dry_run=False, applied_at=datetime.now(UTC))
+        self.catalog.apply(tenant, read_document(document, "meter"), applied_at=datetime.now(UTC))
 
     def roll_up(self, tenant):
         for meter in meters_to_roll_up(self.catalog.snapshot(tenant)):

@@ -20,7 +20,15 @@ from google.protobuf.message import DecodeError, Message
 
 from engine.api.grpc.answer_bytes import answer_bytes
 from engine.api.grpc.peers import CallEndedError, Places
-from engine.api.operation import DEFAULT_TENANT, Call, OfBytes, OfStream, Operation, RequestMessage
+from engine.api.operation import (
+    DEFAULT_TENANT,
+    Call,
+    OfBytes,
+    OfMessages,
+    OfStream,
+    Operation,
+    RequestMessage,
+)
 from engine.api.status import DETAILS_BYTES_KEY, RpcStatus, internal_status, status_of
 from engine.errors import FieldMistake, InvalidRequestError, MeterlineError
 from engine.metrics import METRICS
@@ -73,6 +81,8 @@ def method_of(operation: Operation[RequestMessage]) -> Method:
     match operation.handler:
         case OfStream(serve):
             return stream(operation.method, raw, serve)
+        case OfMessages(serve):
+            return stream(operation.method, message(operation.request), serve)
         case OfBytes(serve):
             return unary(operation.method, raw, serve)
         case serve:
