@@ -91,11 +91,16 @@ def parse_yaml(text: str, first_line: int = 1) -> Node:
         raise YamlError(
             first_line, f"the document is larger than {limits.DOCUMENT_BYTES_MAX} bytes: apply it in parts"
         )
+    return _Builder(first_line).build(yaml_events(text, first_line))
+
+
+def yaml_events(text: str, first_line: int = 1) -> Iterator[yaml.Event]:
+    """What the parser finds in a text of any size, with marks that count from its beginning. Raises YamlError."""
     if bad := _NOT_YAML.search(text.removeprefix("\ufeff")):
         line = text.count("\n", 0, bad.start()) + first_line
         raise YamlError(line, f"holds a character that YAML does not allow: U+{ord(bad.group()):04X}")
     try:
-        return _Builder(first_line).build(yaml.parse(_joined_surrogates(text), Loader=_LOADER))
+        yield from yaml.parse(_joined_surrogates(text), Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error, first_line) from None
     except yaml.YAMLError as error:
