@@ -38,6 +38,10 @@ STORAGE = (ROOT / "examples" / "storage.yaml").read_text(encoding="utf-8")
 
 BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 FILES = {match[1]: block for block in BLOCKS if (match := re.match(r"# (\S+\.yaml)\n", block))}
+# JSON has no comment to say a file's name: it is the one of the command that follows.
+LINES = dict(
+    re.findall(r"```json\n(?P<text>.*?)```\n\n```console\n\$ meterline apply (?P<name>\S+)", PAGE, re.DOTALL)
+)
 EXAMPLES = [STORAGE, *(block for block in BLOCKS if block not in FILES.values())]
 COST = re.compile(r"# (\w+)((?: \w+=\w+)*): ([\d.,]+) costs ([\d.]+)$", re.MULTILINE)
 
@@ -278,7 +282,7 @@ def test_every_limit_is_named():
 
 def test_the_commands_of_the_page_print_what_it_shows(tmp_path):
     """All of them, in their order, against an engine of their own."""
-    for name, text in FILES.items():
+    for name, text in [*FILES.items(), *((name, text) for text, name in LINES.items())]:
         (tmp_path / name).write_text(text, encoding="utf-8")
     session = "".join(re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL))
     shown = re.findall(r"^\$ meterline (.*)\n((?:(?!\$ ).*\n)*)", session, re.MULTILINE)
