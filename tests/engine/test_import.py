@@ -71,6 +71,9 @@ def _quantity(channel, name):
     return Decimal(item.quantity), item.event_count
 
 
+WHY = "the rejects file says why; run this again when that is mended"
+
+
 def _rejects(path):
     return [
         json.loads(line) for line in path.with_name(path.name + ".rejects.ndjson").read_text().splitlines()
@@ -284,7 +287,7 @@ def test_bad_rows_go_to_the_rejects_file_and_stop_nothing(imported, apply, chann
     done = imported(path)
     assert done.returncode == 1
     assert done.stdout.startswith(f"{path}: 12 rows: 2 accepted, 0 duplicate, 1 conflict, 9 rejected; see ")
-    assert done.stderr == "meterline: 10 rows not stored: the rejects file says why\n"
+    assert done.stderr == f"meterline: 10 rows not stored: {WHY}\n"
     rejects = _rejects(path)
     assert [(each["row"], each["verdict"], each["field"], each["reason"]) for each in rejects] == [
         (2, "rejected", "properties.tokens", "not_decimal"),
@@ -303,8 +306,8 @@ def test_bad_rows_go_to_the_rejects_file_and_stop_nothing(imported, apply, chann
     assert _quantity(channel, "im_bad") == (Decimal(7), 2)
 
 
-def test_a_second_run_says_how_rows_that_were_rejected_are_sent_again(imported, apply, channel, tmp_path):
-    """Not sent again by themselves: once what refused them is mended and the state removed, they are stored."""
+def test_a_second_run_takes_the_rows_whose_cause_is_mended(imported, apply, channel, tmp_path):
+    """The same command again; what is stored comes back as duplicate. When all is stored, nothing is sent any more."""
     document = CATALOG.replace("NAME", "im_more")
     apply(document)
     path = tmp_path / "usage.csv"
@@ -313,24 +316,63 @@ def test_a_second_run_says_how_rows_that_were_rejected_are_sent_again(imported, 
         f"im_more.call,im_more_acme,{NOON},1\nim_more.new,im_more_acme,{NOON},2\n"
     )
     first = imported(path)
-    assert first.stderr == "meterline: 1 row not stored: the rejects file says why\n"
+    assert first.stderr == f"meterline: 1 row not stored: {WHY}\n"
+    assert "2 rows: 0 accepted, 1 duplicate, 0 conflict, 1 rejected; see" in imported(path).stdout
     apply(
         document.replace(
             "plans:", "  - {id: im_more_new, event_type: im_more.new, aggregation: count}\nplans:"
         )
     )
-    state = path.with_name("usage.csv.import-state.json")
-    second = imported(path)
-    assert "1 rejected (2 of them by an earlier run)" in second.stdout
-    assert second.stderr == (
-        f"an earlier run could not store 1 row: to send the file again remove {state}; "
-        "what is stored comes back as duplicate\n"
-        "meterline: 1 row not stored: the rejects file says why\n"
-    )
-    state.unlink()
     third = imported(path)
     assert third.returncode == 0, third.stderr
     assert "2 rows: 1 accepted, 1 duplicate, 0 conflict, 0 rejected" in third.stdout
+    assert not path.with_name("usage.csv.rejects.ndjson").exists()
+    assert "0 rejected (2 of them by an earlier run)" in imported(path).stdout
+    assert _quantity(channel, "im_more") == (Decimal(1), 1)
+
+
+def test_a_missing_option_may_be_added_to_a_finished_import_but_no_other_ids(
+    imported, apply, channel, tmp_path
+):
+    """A time without a zone is rejected until --time-zone is given. Another --event-id would count rows twice."""
+    apply(CATALOG.replace("NAME", "im_zone"))
+    path = tmp_path / "usage.csv"
+    path.write_text(
+        "event_type,customer_id,event_time,tokens,n\n"
+        f"im_zone.call,im_zone_acme,{NOON},1,a\nim_zone.call,im_zone_acme,{NOON[:-1]},2,b\n"
+    )
+    columns = ["--property=tokens=tokens"]
+    assert imported(path, *columns).returncode == 1
+    other = imported(path, *columns, "--time-zone", "UTC", "--event-id", "n")
+    assert (other.returncode, "its import began with other options" in other.stderr) == (2, True)
+    mended = imported(path, *columns, "--time-zone", "UTC")
+    assert "2 rows: 1 accepted, 1 duplicate, 0 conflict, 0 rejected" in mended.stdout
+    assert _quantity(channel, "im_zone") == (Decimal(3), 2)
+
+
+@pytest.mark.parametrize("suffix", ["ndjson", "csv"])
+def test_a_rejects_file_that_was_mended_is_imported(imported, apply, channel, tmp_path, suffix):
+    """With the options of its file. A row keeps the id that was made for it, so it counts once, whichever way it comes."""
+    name = f"im_back_{suffix}"
+    apply(CATALOG.replace("NAME", name))
+    path, rejects = tmp_path / "usage.csv", tmp_path / f"bad.{suffix}"
+    path.write_text(f"who,tokens\n{name}_acme,2\n{name}_acme,3O\n{name}_acme,x\n{name}_acme\n")
+    mapping = ["--event-type", f"={name}.call", "--customer-id", "who", "--event-time", f"={NOON}"]
+    assert imported(path, *mapping, "--rejects", rejects).returncode == 1
+    text = rejects.read_text()
+    assert "3O" in text
+    rejects.write_text(text.replace("3O", "30"))
+    for counts in ("1 accepted, 0 duplicate", "0 accepted, 1 duplicate"):
+        back = imported(rejects, *mapping)
+        assert f"3 rows: {counts}, 0 conflict, 2 rejected" in back.stdout, back.stderr
+    left = _rejects(rejects)
+    assert (left[0]["row"], left[0]["original"]) == (
+        2,
+        {"who": f"{name}_acme", "tokens": "x"},
+    )
+    assert left[0]["event_id"].endswith("-3")
+    assert "mend it in its file" in left[1]["message"]
+    assert _quantity(channel, name) == (Decimal(32), 2)
 
 
 def test_the_rejects_file_can_be_csv(imported, apply, tmp_path):

@@ -10,6 +10,7 @@ import itertools
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from engine.cli.imports.courier import Courier
@@ -40,8 +41,6 @@ class FileImport:
         self._state: ImportState | None = None
         # Rows that had their verdict from an earlier run.
         self.rows_before = 0
-        # Those of them that were not stored.
-        self.bad_rows_before = 0
         # Whether a second run can go on where this one ends.
         self.is_kept = state_path is not None
 
@@ -58,7 +57,11 @@ class FileImport:
         """
         with ImportInput.open(self._path) as given:
             state = ImportState(
-                self._state_path, given.content.sha256, self._options.digest(given.name), courier.target
+                self._state_path,
+                given.content.sha256,
+                self._options.digest(given.name),
+                self._options.ids_digest(given.name),
+                courier.target,
             )
             state.load(str(given.name))
             self._state = state
@@ -67,6 +70,8 @@ class FileImport:
                 self._send_all(given, courier, rejects, report)
             finally:
                 rejects.close()
+            if not state.is_finished:
+                state.finish()
         return state.progress
 
     def _send_all(self, given: ImportInput, courier: Courier, rejects: RejectsFile, report: Report) -> None:
@@ -87,16 +92,16 @@ class FileImport:
         mapping = self._options.mapping(given.name, source.columns, first_columns | set(source.columns or ()))
         rejects.begin()
         done = self.rows_before = self.progress.rows
-        self.bad_rows_before = self.progress.bad_rows
         every = itertools.chain(begun, rows)
         left = (row for row in every if row.number > done)
         waiting: deque[tuple[ImportRequest, Future[RecordUsageColumnsResponse] | None]] = deque()
 
         def settle() -> None:
             request, answer = waiting.popleft()
-            self._settle(request, answer.result() if answer is not None else None, rejects)
+            self._settle(request, answer.result() if answer is not None else None, rejects, made_id)
             report(*source.progress(), self.progress)
 
+        made_id = partial(mapping.made_id, derived_id=given.content.event_id)
         pool = ThreadPoolExecutor(_REQUESTS_IN_FLIGHT, thread_name_prefix="meterline-import")
         try:
             for request in requests_of(left, mapping, given.content.event_id):
@@ -114,19 +119,31 @@ class FileImport:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _settle(
-        self, request: ImportRequest, answer: RecordUsageColumnsResponse | None, rejects: RejectsFile
+        self,
+        request: ImportRequest,
+        answer: RecordUsageColumnsResponse | None,
+        rejects: RejectsFile,
+        made_id: Callable[[Row], str | None],
     ) -> None:
         if self._state is None:
             raise RuntimeError("an answer came before the state was read")
         progress = self._state.progress
         bad = [
-            Reject(row.number, "rejected", problem.field, problem.reason, problem.message, row.original)
+            Reject(
+                row.number,
+                "rejected",
+                problem.field,
+                problem.reason,
+                problem.message,
+                made_id(row),
+                row.original,
+            )
             for row, problem in request.problems
         ]
         progress.rejected += len(bad)
         if answer is not None:
             _count(progress, request, answer)
-            bad += _refused(request, answer)
+            bad += _refused(request, answer, made_id)
         progress.rejects_bytes = rejects.add(sorted(bad, key=lambda reject: reject.row))
         progress.rows = request.last_row
         self._state.save()
@@ -143,7 +160,9 @@ def _count(progress: Progress, request: ImportRequest, answer: RecordUsageColumn
         setattr(progress, name, getattr(progress, name) + count)
 
 
-def _refused(request: ImportRequest, answer: RecordUsageColumnsResponse) -> list[Reject]:
+def _refused(
+    request: ImportRequest, answer: RecordUsageColumnsResponse, made_id: Callable[[Row], str | None]
+) -> list[Reject]:
     return [
         Reject(
             request.events[problem.index].number,
@@ -151,6 +170,7 @@ def _refused(request: ImportRequest, answer: RecordUsageColumnsResponse) -> list
             problem.field,
             ProblemReason.Name(problem.reason).removeprefix("PROBLEM_REASON_").lower(),
             problem.message,
+            made_id(request.events[problem.index]),
             request.events[problem.index].original,
         )
         for problem in answer.problems

@@ -106,7 +106,8 @@ def import_(
     """Load usage from CSV, NDJSON, Parquet or CloudEvents JSON; - is standard input.
 
     Every row becomes an event and gets its verdict. Run the same command again after an interruption: it goes on
-    where it was, and nothing counts twice. Exit codes: 0 all rows are stored; 1 some are not, see the rejects
+    where it was, and nothing counts twice. Run it again when what refused rows is mended, or import the rejects file
+    with the same options: each row keeps its id. Exit codes: 0 all rows are stored; 1 some are not, see the rejects
     file; 2 it could not run to the end; 130 it was interrupted.
     """
     if len(paths) > 1 and (state or rejects):
@@ -134,14 +135,10 @@ def import_(
             click.echo(
                 f"{shown(path)}: {_summary(progress)}{earlier}" + (f"; see {rejects_path}" if bad else "")
             )
-            if one.bad_rows_before:
-                click.echo(
-                    f"an earlier run could not store {counted(one.bad_rows_before, 'row')}: to send the file again remove "
-                    f"{state_path}; what is stored comes back as duplicate",
-                    err=True,
-                )
     if not_stored:
-        raise SomeNotStoredError(f"{counted(not_stored, 'row')} not stored: the rejects file says why")
+        raise SomeNotStoredError(
+            f"{counted(not_stored, 'row')} not stored: the rejects file says why; run this again when that is mended"
+        )
 
 
 def _run(path: Path, one: FileImport, courier: Courier) -> import_state.Progress:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from engine.cli.imports.csv_rows import CsvSource, check_csv
 from engine.cli.imports.import_input import ImportInput, unpacked_name
 from engine.cli.imports.json_rows import CloudEventsSource, NdjsonSource
+from engine.cli.imports.rejects_file import without_rejects
 from engine.cli.imports.row_mapping import MappedField, RowMapping
 from engine.cli.imports.row_times import time_reader
 from engine.cli.imports.rows import RowSource
@@ -68,6 +69,11 @@ class ImportOptions:
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
+    def ids_digest(self, path: Path) -> str:
+        """Of what decides which id a row has."""
+        parts = self.format_of(path), self.event_ids
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
     def format_of(self, path: Path) -> str:
         found = self.file_format or _FORMATS.get(unpacked_name(path).suffix.lower())
         if found is None:
@@ -77,7 +83,14 @@ class ImportOptions:
         return found
 
     def source(self, given: ImportInput) -> RowSource:
-        """Raises CommandError for a file that can't be one of its format."""
+        """The rows of a file, or those that a rejects file is about.
+
+        Raises:
+            CommandError: it can't be a file of its format.
+        """
+        return without_rejects(self._source(given))
+
+    def _source(self, given: ImportInput) -> RowSource:
         path, size_bytes = given.name, given.content.size_bytes
         match self.format_of(path):
             case "csv":

@@ -4,7 +4,10 @@ Rules:
 1. It is written anew after each acknowledged request, whole or not at all.
 2. It counts rows from the first, without a gap: every row up to `rows` has its verdict.
 3. It belongs to one content, one mapping and one engine. For any other it is a mistake to go on from it.
-4. Without it nothing is lost: ids are the same again, and what was stored comes back as duplicate.
+4. An import that came to its end, and could not store some rows, begins anew when it is run again, with other options
+   if need be: what refused them may be mended. Ids stay, so what is stored comes back as duplicate; options that
+   give other ids would count it twice, and are refused.
+5. Without it nothing is lost: ids are the same again, and what was stored comes back as duplicate.
 """
 
 import hashlib
@@ -73,8 +76,11 @@ class ImportState:
     path: Path | None
     content: str
     mapping: str
+    ids: str
     target: str
     progress: Progress = field(default_factory=Progress)
+    # Whether every row has its verdict.
+    is_finished: bool = False
 
     def load(self, name: str) -> None:
         """Goes on from what an earlier run left.
@@ -88,6 +94,8 @@ class ImportState:
             kept = json.loads(self.path.read_text(encoding="utf-8"))
             progress = Progress(**kept["progress"])
             before = {key: kept[key] for key in ("content", "mapping", "target")}
+            # States of earlier versions have neither.
+            ids, is_finished = kept.get("ids"), bool(kept.get("is_finished", False))
         except FileNotFoundError:
             return
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -95,8 +103,12 @@ class ImportState:
                 f"{self.path}: can't be read as the state of an import: {error}. Remove it to begin anew: what is "
                 "stored comes back as duplicate"
             ) from None
+        is_to_repeat = is_finished and progress.bad_rows > 0
+        if is_to_repeat and ids == self.ids:
+            before["mapping"] = self.mapping
         self._check(before, name)
-        self.progress = progress
+        if not is_to_repeat:
+            self.progress, self.is_finished = progress, is_finished
 
     def _check(self, before: dict[str, str], name: str) -> None:
         if before["content"] != self.content:
@@ -114,6 +126,11 @@ class ImportState:
                 f"{name}: its import went to {before['target']} ({self.path}): for another engine name a --state"
             )
 
+    def finish(self) -> None:
+        """Says that every row has its verdict. Raises CommandError if it can't be written."""
+        self.is_finished = True
+        self.save()
+
     def save(self) -> None:
         """Raises CommandError if it can't be written."""
         if self.path is None:
@@ -121,6 +138,8 @@ class ImportState:
         kept = {
             "content": self.content,
             "mapping": self.mapping,
+            "ids": self.ids,
+            "is_finished": self.is_finished,
             "target": self.target,
             "progress": asdict(self.progress),
         }

@@ -1,16 +1,27 @@
-"""The rejects file: one line for each row that was not stored, and why."""
+"""The rejects file: one line for each row that was not stored, and why; it can be imported like any other file.
 
+Rules:
+1. `original` is the row as it was, and `event_id` the id that was made for it; null where a column has the id. So a row
+   that is imported from here, mended or not, is the event that it would have been.
+2. A file is a rejects file if its columns are these. The options are those of the file that the rows came from.
+"""
+
+import contextlib
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
+from engine.cli.imports.rows import Flaw, Row, RowSource, flattened
 from engine.cli.terminal.connection import CommandError
 from engine.cli.terminal.csv_text import csv_line
 from engine.cli.terminal.message_json import json_line
 
-_FIELDS = ("row", "verdict", "field", "reason", "message", "original")
+_FIELDS = ("row", "verdict", "field", "reason", "message", "event_id", "original")
+_ORIGINAL = "original."
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +33,7 @@ class Reject:
     field: str
     reason: str
     message: str
+    event_id: str | None
     original: object
 
 
@@ -81,4 +93,59 @@ class RejectsFile:
         if not self._is_csv:
             return json_line(values) + "\n"
         values["original"] = json.dumps(reject.original, ensure_ascii=False)
-        return csv_line(map(str, values.values()))
+        return csv_line(None if value is None else str(value) for value in values.values())
+
+
+def without_rejects(source: RowSource) -> RowSource:
+    """The rows that a rejects file is about, or those of any other file."""
+    if source.columns is None:
+        rows = source.rows()
+        first = next(rows, None)
+        begun = [] if first is None else [first]
+        is_rejects = (
+            first is not None and isinstance(first.original, dict) and tuple(first.original) == _FIELDS
+        )
+        source = _Begun(source, chain(begun, rows))
+    else:
+        is_rejects = tuple(source.columns) == _FIELDS
+    return _Originals(source) if is_rejects else source
+
+
+class _Begun:
+    """A source whose rows are being read."""
+
+    def __init__(self, source: RowSource, rows: Iterator[Row]) -> None:
+        self.columns, self.progress = source.columns, source.progress
+        self._rows = rows
+
+    def rows(self) -> Iterator[Row]:
+        return self._rows
+
+
+class _Originals:
+    """The rows of a rejects file as they were, each with the number that it has here."""
+
+    columns = None
+
+    def __init__(self, source: RowSource) -> None:
+        self._source, self.progress = source, source.progress
+
+    def rows(self) -> Iterator[Row]:
+        return map(_original, self._source.rows())
+
+
+def _original(row: Row) -> Row:
+    if isinstance(row.cells, Flaw) or not isinstance(row.original, dict):
+        return row
+    original = row.original["original"]
+    cells = {
+        name.removeprefix(_ORIGINAL): cell for name, cell in row.cells.items() if name.startswith(_ORIGINAL)
+    }
+    if isinstance(original, str):
+        # Of a CSV, where it is JSON; or of a row that could not be taken apart.
+        with contextlib.suppress(ValueError):
+            original = json.loads(original)
+            cells = flattened(original) if isinstance(original, dict) else {}
+    if not isinstance(original, dict):
+        return Row(row.number, Flaw("could not be read when it was rejected: mend it in its file"), original)
+    return Row(row.number, cells, original, row.original["event_id"] or None)

@@ -93,12 +93,16 @@ class RowMapping:
         named = (each.column for each in fields if each.column is not None)
         object.__setattr__(self, "columns", frozenset({*self.event_ids, *named}))
 
+    def made_id(self, row: Row, derived_id: Callable[[int], str]) -> str | None:
+        """The id of a row that has none of its own; None for one that has."""
+        return None if self.event_ids else row.made_id or derived_id(row.number)
+
     def event(self, row: Row, derived_id: Callable[[int], str]) -> ImportedEvent | RowProblem:
-        """`derived_id` gives the id of a row that has none of its own."""
+        """`derived_id` gives the id of a row that has none of its own, by the row's number."""
         if isinstance(row.cells, Flaw):
             return RowProblem("", "malformed", f"the row {row.cells.message}")
         try:
-            event = self._event(row.number, row.cells, derived_id)
+            event = self._event(row.cells, self.made_id(row, derived_id))
             nbytes = event.nbytes()
         except _FlawedError as flawed:
             return flawed.problem
@@ -110,13 +114,11 @@ class RowMapping:
             )
         return event
 
-    def _event(
-        self, number: int, cells: Mapping[str, Cell], derived_id: Callable[[int], str]
-    ) -> ImportedEvent:
+    def _event(self, cells: Mapping[str, Cell], made_id: str | None) -> ImportedEvent:
         parts = [_text("event_id", cells.get(column)) for column in self.event_ids]
         return ImportedEvent(
             # A part that is missing leaves no id, which the engine refuses: a made one would not survive an edit.
-            (_joined(parts) if all(parts) else "") if parts else derived_id(number),
+            made_id or (_joined(parts) if all(parts) else ""),
             _text("event_type", self.event_type.read(cells)),
             _text("customer_id", self.customer_id.read(cells)),
             self._time(self.event_time.read(cells)),

@@ -25,12 +25,14 @@ Cell = str | Flaw
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row: its number (the first has 1; a header is none), its cells by column without those that are empty or
-    null, or why it can't be read; and the row as it was, for the rejects file.
+    null, or why it can't be read; the row as it was, for the rejects file; and the id that was made for it when it was
+    rejected, if it comes from such a file.
     """
 
     number: int
     cells: Mapping[str, Cell] | Flaw
     original: object
+    made_id: str | None = None
 
 
 class RowSource(Protocol):
