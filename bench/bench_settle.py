@@ -16,16 +16,16 @@ from time import perf_counter
 import numpy as np
 
 from bench.aims import aims_json
-from rating.allocate import allocate
-from rating.commitments import Commitment, Commitments, apply_commitments
-from rating.credits import apply_credits
-from rating.decimals import DecimalColumn
-from rating.grants import NEVER_US, CreditGrants
-from rating.invoice_lines import InvoiceLines, LineColumns
-from rating.settle import SettlementTerms, settle
-from rating.splits import Share, Split, apply_splits
-from rating.tax import apply_taxes
-from rating.tax_rates import TaxProfile, TaxRate, TaxRounding, TaxScope
+from rating.numbers.allocate import allocate
+from rating.numbers.decimals import DecimalColumn
+from rating.settlement.commitments import Commitment, Commitments, apply_commitments
+from rating.settlement.credits import apply_credits
+from rating.settlement.grants import NEVER_US, CreditGrants
+from rating.settlement.invoice_lines import InvoiceLines, LineColumns
+from rating.settlement.settle import SettlementTerms, settle
+from rating.settlement.splits import Share, Split, apply_splits
+from rating.settlement.tax import apply_taxes
+from rating.settlement.tax_rates import TaxProfile, TaxRate, TaxRounding, TaxScope
 
 LINES_A_CUSTOMER = 10
 PRICES = tuple(f"price-{number}" for number in range(20))

@@ -25,34 +25,41 @@ What follows the lines (commitments, credit grants, taxes, revenue splits) has o
     invoice_totals(settled)         # the sums of each invoice
 """
 
-from rating.adjustments import LineKind, adjustment_formula
-from rating.breakdown import TierBreakdown
-from rating.charges import Charges, Dimension, EventAmounts, RatingError
-from rating.commitments import Commitment, Commitments
-from rating.conversion import Conversion, converted, converted_column
-from rating.currency import CurrencyCode
-from rating.decimals import DecimalColumn
-from rating.grants import CreditGrant, CreditGrants, GrantCategory
-from rating.invoice_lines import InvoiceLines, LineColumns, lines_of_rated
-from rating.line import RatedEvent, RatedLine, RatedTier
-from rating.lines import RatedLines
-from rating.matrix import Cell
-from rating.models import BlockScope, Boundary, Model, Scope, Timing, Whole
-from rating.price import Price, Rounding
+from rating.kernels.breakdown import TierBreakdown
+from rating.kernels.charges import Charges, Dimension, EventAmounts, RatingError
+from rating.lines.line import RatedEvent, RatedLine, RatedTier
+from rating.lines.lines import RatedLines
+from rating.numbers.currency import CurrencyCode
+from rating.numbers.decimals import DecimalColumn
+from rating.numbers.rounding import RoundingMode
+from rating.numbers.wide_integers import column_of_wide
+from rating.prices.conversion import Conversion, converted, converted_column
+from rating.prices.matrix import Cell
+from rating.prices.models import BlockScope, Boundary, Model, Scope, Timing, Whole
+from rating.prices.price import Price, Rounding
+from rating.prices.tiers import Tier
 from rating.rate import rate, unrateable_reason, unrateable_rows
-from rating.rounding import RoundingMode
-from rating.settle import CreditsApply, Settlement, SettlementTerms, SplitBase, invoice_totals, settle
-from rating.splits import Share, Split
-from rating.tax import tax_totals
-from rating.tax_rates import (
+from rating.settlement.adjustments import LineKind, adjustment_formula
+from rating.settlement.commitments import Commitment, Commitments
+from rating.settlement.grants import CreditGrant, CreditGrants, GrantCategory
+from rating.settlement.invoice_lines import InvoiceLines, LineColumns, lines_of_rated
+from rating.settlement.settle import (
+    CreditsApply,
+    Settlement,
+    SettlementTerms,
+    SplitBase,
+    invoice_totals,
+    settle,
+)
+from rating.settlement.splits import Share, Split
+from rating.settlement.tax import tax_totals
+from rating.settlement.tax_rates import (
     InclusiveReverseCharge,
     TaxProfile,
     TaxRate,
     TaxRounding,
     TaxScope,
 )
-from rating.tiers import Tier
-from rating.wide_integers import column_of_wide
 
 __all__ = [
     "BlockScope",

@@ -14,16 +14,16 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from rating.charges import Charges, RatingError
-from rating.decimals import DecimalColumn
-from rating.events import sum_event_fees
-from rating.lines import RatedLines
-from rating.lookups import capacity_tiers, matrix_cells, no_cell, rows_without_cell
-from rating.models import Model
-from rating.plan import Plan, compile_plan
-from rating.profile import Profile, Source, analysed, scales_of
-from rating.segment import Rows, Segment
-from rating.stages import Inputs, run_stages
+from rating.kernels.charges import Charges, RatingError
+from rating.kernels.events import sum_event_fees
+from rating.kernels.lookups import capacity_tiers, matrix_cells, no_cell, rows_without_cell
+from rating.kernels.plan import Plan, compile_plan
+from rating.kernels.profile import Profile, Source, analysed, scales_of
+from rating.kernels.segment import Rows, Segment
+from rating.kernels.stages import Inputs, run_stages
+from rating.lines.lines import RatedLines
+from rating.numbers.decimals import DecimalColumn
+from rating.prices.models import Model
 
 
 def rate(charges: Charges) -> RatedLines:

@@ -3,7 +3,7 @@
 Rules:
 1. A metered price without usage gives one line at quantity zero: a first tier's flat amount is due then too.
    A matrix price gives none, unless it has a minimum: then one of its first cell.
-2. The groups of a charge are rounded together (rating.together), those that can be rated.
+2. The groups of a charge are rounded together (rating.lines.together), those that can be rated.
 3. A line whose price says nothing about it has no amount, and says why; every other line stands. So has the one line of
    a charge whose usage has more groups than can be told.
 4. A meter's lines are rated together and apart from those of other meters: columns then have as many fractional

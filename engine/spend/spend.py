@@ -1,6 +1,6 @@
 """Spend: sums of rated lines by customer and currency, in columns. Pure.
 
-Sums are exact: in 64 bits where that is proven to hold them, else in Python integers (rating.decimals).
+Sums are exact: in 64 bits where that is proven to hold them, else in Python integers (rating.numbers.decimals).
 """
 
 from collections.abc import Iterable

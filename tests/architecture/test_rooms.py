@@ -1,4 +1,4 @@
-"""The rooms of the engine: which may import which, and by which doors."""
+"""The rooms of the engine and of the rating core: which may import which, and by which doors."""
 
 import graphlib
 import importlib
@@ -50,6 +50,17 @@ ROOMS = {
 }
 
 
+# The same of the rating core. What lies beside the rooms is its way in.
+RATING_ROOMS = {
+    "numbers": set(),
+    "prices": {"numbers"},
+    "kernels": {"prices", "numbers"},
+    "lines": {"kernels", "prices", "numbers"},
+    "settlement": {"lines", "numbers"},
+    "rate": {"lines", "kernels", "prices", "numbers"},
+}
+
+
 def _room(module: str) -> str:
     """The room that a module belongs to; its name is without `engine`."""
     rooms = [room for room in ROOMS if module == room or module.startswith(f"{room}.")]
@@ -57,13 +68,17 @@ def _room(module: str) -> str:
 
 
 def _engine_imports() -> Iterator[tuple[str, str]]:
-    """Each module of the engine with each module of the engine that it imports, without `engine`."""
-    for path, tree in sources("engine"):
-        parts = path.relative_to(ROOT / "engine").with_suffix("").parts
+    return _imports_inside("engine")
+
+
+def _imports_inside(package: str) -> Iterator[tuple[str, str]]:
+    """Each module of a package with each module of it that it imports, without the package's name."""
+    for path, tree in sources(package):
+        parts = path.relative_to(ROOT / package).with_suffix("").parts
         importer = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         for module, names in imports(tree):
             top, _, inside = module.partition(".")
-            if top == "engine":
+            if top == package:
                 is_folder = (ROOT / module.replace(".", "/")).is_dir()
                 whole = [f"{inside}.{name}".strip(".") for name in names] if is_folder else [inside]
                 yield from ((importer, each) for each in whole)
@@ -77,6 +92,16 @@ def test_a_room_imports_only_the_rooms_below_it():
         if mine != other and other not in ROOMS.get(mine, set()):
             wrong.append(f"{importer} imports {module}")
     assert wrong == []
+
+
+def test_a_room_of_the_rating_core_imports_only_the_rooms_below_it():
+    """Numbers, prices, kernels, lines, settlement: nothing runs back up, and no arrow is allowed that nobody takes."""
+    taken: dict[str, set[str]] = {room: set() for room in RATING_ROOMS}
+    for importer, module in _imports_inside("rating"):
+        mine, other = importer.split(".")[0], module.split(".")[0]
+        if mine and mine != other:
+            taken[mine].add(other)
+    assert taken == RATING_ROOMS
 
 
 def test_the_table_of_rooms_has_no_arrow_that_nobody_takes():

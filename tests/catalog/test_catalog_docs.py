@@ -29,7 +29,7 @@ from engine.meters import limits as meter_limits
 from examples.engine_process import EngineProcess
 from fields import Choice, declaration
 from rating import Charges, Conversion, DecimalColumn, Dimension, Model, Price, Tier, models, rate
-from rating.models import MODELS, PER_EVENT
+from rating.prices.models import MODELS, PER_EVENT
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "catalog.md").read_text(encoding="utf-8")

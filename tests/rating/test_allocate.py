@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from oracle_numbers import allocated
 
-from rating.allocate import AllocationError, allocate, round_to_total
-from rating.decimals import NARROW_MAX, DecimalColumn
+from rating.numbers.allocate import AllocationError, allocate, round_to_total
+from rating.numbers.decimals import NARROW_MAX, DecimalColumn
 
 
 def shares_of(totals, weights, groups):

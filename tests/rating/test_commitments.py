@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from fields import FieldsError
-from rating.commitments import Commitment, Commitments, apply_commitments
-from rating.decimals import DecimalColumn
-from rating.invoice_lines import InvoiceLines
-from rating.rounding import RoundingMode
+from rating.numbers.decimals import DecimalColumn
+from rating.numbers.rounding import RoundingMode
+from rating.settlement.commitments import Commitment, Commitments, apply_commitments
+from rating.settlement.invoice_lines import InvoiceLines
 
 
 def commitment(amount="1000", factor="1", currency="USD", **more):

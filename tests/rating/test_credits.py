@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from fields import FieldsError
-from rating.credits import apply_credits
-from rating.decimals import DecimalColumn
-from rating.grants import NEVER_US, CreditGrant, CreditGrants, GrantCategory, micros
-from rating.invoice_lines import InvoiceLines
+from rating.numbers.decimals import DecimalColumn
+from rating.settlement.credits import apply_credits
+from rating.settlement.grants import NEVER_US, CreditGrant, CreditGrants, GrantCategory, micros
+from rating.settlement.invoice_lines import InvoiceLines
 
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
 MARCH = datetime(2026, 3, 1, tzinfo=UTC)

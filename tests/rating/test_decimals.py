@@ -7,8 +7,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from rating.decimals import NARROW_MAX, DecimalColumn
-from rating.rounding import RoundingMode, divide_rounded
+from rating.numbers.decimals import NARROW_MAX, DecimalColumn
+from rating.numbers.rounding import RoundingMode, divide_rounded
 
 MODES = list(RoundingMode)
 

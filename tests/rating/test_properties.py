@@ -15,7 +15,7 @@ from oracle_numbers import ZERO, allocated, rounded
 from oracle_random import EXACT, MODELS, REACHES, random_price, reach_of, text
 
 from rating import DecimalColumn, Price, RoundingMode, rate
-from rating.allocate import allocate
+from rating.numbers.allocate import allocate
 
 COUNTED = (
     "flat",

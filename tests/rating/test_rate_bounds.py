@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from rating import Charges, DecimalColumn, EventAmounts, Price, rate
-from rating.decimals import NARROW_MAX, objects
-from rating.plan import compile_plan
-from rating.profile import analysed, scales_of
-from rating.stages import Inputs, run_stages
+from rating.kernels.plan import compile_plan
+from rating.kernels.profile import analysed, scales_of
+from rating.kernels.stages import Inputs, run_stages
+from rating.numbers.decimals import NARROW_MAX, objects
 
 GRADUATED = {
     "model": "graduated",

@@ -10,16 +10,16 @@ import pytest
 
 from fields import Instant
 from rating import Charges, DecimalColumn, EventAmounts, Model, Price, rate
-from rating.allocate import allocate
-from rating.charges import Dimension
-from rating.commitments import Commitment, Commitments, apply_commitments
-from rating.credits import apply_credits
-from rating.decimals import decimal_of
-from rating.grants import CreditGrant, CreditGrants, micros
-from rating.invoice_lines import InvoiceLines
-from rating.splits import Split, apply_splits
-from rating.tax import apply_taxes
-from rating.tax_rates import TaxProfile, TaxRounding, TaxScope
+from rating.kernels.charges import Dimension
+from rating.numbers.allocate import allocate
+from rating.numbers.decimals import decimal_of
+from rating.settlement.commitments import Commitment, Commitments, apply_commitments
+from rating.settlement.credits import apply_credits
+from rating.settlement.grants import CreditGrant, CreditGrants, micros
+from rating.settlement.invoice_lines import InvoiceLines
+from rating.settlement.splits import Split, apply_splits
+from rating.settlement.tax import apply_taxes
+from rating.settlement.tax_rates import TaxProfile, TaxRounding, TaxScope
 
 PAGE = Path(__file__).parents[2] / "docs" / "rating.md"
 

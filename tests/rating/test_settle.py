@@ -8,14 +8,14 @@ import pytest
 
 from fields import Instant
 from rating import Charges, Price, RoundingMode, rate
-from rating.adjustments import LineKind, adjustment_formula
-from rating.commitments import Commitment, Commitments
-from rating.decimals import DecimalColumn
-from rating.grants import CreditGrant, CreditGrants, GrantCategory
-from rating.invoice_lines import InvoiceLines, LineColumns, lines_of_rated, minor_units
-from rating.settle import CreditsApply, SettlementTerms, SplitBase, invoice_totals, settle
-from rating.splits import Share, Split
-from rating.tax_rates import TaxProfile, TaxRate, TaxRounding
+from rating.numbers.decimals import DecimalColumn
+from rating.settlement.adjustments import LineKind, adjustment_formula
+from rating.settlement.commitments import Commitment, Commitments
+from rating.settlement.grants import CreditGrant, CreditGrants, GrantCategory
+from rating.settlement.invoice_lines import InvoiceLines, LineColumns, lines_of_rated, minor_units
+from rating.settlement.settle import CreditsApply, SettlementTerms, SplitBase, invoice_totals, settle
+from rating.settlement.splits import Share, Split
+from rating.settlement.tax_rates import TaxProfile, TaxRate, TaxRounding
 
 
 def minors(column):

@@ -8,10 +8,10 @@ import pytest
 from oracle_numbers import allocated, rounded
 
 from fields import FieldsError
-from rating.decimals import DecimalColumn
-from rating.invoice_lines import InvoiceLines
-from rating.rounding import RoundingMode
-from rating.splits import Share, Split, apply_splits
+from rating.numbers.decimals import DecimalColumn
+from rating.numbers.rounding import RoundingMode
+from rating.settlement.invoice_lines import InvoiceLines
+from rating.settlement.splits import Share, Split, apply_splits
 
 
 def split(weights, percent="0", fixed="0", **more):

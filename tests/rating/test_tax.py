@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from fields import FieldsError
-from rating.decimals import DecimalColumn
-from rating.invoice_lines import InvoiceLines
-from rating.rounding import RoundingMode
-from rating.tax import apply_taxes, tax_totals
-from rating.tax_rates import (
+from rating.numbers.decimals import DecimalColumn
+from rating.numbers.rounding import RoundingMode
+from rating.settlement.invoice_lines import InvoiceLines
+from rating.settlement.tax import apply_taxes, tax_totals
+from rating.settlement.tax_rates import (
     InclusiveReverseCharge,
     TaxProfile,
     TaxRate,

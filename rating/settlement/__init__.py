@@ -1,0 +1,1 @@
+"""What follows the lines of an invoice: commitments, credits, taxes, splits and adjustments."""

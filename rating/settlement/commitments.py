@@ -1,0 +1,234 @@
+"""What a subscription committed to spend in a period: the true-up for less, the overage factor for more.
+
+Rules:
+1. A line counts toward the commitment of its subscription that names its price, else toward the one for all
+   prices, else toward none. A line in another currency than the commitment's counts toward none.
+2. spend = what earlier parts of the period booked + the lines of this part. Adjustments don't count as spend.
+3. committed = amount x proration, rounded to minor units by the commitment's mode.
+4. overage = (spend - committed, if positive) x (overage_factor - 1), rounded once. Spend beyond the commitment so
+   comes to spend x factor in all; a factor below 1 makes the adjustment negative.
+5. true-up = committed - spend, if positive; only in the final part, and only if `true_up` is on. Negative spend
+   (refunds) is made up for too: the period then comes to the commitment.
+6. Both are cumulative less what is booked, so parts of a period add up to the whole, and usage that arrives after
+   the final part takes back the true-up it has covered.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Self
+
+import numpy as np
+
+from fields import DecimalNumber, Problem, Record, rule
+from rating.numbers.currency import Code, NotNegative, PriceIds, minor_unit_digits, whole_minor_units
+from rating.numbers.decimals import DecimalColumn, scaled_int
+from rating.numbers.rounding import RoundingMode, divide_rounded_each
+from rating.settlement.invoice_lines import (
+    NONE,
+    Flags,
+    Ids,
+    InvoiceLines,
+    check_columns,
+    check_ids,
+    check_minor,
+    codes_of,
+    expanded,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Commitment(Record):
+    """A minimum spend in one billing period.
+
+    Attributes:
+        currency: ISO 4217.
+        amount: the minimum spend of a whole period, in units of the currency, in whole minor units.
+        overage_factor: what spend beyond the amount is multiplied by, 0..1000; 1 (default): nothing changes,
+            1.5: half as much again, 0.9: a tenth off.
+        true_up: whether the shortfall is charged (default), or only the factor applies.
+        price_ids: the prices whose lines count; None (default): all lines of the subscription.
+        rounding: of the overage and of a prorated amount; default half_up (half away from zero).
+
+    Raises:
+        FieldsError: with every problem of the values.
+    """
+
+    currency: Code
+    amount: NotNegative
+    # A typo in a factor should not pass as a price.
+    overage_factor: Annotated[Decimal, DecimalNumber(at_most=1000, fraction_digits=12)] = Decimal(1)
+    true_up: bool = True
+    price_ids: PriceIds | None = None
+    rounding: RoundingMode = RoundingMode.HALF_UP
+
+    @rule("amount", "currency")
+    def _is_whole_minor_units(self) -> Iterator[Problem]:
+        yield from whole_minor_units("amount", self.amount, self.currency)
+
+    @property
+    def amount_minor(self) -> int:
+        return scaled_int(self.amount, minor_unit_digits(self.currency))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Commitments:
+    """K commitments of subscriptions, each in one billing period, as columns.
+
+    Attributes:
+        terms: the distinct commitments; `terms_index`: index into it, int64[K].
+        subscription: whose it is, int64[K] ids as in the lines.
+        final: whether this is the last part of the period, bool[K].
+        spent_minor, overage_minor, true_up_minor: booked in earlier parts of the period, in minor units.
+        proration_numerator, proration_denominator: the share of a whole period, int64[K], 0 <= numerator,
+            0 < denominator.
+    """
+
+    terms: tuple[Commitment, ...]
+    terms_index: Ids
+    subscription: Ids
+    final: Flags
+    spent_minor: DecimalColumn
+    overage_minor: DecimalColumn
+    true_up_minor: DecimalColumn
+    proration_numerator: Ids
+    proration_denominator: Ids
+
+    def __post_init__(self) -> None:
+        check_columns(self, len(self))
+        check_ids("terms_index", self.terms_index, 0, len(self.terms) - 1)
+        check_ids("subscription", self.subscription, 0)
+        check_ids("proration_numerator", self.proration_numerator, 0, 2**62)
+        check_ids("proration_denominator", self.proration_denominator, 1, 2**62)
+        for name in ("spent_minor", "overage_minor", "true_up_minor"):
+            check_minor(getattr(self, name), name)
+
+    def __len__(self) -> int:
+        return len(self.terms_index)
+
+    @classmethod
+    def of(
+        cls, terms: Sequence[Commitment], subscription: Sequence[int] | Ids, *, final: bool = True
+    ) -> Self:
+        """One row for each of the terms, for a whole period of which nothing is booked."""
+        rows = len(terms)
+        return cls(
+            terms=tuple(terms),
+            terms_index=np.arange(rows, dtype=np.int64),
+            subscription=np.asarray(subscription, dtype=np.int64),
+            final=np.full(rows, final),
+            spent_minor=DecimalColumn.zeros(rows),
+            overage_minor=DecimalColumn.zeros(rows),
+            true_up_minor=DecimalColumn.zeros(rows),
+            proration_numerator=np.ones(rows, dtype=np.int64),
+            proration_denominator=np.ones(rows, dtype=np.int64),
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CommitmentResult:
+    """What each of the K commitments comes to; all in minor units at scale 0.
+
+    Attributes:
+        counted_by: the commitment that each line counts toward, int64[n], -1: none.
+        committed_minor: the amount after proration.
+        spend_minor: the spend of the period so far.
+        overage_minor: to charge now for spend beyond the commitment, any sign.
+        true_up_minor: to charge now for the shortfall; negative where late usage takes it back.
+    """
+
+    counted_by: Ids
+    committed_minor: DecimalColumn
+    spend_minor: DecimalColumn
+    overage_minor: DecimalColumn
+    true_up_minor: DecimalColumn
+
+
+def apply_commitments(lines: InvoiceLines, commitments: Commitments) -> CommitmentResult:
+    """What commitments add to the n lines. O(n log K), no Python per line or commitment but for distinct terms.
+
+    Raises:
+        ValueError: two commitments of a subscription for one price, or two for all prices.
+    """
+    counted_by = _matches(lines, commitments)
+    counts = counted_by != NONE
+    part = lines.amount_minor.take(counts).sum_by_group(counted_by[counts], len(commitments))
+    spend = commitments.spent_minor.add(part)
+    committed = _committed(commitments)
+    over = spend.subtract(committed)
+    zeros = DecimalColumn.zeros(len(commitments))
+    factor = DecimalColumn.of([terms.overage_factor for terms in commitments.terms])
+    extra = factor.subtract(DecimalColumn.of_ints([1] * len(factor)))
+    overage = _rounded(over.maximum(zeros).multiply(extra.take(commitments.terms_index)), commitments)
+    trues_up = np.array([terms.true_up for terms in commitments.terms], dtype=np.bool_)
+    owing = commitments.final & trues_up[commitments.terms_index]
+    shortfall = over.negate().maximum(zeros).subtract(commitments.true_up_minor)
+    return CommitmentResult(
+        counted_by=counted_by,
+        committed_minor=committed,
+        spend_minor=spend,
+        overage_minor=overage.subtract(commitments.overage_minor).narrowed(),
+        true_up_minor=shortfall.where(owing, zeros).narrowed(),
+    )
+
+
+def _committed(commitments: Commitments) -> DecimalColumn:
+    whole = DecimalColumn.of_ints([terms.amount_minor for terms in commitments.terms])
+    amount = whole.take(commitments.terms_index)
+    share = amount.multiply(DecimalColumn(commitments.proration_numerator, 0))
+    return _rounded(share, commitments, commitments.proration_denominator)
+
+
+def _rounded(exact: DecimalColumn, commitments: Commitments, divisor: Ids | None = None) -> DecimalColumn:
+    """Exact / divisor in whole units, each row by the rounding mode of its terms."""
+    by = 10**exact.scale if divisor is None else divisor
+    modes = [terms.rounding for terms in commitments.terms]
+    return DecimalColumn(divide_rounded_each(exact.mantissa, by, modes, commitments.terms_index), 0)
+
+
+def _matches(lines: InvoiceLines, commitments: Commitments) -> Ids:
+    """For each line the commitment that it counts toward, by rule 1."""
+    unscoped = np.array([terms.price_ids is None for terms in commitments.terms], dtype=np.bool_)
+    for_all = np.flatnonzero(unscoped[commitments.terms_index])
+    by_price = _matches_by_price(lines, commitments)
+    by_subscription = _lookup(commitments.subscription[for_all], for_all, lines.subscription)
+    match = np.where(by_price != NONE, by_price, by_subscription)
+    if not len(commitments):
+        return match
+    codes = codes_of(lines.currencies)
+    currency = np.array([codes.get(terms.currency, NONE) for terms in commitments.terms], dtype=np.int64)
+    foreign = currency[commitments.terms_index[match]] != lines.currency
+    return np.where(foreign, NONE, match)
+
+
+def _matches_by_price(lines: InvoiceLines, commitments: Commitments) -> Ids:
+    """For each line the commitment that names its price, -1 where there is none."""
+    prices, named = len(lines.price_ids), codes_of(lines.price_ids)
+    scopes = [[named[each] for each in terms.price_ids or () if each in named] for terms in commitments.terms]
+    sizes = np.array([len(scope) for scope in scopes], dtype=np.int64)
+    starts = np.cumsum(sizes) - sizes
+    flat = np.array([code for scope in scopes for code in scope], dtype=np.int64)
+    row, within = expanded(sizes[commitments.terms_index])
+    price = flat[starts[commitments.terms_index[row]] + within]
+    match = _lookup(
+        commitments.subscription[row] * prices + price, row, lines.subscription * prices + lines.price
+    )
+    return np.where((lines.price == NONE) | (lines.subscription == NONE), NONE, match)
+
+
+def _lookup(key: Ids, value: Ids, wanted: Ids) -> Ids:
+    """The value of each wanted key, -1 for one that isn't there.
+
+    Raises:
+        ValueError: a key has two values.
+    """
+    if not len(key):
+        return np.full(len(wanted), NONE, dtype=np.int64)
+    order = np.argsort(key, kind="stable")
+    key, value = key[order], value[order]
+    twice = np.flatnonzero(key[1:] == key[:-1])
+    if len(twice):
+        one, other = sorted((int(value[twice[0]]), int(value[twice[0] + 1])))
+        raise ValueError(f"commitments {one} and {other} of one subscription are for the same prices")
+    place = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
+    return np.where(key[place] == wanted, value[place], NONE)
