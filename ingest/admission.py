@@ -2,8 +2,8 @@
 
 Rules:
 1. An event stands alone: nothing in one event changes what becomes of another.
-2. The first broken rule is the one that is reported: of form first, in the order of the wire contract's fields,
-   then of time, then of the catalog.
+2. Every problem of an event is reported at once, the first broken rule of each field: of form first, in the order of
+   the wire contract's fields, then of time, then of the catalog, then its properties.
 3. A property that a meter of the event's type reads as its value must be a decimal number, if it is there.
    An event without it is admitted: it adds nothing to that meter.
 4. Time enters as an argument.
@@ -13,6 +13,7 @@ Rules:
    none or nothing else: a bad event must not cost more than a good one, or a flood of them delays everybody.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,7 +36,7 @@ _DAY_S = 24 * 60 * 60
 class Admitted:
     """Of n rows: the events (EVENT_SCHEMA) of good form, in order; the place of each among the rows; which of
     them a rule refuses by now that changes with time or catalog: their age, their type, what a meter reads; and
-    the problem at the place of each of these, and of each row that is not of good form.
+    the problems at the place of each of these, and of each row that is not of good form.
 
     A refused event may have been stored before the rule said so; then it is a duplicate.
     """
@@ -43,13 +44,14 @@ class Admitted:
     events: pa.RecordBatch
     places: NDArray[np.int64]
     refused: NDArray[np.bool_]
-    problems: dict[int, Problem]
+    problems: dict[int, list[Problem]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """Which rows break it, and what is wrong with each of some that do."""
+    """Which rows break a rule about a field, and what is wrong with each of some that do."""
 
+    field: str
     broken: NDArray[np.bool_]
     problems: Callable[[NDArray[np.int64]], list[Problem]]
 
@@ -74,18 +76,11 @@ class Admission:
             *self._id_rules(events),
             *_calendar_rules(instants),
             self._count_rule(properties),
-            _Rule(properties.malformed(), lambda rows: properties.form_problems(rows, self.limits)),
         ]
-        rules = [
-            *form,
-            *self._time_rules(instants, now_us),
-            self._type_rule(types),
-            _Rule(properties.not_decimal(), properties.decimal_problems),
-        ]
-        first_broken = np.full(len(events), len(rules), np.uint8)
-        for number in reversed(range(len(rules))):
-            first_broken[rules[number].broken] = number
-        good = first_broken >= len(form)
+        changing = [*self._time_rules(instants, now_us), self._type_rule(types)]
+        bad = _any(form) | properties.malformed()
+        refused = _any(changing) | properties.not_decimal()
+        good = ~bad
         admitted = pa.RecordBatch.from_arrays(
             [
                 pa.repeat(tenant, len(events)),
@@ -99,8 +94,10 @@ class Admission:
         )
         if not good.all():
             admitted = admitted.filter(pa.array(good))
-        broken = first_broken < len(rules)
-        return Admitted(admitted, np.flatnonzero(good), broken[good], _problems(rules, first_broken))
+        problems = _problems([*form, *changing])
+        for row, problem in zip(*properties.problems(self.limits), strict=True):
+            problems[int(row)].append(problem)
+        return Admitted(admitted, np.flatnonzero(good), refused[good], problems)
 
     def _id_rules(self, events: SentEvents) -> list[_Rule]:
         rules = []
@@ -111,8 +108,8 @@ class Admission:
         ):
             lengths = pc.binary_length(ids).to_numpy()
             rules += [
-                _Rule(lengths == 0, _always(Problem(field, Reason.MISSING, f"{field} is empty"))),
-                _Rule(lengths > self.limits.id_bytes_max, self._long_id(field, lengths)),
+                _Rule(field, lengths == 0, _always(Problem(field, Reason.MISSING, f"{field} is empty"))),
+                _Rule(field, lengths > self.limits.id_bytes_max, self._long_id(field, lengths)),
             ]
         return rules
 
@@ -138,6 +135,7 @@ class Admission:
         )
         return [
             _Rule(
+                "event_time",
                 instants.times_us < self.expired_before_us,
                 _always(
                     Problem(
@@ -148,10 +146,12 @@ class Admission:
                 ),
             ),
             _Rule(
+                "event_time",
                 ages_us > age_max_us,
                 lambda rows: _time_problems(Reason.TOO_OLD, ages_us[rows], past),
             ),
             _Rule(
+                "event_time",
                 -ages_us > ahead_max_us,
                 lambda rows: _time_problems(Reason.IN_FUTURE, -ages_us[rows], ahead),
             ),
@@ -167,11 +167,12 @@ class Admission:
             made = {code: _unknown_type(names[code]) for code in np.unique(of_rows).tolist()}
             return [made[code] for code in of_rows.tolist()]
 
-        return _Rule(unknown[codes], problems)
+        return _Rule("event_type", unknown[codes], problems)
 
     def _count_rule(self, properties: Properties) -> _Rule:
         counts, properties_max = properties.counts, self.limits.properties_max
         return _Rule(
+            "properties",
             counts > properties_max,
             lambda rows: [
                 Problem(
@@ -184,12 +185,23 @@ class Admission:
         )
 
 
-def _problems(rules: Sequence[_Rule], first_broken: NDArray[np.uint8]) -> dict[int, Problem]:
-    """The problem at the place of each row that breaks a rule."""
-    problems: dict[int, Problem] = {}
-    for number in np.unique(first_broken[first_broken < len(rules)]).tolist():
-        rows = np.flatnonzero(first_broken == number)
-        problems.update(zip(rows.tolist(), rules[number].problems(rows), strict=True))
+def _any(rules: Sequence[_Rule]) -> NDArray[np.bool_]:
+    """Which rows break one of them."""
+    found: NDArray[np.bool_] = np.logical_or.reduce([rule.broken for rule in rules])
+    return found
+
+
+def _problems(rules: Sequence[_Rule]) -> defaultdict[int, list[Problem]]:
+    """The problems at the place of each row that breaks a rule, the first of each field."""
+    problems: defaultdict[int, list[Problem]] = defaultdict(list)
+    told: dict[str, NDArray[np.bool_]] = {}
+    for rule in rules:
+        before = told.get(rule.field)
+        rows = np.flatnonzero(rule.broken if before is None else rule.broken & ~before)
+        if len(rows):
+            told[rule.field] = rule.broken if before is None else rule.broken | before
+            for row, problem in zip(rows.tolist(), rule.problems(rows), strict=True):
+                problems[row].append(problem)
     return problems
 
 
@@ -217,7 +229,10 @@ def _unknown_type(name: str) -> Problem:
 def _calendar_rules(instants: Instants) -> list[_Rule]:
     missing = Problem("event_time", Reason.MISSING, "event_time is not set")
     wild = Problem("event_time", Reason.OUT_OF_RANGE, "event_time must lie between the years 1970 and 9999")
-    return [_Rule(instants.missing, _always(missing)), _Rule(instants.wild, _always(wild))]
+    return [
+        _Rule("event_time", instants.missing, _always(missing)),
+        _Rule("event_time", instants.wild, _always(wild)),
+    ]
 
 
 def _span(span_us: int) -> str:

@@ -3,13 +3,13 @@
 Rules:
 1. Within an event properties are sorted by the bytes of their key; of a key that is sent twice the last stands,
    as in every protobuf map.
-2. Rules of form come first: the first broken one of the first bad property is the event's problem. What a meter
-   reads depends on the catalog, and is looked at only in an event of good form.
-3. Problems are made for all events of one kind at once: a bad event must not cost more than a good one.
+2. A property has one problem, of the first rule that it breaks. Of an event's bad properties the first PROBLEMS_MAX are
+   told, so that a flood of events with nothing else costs little.
+3. Problems are made for all properties at once: a bad event must not cost more than a good one.
 """
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,8 @@ from ingest.event import QUANTITY_PATTERN, Problem, Reason
 from ingest.limits import Limits
 from ingest.sent_events import SentProperties
 
+# Bad properties of one event that are told: more than a person mends at a time.
+PROBLEMS_MAX = 8
 # Of a text that is no quantity, in its problem.
 _SHOWN_MAX = 64
 _EMPTY_KEY = Problem("properties", Reason.MISSING, "a property has an empty key")
@@ -66,36 +68,27 @@ class Properties:
         """Which events have a property that a meter reads as a quantity, and can't."""
         return self._events_with(_not_decimal(self.broken))
 
-    def form_problems(self, events: NDArray[np.int64], limits: Limits) -> list[Problem]:
-        """What is wrong with the form of the properties of each of these events, all of which are `malformed`."""
-        entries = self._first_entries(events, _malformed)
+    def problems(self, limits: Limits) -> tuple[NDArray[np.int64], list[Problem]]:
+        """What is wrong with properties, and whose they are: by event, then by key."""
+        entries = np.flatnonzero(self.broken != Broken.NONE)
+        events = np.searchsorted(self.offsets, entries, "right") - 1
+        rank = np.arange(len(entries)) - np.searchsorted(events, events)
+        entries, events = entries[rank < PROBLEMS_MAX], events[rank < PROBLEMS_MAX]
         kinds = self.broken[entries]
         keys = self.keys.take(entries)
         # Never the text itself of what is too long.
-        shown = pa.array(np.where(kinds == Broken.NOT_FINITE, entries, 0), mask=kinds != Broken.NOT_FINITE)
-        short = self.texts.take(shown).to_pylist()
-        key_lengths = pc.binary_length(keys).to_pylist()
-        lengths = pc.binary_length(self.texts).take(pa.array(entries)).to_pylist()
-        fields = [f"properties.{key}" for key in keys.to_pylist()]
-        return [
-            _form_problem(kind, field, key_length, length, text, limits)
-            for kind, field, key_length, length, text in zip(
-                kinds.tolist(), fields, key_lengths, lengths, short, strict=True
+        is_shown = (kinds == Broken.NOT_FINITE) | (kinds == Broken.NOT_DECIMAL)
+        texts = self.texts.take(pa.array(np.where(is_shown, entries, 0), mask=~is_shown))
+        return events, [
+            _problem(*each, limits)
+            for each in zip(
+                kinds.tolist(),
+                keys.to_pylist(),
+                pc.binary_length(keys).to_pylist(),
+                pc.binary_length(self.texts.take(entries)).to_pylist(),
+                pc.utf8_slice_codeunits(texts, 0, _SHOWN_MAX).to_pylist(),
+                strict=True,
             )
-        ]
-
-    def decimal_problems(self, events: NDArray[np.int64]) -> list[Problem]:
-        """The first quantity that is none of each of these events, all of which are `not_decimal`."""
-        entries = self._first_entries(events, _not_decimal)
-        beginnings = pc.utf8_slice_codeunits(self.texts.take(entries), 0, _SHOWN_MAX).to_pylist()
-        return [
-            Problem(
-                f"properties.{key}",
-                Reason.NOT_DECIMAL,
-                f"{text!r} is not a decimal number of at most 26 integer and 12 fractional digits, and a meter reads "
-                "it as a quantity",
-            )
-            for key, text in zip(self.keys.take(entries).to_pylist(), beginnings, strict=True)
         ]
 
     def _events_with(self, entries: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -103,18 +96,11 @@ class Properties:
         found[np.searchsorted(self.offsets, np.flatnonzero(entries), "right") - 1] = True
         return found
 
-    def _first_entries(
-        self, events: NDArray[np.int64], which: Callable[[NDArray[np.uint8]], NDArray[np.bool_]]
-    ) -> NDArray[np.int64]:
-        """The first such entry of each of these events, all of which have one."""
-        entries = np.flatnonzero(which(self.broken))
-        first: NDArray[np.int64] = entries[np.searchsorted(entries, self.offsets[events])]
-        return first
 
-
-def _form_problem(
-    kind: int, field: str, key_length: int, length: int | None, text: str | None, limits: Limits
+def _problem(
+    kind: int, key: str, key_length: int, length: int | None, text: str | None, limits: Limits
 ) -> Problem:
+    field = f"properties.{key}"
     match Broken(kind):
         case Broken.EMPTY_KEY:
             return _EMPTY_KEY
@@ -124,6 +110,13 @@ def _form_problem(
             return Problem(field, Reason.MISSING, "the property has no value")
         case Broken.NOT_FINITE:
             return Problem(field, Reason.OUT_OF_RANGE, f"{text} is not a number")
+        case Broken.NOT_DECIMAL:
+            return Problem(
+                field,
+                Reason.NOT_DECIMAL,
+                f"{text!r} is not a decimal number of at most 26 integer and 12 fractional digits, and a meter reads "
+                "it as a quantity",
+            )
         case _:
             return too_long(field, length or 0, "property_value_bytes_max", limits)
 

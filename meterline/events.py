@@ -58,7 +58,8 @@ class Judgement(NamedTuple):
 class Receipt:
     """The verdict on one event.
 
-    `field`, `reason` and `message` are empty for an accepted event. `reason` is the engine's rule
+    `field`, `reason` and `message` are empty for an accepted event. Of several problems `field` and `reason` are those of
+    the first, and `message` has all. `reason` is the engine's rule
     ("missing", "unknown_event_type", "too_old", ...) or, for a failed event, the gRPC status in lower
     case ("unavailable", ...). `retryable` says whether the same event can be accepted later without a
     change; `event` has its id and time, so that `record_batch([receipt.event])` repeats it.

@@ -120,14 +120,29 @@ def judgements(response: usage_pb2.RecordUsageResponse, events_count: int) -> li
     judged = [_VERDICTS.get(verdict, _UNKNOWN_VERDICT) for verdict in response.verdicts]
     for problem in response.problems:
         if problem.index < events_count:
-            judged[problem.index] = Judgement(
-                judged[problem.index].verdict,
-                problem.field,
-                _REASONS.get(problem.reason, f"reason_{problem.reason}"),
-                problem.message,
-                problem.retryable,
-            )
+            judged[problem.index] = _with(judged[problem.index], problem)
     return judged
+
+
+def _with(judgement: Judgement, problem: usage_pb2.EventProblem) -> Judgement:
+    """The judgement with a problem of its event: the first one's field and reason stand, and every message."""
+    if not judgement.reason:
+        return Judgement(
+            judgement.verdict,
+            problem.field,
+            _REASONS.get(problem.reason, f"reason_{problem.reason}"),
+            problem.message,
+            problem.retryable,
+        )
+    message = "; ".join(filter(None, (judgement.message, _named(problem))))
+    return judgement._replace(message=message, retryable=judgement.retryable and problem.retryable)
+
+
+def _named(problem: usage_pb2.EventProblem) -> str:
+    """The message behind its field, where it doesn't begin with that anyway."""
+    if not problem.message or problem.message.startswith(problem.field):
+        return problem.message
+    return f"{problem.field}: {problem.message}"
 
 
 def count_verdicts(judged: Sequence[Judgement]) -> Counter[Verdict]:

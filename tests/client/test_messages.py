@@ -170,6 +170,24 @@ def test_a_judgement_carries_the_engines_reason():
     assert other == (Verdict.REJECTED, "", "reason_99", "", False)
 
 
+def test_several_problems_of_an_event_are_one_judgement_with_every_message():
+    """The first names field and reason; it can be accepted later only if all of them can heal."""
+    told = [
+        ("event_time", "too early", True),
+        ("customer_id", "customer_id is empty", False),
+        ("properties.n", "is long", True),
+    ]
+    answer = usage_pb2.RecordUsageResponse(
+        verdicts=[usage_pb2.VERDICT_REJECTED],
+        problems=[
+            usage_pb2.EventProblem(index=0, field=field, reason=5, message=message, retryable=heals)
+            for field, message, heals in told
+        ],
+    )
+    message = "too early; customer_id is empty; properties.n: is long"
+    assert judgements(answer, 1) == [(Verdict.REJECTED, "event_time", "in_future", message, False)]
+
+
 def test_a_verdict_that_is_not_known_is_no_acceptance():
     """A newer engine's verdict counts as failed, and says what to do."""
     [judgement] = judgements(usage_pb2.RecordUsageResponse(verdicts=[42]), 1)

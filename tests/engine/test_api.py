@@ -77,6 +77,27 @@ def test_each_event_has_a_verdict_of_its_own(channel, name):
     assert spend_of(channel, name).spends[0].event_count == 3
 
 
+def test_all_problems_of_an_event_come_in_one_answer(channel, name):
+    """By the place of the event and in the order of the contract's fields; the event between them stands."""
+    bad, worse = api_event(name, "b", "many"), api_event(name, "c", "many")
+    worse.event_id = worse.customer_id = ""
+    answer = record(channel, worse, api_event(name, "a", "5"), bad)
+    assert list(answer.verdicts) == [VERDICT_REJECTED, VERDICT_ACCEPTED, VERDICT_REJECTED]
+    assert [(each.index, each.field) for each in answer.problems] == [
+        (0, "event_id"),
+        (0, "customer_id"),
+        (0, "properties.tokens"),
+        (2, "properties.tokens"),
+    ]
+
+
+def test_a_signed_quantity_is_a_number_and_a_label(channel, name):
+    """Five is added as "+5", and "-2" takes two away."""
+    record(channel, api_event(name, "a", "+5"), api_event(name, "b", "-2"))
+    (large,) = (each for each in spend_of(channel, name).line_items if each.meter_id)
+    assert large.quantity == "3"
+
+
 def test_the_first_read_after_an_ack_includes_the_event(channel, name):
     """A hundred times: acknowledged, then read, by the ack's own watermark and by none."""
     for i in range(1, 101):

@@ -29,68 +29,84 @@ class Row:
 
 @dataclass(frozen=True)
 class Refused:
-    """An event of good form that a rule of time or catalog refuses: it may have been stored before."""
+    """An event of good form that rules of time or catalog refuse: it may have been stored before."""
 
     event: Row
-    problem: Problem
-
-
-class _BrokenRuleError(Exception):
-    def __init__(self, field, reason, message):
-        self.problem = Problem(field, reason, message)
+    problems: tuple[Problem, ...]
 
 
 def admit(limits, value_properties, tenant, messages, now_us):
-    """A Row, a Refused or a Problem for each message."""
+    """A Row, a Refused or a tuple of Problems for each message."""
     return [_admit_one(limits, value_properties, tenant, message, now_us) for message in messages]
 
 
 def _admit_one(limits, value_properties, tenant, message, now_us):
-    try:
-        row = _row(limits, tenant, message)
-    except _BrokenRuleError as broken:
-        return broken.problem
-    try:
-        _check_age(limits, row.event_time_us, now_us)
-        _check_catalog(value_properties, row)
-    except _BrokenRuleError as broken:
-        return Refused(row, broken.problem)
-    return row
+    form = [
+        *_id_problems(limits, message),
+        *_event_time_problems(message),
+        *_count_problems(limits, message.properties),
+    ]
+    of_properties = list(_property_problems(limits, value_properties.get(message.event_type, ()), message))
+    malformed = any(problem.reason is not Reason.NOT_DECIMAL for problem in of_properties)
+    refusing = [*_age_problems(limits, message, now_us), *_type_problems(value_properties, message)]
+    fields = [problem.field for problem in form]
+    told = [*form, *(each for each in refusing if each.field not in fields), *of_properties[:8]]
+    if form or malformed:
+        return tuple(told)
+    properties = tuple((key, _text(message.properties[key])) for key in sorted(message.properties))
+    row = Row(
+        tenant,
+        message.event_id,
+        message.event_type,
+        message.customer_id,
+        _time_us(message),
+        properties,
+    )
+    return Refused(row, tuple(told)) if told else row
 
 
-def _row(limits, tenant, message):
+def _id_problems(limits, message):
     for field in ("event_id", "event_type", "customer_id"):
         value = getattr(message, field)
         if not value:
-            raise _BrokenRuleError(field, Reason.MISSING, f"{field} is empty")
-        _check_bytes(field, value, limits.id_bytes_max, "id_bytes_max")
-    time_us = _event_time_us(message)
-    properties = _properties(limits, message.properties)
-    return Row(tenant, message.event_id, message.event_type, message.customer_id, time_us, properties)
+            yield Problem(field, Reason.MISSING, f"{field} is empty")
+        yield from _long(field, value, limits.id_bytes_max, "id_bytes_max")
 
 
-def _check_bytes(field, value, bytes_max, limit_name):
-    if len(value.encode()) > bytes_max:
-        raise _BrokenRuleError(
-            field, Reason.TOO_LONG, f"has {len(value.encode())} bytes; {limit_name} is {bytes_max}"
-        )
+def _long(field, value, bytes_max, limit_name):
+    size = len(value.encode())
+    if size > bytes_max:
+        yield Problem(field, Reason.TOO_LONG, f"has {size} bytes; {limit_name} is {bytes_max}")
 
 
-def _event_time_us(message):
+def _time_us(message):
+    return message.event_time.seconds * 1_000_000 + message.event_time.nanos // 1_000
+
+
+def _event_time_problems(message):
     if not message.HasField("event_time"):
-        raise _BrokenRuleError("event_time", Reason.MISSING, "event_time is not set")
+        yield Problem("event_time", Reason.MISSING, "event_time is not set")
+        return
     seconds, nanos = message.event_time.seconds, message.event_time.nanos
     if not 0 <= seconds < 253_402_300_800 or not 0 <= nanos < 1_000_000_000:
-        raise _BrokenRuleError(
+        yield Problem(
             "event_time", Reason.OUT_OF_RANGE, "event_time must lie between the years 1970 and 9999"
         )
-    return seconds * 1_000_000 + nanos // 1_000
 
 
-def _check_age(limits, time_us, now_us):
-    past_us = now_us - time_us
+def _count_problems(limits, values):
+    if len(values) > limits.properties_max:
+        yield Problem(
+            "properties",
+            Reason.TOO_LONG,
+            f"has {len(values)} properties; properties_max is {limits.properties_max}",
+        )
+
+
+def _age_problems(limits, message, now_us):
+    past_us = now_us - _time_us(message)
     if past_us > limits.event_age_max_s * 1_000_000:
-        raise _BrokenRuleError(
+        yield Problem(
             "event_time",
             Reason.TOO_OLD,
             f"event_time is {_span(past_us)} in the past; "
@@ -98,7 +114,7 @@ def _check_age(limits, time_us, now_us):
             "meterline serve --event-age-max-days sets how many",
         )
     if -past_us > limits.event_ahead_max_s * 1_000_000:
-        raise _BrokenRuleError(
+        yield Problem(
             "event_time",
             Reason.IN_FUTURE,
             f"event_time is {_span(-past_us)} in the future; "
@@ -112,52 +128,48 @@ def _span(span_us):
     return f"{days} days" if days > 1 else f"{span_us // 1_000_000} s"
 
 
-def _check_catalog(value_properties, row):
-    if row.event_type not in value_properties:
-        raise _BrokenRuleError(
+def _type_problems(value_properties, message):
+    if message.event_type not in value_properties:
+        yield Problem(
             "event_type",
             Reason.UNKNOWN_EVENT_TYPE,
-            f"no meter reads event_type {row.event_type!r}: check its spelling, or apply a meter for it first",
+            f"no meter reads event_type {message.event_type!r}: check its spelling, or apply a meter for it first",
         )
-    for key, text in row.properties:
-        if key in value_properties[row.event_type] and not _is_quantity(text):
-            raise _BrokenRuleError(
-                f"properties.{key}",
-                Reason.NOT_DECIMAL,
-                f"{text[:64]!r} is not a decimal number of at most 26 integer and 12 fractional digits, "
-                "and a meter reads it as a quantity",
-            )
 
 
-def _properties(limits, values):
-    if len(values) > limits.properties_max:
-        raise _BrokenRuleError(
-            "properties",
-            Reason.TOO_LONG,
-            f"has {len(values)} properties; properties_max is {limits.properties_max}",
-        )
-    properties = []
-    for key in sorted(values):
-        if not key:
-            raise _BrokenRuleError("properties", Reason.MISSING, "a property has an empty key")
-        _check_bytes("properties", key, limits.property_key_bytes_max, "property_key_bytes_max")
-        text = _text(f"properties.{key}", values[key])
-        _check_bytes(f"properties.{key}", text, limits.property_value_bytes_max, "property_value_bytes_max")
-        properties.append((key, text))
-    return tuple(properties)
+def _property_problems(limits, quantities, message):
+    """One for each bad property, by key: the first rule that it breaks."""
+    for key in sorted(message.properties):
+        yield from list(_problems_of_property(limits, quantities, key, message.properties[key]))[:1]
 
 
-def _text(field, value):
+def _problems_of_property(limits, quantities, key, value):
+    if not key:
+        yield Problem("properties", Reason.MISSING, "a property has an empty key")
+    yield from _long("properties", key, limits.property_key_bytes_max, "property_key_bytes_max")
     kind = value.WhichOneof("kind")
     if kind is None:
-        raise _BrokenRuleError(field, Reason.MISSING, "the property has no value")
+        yield Problem(f"properties.{key}", Reason.MISSING, "the property has no value")
+        return
+    if kind == "double_value" and not math.isfinite(value.double_value):
+        yield Problem(f"properties.{key}", Reason.OUT_OF_RANGE, f"{value.double_value} is not a number")
+        return
+    text = _text(value)
+    yield from _long(f"properties.{key}", text, limits.property_value_bytes_max, "property_value_bytes_max")
+    if key in quantities and not _is_quantity(text):
+        yield Problem(
+            f"properties.{key}",
+            Reason.NOT_DECIMAL,
+            f"{text[:64]!r} is not a decimal number of at most 26 integer and 12 fractional digits, "
+            "and a meter reads it as a quantity",
+        )
+
+
+def _text(value):
+    kind = value.WhichOneof("kind")
     number = getattr(value, kind)
     if kind == "string_value":
         return number
     if kind == "bool_value":
         return "true" if number else "false"
-    if kind == "int_value":
-        return str(number)
-    if not math.isfinite(number):
-        raise _BrokenRuleError(field, Reason.OUT_OF_RANGE, f"{number} is not a number")
-    return format(Decimal(repr(number)), "f")
+    return str(number) if kind == "int_value" else format(Decimal(repr(number)), "f")

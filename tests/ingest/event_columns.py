@@ -51,15 +51,15 @@ def message_of(row):
 
 
 def admit(admission, tenant, messages, now_us):
-    """A Row, a Refused or a Problem for each message, through the bytes of one request."""
+    """A Row, a Refused or a tuple of Problems for each message, through the bytes of one request."""
     decoded = decode(RequestKind.RECORD, [RecordUsageRequest(events=messages).SerializeToString()], Limits())
     assert not decoded.mistakes
     return entries_of(admission.admit(tenant, decoded.events, now_us))
 
 
 def entries_of(admitted):
-    """A Row, a Refused or a Problem for each row, in order."""
-    entries = dict(admitted.problems)
+    """A Row, a Refused or a tuple of Problems for each row, in order."""
+    entries = {place: tuple(problems) for place, problems in admitted.problems.items()}
     of_good_form = zip(admitted.places.tolist(), rows_of(admitted.events), admitted.refused, strict=True)
     for place, row, refused in of_good_form:
         assert refused == (place in entries)

@@ -232,6 +232,7 @@ def test_a_stored_event_that_a_rule_refuses_by_now_is_a_duplicate_and_has_no_pro
     assert [(index, problem.reason) for index, problem in recorded.problems] == [
         (1, Reason.UNKNOWN_EVENT_TYPE),
         (2, Reason.MISSING),
+        (2, Reason.UNKNOWN_EVENT_TYPE),
         (3, Reason.UNKNOWN_EVENT_TYPE),
     ]
     assert sink.stored == [["a"]]

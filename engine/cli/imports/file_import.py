@@ -11,6 +11,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 from engine.cli.imports.courier import Courier
@@ -163,18 +164,24 @@ def _count(progress: Progress, request: ImportRequest, answer: RecordUsageColumn
 def _refused(
     request: ImportRequest, answer: RecordUsageColumnsResponse, made_id: Callable[[Row], str | None]
 ) -> list[Reject]:
-    return [
-        Reject(
-            request.events[problem.index].number,
-            _verdict_name(answer.verdicts[problem.index]),
-            problem.field,
-            ProblemReason.Name(problem.reason).removeprefix("PROBLEM_REASON_").lower(),
-            problem.message,
-            made_id(request.events[problem.index]),
-            request.events[problem.index].original,
+    """One for each row: of several problems the first one's field and reason, and every message."""
+    found = []
+    for index, problems in groupby(answer.problems, key=lambda problem: problem.index):
+        first, *others = problems
+        row = request.events[index]
+        more = (f"{problem.field}: {problem.message}" for problem in others if problem.message)
+        found.append(
+            Reject(
+                row.number,
+                _verdict_name(answer.verdicts[index]),
+                first.field,
+                ProblemReason.Name(first.reason).removeprefix("PROBLEM_REASON_").lower(),
+                "; ".join([first.message, *more]),
+                made_id(row),
+                row.original,
+            )
         )
-        for problem in answer.problems
-    ]
+    return found
 
 
 def _verdict_name(verdict: "Verdict") -> str:

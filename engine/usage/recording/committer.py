@@ -241,16 +241,17 @@ def _answer(group: CommitGroup, verdicts: NDArray[np.uint8], as_of_us: int) -> N
     places = group.admitted.places
     every = np.full(group.rows, Verdict.REJECTED, np.uint8)
     every[places] = verdicts
-    problems = group.admitted.problems | dict.fromkeys(
-        places[verdicts == Verdict.CONFLICT].tolist(), ID_REUSED
-    )
+    conflicts = places[verdicts == Verdict.CONFLICT].tolist()
+    problems = group.admitted.problems | {place: [ID_REUSED] for place in conflicts}
     # Also those that were stored before a rule refused them: they have a problem, and are none.
     bad = np.flatnonzero(every > Verdict.DUPLICATE).tolist()
     first = 0
     for request in group.requests:
         last = first + request.rows
         found = [
-            (row - first, problems[row]) for row in bad[bisect_left(bad, first) : bisect_left(bad, last)]
+            (row - first, problem)
+            for row in bad[bisect_left(bad, first) : bisect_left(bad, last)]
+            for problem in problems[row]
         ]
         request.done.set_result(Recorded(request.sequence, every[first:last], found, as_of_us))
         first = last
