@@ -24,7 +24,7 @@ from bench.metering_store import (
 from engine.api.operation import DEFAULT_TENANT
 from engine.billing.meter_usage import usage_request
 from engine.billing.periods import Period
-from engine.catalog.read import read_resource
+from engine.catalog.meter import Meter
 from engine.times import us_datetime
 from engine.usage.facts.event_source import AFTER_START, BEFORE_END, OF_TENANT_AND_TYPE
 from engine.usage.facts.usage_request import GroupUsage, UsageRequest
@@ -37,7 +37,7 @@ from engine.usage.store.query import Query
 from engine.usage.store.schema import EVENTS_TABLE
 
 METERS = {
-    each["id"]: read_resource("meter", each)
+    each["id"]: Meter.read(each)
     for each in (
         {"id": "sum", "event_type": EVENT_TYPE, "aggregation": "sum", "value": "input_tokens"},
         {"id": "count", "event_type": EVENT_TYPE, "aggregation": "count", "group_by": ["model"]},

@@ -18,15 +18,7 @@ A bad event is no error: it is data, a verdict. `engine.api.status` maps each cl
 in one table; the command line prints `str(error)` on one line and exits with 2.
 """
 
-import difflib
-from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final
-
-# Looking for the name that was meant costs about 5 µs a name.
-_HINT_NAMES_MAX: Final = 2_000
-# As long as an id may be; what is longer is no slip of a finger.
-_HINT_CHARS_MAX: Final = 128
 
 
 class MeterlineError(Exception):
@@ -98,11 +90,3 @@ class RollupMovedError(StoreUnavailableError):
 
 class StartupError(MeterlineError):
     """The engine can't start."""
-
-
-def did_you_mean(given: str, names: Collection[str]) -> str:
-    """A question to append to a message, or nothing if no name is near (or there are too many to compare)."""
-    if len(names) > _HINT_NAMES_MAX:
-        return ""
-    near = difflib.get_close_matches(given[:_HINT_CHARS_MAX], names, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""

@@ -37,6 +37,7 @@ from fields.kinds import (
 from fields.lists import ListOf, MapOf, Pairs
 from fields.problems import (
     BAD,
+    NAMES_SHOWN_MAX,
     FieldsError,
     Path,
     Problem,
@@ -46,10 +47,12 @@ from fields.problems import (
     shown,
     unknown_field,
 )
-from fields.record import Inline, Named, Nested, Record, declaration, json_schema, rule
+from fields.record import EVERYTHING, Inline, Named, Nested, Record, declaration, json_schema, rule
 
 __all__ = [
     "BAD",
+    "EVERYTHING",
+    "NAMES_SHOWN_MAX",
     "Choice",
     "Count",
     "DecimalNumber",

@@ -7,7 +7,7 @@ deeper. No number is ever read from a binary float.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -21,7 +21,6 @@ from fields.problems import did_you_mean, shape, shown
 Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
 Schema: TypeAlias = dict[str, Any]
 
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _DECIMAL: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 # Characters of one number: 26 + 18 digits in any spelling are fewer.
 _NUMBER_CHARS_MAX: Final = 200
@@ -71,19 +70,31 @@ class Text(FieldKind):
     free: bool = False
 
     @cached_property
-    def _allowed(self) -> re.Pattern[str]:
-        return re.compile(f"[{self.allowed.replace(' ', '')}]+" if self.allowed else r"[^\0]*", re.ASCII)
+    def _characters(self) -> str:
+        """As a regular expression."""
+        if self.allowed:
+            return f"[{self.allowed.replace(' ', '')}]"
+        return r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]" if not self.free else r"[\s\S]"
+
+    @cached_property
+    def _is_plainly_sound(self) -> Callable[[str], object]:
+        """Whether a text is right whatever its characters take in UTF-8: most are, and this is fast."""
+        first = "" if self.free or self.allowed else r"(?=.*\S)"
+        chars_max = self.bytes_max if self.allowed else self.bytes_max // 4
+        return re.compile(f"{first}{self._characters}{{{0 if self.free else 1},{chars_max}}}").fullmatch
 
     def read(self, given: object) -> str:
+        if isinstance(given, str) and self._is_plainly_sound(given):
+            return given
         if not isinstance(given, str):
             raise ValueError(f"must be text, is {shape(given)}")  # noqa: TRY004 - of a document, not of a program
         if not self.free and (not given or given.isspace()):
             raise ValueError("is empty")
-        if len(given) * 4 > self.bytes_max and len(given.encode("utf-8", "replace")) > self.bytes_max:
+        if len(given.encode("utf-8", "replace")) > self.bytes_max:
             raise ValueError(f"is longer than {self.bytes_max} bytes: {given[:24]!r}...")
-        if self.allowed and not self._allowed.fullmatch(given):
+        if self.allowed and not re.fullmatch(f"{self._characters}+", given):
             raise ValueError(f"may hold only {self.allowed}, is {given!r}")
-        if not self.free and _CONTROL.search(given):
+        if not re.fullmatch(f"{self._characters}*", given):
             raise ValueError(f"may not hold control characters or line breaks, is {given!r}")
         return given
 
@@ -91,7 +102,7 @@ class Text(FieldKind):
         # A document's scalars are the texts that were written, so that 5 and true are texts, too.
         found: Schema = {"type": ["string", "number", "boolean"], "maxLength": self.bytes_max}
         if not self.free:
-            found["pattern"] = f"^{self._allowed.pattern}$" if self.allowed else r"\S"
+            found["pattern"] = f"^{self._characters}+$" if self.allowed else r"\S"
         return found
 
 
@@ -126,9 +137,10 @@ class DecimalNumber(FieldKind):
 
     def schema(self, definitions: Schema) -> Schema:  # noqa: ARG002 - holds no record
         sign = r"\+?" if self.at_least >= 0 else "[+-]?"
+        above = r"(?!\s*\+?0*\.?0*(\s|[eE]|$))" if self.positive else ""
         found: Schema = {
             "type": ["string", "number"],
-            "pattern": rf"^\s*{sign}{_DECIMAL.pattern.removeprefix('[+-]?')}\s*$",
+            "pattern": rf"^{above}\s*{sign}{_DECIMAL.pattern.removeprefix('[+-]?')}\s*$",
             "exclusiveMinimum" if self.positive else "minimum": self.at_least,
         }
         return found if self.at_most is None else {**found, "maximum": self.at_most}

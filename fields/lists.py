@@ -44,7 +44,7 @@ class ListOf(FieldKind):
                 if self.at_least
                 else f"has {len(given)} entries; at most {self.at_most} are allowed"
             )
-        found, problems = _each_read(enumerate(given), read)
+        found, problems = _each_read(enumerate(given), lambda _, each: read(each))
         values = tuple(found.values())
         if self.unique:
             problems += self._repeated(values)
@@ -92,13 +92,15 @@ class MapOf(FieldKind):
             raise ValueError(f"must be a mapping, is {shape(given)}")  # noqa: TRY004 - as in ListOf
         if len(given) > self.at_most:
             raise ValueError(f"has {len(given)} entries; at most {self.at_most} are allowed")
-        found, problems = _each_read(
-            ((str(name), each) for name, each in given.items()), self.value.read, self.name.read
-        )
+        found, problems = _each_read(((str(name), each) for name, each in given.items()), self.read_entry)
         values = self.made(found)
         if problems:
             raise FieldsError(problems, values)
         return values
+
+    def read_entry(self, name: str, given: object) -> Any:  # noqa: ANN401 - as `value`
+        self.name.read(name)
+        return self.value.read(given)
 
     def made(self, values: dict[str, Any]) -> Any:  # noqa: ANN401 - as `python`
         return MappingProxyType(dict(sorted(values.items())))
@@ -130,18 +132,14 @@ class Pairs(MapOf):
 
 
 def _each_read(
-    given: Iterable[tuple[Any, object]],
-    read: Callable[[object], Any],
-    read_name: Callable[[object], Any] | None = None,
+    given: Iterable[tuple[Any, object]], read: Callable[[Any, object], Any]
 ) -> tuple[dict[Any, Any], list[Problem]]:
     """Each value by its place, and all problems; what can't be read is BAD, or what of it could."""
     values: dict[Any, Any] = {}
     problems: list[Problem] = []
     for place, each in given:
         try:
-            if read_name is not None:
-                read_name(place)
-            values[place] = read(each)
+            values[place] = read(place, each)
         except ValueError as error:
             problems += problems_at(place, error)
             values[place] = getattr(error, "partial", BAD)

@@ -23,6 +23,7 @@ from fields.problems import (
     BAD,
     NAMES_SHOWN_MAX,
     FieldsError,
+    Path,
     Problem,
     problems_at,
     shape,
@@ -32,6 +33,7 @@ from fields.problems import (
 
 R = TypeVar("R", bound="Record")
 
+EVERYTHING: Final = ("*",)
 _NOTHING: Final[Mapping[str, Any]] = {}
 
 
@@ -42,7 +44,7 @@ class Named:
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Rule:
     """A method that finds what is wrong between fields."""
 
@@ -50,9 +52,21 @@ class Rule:
     partly: tuple[str, ...]
     find: Callable[[Any], Iterable[Problem]]
 
+    def can_be_asked(self, values: Mapping[str, Any], broken: set[Path]) -> bool:
+        """Whether what it looks at could be read, as far as it needs it."""
+        if self.whole == EVERYTHING:
+            return not broken
+        for name in self.whole:
+            if values[name] is BAD or (broken and (name,) in broken):
+                return False
+        return all(values[name] is not BAD for name in self.partly)
+
 
 def rule(*whole: str, partly: tuple[str, ...] = ()) -> Callable[[Callable[[Any], Iterable[Problem]]], Rule]:
-    """Makes a rule of a method, to be asked if the fields `whole` have no mistake and those of `partly` aren't BAD."""
+    """Makes a rule of a method.
+
+    It is asked if the fields `whole` (by their Python names, or EVERYTHING) have no mistake and `partly` aren't BAD.
+    """
     return lambda find: Rule(whole, partly, find)
 
 
@@ -67,7 +81,8 @@ class Record:
 
     def __post_init__(self) -> None:
         problems: list[Problem] = []
-        for field in declaration(type(self)).fields:
+        declared = declaration(type(self))
+        for field in declared.fields:
             value = getattr(self, field.attribute)
             if value is None and field.default is None:
                 continue
@@ -79,7 +94,7 @@ class Record:
                 problems += problems_at(field.name, error)
                 value = BAD
             object.__setattr__(self, field.attribute, value)
-        _settled(self, problems)
+        _settled(declared, self, vars(self), problems)
 
     @classmethod
     def read(cls, given: object) -> Self:
@@ -109,16 +124,36 @@ class Record:
         return found
 
     @classmethod
-    def schema_of_rules(cls) -> list[Schema]:
-        """What JSON Schema can say of the rules: schemas that hold besides that of the fields."""
-        return []
+    def schema(cls, definitions: Schema) -> Schema:
+        """JSON Schema of the fields; those of other records are added to `definitions`. A class adds its rules."""
+        properties: Schema = {}
+        required: list[str] = []
+        rules: list[Schema] = []
+        for field in declaration(cls).fields:
+            if isinstance(field.kind, Inline):
+                inner = field.kind.record.schema(definitions)
+                properties |= {name: inner["properties"][name] for name in field.kind.names}
+                required += [name for name in inner["required"] if name in field.kind.names]
+                rules += inner.get("allOf", ())
+            elif field.default is MISSING:
+                properties[field.name] = field.kind.schema(definitions)
+                required.append(field.name)
+            else:  # null is a field that isn't given
+                properties[field.name] = {"anyOf": [field.kind.schema(definitions), {"type": "null"}]}
+        found = {
+            "type": "object",
+            "properties": properties,
+            "required": required,
+            "additionalProperties": False,
+        }
+        return found | ({"allOf": rules} if rules else {})
 
 
 def _type_name(python: type | UnionType) -> str:
     return python.__name__ if isinstance(python, type) else str(python)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RecordField:
     """One field of a record; `default` is MISSING if there is none."""
 
@@ -127,6 +162,7 @@ class RecordField:
     kind: FieldKind
     default: Any
     inline: bool
+    inherits: bool
 
 
 @dataclass(frozen=True)
@@ -165,7 +201,10 @@ def _declaration(record: type[Record]) -> Declaration:
         if kind is None:
             raise TypeError(f"{record.__name__}.{each.name} has no kind")
         default = each.default_factory() if each.default_factory is not MISSING else each.default
-        fields.append(RecordField(name or each.name, each.name, kind, default, isinstance(kind, Inline)))
+        inline = isinstance(kind, Inline)
+        fields.append(
+            RecordField(name or each.name, each.name, kind, default, inline, inline or kind.inherits)
+        )
         names |= kind.names if isinstance(kind, Inline) else {name or each.name: kind}
     rules = [
         each for base in reversed(record.__mro__) for each in vars(base).values() if isinstance(each, Rule)
@@ -214,10 +253,10 @@ class Nested(FieldKind):
         return value.to_fields()
 
     def schema(self, definitions: Schema) -> Schema:
-        name = self.record.called
+        name = self.record.__name__
         if name not in definitions:
             definitions[name] = {}  # a record may hold itself
-            definitions[name] = _schema(self.record, definitions)
+            definitions[name] = self.record.schema(definitions)
         return {"$ref": f"#/definitions/{name}"}
 
 
@@ -268,58 +307,38 @@ def _read(record: type[R], given: object, around: Mapping[str, Any]) -> R:
     values: dict[str, Any] = {}
     problems: list[Problem] = []
     for field in declared.fields:
-        name, kind = field.name, field.kind
-        raw = given if field.inline else given.get(name)
-        if raw is None or raw is BAD:
-            values[field.attribute] = BAD if raw is BAD or field.default is MISSING else field.default
-            problems += [Problem((name,), kind.missing)] if raw is None and field.default is MISSING else []
+        raw = given if field.inline else given.get(field.name)
+        if raw is None:
+            values[field.attribute] = BAD if field.default is MISSING else field.default
+            problems += [Problem((field.name,), field.kind.missing)] if field.default is MISSING else []
             continue
         try:
-            if field.inline:
-                values[field.attribute] = kind.read_within(raw, around)
+            if field.inherits:
+                value = field.kind.read_within(raw, around if field.inline else values)
             else:
-                values[field.attribute] = kind.read_within(raw, values) if kind.inherits else kind.read(raw)
+                value = raw if raw is BAD else field.kind.read(raw)
         except ValueError as error:
-            found = problems_at(name, error)
+            found = problems_at(field.name, error)
             problems += [Problem(each.path[1:], each.message) for each in found] if field.inline else found
-            values[field.attribute] = getattr(error, "partial", BAD)
+            value = getattr(error, "partial", BAD)
+        values[field.attribute] = value
     problems += [
         Problem((str(name),), declared.unknown(name)) for name in given if name not in declared.names
     ]
     made = object.__new__(record)
-    vars(made).update(values)
-    return _settled(made, problems)
+    for attribute, value in values.items():
+        # One by one: a record whose dictionary nobody asks for has none, and a catalog holds a million.
+        object.__setattr__(made, attribute, value)
+    return _settled(declared, made, values, problems)
 
 
-def _settled(made: R, problems: list[Problem]) -> R:
-    """The record, once its rules find nothing wrong either. Raises FieldsError."""
-    places = {each.path for each in problems}
+def _settled(declared: Declaration, made: R, values: Mapping[str, Any], problems: list[Problem]) -> R:
+    """The record, once its rules find nothing wrong either. Raises FieldsError with the first problem of each place."""
     broken = {each.path[:1] for each in problems}
-    for each in declaration(type(made)).rules:
-        readable = all(vars(made)[name] is not BAD for name in (*each.whole, *each.partly))
-        if readable and not any((name,) in broken for name in each.whole):
-            found = [problem for problem in each.find(made) if problem.path not in places]
-            problems += found
-            places |= {problem.path for problem in found}
+    for each in declared.rules:
+        if each.can_be_asked(values, broken):
+            problems.extend(each.find(made))
     if problems:
-        raise FieldsError(problems, made)
+        first = {each.path: each for each in reversed(problems)}
+        raise FieldsError([each for each in problems if first[each.path] is each], made)
     return made
-
-
-def _schema(record: type[Record], definitions: Schema) -> Schema:
-    properties: Schema = {}
-    required: list[str] = []
-    rules = record.schema_of_rules()
-    for field in declaration(record).fields:
-        if isinstance(field.kind, Inline):
-            inner = _schema(field.kind.record, definitions)
-            properties |= {name: inner["properties"][name] for name in field.kind.names}
-            required += [name for name in inner["required"] if name in field.kind.names]
-            rules = [*rules, *inner.get("allOf", ())]
-        elif field.default is MISSING:
-            properties[field.name] = field.kind.schema(definitions)
-            required.append(field.name)
-        else:  # null is a field that isn't given
-            properties[field.name] = {"anyOf": [field.kind.schema(definitions), {"type": "null"}]}
-    found = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
-    return found | ({"allOf": rules} if rules else {})

@@ -13,12 +13,12 @@ from engine.api.usage_page_token import UsagePageToken, bad_token
 from engine.api.usage_question import Grouping, UsageQuestion, read_question
 from engine.billing.meter_usage import usage_request
 from engine.billing.periods import Period
-from engine.catalog.resources import Meter
+from engine.catalog.meter import Meter
 from engine.catalog.snapshot import Catalog
 from engine.catalog.store import CatalogStore
 from engine.catalog.versions import Versioned
 from engine.cluster.watermarks import read_watermark_us
-from engine.errors import NotFoundError, TooManyCallsError, did_you_mean
+from engine.errors import NotFoundError, TooManyCallsError
 from engine.times import to_timestamp, us_datetime
 from engine.usage.facts.usage_request import Groups, GroupUsage, UsageRequest
 from engine.usage.query.usage_pages import (
@@ -31,6 +31,7 @@ from engine.usage.query.usage_pages import (
 )
 from engine.usage.query.usage_reader import UsageReader
 from engine.usage.store.usage_store import UsageStore
+from fields import did_you_mean
 from ingest import IngestOrder
 from meterline.v1.metering_pb2 import QueryUsageRequest, QueryUsageResponse, UsageGrouping, UsageRow
 from rating import converted

@@ -6,8 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.billing.periods import Instants, Period, month_periods
-from engine.catalog.resources import Meter, Plan, PlanPrice, Subscription
+from engine.catalog.meter import Meter
+from engine.catalog.plan import Plan, PlanPrice
 from engine.catalog.snapshot import Catalog
+from engine.catalog.subscription import Subscription
 from engine.catalog.versions import Versioned
 from engine.times import us_datetime
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from hashlib import blake2b
 
 from engine.billing.periods import Period
-from engine.catalog.definition import fields_of, json_text
-from engine.catalog.resources import Meter
+from engine.catalog.kinds import json_text
+from engine.catalog.meter import Meter
 from engine.catalog.snapshot import Catalog
 from engine.times import INSTANT_US_MAX, datetime_us, us_datetime
 from engine.usage.facts.usage_request import UsageRequest
@@ -55,6 +55,6 @@ def rollup_key(meter: Meter, form: int = _FORM) -> str:
 
     What it is made from must not change from version to version: usage that has expired is found by it only.
     """
-    fields = fields_of(meter)
+    fields = meter.to_fields()
     aggregated = {name: fields[name] for name in _AGGREGATED if name in fields} | {"form": form}
     return blake2b(json_text(aggregated).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

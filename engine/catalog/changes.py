@@ -7,10 +7,10 @@ from typing import Literal, TypeAlias
 
 import pyarrow as pa
 
-from engine.catalog.definition import definition, fields_of
 from engine.catalog.diff import FieldChange, differences
 from engine.catalog.excerpt import Excerpt
-from engine.catalog.resources import Kind, Resource
+from engine.catalog.kinds import definition
+from engine.catalog.resource import Resource
 from engine.catalog.snapshot import Catalog
 from engine.catalog.versions import VERSION_ROWS, Versions
 
@@ -21,7 +21,7 @@ Action: TypeAlias = Literal["create", "update"]
 class ResourceChange:
     """One resource of a document that is new or differs; `version` is the version that the change makes."""
 
-    kind: Kind
+    kind: str
     id: str
     version: int
     fields: tuple[FieldChange, ...]
@@ -85,6 +85,6 @@ def changes(resources: Iterable[Resource], excerpt: Excerpt) -> Changes:
         elif before.definition == text:
             unchanged_count += 1
         else:
-            fields = differences(json.loads(before.definition), fields_of(resource))
+            fields = differences(json.loads(before.definition), resource.to_fields())
             found.append(ResourceChange(resource.kind, resource.id, before.version + 1, fields, text))
     return Changes(tuple(found), unchanged_count)

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from engine.catalog.definition import Json, json_text
+from engine.catalog.kinds import json_text
+from fields import Json
 
 
 @dataclass(frozen=True, slots=True)

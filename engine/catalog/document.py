@@ -15,12 +15,13 @@ from dataclasses import dataclass
 
 from engine.catalog import limits
 from engine.catalog.changes import Changes, changes
-from engine.catalog.entries import SECTIONS, Entry, read_entries
+from engine.catalog.entries import Entry, read_entries
 from engine.catalog.excerpt import Excerpt
 from engine.catalog.json_lines import LineError, parse_lines
-from engine.catalog.mistakes import Mistake, Mistakes, unreadable
+from engine.catalog.kinds import KINDS
+from engine.catalog.mistakes import Mistakes, unreadable
 from engine.catalog.references import check_dimensions, check_references, check_subscriptions
-from engine.catalog.resources import Resource
+from engine.catalog.resource import Resource
 from engine.catalog.snapshot import Catalog
 from engine.catalog.yaml_tree import Node, TextNode, YamlError, parse_yaml
 
@@ -33,10 +34,8 @@ class Document:
     """
 
     digest: str
-    file_name: str
-    root: Node
     entries: tuple[Entry, ...]
-    own_mistakes: tuple[Mistake, ...]
+    own_mistakes: Mistakes
 
     def resources(self, catalog: Catalog) -> tuple[Resource, ...]:
         """The resources in the document's order, fit for `catalog`. Raises CatalogDocumentError."""
@@ -48,7 +47,7 @@ class Document:
         return changes(self._resources(excerpt), excerpt)
 
     def _resources(self, excerpt: Excerpt) -> tuple[Resource, ...]:
-        mistakes = Mistakes(self.file_name, self.root, self.own_mistakes)
+        mistakes = self.own_mistakes.copy()
         check_references(self.entries, excerpt, mistakes)
         check_dimensions(self.entries, excerpt, mistakes)
         check_subscriptions(self.entries, excerpt, mistakes)
@@ -64,7 +63,7 @@ def read_document(text: str, file_name: str, first_line: int = 1) -> Document:
 
 def read_lines(text: str, file_name: str, first_line: int = 1) -> Document:
     """Parses lines of JSON, each a resource. Raises CatalogDocumentError if one of them is none."""
-    sections: dict[str, str] = {kind: section for section, kind in SECTIONS.items()}
+    sections = {each.kind: each.section for each in KINDS.values()}
     return _read(text, file_name, lambda: parse_lines(text, first_line, sections))
 
 
@@ -77,6 +76,5 @@ def _read(text: str, file_name: str, parse: Callable[[], Node]) -> Document:
     if isinstance(root, TextNode) and (root.is_empty or root.is_null):
         raise unreadable(file_name, root.line, "the document is empty")
     mistakes = Mistakes(file_name, root)
-    entries = tuple(read_entries(root, mistakes))
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return Document(digest, file_name, root, entries, mistakes.found())
+    return Document(digest, tuple(read_entries(root, mistakes)), mistakes)

@@ -10,11 +10,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from engine.catalog.definition import definition
 from engine.catalog.entries import Entry
-from engine.catalog.resources import Kind
+from engine.catalog.kinds import definition
 from engine.catalog.snapshot import Catalog
 from engine.catalog.stored_resources import StoredSubscription, StoredVersion
+from engine.catalog.versions import IN_COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +29,15 @@ class Excerpt:
     """
 
     catalog: Catalog
-    given: Mapping[Kind, Collection[str]]
-    before: Mapping[tuple[Kind, str], StoredVersion]
+    given: Mapping[str, Collection[str]]
+    before: Mapping[tuple[str, str], StoredVersion]
     customers: Collection[str]
     customer_of: Mapping[str, str]
     subscriptions_of: Mapping[str, list[StoredSubscription]]
 
     @classmethod
     def of(cls, entries: Iterable[Entry], catalog: Catalog) -> "Excerpt":
-        given: dict[Kind, set[str]] = defaultdict(set)
+        given: dict[str, set[str]] = defaultdict(set)
         named: set[str] = set()
         for entry in entries:
             if entry.id is not None:
@@ -49,7 +49,7 @@ class Excerpt:
         subscriptions_of = catalog.subscriptions.of_customers(named.union(customer_of.values()))
         before = [customers[key] for key in given["customer"] if key in customers]
         before += [each.stored for of_one in subscriptions_of.values() for each in of_one]
-        for kind in ("meter", "plan"):
+        for kind in given.keys() - {*IN_COLUMNS}:
             known = catalog.of_kind(kind)
             for key in given[kind] & known.keys():
                 before.append(StoredVersion(kind, key, known[key].version, definition(known[key].resource)))
@@ -62,13 +62,13 @@ class Excerpt:
             subscriptions_of=subscriptions_of,
         )
 
-    def knows(self, kind: Kind, resource_id: str) -> bool:
+    def knows(self, kind: str, resource_id: str) -> bool:
         """Whether the document or the catalog has it; of customers, for those that the document names."""
         if resource_id in self.given[kind]:
             return True
         return resource_id in (self.customers if kind == "customer" else self.catalog.of_kind(kind))
 
-    def count(self, kind: Kind) -> int:
+    def count(self, kind: str) -> int:
         """How many there would be with the document's."""
         new = sum((kind, key) not in self.before for key in self.given[kind])
         return len(self.catalog.of_kind(kind)) + new

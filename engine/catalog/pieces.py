@@ -14,19 +14,20 @@ from typing import Final
 import yaml
 
 from engine.catalog import limits
+from engine.catalog.kinds import KINDS
 from engine.catalog.yaml_tree import YamlError, yaml_events
 
 # A request has other fields besides, and a name of a section stands above the entries.
 BYTES_MAX: Final = limits.DOCUMENT_BYTES_MAX - 4096
 # A second or two of work for an engine, in which others wait with what they apply.
 ENTRIES_MAX: Final = 25_000
-# What is referred to comes first; sections that an engine doesn't know come last, for it to say so.
 _IN_DOCUMENT, _IN_SECTION = 1, 2
 _NOT_PARTED: Final = (
     f"a document of more than {BYTES_MAX} bytes is applied in pieces, for which each section must be a list whose entries "
     "begin on lines of their own, as `- id: ...`; or write lines of JSON, each a resource"
 )
-_SECTIONS: Final = ("meters", "plans", "customers", "subscriptions")
+# What is referred to comes first; sections that an engine doesn't know come last, for it to say so.
+_SECTIONS: Final = tuple(each.section for each in KINDS.values())
 
 
 @dataclass(frozen=True, slots=True)

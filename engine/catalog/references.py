@@ -14,21 +14,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from engine.catalog import limits
-from engine.catalog.entries import SECTIONS, Entry
+from engine.catalog.entries import Entry
 from engine.catalog.excerpt import Excerpt
+from engine.catalog.kinds import KINDS
+from engine.catalog.meter import Meter
 from engine.catalog.mistakes import Mistakes
-from engine.catalog.read import Path
-from engine.catalog.resources import Kind, Meter, Plan, PlanPrice, Subscription
+from engine.catalog.plan import Plan, PlanPrice
+from engine.catalog.resource import Reference
+from engine.catalog.subscription import Subscription
 from engine.catalog.subscription_columns import NO_END_US
-from engine.errors import did_you_mean
 from engine.times import datetime_us
-
-_COUNT_MAX: Mapping[Kind, int] = {
-    "meter": limits.METERS_MAX,
-    "plan": limits.PLANS_MAX,
-    "customer": limits.CUSTOMERS_MAX,
-    "subscription": limits.SUBSCRIPTIONS_MAX,
-}
+from fields import ListOf, Nested, Path, Record, declaration, did_you_mean
 
 
 class _Running(NamedTuple):
@@ -41,31 +37,33 @@ class _Running(NamedTuple):
 
 def check_references(entries: Iterable[Entry], excerpt: Excerpt, mistakes: Mistakes) -> None:
     """Rules 1 and 5."""
-    for section, kind in SECTIONS.items():
-        if (count := excerpt.count(kind)) > _COUNT_MAX[kind]:
-            counted = f"{count} {section}, counting those of the catalog"
-            mistakes.add((section,), f"there would be {counted}; at most {_COUNT_MAX[kind]} are allowed")
+    for kind in KINDS.values():
+        if (count := excerpt.count(kind.kind)) > kind.count_max:
+            counted = f"{count} {kind.section}, counting those of the catalog"
+            mistakes.add((kind.section,), f"there would be {counted}; at most {kind.count_max} are allowed")
     for entry in entries:
-        for path, kind, given in _references(entry):
-            if not excerpt.knows(kind, given):
-                mistakes.add((*entry.path, *path), _no_such(kind, given, excerpt, mistakes))
+        for path, to, given in _references(KINDS[entry.kind], entry.fields):
+            if not excerpt.knows(to, given):
+                mistakes.add((*entry.path, *path), _no_such(to, given, excerpt, mistakes))
 
 
-def _references(entry: Entry) -> Iterator[tuple[Path, Kind, str]]:
-    """Path, kind and id of everything that the entry's fields refer to."""
-    prices = entry.fields.get("prices")
-    if entry.kind == "plan" and isinstance(prices, list):
-        for position, price in enumerate(prices):
-            if isinstance(price, Mapping) and isinstance(meter := price.get("meter"), str):
-                yield ("prices", position, "meter"), "meter", meter
-    if entry.kind == "subscription":
-        if isinstance(customer := entry.fields.get("customer"), str):
-            yield ("customer",), "customer", customer
-        if isinstance(plan := entry.fields.get("plan"), str):
-            yield ("plan",), "plan", plan
+def _references(record: type[Record], given: Mapping[str, object]) -> Iterator[tuple[Path, str, str]]:
+    """Path, kind and id of everything that fields refer to, whatever else is wrong with them."""
+    kinds = declaration(record).names
+    for name, value in given.items():
+        kind = kinds.get(name)
+        if isinstance(kind, Reference) and isinstance(value, str):
+            yield (name,), kind.to, value
+        elif isinstance(kind, ListOf) and isinstance(value, list):
+            for position, item in enumerate(value):
+                if isinstance(kind.item, Reference) and isinstance(item, str):
+                    yield (name, position), kind.item.to, item
+                elif isinstance(kind.item, Nested) and isinstance(item, dict):
+                    for path, to, found in _references(kind.item.record, item):
+                        yield (name, position, *path), to, found
 
 
-def _no_such(kind: Kind, given: str, excerpt: Excerpt, mistakes: Mistakes) -> str:
+def _no_such(kind: str, given: str, excerpt: Excerpt, mistakes: Mistakes) -> str:
     hint = ""
     # Past the bound nobody reads the hints, which are slow to find.
     if len(mistakes) < limits.MISTAKES_MAX:

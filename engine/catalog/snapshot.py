@@ -13,9 +13,12 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
-from engine.catalog.definition import definition
-from engine.catalog.resources import Kind, Meter, Plan, PlanPrice, Resource, Subscription
+from engine.catalog.kinds import KINDS, definition
+from engine.catalog.meter import Meter
+from engine.catalog.plan import Plan, PlanPrice
+from engine.catalog.resource import Resource
 from engine.catalog.stored_resources import Customers, StoredVersion, Subscriptions
+from engine.catalog.subscription import Subscription
 from engine.catalog.subscription_columns import SubscriptionColumns
 from engine.catalog.versions import Versioned, Versions
 
@@ -24,14 +27,14 @@ from engine.catalog.versions import Versioned, Versions
 class Catalog:
     """Every resource's newest version at `revision`; revision 0 is the catalog before anything was applied.
 
+    objects: kind -> id -> the resource, of the kinds that aren't kept in columns.
     price_versions: (plan id, price id) -> the version of the plan in which that price last changed, be it
     through the plan's currency. A price that went and came back changed when it came back.
     """
 
     tenant: str
     revision: int
-    meters: Mapping[str, Versioned[Meter]]
-    plans: Mapping[str, Versioned[Plan]]
+    objects: Mapping[str, Mapping[str, Versioned[Any]]]
     customers: Customers
     subscriptions: Subscriptions
     price_versions: Mapping[tuple[str, str], int]
@@ -41,37 +44,40 @@ class Catalog:
         return cls(
             tenant=tenant,
             revision=0,
-            meters={},
-            plans={},
+            objects={},
             customers=Customers.empty(),
             subscriptions=Subscriptions.empty(),
             price_versions={},
         )
 
-    def of_kind(self, kind: Kind) -> Mapping[str, Versioned[Resource]]:
-        kinds: Mapping[Kind, Mapping[str, Versioned[Resource]]] = {
-            "meter": self.meters,
-            "plan": self.plans,
-            "customer": self.customers,
-            "subscription": self.subscriptions,
+    @property
+    def meters(self) -> Mapping[str, Versioned[Meter]]:
+        return self.objects.get("meter", {})
+
+    @property
+    def plans(self) -> Mapping[str, Versioned[Plan]]:
+        return self.objects.get("plan", {})
+
+    def of_kind(self, kind: str) -> Mapping[str, Versioned[Resource]]:
+        in_columns: Mapping[str, Mapping[str, Versioned[Resource]]] = {
+            self.customers.kind: self.customers,
+            self.subscriptions.kind: self.subscriptions,
         }
-        return kinds[kind]
+        return in_columns.get(kind) or self.objects.get(kind, {})
 
     def all(self) -> Iterator[Versioned[Resource]]:
-        """Every resource: meters, plans, customers, subscriptions, each in the order of their creation."""
-        yield from self.meters.values()
-        yield from self.plans.values()
+        """Every resource, by kind, customers and subscriptions last; each in the order of their creation."""
+        for kind in KINDS:
+            yield from self.objects.get(kind, {}).values()
         yield from self.customers.in_order()
         yield from self.subscriptions.in_order()
 
     def listed(self, first: int) -> Iterator[StoredVersion]:
         """As `all`, from a place in that order, and without objects of customers and subscriptions."""
-        meters_and_plans: tuple[Mapping[str, Versioned[Meter | Plan]], ...] = (self.meters, self.plans)
-        for of_kind in meters_and_plans:
+        for kind in KINDS:
+            of_kind = self.objects.get(kind, {})
             for each in islice(of_kind.values(), first, None):
-                yield StoredVersion(
-                    each.resource.kind, each.resource.id, each.version, definition(each.resource)
-                )
+                yield StoredVersion(kind, each.resource.id, each.version, definition(each.resource))
             first = max(0, first - len(of_kind))
         yield from self.customers.listed(first)
         yield from self.subscriptions.listed(max(0, first - len(self.customers)))
@@ -89,33 +95,31 @@ class Catalog:
 
     def advanced(self, revision: int, versions: Versions) -> "Catalog":
         """The catalog at a later revision. `versions`: those made since; of a plan all, in order."""
-        meters, plans = self.meters, self.plans
-        price_versions = self.price_versions
-        if versions.meters_and_plans:
-            meters, plans, price_versions = self._with(versions.meters_and_plans)
+        objects, price_versions = self.objects, self.price_versions
+        if versions.objects:
+            objects, price_versions = self._with(versions.objects)
         return Catalog(
             tenant=self.tenant,
             revision=revision,
-            meters=meters,
-            plans=plans,
+            objects=objects,
             customers=self.customers.merged(versions.customers),
             subscriptions=self.subscriptions.merged(versions.subscriptions),
             price_versions=price_versions,
         )
 
     def _with(
-        self, versions: Iterable[Versioned[Meter | Plan]]
-    ) -> tuple[Mapping[str, Versioned[Meter]], Mapping[str, Versioned[Plan]], Mapping[tuple[str, str], int]]:
-        meters: dict[str, Any] = dict(self.meters)
-        plans: dict[str, Any] = dict(self.plans)
+        self, versions: Iterable[Versioned[Resource]]
+    ) -> tuple[Mapping[str, Mapping[str, Versioned[Any]]], Mapping[tuple[str, str], int]]:
+        objects: dict[str, dict[str, Any]] = defaultdict(dict)
+        objects |= {kind: dict(of_kind) for kind, of_kind in self.objects.items()}
         price_versions = dict(self.price_versions)
         for each in versions:
+            of_kind = objects[each.resource.kind]
             if isinstance(each.resource, Plan):
-                _advance_prices(price_versions, plans.get(each.resource.id), each.resource, each.version)
-                plans[each.resource.id] = each
-            else:
-                meters[each.resource.id] = each
-        return MappingProxyType(meters), MappingProxyType(plans), MappingProxyType(price_versions)
+                _advance_prices(price_versions, of_kind.get(each.resource.id), each.resource, each.version)
+            of_kind[each.resource.id] = each
+        frozen = {kind: MappingProxyType(of_kind) for kind, of_kind in objects.items()}
+        return MappingProxyType(frozen), MappingProxyType(price_versions)
 
     @property
     def subscription_columns(self) -> SubscriptionColumns:

@@ -16,8 +16,9 @@ from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.catalog.resources import Customer, Kind, Subscription
+from engine.catalog.customer import Customer
 from engine.catalog.sorted_rows import Row, SortedRows
+from engine.catalog.subscription import Subscription
 from engine.catalog.subscription_columns import SubscriptionColumns
 from engine.catalog.versions import CUSTOMERS, SUBSCRIPTIONS, Versioned, read_stored
 
@@ -31,7 +32,7 @@ _BY_ID = pa.schema([SUBSCRIPTIONS.field(name) for name in ("id", "customer", "ve
 class StoredVersion(NamedTuple):
     """The newest version of a resource, as text."""
 
-    kind: Kind
+    kind: str
     id: str
     version: int
     definition: str
@@ -55,7 +56,7 @@ class StoredSubscription(NamedTuple):
 class _Stored(Mapping[str, Versioned[R_co]], Generic[R_co]):
     """Resources of one kind by id, iterated in the order of their creation."""
 
-    kind: ClassVar[Kind]
+    kind: ClassVar[str]
 
     def __init__(self, rows: SortedRows) -> None:
         self._rows = rows

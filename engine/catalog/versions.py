@@ -1,7 +1,7 @@
 """Versions of resources as the store keeps them, and what a snapshot is folded from.
 
     VERSION_ROWS   rows of the store
-    Versions       a part of a tenant's history: meters and plans as objects, customers and subscriptions as columns
+    Versions       a part of a tenant's history: customers and subscriptions as columns, all others as objects
 
 A definition is read as a whole when somebody asks for the object. What is looked up or billed row by row is read from
 the definitions in bulk (SUBSCRIPTIONS has those fields as columns), where a field that this version doesn't know, one of
@@ -10,19 +10,22 @@ another type, or an instant out of the calendar is refused as well.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import json as arrow_json
 
-from engine.catalog.definition import definition, read_definition
-from engine.catalog.resources import Kind, Meter, Plan, Resource
+from engine.catalog.kinds import definition, read_definition
+from engine.catalog.resource import Resource
 from engine.catalog.subscription_columns import NO_END_US
 from engine.errors import MeterlineError
 from engine.times import INSTANT_US_MAX
 
 R_co = TypeVar("R_co", bound=Resource, covariant=True)
+
+# The kinds of which a tenant may have a million.
+IN_COLUMNS: Final = ("customer", "subscription")
 
 _IN_ORDER: Final = [("revision", "ascending"), ("position", "ascending")]
 # Positions in a revision, which the order of creation counts within it; a document has fewer entries than that.
@@ -77,14 +80,14 @@ class Versioned(Generic[R_co]):
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """Consecutive versions. `customers` and `subscriptions` have the schemas of those names."""
+    """Consecutive versions. `customers` and `subscriptions` have the schemas of those names, `objects` are the others."""
 
-    meters_and_plans: Sequence[Versioned[Meter | Plan]]
+    objects: Sequence[Versioned[Resource]]
     customers: pa.Table
     subscriptions: pa.Table
 
     def __len__(self) -> int:
-        return len(self.meters_and_plans) + len(self.customers) + len(self.subscriptions)
+        return len(self.objects) + len(self.customers) + len(self.subscriptions)
 
     @classmethod
     def read(cls, rows: pa.Table) -> "Versions":
@@ -94,16 +97,15 @@ class Versions:
             MeterlineError: a definition that this version of Meterline can't read.
         """
         kind = rows.column("kind")
-        meters_and_plans = rows.filter(pc.is_in(kind, value_set=pa.array(["meter", "plan"]))).sort_by(
-            _IN_ORDER
-        )
+        in_columns = pc.is_in(kind, value_set=pa.array(IN_COLUMNS))
+        objects = rows.filter(pc.invert(in_columns)).sort_by(_IN_ORDER)
         revision, position = rows.column("revision"), rows.column("position")
         created = pc.bit_wise_or(pc.shift_left(revision, _POSITION_BITS), position)
         columns = [rows.column(name) for name in ("id", "version", "revision", "definition")]
         columns.insert(CUSTOMERS.get_field_index("created"), created)
         others = pa.table(columns, schema=CUSTOMERS)
         return cls(
-            [_meter_or_plan(row) for row in meters_and_plans.to_pylist()],
+            [_object(row) for row in objects.to_pylist()],
             others.filter(pc.equal(kind, "customer")),
             _with_fields(others.filter(pc.equal(kind, "subscription"))),
         )
@@ -127,15 +129,15 @@ class Versions:
 def together(parts: Sequence[Versions]) -> Versions:
     """Consecutive parts as one."""
     return Versions(
-        [each for part in parts for each in part.meters_and_plans],
+        [each for part in parts for each in part.objects],
         pa.concat_tables([part.customers for part in parts]),
         pa.concat_tables([part.subscriptions for part in parts]),
     )
 
 
-def _meter_or_plan(row: Mapping[str, Any]) -> Versioned[Meter | Plan]:
+def _object(row: Mapping[str, Any]) -> Versioned[Resource]:
     resource = read_stored(row["kind"], row["id"], row["version"], row["definition"])
-    return Versioned(cast("Meter | Plan", resource), row["version"], row["revision"])
+    return Versioned(resource, row["version"], row["revision"])
 
 
 def _with_fields(rows: pa.Table) -> pa.Table:
@@ -177,7 +179,7 @@ def _subscription_fields(definitions: pa.LargeStringArray, ids: pa.StringArray) 
     return [customer, plan, start_us, end_us.fill_null(NO_END_US)]
 
 
-def read_stored(kind: Kind, resource_id: str, version: int, text: str) -> Resource:
+def read_stored(kind: str, resource_id: str, version: int, text: str) -> Resource:
     """The resource of a definition that the store holds.
 
     Raises:

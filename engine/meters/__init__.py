@@ -4,7 +4,7 @@
     expression         what an expression means; expression_text reads and writes it
     filters            which events count, by their properties; filter_checks looks at them as a whole
     impossible_filters filters that no event can pass
-    rules, limits      single fields, and every bound with its reason
+    kinds, limits      single fields, and every bound with its reason
 
 The catalog keeps meters and usage turns them into SQL. This room knows neither: it is pure, and both stand on it.
 """
@@ -14,7 +14,7 @@ __all__ = [
     "expression_text",
     "filter_checks",
     "filters",
+    "kinds",
     "limits",
-    "rules",
     "value",
 ]

@@ -26,7 +26,7 @@ from engine.meters.expression import (
     fraction_digits,
     properties_of,
 )
-from engine.meters.rules import exact_decimal, one_label
+from engine.meters.kinds import LABEL, Quantity
 
 _BARE: Final = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*"
 _TOKEN: Final = re.compile(
@@ -182,15 +182,14 @@ class _Parser:
         if _HAS_EXPONENT(self._word):
             self._fail("may have no exponent: write out its digits, such as 100000 or 0.00001")
         try:
-            value = exact_decimal(self._word)
+            return Quantity().read(self._word)
         except ValueError as error:
             self._fail(str(error))
-        return cast("Decimal", value)
 
     def _name(self) -> str:
         name = self._word.replace('""', '"') if self._kind == "quoted" else self._word
         try:
-            return one_label(name)
+            return LABEL.read(name)
         except ValueError as error:
             self._fail(f"is no name of a property: it {error}")
 

@@ -1,63 +1,47 @@
 """The filters of a meter as a whole: their bounds, what is wrong between them, their canonical order.
 
-What a filter means: engine.meters.filters. A FilterError has every mistake, with the path from the meter's `filters`.
+What a filter means: engine.meters.filters.
 """
 
 import json
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Annotated
-
-from pydantic import AfterValidator, BeforeValidator
 
 from engine.meters import limits
-from engine.meters.filters import Filter, FilterGroup, FilterTree, filters_fields, members_given
+from engine.meters.filters import Filter, FilterGroup, Filters, FilterTree, members_given
 from engine.meters.impossible_filters import impossible
+from fields import FieldsError, Problem
 
-Path = tuple[str | int, ...]
-
-
-class FilterError(ValueError):
-    """What is wrong with parts of a meter's filters, each with its path."""
-
-    def __init__(self, *mistakes: tuple[Path, str]) -> None:
-        super().__init__("; ".join(message for _, message in mistakes))
-        self.mistakes = mistakes
+_TREE = FilterTree()
 
 
-def _bounded(given: object) -> object:
-    """Before anything walks them with more care."""
-    if sum(1 for _ in _filters_given(given, (), 0)) > limits.METER_FILTER_CONDITIONS_MAX:
-        raise FilterError(
-            ((), f"has more than {limits.METER_FILTER_CONDITIONS_MAX} filters, those in groups included")
-        )
-    return given
+class MeterFilters(FilterTree):
+    """All filters of a meter, groups and all."""
 
-
-def _filters_given(given: object, path: Path, depth: int) -> Iterator[object]:
-    """Each filter on a property, in groups or not. Raises FilterError at a group that is too deep."""
-    if not isinstance(given, Mapping):
-        return
-    for name, each in given.items():
-        members = members_given(name, each)
-        if members is None:
-            yield each
-            continue
-        if depth == limits.METER_FILTER_DEPTH_MAX:
-            raise FilterError(
-                ((*path, name), f"is nested too deeply: groups in groups, {depth} levels at most")
+    def read(self, given: object) -> Filters:
+        # Before anything walks them with more care.
+        if sum(1 for _ in _filters_given(given, 0)) > limits.METER_FILTER_CONDITIONS_MAX:
+            raise ValueError(
+                f"has more than {limits.METER_FILTER_CONDITIONS_MAX} filters, those in groups included"
             )
-        for position, member in enumerate(members):
-            yield from _filters_given(member, (*path, name, position), depth + 1)
+        filters: Filters = super().read(given)
+        if problems := [Problem(*each) for each in (*_repeated(filters, ()), *impossible(filters))]:
+            raise FieldsError(problems)
+        return _canonical(filters)
 
 
-def _consistent(filters: Mapping[str, Filter]) -> Mapping[str, Filter]:
-    if mistakes := (*_repeated(filters, ()), *impossible(filters)):
-        raise FilterError(*mistakes)
-    return filters
+def _filters_given(given: object, depth: int) -> Iterator[object]:
+    """Each filter on a property, in groups or not, as deep as groups may be."""
+    if isinstance(given, Mapping) and depth <= limits.METER_FILTER_DEPTH_MAX:
+        for name, each in given.items():
+            members = members_given(name, each)
+            if members is None:
+                yield each
+            for member in members or ():
+                yield from _filters_given(member, depth + 1)
 
 
-def _repeated(filters: Mapping[str, Filter], path: Path) -> Iterator[tuple[Path, str]]:
+def _repeated(filters: Filters, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Members of groups that say nothing."""
     for name, each in filters.items():
         if isinstance(each, FilterGroup):
@@ -72,24 +56,15 @@ def _repeated(filters: Mapping[str, Filter], path: Path) -> Iterator[tuple[Path,
                 yield from _repeated(member, place)
 
 
-def _canonical(filters: Mapping[str, Filter]) -> Mapping[str, Filter]:
+def _canonical(filters: Filters) -> Filters:
     return MappingProxyType({name: _canonical_filter(filters[name]) for name in sorted(filters)})
 
 
 def _canonical_filter(given: Filter) -> Filter:
     if not isinstance(given, FilterGroup):
         return given
-    members = sorted((_canonical(member) for member in given.members), key=_text)
-    return given.model_copy(update={"members": tuple(members)})
+    return FilterGroup(tuple(sorted((_canonical(member) for member in given.members), key=_text)))
 
 
-def _text(filters: Mapping[str, Filter]) -> str:
-    return json.dumps(filters_fields(filters))
-
-
-Filters = Annotated[
-    FilterTree,
-    BeforeValidator(_bounded),
-    AfterValidator(_consistent),
-    AfterValidator(_canonical),
-]
+def _text(filters: Filters) -> str:
+    return json.dumps(_TREE.written(filters))

@@ -23,107 +23,117 @@ Rules:
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, TypeAlias
-
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    model_validator,
-)
+from typing import Annotated, Final, TypeAlias
 
 from engine.meters import limits
-from engine.meters.rules import (
-    accepted_value,
-    exact_decimal,
-    one_label,
-    text_list,
-    true_or_false,
-    without_repetition,
-)
+from engine.meters.kinds import LABEL, AcceptedValues, Quantity
+from fields import EVERYTHING, Json, ListOf, MapOf, Named, Nested, Problem, Record, Schema, declaration, rule
 
-Values = Annotated[
-    tuple[Annotated[str, AfterValidator(accepted_value)], ...],
-    BeforeValidator(text_list),
-    Field(min_length=1, max_length=limits.METER_FILTER_VALUES_MAX),
-    AfterValidator(without_repetition),
-    AfterValidator(lambda values: tuple(sorted(values))),
-]
-Bound = Annotated[Decimal, BeforeValidator(exact_decimal)]
+GROUP_NAMES: Final = ("any", "all", "not")
+_VALUES: Final = AcceptedValues()
+Bound = Annotated[Decimal | None, Quantity()]
 
 
-class Conditions(BaseModel):
-    """Conditions on one property; those that aren't given are None. `refused` is written `not`."""
+@dataclass(frozen=True, kw_only=True)
+class Conditions(Record, called="filter"):
+    """Conditions on one property; those that aren't given are None."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    refused: Annotated[tuple[str, ...] | None, _VALUES, Named("not")] = None
+    exists: bool | None = None
+    greater_than: Bound = None
+    at_least: Bound = None
+    less_than: Bound = None
+    at_most: Bound = None
 
-    refused: Values | None = Field(default=None, alias="not")
-    exists: Annotated[bool, BeforeValidator(true_or_false)] | None = None
-    greater_than: Bound | None = None
-    at_least: Bound | None = None
-    less_than: Bound | None = None
-    at_most: Bound | None = None
+    @property
+    def given(self) -> frozenset[str]:
+        return frozenset(name for name, value in vars(self).items() if value is not None)
 
     @property
     def compares_decimals(self) -> bool:
-        return any(
-            bound is not None for bound in (self.greater_than, self.at_least, self.less_than, self.at_most)
-        )
+        return not self.given <= {"refused", "exists"}
 
-    @model_validator(mode="after")
-    def _some_event_can_pass(self) -> "Conditions":
-        given = [name for name, value in self if value is not None]
-        if not given:
-            raise ValueError(f"has no condition: give at least one of {', '.join(CONDITION_NAMES)}")
-        if self.exists is False and given != ["exists"]:
-            raise ValueError("{exists: false} stands alone: what isn't there can't be compared")
+    @rule(*EVERYTHING)
+    def _some_event_can_pass(self) -> Iterator[Problem]:
+        if message := self._contradiction():
+            yield Problem((), message)
+
+    def _contradiction(self) -> str:
+        if not self.given:
+            return f"has no condition: give at least one of {', '.join(CONDITION_NAMES)}"
+        if self.exists is False and self.given != {"exists"}:
+            return "{exists: false} stands alone: what isn't there can't be compared"
         for one, other in (("greater_than", "at_least"), ("less_than", "at_most")):
-            if one in given and other in given:
-                raise ValueError(f"has both {one} and {other}: give one of them")
+            if {one, other} <= self.given:
+                return f"has both {one} and {other}: give one of them"
         low = self.greater_than if self.at_least is None else self.at_least
         high = self.less_than if self.at_most is None else self.at_most
         both_included = self.at_least is not None and self.at_most is not None
         if low is not None and high is not None and (low > high or (low == high and not both_included)):
-            raise ValueError("passes no value: its lower bound is not below its upper bound")
-        return self
+            return "passes no value: its lower bound is not below its upper bound"
+        return ""
 
 
-CONDITION_NAMES = tuple(field.alias or name for name, field in Conditions.model_fields.items())
-GROUP_NAMES = ("any", "all", "not")
-# These show in the paths of mistakes; `engine.catalog.read` takes them out.
-VALUES_TAG, CONDITIONS_TAG, GROUP_TAG, MEMBERS = "[values]", "[conditions]", "[group]", "[members]"
+CONDITION_NAMES: Final = tuple(declaration(Conditions).names)
 
 
-class FilterGroup(BaseModel):
+@dataclass(frozen=True)
+class FilterGroup:
     """Filters of which some must pass; which, says the name it stands under: `any`, `all` or `not`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    members: tuple["FilterTree", ...] = Field(alias="[members]", max_length=limits.METER_FILTERS_MAX)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_a_list(cls, given: object) -> object:
-        return {MEMBERS: given} if isinstance(given, list) else given
+    members: tuple["Filters", ...]
 
 
-class _GroupGiven(list[object]):
-    """The members of a group."""
+Filter: TypeAlias = tuple[str, ...] | Conditions | FilterGroup
+Filters: TypeAlias = Mapping[str, Filter]
 
 
-def _groups_told_apart(given: object) -> object:
-    if not isinstance(given, Mapping):
-        return given
-    marked: dict[object, object] = {}
-    for name, each in given.items():
-        members = members_given(name, each)
-        marked[name] = each if members is None else _GroupGiven(members)
-    return marked
+class FilterTree(MapOf):
+    """Filters by property, and groups of them, so many groups deep."""
+
+    def __init__(self, depth: int = 0) -> None:
+        super().__init__(LABEL, _VALUES, limits.METER_FILTERS_MAX)
+        self.depth = depth
+
+    def read_entry(self, name: str, given: object) -> Filter:
+        LABEL.read(name)
+        if (members := members_given(name, given)) is not None:
+            if self.depth == limits.METER_FILTER_DEPTH_MAX:
+                raise ValueError(f"is nested too deeply: groups in groups, {self.depth} levels at most")
+            inner = ListOf(FilterTree(self.depth + 1), 1, limits.METER_FILTERS_MAX)
+            return FilterGroup(inner.read(members))
+        found: Filter = (Nested(Conditions) if isinstance(given, Mapping | Conditions) else _VALUES).read(
+            given
+        )
+        return found
+
+    def written(self, value: Filters) -> Json:
+        return {name: self._entry_written(each) for name, each in value.items()}
+
+    def _entry_written(self, given: Filter) -> Json:
+        if isinstance(given, FilterGroup):
+            return [self.written(member) for member in given.members]
+        return given.to_fields() if isinstance(given, Conditions) else list(given)
+
+    def schema(self, definitions: Schema) -> Schema:
+        if "filters" not in definitions:
+            definitions["filters"] = {}  # groups hold filters
+            one = [_VALUES.schema(definitions), Nested(Conditions).schema(definitions)]
+            members = {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": self.at_most,
+                "items": {"$ref": "#/definitions/filters"},
+            }
+            definitions["filters"] = {
+                "type": "object",
+                "maxProperties": self.at_most,
+                "properties": {name: {"anyOf": [*one, members]} for name in GROUP_NAMES},
+                "additionalProperties": {"anyOf": one},
+            }
+        return {"$ref": "#/definitions/filters"}
 
 
 def members_given(name: object, given: object) -> Sequence[object] | None:
@@ -133,55 +143,6 @@ def members_given(name: object, given: object) -> Sequence[object] | None:
     if name not in GROUP_NAMES or not isinstance(given, list):
         return None
     return given if any(isinstance(one, Mapping) for one in given) else None
-
-
-def _tag(given: object) -> str:
-    if isinstance(given, _GroupGiven | FilterGroup):
-        return GROUP_TAG
-    return CONDITIONS_TAG if isinstance(given, Mapping | Conditions) else VALUES_TAG
-
-
-Filter: TypeAlias = tuple[str, ...] | Conditions | FilterGroup
-FilterTree = Annotated[
-    Mapping[
-        Annotated[str, AfterValidator(one_label)],
-        Annotated[
-            Annotated[Values, Tag(VALUES_TAG)]
-            | Annotated[Conditions, Tag(CONDITIONS_TAG)]
-            | Annotated[FilterGroup, Tag(GROUP_TAG)],
-            Discriminator(_tag),
-        ],
-    ],
-    BeforeValidator(_groups_told_apart),
-    Field(max_length=limits.METER_FILTERS_MAX),
-]
-FilterGroup.model_rebuild()
-
-
-def filters_fields(filters: Mapping[str, Filter]) -> dict[str, Any]:
-    """The fields of the catalog document: JSON types, decimals as text."""
-    return {name: _fields(each) for name, each in filters.items()}
-
-
-def _fields(given: Filter) -> Any:  # noqa: ANN401 - of any JSON type
-    if isinstance(given, FilterGroup):
-        return [filters_fields(member) for member in given.members]
-    if not isinstance(given, Conditions):
-        return list(given)
-    fields = {
-        "not": None if given.refused is None else list(given.refused),
-        "exists": given.exists,
-        **{
-            name: None if bound is None else format(bound, "f")
-            for name, bound in (
-                ("greater_than", given.greater_than),
-                ("at_least", given.at_least),
-                ("less_than", given.less_than),
-                ("at_most", given.at_most),
-            )
-        },
-    }
-    return {name: value for name, value in fields.items() if value is not None}
 
 
 def filtered_properties(filters: Mapping[str, Filter]) -> Iterator[str]:

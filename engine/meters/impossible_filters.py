@@ -56,10 +56,10 @@ def _complement(filters: Mapping[str, Filter]) -> Iterator[Said]:
         return
     [(name, each)] = filters.items()
     if isinstance(each, tuple):
-        yield name, Conditions.model_validate({"not": each})
-    elif isinstance(each, Conditions) and each.model_fields_set == {"exists"}:
+        yield name, Conditions(refused=each)
+    elif isinstance(each, Conditions) and each.given == {"exists"}:
         yield name, Conditions(exists=not each.exists)
-    elif isinstance(each, Conditions) and each.model_fields_set == {"refused"} and each.refused:
+    elif isinstance(each, Conditions) and each.given == {"refused"} and each.refused:
         yield name, each.refused
 
 

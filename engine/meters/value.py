@@ -7,103 +7,86 @@
 A default stands in for a property that is not there, never for one that is unreadable.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    GetPydanticSchema,
-    Tag,
-    ValidationInfo,
-    field_validator,
-)
-from pydantic_core import core_schema
-
-from engine.errors import did_you_mean
-from engine.meters.expression import Arithmetic, Constant, Negative, Node, Property, properties_of
+from engine.meters import limits
+from engine.meters.expression import Node, properties_of
 from engine.meters.expression_text import expression_text, read_expression
-from engine.meters.rules import exact_decimal, one_label
+from engine.meters.kinds import LABEL, Quantity
+from fields import FieldKind, Json, MapOf, Named, Nested, Problem, Record, Schema, did_you_mean, rule
 
 
-def _tree(given: object) -> object:
-    if isinstance(given, str):
+class _Expression(FieldKind):
+    """Arithmetic over properties, as a text."""
+
+    python = Node
+
+    def read(self, given: object) -> Node:
+        if isinstance(given, Node):
+            return given
+        if not isinstance(given, str):
+            raise ValueError("must be text such as a + 4 * b")  # noqa: TRY004 - of a document, not of a program
         return read_expression(given)
-    if isinstance(given, Property | Constant | Negative | Arithmetic):
-        return given
-    raise ValueError("must be text such as a + 4 * b")
+
+    def written(self, value: Node) -> str:
+        return expression_text(value)
+
+    def schema(self, definitions: Schema) -> Schema:  # noqa: ARG002 - holds no record
+        return {"type": ["string", "number"], "minLength": 1, "maxLength": limits.METER_EXPRESSION_CHARS_MAX}
 
 
-def _default(given: object) -> object:
-    if given is None:
-        raise ValueError("must be a decimal: without a default, leave the property out")
-    return exact_decimal(given)
+class _Default(Quantity):
+    def read(self, given: object) -> Decimal:
+        if given is None:
+            raise ValueError("must be a decimal: without a default, leave the property out")
+        return super().read(given)
 
 
-# read_expression is the only way to a tree: pydantic must not look inside.
-Tree = Annotated[
-    Any,
-    GetPydanticSchema(lambda _source, _handler: core_schema.any_schema()),
-    BeforeValidator(_tree),
-]
-
-
-class ValueExpression(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class ValueExpression(Record, called="value"):
     """`tree` is written `expression`; `defaults` has the value of a property that an event lacks."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    tree: Annotated[Node, _Expression(), Named("expression")]
+    defaults: Annotated[
+        Mapping[str, Decimal], MapOf(LABEL, _Default(), limits.METER_EXPRESSION_OPERANDS_MAX)
+    ] = field(default_factory=lambda: MappingProxyType({}))
 
-    tree: Tree = Field(alias="expression")
-    defaults: Mapping[str, Annotated[Decimal, BeforeValidator(_default)]] = Field(
-        default_factory=lambda: MappingProxyType({})
-    )
-
-    @field_validator("defaults")
-    @classmethod
-    def _defaults_are_of_the_expression(
-        cls, defaults: Mapping[str, Decimal], info: ValidationInfo
-    ) -> Mapping[str, Decimal]:
-        if "tree" in info.data:
-            names = properties_of(info.data["tree"])
-            for name in defaults:
-                if name not in names:
-                    raise ValueError(
-                        f"names {name!r}, which the expression doesn't{did_you_mean(name, names)}"
-                    )
-        return MappingProxyType(dict(sorted(defaults.items())))
+    @rule("tree", "defaults")
+    def _defaults_are_of_the_expression(self) -> Iterator[Problem]:
+        for name in self.defaults:
+            if name not in self.properties:
+                hint = did_you_mean(name, self.properties)
+                yield Problem(("defaults",), f"names {name!r}, which the expression doesn't{hint}")
+                return
 
     @property
     def properties(self) -> tuple[str, ...]:
-        return properties_of(self.root)
-
-    @property
-    def root(self) -> Node:
-        tree: Node = self.tree
-        return tree
-
-    def to_fields(self) -> dict[str, Any]:
-        """The canonical fields of the catalog document."""
-        defaults = {name: format(value, "f") for name, value in self.defaults.items()}
-        return {"expression": expression_text(self.root)} | ({"defaults": defaults} if defaults else {})
+        return properties_of(self.tree)
 
 
-# The tags show in the paths of mistakes; `engine.catalog.read` takes them out.
-PROPERTY_TAG, EXPRESSION_TAG = "[property]", "[expression]"
-EXPRESSION_FIELDS = ("expression", "defaults")
 MeterValue: TypeAlias = str | ValueExpression
-Value = Annotated[
-    Annotated[Annotated[str, AfterValidator(one_label)], Tag(PROPERTY_TAG)]
-    | Annotated[ValueExpression, Tag(EXPRESSION_TAG)],
-    Discriminator(
-        lambda given: EXPRESSION_TAG if isinstance(given, Mapping | ValueExpression) else PROPERTY_TAG
-    ),
-]
+
+
+class Value(FieldKind):
+    """The name of a property, or an expression."""
+
+    python = str | ValueExpression
+    _expression = Nested(ValueExpression)
+
+    def read(self, given: object) -> MeterValue:
+        kind = self._expression if isinstance(given, Mapping | ValueExpression) else LABEL
+        found: MeterValue = kind.read(given)
+        return found
+
+    def written(self, value: MeterValue) -> Json:
+        return value if isinstance(value, str) else value.to_fields()
+
+    def schema(self, definitions: Schema) -> Schema:
+        return {"anyOf": [LABEL.schema(definitions), self._expression.schema(definitions)]}
 
 
 def properties_of_value(value: MeterValue | None) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ RESOURCES: Final = Table(
     Column("revision", BigInteger, nullable=False),
     # The place among the revision's changes: the order of the document.
     Column("position", Integer, nullable=False),
-    # The canonical JSON of engine.catalog.definition.
+    # The canonical JSON of engine.catalog.kinds.
     Column("definition", Text, nullable=False),
     Column("applied_at", Text, nullable=False),
     PrimaryKeyConstraint("tenant", "kind", "id", "version", name="resources_pk"),

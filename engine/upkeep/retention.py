@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from engine.billing.meter_usage import all_time_request
 from engine.catalog.admission_rules import FENCE_AGE_MAX_S
-from engine.catalog.resources import Meter
+from engine.catalog.meter import Meter
 from engine.catalog.store import CatalogStore
 from engine.catalog.subscription_columns import NO_END_US
 from engine.errors import FieldMistake, InvalidRequestError
@@ -101,7 +101,7 @@ class Retention:
         meters: list[UsageRequest] = []
         keep: set[str] = set()
         for versions in self._catalog.history(tenant):
-            resources = (each.resource for each in versions.meters_and_plans)
+            resources = (each.resource for each in versions.objects)
             meters += [all_time_request(tenant, each) for each in resources if isinstance(each, Meter)]
             subscriptions = versions.subscriptions
             start_us, end_us = (subscriptions.column(name).to_numpy() for name in ("start_us", "end_us"))

@@ -165,9 +165,10 @@ class Price(Record):
             yield from _under("cells", found)
 
     @classmethod
-    def schema_of_rules(cls) -> list[Schema]:
-        """Which fields each model must have, and which it may not."""
-        return [_schema_of_model(model, takes) for model, takes in MODELS.items()]
+    def schema(cls, definitions: Schema) -> Schema:
+        """With the fields that each model must have, and may not."""
+        found = super().schema(definitions)
+        return found | {"allOf": [_schema_of_model(model, takes) for model, takes in MODELS.items()]}
 
     def __hash__(self) -> int:
         return self._hash

@@ -9,23 +9,25 @@ import re
 import shlex
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
 import yaml
 
 from engine.catalog import limits
+from engine.catalog.customer import Customer
 from engine.catalog.document import read_document
-from engine.catalog.read import CLASSES, read_resource
-from engine.catalog.resources import Aggregation, Plan, usage_problem
+from engine.catalog.kinds import KINDS
+from engine.catalog.meter import Meter
+from engine.catalog.plan import Plan, usage_problem
 from engine.catalog.snapshot import Catalog
 from engine.catalog.versions import Versioned, Versions
 from engine.meters import limits as meter_limits
+from engine.meters.kinds import AGGREGATIONS
 from examples.engine_process import EngineProcess
 from fields import Choice, declaration
 from rating import Charges, Conversion, DecimalColumn, Dimension, Model, Price, Tier, models, rate
@@ -116,17 +118,17 @@ def surroundings(document):
             grouped.setdefault(price["meter"], set()).update(price.get("dimensions", []))
     resources = [
         *(
-            read_resource("meter", {"id": name, "event_type": "e", "aggregation": "count", "group_by": [*by]})
+            Meter.read({"id": name, "event_type": "e", "aggregation": "count", "group_by": [*by]})
             for name, by in grouped.items()
         ),
         *(
-            read_resource("plan", {"id": each["plan"], "name": "P", "currency": "USD", "prices": []})
+            Plan.read({"id": each["plan"], "name": "P", "currency": "USD", "prices": []})
             for each in subscriptions
         ),
-        *(read_resource("customer", {"id": each["customer"], "name": "C"}) for each in subscriptions),
+        *(Customer.read({"id": each["customer"], "name": "C"}) for each in subscriptions),
     ]
     held = {
-        (CLASSES[kind], each["id"])
+        (KINDS[kind], each["id"])
         for kind in ("meter", "plan", "customer")
         for each in given.get(f"{kind}s", [])
     }
@@ -201,19 +203,19 @@ def test_every_model_that_a_plan_can_have_has_an_example_with_a_cost():
         assert all(plain(example)[0]["model"] == model and COST.search(example) for example in examples)
 
 
-@pytest.mark.parametrize("kind", CLASSES)
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_every_field_of_a_resource_is_explained(kind):
     """No other is, and it is called required if and only if it is."""
-    described = first_table(f"{kind.capitalize()}s")
-    model_fields = CLASSES[kind].model_fields
-    assert described.keys() == model_fields.keys()
-    for name in model_fields.keys() - COMPUTED.get(kind, set()):
-        assert (described[name][2] == "required") == model_fields[name].is_required(), name
+    described = first_table(kind.section.capitalize())
+    fields = {field.name: field for field in declaration(kind).fields}
+    assert described.keys() == fields.keys()
+    for name in fields.keys() - COMPUTED.get(kind.kind, set()):
+        assert (described[name][2] == "required") == (fields[name].default is MISSING), name
 
 
 def test_every_aggregation_is_explained():
     """One row each."""
-    assert {*get_args(Aggregation)} <= names(section("Meters"))
+    assert {*AGGREGATIONS} <= names(section("Meters"))
 
 
 def test_every_field_of_a_price_is_explained():

@@ -1,22 +1,24 @@
 """A resource is valid once it is constructed, and reads back from its definition."""
 
 import json
+from dataclasses import FrozenInstanceError
 from datetime import UTC, datetime
 
 import pytest
-from pydantic import ValidationError
 
-from engine.catalog.definition import definition, fields_of
-from engine.catalog.read import ResourceError, read_resource
-from engine.catalog.resources import Meter, PlanPrice, Subscription
+from engine.catalog.kinds import KINDS, definition
+from engine.catalog.meter import Meter
+from engine.catalog.plan import Plan, PlanPrice
+from engine.catalog.subscription import Subscription
+from fields import FieldsError
 from rating import Price
 
 SUBSCRIPTION = {"customer": "acme", "plan": "starter", "start": "2023-11-01"}
 
 
 def problems_of(kind, fields):
-    with pytest.raises(ResourceError) as caught:
-        read_resource(kind, fields)
+    with pytest.raises(FieldsError) as caught:
+        KINDS[kind].read(fields)
     return [(each.path, each.message) for each in caught.value.problems]
 
 
@@ -33,7 +35,7 @@ def problems_of(kind, fields):
 )
 def test_a_start_is_a_date_or_an_instant(text, instant):
     """A date is midnight UTC; an instant says its offset."""
-    start = read_resource("subscription", {**SUBSCRIPTION, "start": text}).start
+    start = Subscription.read({**SUBSCRIPTION, "start": text}).start
     assert (start, start.tzinfo) == (instant, UTC)
 
 
@@ -53,8 +55,8 @@ def test_any_other_start_is_refused(text):
 
 def test_a_subscription_without_id_is_named_by_customer_and_plan():
     """Unless it gives an id."""
-    assert read_resource("subscription", SUBSCRIPTION).id == "acme:starter"
-    assert read_resource("subscription", {**SUBSCRIPTION, "id": "s1"}).id == "s1"
+    assert Subscription.read(SUBSCRIPTION).id == "acme:starter"
+    assert Subscription.read({**SUBSCRIPTION, "id": "s1"}).id == "s1"
 
 
 def test_a_default_id_that_gets_too_long_asks_for_an_id():
@@ -68,7 +70,7 @@ def test_a_default_id_that_gets_too_long_asks_for_an_id():
 def test_ids_have_1_to_128_characters():
     """Both ends."""
     meter = {"event_type": "e", "aggregation": "count"}
-    assert read_resource("meter", {**meter, "id": "A-z_0.:@" * 16}).id == "A-z_0.:@" * 16
+    assert Meter.read({**meter, "id": "A-z_0.:@" * 16}).id == "A-z_0.:@" * 16
     assert problems_of("meter", {**meter, "id": "x" * 129})[0][0] == ("id",)
     assert problems_of("meter", {**meter, "id": ""}) == [(("id",), "is empty")]
     assert problems_of("meter", {**meter, "id": "a\n"})[0][0] == ("id",)
@@ -77,9 +79,9 @@ def test_ids_have_1_to_128_characters():
 def test_a_filter_is_a_set():
     """One accepted value is a list of one; order doesn't matter."""
     fields = {"id": "m", "event_type": "e", "aggregation": "count"}
-    one = read_resource("meter", {**fields, "filters": {"b": "x", "a": ["z", "y"]}})
+    one = Meter.read({**fields, "filters": {"b": "x", "a": ["z", "y"]}})
     assert one.filters == {"a": ("y", "z"), "b": ("x",)}
-    assert one == read_resource("meter", {**fields, "filters": {"a": ["y", "z"], "b": ["x"]}})
+    assert one == Meter.read({**fields, "filters": {"a": ["y", "z"], "b": ["x"]}})
 
 
 def test_a_number_in_a_meter_is_one_however_it_is_written():
@@ -89,7 +91,7 @@ def test_a_number_in_a_meter_is_one_however_it_is_written():
 
     def meter(percentile, low, high):
         condition = {"at_least": low, "less_than": high}
-        return read_resource("meter", {**fields, "percentile": percentile, "filters": {"size": condition}})
+        return Meter.read({**fields, "percentile": percentile, "filters": {"size": condition}})
 
     one = meter("95", "-0.5", large)
     assert one == meter("+095.00", "-00.50", large)
@@ -110,10 +112,8 @@ def test_a_percentile_is_above_zero_up_to_100_in_thousandths(percentile):
 
 def test_values_can_t_be_changed():
     """Frozen, down to their mappings."""
-    meter = read_resource(
-        "meter", {"id": "m", "event_type": "e", "aggregation": "count", "filters": {"a": "b"}}
-    )
-    with pytest.raises(ValidationError):
+    meter = Meter.read({"id": "m", "event_type": "e", "aggregation": "count", "filters": {"a": "b"}})
+    with pytest.raises(FrozenInstanceError):
         meter.id = "other"
     with pytest.raises(TypeError):
         meter.filters["a"] = ("c",)
@@ -122,16 +122,19 @@ def test_values_can_t_be_changed():
 def test_an_invalid_value_can_t_be_constructed():
     """The classes hold their rules themselves, whoever calls them."""
     flat = Price.read({"model": "flat", "currency": "USD", "flat_amount": "1"})
-    with pytest.raises(ValidationError, match="flat price"):
+    with pytest.raises(FieldsError, match="flat price"):
         PlanPrice(id="p", price=flat, meter="m")
-    with pytest.raises(ValidationError, match="is missing"):
+    with pytest.raises(FieldsError, match="is missing"):
         PlanPrice(
             id="p", price=Price.read({"model": "per_unit", "currency": "USD", "unit_amount": "1"}), meter=None
         )
-    with pytest.raises(ValidationError, match="does not belong to a count"):
+    with pytest.raises(FieldsError, match="does not belong to a count"):
         Meter(id="m", event_type="e", aggregation="count", value="v")
-    with pytest.raises(ValidationError, match="must be a date"):
-        Subscription(customer="a", plan="p", start=datetime(2023, 11, 1))  # noqa: DTZ001 - what is refused
+    price = PlanPrice(id="p", price=flat)
+    with pytest.raises(FieldsError, match="is in USD, its plan in EUR"):
+        Plan(id="p", name="P", currency="EUR", prices=(price,))
+    with pytest.raises(FieldsError, match="must be a date"):
+        Subscription(id="s", customer="a", plan="p", start=datetime(2023, 11, 1))  # noqa: DTZ001 - what is refused
 
 
 def test_a_plan_tells_the_mistakes_of_all_its_prices():
@@ -148,15 +151,16 @@ def test_a_plan_tells_the_mistakes_of_all_its_prices():
         (("prices", 1, "unit_amount"), "must be a decimal, is 'x'"),
         (("prices", 2, "id"), "is missing"),
         (("prices", 3), "must be a mapping with the fields of a price, is the text 'b'"),
+        (("prices", 1, "id"), "'a' is the id of a price above, too"),
     ]
 
 
 def test_a_definition_leaves_out_what_isn_t_given():
     """One text for each value: equal resources have equal definitions."""
-    assert definition(read_resource("subscription", SUBSCRIPTION)) == (
+    assert definition(Subscription.read(SUBSCRIPTION)) == (
         '{"customer":"acme","id":"acme:starter","plan":"starter","start":"2023-11-01T00:00:00Z"}'
     )
-    fields = fields_of(read_resource("meter", {"id": "m", "event_type": "e", "aggregation": "count"}))
+    fields = Meter.read({"id": "m", "event_type": "e", "aggregation": "count"}).to_fields()
     assert fields == {"id": "m", "event_type": "e", "aggregation": "count"}
 
 
@@ -167,6 +171,6 @@ def test_a_plan_without_currency_says_so_once():
         {"id": "b", "model": "flat", "flat_amount": "-1"},
     ]
     assert problems_of("plan", {"id": "p", "name": "P", "prices": prices}) == [
-        (("currency",), "is missing"),
+        (("currency",), "is missing: an ISO 4217 code such as USD"),
         (("prices", 1, "flat_amount"), "must be 0 or more, is -1"),
     ]

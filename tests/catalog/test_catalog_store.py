@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from engine.catalog.definition import definition
 from engine.catalog.diff import FieldChange
+from engine.catalog.kinds import definition
 from engine.errors import CatalogDocumentError, NotFoundError
 
 DAY = datetime(2023, 11, 1, tzinfo=UTC)

@@ -7,7 +7,8 @@ import pytest
 from meter_oracle import passes
 from usage_histories import random_filter_tree
 
-from engine.catalog.read import ResourceError, read_resource
+from engine.catalog.meter import Meter
+from fields import FieldsError
 
 # Every kind of value that the random filters tell apart.
 _TEXTS = (
@@ -22,8 +23,8 @@ EVENTS = [
 
 def problems_of(filters):
     try:
-        read_resource("meter", {"id": "m", "event_type": "e", "aggregation": "count", "filters": filters})
-    except ResourceError as error:
+        Meter.read({"id": "m", "event_type": "e", "aggregation": "count", "filters": filters})
+    except FieldsError as error:
         return [(each.path[1:], each.message) for each in error.problems]
     return []
 
@@ -108,9 +109,9 @@ def test_filters_have_bounds():
     four = [{**sixteen, "p0": str(i)} for i in range(4)]
     assert problems_of({"any": four}) == []
     assert problems_of({"any": [{"a": str(i)} for i in range(16)]}) == []
-    assert problems_of({**sixteen, "p16": "x"}) == [((), "must have at most 16 entries")]
+    assert problems_of({**sixteen, "p16": "x"}) == [((), "has 17 entries; at most 16 are allowed")]
     assert problems_of({"any": [{"a": str(i)} for i in range(17)]}) == [
-        (("any",), "must have at most 16 entries")
+        (("any",), "must have 1 to 16 entries, has 17")
     ]
     assert problems_of({"any": [*four, {"a": "x"}]}) == [
         ((), "has more than 64 filters, those in groups included")

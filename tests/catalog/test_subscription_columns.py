@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.catalog.document import read_document
-from engine.catalog.resources import Subscription
 from engine.catalog.snapshot import Catalog
+from engine.catalog.subscription import Subscription
 from engine.catalog.subscription_columns import NO_END_US, SubscriptionColumns
 from engine.catalog.versions import Versioned, Versions
 
@@ -17,7 +17,7 @@ START = datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC)
 
 
 def _subscription(customer, plan="free", id=None, start=START, end=None):  # noqa: A002 - the field's name
-    return Subscription(id=id, customer=customer, plan=plan, start=start, end=end)
+    return Subscription(id=id or f"{customer}:{plan}", customer=customer, plan=plan, start=start, end=end)
 
 
 def test_rows_are_ordered_by_customer_and_subscription_whatever_the_document_says():

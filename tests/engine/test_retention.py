@@ -10,7 +10,7 @@ from meter_reads import deliver
 from engine.billing.meter_usage import all_time_request
 from engine.catalog.admission_rules import FENCE_AGE_MAX_S, AdmissionRules
 from engine.catalog.document import read_document
-from engine.catalog.read import read_resource
+from engine.catalog.meter import Meter
 from engine.catalog.store import CatalogStore
 from engine.errors import InvalidRequestError, UsageExpiredError
 from engine.times import datetime_us
@@ -81,7 +81,7 @@ class World:
     def quantities(self, value, **options):
         fields = {"id": "m", "event_type": "call", "aggregation": "sum", "value": value}
         request = replace(
-            all_time_request("t1", read_resource("meter", fields)),
+            all_time_request("t1", Meter.read(fields)),
             customer_ids=["acme", "bolt", "cut"],
             bounds_us=(us(2025, 6), us(2025, 7)),
             as_of_us=self.order.watermark(self.now_us()),

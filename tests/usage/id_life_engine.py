@@ -14,7 +14,7 @@ from event_columns import columns_of, message_of
 from engine.billing.meter_usage import all_time_request, usage_request
 from engine.billing.periods import Period
 from engine.billing.rater import Rater, Snapshot
-from engine.catalog.read import read_resource
+from engine.catalog.meter import Meter
 from engine.catalog.store import CatalogStore
 from engine.spend.correction_effect import correction_effect
 from engine.times import us_datetime
@@ -83,9 +83,8 @@ subscriptions:
 """
 # Each version of each id is a group of its own, so that one read tells what counts of all of them.
 CENSUS = {
-    each: read_resource(
-        "meter",
-        {"id": "m", "event_type": each, "aggregation": "sum", "value": "value", "group_by": ["id", "value"]},
+    each: Meter.read(
+        {"id": "m", "event_type": each, "aggregation": "sum", "value": "value", "group_by": ["id", "value"]}
     )
     for each in TYPES
 }

@@ -7,7 +7,7 @@ from event_columns import columns_of
 
 from engine.billing.meter_usage import usage_request
 from engine.billing.periods import Period
-from engine.catalog.read import read_resource
+from engine.catalog.meter import Meter
 from engine.times import us_datetime
 from engine.usage.query.usage_reader import UsageReader
 from ingest import partition_batches
@@ -37,7 +37,7 @@ def deliver(store, deliveries):
 
 def usage_by_store(store, meter, *, tenant, customers, period_us, as_of_us):
     """(customer, dimensions) -> the group's usage after the meter's conversion; a dimension that the events lack is None."""
-    resource = read_resource("meter", meter)
+    resource = Meter.read(meter)
     period = Period(*map(us_datetime, period_us))
     request = usage_request(tenant, resource, customers, period, as_of_us)
     groups = UsageReader(store).read(request, ROWS_MAX)

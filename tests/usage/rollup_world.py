@@ -14,7 +14,7 @@ from usage_oracle import usage_by_oracle
 
 from engine.billing.meter_usage import usage_request
 from engine.billing.periods import Period
-from engine.catalog.read import read_resource
+from engine.catalog.meter import Meter
 from engine.times import us_datetime
 from engine.usage.corrections.reconciler import Reconciler
 from engine.usage.corrections.voids import EventKey, Kind, Void, record_voids
@@ -57,7 +57,7 @@ class World:
     def asked(self, fields):
         """What a meter asks."""
         period = Period(us_datetime(0), us_datetime(1))
-        return usage_request(self.tenant, read_resource("meter", fields), (), period, 1)
+        return usage_request(self.tenant, Meter.read(fields), (), period, 1)
 
     def step(self):
         action = self.dice.choice(

@@ -6,8 +6,8 @@ from fractions import Fraction
 import pytest
 from meter_reads import deliver, usage_by_store
 
-from engine.catalog.read import read_resource
-from engine.meters.rules import AGGREGATIONS
+from engine.catalog.meter import Meter
+from engine.meters.kinds import AGGREGATIONS
 from engine.usage.facts.aggregations import finished
 from engine.usage.facts.usage_request import UsageRequest
 from engine.usage.store.partials import SUPPORTED_AGGREGATIONS
@@ -271,4 +271,4 @@ def test_a_value_that_is_aggregated_as_a_number_must_be_one(aggregation):
     filters = {"size": {"at_least": "1"}, "region": "eu", "zone": {"not": "a", "exists": "true"}}
     meter = {"id": "m", "event_type": "e", "aggregation": aggregation, "filters": filters, **more}
     numbers = {"size"} if aggregation in ("count", "unique_count") else {"size", "v"}
-    assert read_resource("meter", meter).decimal_properties == numbers
+    assert Meter.read(meter).decimal_properties == numbers

@@ -11,7 +11,7 @@ from usage_histories import PERIOD_US
 
 from engine.billing.meter_usage import usage_request
 from engine.billing.periods import Period
-from engine.catalog.read import read_resource
+from engine.catalog.meter import Meter
 from engine.errors import (
     CorrectionIdUsedError,
     CorrectionRefusedError,
@@ -110,7 +110,7 @@ class World:
     def sums(self, as_of_us=None, draft_id=None):
         as_of_us = self.as_of() if as_of_us is None else as_of_us
         period = Period(*map(us_datetime, PERIOD_US))
-        request = usage_request(self.tenant, read_resource("meter", SUM), CUSTOMERS, period, as_of_us)
+        request = usage_request(self.tenant, Meter.read(SUM), CUSTOMERS, period, as_of_us)
         found = UsageReader(self.store).read(replace(request, draft_id=draft_id), 1_000)
         return {each.customer_id: (each.quantity, each.event_count) for each in found}
 
@@ -566,7 +566,7 @@ def test_a_draft_is_seen_by_the_read_that_names_it_alone(world):
     correction = Correction(Kind.AMEND, refs("a"), Amendment((("value", "6"),), customer_id="bolt"))
     plan = world.corrections.plan("t1", correction, Signature("m", "", ""))
     request = usage_request(
-        "t1", read_resource("meter", SUM), CUSTOMERS, Period(*map(us_datetime, PERIOD_US)), plan.as_of_us
+        "t1", Meter.read(SUM), CUSTOMERS, Period(*map(us_datetime, PERIOD_US)), plan.as_of_us
     )
     with world.corrections.draft(plan) as draft_id:
         found = UsageReader(world.store).read(replace(request, draft_id=draft_id), 10)
@@ -583,9 +583,7 @@ def test_a_customer_who_has_amended_events_alone_is_found(world):
     world.deliver(event_of("a", "5"), event_of("b", "7"), event_of("c", "1", customer="m"))
     world.amend("a", Amendment(customer_id="zeta"))
     world.amend("b", Amendment(customer_id="alpha"))
-    request = usage_request(
-        "t1", read_resource("meter", SUM), (), Period(*map(us_datetime, PERIOD_US)), world.as_of()
-    )
+    request = usage_request("t1", Meter.read(SUM), (), Period(*map(us_datetime, PERIOD_US)), world.as_of())
     request = replace(request, customer_ids=None)
     assert customers_from(world.store, request, "", 10) == ["acme", "alpha", "m", "zeta"]
     assert customers_from(world.store, request, "acmf", 2) == ["alpha", "m"]

@@ -17,7 +17,7 @@ from usage_oracle import usage_by_oracle
 
 from engine.billing.meter_usage import usage_request
 from engine.billing.periods import Period
-from engine.catalog.read import read_resource
+from engine.catalog.meter import Meter
 from engine.errors import CorrectionRefusedError, NotFoundError
 from engine.times import us_datetime
 from engine.usage.corrections.correction import Amendment, Correction, PropertyFilter, Selection, Undone
@@ -170,7 +170,7 @@ class History:
 
     def request(self, meter, as_of_us):
         period = Period(*map(us_datetime, PERIOD_US))
-        return usage_request(TENANT, read_resource("meter", meter), CUSTOMERS, period, as_of_us)
+        return usage_request(TENANT, Meter.read(meter), CUSTOMERS, period, as_of_us)
 
     def read(self, meter, as_of_us):
         return usage_by_store(

@@ -11,7 +11,7 @@ from digest_oracle import digest_of
 from meter_reads import deliver
 
 from engine.billing.meter_usage import all_time_request
-from engine.catalog.read import read_resource
+from engine.catalog.meter import Meter
 from engine.usage.query.usage_reader import UsageReader
 from engine.usage.store.event_digest import EventDigest, summed_sql
 from engine.usage.store.query import Query
@@ -44,7 +44,7 @@ def read(shared_store, request):
         deliver(shared_store, [{**each, "tenant": tenant} for each in events])
         meter = {**COUNT, "event_type": events[0]["event_type"]}
         asked = replace(
-            all_time_request(tenant, read_resource("meter", meter)),
+            all_time_request(tenant, Meter.read(meter)),
             customer_ids=sorted({each["customer"] for each in events}),
             bounds_us=(START_US, END_US),
             as_of_us=10**15,

@@ -13,7 +13,7 @@ from meter_reads import deliver
 from rollup_world import GROUPS_MAX, HOUR_US, WORTHS, new_clock
 
 from engine.billing.meter_usage import all_time_request
-from engine.catalog.read import read_resource
+from engine.catalog.meter import Meter
 from engine.errors import MeterlineError, StoreUnavailableError, UsageExpiredError
 from engine.times import datetime_us
 from engine.upkeep.expire import Clock, Expire
@@ -38,7 +38,7 @@ CARRIED = {**SUM, "id": "c", "carries_over": True, "group_by": []}
 
 
 def meter(fields, tenant):
-    return all_time_request(tenant, read_resource("meter", fields))
+    return all_time_request(tenant, Meter.read(fields))
 
 
 class Usage:

@@ -6,7 +6,7 @@ import pytest
 from meter_reads import deliver, usage_by_store
 from usage_histories import PERIOD_US
 
-from engine.catalog.read import read_resource
+from engine.catalog.meter import Meter
 from engine.usage.facts.filter_sql import filter_conditions
 
 TENANTS = itertools.count()
@@ -128,6 +128,6 @@ def test_names_and_values_in_groups_never_become_sql(passing):
 
     def sql_of(given):
         meter = {"id": "m", "event_type": "e", "aggregation": "count", "filters": given}
-        return filter_conditions(read_resource("meter", meter).filters, {})
+        return filter_conditions(Meter.read(meter).filters, {})
 
     assert sql_of(filters("a", "x", "1")) == sql_of(filters("`", NASTY, "-7.5"))

@@ -14,7 +14,7 @@ from first_form_store import EXPIRED_CUSTOMERS, first_form_statements
 from meter_reads import deliver
 
 from engine.billing.meter_usage import all_time_request
-from engine.catalog.read import read_resource
+from engine.catalog.meter import Meter
 from engine.errors import UsageExpiredError
 from engine.times import datetime_us
 from engine.upkeep.expire import Clock, Expire
@@ -98,7 +98,7 @@ class Usage:
 
     def asked(self, *bounds_us, fields=SUM, customers=CUSTOMERS, **changes):
         return replace(
-            all_time_request("t", read_resource("meter", fields)),
+            all_time_request("t", Meter.read(fields)),
             customer_ids=list(customers),
             bounds_us=bounds_us,
             as_of_us=self.clock.watermark(self.now_us()),
@@ -116,7 +116,7 @@ class Usage:
     def expire(self, before_us):
         clock = Clock(self.clock, self.now_us, lambda _seconds: None)
         reconciler = Reconciler(self.store, self.clock, self.now_us)
-        meters = [all_time_request("t", read_resource("meter", each)) for each in (SUM, GROUPED, CARRIED)]
+        meters = [all_time_request("t", Meter.read(each)) for each in (SUM, GROUPED, CARRIED)]
         return Expire(self.store, self.rollups, reconciler, clock).expire("t", meters, before_us, ())
 
 
@@ -183,7 +183,7 @@ def test_nothing_changes_when_more_expires_in_todays_form(usage):
 
     said = answers()
     for fields in (SUM, GROUPED, CARRIED):
-        usage.rollups.keep_up(all_time_request("t", read_resource("meter", fields)))
+        usage.rollups.keep_up(all_time_request("t", Meter.read(fields)))
     assert answers() == said
     done = usage.expire(JULY)
     assert (done.events, done.customers) == (4, 3)

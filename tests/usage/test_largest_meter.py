@@ -8,7 +8,7 @@ from usage_histories import PERIOD_US
 
 from engine.billing.meter_usage import usage_request
 from engine.billing.periods import Period
-from engine.catalog.read import read_resource
+from engine.catalog.meter import Meter
 from engine.times import us_datetime
 from engine.usage.facts.queries import usage_query
 
@@ -38,7 +38,7 @@ METER = {
 def test_the_largest_meter_fits_into_a_query():
     """ClickHouse takes 256 KiB, and a read through rollups has the text of a meter up to three times."""
     period = Period(*map(us_datetime, PERIOD_US))
-    request = usage_request("largest", read_resource("meter", METER), ["acme"], period, 1)
+    request = usage_request("largest", Meter.read(METER), ["acme"], period, 1)
     assert 4 * len(usage_query(request, 10, any_facts=True).sql) < 256 * 1024
 
 

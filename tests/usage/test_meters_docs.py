@@ -9,7 +9,7 @@ import pytest
 import yaml
 from meter_reads import deliver, usage_by_store
 
-from engine.meters.rules import AGGREGATIONS
+from engine.meters.kinds import AGGREGATIONS
 from engine.times import datetime_us
 
 PAGE = Path(__file__).parents[2] / "docs" / "meters.md"

@@ -15,7 +15,7 @@ from period_reads import one_by_one, said
 from usage_histories import CUSTOMERS, MONTH_US, PERIOD_US, random_deliveries, random_meter
 
 from engine.billing.meter_usage import all_time_request
-from engine.catalog.read import read_resource
+from engine.catalog.meter import Meter
 from engine.usage.facts import period_scan
 from engine.usage.facts.period_scan import GroupLimits
 from engine.usage.facts.periods_request import Periods, PeriodsRequest
@@ -64,7 +64,7 @@ def random_request(dice, tenant):
             {**{k: v for k, v in each.items() if k not in ("group_by", "filters")}, **shape}
             for each in meters
         ]
-    measures = [all_time_request(tenant, read_resource("meter", each)) for each in meters]
+    measures = [all_time_request(tenant, Meter.read(each)) for each in meters]
     periods = random_periods(dice)
     wanted = [np.flatnonzero([dice.random() < 0.8 for _ in range(len(periods))]) for _ in measures]
     return PeriodsRequest(

@@ -12,7 +12,7 @@ from rollup_world import CUSTOMERS, GROUPS_MAX, HOUR_US, START_US, WORTHS, World
 
 from engine.billing.meter_usage import meters_to_roll_up, rollup_key, usage_request
 from engine.billing.periods import Period
-from engine.catalog.read import read_resource
+from engine.catalog.meter import Meter
 from engine.errors import StoreUnavailableError
 from engine.metrics import REGISTRY
 from engine.times import us_datetime
@@ -38,7 +38,7 @@ def store(tmp_path):
 
 def asked(meter, *, customers=("acme",), bounds_us=MONTH_US, as_of_us=10**15, tenant="t1"):
     period = Period(us_datetime(0), us_datetime(1))
-    request = usage_request(tenant, read_resource("meter", meter), customers, period, as_of_us)
+    request = usage_request(tenant, Meter.read(meter), customers, period, as_of_us)
     return replace(request, bounds_us=bounds_us)
 
 
@@ -304,10 +304,10 @@ def test_a_pass_ends_early_when_the_engine_stops(store):
 def test_the_keeper_rolls_up_what_meters_share_once(store):
     """Two meters that aggregate the same have one key; another event type has its own."""
     meters = [
-        read_resource("meter", SUM),
-        read_resource("meter", {**SUM, "id": "other name", "unit": "tokens"} | {"id": "n"}),
-        read_resource("meter", {**SUM, "event_type": "other"}),
-        read_resource("meter", {**SUM, "filters": {"region": ["eu"]}}),
+        Meter.read(SUM),
+        Meter.read({**SUM, "id": "other name", "unit": "tokens"} | {"id": "n"}),
+        Meter.read({**SUM, "event_type": "other"}),
+        Meter.read({**SUM, "filters": {"region": ["eu"]}}),
     ]
     keys = [rollup_key(meter) for meter in meters]
     assert keys[0] == keys[1]
@@ -332,7 +332,7 @@ def test_every_meter_of_a_catalog_is_rolled_up():
     from engine.catalog.snapshot import Catalog
     from engine.catalog.versions import Versioned, Versions
 
-    catalog = Catalog.empty("t1").advanced(1, Versions.of([Versioned(read_resource("meter", SUM), 1, 1)]))
+    catalog = Catalog.empty("t1").advanced(1, Versions.of([Versioned(Meter.read(SUM), 1, 1)]))
     (request,) = meters_to_roll_up(catalog)
     assert (request.tenant, request.event_type, request.aggregation) == ("t1", "call", "sum")
     assert request.bounds_us[0] == 0

@@ -44,9 +44,7 @@ def values_of(shared_store):
 
     def again(value, tenant):
         parameters = {"tenant": tenant}
-        sql = value_sql(
-            value if isinstance(value, str) else ValueExpression.model_validate(value), parameters
-        )
+        sql = value_sql(value if isinstance(value, str) else ValueExpression.read(value), parameters)
         rows = shared_store.query(
             Query(
                 f"SELECT toString({sql.decimal}), {sql.given}, toString(assumeNotNull({sql.decimal})) "
@@ -182,7 +180,7 @@ def test_names_never_become_sql(values_of, name):
 
 
 def sql_of(value):
-    return value_sql(value if isinstance(value, str) else ValueExpression.model_validate(value), {})
+    return value_sql(value if isinstance(value, str) else ValueExpression.read(value), {})
 
 
 def test_numbers_never_become_sql_either():

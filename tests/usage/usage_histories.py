@@ -3,7 +3,8 @@
 import random
 import re
 
-from engine.catalog.read import ResourceError, read_resource
+from engine.catalog.meter import Meter
+from fields import FieldsError
 
 MONTH_US = 30 * 86_400 * 1_000_000
 PERIOD_US = (1_793_491_200_000_000, 1_793_491_200_000_000 + MONTH_US)  # from 2026-11-01
@@ -118,8 +119,8 @@ def random_filters(dice):
     while True:
         filters = random_filter_tree(dice)
         try:
-            read_resource("meter", {"id": "m", "event_type": "e", "aggregation": "count", "filters": filters})
-        except ResourceError:
+            Meter.read({"id": "m", "event_type": "e", "aggregation": "count", "filters": filters})
+        except FieldsError:
             continue
         return filters
 

@@ -20,16 +20,14 @@ from pathlib import PurePath
 
 from engine.catalog import limits
 from engine.catalog.document import read_document
+from engine.catalog.meter import Meter
 from engine.catalog.mistakes import Mistakes, unreadable
-from engine.catalog.resources import Meter, Plan
-from engine.catalog.rules import one_id
+from engine.catalog.plan import Plan
+from engine.catalog.resource import ID
 from engine.catalog.yaml_tree import ListNode, MapNode, Node, YamlError, parse_yaml
-from engine.errors import FieldMistake, InvalidRequestError, did_you_mean
-from fields import FieldsError
+from engine.errors import FieldMistake, InvalidRequestError
+from fields import NAMES_SHOWN_MAX, FieldsError, did_you_mean
 from rating import Model, Price
-
-# Names are listed to someone whose name is like none of them, if they are that few.
-_NAMES_SHOWN_MAX = 10
 
 
 class Counts(StrEnum):
@@ -107,7 +105,7 @@ def near(given: str, known: Iterable[str]) -> str:
     """The name that was meant, to append to a message; or all names, if they are few."""
     names = list(known)
     hint = did_you_mean(given, names)
-    if hint or not 0 < len(names) <= _NAMES_SHOWN_MAX:
+    if hint or not 0 < len(names) <= NAMES_SHOWN_MAX:
         return hint
     if len(names) == 1:
         return f": there is {names[0]}"
@@ -124,7 +122,7 @@ def prices_of_plan(file_name: str, text: str, plan_id: str | None) -> PriceList:
     """
     document = read_document(text, file_name)
     if document.own_mistakes:
-        raise Mistakes(document.file_name, document.root, document.own_mistakes).error()
+        raise document.own_mistakes.error()
     resources = [entry.resource for entry in document.entries]
     plan = _chosen({each.id: each for each in resources if isinstance(each, Plan)}, file_name, plan_id)
     group_by = {each.id: each.group_by for each in resources if isinstance(each, Meter)}
@@ -205,36 +203,18 @@ def _read_price(
         mistakes.add(path, "a price is a mapping with fields such as currency and model")
         return None
     found = len(mistakes)
-    fields = _plain_fields(node, path, mistakes)
+    fields = mistakes.fields_of(node, path)
     fields.pop("meter", None)
     price_id = fields.pop("id", default_id)
     try:
         if not isinstance(price_id, str):
             raise ValueError("is missing: each price of a list needs one")  # noqa: TRY004, TRY301 - one rule of the id
-        one_id(price_id)
+        ID.read(price_id)
     except ValueError as error:
         mistakes.add((*path, "id"), str(error))
     try:
         price = Price.read(fields)
     except FieldsError as error:
-        for problem in error.problems:
-            mistakes.add((*path, *problem.path), problem.message)
+        mistakes.add_all(path, error)
         return None
     return None if len(mistakes) > found else QuotedPrice(str(price_id), price, tuple(price.dimensions or ()))
-
-
-def _plain_fields(node: MapNode, path: tuple[str | int, ...], mistakes: Mistakes) -> dict[str, object]:
-    for name, line in node.repeated:
-        mistakes.add((*path, name), f"is given twice, first on line {node.fields[name].line}", line=line)
-    return {name: _plain(each.value, (*path, name), mistakes) for name, each in node.fields.items()}
-
-
-def _plain(node: Node, path: tuple[str | int, ...], mistakes: Mistakes) -> object:
-    """Text, None for null, a list, or a dict."""
-    if isinstance(node, MapNode):
-        return _plain_fields(node, path, mistakes)
-    if isinstance(node, ListNode):
-        return [_plain(item, (*path, place), mistakes) for place, item in enumerate(node.items)]
-    if node.is_empty:
-        mistakes.add(path, "has no value: write one, or remove the field")
-    return None if node.is_null else node.text

@@ -14,6 +14,7 @@ from engine.cli.corrections.correction_tables import events_text, kind_name, sho
 from engine.cli.terminal.connection import TIMEOUT_S, CommandError, call_of, connected
 from engine.cli.terminal.message_json import message_line
 from engine.cli.terminal.text import footer, visible
+from fields import did_you_mean
 from meterline.v1.correction_pb2 import (
     CorrectUsageRequest,
     CorrectUsageResponse,
@@ -127,8 +128,6 @@ def _property_notes(channel: grpc.Channel, request: CorrectUsageRequest) -> Iter
 
     Of an event that is named by its id alone the type isn't known: then any meter's will do.
     """
-    from engine.errors import did_you_mean  # noqa: PLC0415 - it loads for --set only
-
     types = {each.event_type for each in request.event_refs.events} | {request.selection.event_type}
     event_types = types - {""}
     read = _read_properties(channel, event_types)
@@ -139,8 +138,8 @@ def _property_notes(channel: grpc.Channel, request: CorrectUsageRequest) -> Iter
 
 def _read_properties(channel: grpc.Channel, event_types: set[str]) -> set[str]:
     """What the meters of these types read, or all meters where none is named."""
-    from engine.catalog.definition import read_definition  # noqa: PLC0415 - it loads for --set only
-    from engine.catalog.resources import Meter  # noqa: PLC0415 - as above
+    from engine.catalog.kinds import read_definition  # noqa: PLC0415 - it loads for --set only
+    from engine.catalog.meter import Meter  # noqa: PLC0415 - as above
 
     read: set[str] = set()
     for resource in applied_resources(channel):

@@ -103,7 +103,7 @@ class _Steps:
 
     def decimal(self) -> str:
         """The value; checked here once more, for rule 2 of engine.meters.expression."""
-        result = self._step(self._value.root)
+        result = self._step(self._value.tree)
         mantissa, spare = result.alias, result.scale - QUANTITY_FRACTION_DIGITS
         if spare > 0:
             self._checks.append(f"{result.alias} % {_int256(10**spare)} = 0")

@@ -22,8 +22,8 @@ from functools import cache, lru_cache
 from heapq import merge
 from zoneinfo import ZoneInfo
 
-from engine.errors import did_you_mean
 from engine.times import datetime_us, us_datetime
+from fields import did_you_mean
 
 # A week of minutes is 10,080; more is no answer for people, and each is a row of every group.
 WINDOWS_MAX = 10_000

@@ -1,0 +1,81 @@
+"""What every kind of resource has: a section of the document, an id, a bound, references to others.
+
+    class Coupon(Resource, section="coupons", count_max=1_000):
+        plan: Annotated[str, Reference("plan")]
+        percent_off: Annotated[Decimal, DecimalNumber(at_most=100)]
+
+A class of resources is all that a new kind needs, beside its place in `engine.catalog.kinds`: applying, comparing,
+storing and listing loop over the kinds, and so does the JSON Schema of a document.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Final, Self
+
+from engine.catalog import limits
+from fields import FieldsError, Record, Schema, Text
+
+ID: Final = Text(limits.ID_BYTES_MAX, allowed="A-Z a-z 0-9 _ . : @ -")
+Id = Annotated[str, ID]
+NAME: Final = Text(limits.NAME_BYTES_MAX)
+Name = Annotated[str, NAME]
+
+
+@dataclass(frozen=True)
+class Reference(Text):
+    """The id of a resource of another kind, which must be in the document or in the catalog."""
+
+    bytes_max: int = limits.ID_BYTES_MAX
+    allowed: str = ID.allowed
+    to: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource(Record):
+    """A value that is valid once it is constructed.
+
+    kind: what one is called. section: where they stand in a document. count_max: in one catalog.
+    id_of: the fields that an id is made from, with colons between them, where none is given.
+    """
+
+    kind: ClassVar[str]
+    section: ClassVar[str]
+    count_max: ClassVar[int]
+    id_of: ClassVar[tuple[str, ...]]
+
+    id: Id
+
+    def __init_subclass__(
+        cls,
+        section: str,
+        count_max: int,
+        id_of: tuple[str, ...] = (),
+        **more: Any,  # noqa: ANN401 - as in Record
+    ) -> None:
+        super().__init_subclass__(**more)
+        cls.kind, cls.section, cls.count_max, cls.id_of = cls.called, section, count_max, id_of
+
+    @classmethod
+    def read(cls, given: object) -> Self:
+        if not cls.id_of or not isinstance(given, Mapping) or given.get("id") is not None:
+            return super().read(given)
+        try:
+            return super().read({**given, "id": cls.id_in(given)})
+        except FieldsError as error:
+            # An id that is made up isn't blamed, unless it alone is at fault.
+            others = [each for each in error.problems if each.path != ("id",)]
+            raise FieldsError(others or error.problems) from None
+
+    @classmethod
+    def id_in(cls, fields: Mapping[str, object]) -> str | None:
+        """The id that the fields give, or that is made from others; None if they don't give those as text."""
+        given = fields.get("id")
+        if given is None and cls.id_of:
+            parts = [part for name in cls.id_of if isinstance(part := fields.get(name), str)]
+            given = ":".join(parts) if len(parts) == len(cls.id_of) else None
+        return given if isinstance(given, str) else None
+
+    @classmethod
+    def schema(cls, definitions: Schema) -> Schema:
+        found = super().schema(definitions)
+        return found | {"required": [name for name in found["required"] if name != "id" or not cls.id_of]}

@@ -1,0 +1,172 @@
+"""Random catalogs: whatever the format of documents allows."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import strategies as st
+
+from engine.catalog.meter import Meter
+from fields import FieldsError
+
+texts = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=12)
+ids = st.text("abcXYZ019_.:@-", min_size=1, max_size=8)
+amounts = st.decimals("0", "1000000", places=9).map(lambda amount: f"{amount:f}")
+schedules = st.tuples(
+    st.lists(st.integers(1, 10**9), min_size=0, max_size=4, unique=True).map(sorted),
+    st.lists(st.fixed_dictionaries({"unit_amount": amounts}, optional={"flat_amount": amounts}), min_size=5),
+).map(
+    lambda parts: [
+        {"up_to": up_to, **tier} for up_to, tier in zip([*map(str, parts[0]), None], parts[1], strict=False)
+    ]
+)
+# 5, 5.0, 005 and +5 are one number, and so is every filter that they stand in.
+decimals = st.sampled_from(["5", "5.0", "005", "+5", "-5", "0", "-0", "0.000000000001", "9" * 26])
+values = texts | st.lists(texts, min_size=1, unique=True)
+conditions = st.one_of(
+    st.fixed_dictionaries({"not": values}, optional={"exists": st.just("true"), "at_most": decimals}),
+    st.fixed_dictionaries({"exists": st.sampled_from(["true", "false"])}),
+    st.sampled_from(["greater_than", "at_least", "less_than", "at_most"]).flatmap(
+        lambda name: st.fixed_dictionaries({name: decimals})
+    ),
+)
+
+
+def possible(filters):
+    """What no event passes is refused, and has a test of its own."""
+    try:
+        Meter.read({"id": "m", "event_type": "e", "aggregation": "count", "filters": filters})
+    except FieldsError:
+        return False
+    return True
+
+
+# A property may have the name of a group: what stands behind it makes the difference.
+names = texts | st.sampled_from(["any", "all", "not"])
+flat_filters = st.dictionaries(names, values | conditions, max_size=3)
+filters = st.recursive(
+    flat_filters,
+    lambda inner: st.builds(
+        lambda flat, groups: {**flat, **groups},
+        flat_filters,
+        st.dictionaries(
+            st.sampled_from(["any", "all", "not"]), st.lists(inner, min_size=1, max_size=3), min_size=1
+        ),
+    ),
+    max_leaves=6,
+).filter(possible)
+quoted = texts.map(lambda name: '"' + name.replace('"', '""') + '"')
+expressions = st.recursive(
+    quoted | st.sampled_from(["a", "b.c", "_1"]) | decimals.map(lambda number: number.lstrip("+-")),
+    lambda inner: st.one_of(
+        st.tuples(inner, st.sampled_from([" + ", "-", " -  "]), inner).map("".join),
+        st.tuples(inner, st.sampled_from(["*", " * "]), st.sampled_from(["2", "a", "-b"])).map("".join),
+        inner.map(lambda text: f"( {text})"),
+        inner.map(lambda text: f"-({text})"),
+    ),
+    max_leaves=6,
+).filter(lambda text: text.count("*") < 4 and re.search('[a-z_"]', text))
+meter_values = texts | st.fixed_dictionaries(
+    {"expression": expressions.map(lambda text: f"{text} - v")}
+).flatmap(
+    lambda given: st.fixed_dictionaries(
+        {k: st.just(v) for k, v in given.items()}, optional={"defaults": st.just({}) | st.just({"v": "007"})}
+    )
+)
+roundings = st.fixed_dictionaries(
+    {"mode": st.sampled_from(["half_up", "down"]), "digits": st.sampled_from(["0", "12"])}
+)
+conversions = st.fixed_dictionaries(
+    {"factor": st.sampled_from(["2", "2.0", "0.001"])}, optional={"rounding": roundings}
+) | st.fixed_dictionaries({"divisor": st.sampled_from(["1e3", "1000", "3"]), "rounding": roundings})
+aggregations = st.one_of(
+    st.fixed_dictionaries({"aggregation": st.sampled_from(["sum", "max", "avg", "unique_count"])}),
+    st.fixed_dictionaries({"aggregation": st.sampled_from(["sum", "max", "avg"]), "value": meter_values}),
+    st.fixed_dictionaries(
+        {"aggregation": st.sampled_from(["sum", "latest", "time_weighted"])},
+        optional={"carries_over": st.sampled_from(["true", "false"])},
+    ),
+    st.fixed_dictionaries(
+        {"aggregation": st.just("percentile"), "percentile": st.sampled_from(["95", "95.0", "99.9", "0.001"])}
+    ),
+)
+price_models = st.one_of(
+    st.fixed_dictionaries({"model": st.just("per_unit"), "unit_amount": amounts}),
+    st.fixed_dictionaries({"model": st.sampled_from(["graduated", "volume"]), "tiers": schedules}),
+    st.fixed_dictionaries(
+        {"model": st.just("package"), "package_size": st.just("1000"), "package_amount": amounts},
+        optional={"minimum_amount": st.just("1"), "percent_off": st.just("12.5")},
+    ),
+)
+
+
+@st.composite
+def catalogs(draw):
+    """Sections of a document, by id: whatever the format allows."""
+    meters = draw(
+        st.lists(
+            st.builds(
+                lambda meter, aggregation: {**meter, **aggregation},
+                st.fixed_dictionaries(
+                    {"id": ids, "event_type": texts, "value": texts},
+                    optional={
+                        "filters": filters,
+                        "group_by": st.lists(texts, max_size=3, unique=True),
+                        "conversion": conversions,
+                        "unit": st.none() | texts,
+                    },
+                ),
+                aggregations,
+            ),
+            min_size=1,
+            max_size=3,
+            unique_by=lambda meter: meter["id"],
+        )
+    )
+    usage = st.builds(
+        lambda model, price_id, meter: {"id": price_id, "meter": meter, **model},
+        price_models,
+        ids,
+        st.sampled_from([meter["id"] for meter in meters]),
+    )
+    flat = st.builds(
+        lambda price_id, amount: {"id": price_id, "model": "flat", "flat_amount": amount}, ids, amounts
+    )
+    prices = st.lists(usage | flat, max_size=4, unique_by=lambda price: price["id"])
+    plans = draw(
+        st.lists(
+            st.fixed_dictionaries(
+                {
+                    "id": ids,
+                    "name": texts,
+                    "currency": st.sampled_from(["USD", "JPY", "KWD"]),
+                    "prices": prices,
+                }
+            ),
+            min_size=1,
+            max_size=3,
+            unique_by=lambda plan: plan["id"],
+        )
+    )
+    customers = draw(
+        st.lists(
+            st.fixed_dictionaries(
+                {"id": ids, "name": texts},
+                optional={"metadata": st.dictionaries(texts, st.text("aé \u4e2d"), max_size=5)},
+            ),
+            min_size=1,
+            max_size=3,
+            unique_by=lambda customer: customer["id"],
+        )
+    )
+    start = datetime(2023, 1, 1, tzinfo=UTC) + timedelta(microseconds=draw(st.integers(0, 10**15)))
+    subscriptions = [
+        {
+            "id": f"s{number}",
+            "customer": customer["id"],
+            "plan": draw(st.sampled_from(plans))["id"],
+            "start": start.isoformat(),
+            "end": draw(st.none() | st.just("2100-01-01")),
+        }
+        for number, customer in enumerate(customers)
+    ]
+    return {"meters": meters, "plans": plans, "customers": customers, "subscriptions": subscriptions}
