@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from engine.catalog import pieces
 from engine.catalog.document import read_document, read_lines
+from engine.catalog.kinds import KINDS
 from engine.catalog.pieces import document_pieces, line_pieces
 from engine.catalog.snapshot import Catalog
 from engine.catalog.yaml_tree import YamlError
@@ -51,6 +52,10 @@ def resources_of(parts):
         read = read_lines if piece.is_lines else read_document
         catalog = read(piece.text, "f", piece.first_line).changes(catalog).applied_to(catalog)
     return {(each.kind, each.id): each.definition for each in catalog.listed(0)}
+
+
+def test_sections_are_in_the_order_of_the_kinds():
+    assert tuple(kind.section for kind in KINDS.values()) == pieces.SECTIONS
 
 
 def mistakes_of(text, first_line=1):
