@@ -24,7 +24,7 @@ from bench.metering_store import (
 from engine.api.operation import DEFAULT_TENANT
 from engine.billing.meter_usage import usage_request
 from engine.billing.periods import Period
-from engine.catalog.meter import Meter
+from engine.catalog.kinds.meter import Meter
 from engine.times import us_datetime
 from engine.usage.facts.event_source import AFTER_START, BEFORE_END, OF_TENANT_AND_TYPE
 from engine.usage.facts.usage_request import GroupUsage, UsageRequest

@@ -7,8 +7,8 @@ from typing import Final
 
 from engine.api.messages import ANSWER_BYTES_MAX
 from engine.api.operation import Call
-from engine.catalog.changes import Applied
-from engine.catalog.document import Document, read_document, read_lines
+from engine.catalog.documents.changes import Applied
+from engine.catalog.documents.document import Document, read_document, read_lines
 from engine.catalog.store import CatalogStore
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.times import us_datetime

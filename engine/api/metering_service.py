@@ -13,10 +13,10 @@ from engine.api.usage_page_token import UsagePageToken, bad_token
 from engine.api.usage_question import Grouping, UsageQuestion, read_question
 from engine.billing.meter_usage import usage_request
 from engine.billing.periods import Period
-from engine.catalog.meter import Meter
-from engine.catalog.snapshot import Catalog
+from engine.catalog.kinds.meter import Meter
+from engine.catalog.snapshots.snapshot import Catalog
+from engine.catalog.snapshots.versions import Versioned
 from engine.catalog.store import CatalogStore
-from engine.catalog.versions import Versioned
 from engine.cluster.watermarks import read_watermark_us
 from engine.errors import NotFoundError, TooManyCallsError
 from engine.times import to_timestamp, us_datetime

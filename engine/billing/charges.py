@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.billing.periods import Instants, Period, month_periods
-from engine.catalog.meter import Meter
-from engine.catalog.plan import Plan, PlanPrice
-from engine.catalog.snapshot import Catalog
-from engine.catalog.subscription import Subscription
-from engine.catalog.versions import Versioned
+from engine.catalog.kinds.meter import Meter
+from engine.catalog.kinds.plan import Plan, PlanPrice
+from engine.catalog.kinds.subscription import Subscription
+from engine.catalog.snapshots.snapshot import Catalog
+from engine.catalog.snapshots.versions import Versioned
 from engine.times import us_datetime
 
 Index = npt.NDArray[np.int64]

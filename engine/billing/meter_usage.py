@@ -5,8 +5,8 @@ from hashlib import blake2b
 
 from engine.billing.periods import Period
 from engine.catalog.kinds import json_text
-from engine.catalog.meter import Meter
-from engine.catalog.snapshot import Catalog
+from engine.catalog.kinds.meter import Meter
+from engine.catalog.snapshots.snapshot import Catalog
 from engine.times import INSTANT_US_MAX, datetime_us, us_datetime
 from engine.usage.facts.usage_request import UsageRequest
 

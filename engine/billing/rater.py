@@ -18,7 +18,7 @@ from engine.billing.charges import Index, charges_at
 from engine.billing.rate_charges import rate_charges
 from engine.billing.rated import Rated
 from engine.billing.read_usage import read_usage
-from engine.catalog.snapshot import Catalog
+from engine.catalog.snapshots.snapshot import Catalog
 from engine.catalog.store import CatalogStore
 from engine.cluster.watermarks import read_watermark_us
 from engine.errors import NotFoundError

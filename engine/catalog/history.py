@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, Row, Text, cast, func, select
 
-from engine.catalog.versions import VERSION_ROWS, Versions, together
+from engine.catalog.snapshots.versions import VERSION_ROWS, Versions, together
 from engine.errors import MeterlineError
 from engine.sql.schema import RESOURCES
 

@@ -15,11 +15,11 @@ from typing import Final
 import pyarrow as pa
 from sqlalchemy import Connection, delete, func, insert, select
 
-from engine.catalog.changes import Applied
-from engine.catalog.document import Document
+from engine.catalog.documents.changes import Applied
+from engine.catalog.documents.document import Document
 from engine.catalog.history import versions_between
-from engine.catalog.snapshot import Catalog
-from engine.catalog.versions import Versions
+from engine.catalog.snapshots.snapshot import Catalog
+from engine.catalog.snapshots.versions import Versions
 from engine.errors import NotFoundError
 from engine.sql.database import Database, open_database
 from engine.sql.schema import EVENT_FENCES, RESOURCES, REVISIONS

@@ -20,8 +20,8 @@ from engine.billing.line_item import LineItem
 from engine.billing.periods import Period, month_period, month_periods
 from engine.billing.rated import Rated
 from engine.billing.rater import Rater, Snapshot
-from engine.catalog.snapshot import Catalog
-from engine.catalog.subscription import Subscription
+from engine.catalog.kinds.subscription import Subscription
+from engine.catalog.snapshots.snapshot import Catalog
 from engine.spend.line_changes import LineChange, changed_lines
 from engine.spend.spend import Spend, joined, spend_of
 from engine.times import datetime_us, us_datetime

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from engine.billing.charges import BillingPeriods, Index
 from engine.billing.rated import Rated
-from engine.catalog.snapshot import Catalog
+from engine.catalog.snapshots.snapshot import Catalog
 from rating import DecimalColumn
 
 

@@ -18,9 +18,9 @@ import pyarrow as pa
 
 from engine.billing.meter_usage import all_time_request
 from engine.catalog.admission_rules import FENCE_AGE_MAX_S
-from engine.catalog.meter import Meter
+from engine.catalog.kinds.meter import Meter
+from engine.catalog.snapshots.subscription_columns import NO_END_US
 from engine.catalog.store import CatalogStore
-from engine.catalog.subscription_columns import NO_END_US
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.times import rfc3339, us_datetime
 from engine.upkeep.expire import Expire, Extent

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.billing.periods import Period, month_period, month_periods
-from engine.catalog.subscription_columns import NO_END_US
+from engine.catalog.snapshots.subscription_columns import NO_END_US
 from engine.times import datetime_us, us_datetime
 
 

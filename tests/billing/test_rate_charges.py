@@ -10,7 +10,7 @@ import pytest
 
 from engine.billing.charges import charges_at
 from engine.billing.rate_charges import rate_charges
-from engine.catalog.snapshot import Catalog
+from engine.catalog.snapshots.snapshot import Catalog
 from engine.spend.spend import joined, spend_of
 from engine.times import datetime_us
 from engine.usage.facts.usage_columns import UsageColumns

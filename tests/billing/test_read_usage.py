@@ -10,9 +10,9 @@ from clickhouse_process import ClickHouseProcess
 from meter_reads import deliver
 
 from engine.billing.rater import Rater, Snapshot
-from engine.catalog.document import read_document
-from engine.catalog.snapshot import Catalog
-from engine.catalog.versions import Versioned, Versions
+from engine.catalog.documents.document import read_document
+from engine.catalog.snapshots.snapshot import Catalog
+from engine.catalog.snapshots.versions import Versioned, Versions
 from engine.spend.spend import joined, spend_of
 from engine.times import datetime_us
 from engine.usage.query.periods_reader import PeriodsReader

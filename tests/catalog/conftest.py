@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.catalog.changes import Applied
-from engine.catalog.document import read_document
-from engine.catalog.snapshot import Catalog
+from engine.catalog.documents.changes import Applied
+from engine.catalog.documents.document import read_document
+from engine.catalog.snapshots.snapshot import Catalog
 from engine.catalog.store import CatalogStore
 from engine.errors import CatalogDocumentError
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from engine.catalog.meter import Meter
+from engine.catalog.kinds.meter import Meter
 from fields import FieldsError
 
 texts = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=12)

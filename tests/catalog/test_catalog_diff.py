@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.catalog.diff import differences
+from engine.catalog.documents.changes import differences
 
 INPUT = {
     "id": "input",

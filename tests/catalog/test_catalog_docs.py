@@ -19,13 +19,13 @@ import pytest
 import yaml
 
 from engine.catalog import limits
-from engine.catalog.customer import Customer
-from engine.catalog.document import read_document
+from engine.catalog.documents.document import read_document
 from engine.catalog.kinds import KINDS
-from engine.catalog.meter import Meter
-from engine.catalog.plan import Plan, usage_problem
-from engine.catalog.snapshot import Catalog
-from engine.catalog.versions import Versioned, Versions
+from engine.catalog.kinds.customer import Customer
+from engine.catalog.kinds.meter import Meter
+from engine.catalog.kinds.plan import Plan, usage_problem
+from engine.catalog.snapshots.snapshot import Catalog
+from engine.catalog.snapshots.versions import Versioned, Versions
 from engine.meters import limits as meter_limits
 from engine.meters.kinds import AGGREGATIONS
 from examples.engine_process import EngineProcess

@@ -14,7 +14,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from engine.catalog.document import read_document
+from engine.catalog.documents.document import read_document
 from engine.catalog.store import CatalogStore
 from engine.errors import StartupError, StoreUnavailableError
 from engine.sql import database as database_module
@@ -27,7 +27,7 @@ APPLIED_AT = datetime(2023, 11, 16, 12, 0, tzinfo=UTC)
 WRITER = """
 import sys
 from datetime import UTC, datetime
-from engine.catalog.document import read_document
+from engine.catalog.documents.document import read_document
 from engine.catalog.store import CatalogStore
 
 url, first = sys.argv[1], int(sys.argv[2])

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from engine.catalog.kinds import KINDS, definition
-from engine.catalog.meter import Meter
-from engine.catalog.plan import Plan, PlanPrice
-from engine.catalog.subscription import Subscription
+from engine.catalog.kinds.meter import Meter
+from engine.catalog.kinds.plan import Plan, PlanPrice
+from engine.catalog.kinds.subscription import Subscription
 from fields import FieldsError
 from rating import Price
 

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_catalogs import catalogs
 
-from engine.catalog.diff import differences
-from engine.catalog.document import read_document
+from engine.catalog.documents.changes import differences
+from engine.catalog.documents.document import read_document
 from engine.catalog.kinds import KINDS, definition, read_definition
-from engine.catalog.meter import Meter
-from engine.catalog.snapshot import Catalog
+from engine.catalog.kinds.meter import Meter
+from engine.catalog.snapshots.snapshot import Catalog
+from engine.catalog.snapshots.versions import Versioned, Versions
 from engine.catalog.store import CatalogStore
-from engine.catalog.versions import Versioned, Versions
 from engine.meters.filters import Conditions
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "llm.yaml"

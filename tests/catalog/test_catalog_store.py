@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from engine.catalog.diff import FieldChange
+from engine.catalog.documents.changes import FieldChange
 from engine.catalog.kinds import definition
 from engine.errors import CatalogDocumentError, NotFoundError
 

@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from engine.catalog import limits, yaml_tree
-from engine.catalog.document import read_document
-from engine.catalog.snapshot import Catalog
-from engine.catalog.versions import Versioned, Versions
+from engine.catalog.documents.document import read_document
+from engine.catalog.snapshots.snapshot import Catalog
+from engine.catalog.snapshots.versions import Versioned, Versions
 from engine.errors import CatalogDocumentError
 
 

@@ -7,7 +7,7 @@ import pytest
 from meter_oracle import passes
 from usage_histories import random_filter_tree
 
-from engine.catalog.meter import Meter
+from engine.catalog.kinds.meter import Meter
 from fields import FieldsError
 
 # Every kind of value that the random filters tell apart.

@@ -9,9 +9,9 @@ from typing import Annotated
 import pytest
 from jsonschema import Draft7Validator
 
-from engine.catalog.diff import FieldChange
+from engine.catalog.documents.changes import FieldChange
 from engine.catalog.kinds import KINDS, catalog_schema, definition, read_definition
-from engine.catalog.resource import Name, Reference, Resource
+from engine.catalog.kinds.resource import Name, Reference, Resource
 from fields import DecimalNumber, Instant, ListOf, Problem, rule
 
 

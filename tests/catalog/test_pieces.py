@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.catalog import pieces
-from engine.catalog.document import read_document, read_lines
+from engine.catalog.documents import pieces
+from engine.catalog.documents.document import read_document, read_lines
+from engine.catalog.documents.pieces import document_pieces, line_pieces
+from engine.catalog.documents.yaml_tree import YamlError
 from engine.catalog.kinds import KINDS
-from engine.catalog.pieces import document_pieces, line_pieces
-from engine.catalog.snapshot import Catalog
-from engine.catalog.yaml_tree import YamlError
+from engine.catalog.snapshots.snapshot import Catalog
 from engine.errors import CatalogDocumentError
 
 SHOP = """\

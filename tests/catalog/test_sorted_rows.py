@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.catalog import sorted_rows
-from engine.catalog.sorted_rows import SortedRows
+from engine.catalog.snapshots import sorted_rows
+from engine.catalog.snapshots.sorted_rows import SortedRows
 
 SCHEMA = pa.schema(
     [

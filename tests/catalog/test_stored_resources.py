@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from engine.catalog import history, sorted_rows
-from engine.catalog.snapshot import Catalog
-from engine.catalog.versions import VERSION_ROWS, Versions
+from engine.catalog.snapshots.snapshot import Catalog
+from engine.catalog.snapshots.versions import VERSION_ROWS, Versions
 from engine.errors import MeterlineError
 
 PLANS = "plans: [{id: p, name: P, currency: USD, prices: []}, {id: q, name: Q, currency: USD, prices: []}]\n"

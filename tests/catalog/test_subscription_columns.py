@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.catalog.document import read_document
-from engine.catalog.snapshot import Catalog
-from engine.catalog.subscription import Subscription
-from engine.catalog.subscription_columns import NO_END_US, SubscriptionColumns
-from engine.catalog.versions import Versioned, Versions
+from engine.catalog.documents.document import read_document
+from engine.catalog.kinds.subscription import Subscription
+from engine.catalog.snapshots.snapshot import Catalog
+from engine.catalog.snapshots.subscription_columns import NO_END_US, SubscriptionColumns
+from engine.catalog.snapshots.versions import Versioned, Versions
 
 # One second after 2026 began, and one microsecond more: 20,454 days since 1970.
 START_US = 20_454 * 86_400 * 1_000_000 + 1_000_000

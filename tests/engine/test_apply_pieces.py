@@ -7,7 +7,7 @@ import pytest
 from api_world import refusal
 from click.testing import CliRunner
 
-from engine.catalog import pieces
+from engine.catalog.documents import pieces
 from engine.cli.catalog import apply_pieces as apply_module
 from engine.cli.catalog.apply_command import apply
 from engine.cli.catalog.catalog_command import catalog

@@ -9,8 +9,8 @@ from meter_reads import deliver
 
 from engine.billing.meter_usage import all_time_request
 from engine.catalog.admission_rules import FENCE_AGE_MAX_S, AdmissionRules
-from engine.catalog.document import read_document
-from engine.catalog.meter import Meter
+from engine.catalog.documents.document import read_document
+from engine.catalog.kinds.meter import Meter
 from engine.catalog.store import CatalogStore
 from engine.errors import InvalidRequestError, UsageExpiredError
 from engine.times import datetime_us

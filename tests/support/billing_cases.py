@@ -7,9 +7,9 @@ import numpy as np
 
 from engine.billing.charges import charges_at
 from engine.billing.rate_charges import rate_charges
-from engine.catalog.document import read_document
-from engine.catalog.snapshot import Catalog
-from engine.catalog.versions import Versioned, Versions
+from engine.catalog.documents.document import read_document
+from engine.catalog.snapshots.snapshot import Catalog
+from engine.catalog.snapshots.versions import Versioned, Versions
 from engine.times import datetime_us
 from engine.usage.facts.usage_columns import UsageColumns
 from engine.usage.facts.usage_request import GroupUsage

@@ -14,7 +14,7 @@ from event_columns import columns_of, message_of
 from engine.billing.meter_usage import all_time_request, usage_request
 from engine.billing.periods import Period
 from engine.billing.rater import Rater, Snapshot
-from engine.catalog.meter import Meter
+from engine.catalog.kinds.meter import Meter
 from engine.catalog.store import CatalogStore
 from engine.spend.correction_effect import correction_effect
 from engine.times import us_datetime

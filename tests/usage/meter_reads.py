@@ -7,7 +7,7 @@ from event_columns import columns_of
 
 from engine.billing.meter_usage import usage_request
 from engine.billing.periods import Period
-from engine.catalog.meter import Meter
+from engine.catalog.kinds.meter import Meter
 from engine.times import us_datetime
 from engine.usage.query.usage_reader import UsageReader
 from ingest import partition_batches

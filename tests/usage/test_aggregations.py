@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 from meter_reads import deliver, usage_by_store
 
-from engine.catalog.meter import Meter
+from engine.catalog.kinds.meter import Meter
 from engine.meters.kinds import AGGREGATIONS
 from engine.usage.facts.aggregations import finished
 from engine.usage.facts.usage_request import UsageRequest

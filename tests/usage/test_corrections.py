@@ -11,7 +11,7 @@ from usage_histories import PERIOD_US
 
 from engine.billing.meter_usage import usage_request
 from engine.billing.periods import Period
-from engine.catalog.meter import Meter
+from engine.catalog.kinds.meter import Meter
 from engine.errors import (
     CorrectionIdUsedError,
     CorrectionRefusedError,

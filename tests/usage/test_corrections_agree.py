@@ -17,7 +17,7 @@ from usage_oracle import usage_by_oracle
 
 from engine.billing.meter_usage import usage_request
 from engine.billing.periods import Period
-from engine.catalog.meter import Meter
+from engine.catalog.kinds.meter import Meter
 from engine.errors import CorrectionRefusedError, NotFoundError
 from engine.times import us_datetime
 from engine.usage.corrections.correction import Amendment, Correction, PropertyFilter, Selection, Undone

@@ -11,7 +11,7 @@ from digest_oracle import digest_of
 from meter_reads import deliver
 
 from engine.billing.meter_usage import all_time_request
-from engine.catalog.meter import Meter
+from engine.catalog.kinds.meter import Meter
 from engine.usage.query.usage_reader import UsageReader
 from engine.usage.store.event_digest import EventDigest, summed_sql
 from engine.usage.store.query import Query

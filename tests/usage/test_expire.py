@@ -13,7 +13,7 @@ from meter_reads import deliver
 from rollup_world import GROUPS_MAX, HOUR_US, WORTHS, new_clock
 
 from engine.billing.meter_usage import all_time_request
-from engine.catalog.meter import Meter
+from engine.catalog.kinds.meter import Meter
 from engine.errors import MeterlineError, StoreUnavailableError, UsageExpiredError
 from engine.times import datetime_us
 from engine.upkeep.expire import Clock, Expire

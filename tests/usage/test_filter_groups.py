@@ -6,7 +6,7 @@ import pytest
 from meter_reads import deliver, usage_by_store
 from usage_histories import PERIOD_US
 
-from engine.catalog.meter import Meter
+from engine.catalog.kinds.meter import Meter
 from engine.usage.facts.filter_sql import filter_conditions
 
 TENANTS = itertools.count()

@@ -14,7 +14,7 @@ from first_form_store import EXPIRED_CUSTOMERS, first_form_statements
 from meter_reads import deliver
 
 from engine.billing.meter_usage import all_time_request
-from engine.catalog.meter import Meter
+from engine.catalog.kinds.meter import Meter
 from engine.errors import UsageExpiredError
 from engine.times import datetime_us
 from engine.upkeep.expire import Clock, Expire

@@ -8,7 +8,7 @@ from usage_histories import PERIOD_US
 
 from engine.billing.meter_usage import usage_request
 from engine.billing.periods import Period
-from engine.catalog.meter import Meter
+from engine.catalog.kinds.meter import Meter
 from engine.times import us_datetime
 from engine.usage.facts.queries import usage_query
 

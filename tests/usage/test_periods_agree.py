@@ -15,7 +15,7 @@ from period_reads import one_by_one, said
 from usage_histories import CUSTOMERS, MONTH_US, PERIOD_US, random_deliveries, random_meter
 
 from engine.billing.meter_usage import all_time_request
-from engine.catalog.meter import Meter
+from engine.catalog.kinds.meter import Meter
 from engine.usage.facts import period_scan
 from engine.usage.facts.period_scan import GroupLimits
 from engine.usage.facts.periods_request import Periods, PeriodsRequest

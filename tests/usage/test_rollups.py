@@ -12,7 +12,7 @@ from rollup_world import CUSTOMERS, GROUPS_MAX, HOUR_US, START_US, WORTHS, World
 
 from engine.billing.meter_usage import meters_to_roll_up, rollup_key, usage_request
 from engine.billing.periods import Period
-from engine.catalog.meter import Meter
+from engine.catalog.kinds.meter import Meter
 from engine.errors import StoreUnavailableError
 from engine.metrics import REGISTRY
 from engine.times import us_datetime
@@ -329,8 +329,8 @@ def test_the_keeper_rolls_up_what_meters_share_once(store):
 
 def test_every_meter_of_a_catalog_is_rolled_up():
     """Over all time, for whoever has usage."""
-    from engine.catalog.snapshot import Catalog
-    from engine.catalog.versions import Versioned, Versions
+    from engine.catalog.snapshots.snapshot import Catalog
+    from engine.catalog.snapshots.versions import Versioned, Versions
 
     catalog = Catalog.empty("t1").advanced(1, Versions.of([Versioned(Meter.read(SUM), 1, 1)]))
     (request,) = meters_to_roll_up(catalog)

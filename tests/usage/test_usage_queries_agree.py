@@ -23,7 +23,7 @@ from usage_oracle import windows_by_oracle
 from engine.api.metering_service import MeteringParts, MeteringService
 from engine.api.operation import Call
 from engine.billing.meter_usage import meters_to_roll_up
-from engine.catalog.document import read_document
+from engine.catalog.documents.document import read_document
 from engine.catalog.store import CatalogStore
 from engine.errors import TooManyCallsError
 from engine.usage.facts.usage_request import UsageRequest

@@ -3,7 +3,7 @@
 import random
 import re
 
-from engine.catalog.meter import Meter
+from engine.catalog.kinds.meter import Meter
 from fields import FieldsError
 
 MONTH_US = 30 * 86_400 * 1_000_000

@@ -19,12 +19,12 @@ from functools import cached_property
 from pathlib import PurePath
 
 from engine.catalog import limits
-from engine.catalog.document import read_document
-from engine.catalog.meter import Meter
-from engine.catalog.mistakes import Mistakes, unreadable
-from engine.catalog.plan import Plan
-from engine.catalog.resource import ID
-from engine.catalog.yaml_tree import ListNode, MapNode, Node, YamlError, parse_yaml
+from engine.catalog.documents.document import read_document
+from engine.catalog.documents.mistakes import Mistakes, unreadable
+from engine.catalog.documents.yaml_tree import ListNode, MapNode, Node, YamlError, parse_yaml
+from engine.catalog.kinds.meter import Meter
+from engine.catalog.kinds.plan import Plan
+from engine.catalog.kinds.resource import ID
 from engine.errors import FieldMistake, InvalidRequestError
 from fields import NAMES_SHOWN_MAX, FieldsError, did_you_mean
 from rating import Model, Price

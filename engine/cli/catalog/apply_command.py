@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import grpc
 
-from engine.catalog.pieces import Piece
+from engine.catalog.documents.pieces import Piece
 from engine.cli.catalog.apply_pieces import apply_pieces
 from engine.cli.catalog.catalog_file import catalog_pieces, request_of
 from engine.cli.catalog.changes_shown import show_changes

@@ -14,7 +14,7 @@ import grpc
 from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
-from engine.catalog.pieces import Piece
+from engine.catalog.documents.pieces import Piece
 from engine.cli.catalog.catalog_file import request_of
 from engine.cli.catalog.changes_shown import show_counts, show_each, show_sum
 from engine.cli.terminal.connection import ALL_MISTAKES, CommandError, field_violations

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from engine.catalog import limits
-from engine.catalog.pieces import Piece, document_pieces, line_pieces
-from engine.catalog.yaml_tree import YamlError
+from engine.catalog.documents.pieces import Piece, document_pieces, line_pieces
+from engine.catalog.documents.yaml_tree import YamlError
 from engine.cli.terminal.connection import CommandError
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 

@@ -139,7 +139,7 @@ def _property_notes(channel: grpc.Channel, request: CorrectUsageRequest) -> Iter
 def _read_properties(channel: grpc.Channel, event_types: set[str]) -> set[str]:
     """What the meters of these types read, or all meters where none is named."""
     from engine.catalog.kinds import read_definition  # noqa: PLC0415 - it loads for --set only
-    from engine.catalog.meter import Meter  # noqa: PLC0415 - as above
+    from engine.catalog.kinds.meter import Meter  # noqa: PLC0415 - as above
 
     read: set[str] = set()
     for resource in applied_resources(channel):

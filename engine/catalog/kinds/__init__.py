@@ -8,11 +8,11 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from engine.catalog.customer import Customer
-from engine.catalog.meter import Meter
-from engine.catalog.plan import Plan
-from engine.catalog.resource import Resource
-from engine.catalog.subscription import Subscription
+from engine.catalog.kinds.customer import Customer
+from engine.catalog.kinds.meter import Meter
+from engine.catalog.kinds.plan import Plan
+from engine.catalog.kinds.resource import Resource
+from engine.catalog.kinds.subscription import Subscription
 from fields import Json, Nested, Schema
 
 KINDS: Final[Mapping[str, type[Resource]]] = {

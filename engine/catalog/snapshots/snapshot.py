@@ -14,13 +14,13 @@ from types import MappingProxyType
 from typing import Any
 
 from engine.catalog.kinds import KINDS, definition
-from engine.catalog.meter import Meter
-from engine.catalog.plan import Plan, PlanPrice
-from engine.catalog.resource import Resource
-from engine.catalog.stored_resources import Customers, StoredVersion, Subscriptions
-from engine.catalog.subscription import Subscription
-from engine.catalog.subscription_columns import SubscriptionColumns
-from engine.catalog.versions import Versioned, Versions
+from engine.catalog.kinds.meter import Meter
+from engine.catalog.kinds.plan import Plan, PlanPrice
+from engine.catalog.kinds.resource import Resource
+from engine.catalog.kinds.subscription import Subscription
+from engine.catalog.snapshots.stored_resources import Customers, StoredVersion, Subscriptions
+from engine.catalog.snapshots.subscription_columns import SubscriptionColumns
+from engine.catalog.snapshots.versions import Versioned, Versions
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The mistakes of one document, each at its place: "llm.yaml:12: plans.starter.prices.input.model"."""
 
 from engine.catalog import limits
-from engine.catalog.yaml_tree import ListNode, MapNode, Node, TextNode
+from engine.catalog.documents.yaml_tree import ListNode, MapNode, Node, TextNode
 from engine.errors import CatalogDocumentError, FieldMistake
 from engine.meters.filters import GROUP_NAMES
 from fields import FieldsError, Path

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 from engine.catalog import limits
-from engine.catalog.resource import Reference, Resource
+from engine.catalog.kinds.resource import Reference, Resource
 from fields import Instant, Problem, rule
 
 _INSTANT = Instant(limits.SUBSCRIPTION_YEAR_MIN, limits.SUBSCRIPTION_YEAR_MAX)

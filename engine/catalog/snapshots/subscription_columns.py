@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from engine.catalog.subscription import Subscription
+from engine.catalog.kinds.subscription import Subscription
 from engine.times import datetime_us
 
 NO_END_US = 2**63 - 1

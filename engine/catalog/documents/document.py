@@ -14,16 +14,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.catalog import limits
-from engine.catalog.changes import Changes, changes
-from engine.catalog.entries import Entry, read_entries
-from engine.catalog.excerpt import Excerpt
-from engine.catalog.json_lines import LineError, parse_lines
+from engine.catalog.documents.changes import Changes, changes
+from engine.catalog.documents.entries import Entry, read_entries
+from engine.catalog.documents.excerpt import Excerpt
+from engine.catalog.documents.json_lines import LineError, parse_lines
+from engine.catalog.documents.mistakes import Mistakes, unreadable
+from engine.catalog.documents.references import check_dimensions, check_references, check_subscriptions
+from engine.catalog.documents.yaml_tree import Node, TextNode, YamlError, parse_yaml
 from engine.catalog.kinds import KINDS
-from engine.catalog.mistakes import Mistakes, unreadable
-from engine.catalog.references import check_dimensions, check_references, check_subscriptions
-from engine.catalog.resource import Resource
-from engine.catalog.snapshot import Catalog
-from engine.catalog.yaml_tree import Node, TextNode, YamlError, parse_yaml
+from engine.catalog.kinds.resource import Resource
+from engine.catalog.snapshots.snapshot import Catalog
 
 
 @dataclass(frozen=True, slots=True)

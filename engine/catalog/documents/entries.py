@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from engine.catalog.documents.mistakes import Mistakes
+from engine.catalog.documents.yaml_tree import ListNode, MapNode, Node, TextNode
 from engine.catalog.kinds import KINDS
-from engine.catalog.mistakes import Mistakes
-from engine.catalog.resource import Resource
-from engine.catalog.yaml_tree import ListNode, MapNode, Node, TextNode
+from engine.catalog.kinds.resource import Resource
 from fields import FieldsError, Path, unknown_field
 
 

@@ -14,7 +14,7 @@ from typing import Final
 import yaml
 
 from engine.catalog import limits
-from engine.catalog.yaml_tree import YamlError, yaml_events
+from engine.catalog.documents.yaml_tree import YamlError, yaml_events
 
 # A request has other fields besides, and a name of a section stands above the entries.
 BYTES_MAX: Final = limits.DOCUMENT_BYTES_MAX - 4096

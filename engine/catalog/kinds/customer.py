@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Annotated
 
 from engine.catalog import limits
-from engine.catalog.resource import Name, Resource
+from engine.catalog.kinds.resource import Name, Resource
 from fields import MapOf, Text
 
 _METADATA = MapOf(

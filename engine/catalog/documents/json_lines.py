@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
 from engine.catalog import limits
-from engine.catalog.yaml_tree import Field, ListNode, MapNode, Node, TextNode
+from engine.catalog.documents.yaml_tree import Field, ListNode, MapNode, Node, TextNode
 
 _FIELDS: Final = ("kind", "definition", "id", "version")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")

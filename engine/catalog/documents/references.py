@@ -14,15 +14,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from engine.catalog import limits
-from engine.catalog.entries import Entry
-from engine.catalog.excerpt import Excerpt
+from engine.catalog.documents.entries import Entry
+from engine.catalog.documents.excerpt import Excerpt
+from engine.catalog.documents.mistakes import Mistakes
 from engine.catalog.kinds import KINDS
-from engine.catalog.meter import Meter
-from engine.catalog.mistakes import Mistakes
-from engine.catalog.plan import Plan, PlanPrice
-from engine.catalog.resource import Reference
-from engine.catalog.subscription import Subscription
-from engine.catalog.subscription_columns import NO_END_US
+from engine.catalog.kinds.meter import Meter
+from engine.catalog.kinds.plan import Plan, PlanPrice
+from engine.catalog.kinds.resource import Reference
+from engine.catalog.kinds.subscription import Subscription
+from engine.catalog.snapshots.subscription_columns import NO_END_US
 from engine.times import datetime_us
 from fields import ListOf, Nested, Path, Record, declaration, did_you_mean
 

@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 from pyarrow import json as arrow_json
 
 from engine.catalog.kinds import definition, read_definition
-from engine.catalog.resource import Resource
-from engine.catalog.subscription_columns import NO_END_US
+from engine.catalog.kinds.resource import Resource
+from engine.catalog.snapshots.subscription_columns import NO_END_US
 from engine.errors import MeterlineError
 from engine.times import INSTANT_US_MAX
 

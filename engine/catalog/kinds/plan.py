@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from engine.catalog import limits
-from engine.catalog.resource import Id, Name, Reference, Resource
+from engine.catalog.kinds.resource import Id, Name, Reference, Resource
 from fields import BAD, Choice, Inline, ListOf, Nested, Problem, Record, Schema, rule, shown
 from rating import CurrencyCode, Model, Price
 

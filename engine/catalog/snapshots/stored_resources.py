@@ -16,11 +16,11 @@ from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.catalog.customer import Customer
-from engine.catalog.sorted_rows import Row, SortedRows
-from engine.catalog.subscription import Subscription
-from engine.catalog.subscription_columns import SubscriptionColumns
-from engine.catalog.versions import CUSTOMERS, SUBSCRIPTIONS, Versioned, read_stored
+from engine.catalog.kinds.customer import Customer
+from engine.catalog.kinds.subscription import Subscription
+from engine.catalog.snapshots.sorted_rows import Row, SortedRows
+from engine.catalog.snapshots.subscription_columns import SubscriptionColumns
+from engine.catalog.snapshots.versions import CUSTOMERS, SUBSCRIPTIONS, Versioned, read_stored
 
 R_co = TypeVar("R_co", Customer, Subscription, covariant=True)
 

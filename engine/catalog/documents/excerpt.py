@@ -10,11 +10,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from engine.catalog.entries import Entry
+from engine.catalog.documents.entries import Entry
 from engine.catalog.kinds import definition
-from engine.catalog.snapshot import Catalog
-from engine.catalog.stored_resources import StoredSubscription, StoredVersion
-from engine.catalog.versions import IN_COLUMNS
+from engine.catalog.snapshots.snapshot import Catalog
+from engine.catalog.snapshots.stored_resources import StoredSubscription, StoredVersion
+from engine.catalog.snapshots.versions import IN_COLUMNS
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Annotated
 
 from engine.catalog import limits
-from engine.catalog.resource import Name, Resource
+from engine.catalog.kinds.resource import Name, Resource
 from engine.meters import limits as meter_limits
 from engine.meters.filter_checks import MeterFilters
 from engine.meters.filters import Filter, compared_properties, filtered_properties
