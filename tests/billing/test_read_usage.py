@@ -12,13 +12,14 @@ from meter_reads import deliver
 from engine.billing.rater import Rater, Snapshot
 from engine.catalog.documents.document import read_document
 from engine.catalog.snapshots.snapshot import Catalog
-from engine.catalog.snapshots.versions import Versioned, Versions
+from engine.catalog.snapshots.versions import Versioned
 from engine.spend.spend import joined, spend_of
 from engine.times import datetime_us
 from engine.usage.query.periods_reader import PeriodsReader
 from engine.usage.query.usage_reader import UsageReader
 from engine.usage.store.server_address import read_server_address
 from engine.usage.store.usage_store import UsageStore
+from tests.support.catalogs import versions_of
 
 AT = datetime(2026, 3, 30, 12, tzinfo=UTC)
 METERS = """
@@ -61,7 +62,7 @@ def store(request, tmp_path_factory):
 def catalog_of(tenant, text):
     empty = Catalog.empty(tenant)
     resources = read_document(text, "c.yaml").resources(empty)
-    return empty.advanced(1, Versions.of(Versioned(each, 1, 1) for each in resources))
+    return empty.advanced(1, versions_of(Versioned(each, 1, 1) for each in resources))
 
 
 def subscribed(*subscriptions):

@@ -25,13 +25,13 @@ from engine.catalog.kinds.customer import Customer
 from engine.catalog.kinds.meter import Meter
 from engine.catalog.kinds.plan import Plan, usage_problem
 from engine.catalog.snapshots.snapshot import Catalog
-from engine.catalog.snapshots.versions import Versioned, Versions
 from engine.meters import limits as meter_limits
 from engine.meters.kinds import AGGREGATIONS
 from examples.engine_process import EngineProcess
 from fields import Choice, declaration
 from rating import Charges, Conversion, DecimalColumn, Dimension, Model, Price, Tier, models, rate
 from rating.prices.models import MODELS, PER_EVENT
+from tests.support.catalogs import catalog_of
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "catalog.md").read_text(encoding="utf-8")
@@ -133,7 +133,7 @@ def surroundings(document):
         for each in given.get(f"{kind}s", [])
     }
     lacking = [each for each in resources if (type(each), each.id) not in held]
-    return Catalog.empty("t").advanced(1, Versions.of(Versioned(each, 1, 1) for each in lacking))
+    return catalog_of(lacking)
 
 
 def read(example):

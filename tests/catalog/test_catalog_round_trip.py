@@ -15,9 +15,10 @@ from engine.catalog.documents.document import read_document
 from engine.catalog.kinds import KINDS, definition, read_definition
 from engine.catalog.kinds.meter import Meter
 from engine.catalog.snapshots.snapshot import Catalog
-from engine.catalog.snapshots.versions import Versioned, Versions
+from engine.catalog.snapshots.versions import Versioned
 from engine.catalog.store import CatalogStore
 from engine.meters.filters import Conditions
+from tests.support.catalogs import versions_of
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "llm.yaml"
 APPLIED_AT = datetime(2023, 11, 16, 12, 0, tzinfo=UTC)
@@ -78,9 +79,9 @@ def test_a_snapshot_brought_forward_is_the_snapshot_made_anew(steps):
                 known = stepwise.of_kind(kind.kind).get(resource.id)
                 if known is None or known.resource != resource:
                     made.append(Versioned(resource, known.version + 1 if known else 1, revision))
-        stepwise = stepwise.advanced(revision, Versions.of(made))
+        stepwise = stepwise.advanced(revision, versions_of(made))
         versions += made
-    assert stepwise == Catalog.empty("t").advanced(len(steps), Versions.of(versions))
+    assert stepwise == Catalog.empty("t").advanced(len(steps), versions_of(versions))
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import yaml
 from engine.catalog import limits, yaml_tree
 from engine.catalog.documents.document import read_document
 from engine.catalog.snapshots.snapshot import Catalog
-from engine.catalog.snapshots.versions import Versioned, Versions
 from engine.errors import CatalogDocumentError
+from tests.support.catalogs import catalog_of
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_a_catalog_of_too_many_meters_is_refused(mistakes_of):
     )
     more = "meters:\n  - {id: one-more, event_type: e, aggregation: count}\n"
     resources = read_document(text, "a").resources(Catalog.empty("t"))
-    catalog = Catalog.empty("t").advanced(1, Versions.of(Versioned(resource, 1, 1) for resource in resources))
+    catalog = catalog_of(resources)
     assert mistakes_of(more, catalog) == [
         "llm.yaml:1: meters: there would be 1001 meters, counting those of the catalog; at most 1000 are allowed"
     ]

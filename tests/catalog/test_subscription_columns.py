@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from engine.catalog.documents.document import read_document
 from engine.catalog.kinds.subscription import Subscription
 from engine.catalog.snapshots.snapshot import Catalog
-from engine.catalog.snapshots.subscription_columns import NO_END_US, SubscriptionColumns
-from engine.catalog.snapshots.versions import Versioned, Versions
+from engine.catalog.snapshots.subscription_columns import NO_END_US
+from engine.catalog.snapshots.versions import Versioned
+from tests.support.catalogs import catalog_of, versions_of
 
 # One second after 2026 began, and one microsecond more: 20,454 days since 1970.
 START_US = 20_454 * 86_400 * 1_000_000 + 1_000_000
@@ -30,7 +31,7 @@ def test_rows_are_ordered_by_customer_and_subscription_whatever_the_document_say
         _subscription("a-1"),
         _subscription("a", plan="pro", id="s1"),
     ]
-    columns = SubscriptionColumns.of(given_order)
+    columns = catalog_of(given_order).subscription_columns
     assert columns.customer_id.to_pylist() == ["B", "a", "a", "a", "a-1", "b"]
     assert columns.subscription_id.to_pylist() == ["B:free", "s1", "s10", "s2", "a-1:free", "b:free"]
     assert [columns.plan_ids[i] for i in columns.plan_index] == [
@@ -46,17 +47,17 @@ def test_rows_are_ordered_by_customer_and_subscription_whatever_the_document_say
 def test_instants_are_microseconds_and_an_open_end_is_later_than_all_of_them():
     """Whole microseconds since 1970, exact."""
     ends = datetime(2026, 1, 1, 0, 0, 1, 1, tzinfo=UTC)
-    columns = SubscriptionColumns.of([_subscription("a", end=ends), _subscription("b")])
+    columns = catalog_of([_subscription("a", end=ends), _subscription("b")]).subscription_columns
     assert columns.start_us.tolist() == [START_US, START_US]
     assert columns.end_us.tolist() == [START_US + 1, NO_END_US]
 
 
 def test_a_customer_without_a_subscription_has_no_rows():
     """Before, between and behind the others, and in an empty catalog."""
-    columns = SubscriptionColumns.of([_subscription("b"), _subscription("d")])
+    columns = catalog_of([_subscription("b"), _subscription("d")]).subscription_columns
     for customer in ("a", "bb", "c", "e", ""):
         assert columns.customer_id[columns.rows_of(customer)].to_pylist() == []
-    assert SubscriptionColumns.of([]).rows_of("a") == slice(0, 0)
+    assert catalog_of([]).subscription_columns.rows_of("a") == slice(0, 0)
 
 
 ids = st.text("Aa0-._:@", min_size=1, max_size=4)
@@ -65,7 +66,9 @@ ids = st.text("Aa0-._:@", min_size=1, max_size=4)
 @given(st.dictionaries(ids, ids, max_size=30), st.tuples(ids, ids))
 def test_binary_search_finds_what_a_look_at_every_row_finds(customers, place):
     """Of any customer its rows, and from any place the first row that isn't before it."""
-    columns = SubscriptionColumns.of(_subscription(customer, id=each) for each, customer in customers.items())
+    columns = catalog_of(
+        _subscription(customer, id=each) for each, customer in customers.items()
+    ).subscription_columns
     rows = list(zip(columns.customer_id.to_pylist(), columns.subscription_id.to_pylist(), strict=True))
     assert rows == sorted((customer, each) for each, customer in customers.items())
     assert rows[columns.row_from(*place) :] == [row for row in rows if row >= place]
@@ -82,7 +85,7 @@ subscriptions: [{customer: acme, plan: free, start: 2026-01-01T00:00:01Z}]
 """
     empty = Catalog.empty("default")
     versions = [Versioned(each, 1, 1) for each in read_document(text, "c.yaml").resources(empty)]
-    catalog = empty.advanced(1, Versions.of(versions))
+    catalog = empty.advanced(1, versions_of(versions))
     assert len(empty.subscription_columns) == 0
     assert catalog.subscription_columns.customer_id.to_pylist() == ["acme"]
     assert catalog.subscription_columns is catalog.subscription_columns

@@ -9,10 +9,11 @@ from engine.billing.charges import charges_at
 from engine.billing.rate_charges import rate_charges
 from engine.catalog.documents.document import read_document
 from engine.catalog.snapshots.snapshot import Catalog
-from engine.catalog.snapshots.versions import Versioned, Versions
+from engine.catalog.snapshots.versions import Versioned
 from engine.times import datetime_us
 from engine.usage.facts.usage_columns import UsageColumns
 from engine.usage.facts.usage_request import GroupUsage
+from tests.support.catalogs import versions_of
 
 AT = datetime(2026, 3, 30, 12, tzinfo=UTC)
 PRICES = {
@@ -54,7 +55,7 @@ GROUP_BY = {"calls": (), "tokens": (), "by_place": ("region", "class")}
 def catalog_of(text):
     empty = Catalog.empty("t")
     return empty.advanced(
-        1, Versions.of(Versioned(each, 1, 1) for each in read_document(text, "c.yaml").resources(empty))
+        1, versions_of(Versioned(each, 1, 1) for each in read_document(text, "c.yaml").resources(empty))
     )
 
 

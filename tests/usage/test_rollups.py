@@ -23,6 +23,7 @@ from engine.usage.rollups.coverage import Coverages
 from engine.usage.rollups.rollups import Rollups
 from engine.usage.store.query import Query
 from engine.usage.store.usage_store import UsageStore
+from tests.support.catalogs import versions_of
 
 SUM = {"id": "m", "event_type": "call", "aggregation": "sum", "value": "value"}
 DAY_US = 24 * HOUR_US
@@ -330,9 +331,9 @@ def test_the_keeper_rolls_up_what_meters_share_once(store):
 def test_every_meter_of_a_catalog_is_rolled_up():
     """Over all time, for whoever has usage."""
     from engine.catalog.snapshots.snapshot import Catalog
-    from engine.catalog.snapshots.versions import Versioned, Versions
+    from engine.catalog.snapshots.versions import Versioned
 
-    catalog = Catalog.empty("t1").advanced(1, Versions.of([Versioned(Meter.read(SUM), 1, 1)]))
+    catalog = Catalog.empty("t1").advanced(1, versions_of([Versioned(Meter.read(SUM), 1, 1)]))
     (request,) = meters_to_roll_up(catalog)
     assert (request.tenant, request.event_type, request.aggregation) == ("t1", "call", "sum")
     assert request.bounds_us[0] == 0

@@ -8,7 +8,6 @@ Versions are append-only, so a snapshot that is at hand is brought forward by th
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import islice
 from types import MappingProxyType
 from typing import Any
@@ -86,10 +85,6 @@ class Catalog:
         """By start. Empty for a customer without one, or unknown."""
         return self.subscriptions.of_customer(customer)
 
-    def meters_of(self, event_type: str) -> tuple[Versioned[Meter], ...]:
-        """The meters that read events of this type."""
-        return self._meters_by_event_type.get(event_type, ())
-
     def price_version(self, plan: str, price: str) -> int:
         return self.price_versions[plan, price]
 
@@ -125,13 +120,6 @@ class Catalog:
     def subscription_columns(self) -> SubscriptionColumns:
         """All subscriptions by customer and id: what is billed row by row."""
         return self.subscriptions.columns
-
-    @cached_property
-    def _meters_by_event_type(self) -> Mapping[str, tuple[Versioned[Meter], ...]]:
-        found: dict[str, list[Versioned[Meter]]] = defaultdict(list)
-        for each in self.meters.values():
-            found[each.resource.event_type].append(each)
-        return {event_type: tuple(meters) for event_type, meters in found.items()}
 
 
 def _advance_prices(

@@ -7,15 +7,11 @@ Rules:
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-
-from engine.catalog.kinds.subscription import Subscription
-from engine.times import datetime_us
 
 NO_END_US = 2**63 - 1
 
@@ -37,22 +33,6 @@ class SubscriptionColumns:
     start_us: npt.NDArray[np.int64]
     end_us: npt.NDArray[np.int64]
     plan_ids: tuple[str, ...]
-
-    @classmethod
-    def of(cls, subscriptions: Iterable[Subscription]) -> "SubscriptionColumns":
-        ordered = sorted(subscriptions, key=lambda each: (each.customer, each.id))
-        places: dict[str, int] = {}
-        plan_index = [places.setdefault(each.plan, len(places)) for each in ordered]
-        return cls(
-            pa.array((each.customer for each in ordered), pa.string(), size=len(ordered)),
-            pa.array((each.id for each in ordered), pa.string(), size=len(ordered)),
-            np.array(plan_index, dtype=np.int32),
-            np.array([datetime_us(each.start) for each in ordered], dtype=np.int64),
-            np.array(
-                [NO_END_US if each.end is None else datetime_us(each.end) for each in ordered], dtype=np.int64
-            ),
-            tuple(places),
-        )
 
     def __len__(self) -> int:
         return len(self.plan_index)

@@ -8,7 +8,7 @@ the definitions in bulk (SUBSCRIPTIONS has those fields as columns), where a fie
 another type, or an instant out of the calendar is refused as well.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import json as arrow_json
 
-from engine.catalog.kinds import definition, read_definition
+from engine.catalog.kinds import read_definition
 from engine.catalog.kinds.resource import Resource
 from engine.catalog.snapshots.subscription_columns import NO_END_US
 from engine.errors import MeterlineError
@@ -109,21 +109,6 @@ class Versions:
             others.filter(pc.equal(kind, "customer")),
             _with_fields(others.filter(pc.equal(kind, "subscription"))),
         )
-
-    @classmethod
-    def of(cls, versions: Iterable[Versioned[Resource]]) -> "Versions":
-        rows = [
-            {
-                "kind": each.resource.kind,
-                "id": each.resource.id,
-                "version": each.version,
-                "revision": each.revision,
-                "position": position,
-                "definition": definition(each.resource),
-            }
-            for position, each in enumerate(versions)
-        ]
-        return cls.read(pa.Table.from_pylist(rows, schema=VERSION_ROWS))
 
 
 def together(parts: Sequence[Versions]) -> Versions:
