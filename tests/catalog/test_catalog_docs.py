@@ -29,7 +29,8 @@ from engine.meters import limits as meter_limits
 from engine.meters.kinds import AGGREGATIONS
 from examples.engine_process import EngineProcess
 from fields import Choice, declaration
-from rating import Charges, Conversion, DecimalColumn, Dimension, Model, Price, Tier, models, rate
+from rating import Charges, Conversion, DecimalColumn, Dimension, Model, Price, Tier, rate
+from rating.prices import models
 from rating.prices.models import MODELS, PER_EVENT
 from tests.support.catalogs import catalog_of
 

@@ -5,7 +5,8 @@ import time
 import pytest
 import yaml
 
-from engine.catalog import limits, yaml_tree
+from engine.catalog import limits
+from engine.catalog.documents import yaml_tree
 from engine.catalog.documents.document import read_document
 from engine.catalog.snapshots.snapshot import Catalog
 from engine.errors import CatalogDocumentError

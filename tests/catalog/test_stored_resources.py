@@ -5,7 +5,8 @@ import json
 import pyarrow as pa
 import pytest
 
-from engine.catalog import history, sorted_rows
+from engine.catalog import history
+from engine.catalog.snapshots import sorted_rows
 from engine.catalog.snapshots.snapshot import Catalog
 from engine.catalog.snapshots.versions import VERSION_ROWS, Versions
 from engine.errors import MeterlineError
