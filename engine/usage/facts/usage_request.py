@@ -11,7 +11,7 @@ from engine.usage.facts.filter_sql import Filters
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageRequest:
-    """Which usage to aggregate, how. The fields of a meter mean what they mean in engine.catalog.meter.
+    """Which usage to aggregate, how. The fields of a meter mean what they mean in engine.catalog.kinds.meter.
 
     bounds_us: n + 1 ascending instants, microseconds since 1970, of n adjoining half-open windows. A billing
         period is one window.
