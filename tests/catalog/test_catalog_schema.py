@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from document_mistakes import TABLE
 from hypothesis import given, settings
 from jsonschema import Draft7Validator
@@ -14,6 +15,7 @@ from oracle_random import REACHES, random_price, reach_of
 from random_catalogs import catalogs
 
 from engine.catalog.kinds import KINDS, catalog_schema
+from engine.cli import cli
 from fields import json_schema
 from rating import Commitment, CreditGrant, Price, Split, TaxProfile
 
@@ -148,3 +150,11 @@ def test_every_model_is_invalid_without_what_it_must_have():
         {"up_to": "0", "unit_amount": "1e"},
     ):
         assert not schema.is_valid({**tiered, "tiers": [tier]}), tier
+
+
+def test_the_schema_is_printed_for_an_editor():
+    """The same text whenever it is asked for, and no engine runs."""
+    run = CliRunner().invoke(cli, ["catalog", "--schema", "--target", "127.0.0.1:1"])
+    assert run.exit_code == 0
+    assert json.loads(run.stdout) == catalog_schema()
+    Draft7Validator.check_schema(json.loads(run.stdout))

@@ -14,9 +14,17 @@ from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 
 
 @click.command()
+@click.option(
+    "--schema", is_flag=True, help="Print the JSON Schema of catalog files, for an editor; ask no engine."
+)
 @target_option
-def catalog(target: str) -> None:
+def catalog(target: str, schema: bool) -> None:
     """Print the applied catalog: one line of JSON for each resource, with its version."""
+    if schema:
+        from engine.catalog.kinds import catalog_schema  # noqa: PLC0415 - the rating core, which takes a second
+
+        click.echo(json.dumps(catalog_schema(), indent=2))
+        return
     with connected(target) as channel:
         applied = False
         for resource in applied_resources(channel):
