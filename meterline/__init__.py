@@ -1,4 +1,4 @@
-"""Meterline's client: record usage events and read spend.
+"""Meterline's client: record usage events; read spend, line items and usage.
 
 from meterline import Client
 
@@ -19,6 +19,7 @@ from meterline.errors import (
     InvalidArgumentError,
     InvalidOptionError,
     InvalidRequestError,
+    ListingNotBegunError,
     MeterlineClientError,
     NoSingleCurrencyError,
     NotFoundError,
@@ -26,19 +27,33 @@ from meterline.errors import (
     SpoolError,
 )
 from meterline.events import Delivery, Event, Properties, PropertyScalar, Receipt, Verdict
+from meterline.lines import (
+    AsyncLineItems,
+    Conversion,
+    LineItem,
+    LineItems,
+    Rounding,
+    StageAmount,
+    TierAmount,
+    UnrateableCustomer,
+)
 from meterline.options import FullPolicy, Options, check_target
 from meterline.retry import CallFailure, RetryPolicy, read_pushback_ms
-from meterline.spend import CurrencySpend, LineItem, Rounding, Spend, StageAmount, TierAmount
+from meterline.spend import CurrencySpend, Spend
+from meterline.usage import AsyncUsageRows, UsageRow, UsageRows, UsageWindow
 
 __all__ = [
     "DEFAULT_TARGET",
     "AccessDeniedError",
     "AsyncClient",
+    "AsyncLineItems",
+    "AsyncUsageRows",
     "BufferFullError",
     "CallFailure",
     "CallbackMisuseError",
     "Client",
     "ClientClosedError",
+    "Conversion",
     "CurrencySpend",
     "Delivery",
     "EngineUnavailableError",
@@ -48,6 +63,8 @@ __all__ = [
     "InvalidOptionError",
     "InvalidRequestError",
     "LineItem",
+    "LineItems",
+    "ListingNotBegunError",
     "MeterlineClientError",
     "NoSingleCurrencyError",
     "NotFoundError",
@@ -62,6 +79,10 @@ __all__ = [
     "SpoolError",
     "StageAmount",
     "TierAmount",
+    "UnrateableCustomer",
+    "UsageRow",
+    "UsageRows",
+    "UsageWindow",
     "Verdict",
     "check_target",
     "read_pushback_ms",

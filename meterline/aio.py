@@ -4,14 +4,14 @@
    them through futures; nothing on the loop blocks on a disk, a network or a full buffer.
 2. `record` takes the event in as its last step, without a suspension after it: it returned, and the event is
    recorded, or it raised (CancelledError too), and it is not.
-3. A call that has to block (`record_batch`, `spend`, opening and closing) runs on one of a few threads and is
+3. A call that has to block (`record_batch`, reads, opening and closing) runs on one of a few threads and is
    broken off when its task is cancelled.
 4. Not bound to a loop: tasks of several loops and threads may share a client.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from types import TracebackType
@@ -26,11 +26,14 @@ from meterline.client import DEFAULT_TARGET
 from meterline.errors import CallbackMisuseError
 from meterline.events import Delivery, Event, Properties, Receipt
 from meterline.interruption import Interruption
+from meterline.lines import AsyncLineItems, lines_request
 from meterline.options import OptionKeywords, Options, check_target
 from meterline.session import Session, Sessions, Settings
-from meterline.spend import Spend
-from meterline.transport import Metadata
+from meterline.spend import Spend, read_spend, spend_request
+from meterline.transport import GET_SPEND, LIST_LINE_ITEMS, QUERY_USAGE, Metadata, Method
+from meterline.usage import AsyncUsageRows, UsageWindow, usage_request
 
+_Answer = TypeVar("_Answer")
 _Result = TypeVar("_Result")
 
 _CALLS_MAX = 8  # blocking calls at a time; further ones wait for a thread
@@ -38,7 +41,7 @@ _YIELD_EVERY = 32  # records without a wait in between: about half a millisecond
 
 
 class AsyncClient:
-    """Records usage events in the background and reads spend, from coroutines. One a process.
+    """Records usage events in the background; reads spend, line items and usage. One a process.
 
     The arguments are those of `Client`; `on_problem` may be a function or a coroutine function and runs on
     the loop in which the client was first used. `async with` opens it, so that a spool that can't be had is
@@ -144,14 +147,62 @@ class AsyncClient:
         *,
         at: datetime | None = None,
         as_of: datetime | None = None,
+        catalog_revision: int | None = None,
         timeout_s: float = 10.0,
     ) -> Spend:
         """Read what a customer owes in the billing period that contains `at`; see `Client.spend`.
 
         Cancelled: the read is broken off.
         """
-        session = await self._open(to_use=True)
-        return await self._call(session, lambda stop: session.spend(customer_id, at, as_of, timeout_s, stop))
+        request = spend_request(customer_id, at, as_of, catalog_revision)
+        return read_spend(customer_id, await self._ask(GET_SPEND, request, timeout_s))
+
+    def lines(
+        self,
+        customer_id: str | None = None,
+        *,
+        at: datetime | None = None,
+        as_of: datetime | None = None,
+        catalog_revision: int | None = None,
+        timeout_s: float = 60.0,
+    ) -> AsyncLineItems:
+        """List line items: `async for line in client.lines(...)`; see `Client.lines`.
+
+        Nothing is read before the first step. `await client.lines(...)` reads the first page, and gives the listing
+        with its `as_of` and `catalog_revision`. Cancelled: the read is broken off.
+        """
+        request = lines_request(customer_id, at, as_of, catalog_revision)
+        return AsyncLineItems(request, lambda payload: self._ask(LIST_LINE_ITEMS, payload, timeout_s))
+
+    def usage(  # noqa: PLR0913 - as `usage_request`
+        self,
+        meter_id: str,
+        period_start: datetime,
+        period_end: datetime,
+        *,
+        window: UsageWindow | None = None,
+        time_zone: str | None = None,
+        group_by: Iterable[str] | None = None,
+        filters: Mapping[str, Iterable[str]] | None = None,
+        customer_ids: Iterable[str] | None = None,
+        as_of: datetime | None = None,
+        catalog_revision: int | None = None,
+        timeout_s: float = 60.0,
+    ) -> AsyncUsageRows:
+        """List what a meter comes to: `async for row in client.usage(...)`; see `Client.usage` and `lines`."""
+        request = usage_request(
+            meter_id,
+            period_start,
+            period_end,
+            window=window,
+            time_zone=time_zone,
+            group_by=group_by,
+            filters=filters,
+            customer_ids=customer_ids,
+            as_of=as_of,
+            catalog_revision=catalog_revision,
+        )
+        return AsyncUsageRows(request, lambda payload: self._ask(QUERY_USAGE, payload, timeout_s))
 
     async def __aenter__(self) -> Self:
         await self._open()
@@ -195,6 +246,10 @@ class AsyncClient:
     async def _settle(self, session: Session, timeout_s: float | None) -> None:
         target = session.sender.hurry()
         await wait_for(session.sender.settled, lambda: session.sender.is_settled_before(target), timeout_s)
+
+    async def _ask(self, method: Method[_Answer], payload: bytes, timeout_s: float) -> _Answer:
+        session = await self._open(to_use=True)
+        return await self._call(session, lambda stop: session.ask(method, payload, timeout_s, stop))
 
     async def _call(self, session: Session, work: Callable[[Interruption], _Result]) -> _Result:
         stop = Interruption()

@@ -1,25 +1,29 @@
-"""The client of a product service: record usage, read spend."""
+"""The client of a product service: record usage, read spend, line items and usage."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Self, TypeVar, Unpack
 
 import grpc
 
 from meterline.errors import SpoolError
 from meterline.events import Delivery, Event, Properties, Receipt
+from meterline.lines import LineItems, lines_request
 from meterline.options import OptionKeywords, Options, check_target
 from meterline.reporting import OnProblem, one_by_one
 from meterline.session import Sessions, Settings
-from meterline.spend import Spend
-from meterline.transport import Metadata
+from meterline.spend import Spend, read_spend, spend_request
+from meterline.transport import GET_SPEND, LIST_LINE_ITEMS, QUERY_USAGE, Metadata, Method
+from meterline.usage import UsageRows, UsageWindow, usage_request
 
 DEFAULT_TARGET = "localhost:7070"
 
+_Answer = TypeVar("_Answer")
+
 
 class Client:
-    """Records usage events in the background and reads spend. One a process; safe for all its threads.
+    """Records usage events in the background; reads spend, line items and usage. One a process; safe for all its threads.
 
     `target` is "host:port". `on_problem` is called with the Receipt of every event that was recorded with
     `record` and was not accepted (conflict, rejected, failed), on a sender's thread; without it they are
@@ -108,14 +112,75 @@ class Client:
         *,
         at: datetime | None = None,
         as_of: datetime | None = None,
+        catalog_revision: int | None = None,
         timeout_s: float = 10.0,
     ) -> Spend:
         """Read what a customer owes in the billing period that contains `at` (default: now).
 
-        `as_of` rates the usage that had been ingested by then (default: all). Raises InvalidArgumentError,
-        NotFoundError, InvalidRequestError, EngineUnavailableError or another RequestFailedError.
+        `as_of` rates the usage that had been ingested by then (default: all), `catalog_revision` rates with the
+        catalog as it was then (default: the newest). An attempt takes at most `timeout_s`; an engine that says
+        when to come again is asked again within that time. Raises InvalidArgumentError, NotFoundError,
+        InvalidRequestError, EngineUnavailableError or another RequestFailedError.
         """
-        return self._sessions.open().spend(customer_id, at, as_of, timeout_s)
+        request = spend_request(customer_id, at, as_of, catalog_revision)
+        return read_spend(customer_id, self._ask(GET_SPEND, request, timeout_s))
+
+    def lines(
+        self,
+        customer_id: str | None = None,
+        *,
+        at: datetime | None = None,
+        as_of: datetime | None = None,
+        catalog_revision: int | None = None,
+        timeout_s: float = 60.0,
+    ) -> LineItems:
+        """List the line items of a customer, or of all, in every billing period that contains `at` (default: now).
+
+        Iterate over what is returned; all of it is of one snapshot, whose `as_of` and `catalog_revision` it has.
+        Its `unrateable_customers` are complete after the last line. The first page is read now, the others on
+        the way, each as `spend` is read, with its errors; the step after one that failed asks for that page again.
+        """
+        request = lines_request(customer_id, at, as_of, catalog_revision)
+        return LineItems(request, lambda payload: self._ask(LIST_LINE_ITEMS, payload, timeout_s))
+
+    def usage(  # noqa: PLR0913 - as `usage_request`
+        self,
+        meter_id: str,
+        period_start: datetime,
+        period_end: datetime,
+        *,
+        window: UsageWindow | None = None,
+        time_zone: str | None = None,
+        group_by: Iterable[str] | None = None,
+        filters: Mapping[str, Iterable[str]] | None = None,
+        customer_ids: Iterable[str] | None = None,
+        as_of: datetime | None = None,
+        catalog_revision: int | None = None,
+        timeout_s: float = 60.0,
+    ) -> UsageRows:
+        """List what a meter comes to over `[period_start, period_end)`: a row for each group and window.
+
+        `window` cuts the period by the calendar and clock of `time_zone` (default: UTC), see docs/usage.md; without
+        it there is one window. `group_by` has properties, and "customer_id" for the customer; a property of that
+        name is "properties.customer_id". Default: the customer and what the meter groups by; empty: all together.
+        `filters` are properties and the values of which an event must have one. The rest is as in `lines`.
+        """
+        request = usage_request(
+            meter_id,
+            period_start,
+            period_end,
+            window=window,
+            time_zone=time_zone,
+            group_by=group_by,
+            filters=filters,
+            customer_ids=customer_ids,
+            as_of=as_of,
+            catalog_revision=catalog_revision,
+        )
+        return UsageRows(request, lambda payload: self._ask(QUERY_USAGE, payload, timeout_s))
+
+    def _ask(self, method: Method[_Answer], payload: bytes, timeout_s: float) -> _Answer:
+        return self._sessions.open().ask(method, payload, timeout_s)
 
     def __enter__(self) -> Self:
         return self

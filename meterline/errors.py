@@ -8,10 +8,11 @@
     ├── ClientClosedError          the client was closed before
     ├── CallbackMisuseError        a waiting call from inside `on_problem`, which would wait for itself
     ├── NoSingleCurrencyError      `Spend.amount` of a customer without a currency, or with several
+    ├── ListingNotBegunError       an asynchronous listing was asked for its snapshot before its first page
     └── RequestFailedError         a read that failed; `code` is the gRPC status
         ├── EngineUnavailableError no engine answers, or it asks for patience: try again later
         ├── InvalidRequestError    the engine refuses the request as it is
-        ├── NotFoundError          no such customer
+        ├── NotFoundError          no such customer, meter or catalog revision
         └── AccessDeniedError      the credential is missing, or does not allow this
 
 An event that the engine does not accept is no error: it is a verdict, in a `Receipt`.
@@ -53,6 +54,10 @@ class CallbackMisuseError(MeterlineClientError):
 
 class NoSingleCurrencyError(MeterlineClientError, ValueError):
     """There is no one amount to give: `totals` has one for each currency, and may be empty."""
+
+
+class ListingNotBegunError(MeterlineClientError):
+    """Nothing was read of the listing yet, so that nothing is known of it."""
 
 
 class RequestFailedError(MeterlineClientError):

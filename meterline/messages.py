@@ -11,16 +11,14 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from meterline.arguments import checked_text, time_of
 from meterline.errors import InvalidArgumentError
 from meterline.events import Event, Judgement, PropertyScalar, Verdict
 from meterline.options import EVENT_BYTES_MAX
 from meterline.v1 import usage_pb2
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
 _TEXT_DIGITS_MAX = 1_024  # the contract's bound for a property's text
 
@@ -39,25 +37,6 @@ _UNKNOWN_VERDICT = Judgement(
     reason=UNKNOWN_VERDICT_REASON,
     message="the engine gave a verdict that this client does not know: update the client",
 )
-
-
-def epoch_us(time: object, name: str = "event_time") -> int:
-    """Microseconds since 1970 in UTC of a datetime with a zone, exact. Raises InvalidArgumentError."""
-    if not isinstance(time, datetime):
-        raise InvalidArgumentError(f"{name} is a {type(time).__name__}: give a datetime with a time zone")
-    if time.utcoffset() is None:
-        raise InvalidArgumentError(
-            f"{name} {time.isoformat()} has no time zone: "
-            "give an aware datetime, for instance datetime.now(timezone.utc)"
-        )
-    return (time - _EPOCH) // _MICROSECOND
-
-
-def checked_text(name: str, value: object) -> str:
-    """The value, if it is a str. Raises InvalidArgumentError."""
-    if not isinstance(value, str):
-        raise InvalidArgumentError(f"{name} is a {type(value).__name__} ({value!r:.80}): give a str")
-    return value
 
 
 def encode(
@@ -100,13 +79,8 @@ def decode(frame: bytes) -> Event:
         kind = value.WhichOneof("kind")
         if kind is not None:
             properties[name] = getattr(value, kind)
-    time = _EPOCH + timedelta(seconds=event.event_time.seconds, microseconds=event.event_time.nanos // 1_000)
+    time = time_of(event.event_time.ToMicroseconds())
     return Event(event.customer_id, event.event_type, properties, event.event_id, time)
-
-
-def time_of(event_time_us: int) -> datetime:
-    """The inverse of `epoch_us`."""
-    return _EPOCH + event_time_us * _MICROSECOND
 
 
 def judgements(response: usage_pb2.RecordUsageResponse, events_count: int) -> list[Judgement]:

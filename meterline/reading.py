@@ -1,4 +1,7 @@
-"""Reads: a few quick attempts, then an error of the tree in `errors`."""
+"""Reads: a few quick attempts, then an error of the tree in `errors`.
+
+An engine that says when to come again is there: it is asked again then, for as long as one attempt may take.
+"""
 
 import time
 from collections.abc import Callable
@@ -19,7 +22,8 @@ from meterline.transport import CallFailedError
 _Answer = TypeVar("_Answer")
 
 # A person waits: bridge a connection that broke, but say soon that no engine is there.
-_POLICY = RetryPolicy(timeout_s=1.0, max_ms=400)
+_BRIDGE_S = 1.0
+_WAIT_MAX_MS = 400
 
 _ERRORS: dict[StatusCode, type[RequestFailedError]] = {
     StatusCode.UNAVAILABLE: EngineUnavailableError,
@@ -34,20 +38,25 @@ _ERRORS: dict[StatusCode, type[RequestFailedError]] = {
 
 def read(
     call: Callable[[], _Answer],
+    timeout_s: float,
     random: Callable[[], float],
-    pause: Callable[[float], object] = time.sleep,
+    pause: Callable[[float], bool],
 ) -> _Answer:
-    """The answer of `call`, which makes one attempt. `pause` returns true to end it. Raises RequestFailedError."""
+    """The answer of `call`, which makes one attempt of at most `timeout_s`. `pause` returns true to end it.
+
+    Raises RequestFailedError.
+    """
     started_s = time.monotonic()
     attempt = 0
     while True:
         try:
             return call()
         except CallFailedError as error:
-            wait_s = _POLICY.wait_s(error.failure, attempt, time.monotonic() - started_s, random())
-            if wait_s is None:
-                raise _request_failed(error.failure) from None
             failure = error.failure
+            policy = RetryPolicy(_BRIDGE_S if failure.pushback_ms is None else timeout_s, max_ms=_WAIT_MAX_MS)
+            wait_s = policy.wait_s(failure, attempt, time.monotonic() - started_s, random())
+            if wait_s is None:
+                raise _request_failed(failure) from None
         if pause(wait_s):
             raise _request_failed(failure)
         attempt += 1

@@ -7,30 +7,34 @@ import os
 import random
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import grpc
 
 from meterline import lifetime
+from meterline.arguments import epoch_us, time_of
 from meterline.batching import Batch, Batcher
 from meterline.delivery import Courier
 from meterline.errors import ClientClosedError, InvalidArgumentError
 from meterline.events import Delivery, Event, Properties, Receipt
 from meterline.identifiers import EventIds
 from meterline.interruption import Interruption
-from meterline.messages import checked_text, encode, epoch_us, time_of
+from meterline.messages import encode
 from meterline.options import Options
 from meterline.reading import read
 from meterline.reporting import Tell
 from meterline.retry import RetryPolicy
 from meterline.sender import Sender
-from meterline.spend import Spend, read_spend, spend_request
 from meterline.spool import Spool
 from meterline.spool_home import hold, hold_place_in
-from meterline.transport import Metadata, Transport
+from meterline.transport import RECORD_USAGE, Metadata, Method, Transport
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class Session:
         self._transport = Transport(settings.target, settings.credentials, settings.metadata)
         self._abandon = threading.Event()
         self._courier = Courier(
-            send=self._transport.record_usage,
+            send=partial(self._transport.call, RECORD_USAGE),
             policy=RetryPolicy(self._options.retry_timeout_s),
             request_timeout_s=self._options.request_timeout_s,
             pause=self._abandon.wait,
@@ -103,26 +107,20 @@ class Session:
             receipts += self._send_now(courier, batch, completed)
         return receipts
 
-    def spend(
+    def ask(
         self,
-        customer_id: str,
-        at: datetime | None,
-        as_of: datetime | None,
+        method: Method[_Answer],
+        payload: bytes,
         timeout_s: float,
         interruption: Interruption | None = None,
-    ) -> Spend:
-        """Read a customer's spend."""
-        request = spend_request(
-            checked_text("customer_id", customer_id),
-            None if at is None else epoch_us(at, "at"),
-            None if as_of is None else epoch_us(as_of, "as_of"),
-        )
-        response = read(
-            lambda: self._transport.get_spend(request, timeout_s, interruption),
+    ) -> _Answer:
+        """The engine's answer to a read. Raises RequestFailedError."""
+        return read(
+            lambda: self._transport.call(method, payload, timeout_s, interruption),
+            timeout_s,
             self._random.random,
-            time.sleep if interruption is None else interruption.pause,
+            self._abandon.wait if interruption is None else self._pause_of(interruption),
         )
-        return read_spend(customer_id, response)
 
     def close(self, timeout_s: float | None) -> Delivery:
         """Take no more, flush, disconnect."""
@@ -157,9 +155,12 @@ class Session:
             return self._courier
         return replace(
             self._courier,
-            send=lambda payload, timeout_s: self._transport.record_usage(payload, timeout_s, interruption),
-            pause=lambda seconds: interruption.pause(seconds) or self._abandon.is_set(),
+            send=partial(self._transport.call, RECORD_USAGE, interruption=interruption),
+            pause=self._pause_of(interruption),
         )
+
+    def _pause_of(self, interruption: Interruption) -> Callable[[float], bool]:
+        return lambda seconds: interruption.pause(seconds) or self._abandon.is_set()
 
     def _send_now(self, courier: Courier, batch: Batch, events: Sequence[Event]) -> list[Receipt]:
         judged = courier.deliver(batch.payload(), batch.count)

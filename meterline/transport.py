@@ -1,25 +1,38 @@
 """The gRPC channel: one attempt of one call, bytes in, message or `CallFailure` out.
 
 The channel is opened by the first call, so that a client made before a fork and used after it is safe.
-Methods are named from the descriptors and take serialized requests: a retry repeats the same bytes.
+Methods take serialized requests: a retry repeats the same bytes.
 """
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import grpc
-from google.protobuf.descriptor import MethodDescriptor
 
 from meterline.interruption import Interruption
 from meterline.retry import CallFailure, read_pushback_ms
-from meterline.v1 import spend_pb2, usage_pb2
+from meterline.v1 import billing_pb2, metering_pb2, spend_pb2, usage_pb2
 
 Metadata: TypeAlias = Sequence[tuple[str, str | bytes]]
 _Answer = TypeVar("_Answer")
 
-_RECORD = usage_pb2.DESCRIPTOR.services_by_name["UsageService"].methods_by_name["RecordUsage"]
-_GET_SPEND = spend_pb2.DESCRIPTOR.services_by_name["SpendService"].methods_by_name["GetSpend"]
+
+@dataclass(frozen=True, slots=True)
+class Method(Generic[_Answer]):
+    """One unary call of the engine: its name on the wire, and how its answer is read."""
+
+    name: str
+    read: Callable[[bytes], _Answer]
+
+
+RECORD_USAGE = Method("/meterline.v1.UsageService/RecordUsage", usage_pb2.RecordUsageResponse.FromString)
+GET_SPEND = Method("/meterline.v1.SpendService/GetSpend", spend_pb2.GetSpendResponse.FromString)
+LIST_LINE_ITEMS = Method(
+    "/meterline.v1.BillingService/ListLineItems", billing_pb2.ListLineItemsResponse.FromString
+)
+QUERY_USAGE = Method("/meterline.v1.MeteringService/QueryUsage", metering_pb2.QueryUsageResponse.FromString)
 
 _OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.primary_user_agent", "meterline-python"),
@@ -67,41 +80,18 @@ class Transport:
         self._channel: grpc.Channel | None = None
         self._closed = False
 
-    def record_usage(
-        self, payload: bytes, timeout_s: float, interruption: Interruption | None = None
-    ) -> usage_pb2.RecordUsageResponse:
-        """Send a serialized RecordUsageRequest. Raises CallFailedError."""
-        read = usage_pb2.RecordUsageResponse.FromString
-        return self._call(_RECORD, read, payload, timeout_s, interruption)
-
-    def get_spend(
-        self, payload: bytes, timeout_s: float, interruption: Interruption | None = None
-    ) -> spend_pb2.GetSpendResponse:
-        """Send a serialized GetSpendRequest. Raises CallFailedError."""
-        return self._call(_GET_SPEND, spend_pb2.GetSpendResponse.FromString, payload, timeout_s, interruption)
-
-    def close(self) -> None:
-        """Close the channel; calls under way and later ones fail as CANCELLED."""
-        with self._lock:
-            self._closed = True
-            channel, self._channel = self._channel, None
-        if channel is not None:
-            channel.close()
-
-    def _call(
+    def call(
         self,
-        method: MethodDescriptor,
-        read: Callable[[bytes], _Answer],
+        method: Method[_Answer],
         payload: bytes,
         timeout_s: float,
-        interruption: Interruption | None,
+        interruption: Interruption | None = None,
     ) -> _Answer:
+        """Send a serialized request, once. Raises CallFailedError."""
         metadata = self._metadata or None
         try:
             call = self._open_channel().unary_unary(
-                f"/{method.containing_service.full_name}/{method.name}",
-                request_serializer=None,
-                response_deserializer=read,
+                method.name, request_serializer=None, response_deserializer=method.read
             )
             if interruption is None:
                 answer: _Answer = call(payload, timeout=timeout_s, metadata=metadata)
@@ -120,6 +110,14 @@ class Transport:
                 raise
             raise CallFailedError(_BROKEN_OFF) from None
         return answer
+
+    def close(self) -> None:
+        """Close the channel; calls under way and later ones fail as CANCELLED."""
+        with self._lock:
+            self._closed = True
+            channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
 
     def _open_channel(self) -> grpc.Channel:
         with self._lock:

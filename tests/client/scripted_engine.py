@@ -2,6 +2,7 @@
 
 It deduplicates as the engine does (same id and content: duplicate; other content: conflict), rejects the
 event type "unknown", and plays one fault of `script` for each request, in order, before it is healthy.
+Listings are answered from pages that the test writes down; the token of a page is its number.
 """
 
 import threading
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 
 import grpc
 
-from meterline.v1 import spend_pb2, usage_pb2
+from meterline.v1 import billing_pb2, metering_pb2, spend_pb2, usage_pb2
 
 Fault = Callable[[bytes, grpc.ServicerContext, Callable[[bytes], bytes]], bytes]
 
@@ -56,6 +57,26 @@ def answer_with_too_few_verdicts(request, context, store):
 
 
 @dataclass
+class ScriptedListing:
+    """`requests` holds every attempt; one fault of `script` is played for each, in order, before a page is given."""
+
+    request: type
+    pages: list = field(default_factory=list)
+    script: deque[Fault] = field(default_factory=deque)
+    requests: list = field(default_factory=list)
+
+    def answer(self, payload: bytes, context: grpc.ServicerContext) -> bytes:
+        asked = self.request.FromString(payload)
+        self.requests.append(asked)
+        if self.script:
+            self.script.popleft()(payload, context, bytes)
+        number = int(asked.page_token or 0)
+        page = self.pages[number]
+        page.next_page_token = str(number + 1) if number + 1 < len(self.pages) else ""
+        return page.SerializeToString()
+
+
+@dataclass
 class ScriptedEngine:
     """`requests` holds (monotonic time, raw bytes) of every attempt; `stored` the events by their id."""
 
@@ -66,6 +87,8 @@ class ScriptedEngine:
     spends: dict[str, spend_pb2.GetSpendResponse] = field(default_factory=dict)
     spend_script: deque[Fault] = field(default_factory=deque)
     spend_requests: list[bytes] = field(default_factory=list)
+    lines: ScriptedListing = field(default_factory=lambda: ScriptedListing(billing_pb2.ListLineItemsRequest))
+    usage: ScriptedListing = field(default_factory=lambda: ScriptedListing(metering_pb2.QueryUsageRequest))
     port: int = 0
 
     def __post_init__(self):
@@ -154,6 +177,8 @@ class _Handlers(grpc.GenericRpcHandler):
         self._methods = {
             "/meterline.v1.UsageService/RecordUsage": engine.record,
             "/meterline.v1.SpendService/GetSpend": engine.spend,
+            "/meterline.v1.BillingService/ListLineItems": engine.lines.answer,
+            "/meterline.v1.MeteringService/QueryUsage": engine.usage.answer,
         }
 
     def service(self, handler_call_details):

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterline import Event, InvalidArgumentError, Verdict
-from meterline.messages import decode, encode, epoch_us, judgements, time_of
+from meterline.arguments import epoch_us, time_of
+from meterline.messages import decode, encode, judgements
 from meterline.v1 import usage_pb2
 
 
