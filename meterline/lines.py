@@ -68,7 +68,7 @@ class LineItem:
     """One charge over the billing period `[period_start, period_end)`.
 
     `exact_amount` is the amount before rounding, `amount` the one to pay, in `currency` (ISO 4217).
-    `quantity` is None and `meter_id` empty for a price without usage. `event_digest` identifies the set of
+    `quantity` is 0 and `meter_id` empty for a price without usage. `event_digest` identifies the set of
     the `event_count` events that the meter selected. Of these, `missing_value_event_count` lack the property that the
     meter reads and `unreadable_event_count` have one that can't be read: they add nothing to the quantity.
 

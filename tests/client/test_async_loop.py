@@ -57,6 +57,8 @@ async def use_everything(client):
     await client.flush(1)
     with contextlib.suppress(Exception):
         await client.spend("acme", timeout_s=1)
+    with contextlib.suppress(Exception):
+        await client.lines("acme", timeout_s=1)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(1):
             await client.record_batch([Event("acme", "llm.completion")])

@@ -100,6 +100,7 @@ def test_a_closed_client_takes_nothing(engine, connect):
         lambda: client.record("acme", "llm.completion"),
         lambda: client.record_batch([]),
         lambda: client.spend("acme"),
+        client.lines,
     ):
         with pytest.raises(ClientClosedError, match="the client is closed"):
             call()

@@ -125,17 +125,23 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text(), re.MULTILINE |
 
 
 def test_the_examples_of_the_guide_run(serving, capsys, tmp_path):
-    """Each as it stands, on the example catalog; the first two events of acme show up in its spend."""
-    assert len(BLOCKS) == 7
+    """Each as it stands, on the example catalog; the first two events of acme show up in its spend.
+
+    Of the trace, whose month is read, this engine has one request.
+    """
+    assert len(BLOCKS) == 8
     document = (GUIDE.parents[1] / "examples" / "llm.yaml").read_text()
     with grpc.insecure_channel(serving.target) as channel:
         CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=30)
+    with Client(serving.target) as client:
+        traced = datetime(2023, 11, 16, 18, 15, tzinfo=UTC)
+        client.record("acme", "llm.completion", {"model": "large", "input_tokens": 500}, event_time=traced)
     printed = []
     for block in BLOCKS:
         code = block.replace("localhost:7070", serving.target).replace("/var/lib/chat", str(tmp_path))
         exec(code, {"__name__": "guide"})
         printed.append(capsys.readouterr().out.splitlines())
-    [], [verdict, counts], [], [amount, *lines], [amount_on_loop], listed, spooled = printed
+    [], [verdict, counts], [], [amount, *lines], [amount_on_loop], listed, usage, spooled = printed
     assert verdict.startswith("rejected ")
     assert " event_type unknown_event_type " in verdict
     assert counts == "0 1 0"
@@ -144,5 +150,8 @@ def test_the_examples_of_the_guide_run(serving, capsys, tmp_path):
     assert any(line.startswith("input {'model': 'large'} 1122 ") for line in lines), lines
     assert amount_on_loop.endswith(" USD")
     assert spooled == ["1 0"]
-    # The trace's month has no usage in this engine: zeros, and the fee of the plan that has one.
-    assert "acme platform 0 49.00 USD" in listed
+    # 500 input tokens at 2.20 a million are 0.0011, and the fee of the plan.
+    assert "acme platform {} 0 49.00 USD" in listed
+    assert "acme input {'model': 'large'} 500 0.00 USD" in listed
+    assert listed[-1].startswith("as of 20")
+    assert usage == ["2023-11-16 18:00:00+00:00 {'model': 'large'} 500 1"]

@@ -39,7 +39,11 @@ def read_all(target, as_of, revision, scratch):
     found["usage --format parquet"] = (scratch / "usage.parquet").read_bytes()
     with Client(target) as client:
         at = datetime.fromisoformat(AT).replace(tzinfo=UTC)
-        found["Client.spend"] = repr(client.spend("acme", at=at, as_of=as_of.ToDatetime(UTC))).encode()
+        snapshot = {"as_of": as_of.ToDatetime(UTC), "catalog_revision": revision}
+        period = [each.ToDatetime(UTC) for each in JUNE]
+        found["Client.spend"] = repr(client.spend("acme", at=at, **snapshot)).encode()
+        found["Client.lines"] = repr(list(client.lines(at=at, **snapshot))).encode()
+        found["Client.usage"] = repr(list(client.usage("tokens", *period, **snapshot))).encode()
     return found
 
 

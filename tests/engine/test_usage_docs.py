@@ -21,7 +21,9 @@ COMMANDS = [
     for block in re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
     for command in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
 ]
-PYTHON, PRINTED = re.search(r"```python\n(import grpc\n.*?)```\n\n```\n(.*?)```", PAGE, re.DOTALL).groups()
+PYTHON, PRINTED = re.search(
+    r"```python\n(from datetime import datetime\n.*?)```\n\n```\n(.*?)```", PAGE, re.DOTALL
+).groups()
 
 
 @pytest.fixture
