@@ -1,34 +1,61 @@
-"""Tokens of pages that share one watermark: where a listing goes on, and what it lists."""
+"""Tokens of pages: where a listing goes on, and the snapshot that its pages share. The one way in which they are made.
+
+A token is the listing's name (what it was asked for) and some numbers and texts, in JSON and base64. It is no secret, and
+what is in it is checked like any other input.
+"""
 
 import base64
 import binascii
 import json
+from typing import TypeVar
 
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.times import INSTANT_US_MAX
 
-
-def encode(as_of_us: int, skip: int, listed: str) -> str:
-    """`listed` is what the listing was asked for: a token goes on with that alone."""
-    return base64.urlsafe_b64encode(json.dumps([as_of_us, skip, listed]).encode()).decode()
+Part = TypeVar("Part", int, str)
 
 
-def decode(token: str, listed: str, newest_us: int) -> tuple[int, int]:
-    """The watermark of the listing, and how many were listed; the newest and none without a token.
+def sealed(listing: str, *parts: int | str) -> str:
+    """The token of a place in a listing."""
+    return base64.urlsafe_b64encode(json.dumps([listing, *parts]).encode()).decode()
+
+
+def opened(token: str, listing: str, *kinds: type[int] | type[str]) -> tuple[int | str, ...]:
+    """The parts of a token, each of its kind: a number from 0 to INSTANT_US_MAX, or a text in UTF-8.
+
+    Raises:
+        InvalidRequestError: it was not given out for this listing.
+    """
+    try:
+        of_listing, *parts = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
+        fit = len(parts) == len(kinds) and all(map(_is_part, parts, kinds))
+    except (ValueError, TypeError, RecursionError, binascii.Error) as error:
+        raise bad_token() from error
+    if not fit or of_listing != listing:
+        raise bad_token()
+    return tuple(parts)
+
+
+def _is_part(part: object, kind: type[int] | type[str]) -> bool:
+    if isinstance(part, str):
+        # A lone surrogate is not a text that a store could be asked with.
+        part.encode()
+        return kind is str
+    return kind is int and type(part) is int and 0 <= part <= INSTANT_US_MAX
+
+
+def opened_at(token: str, listing: str, newest_us: int) -> tuple[int, int]:
+    """The watermark of a listing, and how many were listed; the newest and none without a token.
 
     Raises:
         InvalidRequestError: it was not given out for this listing.
     """
     if not token:
         return newest_us, 0
-    try:
-        as_of_us, skip, was_listed = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
-    except (ValueError, TypeError, RecursionError, binascii.Error) as error:
-        raise _bad_token() from error
-    numbers = all(type(each) is int and 0 <= each <= INSTANT_US_MAX for each in (as_of_us, skip))
-    if not numbers or was_listed != listed or as_of_us > newest_us:
-        raise _bad_token()
-    return as_of_us, skip
+    as_of_us, skip = opened(token, listing, int, int)
+    if int(as_of_us) > newest_us:
+        raise bad_token()
+    return int(as_of_us), int(skip)
 
 
 def checked_size(asked: int, default: int, size_max: int) -> int:
@@ -42,10 +69,10 @@ def checked_size(asked: int, default: int, size_max: int) -> int:
     return asked or default
 
 
-def _bad_token() -> InvalidRequestError:
+def bad_token() -> InvalidRequestError:
     return InvalidRequestError(
         FieldMistake(
             "page_token",
-            "is not one that this engine gave out for this listing: start the listing anew without it",
+            "is not one that this engine gave out for this listing: start anew without it, or ask as before",
         )
     )

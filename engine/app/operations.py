@@ -4,16 +4,16 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from engine.api.billing_service import BillingService
-from engine.api.catalog_service import CatalogService
-from engine.api.correct_usage_service import CorrectUsageService
-from engine.api.correction_service import CorrectionService
-from engine.api.metering_service import MeteringParts, MeteringService
 from engine.api.operation import Operation
 from engine.api.operations import Services, operations
-from engine.api.retention_service import RetentionService
-from engine.api.spend_service import SpendService
-from engine.api.usage_service import UsageService
+from engine.api.services.billing_service import BillingService
+from engine.api.services.catalog_service import CatalogService
+from engine.api.services.correct_usage_service import CorrectUsageService
+from engine.api.services.correction_service import CorrectionService
+from engine.api.services.metering_service import MeteringParts, MeteringService
+from engine.api.services.retention_service import RetentionService
+from engine.api.services.spend_service import SpendService
+from engine.api.services.usage_service import UsageService
 from engine.app.reading import Reading
 from engine.app.recording import Recording
 from engine.app.stores import Stores

@@ -1,5 +1,7 @@
 """The engine over real gRPC: usage in; verdicts, spend and lines out."""
 
+import base64
+import json
 from decimal import Decimal
 from pathlib import Path
 
@@ -358,7 +360,8 @@ def test_pages_of_the_catalog_are_the_catalog(channel, name):
     """A token leads on within the revision of its first page; one of another make is refused."""
     stub = CatalogServiceStub(channel)
     whole = stub.GetCatalog(GetCatalogRequest(), timeout=30)
-    rest = stub.GetCatalog(GetCatalogRequest(page_token=f"{whole.revision}-3"), timeout=30)
+    token = base64.b64encode(json.dumps(["catalog", whole.revision, 3]).encode()).decode()
+    rest = stub.GetCatalog(GetCatalogRequest(page_token=token), timeout=30)
     assert list(rest.resources) == list(whole.resources[3:])
     code, _, _ = refusal(lambda: stub.GetCatalog(GetCatalogRequest(page_token="3"), timeout=30))
     assert code is grpc.StatusCode.INVALID_ARGUMENT

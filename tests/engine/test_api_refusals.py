@@ -107,8 +107,11 @@ def test_a_watermark_in_the_future_is_refused(channel, name):
         "bm9uc2Vuc2U=",
         "W10=",
         base64.b64encode(b"[" * 100_000).decode(),
-        "WzEsMiwzLDQsNSw2XQ==",
-        "Wy0xLDEsMSwxLCJhIiwiIl0=",
+        base64.b64encode(b'["", 1, 2, 3, 4, 5, 6]').decode(),
+        base64.b64encode(b'["", -1, 1, 1, 1, "a", ""]').decode(),
+        base64.b64encode(b'["", 1, 1, 1, 1, "\\ud800", ""]').decode(),
+        base64.b64encode(b'["", 1, 1, 1, true, "a", ""]').decode(),
+        base64.b64encode(b'["", 1, 1, 1, 1, "a"]').decode(),
     ],
 )
 def test_a_page_token_of_another_make_is_refused(channel, token):

@@ -13,8 +13,8 @@ from admission_oracle import Row
 from event_columns import columns_of, message_of
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from engine.api.correction_service import CorrectionService
 from engine.api.operation import DEFAULT_TENANT, Call
+from engine.api.services.correction_service import CorrectionService
 from engine.errors import InvalidRequestError
 from engine.usage.corrections.reconciler import Reconciler
 from engine.usage.corrections.voids import EventKey, Kind, Void, record_voids
@@ -163,9 +163,9 @@ def _hash_of(event_id):
     [
         ListConflictsRequest(page_size=251),
         ListConflictsRequest(page_token="x"),
-        ListConflictsRequest(page_token=base64.b64encode(b'[1, -1, ""]').decode()),
-        ListConflictsRequest(page_token=base64.b64encode(b'[1, 1, "other"]').decode()),
-        ListConflictsRequest(page_token=base64.b64encode(json.dumps([10**15, 1, ""]).encode()).decode()),
+        ListConflictsRequest(page_token=base64.b64encode(b'["", 1, -1]').decode()),
+        ListConflictsRequest(page_token=base64.b64encode(b'["other", 1, 1]').decode()),
+        ListConflictsRequest(page_token=base64.b64encode(json.dumps(["", 10**15, 1]).encode()).decode()),
     ],
 )
 def test_a_listing_that_can_t_be_is_refused(world, request_):

@@ -20,8 +20,8 @@ from meter_reads import deliver
 from usage_histories import CUSTOMERS, PERIOD_US, random_deliveries, random_meter
 from usage_oracle import windows_by_oracle
 
-from engine.api.metering_service import MeteringParts, MeteringService
 from engine.api.operation import Call
+from engine.api.services.metering_service import MeteringParts, MeteringService
 from engine.billing.meter_usage import meters_to_roll_up
 from engine.catalog.documents.document import read_document
 from engine.catalog.store import CatalogStore

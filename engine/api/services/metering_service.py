@@ -3,13 +3,13 @@
 import bisect
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from functools import partial
 from threading import BoundedSemaphore
 
 from engine.api.messages import ANSWER_BYTES_MAX, decimal_text
 from engine.api.operation import Call
-from engine.api.usage_page_token import UsagePageToken, bad_token
+from engine.api.page_tokens import bad_token, opened, sealed
 from engine.api.usage_question import Grouping, UsageQuestion, read_question
 from engine.billing.meter_usage import usage_request
 from engine.billing.periods import Period
@@ -71,14 +71,14 @@ class MeteringService:
         usage = _usage_request(call.tenant, meter.resource, question, grouping, as_of_us)
         with self._turn():
             page, following = self._page(usage, place, question, grouping, meter.resource)
-        token = UsagePageToken(as_of_us, catalog.revision, following, question.digest) if following else None
+        token = sealed(question.digest, as_of_us, catalog.revision, *astuple(following)) if following else ""
         return QueryUsageResponse(
             rows=page,
             as_of=to_timestamp(as_of_us),
             catalog_revision=catalog.revision,
             meter_version=meter.version,
             group_by=UsageGrouping(customer=grouping.customer, properties=grouping.properties),
-            next_page_token=token.encode() if token else "",
+            next_page_token=token,
         )
 
     @contextlib.contextmanager
@@ -98,10 +98,11 @@ class MeteringService:
         clock, now_us = self._parts.clock, self._now_us()
         if not question.page_token:
             return read_watermark_us(clock, now_us, question.as_of_us), question.revision, RowPlace()
-        token = UsagePageToken.decode(question.page_token, question.digest)
-        if token.as_of_us > clock.watermark(now_us):
+        parts = opened(question.page_token, question.digest, int, int, str, int, int)
+        as_of_us, revision, customer_id, states, rows = parts
+        if int(as_of_us) > clock.watermark(now_us):
             raise bad_token()
-        return token.as_of_us, token.revision, token.place
+        return int(as_of_us), int(revision), RowPlace(str(customer_id), int(states), int(rows))
 
     def _page(
         self, usage: UsageRequest, place: RowPlace, question: UsageQuestion, grouping: Grouping, meter: Meter

@@ -1,8 +1,5 @@
 """BillingService: rated line items, in pages that share one snapshot."""
 
-import base64
-import binascii
-import json
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 
@@ -11,13 +8,14 @@ import pyarrow as pa
 
 from engine.api.messages import ANSWER_BYTES_MAX, fitting_line_items, unrateable_messages
 from engine.api.operation import Call
+from engine.api.page_tokens import checked_size, opened, sealed
 from engine.billing.charges import Index
 from engine.billing.line_item import LineItem
 from engine.billing.line_table import LINE_SCHEMA, line_table
 from engine.billing.rated import Rated
 from engine.billing.rater import Rater, Snapshot, rows_of_customer
 from engine.errors import FieldMistake, InvalidRequestError
-from engine.times import INSTANT_US_MAX, optional_us, to_timestamp
+from engine.times import optional_us, to_timestamp
 from meterline.v1.billing_pb2 import LineItemForm, ListLineItemsRequest, ListLineItemsResponse
 
 # The default and the most of each form. A line is about a KiB as a message and a hundred bytes in Arrow: a page ends
@@ -31,7 +29,7 @@ _UNRATEABLE_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class _PageToken:
+class _Place:
     """The snapshot that all pages share, and where the next one starts: a subscription in the order of customers, and
     how many of its lines come before.
     """
@@ -42,36 +40,17 @@ class _PageToken:
     skip: int
     customer_id: str
     subscription_id: str
-    # The customer that the listing was asked for; empty for all.
-    only_customer_id: str
-
-    def encode(self) -> str:
-        fields = astuple(self)
-        return base64.urlsafe_b64encode(json.dumps(fields).encode()).decode()
 
     @classmethod
-    def decode(cls, text: str) -> "_PageToken":
-        try:
-            fields = json.loads(base64.b64decode(text, altchars=b"-_", validate=True))
-            at_us, as_of_us, revision, skip, *texts = fields
-            customer_id, subscription_id, only_customer_id = texts
-        except (ValueError, TypeError, RecursionError, binascii.Error) as error:
-            raise _bad_token() from error
-        numbers = (at_us, as_of_us, revision, skip)
-        if not all(type(each) is int and 0 <= each <= INSTANT_US_MAX for each in numbers) or not all(
-            isinstance(each, str) for each in texts
-        ):
-            raise _bad_token()
-        return cls(at_us, as_of_us, revision, skip, customer_id, subscription_id, only_customer_id)
-
-
-def _bad_token() -> InvalidRequestError:
-    return InvalidRequestError(
-        FieldMistake(
-            "page_token",
-            "is not one that this engine gave out for this listing: start the listing anew without it",
+    def of(cls, request: ListLineItemsRequest) -> "_Place | None":
+        """None for the first page. Raises InvalidRequestError for a token of another listing."""
+        if not request.page_token:
+            return None
+        parts = opened(request.page_token, request.customer_id, int, int, int, int, str, str)
+        at_us, as_of_us, revision, skip, customer_id, subscription_id = parts
+        return cls(
+            int(at_us), int(as_of_us), int(revision), int(skip), str(customer_id), str(subscription_id)
         )
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +75,14 @@ class BillingService:
 
     def list_line_items(self, request: ListLineItemsRequest, call: Call) -> ListLineItemsResponse:
         page_size = _page_size(request)
-        token = _PageToken.decode(request.page_token) if request.page_token else None
-        if token is not None and token.only_customer_id != request.customer_id:
-            raise _bad_token()
-        snapshot = self._snapshot(request, call, token)
+        place = _Place.of(request)
+        snapshot = self._snapshot(request, call, place)
         all_rows = rows = _rows(request, snapshot)
         skip = 0
-        if token is not None:
+        if place is not None:
             columns = snapshot.catalog.subscription_columns
-            rows = slice(columns.row_from(token.customer_id, token.subscription_id), rows.stop)
-            skip = token.skip
+            rows = slice(columns.row_from(place.customer_id, place.subscription_id), rows.stop)
+            skip = place.skip
         # One more than the page says where the next one starts.
         found = self._first(snapshot, rows, skip, page_size + 1)
         response = ListLineItemsResponse(
@@ -119,12 +96,12 @@ class BillingService:
             rated, line = next_line
             row, skip = _place_of(rated, line)
             response.listed_subscription_count = row - all_rows.start
-            response.next_page_token = _token(request, snapshot, row, skip).encode()
+            response.next_page_token = _token(request, snapshot, row, skip)
         return response
 
-    def _snapshot(self, request: ListLineItemsRequest, call: Call, token: _PageToken | None) -> Snapshot:
-        if token is not None:
-            return self._rater.snapshot(call.tenant, token.at_us, token.as_of_us, token.revision)
+    def _snapshot(self, request: ListLineItemsRequest, call: Call, place: _Place | None) -> Snapshot:
+        if place is not None:
+            return self._rater.snapshot(call.tenant, place.at_us, place.as_of_us, place.revision)
         return self._rater.snapshot(
             call.tenant,
             optional_us(request, "at"),
@@ -150,12 +127,7 @@ def _page_size(request: ListLineItemsRequest) -> int:
         raise InvalidRequestError(
             FieldMistake("form", f"is {request.form}, which is not a form of line items")
         )
-    default, largest = _PAGE_SIZES[request.form]
-    if request.page_size > largest:
-        raise InvalidRequestError(
-            FieldMistake("page_size", f"is {request.page_size}: ask for at most {largest}")
-        )
-    return request.page_size or default
+    return checked_size(request.page_size, *_PAGE_SIZES[request.form])
 
 
 def _rows(request: ListLineItemsRequest, snapshot: Snapshot) -> slice:
@@ -224,14 +196,10 @@ def _place_of(rated: Rated, line: int) -> tuple[int, int]:
     return int(charges.periods.row[place]), int(line - first)
 
 
-def _token(request: ListLineItemsRequest, snapshot: Snapshot, row: int, skip: int) -> _PageToken:
+def _token(request: ListLineItemsRequest, snapshot: Snapshot, row: int, skip: int) -> str:
     columns = snapshot.catalog.subscription_columns
-    return _PageToken(
-        snapshot.at_us,
-        snapshot.as_of_us,
-        snapshot.catalog.revision,
-        skip,
-        columns.customer_id[row].as_py(),
-        columns.subscription_id[row].as_py(),
-        request.customer_id,
+    customer_id, subscription_id = columns.customer_id[row].as_py(), columns.subscription_id[row].as_py()
+    place = _Place(
+        snapshot.at_us, snapshot.as_of_us, snapshot.catalog.revision, skip, customer_id, subscription_id
     )
+    return sealed(request.customer_id, *astuple(place))

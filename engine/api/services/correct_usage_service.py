@@ -12,7 +12,7 @@ from engine.api.correction_requests import (
     read_undoing,
 )
 from engine.api.operation import Call
-from engine.api.page_tokens import checked_size, decode, encode
+from engine.api.page_tokens import checked_size, opened_at, sealed
 from engine.billing.rater import Rater
 from engine.errors import NotFoundError
 from engine.spend.correction_effect import correction_effect
@@ -101,20 +101,20 @@ class CorrectUsageService:
 
     def list_corrections(self, request: ListCorrectionsRequest, call: Call) -> ListCorrectionsResponse:
         page_size = checked_size(request.page_size, _PAGE_SIZE_DEFAULT, _PAGE_SIZE_MAX)
-        as_of_us, skip = decode(request.page_token, "corrections", self._clock.watermark(self._now_us()))
+        as_of_us, skip = opened_at(request.page_token, "corrections", self._clock.watermark(self._now_us()))
         # One more than the page tells whether there is another.
         found = list_corrections(self._usage, call.tenant, as_of_us, (skip, page_size + 1))
         more = len(found) > page_size
         return ListCorrectionsResponse(
             corrections=map(correction_message, found[:page_size]),
             as_of=to_timestamp(as_of_us),
-            next_page_token=encode(as_of_us, skip + page_size, "corrections") if more else "",
+            next_page_token=sealed("corrections", as_of_us, skip + page_size) if more else "",
         )
 
     def get_correction(self, request: GetCorrectionRequest, call: Call) -> GetCorrectionResponse:
         page_size = checked_size(request.page_size, _PAGE_SIZE_DEFAULT, _PAGE_SIZE_MAX)
         listed = f"events of {request.correction_id}"
-        as_of_us, skip = decode(request.page_token, listed, self._clock.watermark(self._now_us()))
+        as_of_us, skip = opened_at(request.page_token, listed, self._clock.watermark(self._now_us()))
         found = find_correction(self._usage, call.tenant, request.correction_id, as_of_us)
         if not request.correction_id or found is None:
             raise NotFoundError(f"correction {request.correction_id!r} was never recorded")
@@ -126,7 +126,7 @@ class CorrectUsageService:
             correction=correction_message(found),
             events=messages,
             as_of=to_timestamp(as_of_us),
-            next_page_token=encode(as_of_us, skip + len(messages), listed) if more else "",
+            next_page_token=sealed(listed, as_of_us, skip + len(messages)) if more else "",
         )
 
     def _tried(

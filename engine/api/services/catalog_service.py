@@ -1,12 +1,12 @@
 """CatalogService: documents in, differences out."""
 
-import re
 from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Final
 
 from engine.api.messages import ANSWER_BYTES_MAX
 from engine.api.operation import Call
+from engine.api.page_tokens import opened, sealed
 from engine.catalog.documents.changes import Applied
 from engine.catalog.documents.document import Document, read_document, read_lines
 from engine.catalog.store import CatalogStore
@@ -22,6 +22,7 @@ from meterline.v1.catalog_pb2 import (
     ResourceChange,
 )
 
+_LISTING: Final = "catalog"
 # What 31 bits hold.
 _FIRST_LINE_MAX: Final = 2_147_483_647
 
@@ -68,7 +69,9 @@ class CatalogService:
         return _applied_message(applied)
 
     def get_catalog(self, request: GetCatalogRequest, call: Call) -> GetCatalogResponse:
-        revision, first = _read_token(request.page_token)
+        revision, first = None, 0
+        if request.page_token:
+            revision, first = map(int, opened(request.page_token, _LISTING, int, int))
         catalog = self._catalog.snapshot(call.tenant, revision)
         response = GetCatalogResponse(revision=catalog.revision)
         size_bytes = 0
@@ -76,24 +79,10 @@ class CatalogService:
             resource = Resource(kind=each.kind, id=each.id, version=each.version, definition=each.definition)
             size_bytes += resource.ByteSize()
             if response.resources and size_bytes > ANSWER_BYTES_MAX:
-                response.next_page_token = f"{catalog.revision}-{index}"
+                response.next_page_token = sealed(_LISTING, catalog.revision, index)
                 break
             response.resources.append(resource)
         return response
-
-
-def _read_token(token: str) -> tuple[int | None, int]:
-    """The revision that the pages share, and the first resource of this one."""
-    if not token:
-        return None, 0
-    found = re.fullmatch(r"([0-9]{1,18})-([0-9]{1,18})", token, re.ASCII)
-    if found is None:
-        raise InvalidRequestError(
-            FieldMistake(
-                "page_token", "is not one that this engine gave out: start the listing anew without it"
-            )
-        )
-    return int(found[1]), int(found[2])
 
 
 def _document(request: ApplyCatalogRequest) -> Document:

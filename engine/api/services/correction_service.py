@@ -5,7 +5,7 @@ from collections.abc import Callable
 from engine.api.correction_messages import version_message
 from engine.api.messages import ANSWER_BYTES_MAX
 from engine.api.operation import Call
-from engine.api.page_tokens import checked_size, decode, encode
+from engine.api.page_tokens import checked_size, opened_at, sealed
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.times import optional_us, to_timestamp
 from engine.usage.corrections.conflict_list import Conflict, list_conflicts
@@ -39,7 +39,7 @@ class CorrectionService:
     def list_conflicts(self, request: ListConflictsRequest, call: Call) -> ListConflictsResponse:
         page_size = checked_size(request.page_size, _PAGE_SIZE_DEFAULT, _PAGE_SIZE_MAX)
         newest_us = self._clock.watermark(self._now_us())
-        as_of_us, skip = decode(request.page_token, request.event_id, newest_us)
+        as_of_us, skip = opened_at(request.page_token, request.event_id, newest_us)
         # One more than the page tells whether there is another.
         found = list_conflicts(self._usage, call.tenant, request.event_id, as_of_us, (skip, page_size + 1))
         page = _fitting(found[:page_size])
@@ -47,7 +47,7 @@ class CorrectionService:
         return ListConflictsResponse(
             conflicts=page,
             as_of=to_timestamp(as_of_us),
-            next_page_token=encode(as_of_us, skip + len(page), request.event_id) if more else "",
+            next_page_token=sealed(request.event_id, as_of_us, skip + len(page)) if more else "",
         )
 
     def reconcile_usage(self, request: ReconcileUsageRequest, call: Call) -> ReconcileUsageResponse:

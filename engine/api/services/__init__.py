@@ -1,0 +1,1 @@
+"""What serves the operations: messages in, messages out, whatever the transport."""
