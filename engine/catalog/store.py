@@ -7,7 +7,6 @@
 """
 
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
@@ -18,14 +17,13 @@ from sqlalchemy import Connection, delete, func, insert, select
 from engine.catalog.documents.changes import Applied
 from engine.catalog.documents.document import Document
 from engine.catalog.history import versions_between
+from engine.catalog.snapshots.kept_snapshots import SNAPSHOTS_MAX, KeptSnapshots
 from engine.catalog.snapshots.snapshot import Catalog
 from engine.catalog.snapshots.versions import Versions
 from engine.errors import NotFoundError
 from engine.sql.database import Database, open_database
 from engine.sql.schema import EVENT_FENCES, RESOURCES, REVISIONS
 
-# The newest of every tenant in use, and some that invoices of earlier periods ask for.
-_SNAPSHOTS_MAX: Final = 32
 _RELEASED_AFTER: Final = 100_000
 
 
@@ -34,9 +32,8 @@ class CatalogStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._lock = threading.Lock()
         self._loading = threading.Lock()
-        self._snapshots: OrderedDict[tuple[str, int], Catalog] = OrderedDict()
+        self._kept = KeptSnapshots()
 
     @classmethod
     def open(cls, url: str) -> "CatalogStore":
@@ -87,7 +84,7 @@ class CatalogStore:
             StoreUnavailableError: the store does not answer.
             MeterlineError: it holds what this version of Meterline can't read.
         """
-        for tenant in self.tenants()[:_SNAPSHOTS_MAX]:
+        for tenant in self.tenants()[:SNAPSHOTS_MAX]:
             self.snapshot(tenant)
 
     def tenants(self) -> list[str]:
@@ -108,7 +105,7 @@ class CatalogStore:
             NotFoundError: there is no such revision.
             StoreUnavailableError: the store does not answer.
         """
-        if revision is not None and (cached := self._cached(tenant, revision)):
+        if revision is not None and (cached := self._kept.get(tenant, revision)):
             return cached
         with self._database.reading() as connection:
             if revision is None:
@@ -150,31 +147,20 @@ class CatalogStore:
 
     def _newest(self, connection: Connection, tenant: str) -> Catalog:
         revision = _newest_revision(connection, tenant)
-        return self._cached(tenant, revision) or self._loaded(connection, tenant, revision)
-
-    def _cached(self, tenant: str, revision: int) -> Catalog | None:
-        with self._lock:
-            if catalog := self._snapshots.get((tenant, revision)):
-                self._snapshots.move_to_end((tenant, revision))
-            return catalog
+        return self._kept.get(tenant, revision) or self._loaded(connection, tenant, revision)
 
     def _loaded(self, connection: Connection, tenant: str, revision: int) -> Catalog:
         """Brings the nearest earlier snapshot forward. One at a time: a large catalog takes seconds, and memory."""
         with self._loading:
-            if catalog := self._cached(tenant, revision):
+            if catalog := self._kept.get(tenant, revision):
                 return catalog
-            with self._lock:
-                earlier = [known for of, known in self._snapshots if of == tenant and known < revision]
-                catalog = self._snapshots[tenant, max(earlier)] if earlier else Catalog.empty(tenant)
+            catalog = self._kept.before(tenant, revision)
             for versions in versions_between(connection, tenant, catalog.revision, revision):
                 catalog = catalog.advanced(revision, versions)
                 if len(versions) > _RELEASED_AFTER:
                     # What a large part was read into is free again, in pieces that malloc would keep.
                     pa.default_memory_pool().release_unused()
-            with self._lock:
-                self._snapshots[tenant, revision] = catalog
-                while len(self._snapshots) > _SNAPSHOTS_MAX:
-                    self._snapshots.popitem(last=False)
+            self._kept.keep(catalog)
             return catalog
 
 

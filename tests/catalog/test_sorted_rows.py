@@ -91,12 +91,12 @@ def test_merged_rows_are_what_a_mapping_would_hold(batches, wanted, place):
 def test_a_change_copies_the_chunk_that_it_falls_into_and_no_other():
     """A million rows must not be copied for one."""
     rows = merge(SortedRows.empty(SCHEMA, ("id",)), {}, [("o", f"{number:03}") for number in range(90)], 0)
-    before = {id(chunk) for chunk in rows._chunks}
+    before = {id(chunk) for chunk in rows.chunks}
     changed = rows.merged(
         table([{"owner": "o", "id": "050", "version": 2, "created": 100, "text": "changed"}])
     )
-    assert len(changed._chunks) == len(rows._chunks) == 30
-    assert sum(id(chunk) not in before for chunk in changed._chunks) == 1
+    assert len(changed.chunks) == len(rows.chunks) == 30
+    assert sum(id(chunk) not in before for chunk in changed.chunks) == 1
     assert (rows.find(("050",))["version"], changed.find(("050",))["version"]) == (1, 2)
 
 
@@ -106,6 +106,6 @@ def test_rows_that_are_merged_one_by_one_keep_their_chunks_small():
         rows, model = SortedRows.empty(SCHEMA, ("id",)), {}
         for created, number in enumerate(order):
             rows = merge(rows, model, [("o", f"{number:03}")], created)
-        assert max(chunk.num_rows for chunk in rows._chunks) <= 3
+        assert max(chunk.num_rows for chunk in rows.chunks) <= 3
         assert len(rows) == 100
-        assert len(rows._chunks) <= 67
+        assert len(rows.chunks) <= 67

@@ -12,6 +12,8 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
+import pyarrow as pa
+
 from engine.catalog.kinds import KINDS, definition
 from engine.catalog.kinds.meter import Meter
 from engine.catalog.kinds.plan import Plan, PlanPrice
@@ -115,6 +117,16 @@ class Catalog:
             of_kind[each.resource.id] = each
         frozen = {kind: MappingProxyType(of_kind) for kind, of_kind in objects.items()}
         return MappingProxyType(frozen), MappingProxyType(price_versions)
+
+    @property
+    def row_count(self) -> int:
+        """Of all `chunks`."""
+        return sum(chunk.num_rows for chunk in self.chunks())
+
+    def chunks(self) -> Iterator[pa.RecordBatch]:
+        """What customers and subscriptions are kept in, which snapshots share."""
+        yield from self.customers.chunks()
+        yield from self.subscriptions.chunks()
 
     @property
     def subscription_columns(self) -> SubscriptionColumns:

@@ -39,7 +39,7 @@ class SortedRows:
     ) -> None:
         self._schema = schema
         self._key = key
-        self._chunks = chunks
+        self.chunks = chunks
         # The key of each chunk's first row.
         self._firsts = firsts
 
@@ -48,7 +48,7 @@ class SortedRows:
         return cls(schema, key, (), ())
 
     def __len__(self) -> int:
-        return int(self._ends[-1]) if self._chunks else 0
+        return int(self._ends[-1]) if self.chunks else 0
 
     def merged(self, versions: pa.Table) -> "SortedRows":
         """These versions besides, or in place of earlier ones of theirs."""
@@ -60,20 +60,20 @@ class SortedRows:
         done = begin = 0
         while begin < rows.num_rows:
             at = max(0, bisect_right(self._firsts, self._key_at(rows, begin)) - 1)
-            chunks += self._chunks[done:at]
+            chunks += self.chunks[done:at]
             firsts += self._firsts[done:at]
             end = rows.num_rows
             if at + 1 < len(self._firsts):
                 end = self._lower_bound(rows, self._firsts[at + 1], begin)
             piece = rows.slice(begin, end - begin)
-            if self._chunks:
-                piece = self._newest(pa.Table.from_batches([self._chunks[at], piece]))
+            if self.chunks:
+                piece = self._newest(pa.Table.from_batches([self.chunks[at], piece]))
             for chunk in _split(piece):
                 chunks.append(chunk)
                 firsts.append(self._key_at(chunk, 0))
             done, begin = at + 1, end
         return SortedRows(
-            self._schema, self._key, (*chunks, *self._chunks[done:]), (*firsts, *self._firsts[done:])
+            self._schema, self._key, (*chunks, *self.chunks[done:]), (*firsts, *self._firsts[done:])
         )
 
     def find(self, key: Key) -> Row | None:
@@ -84,7 +84,7 @@ class SortedRows:
     def rows_from(self, key: Key) -> Iterator[Row]:
         """The rows from the first one at or behind this place in the order; a key may end early."""
         at = max(0, bisect_right(self._firsts, key) - 1)
-        for number, chunk in enumerate(self._chunks[at:]):
+        for number, chunk in enumerate(self.chunks[at:]):
             begin = self._lower_bound(chunk, key, 0) if number == 0 else 0
             for index in range(begin, chunk.num_rows):
                 yield _row(chunk, index)
@@ -98,22 +98,22 @@ class SortedRows:
         at = -1
         while place < len(values):
             at = max(at + 1, bisect_left(begins, values[place]) - 1)
-            if at >= len(self._chunks):
+            if at >= len(self.chunks):
                 break
             last = begins[at + 1] if at + 1 < len(begins) else None
             end = len(values) if last is None else bisect_right(values, last, place)
-            chunk = self._chunks[at]
+            chunk = self.chunks[at]
             wanted = pa.array(values[place:end], pa.string())
             found.append(chunk.filter(pc.is_in(chunk.column(self._key[0]), value_set=wanted)))
             place = end if last is None else bisect_left(values, last, place)
         return pa.Table.from_batches(found, self._schema)
 
     def column(self, name: str) -> pa.ChunkedArray:
-        return pa.chunked_array([chunk.column(name) for chunk in self._chunks], self._schema.field(name).type)
+        return pa.chunked_array([chunk.column(name) for chunk in self.chunks], self._schema.field(name).type)
 
     def by_creation(self, first: int, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
         """These columns of the rows in the order in which they came to be, from a place in it."""
-        columns = [[chunk.column(name) for name in names] for chunk in self._chunks]
+        columns = [[chunk.column(name) for name in names] for chunk in self.chunks]
         begins = np.concatenate([[0], self._ends])
         for begin in range(first, len(self), _ROWS_AT_ONCE):
             positions = self._by_creation[begin : begin + _ROWS_AT_ONCE]
@@ -125,7 +125,7 @@ class SortedRows:
     @cached_property
     def _ends(self) -> npt.NDArray[np.int64]:
         """How many rows there are up to the end of each chunk."""
-        return np.cumsum([chunk.num_rows for chunk in self._chunks], dtype=np.int64)
+        return np.cumsum([chunk.num_rows for chunk in self.chunks], dtype=np.int64)
 
     @cached_property
     def _by_creation(self) -> npt.NDArray[np.int64]:

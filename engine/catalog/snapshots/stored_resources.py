@@ -85,6 +85,10 @@ class _Stored(Mapping[str, Versioned[R_co]], Generic[R_co]):
         for row in self._rows.by_creation(first, ("id", "version", "definition")):
             yield StoredVersion(self.kind, *row)
 
+    def chunks(self) -> Iterator[pa.RecordBatch]:
+        """What they are kept in, and later versions of them share."""
+        yield from self._rows.chunks
+
     def _find(self, key: str) -> Row | None:
         return self._rows.find((key,))
 
@@ -177,6 +181,20 @@ class Subscriptions(_Stored[Subscription]):
             arrays["end_us"].to_numpy(),
             tuple(plans.dictionary.to_pylist()),
         )
+
+    @property
+    def column_rows(self) -> int:
+        """How many rows `columns` has, if they are made."""
+        return len(self) if "columns" in self.__dict__ else 0
+
+    def forget_columns(self) -> None:
+        """They are made again for the next who asks."""
+        self.__dict__.pop("columns", None)
+
+    def chunks(self) -> Iterator[pa.RecordBatch]:
+        """As of all resources, and where they are found by id."""
+        yield from super().chunks()
+        yield from self._by_id.chunks
 
     def _find(self, key: str) -> Row | None:
         place = self._by_id.find((key,))
