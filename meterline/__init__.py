@@ -27,7 +27,8 @@ from meterline.errors import (
     SpoolError,
 )
 from meterline.events import Delivery, Event, Properties, PropertyScalar, Receipt, Verdict
-from meterline.lines import (
+from meterline.options import FullPolicy, Options, check_target
+from meterline.reads.lines import (
     AsyncLineItems,
     Conversion,
     LineItem,
@@ -37,10 +38,9 @@ from meterline.lines import (
     TierAmount,
     UnrateableCustomer,
 )
-from meterline.options import FullPolicy, Options, check_target
+from meterline.reads.spend import CurrencySpend, Spend
+from meterline.reads.usage import AsyncUsageRows, UsageRow, UsageRows, UsageWindow
 from meterline.retry import CallFailure, RetryPolicy, read_pushback_ms
-from meterline.spend import CurrencySpend, Spend
-from meterline.usage import AsyncUsageRows, UsageRow, UsageRows, UsageWindow
 
 __all__ = [
     "DEFAULT_TARGET",

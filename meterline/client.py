@@ -9,13 +9,13 @@ import grpc
 
 from meterline.errors import SpoolError
 from meterline.events import Delivery, Event, Properties, Receipt
-from meterline.lines import LineItems, lines_request
 from meterline.options import OptionKeywords, Options, check_target
-from meterline.reporting import OnProblem, one_by_one
+from meterline.reads.lines import LineItems, lines_request
+from meterline.reads.spend import Spend, read_spend, spend_request
+from meterline.reads.usage import UsageRows, UsageWindow, usage_request
+from meterline.sending.reporting import OnProblem, one_by_one
 from meterline.session import Sessions, Settings
-from meterline.spend import Spend, read_spend, spend_request
 from meterline.transport import GET_SPEND, LIST_LINE_ITEMS, QUERY_USAGE, Metadata, Method
-from meterline.usage import UsageRows, UsageWindow, usage_request
 
 DEFAULT_TARGET = "localhost:7070"
 

@@ -18,20 +18,20 @@ import grpc
 
 from meterline import lifetime
 from meterline.arguments import epoch_us, time_of
-from meterline.batching import Batch, Batcher
-from meterline.delivery import Courier
 from meterline.errors import ClientClosedError, InvalidArgumentError
 from meterline.events import Delivery, Event, Properties, Receipt
-from meterline.identifiers import EventIds
 from meterline.interruption import Interruption
-from meterline.messages import encode
 from meterline.options import Options
-from meterline.reading import read
-from meterline.reporting import Tell
+from meterline.reads.reading import read
 from meterline.retry import RetryPolicy
-from meterline.sender import Sender
-from meterline.spool import Spool
-from meterline.spool_home import hold, hold_place_in
+from meterline.sending.batching import Batch, Batcher
+from meterline.sending.delivery import Courier
+from meterline.sending.identifiers import EventIds
+from meterline.sending.messages import encode
+from meterline.sending.reporting import Tell
+from meterline.sending.sender import Sender
+from meterline.spooling.spool import Spool
+from meterline.spooling.spool_home import hold, hold_place_in
 from meterline.transport import RECORD_USAGE, Metadata, Method, Transport
 
 _Answer = TypeVar("_Answer")

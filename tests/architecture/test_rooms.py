@@ -74,6 +74,15 @@ RATING_ROOMS = {
 }
 
 
+# The client's rooms; the files beside them are below (errors, options, transport, ...) or above (session, client).
+CLIENT_ROOMS = {
+    "reads": set(),
+    "spooling": set(),
+    "sending": {"spooling"},
+    "aio": {"sending", "spooling", "reads"},
+}
+
+
 def _room(module: str) -> str:
     """The room that a module belongs to; its name is without `engine`."""
     rooms = [room for room in ROOMS if module == room or module.startswith(f"{room}.")]
@@ -115,6 +124,16 @@ def test_a_room_of_the_rating_core_imports_only_the_rooms_below_it():
         if mine and mine != other:
             taken[mine].add(other)
     assert taken == RATING_ROOMS
+
+
+def test_a_room_of_the_client_imports_only_the_rooms_below_it():
+    """What is read knows nothing of what is sent, and the spool nothing of who fills it."""
+    taken: dict[str, set[str]] = {room: set() for room in CLIENT_ROOMS}
+    for importer, module in _imports_inside("meterline"):
+        mine, other = importer.split(".")[0], module.split(".")[0]
+        if mine in CLIENT_ROOMS and other in CLIENT_ROOMS and mine != other:
+            taken[mine].add(other)
+    assert taken == CLIENT_ROOMS
 
 
 def test_the_table_of_rooms_has_no_arrow_that_nobody_takes():

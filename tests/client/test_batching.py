@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterline.batching import Batcher
+from meterline.sending.batching import Batcher
 
 
 def batcher(events_max=3, bytes_max=100, age_max_s=0.1):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from meterline.identifiers import EventIds
+from meterline.sending.identifiers import EventIds
 
 
 def test_an_id_is_the_runs_prefix_and_a_counter():

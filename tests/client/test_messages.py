@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from meterline import Event, InvalidArgumentError, Verdict
 from meterline.arguments import epoch_us, time_of
-from meterline.messages import decode, encode, judgements
+from meterline.sending.messages import decode, encode, judgements
 from meterline.v1 import usage_pb2
 
 

@@ -4,8 +4,8 @@ import pytest
 from grpc import StatusCode
 
 from meterline import Verdict
-from meterline.delivery import Courier
 from meterline.retry import CallFailure, RetryPolicy, read_pushback_ms
+from meterline.sending.delivery import Courier
 from meterline.transport import CallFailedError
 from meterline.v1 import usage_pb2
 

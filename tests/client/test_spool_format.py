@@ -5,7 +5,7 @@ from itertools import accumulate, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterline.spool_format import (
+from meterline.spooling.spool_format import (
     Span,
     frame_of,
     joined,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from meterline.errors import SpoolError
-from meterline.spool_segment import EVENTS_SUFFIX, SETTLED_SUFFIX
+from meterline.spooling.spool_segment import EVENTS_SUFFIX, SETTLED_SUFFIX
 
 _PLACES_MAX = 1_000  # of forked children at a time
 _PLACE = "forked-"

@@ -5,10 +5,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from meterline.batching import Batch, Slot
-from meterline.delivery import stays
 from meterline.events import Judgement
-from meterline.spool import Spool
+from meterline.sending.batching import Batch
+from meterline.sending.delivery import stays
+from meterline.spooling.spool import Spool
+from meterline.spooling.spool_format import Slot
 
 _log = logging.getLogger("meterline")
 _WARNING_EVERY_S = 60.0

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from meterline.events import Receipt
-from meterline.reporting import log_raised
+from meterline.sending.reporting import log_raised
 
 AsyncOnProblem: TypeAlias = Callable[[Receipt], object] | Callable[[Receipt], Awaitable[object]]
 

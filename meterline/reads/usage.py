@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, get_args
 
 from meterline.arguments import asked_text, asked_texts, epoch_us, set_snapshot
 from meterline.errors import InvalidArgumentError
-from meterline.paging import AsyncListing, Listing, Pages
+from meterline.reads.paging import AsyncListing, Listing, Pages
 from meterline.v1 import metering_pb2
 from meterline.v1.metering_pb2 import QueryUsageRequest, QueryUsageResponse, UsageFilter, UsageGrouping
 

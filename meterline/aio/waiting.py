@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import TypeVar
 
-from meterline.waiting import Ready, Waiting
+from meterline.sending.waiting import Ready, Waiting
 
 _Result = TypeVar("_Result")
 

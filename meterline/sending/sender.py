@@ -23,17 +23,17 @@ from collections.abc import Callable, Sequence
 
 from grpc import StatusCode
 
-from meterline.batching import Batch, Batcher, Held, frame_bytes
-from meterline.cargo import Cargo, StayingLog, cargo_of, sort_out
-from meterline.delivery import CLOSED, Courier, deliver_apart, failed
 from meterline.errors import BufferFullError, CallbackMisuseError, ClientClosedError
 from meterline.events import Delivery, Judgement, Verdict
-from meterline.messages import count_verdicts
 from meterline.options import Options
-from meterline.reporting import Tell, report
 from meterline.retry import CallFailure
-from meterline.spool import Spool
-from meterline.waiting import Waiting
+from meterline.sending.batching import Batch, Batcher, Held, frame_bytes
+from meterline.sending.cargo import Cargo, StayingLog, cargo_of, sort_out
+from meterline.sending.delivery import CLOSED, Courier, deliver_apart, failed
+from meterline.sending.messages import count_verdicts
+from meterline.sending.reporting import Tell, report
+from meterline.sending.waiting import Waiting
+from meterline.spooling.spool import Spool
 
 _log = logging.getLogger("meterline")
 _JOIN_TIMEOUT_S = 1.0  # for a callback that does not return when the client is closed

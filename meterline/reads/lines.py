@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from meterline.arguments import asked_text, epoch_us, set_snapshot
 from meterline.errors import InvalidArgumentError
-from meterline.paging import AsyncListing, Listing, Pages
+from meterline.reads.paging import AsyncListing, Listing, Pages
 from meterline.v1 import billing_pb2
 from meterline.v1.billing_pb2 import ListLineItemsRequest, ListLineItemsResponse
 

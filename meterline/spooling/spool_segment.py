@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from meterline.spool_format import (
+from meterline.spooling.spool_format import (
     SEGMENT_HEADER_BYTES,
     Span,
     read_records,

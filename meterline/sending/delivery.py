@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from grpc import StatusCode
 
 from meterline.events import Judgement, Verdict
-from meterline.messages import UNKNOWN_VERDICT_REASON, judgements
 from meterline.retry import CallFailure, RetryPolicy
+from meterline.sending.messages import UNKNOWN_VERDICT_REASON, judgements
 from meterline.transport import CallFailedError
 from meterline.v1 import usage_pb2
 

@@ -15,31 +15,12 @@ Not safe for threads: the owner holds a lock.
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
-from meterline.spool_format import RECORD_HEADER_BYTES
-
-
-class Slot(NamedTuple):
-    """Where one event is on disk: the record `[start, end)` of a segment."""
-
-    segment: int
-    start: int
-    end: int
-
+from meterline.spooling.spool_format import RECORD_HEADER_BYTES, Extent, Slot
 
 Held: TypeAlias = bytes | Slot
 """An event that waits: its frame, or where that is."""
-
-
-@dataclass(slots=True)
-class Extent:
-    """`count` events side by side on disk."""
-
-    segment: int
-    start: int
-    end: int
-    count: int
 
 
 @dataclass(slots=True)

@@ -19,19 +19,19 @@ from typing import Self, TypeVar, Unpack
 
 import grpc
 
-from meterline.aio_problems import AsyncOnProblem, LoopCallback
-from meterline.aio_spooling import Spooling
-from meterline.aio_waiting import to_the_end, wait_for
+from meterline.aio.problems import AsyncOnProblem, LoopCallback
+from meterline.aio.spooling import Spooling
+from meterline.aio.waiting import to_the_end, wait_for
 from meterline.client import DEFAULT_TARGET
 from meterline.errors import CallbackMisuseError
 from meterline.events import Delivery, Event, Properties, Receipt
 from meterline.interruption import Interruption
-from meterline.lines import AsyncLineItems, lines_request
 from meterline.options import OptionKeywords, Options, check_target
+from meterline.reads.lines import AsyncLineItems, lines_request
+from meterline.reads.spend import Spend, read_spend, spend_request
+from meterline.reads.usage import AsyncUsageRows, UsageWindow, usage_request
 from meterline.session import Session, Sessions, Settings
-from meterline.spend import Spend, read_spend, spend_request
 from meterline.transport import GET_SPEND, LIST_LINE_ITEMS, QUERY_USAGE, Metadata, Method
-from meterline.usage import AsyncUsageRows, UsageWindow, usage_request
 
 _Answer = TypeVar("_Answer")
 _Result = TypeVar("_Result")

@@ -12,9 +12,9 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from meterline.aio_waiting import resolve, to_the_end
-from meterline.batching import Slot
-from meterline.spool import Spool
+from meterline.aio.waiting import resolve, to_the_end
+from meterline.spooling.spool import Spool
+from meterline.spooling.spool_format import Slot
 
 _Written: TypeAlias = Slot | Exception | None
 

@@ -14,6 +14,7 @@
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from meterline.options import EVENT_BYTES_MAX
@@ -33,6 +34,24 @@ class Span(NamedTuple):
 
     start: int
     end: int
+
+
+class Slot(NamedTuple):
+    """Where one event is on disk: the record `[start, end)` of a segment."""
+
+    segment: int
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class Extent:
+    """`count` events side by side on disk."""
+
+    segment: int
+    start: int
+    end: int
+    count: int
 
 
 def segment_header(nonce: int) -> bytes:

@@ -17,19 +17,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from meterline.batching import Extent, Slot
 from meterline.errors import ClientClosedError, SpoolError
-from meterline.spool_format import (
+from meterline.spooling.spool_format import (
     RECORD_HEADER_BYTES,
     SEGMENT_HEADER_BYTES,
+    Extent,
+    Slot,
     Span,
     frame_of,
     joined,
     read_records,
     record,
 )
-from meterline.spool_home import Home, stale_marks
-from meterline.spool_segment import Segment, sync_directory
+from meterline.spooling.spool_home import Home, stale_marks
+from meterline.spooling.spool_segment import Segment, sync_directory
 
 _log = logging.getLogger("meterline")
 _SEGMENT_BYTES_MAX = 8_388_608  # small enough to be read whole and deleted soon, few enough files in a GiB

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from meterline.arguments import asked_text, epoch_us, set_snapshot
 from meterline.errors import NoSingleCurrencyError
-from meterline.lines import LineItem, line_item
+from meterline.reads.lines import LineItem, line_item
 from meterline.v1 import spend_pb2
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from meterline.events import Judgement, Receipt, Verdict
-from meterline.messages import decode
+from meterline.sending.messages import decode
 
 OnProblem: TypeAlias = Callable[[Receipt], object]
 

@@ -1,0 +1,5 @@
+"""The client for asyncio."""
+
+from meterline.aio.client import AsyncClient
+
+__all__ = ["AsyncClient"]

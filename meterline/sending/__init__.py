@@ -1,0 +1,1 @@
+"""Events on their way: encoded, batched, sent, judged and reported, on background threads."""

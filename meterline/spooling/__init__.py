@@ -1,0 +1,1 @@
+"""The spool: events on disk from before `record` returns until they have their verdict."""
