@@ -14,6 +14,7 @@ from event_columns import columns_of, message_of
 from engine.billing.meter_usage import all_time_request, usage_request
 from engine.billing.periods import Period
 from engine.billing.rater import Rater, Snapshot
+from engine.catalog.documents.document import read_document
 from engine.catalog.kinds.meter import Meter
 from engine.catalog.store import CatalogStore
 from engine.spend.correction_effect import correction_effect
@@ -158,7 +159,8 @@ class Engine:
         self._in_periods_us = sorted({min(at_us, NOVEMBER_US) for at_us in times_us})
         self.now_us = itertools.count(1_000).__next__
         self._catalog = CatalogStore.open(f"sqlite:///{path}.sqlite")
-        self._catalog.apply(TENANT, catalog, "catalog.yaml", dry_run=False, applied_at=datetime.now(UTC))
+        document = read_document(catalog, "catalog.yaml")
+        self._catalog.apply(TENANT, document, applied_at=datetime.now(UTC))
         self._open()
 
     def _open(self):
