@@ -60,9 +60,9 @@ class Dice:
                 self._deliver, self._void, self._amend, self._restore, self._selected, self._undo, self._single,
                 self._again, self._upkeep, self._restart,
             ),
-            (50, 14, 22, 12, 10, 50, 12, 2, 14, 4),
+            (40, 20, 24, 14, 10, 46, 10, 2, 12, 4),
         )[0]  # fmt: skip
-        if self._freed and self._chance(0.4):
+        if self._freed and self._chance(0.5):
             ids, self._freed = self._freed, ()
             return self._deliver(ids)
         return draw() or self._deliver()
@@ -90,6 +90,8 @@ class Dice:
         return self._correct("amend", [each for each in meant if each], change)
 
     def _restore(self):
+        if self._chance(0.25):
+            return self._restore_decided()
         meant = []
         for event_id in self._ids():
             found = self._model.restorable(event_id)
@@ -98,6 +100,17 @@ class Dice:
                 others = [each for each in found if each != version]
                 meant.append(self._named(event_id, version, others, always=bool(others)))
         return self._correct("restore", [each for each in meant if each])
+
+    def _restore_decided(self):
+        """An event that was lost, and that a correction decided on: it is for undoing that one."""
+        ids = self._random.choice(self._families)
+        for event_id in self._random.sample(ids, len(ids)):
+            restorable = self._model.restorable(event_id)
+            lost = [each for each, _, void in self._model.conflicts(event_id) if void and each not in restorable]
+            if lost:
+                named = self._named(event_id, self._random.choice(lost), restorable, always=bool(restorable))
+                return named and self._correct("restore", [named])
+        return None
 
     def _selected(self):
         ids = self._ids()
@@ -126,15 +139,16 @@ class Dice:
         return self._correct(kind, [named], self._change([event_id]) if kind == "amend" else None)
 
     def _undo(self):
-        """The latest, an earlier one or an undo, if it can be undone; sometimes whatever there is."""
+        """The latest that can be undone, any of these, one that something is in the way of, or whatever there is."""
         about = set(self._random.choice(self._families))
         found = [each for each in self._model.corrections if each.taken.keys() & about][-_LATELY:]
         if not found:
             return None
-        chosen = self._random.choice(found)
         can = [each for each in found if self._can_undo(each.name)]
-        if can and not self._chance(0.35):
-            chosen = self._random.choice((can[-1], self._random.choice(can)))
+        effective = self._model.in_effect()
+        in_the_way_of = [each for each in found if each in effective and each not in can]
+        drawn = self._random.choices((can[-1:], can, in_the_way_of, found), (30, 30, 25, 15))[0]
+        chosen = self._random.choice(drawn or found)
         return Undo(self._random.randrange(2), next(self._names), chosen.name, tuple(chosen.taken))
 
     def _again(self):

@@ -238,9 +238,6 @@ class Play:
         arrivals = self.model.arrivals[event_id]
         cuts = sorted({low_us, high_us, *(at for at, _ in arrivals if low_us < at <= high_us)})
         counting = [Counter(version for _, version in self.model.life(event_id, at).counting) for at in cuts]
-        # What an amendment made that is undone is void as it arrives, until somebody looks.
-        late = {version for at, version in arrivals if at > low_us} & self._ever_made(event_id)
-        counting += [Counter({each: 1 for each in found if each not in late}) for found in counting if late]
         conflicts = [
             sorted(
                 (

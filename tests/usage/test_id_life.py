@@ -10,9 +10,10 @@ from collections import Counter
 
 import pytest
 from id_life_dice import Contents, Dice
+from id_life_hard import CONTENTS, LIVES
 from id_life_model import Ids, RefusedError
 from id_life_mutants import MUTANTS, mutated
-from id_life_run import Size, WorldError, play
+from id_life_run import Size, WorldError, play, replay
 from id_life_steps import Deliver
 
 # A few seconds; what a mutant breaks shows within a few such worlds.
@@ -33,6 +34,12 @@ def test_ids_live_as_the_model_says(seed, part, size):
     """At every step, and at every watermark again."""
     print(f"METERLINE_SEED={seed}: world {seed}-{part}")
     play(f"{seed}-{part}", size)
+
+
+@pytest.mark.parametrize("life", sorted(LIVES))
+def test_a_life_that_was_told_wrong_once_is_told_right(life):
+    """Each found by a random world."""
+    assert replay(CONTENTS, LIVES[life]) is None
 
 
 # Found late: some take minutes on a busy machine.

@@ -88,8 +88,16 @@ class FactMaker:
                 if fact.correction_id == correction_id and fact.kind not in OWN_KINDS
             }
             for event, fact in own.items():
-                counts = event in states and states[event].counts
-                facts.append(self._fact(event, voided=not counts, stands=fact.stands, undoes=correction_id))
+                state = states.get(event)
+                facts.append(
+                    self._fact(
+                        event,
+                        voided=state is None or not state.counts,
+                        unmade=state is None,
+                        stands=fact.stands,
+                        undoes=correction_id,
+                    )
+                )
             facts += settling_facts(to_settle(history, states, decided=own))
         return facts
 
@@ -98,6 +106,7 @@ class FactMaker:
         event: EventKey,
         *,
         voided: bool,
+        unmade: bool = False,
         stands: EventKey | None = None,
         replacement: Replacement | None = None,
         undoes: str = "",
@@ -105,6 +114,7 @@ class FactMaker:
         return Void(
             event=event,
             voided=voided,
+            unmade=unmade,
             kind=self._kind,
             correction_id=self._signature.correction_id,
             reason=self._signature.reason,

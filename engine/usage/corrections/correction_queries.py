@@ -22,7 +22,7 @@ _STANDS = (
 _TENANT = "tenant = {tenant:String}"
 _THIS = f"correction_id = {{correction_id:String}} AND {BY_PERSON}"
 # Facts that stand for one event: of an amended one the fact of the version that was voided.
-_ONE_EACH = "(voided = 1 OR stands_customer_id = '')"
+_ONE_EACH = "(voided != 0 OR stands_customer_id = '')"
 
 
 def selected_size_query(tenant: str, selection: Selection, as_of_us: int, settled_us: int) -> Query:

@@ -18,7 +18,7 @@ from engine.usage.corrections.voids import EventKey, Kind
 from engine.usage.store.query import Parameters, Query, number
 from engine.usage.store.schema import EVENTS_TABLE, VOIDS_TABLE, content_hash_sql
 from engine.usage.store.usage_store import Row, UsageStore
-from engine.usage.store.void_sql import BY_PERSON, INGESTED_BY_THEN, KEY, RECORDED_BY_THEN
+from engine.usage.store.void_sql import BY_PERSON, INGESTED_BY_THEN, KEY, RECORDED_BY_THEN, UNMADE
 
 _TENANT = "tenant = {tenant:String}"
 _KEY_COLUMNS = "customer_id, event_type, toUnixTimestamp64Micro(event_time), event_id, content_hash"
@@ -172,6 +172,7 @@ def _facts(tenant: str, rows: Sequence[Row]) -> Iterator[RecordedFact]:
             recorded_at_us=number(recorded_us),
             kind=Kind(str(kind)),
             voided=bool(voided),
+            unmade=voided == UNMADE,
             correction_id=str(correction_id),
             undoes=str(undoes),
             stands=event_key(tenant, row[12:]) if row[12] else None,

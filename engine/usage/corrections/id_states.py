@@ -11,6 +11,7 @@ A version is an event with its customer, type, time and properties; identical re
     void       no      a person voided it                                            undo that
     amended    no      a person put another version in its place                     undo that
     unmade     no      an amendment that is undone had made it; it never arrived     undo the undoing
+                       (from when it arrives it is any other version)
 
 Rules:
 1. What was undone never happened. A correction is in effect unless an undo in effect undoes it. The history of an id is
@@ -43,12 +44,15 @@ _EXPIRED_AT_US, _EXPIRED_LOST_AT_US = -2, -1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedFact:
-    """A fact as it is stored (engine.usage.corrections.voids). place_us: of a replacement, when what it replaces first arrived."""
+    """A fact as it is stored (engine.usage.corrections.voids). place_us: of a replacement, when what it replaces first
+    arrived.
+    """
 
     event: EventKey
     recorded_at_us: int
     kind: Kind
     voided: bool
+    unmade: bool
     correction_id: str
     undoes: str
     stands: EventKey | None
@@ -154,7 +158,7 @@ def recorded_states(history: IdHistory) -> dict[EventKey, RecordedState]:
     of: dict[EventKey, list[RecordedFact]] = {event: [] for event in history.arrived_at_us}
     for fact in history.facts:
         of.setdefault(fact.event, []).append(fact)
-    return {event: _recorded(facts) for event, facts in of.items()}
+    return {event: _recorded(facts, event in history.arrived_at_us) for event, facts in of.items()}
 
 
 def to_settle(
@@ -187,10 +191,18 @@ def _decide(states: dict[EventKey, VersionState], fact: RecordedFact) -> None:
     states[fact.event] = replace(
         arrived,
         counts=not fact.voided,
-        place_us=fact.place_us if fact.is_replacement else arrived.place_us,
+        place_us=_place_us(states, fact) if fact.is_replacement else arrived.place_us,
         decided_by=fact.correction_id,
         amended=fact.kind is Kind.AMEND and fact.voided,
     )
+
+
+def _place_us(states: Mapping[EventKey, VersionState], made: RecordedFact) -> int:
+    """The place of what it replaces, which the history knows better than the fact: a version that an undone amendment had
+    made was recorded with that one's place. What has expired is known by the fact alone.
+    """
+    replaced = states.get(made.stands) if made.stands else None
+    return made.place_us if replaced is None or replaced.place_us < 0 else replaced.place_us
 
 
 def _first_that_counts(states: Mapping[EventKey, VersionState]) -> EventKey | None:
@@ -198,14 +210,15 @@ def _first_that_counts(states: Mapping[EventKey, VersionState]) -> EventKey | No
     return min(counting, key=_standing_order)[0] if counting else None
 
 
-def _recorded(facts: Sequence[RecordedFact]) -> RecordedState:
+def _recorded(facts: Sequence[RecordedFact], arrived: bool) -> RecordedState:
     if not facts:
         return RecordedState(counts=True, lost_to=None)
     newest = max(facts, key=lambda fact: (fact.kind is not Kind.ID_REUSED, fact.recorded_at_us))
     settled = [fact for fact in facts if fact.kind is Kind.SETTLE]
     reused = [fact for fact in facts if fact.kind is Kind.ID_REUSED]
     told = settled[-1:] or reused[:1]
-    return RecordedState(counts=not newest.voided, lost_to=told[0].stands if told else None)
+    counts = arrived if newest.unmade else not newest.voided
+    return RecordedState(counts=counts, lost_to=told[0].stands if told else None)
 
 
 def _expired(history: IdHistory) -> list[tuple[EventKey, int]]:

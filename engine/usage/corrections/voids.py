@@ -26,6 +26,7 @@ from engine.usage.store.void_sql import (
     KEY,
     SETTLE,
     STANDING_KEY,
+    UNMADE,
     not_void_at_all_sql,
     released_sql,
 )
@@ -78,10 +79,13 @@ class Replacement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Void:
-    """A fact: this version is void from now on, or it is (`voided` False) no longer."""
+    """A fact: this version is void from now on, or it is (`voided` False) no longer. `unmade`: void since the amendment
+    that made it is undone, until it comes in.
+    """
 
     event: EventKey
     voided: bool
+    unmade: bool = False
     kind: Kind
     # The same for all facts of one correction; a correction that is sent again repeats it.
     correction_id: str
@@ -148,7 +152,7 @@ def fact_columns(facts: Sequence[Void], stamp_us: int) -> pa.Table:
         _key_columns([fact.event for fact in facts])
         | {
             "recorded_at": pa.array([stamp_us] * len(facts), _INSTANT),
-            "voided": pa.array([int(fact.voided) for fact in facts], pa.uint8()),
+            "voided": pa.array([UNMADE if fact.unmade else int(fact.voided) for fact in facts], pa.uint8()),
             "kind": pa.array([fact.kind.value for fact in facts]),
             "correction_id": pa.array([fact.correction_id for fact in facts]),
             "reason": pa.array([fact.reason for fact in facts]),

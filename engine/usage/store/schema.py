@@ -91,6 +91,7 @@ SETTINGS {MERGE_SETTINGS}
 
 
 # `kind` says what made the fact: see engine.usage.corrections.voids. `stands_*` is the version that stands instead, if one does.
+# `voided` is 0, 1 or UNMADE (engine.usage.store.void_sql).
 _FACT_COLUMNS = """
     tenant LowCardinality(String),
     customer_id String,

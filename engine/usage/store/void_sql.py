@@ -5,8 +5,9 @@ A fact is one row of the table of voids; what it means is in engine.usage.correc
 Rules:
 1. Whoever aggregates events reads `source_sql`, and nothing else of the log: each event once, as ingested by
    `as_of_us`, without what is void by then, with what replaces it. Without any fact it comes to `log_sql`.
-2. A version with a replacement row is taken from its newest such row and never from the log: should a producer
-   send the amended content too, it is there once.
+2. A version with a replacement row is taken from its newest such row and not from the log: should a producer send
+   the amended content too, it is there once. One that is UNMADE is what the log says of it: should a producer send it
+   after all, it counts at once.
 3. Slice conditions hold for every event of a read and name columns of the sorting key only, which both tables
    begin with: no more facts are read than events, and the key prunes both.
 4. A read of a draft takes the facts of that draft as the newest ones, beside all that were recorded.
@@ -25,7 +26,8 @@ SETTLE = "settle"
 BY_PERSON = f"kind NOT IN ('{ID_REUSED}', '{SETTLE}')"
 # Facts that stand before the first kind (engine.usage.corrections.voids).
 DECIDED = f"kind != '{ID_REUSED}'"
-# Of one version of an event: whether it is void.
+# Of one version of an event: whether it is void; UNMADE if an undone amendment had made it, and it had not come in.
+UNMADE = 2
 IS_VOID = f"argMax(voided, ({DECIDED}, recorded_at))"
 HAS_REPLACEMENT = "max(is_replacement)"
 
@@ -46,7 +48,7 @@ def source_sql(slice_conditions: Sequence[str], *, draft: bool = False) -> str:
     known = facts_sql(slice_conditions, draft=draft)
     left_out = (
         f"({_VERSION}, event_type) NOT IN (SELECT {_VERSION}, event_type FROM {known} "
-        f"GROUP BY {KEY} HAVING {IS_VOID} = 1 OR {HAS_REPLACEMENT} = 1)"
+        f"GROUP BY {KEY} HAVING {IS_VOID} = 1 OR ({HAS_REPLACEMENT} = 1 AND {IS_VOID} = 0))"
     )
     columns = f"{KEY}, properties, ingested_at, ingested_at AS first_at"
     log = log_sql(columns, slice_conditions, [left_out])
