@@ -12,7 +12,7 @@ import datetime as dt
 
 from admission_oracle import Refused, Row
 
-from ingest import Problem, Verdict
+from ingest import Verdict
 
 
 class WindowModel:
@@ -48,12 +48,12 @@ class WindowModel:
             del self._doubts[next(iter(self._doubts))]
 
     def verdicts(self, entries):
-        """Of Rows, Refuseds and Problems that are committed together."""
+        """Of Rows, Refuseds and tuples of Problems that are committed together."""
         known, taken = self._known(), {}
         return [self._verdict(entry, known, taken) for entry in entries]
 
     def _verdict(self, entry, known, taken):
-        if isinstance(entry, Problem):
+        if isinstance(entry, tuple):
             return Verdict.REJECTED
         row, refused = (entry.event, True) if isinstance(entry, Refused) else (entry, False)
         first = known.get(_id(row))
