@@ -9,6 +9,7 @@ Rules:
 """
 
 import datetime as dt
+from collections import defaultdict
 
 from admission_oracle import Refused, Row
 
@@ -132,18 +133,20 @@ class Ledger:
         self._problems(entries, verdicts, recorded.problems)
 
     def _problems(self, entries, verdicts, problems):
-        found = dict(problems)
+        found = defaultdict(list)
+        for index, problem in problems:
+            found[index].append(problem)
         if sorted(found) != [i for i, verdict in enumerate(verdicts) if verdict > Verdict.DUPLICATE]:
             self.blame(f"problems at {sorted(found)} for verdicts {verdicts}")
             return
-        for index, problem in found.items():
+        for index, told in found.items():
             entry = entries[index]
-            expected = entry.problem if isinstance(entry, Refused) else entry
+            expected = entry.problems if isinstance(entry, Refused) else entry
             if isinstance(entry, Row):
-                if problem.verdict is not Verdict.CONFLICT:
-                    self.blame(f"a sound event has the problem {problem}")
-            elif problem != expected:
-                self.blame(f"problem {problem}, expected {expected}")
+                if [problem.verdict for problem in told] != [Verdict.CONFLICT]:
+                    self.blame(f"a sound event has the problems {told}")
+            elif tuple(told) != expected:
+                self.blame(f"problems {told}, expected {expected}")
 
     def handed_out(self, as_of_us):
         """A watermark: what it shows must stay as it is."""

@@ -106,7 +106,9 @@ class Dice:
         ids = self._random.choice(self._families)
         for event_id in self._random.sample(ids, len(ids)):
             restorable = self._model.restorable(event_id)
-            lost = [each for each, _, void in self._model.conflicts(event_id) if void and each not in restorable]
+            lost = [
+                each for each, _, void in self._model.conflicts(event_id) if void and each not in restorable
+            ]
             if lost:
                 named = self._named(event_id, self._random.choice(lost), restorable, always=bool(restorable))
                 return named and self._correct("restore", [named])
