@@ -3,7 +3,7 @@
 Meters that read the same events (type, filters) in the same groups share a scan; a statement unites scans. Rows are
 
     scan            which scan of the statement: UInt16
-    place           whose, and in which period: UInt32, counted from 0
+    place           whose, and in which period (`Asked.places`)
     dimensions      the values of the properties that the scan groups by, NULL where the events lack one
     event_count, event_digest
     skipped         for each meter, how many events have a value that can't be read, and how many have none
@@ -26,10 +26,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from engine.usage.facts.event_source import AFTER_START, BEFORE_END, OF_CUSTOMERS, OF_TENANT_AND_TYPE
 from engine.usage.facts.filter_sql import filter_conditions
-from engine.usage.facts.periods_request import Periods
+from engine.usage.facts.periods_request import Index, Periods
 from engine.usage.facts.usage_request import UsageRequest
 from engine.usage.facts.value_sql import value_sql
 from engine.usage.store.event_digest import EVENT_HASH_SQL
@@ -110,38 +111,44 @@ class Asked:
         self._periods = periods
         customers = periods.customer_id
         few = len(periods) <= _FEW_MAX and len(customers.unique()) == len(customers)
-        self._are_bound = few and periods.are_one
+        self.are_bound = few and periods.are_one
 
     def __len__(self) -> int:
         return len(self._periods)
 
     @property
     def place(self) -> str:
-        """Of an event."""
-        return (
-            "toUInt32(indexOf({customer_ids:Array(String)}, customer_id) - 1)" if self._are_bound else "place"
-        )
+        """What names the place of an event."""
+        return "customer_id" if self.are_bound else "place"
+
+    def places(self, rows: pa.Table) -> Index:
+        """The place of each row, counted from 0."""
+        named = rows["place"]
+        places: Index = (
+            pc.index_in(named, self._periods.customer_id) if self.are_bound else named
+        ).to_numpy()
+        return places
 
     @property
     def start_us(self) -> str:
         """Of an event's period."""
-        return "{period_start_us:Int64}" if self._are_bound else "start_us"
+        return "{period_start_us:Int64}" if self.are_bound else "start_us"
 
     def conditions(self, *, carries_over: bool) -> list[str]:
         """On the sorting key: what lies outside of all periods is not read."""
         within = [BEFORE_END, *([] if carries_over else [AFTER_START])]
-        if self._are_bound:
+        if self.are_bound:
             return [OF_CUSTOMERS, *within]
         between = "customer_id BETWEEN {first_customer_id:String} AND {last_customer_id:String}"
         return [between, f"customer_id IN (SELECT customer_id FROM {_ASKED})", *within]
 
     def joined(self, events: str, *, carries_over: bool) -> str:
-        """Behind FROM: events, with the place and the period of each."""
-        if self._are_bound:
-            return f"({events})"
+        """Behind FROM: the events that a subquery gives, with the place and the period of each."""
+        if self.are_bound:
+            return events
         within = [f"{_EVENT_US} < end_us", *([] if carries_over else [f"{_EVENT_US} >= start_us"])]
         return (
-            f"({events}) AS event INNER JOIN {_ASKED} AS asked ON event.customer_id = asked.customer_id "
+            f"{events} AS event INNER JOIN {_ASKED} AS asked ON event.customer_id = asked.customer_id "
             f"WHERE {' AND '.join(within)}"
         )
 
@@ -151,7 +158,7 @@ class Asked:
             "first_customer_id": periods.customer_id[0].as_py(),
             "last_customer_id": periods.customer_id[-1].as_py(),
         }
-        if self._are_bound:
+        if self.are_bound:
             customers = {"customer_ids": periods.customer_id.to_pylist()}
         return customers | {
             "period_start_us": int(periods.start_us.min()),
@@ -159,7 +166,7 @@ class Asked:
         }
 
     def tables(self) -> dict[str, pa.Table]:
-        if self._are_bound:
+        if self.are_bound:
             return {}
         columns = {
             "place": pa.array(range(len(self)), pa.uint32()),
@@ -217,13 +224,13 @@ def _united(
     }
     if snapshot.draft_id is not None:
         parameters["draft_id"] = snapshot.draft_id
-    united = " UNION ALL ".join(texts)
-    return Query(f"SELECT * FROM ({united}) LIMIT {{of_statement_max:UInt64}}", parameters, asked.tables())
+    # A statement around another one takes a millisecond to plan.
+    united = texts[0] if len(texts) == 1 else f"SELECT * FROM ({' UNION ALL '.join(texts)})"
+    return Query(f"{united} LIMIT {{of_statement_max:UInt64}}", parameters, asked.tables())
 
 
 def _scan_sql(scan: Scan, number: int, asked: Asked, snapshot: ScanSnapshot) -> tuple[str, Parameters]:
     parameters: Parameters = {}
-    events = _events_sql(scan, parameters, asked, snapshot)
     dimensions = ", ".join(f"dimension_{i}" for i in range(len(scan.group_by)))
     skipped: list[str] = []
     states: list[str] = []
@@ -242,8 +249,7 @@ def _scan_sql(scan: Scan, number: int, asked: Asked, snapshot: ScanSnapshot) -> 
         f"[{', '.join(states)}]::Array(Int256) AS states",
     ]
     keys = ", ".join(["place", *([dimensions] if dimensions else [])])
-    source = asked.joined(events, carries_over=scan.carries_over)
-    sql = f"SELECT {', '.join(columns)} FROM {source} GROUP BY {keys}"
+    sql = f"{_reduced_sql(scan, columns, parameters, asked, snapshot)} GROUP BY {keys}"
     if scan.carries_over and scan.group_by:
         # What was once there and is at zero would be listed for ever (engine.usage.facts.aggregations, rule 4).
         happened = f"countIf({_EVENT_US} >= {asked.start_us})"
@@ -255,12 +261,31 @@ def _scan_sql(scan: Scan, number: int, asked: Asked, snapshot: ScanSnapshot) -> 
     return renamed, {own[name]: value for name, value in parameters.items()}
 
 
-def _events_sql(scan: Scan, parameters: Parameters, asked: Asked, snapshot: ScanSnapshot) -> str:
-    """A row for each event of the scan: what its meters read of it."""
+def _reduced_sql(
+    scan: Scan, reduced: Sequence[str], parameters: Parameters, asked: Asked, snapshot: ScanSnapshot
+) -> str:
+    """What the scan's events reduce to, which is yet to be grouped."""
     conditions = filter_conditions(scan.measures[0].filters, parameters)
+    where = [*OF_TENANT_AND_TYPE, *asked.conditions(carries_over=scan.carries_over)]
+    read = _read_of_event(scan, parameters)
+    draft = snapshot.draft_id is not None
+    any_facts = snapshot.any_facts or draft
+    if asked.are_bound and not any_facts:
+        # One statement without another one in it: that would take almost a millisecond to plan.
+        return f"WITH {', '.join(read)} {log_sql(', '.join(reduced), where, conditions)}"
+    columns = ", ".join(["customer_id", "event_time", "event_id", "ingested_at", "content_hash", *read])
+    events = log_sql(columns, where, conditions)
+    if any_facts:
+        passing = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        events = f"SELECT {columns} FROM {source_sql(where, draft=draft)}{passing}"
+    joined = asked.joined(f"({events})", carries_over=scan.carries_over)
+    return f"SELECT {', '.join(reduced)} FROM {joined}"
+
+
+def _read_of_event(scan: Scan, parameters: Parameters) -> list[str]:
+    """What the scan's meters read of an event, by the names that partials and dimensions have for it."""
     parameters["event_type"] = scan.measures[0].event_type
-    columns = ["customer_id", "event_time", "event_id", "ingested_at", "content_hash"]
-    columns.append(f"{EVENT_HASH_SQL} AS {EVENT_HASH}")
+    columns = [f"{EVENT_HASH_SQL} AS {EVENT_HASH}"]
     for i, name in enumerate(scan.group_by):
         parameters[f"group_{i}"] = name
         columns.append(f"{nullable_text_sql(f'group_{i}')} AS dimension_{i}")
@@ -273,12 +298,7 @@ def _events_sql(scan: Scan, parameters: Parameters, asked: Asked, snapshot: Scan
                 f"{value.given} AS {name}_given",
                 f"{value.text} AS {name}_text",
             ]
-    where = [*OF_TENANT_AND_TYPE, *asked.conditions(carries_over=scan.carries_over)]
-    draft = snapshot.draft_id is not None
-    if not snapshot.any_facts and not draft:
-        return log_sql(", ".join(columns), where, conditions)
-    passing = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    return f"SELECT {', '.join(columns)} FROM {source_sql(where, draft=draft)}{passing}"
+    return columns
 
 
 def _measured(

@@ -96,16 +96,22 @@ class PeriodsReader:
                 halves = np.array_split(places, 2)
                 both = [self._scanned(request, measures, half) for half in halves]
                 return [UsageColumns.joined(each) for each in zip(*both, strict=True)]
-            row_places = places[rows["place"].to_numpy()]
-            found, counts = np.unique(row_places, return_counts=True)
-            too_many = found[counts > self._limits.of_place]
-            kept = np.flatnonzero(~np.isin(row_places, too_many))
-            usage = usage_of_scan(
-                scan, rows.take(kept), row_places[kept], request.periods, digests=request.digests
-            )
+            row_places = places[asked.places(rows)]
+            too_many = self._too_many(row_places)
+            told = rows
+            if len(too_many):
+                kept = np.flatnonzero(~np.isin(row_places, too_many))
+                told, row_places = rows.take(kept), row_places[kept]
+            usage = usage_of_scan(scan, told, row_places, request.periods, digests=request.digests)
             for number, each in zip(scan.numbers, usage, strict=True):
                 parts[number].append(replace(each, too_many=too_many))
         return [UsageColumns.joined(each) for each in parts]
+
+    def _too_many(self, places: Index) -> Index:
+        if len(places) <= self._limits.of_place:
+            return places[:0]
+        found, counts = np.unique(places, return_counts=True)
+        return found[counts > self._limits.of_place]
 
     def _rows(
         self, scans: Sequence[Scan], asked: Asked, snapshot: ScanSnapshot
@@ -127,12 +133,12 @@ class PeriodsReader:
 
     def _apart(self, request: PeriodsRequest, number: int, known: Expiry) -> Index:
         """The places of a meter that are not read from its events as all others are (rule 1)."""
-        wanted = request.wanted[number]
-        measure, periods = request.measures[number], request.periods.part(wanted)
-        expired_us = self._expired_us(request, number, known)
+        measure, wanted = request.measures[number], request.wanted[number]
+        expired_us = self._expired_us(request, number, known) if known.before_us else {}
         covered = self._slice_s(request, number)
         if not len(wanted) or not (expired_us or covered):
             return wanted[:0]
+        periods = request.periods.part(wanted)
         customers = periods.customer_id.to_pylist()
         before_us = _looked_up(expired_us, customers)
         slice_s = _looked_up(covered, customers)
