@@ -1,6 +1,6 @@
 """Which charges a catalog makes at one instant, as columns. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +49,8 @@ class BillingPeriods:
     row: Index
     start_us: Instants
     end_us: Instants
+    # Those that lines were shown of, by their places: each has several.
+    _shown: dict[int, Subscription] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.row)
@@ -58,8 +60,10 @@ class BillingPeriods:
         return str(self.catalog.subscription_columns.customer_id[int(self.row[place])].as_py())
 
     def subscription(self, place: int) -> Subscription:
-        ids = self.catalog.subscription_columns.subscription_id
-        return self.catalog.subscriptions[ids[int(self.row[place])].as_py()].resource
+        if place not in self._shown:
+            ids = self.catalog.subscription_columns.subscription_id
+            self._shown[place] = self.catalog.subscriptions[ids[int(self.row[place])].as_py()].resource
+        return self._shown[place]
 
     def period(self, place: int) -> Period:
         return Period(us_datetime(int(self.start_us[place])), us_datetime(int(self.end_us[place])))
