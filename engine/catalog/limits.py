@@ -28,7 +28,7 @@ METERS_MAX = 1_000
 PLANS_MAX = 10_000
 # Each is at least one line item of every subscription.
 PLAN_PRICES_MAX = 200
-# Memory: a customer with a subscription is some 400 bytes, with little of a name and no metadata; and a start, which
+# Memory: a customer with a subscription is some 500 bytes, with little of a name and no metadata; and a start, which
 # reads them, a few seconds a million.
 CUSTOMERS_MAX = 2_000_000
 SUBSCRIPTIONS_MAX = 2_000_000
