@@ -11,10 +11,10 @@ Rules:
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.usage.corrections.voids import EventKey
+from engine.usage.corrections.voids import KEY_COLUMNS, EventKey, event_key
 from engine.usage.store.query import Query, number
 from engine.usage.store.schema import EVENTS_TABLE, VOIDS_TABLE
-from engine.usage.store.usage_store import Row, UsageStore
+from engine.usage.store.usage_store import UsageStore
 from engine.usage.store.void_sql import ID_REUSED, INGESTED_BY_THEN, IS_VOID, KEY, RECORDED_BY_THEN, SETTLE
 
 # The engine's own facts say to which version another was lost: the newest that was settled, else the first.
@@ -55,17 +55,17 @@ def list_conflicts(
         StoreUnavailableError: the store does not answer.
     """
     rows = store.query(conflicts_query(tenant, event_id, as_of_us, page))
-    pairs = [(_key(tenant, row[:5]), _key(tenant, (row[5], row[6], row[7], row[3], row[8]))) for row in rows]
+    pairs = [(event_key(tenant, row[:5]), event_key(tenant, row[5:10])) for row in rows]
     known = known_versions(store, [key for pair in pairs for key in pair], as_of_us)
     return [
-        Conflict(known[lost], known[stands], number(row[9]), bool(row[10]))
+        Conflict(known[lost], known[stands], number(row[10]), bool(row[11]))
         for row, (lost, stands) in zip(rows, pairs, strict=True)
     ]
 
 
 def conflicts_query(tenant: str, event_id: str, as_of_us: int, page: tuple[int, int]) -> Query:
-    """customer_id, event_type, event_time (us), event_id and content_hash of what was voided; customer_id,
-    event_type, event_time (us) and content_hash of what stands; when it was voided first (us); whether it is void.
+    """customer_id, event_type, event_time (us), event_id and content_hash of what was voided, and of what
+    stands; when it was voided first (us); whether it is void.
     """
     only = " AND event_id = {event_id:String}" if event_id else ""
     skip, rows_max = page
@@ -87,8 +87,8 @@ def conflicts_query(tenant: str, event_id: str, as_of_us: int, page: tuple[int, 
         f"GROUP BY {KEY} HAVING countIf({lost}) > 0 AND stands.1 != ''"
     )
     return Query(
-        "SELECT customer_id, event_type, toUnixTimestamp64Micro(event_time), event_id, content_hash, "
-        "stands.1, stands.2, toUnixTimestamp64Micro(stands.3), stands.4, toUnixTimestamp64Micro(voided_at), is_void "
+        f"SELECT {KEY_COLUMNS}, stands.1, stands.2, toUnixTimestamp64Micro(stands.3), event_id, stands.4, "
+        "toUnixTimestamp64Micro(voided_at), is_void "
         f"FROM ({facts}) ORDER BY voided_at, event_id, {KEY} LIMIT {{skip:UInt64}}, {{rows_max:UInt64}}",
         parameters,
     )
@@ -109,8 +109,7 @@ def versions_query(keys: Sequence[EventKey], as_of_us: int) -> Query:
         f"WHERE {where} AND {RECORDED_BY_THEN} AND is_replacement = 1"
     )
     return Query(
-        "SELECT customer_id, event_type, toUnixTimestamp64Micro(event_time), event_id, content_hash, "
-        f"any(properties), toUnixTimestamp64Micro(min(came_at)) FROM ({rows}) "
+        f"SELECT {KEY_COLUMNS}, any(properties), toUnixTimestamp64Micro(min(came_at)) FROM ({rows}) "
         "GROUP BY customer_id, event_type, event_time, event_id, content_hash",
         {
             "tenant": keys[0].tenant,
@@ -129,15 +128,8 @@ def known_versions(store: UsageStore, keys: Sequence[EventKey], as_of_us: int) -
         return {}
     found = {key: Version(key, {}, None) for key in keys}
     for *key_columns, properties, ingested_at_us in store.query(versions_query(keys, as_of_us)):
-        key = _key(keys[0].tenant, tuple(key_columns))
+        key = event_key(keys[0].tenant, tuple(key_columns))
         if not isinstance(properties, Mapping):
             raise TypeError(f"the usage store returned properties of type {type(properties).__name__}")
         found[key] = Version(key, properties, number(ingested_at_us))
     return found
-
-
-def _key(tenant: str, columns: Row) -> EventKey:
-    customer_id, event_type, time_us, event_id, content_hash = columns
-    return EventKey(
-        tenant, str(customer_id), str(event_type), number(time_us), str(event_id), number(content_hash)
-    )

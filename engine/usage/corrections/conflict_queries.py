@@ -19,6 +19,7 @@ Rules:
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from engine.usage.corrections.voids import KEY_COLUMNS
 from engine.usage.store.query import Query
 from engine.usage.store.schema import (
     EVENTS_TABLE,
@@ -128,8 +129,7 @@ def reused_ids_query(chosen: Stretch | PeriodPart, as_of_us: int) -> Query:
 def losing_versions_query(ids: Sequence[int], as_of_us: int, rows_max: int) -> Query:
     """Of the ids with these hashes the versions to be voided: their key, then what stands instead.
 
-    Columns: tenant, event_id, customer_id, event_type, event_time (us), content_hash, and of the version that
-    stands customer_id, event_type, event_time (us), content_hash.
+    Columns: tenant, the key (event_time in us), and the key of the version that stands.
     """
     rows = (
         f"SELECT {_KEY}, ingested_at AS came_at FROM {EVENTS_TABLE} "
@@ -149,8 +149,7 @@ def losing_versions_query(ids: Sequence[int], as_of_us: int, rows_max: int) -> Q
         f"WINDOW standing AS (PARTITION BY tenant, event_id ORDER BY {_STANDS_FIRST})"
     )
     return Query(
-        "SELECT tenant, event_id, customer_id, event_type, toUnixTimestamp64Micro(event_time), content_hash, "
-        "stands.1, stands.2, toUnixTimestamp64Micro(stands.3), stands.4 "
+        f"SELECT tenant, {KEY_COLUMNS}, stands.1, stands.2, toUnixTimestamp64Micro(stands.3), event_id, stands.4 "
         f"FROM ({alive}) WHERE place > 1 AND is_decided = 0 ORDER BY {_KEY} LIMIT {{rows_max:UInt64}}",
         {"ids": list(ids), "as_of_us": as_of_us, "rows_max": rows_max},
     )

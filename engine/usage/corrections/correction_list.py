@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from engine.usage.corrections.conflict_list import Version, known_versions
 from engine.usage.corrections.correction import RecordedCorrection
 from engine.usage.corrections.correction_queries import corrected_query, recorded_query, undone_query
-from engine.usage.corrections.voids import EventKey, Kind
+from engine.usage.corrections.voids import EventKey, Kind, event_key
 from engine.usage.store.query import number
 from engine.usage.store.usage_store import Row, UsageStore
 
@@ -69,12 +69,10 @@ def list_corrected_events(
 
 
 def _pair(tenant: str, row: Row) -> tuple[EventKey | None, EventKey | None]:
-    key = EventKey(tenant, str(row[0]), str(row[1]), number(row[2]), str(row[3]), number(row[4]))
-    if not row[5]:
+    key, voided, stands = event_key(tenant, row[:5]), row[5], row[6:]
+    if not voided:
         return None, key
-    if not row[6]:
-        return key, None
-    return key, EventKey(tenant, str(row[6]), str(row[7]), number(row[8]), key.event_id, number(row[9]))
+    return key, event_key(tenant, stands) if stands[0] else None
 
 
 def _recorded(row: Row) -> RecordedCorrection:

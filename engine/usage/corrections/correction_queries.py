@@ -10,15 +10,12 @@ Rules:
 # ruff: noqa: S608 - only names that are written here become SQL
 
 from engine.usage.corrections.correction import Amendment, PropertyFilter, Selection
+from engine.usage.corrections.voids import KEY_COLUMNS, STANDS_COLUMNS
 from engine.usage.store.properties import exists_sql, text_sql
 from engine.usage.store.query import Parameters, Query
 from engine.usage.store.schema import DRAFTS_TABLE, VOIDS_TABLE, content_hash_sql
 from engine.usage.store.void_sql import BY_PERSON, KEY, RECORDED_BY_THEN, source_sql
 
-_KEY_COLUMNS = "customer_id, event_type, toUnixTimestamp64Micro(event_time), event_id, content_hash"
-_STANDS = (
-    "stands_customer_id, stands_event_type, toUnixTimestamp64Micro(stands_event_time), stands_content_hash"
-)
 _TENANT = "tenant = {tenant:String}"
 _THIS = f"correction_id = {{correction_id:String}} AND {BY_PERSON}"
 # Facts that stand for one event: of an amended one the fact of the version that was voided.
@@ -40,7 +37,7 @@ def selected_query(
     where = _selection(selection, parameters)
     amended = amended_sql(amendment, parameters)
     return Query(
-        f"SELECT {_KEY_COLUMNS}, toUnixTimestamp64Micro(first_at), {amended} AS amended, "
+        f"SELECT {KEY_COLUMNS}, toUnixTimestamp64Micro(first_at), {amended} AS amended, "
         f"{content_hash_sql('amended')} FROM {where} ORDER BY {KEY}",
         parameters,
     )
@@ -98,7 +95,7 @@ def standing_replacements_query(tenant: str, draft_id: int, as_of_us: int) -> Qu
     drafted = f"SELECT {KEY} FROM {DRAFTS_TABLE} WHERE draft_id = {{draft_id:UInt64}} AND is_replacement = 1"
     source = source_sql([_TENANT, f"({KEY}) IN ({drafted})"])
     return Query(
-        f"SELECT {_KEY_COLUMNS} FROM {source}",
+        f"SELECT {KEY_COLUMNS} FROM {source}",
         {"tenant": tenant, "draft_id": draft_id, "as_of_us": as_of_us},
     )
 
@@ -142,7 +139,7 @@ def corrected_query(tenant: str, correction_id: str, as_of_us: int, page: tuple[
     """
     skip, rows_max = page
     return Query(
-        f"SELECT {_KEY_COLUMNS}, voided, {_STANDS} FROM {VOIDS_TABLE} FINAL "
+        f"SELECT {KEY_COLUMNS}, voided, {STANDS_COLUMNS} FROM {VOIDS_TABLE} FINAL "
         f"WHERE {_TENANT} AND {RECORDED_BY_THEN} AND {_THIS} AND {_ONE_EACH} "
         f"ORDER BY {KEY} LIMIT {{skip:UInt64}}, {{rows_max:UInt64}}",
         {
@@ -152,16 +149,6 @@ def corrected_query(tenant: str, correction_id: str, as_of_us: int, page: tuple[
             "skip": skip,
             "rows_max": rows_max,
         },
-    )
-
-
-def facts_between_query(tenant: str, after_us: int, before_us: int) -> Query:
-    """One row if any fact about the tenant's events has a stamp between these instants."""
-    return Query(
-        f"SELECT 1 FROM {VOIDS_TABLE} WHERE {_TENANT} "
-        "AND recorded_at > fromUnixTimestamp64Micro({after_us:Int64}, 'UTC') "
-        "AND recorded_at < fromUnixTimestamp64Micro({before_us:Int64}, 'UTC') LIMIT 1",
-        {"tenant": tenant, "after_us": after_us, "before_us": before_us},
     )
 
 

@@ -54,14 +54,13 @@ from engine.usage.corrections.id_history import (
     IDS_AT_ONCE,
     IdVersion,
     WantedIds,
-    event_key,
     read_histories,
     read_versions,
 )
 from engine.usage.corrections.id_states import IdHistory
 from engine.usage.corrections.reconciler import Reconciler
 from engine.usage.corrections.settling import nothing_recorded_since
-from engine.usage.corrections.voids import FACTS_MAX, Kind, Void, fact_columns, record_voids
+from engine.usage.corrections.voids import FACTS_MAX, Kind, Void, event_key, fact_columns, record_voids
 from engine.usage.store.query import number
 from engine.usage.store.usage_store import Row, UsageStore
 from ingest import IngestOrder

@@ -14,18 +14,17 @@ from dataclasses import dataclass
 from engine.usage.corrections.correction import Amendment, Standing
 from engine.usage.corrections.correction_queries import amended_sql
 from engine.usage.corrections.id_states import IdHistory, RecordedFact
-from engine.usage.corrections.voids import EventKey, Kind
+from engine.usage.corrections.voids import KEY_COLUMNS, STANDS_COLUMNS, EventKey, Kind, event_key
 from engine.usage.store.query import Parameters, Query, number
 from engine.usage.store.schema import EVENTS_TABLE, VOIDS_TABLE, content_hash_sql
 from engine.usage.store.usage_store import Row, UsageStore
 from engine.usage.store.void_sql import BY_PERSON, INGESTED_BY_THEN, KEY, RECORDED_BY_THEN, UNMADE
 
 _TENANT = "tenant = {tenant:String}"
-_KEY_COLUMNS = "customer_id, event_type, toUnixTimestamp64Micro(event_time), event_id, content_hash"
 _FACT_COLUMNS = (
-    f"{_KEY_COLUMNS}, toUnixTimestamp64Micro(recorded_at) AS recorded_us, kind, voided, correction_id, undoes, "
-    "is_replacement, toUnixTimestamp64Micro(first_at), stands_customer_id, stands_event_type, "
-    "toUnixTimestamp64Micro(stands_event_time), event_id, stands_content_hash"
+    f"{KEY_COLUMNS}, toUnixTimestamp64Micro(recorded_at) AS recorded_us, kind, voided, correction_id, undoes, "
+    "is_replacement, toUnixTimestamp64Micro(first_at), "
+    f"{STANDS_COLUMNS}"
 )
 # 128 bytes each, in one statement (engine.usage.corrections.reconciler has the bound of a parameter).
 IDS_AT_ONCE = 250
@@ -78,7 +77,7 @@ def id_versions_query(wanted: WantedIds, amendment: Amendment | None, as_of_us: 
     )
     amended = amended_sql(amendment, parameters)
     return Query(
-        f"SELECT {_KEY_COLUMNS}, toUnixTimestamp64Micro(arrived), toUnixTimestamp64Micro(place), "
+        f"SELECT {KEY_COLUMNS}, toUnixTimestamp64Micro(arrived), toUnixTimestamp64Micro(place), "
         f"{amended} AS amended, {content_hash_sql('amended')} FROM ({versions}) "
         f"ORDER BY event_id, {KEY} LIMIT {{rows_max:UInt64}}",
         parameters,
@@ -146,14 +145,6 @@ def read_histories(
         event_id: IdHistory(arrived.get(event_id, {}), facts.get(event_id, []))
         for event_id in sorted({*facts, *arrived})
     }
-
-
-def event_key(tenant: str, row: Row) -> EventKey:
-    """Of the columns customer_id, event_type, event_time (us), event_id and content_hash."""
-    customer_id, event_type, time_us, event_id, content_hash = row
-    return EventKey(
-        tenant, str(customer_id), str(event_type), number(time_us), str(event_id), number(content_hash)
-    )
 
 
 def _version(tenant: str, row: Row) -> IdVersion:

@@ -36,7 +36,7 @@ from engine.usage.corrections.conflict_queries import (
 )
 from engine.usage.corrections.id_history import corrected_ids_query
 from engine.usage.corrections.settling import Settling
-from engine.usage.corrections.voids import ENGINE, ID_REUSED_REASON, EventKey, Kind, Void, record_voids
+from engine.usage.corrections.voids import ENGINE, ID_REUSED_REASON, Kind, Void, event_key, record_voids
 from engine.usage.store.query import number
 from engine.usage.store.usage_store import Row, UsageStore
 from ingest import IngestOrder
@@ -192,18 +192,8 @@ class Reconciler:
 
 
 def _void(row: Row) -> Void:
-    tenant, event_id = str(row[0]), str(row[1])
-    lost, stands = (
-        EventKey(
-            tenant,
-            str(version[0]),
-            str(version[1]),
-            number(version[2]),
-            event_id,
-            number(version[3]),
-        )
-        for version in (row[2:6], row[6:10])
-    )
+    tenant = str(row[0])
+    lost, stands = event_key(tenant, row[1:6]), event_key(tenant, row[6:])
     return Void(
         event=lost,
         voided=True,

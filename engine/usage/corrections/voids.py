@@ -19,7 +19,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from engine.usage.store.query import Query
+from engine.usage.store.query import Query, number
 from engine.usage.store.schema import EVENTS_TABLE, VOIDS_TABLE
 from engine.usage.store.void_sql import (
     ID_REUSED,
@@ -65,6 +65,19 @@ class EventKey:
     event_time_us: int
     event_id: str
     content_hash: int
+
+
+# The columns that `event_key` reads, and those of the version that stands instead.
+KEY_COLUMNS = "customer_id, event_type, toUnixTimestamp64Micro(event_time), event_id, content_hash"
+STANDS_COLUMNS = "stands_customer_id, stands_event_type, toUnixTimestamp64Micro(stands_event_time), event_id, stands_content_hash"
+
+
+def event_key(tenant: str, row: Sequence[object]) -> EventKey:
+    """Of the columns customer_id, event_type, event_time (us), event_id and content_hash."""
+    customer_id, event_type, time_us, event_id, content_hash = row
+    return EventKey(
+        tenant, str(customer_id), str(event_type), number(time_us), str(event_id), number(content_hash)
+    )
 
 
 @dataclass(frozen=True, slots=True)
