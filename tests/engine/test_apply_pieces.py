@@ -219,8 +219,11 @@ def test_a_line_in_a_later_piece_that_is_no_text_says_what_is_applied(run, tmp_p
     assert "20 resources before that are applied" in done.stderr
 
 
-def test_what_the_catalog_command_prints_is_a_file_to_apply(run, stub):
+def test_what_the_catalog_command_prints_is_a_file_to_apply(run, stub, tmp_path):
     """Of however many pieces; it changes nothing."""
+    path = tmp_path / "printed.ndjson"
+    path.write_text(large_text("printed"))
+    assert run(apply, path).exit_code == 0
     printed = run(catalog)
     count = len(printed.stdout.splitlines())
     again = run(apply, "-", input=printed.stdout)
