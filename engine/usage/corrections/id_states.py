@@ -169,7 +169,7 @@ def to_settle(
     `decided`: about these somebody records a fact of his own. In the order of keys.
     """
     recorded = recorded_states(history)
-    made = {fact.event for fact in history.facts if fact.is_replacement}
+    made = _made(history)
     found = []
     for event in sorted(recorded, key=_key_order):
         state = states.get(event)
@@ -221,14 +221,18 @@ def _recorded(facts: Sequence[RecordedFact], arrived: bool) -> RecordedState:
     return RecordedState(counts=counts, lost_to=told[0].stands if told else None)
 
 
+def _made(history: IdHistory) -> set[EventKey]:
+    """The versions that an amendment put there, whether or not it is undone."""
+    return {fact.event for fact in history.facts if fact.is_replacement}
+
+
 def _expired(history: IdHistory) -> list[tuple[EventKey, int]]:
     """Versions that must have been in the log: rule 5."""
-    made = {fact.event for fact in history.facts if fact.is_replacement}
     lost = {fact.event for fact in history.facts if fact.kind in OWN_KINDS and fact.stands is not None}
     named = {fact.event for fact in history.facts} | {
         fact.stands for fact in history.facts if fact.stands is not None
     }
-    gone = named - made - history.arrived_at_us.keys()
+    gone = named - _made(history) - history.arrived_at_us.keys()
     return [(event, _EXPIRED_LOST_AT_US if event in lost else _EXPIRED_AT_US) for event in gone]
 
 

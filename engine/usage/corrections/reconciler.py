@@ -173,6 +173,8 @@ class Reconciler:
                 lost = self._settling.settle(tenant, [event_id for _, event_id in of_tenant])
                 _report(lost, _LOG_LINES_MAX)
                 voided += len(lost)
+            if len(found) < _IDS_AT_ONCE:
+                break
             after = found[-1]
         return voided
 
