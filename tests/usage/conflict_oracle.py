@@ -4,8 +4,7 @@ A step is an instant: what happens at a step is seen by every read at that step 
 `usage_oracle`, its `ingested_us` the step at which it was first stored.
 """
 
-from content_hashes import content_hash
-from usage_oracle import version_of
+from usage_oracle import standing_order, version_of
 
 
 class Log:
@@ -40,7 +39,7 @@ class Log:
         """
         voided = []
         for tenant, event_id in {(e["tenant"], e["event_id"]) for e in self.events if chosen(e)}:
-            versions = sorted(self.versions_of(tenant, event_id), key=_standing)
+            versions = sorted(self.versions_of(tenant, event_id), key=standing_order)
             alive = [each for each in versions if not self._state(each, step)[0]]
             lost = [each for each in alive[1:] if not self._state(each, step)[1]]
             self.facts += [(step, version_of(each), True, False) for each in lost]
@@ -79,13 +78,3 @@ class Log:
         if decided:
             return decided[-1][2], True
         return bool(about), False
-
-
-def _standing(event):
-    return (
-        event["ingested_us"],
-        event["time_us"],
-        event["customer"].encode(),
-        event["event_type"].encode(),
-        content_hash(event["properties"]),
-    )

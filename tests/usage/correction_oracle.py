@@ -5,8 +5,7 @@ deliveries of `usage_oracle`; a version is `version_of` one. The rule: what was
 undone never happened; who arrives while another version of his id counts is lost.
 """
 
-from content_hashes import content_hash
-from usage_oracle import version_of
+from usage_oracle import standing_order, version_of
 
 
 class RefusedError(Exception):
@@ -28,7 +27,7 @@ class Ledger:
         new = {version_of(event): {**event, "ingested_us": stamp_us} for event in events}
         new = {version: event for version, event in new.items() if version not in self.logged}
         self.logged |= new
-        arrivals = sorted(new.values(), key=_standing)
+        arrivals = sorted(new.values(), key=standing_order)
         self._happened += [("arrives", version_of(event)) for event in arrivals]
 
     def counting(self):
@@ -111,15 +110,5 @@ class Ledger:
                     states[version] = (not voided, True, lost, place)
             elif about not in states:
                 lost = any(counts and version[4] == about[4] for version, (counts, *_) in states.items())
-                states[about] = (not lost, False, lost, _standing(self.logged[about]))
+                states[about] = (not lost, False, lost, standing_order(self.logged[about]))
         return states
-
-
-def _standing(event):
-    return (
-        event["ingested_us"],
-        event["time_us"],
-        event["customer"].encode(),
-        event["event_type"].encode(),
-        content_hash(event["properties"]),
-    )

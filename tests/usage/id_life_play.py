@@ -59,7 +59,7 @@ class Play:
             self._look_back()
         except DisagreementError:
             raise
-        except Exception as error:
+        except Exception as error:  # whatever it is, the steps that lead there are wanted
             raise DisagreementError(step.ids(), f"{type(error).__name__}: {error}") from error
 
     def finish(self):

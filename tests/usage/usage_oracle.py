@@ -48,6 +48,17 @@ def version_of(event):
     return (*(event[name] for name in names), texts)
 
 
+def standing_order(event):
+    """By which of the versions of an id that came in the first one stands."""
+    return (
+        event["ingested_us"],
+        event["time_us"],
+        event["customer"].encode(),
+        event["event_type"].encode(),
+        content_hash(event["properties"]),
+    )
+
+
 def _distinct(deliveries, as_of_us):
     """What had been ingested by then, each event once."""
     seen = {}
