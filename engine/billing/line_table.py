@@ -18,7 +18,7 @@ from engine.billing.line_item import line_item_id
 from engine.billing.rated import Rated, RatedPart
 from engine.decimal_texts import fixed_texts, plain_texts
 from engine.times import us_datetime
-from rating import DecimalColumn, Dimension, unrateable_reason
+from rating import DecimalColumn, Dimension
 
 _INSTANT = pa.timestamp("us", "UTC")
 _TEXTS = pa.map_(pa.string(), pa.string())
@@ -121,9 +121,7 @@ def _of_amounts(part: RatedPart, rows: Index) -> dict[str, pa.Array]:
     digits = np.array([price.digits for price in part.charges.prices])[part.charges.price_index[rows]]
     # Where in the rated ones a row is; null for another.
     where = pa.array(np.cumsum(is_rated) - 1, mask=~is_rated)
-    reasons = [
-        None if rated else unrateable_reason(part.charges, row) for row, rated in _with(rows, is_rated)
-    ]
+    reasons = [None if rated else part.reason(row) for row, rated in _with(rows, is_rated)]
     return {
         "exact_amount": plain_texts(lines.exact_amount).take(where),
         "amount": _money_texts(lines.amount, digits[is_rated]).take(where),

@@ -9,7 +9,7 @@ import pytest
 
 from engine.cli.imports.csv_rows import check_csv
 from engine.cli.imports.import_input import ImportInput
-from engine.cli.imports.json_rows import CloudEventsSource, NdjsonSource
+from engine.cli.imports.json_rows import CloudEvents, JsonSource, NdjsonSource
 from engine.cli.imports.rows import Flaw
 from engine.cli.terminal.connection import CommandError
 
@@ -58,7 +58,7 @@ def test_a_json_object_that_has_a_name_twice_is_a_flawed_row(line, name):
     assert [row.cells for row in rows] == [expected, Flaw(f"has {name!r} twice"), expected]
     event = json.dumps({"specversion": "1.0", "id": "1", "source": "s", "type": "t"})
     batch = io.BufferedReader(io.BytesIO(f"[{event}, {line}, {event}]".encode()))
-    assert [type(row.cells) for row in CloudEventsSource(batch, 0).rows()] == [dict, Flaw, dict]
+    assert [type(row.cells) for row in CloudEvents(JsonSource(batch, 0)).rows()] == [dict, Flaw, dict]
 
 
 def _zstd(data):

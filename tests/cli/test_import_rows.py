@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from engine.cli.imports.csv_rows import CsvSource
 from engine.cli.imports.import_requests import REQUEST_BYTES_MAX, requests_of
-from engine.cli.imports.json_rows import CloudEventsSource, NdjsonSource
+from engine.cli.imports.json_rows import CloudEvents, JsonSource, NdjsonSource
 from engine.cli.imports.parquet_rows import ParquetSource
 from engine.cli.imports.row_mapping import ImportedEvent, MappedField, RowMapping, RowProblem
 from engine.cli.imports.row_times import time_reader
@@ -35,7 +35,7 @@ def _ndjson(data):
 
 
 def _cloudevents(data):
-    return list(CloudEventsSource(io.BufferedReader(io.BytesIO(data)), len(data)).rows())
+    return list(CloudEvents(JsonSource(io.BufferedReader(io.BytesIO(data)), len(data))).rows())
 
 
 def _parquet(**columns):

@@ -74,6 +74,16 @@ def _quantity(channel, name):
 WHY = "the rejects file says why; run this again when that is mended"
 
 
+def _used(name, event_id, tokens, **fields):
+    """A row of NDJSON; without an id if there is none."""
+    row = {"event_type": f"{name}.call", "customer_id": f"{name}_acme", "event_time": NOON, "tokens": tokens}
+    return row | ({} if event_id is None else {"event_id": event_id}) | fields
+
+
+def _write_ndjson(path, rows):
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+
+
 def _rejects(path):
     return [
         json.loads(line) for line in path.with_name(path.name + ".rejects.ndjson").read_text().splitlines()
@@ -373,6 +383,100 @@ def test_a_rejects_file_that_was_mended_is_imported(imported, apply, channel, tm
     assert left[0]["event_id"].endswith("-3")
     assert "mend it in its file" in left[1]["message"]
     assert _quantity(channel, name) == (Decimal(32), 2)
+
+
+def test_a_rejected_row_never_comes_back_under_another_id(imported, apply, channel, tmp_path):
+    """Not under a made one where a column has the ids, though the first rejected row has none: 10 + 1 stay 11."""
+    apply(CATALOG.replace("NAME", "im_ids"))
+    first, path = tmp_path / "a.ndjson", tmp_path / "b.ndjson"
+    _write_ndjson(first, [_used("im_ids", "e2", 10)])
+    rows = [
+        _used("im_ids", "e0", 1),
+        _used("im_ids", None, 2),
+        _used("im_ids", "e2", 20),
+        _used("im_ids", "e3", "3O"),
+    ]
+    _write_ndjson(path, rows)
+    assert imported(first).returncode == 0
+    assert "1 accepted, 0 duplicate, 1 conflict, 2 rejected" in imported(path).stdout
+    rejects = tmp_path / "b.ndjson.rejects.ndjson"
+    assert "0 accepted, 0 duplicate, 1 conflict, 2 rejected" in imported(rejects).stdout
+    assert _quantity(channel, "im_ids") == (Decimal(11), 2)
+    mended = tmp_path / "mended.ndjson"
+    mended.write_text(rejects.read_text().replace("3O", "30"))
+    assert "1 accepted, 0 duplicate, 1 conflict, 1 rejected" in imported(mended).stdout
+    _write_ndjson(tmp_path / "retry.ndjson", [_used("im_ids", "e3", "30")])
+    assert "0 accepted, 1 duplicate" in imported(tmp_path / "retry.ndjson").stdout
+    assert _quantity(channel, "im_ids") == (Decimal(41), 3)
+
+
+def test_a_row_whose_id_was_made_keeps_it_whatever_columns_it_has(imported, apply, channel, tmp_path):
+    """In a file without ids `event_id` is a property. The rejected row comes back under its made id: no retry counts twice."""
+    document = CATALOG.replace("NAME", "im_made")
+    apply(document)
+    path = tmp_path / "usage.ndjson"
+    row = _used("im_made", None, 1)
+    _write_ndjson(path, [row, _used("im_made", "k9", 2, event_type="im_made.new")])
+    assert "1 accepted, 0 duplicate, 0 conflict, 1 rejected" in imported(path).stdout
+    apply(
+        document.replace(
+            "plans:", "  - {id: im_made_new, event_type: im_made.new, aggregation: count}\nplans:"
+        )
+    )
+    rejects = tmp_path / "usage.ndjson.rejects.ndjson"
+    assert "1 row: 1 accepted, 0 duplicate" in imported(rejects).stdout
+    assert "2 rows: 0 accepted, 2 duplicate" in imported(path).stdout
+
+
+@pytest.mark.parametrize("suffix", ["ndjson", "csv"])
+def test_a_row_with_a_name_twice_is_refused_from_its_rejects_file_too(
+    imported, apply, channel, tmp_path, suffix
+):
+    """Which of the two is meant nobody knows, then as before."""
+    name = f"im_twice_{suffix}"
+    apply(CATALOG.replace("NAME", name))
+    path, rejects = tmp_path / "usage.ndjson", tmp_path / f"bad.{suffix}"
+    good = json.dumps(_used(name, "a", 10))
+    path.write_text(f'{good[:-1]}, "tokens": 1000}}\n')
+    assert imported(path, "--rejects", rejects).returncode == 1
+    assert "1000" in rejects.read_text()
+    assert "0 accepted, 0 duplicate, 0 conflict, 1 rejected" in imported(rejects).stdout
+
+
+def test_rejected_cloud_events_are_taken_back(imported, apply, channel, tmp_path):
+    """With --format cloudevents, which the name of the rejects file doesn't say."""
+    document = CATALOG.replace("NAME", "im_ce")
+    apply(document)
+    path = tmp_path / "usage.json"
+    event = {
+        "specversion": "1.0",
+        "id": "1",
+        "source": "/s",
+        "type": "im_ce.new",
+        "subject": "im_ce_acme",
+        "time": NOON,
+    }
+    path.write_text(json.dumps([event | {"data": {"tokens": 3}}]))
+    assert imported(path).returncode == 1
+    apply(
+        document.replace("plans:", "  - {id: im_ce_new, event_type: im_ce.new, aggregation: count}\nplans:")
+    )
+    back = imported(tmp_path / "usage.json.rejects.ndjson", "--format", "cloudevents")
+    assert "1 row: 1 accepted" in back.stdout, back.stderr
+    assert "1 row: 0 accepted, 1 duplicate" in imported(path).stdout
+
+
+def test_a_rejects_file_that_a_person_edited_is_put_aside(imported, apply, tmp_path):
+    """A repeat writes a new one; the old one stays beside it."""
+    apply(CATALOG.replace("NAME", "im_aside"))
+    path = tmp_path / "usage.csv"
+    path.write_text(f"event_type,customer_id,event_time,tokens\nim_aside.call,im_aside_acme,{NOON},x\n")
+    assert imported(path).returncode == 1
+    rejects = tmp_path / "usage.csv.rejects.ndjson"
+    rejects.write_text("mended\n")
+    assert imported(path).returncode == 1
+    assert (tmp_path / "usage.csv.rejects.ndjson.old").read_text() == "mended\n"
+    assert _rejects(path)[0]["row"] == 1
 
 
 def test_the_rejects_file_can_be_csv(imported, apply, tmp_path):

@@ -44,6 +44,22 @@ def test_lines_end_with_what_they_come_to(run):
     assert as_of.startswith("as of ")
 
 
+def test_a_total_past_28_digits_is_exact(engine, channel, name, apply):
+    """99,999,999,999,999,999,999,999,999.99999 units at 1,000: rounded to 28 digits it would be 10^29."""
+    apply(
+        f"meters:\n  - {{id: {name}_m, event_type: {name}_big, aggregation: sum, value: tokens}}\n"
+        f"plans:\n  - {{id: {name}_p, name: P, currency: USD, prices: [{{id: u, meter: {name}_m, model: per_unit, "
+        f"unit_amount: 1000}}]}}\ncustomers:\n  - {{id: {name}_c, name: C}}\n"
+        f"subscriptions:\n  - {{customer: {name}_c, plan: {name}_p, start: 2025-01-01}}\n"
+    )
+    event = api_event(name, "a", "99999999999999999999999999.99999", customer="c")
+    event.event_type = f"{name}_big"
+    record(channel, event)
+    words = ["lines", "--customer", f"{name}_c", *JUNE, "--target", engine.target]
+    total = CliRunner().invoke(cli, words).stdout.splitlines()[-2]
+    assert total == "total of 1 line item: 99,999,999,999,999,999,999,999,999,999.99 USD"
+
+
 # Of the fields of a line those that are columns of the Arrow form, but for instants and maps.
 COLUMNS = (
     *("line_item_id", "customer_id", "subscription_id", "plan_id", "price_id", "model", "meter_id"),

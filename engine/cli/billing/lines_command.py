@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from decimal import Decimal
+from decimal import MAX_PREC, Context, Decimal, localcontext
 from itertools import groupby
 from typing import Any
 
@@ -86,7 +86,8 @@ def _watched(
 ) -> Iterator[ListLineItemsResponse]:
     """The pages; the customers whose lines are missing are noted as they go by."""
     for page in answer:
-        unrateable |= {each.customer_id: each for each in page.unrateable_customers}
+        for each in page.unrateable_customers:
+            unrateable.setdefault(each.customer_id, each)
         yield page
 
 
@@ -109,7 +110,8 @@ def _show(answer: list[ListLineItemsResponse]) -> None:
     for currency in sorted({item.currency for item in items}):
         theirs = [item for item in items if item.currency == currency]
         amounts = [Decimal(item.amount) for item in theirs if not item.unrateable_reason]
-        total = grouped(format(sum(amounts, Decimal(0)), "f"))
+        with localcontext(Context(prec=MAX_PREC)):
+            total = grouped(format(sum(amounts, Decimal(0)), "f"))
         missing = len(theirs) - len(amounts)
         incomplete = f"; incomplete: {counted(missing, 'line item')} not rated" if missing else ""
         click.echo(f"total of {counted(len(amounts), 'line item')}: {total} {currency}{incomplete}")

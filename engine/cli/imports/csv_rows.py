@@ -12,6 +12,8 @@ from engine.cli.terminal.csv_text import CsvReader
 class CsvSource:
     """RFC 4180 with a header; UTF-8, with or without a byte order mark."""
 
+    takes_back = False
+
     def __init__(self, file: BinaryIO, name: str, size_bytes: int) -> None:
         """Raises CommandError for a header that is none."""
         self._file, self._size_bytes = file, size_bytes

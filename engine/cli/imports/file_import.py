@@ -90,7 +90,12 @@ class FileImport:
                 raise CommandError(f"its first {_BAD_ROWS_MAX} rows can't be read: {row.cells.message}")
             if first_columns or source.columns is not None:
                 break
-        mapping = self._options.mapping(given.name, source.columns, first_columns | set(source.columns or ()))
+        mapping = self._options.mapping(
+            given.name,
+            source.columns,
+            first_columns | set(source.columns or ()),
+            takes_back=source.takes_back,
+        )
         rejects.begin()
         done = self.rows_before = self.progress.rows
         every = itertools.chain(begun, rows)

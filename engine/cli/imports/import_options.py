@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from engine.cli.imports.csv_rows import CsvSource, check_csv
 from engine.cli.imports.import_input import ImportInput, unpacked_name
-from engine.cli.imports.json_rows import CloudEventsSource, NdjsonSource
+from engine.cli.imports.json_rows import CloudEvents, JsonSource, NdjsonSource
 from engine.cli.imports.rejects_file import without_rejects
 from engine.cli.imports.row_mapping import MappedField, RowMapping
 from engine.cli.imports.row_times import time_reader
@@ -88,7 +88,8 @@ class ImportOptions:
         Raises:
             CommandError: it can't be a file of its format.
         """
-        return without_rejects(self._source(given))
+        found = without_rejects(self._source(given))
+        return CloudEvents(found) if self.format_of(given.name) == "cloudevents" else found
 
     def _source(self, given: ImportInput) -> RowSource:
         path, size_bytes = given.name, given.content.size_bytes
@@ -99,7 +100,7 @@ class ImportOptions:
             case "ndjson":
                 return NdjsonSource(given.rows(), size_bytes)
             case "cloudevents":
-                return CloudEventsSource(given.rows(), size_bytes)
+                return JsonSource(given.rows(), size_bytes)
             case _:
                 if unpacked_name(path) != path:
                     raise CommandError(f"{path}: Parquet is compressed within: unpack the file first")
@@ -108,15 +109,20 @@ class ImportOptions:
 
                 return ParquetSource(given.rows(), str(path))
 
-    def mapping(self, path: Path, columns: list[str] | None, first_row: set[str]) -> RowMapping:
-        """`first_row` are the columns that the first row has.
+    def mapping(
+        self, path: Path, columns: list[str] | None, first_row: set[str], *, takes_back: bool
+    ) -> RowMapping:
+        """`first_row` are the columns that the first row has. `takes_back`: they are rows of a rejects file.
 
         Raises:
             CommandError: a column that is named is not there, though every row has the same.
         """
         cloudevents = self.format_of(path) == "cloudevents"
         names = _CLOUDEVENTS_COLUMNS if cloudevents else _COLUMNS
-        event_ids = self.event_ids or ((names["event_id"],) if names["event_id"] in first_row else ())
+        event_ids = self.event_ids
+        # Of rows that are taken back each says whether its id was made; columns have the others.
+        if not event_ids and (takes_back or names["event_id"] in first_row):
+            event_ids = (names["event_id"],)
         mapping = RowMapping(
             event_ids=event_ids,
             event_type=MappedField.parse(self.event_type or names["event_type"]),

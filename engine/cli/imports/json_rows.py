@@ -5,6 +5,7 @@ Numbers keep their text. A file of any size is read a piece at a time.
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 from engine.cli.imports.rows import (
@@ -13,6 +14,7 @@ from engine.cli.imports.rows import (
     JsonNumber,
     Repeated,
     Row,
+    RowSource,
     flattened,
     json_object,
     not_a_number,
@@ -30,7 +32,7 @@ _CONTEXT = ("specversion", "id", "source", "type")
 class NdjsonSource:
     """One JSON object a line; blank lines are no rows."""
 
-    columns = None
+    columns, takes_back = None, False
 
     def __init__(self, file: BinaryIO, size_bytes: int) -> None:
         self._file, self._size_bytes = file, size_bytes
@@ -43,10 +45,10 @@ class NdjsonSource:
         return self._file.tell(), self._size_bytes
 
 
-class CloudEventsSource:
-    """CloudEvents 1.0 in JSON. Columns are the attributes, and `data.NAME` for each field of the data."""
+class JsonSource:
+    """JSON objects, one a line or in an array."""
 
-    columns = None
+    columns, takes_back = None, False
 
     def __init__(self, file: BinaryIO, size_bytes: int) -> None:
         self._file, self._size_bytes = file, size_bytes
@@ -56,10 +58,22 @@ class CloudEventsSource:
         batch = beginning.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
         values = _elements(self._file) if batch else _lines(self._file)
         for number, value in enumerate(values, 1):
-            yield _cloud_event(_row(number, value))
+            yield _row(number, value)
 
     def progress(self) -> tuple[int, int]:
         return self._file.tell(), self._size_bytes
+
+
+class CloudEvents:
+    """CloudEvents 1.0. Columns are the attributes, and `data.NAME` for each field of the data."""
+
+    columns = None
+
+    def __init__(self, source: RowSource) -> None:
+        self._source, self.progress, self.takes_back = source, source.progress, source.takes_back
+
+    def rows(self) -> Iterator[Row]:
+        return map(_cloud_event, self._source.rows())
 
 
 def _row(number: int, value: object) -> Row:
@@ -72,7 +86,7 @@ def _row(number: int, value: object) -> Row:
     if isinstance(value, Repeated) or any(isinstance(item, dict) for item in value.values()):
         name = repeated_name(value)
         if name is not None:
-            return Row(number, Flaw(f"has {name!r} twice"), _shown(value))
+            return Row(number, Flaw(f"has {name!r} twice"), _json_text(value))
     return Row(number, cells, _shown(value))
 
 
@@ -81,11 +95,11 @@ def _cloud_event(row: Row) -> Row:
         return row
     missing = [name for name in _CONTEXT if not row.cells.get(name)]
     if missing:
-        return Row(row.number, Flaw(f"is no CloudEvent: it has no {missing[0]}"), row.original)
+        return replace(row, cells=Flaw(f"is no CloudEvent: it has no {missing[0]}"))
     if row.cells["specversion"] != "1.0":
-        return Row(row.number, Flaw(f"has specversion {row.cells['specversion']}: send 1.0"), row.original)
+        return replace(row, cells=Flaw(f"has specversion {row.cells['specversion']}: send 1.0"))
     if "data_base64" in row.cells or "data" in row.cells:
-        return Row(row.number, Flaw("has data that is no JSON object"), row.original)
+        return replace(row, cells=Flaw("has data that is no JSON object"))
     return row
 
 
@@ -200,3 +214,15 @@ def _shown(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, list):
         return [_shown(item) for item in value]
     return value
+
+
+def _json_text(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    """The value as text, with every pair of an object that has a name twice."""
+    if isinstance(value, JsonNumber):
+        return value.text
+    if isinstance(value, Mapping):
+        pairs = value.pairs if isinstance(value, Repeated) else value.items()
+        return "{" + ", ".join(f"{_json_text(name)}: {_json_text(item)}" for name, item in pairs) + "}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_json_text, value))}]"
+    return json.dumps(value, ensure_ascii=False)

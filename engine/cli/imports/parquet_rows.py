@@ -19,6 +19,8 @@ _SECONDS_MIN, _SECONDS_MAX = -62_135_596_800, 253_402_300_799
 class ParquetSource:
     """Columns of text, integers, decimals, doubles, bools, dates and timestamps; others have no text."""
 
+    takes_back = False
+
     def __init__(self, file: BinaryIO, name: str) -> None:
         """Raises CommandError for a file that is none."""
         try:

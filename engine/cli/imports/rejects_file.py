@@ -1,9 +1,11 @@
 """The rejects file: one line for each row that was not stored, and why; it can be imported like any other file.
 
 Rules:
-1. `original` is the row as it was, and `event_id` the id that was made for it; null where a column has the id. So a row
-   that is imported from here, mended or not, is the event that it would have been.
-2. A file is a rejects file if its columns are these. The options are those of the file that the rows came from.
+1. `original` is the row as it was, and `event_id` the id that was made for it; null where a column has the id, or should
+   have. So a row that is imported from here, mended or not, is the event that it would have been: under the made id, or
+   under that of its columns, and never under one that is made now.
+2. What can't be written as an object without a loss (a name that stands twice) is a text, which is not taken back.
+3. A file is a rejects file if its columns are these. The options are those of the file that the rows came from.
 """
 
 import contextlib
@@ -15,7 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-from engine.cli.imports.rows import Flaw, Row, RowSource, flattened
+from engine.cli.imports.rows import Flaw, Row, RowSource, flattened, repeated_name
 from engine.cli.terminal.connection import CommandError
 from engine.cli.terminal.csv_text import csv_line
 from engine.cli.terminal.message_json import json_line
@@ -47,10 +49,12 @@ class RejectsFile:
         self._size_bytes = kept_bytes
 
     def begin(self) -> None:
-        """Removes what an import before this one has left. Raises CommandError if it can't."""
-        if not self._size_bytes:
+        """Puts aside what an import before this one has left: a person may have mended it. Raises CommandError if it
+        can't.
+        """
+        if not self._size_bytes and self.path.exists():
             try:
-                self.path.unlink(missing_ok=True)
+                self.path.replace(self.path.with_name(f"{self.path.name}.old"))
             except OSError as error:
                 raise self._unwritable(error) from None
 
@@ -108,11 +112,13 @@ def without_rejects(source: RowSource) -> RowSource:
         source = _Begun(source, chain(begun, rows))
     else:
         is_rejects = tuple(source.columns) == _FIELDS
-    return _Originals(source) if is_rejects else source
+    return Originals(source) if is_rejects else source
 
 
 class _Begun:
     """A source whose rows are being read."""
+
+    takes_back = False
 
     def __init__(self, source: RowSource, rows: Iterator[Row]) -> None:
         self.columns, self.progress = source.columns, source.progress
@@ -122,30 +128,30 @@ class _Begun:
         return self._rows
 
 
-class _Originals:
+class Originals:
     """The rows of a rejects file as they were, each with the number that it has here."""
 
-    columns = None
+    columns, takes_back = None, True
 
     def __init__(self, source: RowSource) -> None:
         self._source, self.progress = source, source.progress
 
     def rows(self) -> Iterator[Row]:
-        return map(_original, self._source.rows())
+        is_csv = self._source.columns is not None
+        return (_original(row, is_csv=is_csv) for row in self._source.rows())
 
 
-def _original(row: Row) -> Row:
+def _original(row: Row, *, is_csv: bool) -> Row:
     if isinstance(row.cells, Flaw) or not isinstance(row.original, dict):
         return row
     original = row.original["original"]
     cells = {
         name.removeprefix(_ORIGINAL): cell for name, cell in row.cells.items() if name.startswith(_ORIGINAL)
     }
-    if isinstance(original, str):
-        # Of a CSV, where it is JSON; or of a row that could not be taken apart.
+    if is_csv:
         with contextlib.suppress(ValueError):
             original = json.loads(original)
-            cells = flattened(original) if isinstance(original, dict) else {}
-    if not isinstance(original, dict):
+        cells = flattened(original) if isinstance(original, dict) else {}
+    if not isinstance(original, dict) or repeated_name(original) is not None:
         return Row(row.number, Flaw("could not be read when it was rejected: mend it in its file"), original)
     return Row(row.number, cells, original, row.original["event_id"] or None)

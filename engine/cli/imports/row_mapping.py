@@ -10,7 +10,8 @@ Rules:
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import cast
 
 from engine.cli.imports.row_times import TimeReader
@@ -70,7 +71,7 @@ class MappedField:
         return self.value if self.column is None else cells.get(self.column)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RowMapping:
     """What each field of an event is made of. `event_ids` are the columns that together are the id, `properties` the
     named ones; without them every column that is nothing else is one, under `property_name` (None: it is none).
@@ -93,14 +94,21 @@ class RowMapping:
         named = (each.column for each in fields if each.column is not None)
         object.__setattr__(self, "columns", frozenset({*self.event_ids, *named}))
 
+    @cached_property
+    def without_ids(self) -> "RowMapping":
+        """The same for rows whose id was made: no column is part of it."""
+        return replace(self, event_ids=(), names={})
+
     def made_id(self, row: Row, derived_id: Callable[[int], str]) -> str | None:
-        """The id of a row that has none of its own; None for one that has."""
-        return None if self.event_ids else row.made_id or derived_id(row.number)
+        """The id that is made for a row, or was when it was rejected; None for one whose columns have it."""
+        return row.made_id or (None if self.event_ids else derived_id(row.number))
 
     def event(self, row: Row, derived_id: Callable[[int], str]) -> ImportedEvent | RowProblem:
         """`derived_id` gives the id of a row that has none of its own, by the row's number."""
         if isinstance(row.cells, Flaw):
             return RowProblem("", "malformed", f"the row {row.cells.message}")
+        if row.made_id and self.event_ids:
+            return self.without_ids.event(row, derived_id)
         try:
             event = self._event(row.cells, self.made_id(row, derived_id))
             nbytes = event.nbytes()

@@ -42,6 +42,10 @@ class RowSource(Protocol):
     def columns(self) -> list[str] | None:
         """The columns of every row; None if each row has its own."""
 
+    @property
+    def takes_back(self) -> bool:
+        """Whether the rows come from a rejects file."""
+
     def rows(self) -> Iterator[Row]: ...
 
     def progress(self) -> tuple[int, int]:
