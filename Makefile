@@ -19,13 +19,13 @@ test-long: .venv/dev.stamp ## the full form of the long tests
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m long --run-long tests
 
 test-ids: .venv/dev.stamp ## ids voided, amended and undone in 100,000 random steps, beside a model (STEPS=20000, SEED=7)
-	@PYTHONPATH=.:tests/ingest $(BIN)/python tests/usage/live_ids.py --steps $(or $(STEPS),100000) $(if $(SEED),--seed $(SEED))
+	@$(BIN)/python -m tests.support.usage.live_ids --steps $(or $(STEPS),100000) $(if $(SEED),--seed $(SEED))
 
 test-oracle: .venv/dev.stamp ## a million random charges and ten thousand invoices, the rating core against the oracle
 	@$(BIN)/python -m pytest -m long --run-long tests/rating/test_oracle_agrees.py tests/rating/test_oracle_settles.py
 
 simulate: .venv/dev.stamp ## random histories of ingestion with crashes and faults (SEEDS=7, SEEDS=0:100000)
-	@PYTHONPATH=.:tests/ingest $(BIN)/python tests/simulation/simulate.py $(or $(SEEDS),0:20000)
+	@$(BIN)/python -m tests.support.simulation.simulate $(or $(SEEDS),0:20000)
 
 check: .venv/dev.stamp proto-lint ## lint, formatting, types, wire contract
 	@$(BIN)/ruff check .

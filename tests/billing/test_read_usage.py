@@ -6,8 +6,6 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from clickhouse_process import ClickHouseProcess
-from meter_reads import deliver
 
 from engine.billing.rater import Rater, Snapshot
 from engine.catalog.documents.document import read_document
@@ -20,6 +18,8 @@ from engine.usage.query.usage_reader import UsageReader
 from engine.usage.store.server_address import read_server_address
 from engine.usage.store.usage_store import UsageStore
 from tests.support.catalogs import versions_of
+from tests.support.usage.clickhouse_process import ClickHouseProcess
+from tests.support.usage.meter_reads import deliver
 
 AT = datetime(2026, 3, 30, 12, tzinfo=UTC)
 METERS = """

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_catalogs import catalogs
 
 from engine.catalog.documents.changes import differences
 from engine.catalog.documents.document import read_document
@@ -18,6 +17,7 @@ from engine.catalog.snapshots.snapshot import Catalog
 from engine.catalog.snapshots.versions import Versioned
 from engine.catalog.store import CatalogStore
 from engine.meters.filters import Conditions
+from tests.support.catalog.random_catalogs import catalogs
 from tests.support.catalogs import versions_of
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "llm.yaml"

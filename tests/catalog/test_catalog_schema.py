@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
-from document_mistakes import TABLE
 from hypothesis import given, settings
 from jsonschema import Draft7Validator
-from oracle_random import REACHES, random_price, reach_of
-from random_catalogs import catalogs
 
 from engine.catalog.kinds import KINDS, catalog_schema
 from engine.cli import cli
 from fields import json_schema
 from rating import Commitment, CreditGrant, Price, Split, TaxProfile
+from tests.support.catalog.document_mistakes import TABLE
+from tests.support.catalog.random_catalogs import catalogs
+from tests.support.rating.oracle_random import REACHES, random_price, reach_of
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "catalog.md").read_text(encoding="utf-8")

@@ -1,7 +1,8 @@
 """A mistake in a document is told as `FILE:LINE: FIELD: what is wrong`."""
 
 import pytest
-from document_mistakes import TABLE
+
+from tests.support.catalog.document_mistakes import TABLE
 
 
 @pytest.mark.parametrize(("old", "new", "expected"), TABLE.values(), ids=TABLE.keys())

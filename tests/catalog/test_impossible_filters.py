@@ -4,11 +4,11 @@ import itertools
 import random
 
 import pytest
-from meter_oracle import passes
-from usage_histories import random_filter_tree
 
 from engine.catalog.kinds.meter import Meter
 from fields import FieldsError
+from tests.support.usage.meter_oracle import passes
+from tests.support.usage.usage_histories import random_filter_tree
 
 # Every kind of value that the random filters tell apart.
 _TEXTS = (

@@ -1,7 +1,7 @@
 import pytest
-from scripted_engine import ScriptedEngine
 
 from meterline import Client
+from tests.support.client.scripted_engine import ScriptedEngine
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import time
 
 import pytest
 from grpc import StatusCode
-from scripted_engine import answer_when, refuse
 
 from meterline import (
     AsyncClient,
@@ -21,6 +20,7 @@ from meterline import (
     Verdict,
 )
 from meterline.v1 import spend_pb2
+from tests.support.client.scripted_engine import answer_when, refuse
 
 NEVER_MS = 60_000  # an age that no test reaches
 

@@ -5,7 +5,6 @@ import threading
 import time
 
 import pytest
-from scripted_engine import answer_when
 
 from meterline import (
     AsyncClient,
@@ -13,6 +12,7 @@ from meterline import (
     Delivery,
     Event,
 )
+from tests.support.client.scripted_engine import answer_when
 
 
 def test_a_cancelled_record_that_waited_for_room_is_not_recorded(engine, keeping):

@@ -6,7 +6,6 @@ import threading
 import time
 
 import pytest
-from scripted_engine import answer_after, answer_when
 
 from meterline import (
     AsyncClient,
@@ -15,6 +14,7 @@ from meterline import (
     Delivery,
     Event,
 )
+from tests.support.client.scripted_engine import answer_after, answer_when
 
 # Less than the shortest wait that could block the loop, far above what a busy machine takes from a thread.
 LARGEST_GAP_S = 0.9

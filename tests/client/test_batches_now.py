@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 from grpc import StatusCode
-from scripted_engine import lose_the_ack, refuse
 
 from meterline import Delivery, Event, InvalidArgumentError, Verdict
+from tests.support.client.scripted_engine import lose_the_ack, refuse
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

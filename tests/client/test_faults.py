@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 from grpc import StatusCode
-from scripted_engine import answer_after, answer_when, lose_the_ack, refuse
 
 from meterline import Delivery, Verdict
+from tests.support.client.scripted_engine import answer_after, answer_when, lose_the_ack, refuse
 
 
 def test_a_retry_repeats_the_same_bytes(engine, connect):

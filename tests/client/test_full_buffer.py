@@ -4,9 +4,9 @@ import threading
 import time
 
 import pytest
-from scripted_engine import answer_when
 
 from meterline import BufferFullError, ClientClosedError, Delivery
+from tests.support.client.scripted_engine import answer_when
 
 NEVER_MS = 60_000  # an age that no test reaches
 

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 
 import pytest
 from grpc import StatusCode
-from scripted_engine import refuse
 
 from meterline import (
     AsyncClient,
@@ -23,6 +22,7 @@ from meterline import (
     RequestFailedError,
 )
 from meterline.v1 import billing_pb2, metering_pb2
+from tests.support.client.scripted_engine import refuse
 
 AS_OF_US = 1_772_366_400_000_001
 AS_OF = datetime(2026, 3, 1, 12, 0, 0, 1, tzinfo=UTC)

@@ -4,9 +4,9 @@ import logging
 from datetime import UTC, datetime
 
 from grpc import StatusCode
-from scripted_engine import answer_with_too_few_verdicts, refuse
 
 from meterline import CallbackMisuseError, Delivery, Verdict
+from tests.support.client.scripted_engine import answer_with_too_few_verdicts, refuse
 
 NEVER_MS = 60_000  # an age that no test reaches
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

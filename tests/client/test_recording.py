@@ -4,7 +4,6 @@ import threading
 import time
 
 import pytest
-from scripted_engine import answer_when
 
 from meterline import (
     Client,
@@ -15,6 +14,7 @@ from meterline import (
     Options,
 )
 from meterline.options import OptionKeywords
+from tests.support.client.scripted_engine import answer_when
 
 NEVER_MS = 60_000  # an age that no test reaches: what arrives was sent for another reason
 

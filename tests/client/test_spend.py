@@ -6,7 +6,6 @@ from decimal import Decimal
 
 import pytest
 from grpc import StatusCode
-from scripted_engine import refuse
 
 from meterline import (
     AccessDeniedError,
@@ -20,6 +19,7 @@ from meterline import (
     TierAmount,
 )
 from meterline.v1 import billing_pb2, spend_pb2
+from tests.support.client.scripted_engine import refuse
 
 
 @pytest.fixture

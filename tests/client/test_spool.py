@@ -8,10 +8,10 @@ import time
 
 import pytest
 from grpc import StatusCode
-from killed_recorder import record_and_die
-from scripted_engine import answer_when, lose_the_ack, refuse
 
 from meterline import BufferFullError, Client, Delivery, Event, InvalidOptionError, SpoolError, Verdict
+from tests.support.client.killed_recorder import record_and_die
+from tests.support.client.scripted_engine import answer_when, lose_the_ack, refuse
 
 
 def files(spool):

@@ -9,10 +9,10 @@ import time
 
 import pytest
 from grpc import StatusCode
-from killed_recorder import record_and_die
-from scripted_engine import answer_when, refuse
 
 from meterline import Client, Delivery, SpoolError
+from tests.support.client.killed_recorder import record_and_die
+from tests.support.client.scripted_engine import answer_when, refuse
 
 
 def files(spool):

@@ -2,12 +2,12 @@
 
 import grpc
 import pytest
-from api_world import CATALOG
 
 from examples.engine_process import EngineProcess
 from meterline import Client
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
+from tests.support.engine.api_world import CATALOG
 
 
 @pytest.fixture(scope="session")

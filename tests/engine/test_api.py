@@ -6,7 +6,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import grpc
-from api_world import AT, CATALOG, JUNE_10, LATE_JUNE, api_event, record, refusal, spend_of
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -28,6 +27,16 @@ from meterline.v1.usage_pb2 import (
     StreamUsageRequest,
 )
 from meterline.v1.usage_pb2_grpc import UsageServiceStub
+from tests.support.engine.api_world import (
+    AT,
+    CATALOG,
+    JUNE_10,
+    LATE_JUNE,
+    api_event,
+    record,
+    refusal,
+    spend_of,
+)
 
 
 def test_usage_becomes_spend_tier_by_tier(channel, name):

@@ -4,7 +4,6 @@ import base64
 
 import grpc
 import pytest
-from api_world import AT, api_event, record, refusal, spend_of
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from meterline.v1.billing_pb2 import ListLineItemsRequest
@@ -18,6 +17,7 @@ from meterline.v1.usage_pb2 import (
     StreamUsageRequest,
 )
 from meterline.v1.usage_pb2_grpc import UsageServiceStub
+from tests.support.engine.api_world import AT, api_event, record, refusal, spend_of
 
 
 def test_a_bad_message_ends_the_stream_after_the_acks_before_it(channel, name):

@@ -4,7 +4,6 @@ import json
 
 import grpc
 import pytest
-from api_world import refusal
 from click.testing import CliRunner
 
 from engine.catalog.documents import pieces
@@ -14,6 +13,7 @@ from engine.cli.catalog.catalog_command import catalog
 from examples.engine_process import EngineProcess
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest, GetCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
+from tests.support.engine.api_world import refusal
 
 
 @pytest.fixture(scope="module")

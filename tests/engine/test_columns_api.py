@@ -3,7 +3,6 @@
 import grpc
 import pyarrow as pa
 import pytest
-from arrow_streams import stream_of
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from meterline.v1.spend_pb2 import GetSpendRequest
@@ -20,6 +19,7 @@ from meterline.v1.usage_pb2 import (
     UsageEvent,
 )
 from meterline.v1.usage_pb2_grpc import UsageServiceStub
+from tests.support.ingest.arrow_streams import stream_of
 
 JUNE_10_US = 1_749_513_600_000_000  # 2025-06-10T00:00:00Z
 CATALOG = """

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import grpc
 import pytest
-from admission_oracle import Row
-from event_columns import columns_of, message_of
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from engine.api.operation import DEFAULT_TENANT, Call
@@ -26,6 +24,8 @@ from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 from meterline.v1.correction_pb2 import ListConflictsRequest, ReconcileUsageRequest
 from meterline.v1.usage_pb2 import RecordUsageRequest
 from meterline.v1.usage_pb2_grpc import UsageServiceStub
+from tests.support.ingest.admission_oracle import Row
+from tests.support.ingest.event_columns import columns_of, message_of
 
 ROOT = Path(__file__).parents[2]
 NOTHING = "no id was used for two stored events (what was voided by hand: meterline corrections)"

@@ -4,7 +4,6 @@ import itertools
 
 import grpc
 import pytest
-from api_world import AT, JUNE_10, LATE_JUNE, api_event, record, refusal, spend_of
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from meterline.v1.billing_pb2 import ListLineItemsRequest
@@ -26,6 +25,7 @@ from meterline.v1.correction_pb2 import (
 )
 from meterline.v1.correction_pb2_grpc import CorrectionServiceStub
 from meterline.v1.usage_pb2 import PropertyValue, UsageEvent, Verdict
+from tests.support.engine.api_world import AT, JUNE_10, LATE_JUNE, api_event, record, refusal, spend_of
 
 _numbers = itertools.count(1)
 DAY_S = 86_400

@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from api_world import api_event, record
 from click.testing import CliRunner
 
 from engine.cli import cli
+from tests.support.engine.api_world import api_event, record
 
 SIGNED = ("--by", "ada", "--reason", "a test run")
 

@@ -6,8 +6,6 @@ import threading
 
 import grpc
 import pytest
-from api_world import AT, CATALOG, JUNE_10, api_event, record
-from clickhouse_process import ClickHouseProcess
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from examples.engine_process import EngineProcess
@@ -24,6 +22,8 @@ from meterline.v1.correction_pb2 import (
     UsageSelection,
 )
 from meterline.v1.correction_pb2_grpc import CorrectionServiceStub
+from tests.support.engine.api_world import AT, CATALOG, JUNE_10, api_event, record
+from tests.support.usage.clickhouse_process import ClickHouseProcess
 
 NAME = "gateways"
 EVENTS = 30

@@ -6,10 +6,10 @@ import subprocess
 import time
 
 import pytest
-from clickhouse_process import ClickHouseProcess
-from gateway_drive import Books, apply_catalog
 
 from examples.engine_process import EngineProcess
+from tests.support.usage.clickhouse_process import ClickHouseProcess
+from tests.support.usage.gateway_drive import Books, apply_catalog
 
 _DISK_MIB = 96
 _FULL_AT_LEAST_S = 1.5

@@ -8,11 +8,8 @@ import random
 
 import grpc
 import pytest
-from admission_oracle import Row
 from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
-from http2_peer import Peer
-from ledger import event, kept_ledger, watched_memory
 
 from meterline.v1.usage_pb2 import (
     VERDICT_ACCEPTED,
@@ -25,6 +22,9 @@ from meterline.v1.usage_pb2 import (
     StreamUsageRequest,
     StreamUsageResponse,
 )
+from tests.support.engine.http2_peer import Peer
+from tests.support.engine.ledger import event, kept_ledger, watched_memory
+from tests.support.ingest.admission_oracle import Row
 
 RECORD = "/meterline.v1.UsageService/RecordUsage"
 STREAM = "/meterline.v1.UsageService/StreamUsage"

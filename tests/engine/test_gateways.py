@@ -1,6 +1,6 @@
 """Several gateways on one ClickHouse server and one data directory, and everything that can go wrong between them.
 
-The server is chDB behind HTTP (tests/usage/clickhouse_front.py); the gateways are real processes.
+The server is chDB behind HTTP (tests/support/usage/clickhouse_front.py); the gateways are real processes.
 """
 
 import contextlib
@@ -18,8 +18,6 @@ from pathlib import Path
 
 import grpc
 import pytest
-from clickhouse_process import ClickHouseProcess
-from gateway_drive import Books, apply_catalog, channel_to
 
 from engine.api.grpc.server import check_address
 from engine.errors import StartupError
@@ -27,6 +25,8 @@ from engine.usage.store.server_address import read_server_address
 from engine.usage.store.usage_store import UsageStore
 from examples.engine_process import EngineProcess
 from meterline.v1.usage_pb2 import RecordUsageResponse
+from tests.support.usage.clickhouse_process import ClickHouseProcess
+from tests.support.usage.gateway_drive import Books, apply_catalog, channel_to
 
 ROOT = Path(__file__).parents[2]
 # Short times, so that a hanging store is given up within the test's patience.

@@ -5,10 +5,10 @@ import time
 
 import grpc
 import pytest
-from http2_peer import PING, Peer, connect
-from ledger import event, kept_ledger, watched_memory
 
 from meterline.v1.usage_pb2 import VERDICT_ACCEPTED, RecordUsageRequest
+from tests.support.engine.http2_peer import PING, Peer, connect
+from tests.support.engine.ledger import event, kept_ledger, watched_memory
 
 REQUEST_S = 60
 

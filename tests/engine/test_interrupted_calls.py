@@ -5,8 +5,6 @@ import time
 
 import grpc
 import pytest
-from http2_peer import Peer
-from ledger import event, kept_ledger, watched_memory
 
 from meterline.v1.usage_pb2 import (
     VERDICT_ACCEPTED,
@@ -15,6 +13,8 @@ from meterline.v1.usage_pb2 import (
     StreamUsageRequest,
 )
 from meterline.v1.usage_pb2_grpc import UsageServiceStub
+from tests.support.engine.http2_peer import Peer
+from tests.support.engine.ledger import event, kept_ledger, watched_memory
 
 STREAM = "/meterline.v1.UsageService/StreamUsage"
 

@@ -4,11 +4,11 @@ import random
 
 import grpc
 import pytest
-from killed_under_load import CATALOG, Producers, read_usage, stored_ids
 
 from examples.engine_process import EngineProcess
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
+from tests.support.engine.killed_under_load import CATALOG, Producers, read_usage, stored_ids
 
 
 def _engine(data, durability):

@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import pyarrow.parquet as pq
 import pytest
-from api_world import api_event, record
 from click.testing import CliRunner
 
 from engine.cli import cli
+from tests.support.engine.api_world import api_event, record
 
 JUNE = ("--at", "2025-06-20")
 

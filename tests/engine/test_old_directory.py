@@ -7,9 +7,7 @@ import sys
 from pathlib import Path
 
 import grpc
-from first_form_store import EXPIRED_CUSTOMERS, first_form_statements
 from google.protobuf.timestamp_pb2 import Timestamp
-from test_migration import FILL, FILL_TODAY, OF_FORM_1
 
 from engine.cluster.data_directory import FORMAT
 from examples.engine_process import EngineProcess
@@ -19,6 +17,8 @@ from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 from meterline.v1.spend_pb2 import ListSpendRequest
 from meterline.v1.spend_pb2_grpc import SpendServiceStub
+from tests.support.usage.first_form_store import EXPIRED_CUSTOMERS, first_form_statements
+from tests.support.usage.old_forms import FILL, FILL_TODAY, OF_FORM_1
 
 ROOT = Path(__file__).parents[2]
 CATALOG = """

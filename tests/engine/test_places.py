@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
-from http2_peer import Peer
 
 from engine.api.grpc.calls import message, raw, stream, unary
 from engine.api.grpc.peers import Places, Watchdog
 from engine.api.operation import CallLimits
 from meterline.v1.usage_pb2 import RecordUsageRequest, RecordUsageResponse
+from tests.support.engine.http2_peer import Peer
 
 ECHO = "/test.Service/Echo"
 BOUNDS = {

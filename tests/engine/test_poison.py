@@ -5,8 +5,6 @@ import zlib
 
 import grpc
 import pytest
-from http2_peer import Peer
-from ledger import JUNE_10, event, kept_ledger, rss_mib, watched_memory
 
 from meterline.v1.usage_pb2 import (
     VERDICT_ACCEPTED,
@@ -16,6 +14,8 @@ from meterline.v1.usage_pb2 import (
     RecordUsageRequest,
     RecordUsageResponse,
 )
+from tests.support.engine.http2_peer import Peer
+from tests.support.engine.ledger import JUNE_10, event, kept_ledger, rss_mib, watched_memory
 
 MIB = 1024 * 1024
 METHOD = "/meterline.v1.UsageService/RecordUsage"

@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from meter_reads import deliver
 
 from engine.billing.meter_usage import all_time_request
 from engine.catalog.admission_rules import FENCE_AGE_MAX_S, AdmissionRules
@@ -24,6 +23,7 @@ from engine.usage.rollups.rollups import Rollups
 from engine.usage.store.query import Query
 from engine.usage.store.usage_store import UsageStore
 from ingest import IngestClock, Limits
+from tests.support.usage.meter_reads import deliver
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 METER = "meters: [{id: m, event_type: call, aggregation: sum, value: VALUE}]\n"

@@ -8,9 +8,6 @@ from pathlib import Path
 
 import grpc
 import pytest
-from admission_oracle import Row
-from api_world import refusal
-from event_columns import message_of
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from examples.engine_process import EngineProcess
@@ -26,6 +23,9 @@ from meterline.v1.retention_pb2 import ExpireUsageRequest
 from meterline.v1.retention_pb2_grpc import RetentionServiceStub
 from meterline.v1.usage_pb2 import VERDICT_REJECTED, RecordUsageRequest
 from meterline.v1.usage_pb2_grpc import UsageServiceStub
+from tests.support.engine.api_world import refusal
+from tests.support.ingest.admission_oracle import Row
+from tests.support.ingest.event_columns import message_of
 
 ROOT = Path(__file__).parents[2]
 JUNE_US = 1_748_736_000_000_000  # 2025-06-01T00:00:00Z

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import grpc
 import pytest
-from admission_oracle import Row
-from event_columns import columns_of, message_of
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from engine.api.operation import DEFAULT_TENANT
@@ -26,9 +24,11 @@ from meterline.v1.spend_pb2 import ListSpendRequest
 from meterline.v1.spend_pb2_grpc import SpendServiceStub
 from meterline.v1.usage_pb2 import RecordUsageRequest
 from meterline.v1.usage_pb2_grpc import UsageServiceStub
+from tests.support.ingest.admission_oracle import Row
+from tests.support.ingest.event_columns import columns_of, message_of
 
 ROOT = Path(__file__).parents[2]
-READER = Path(__file__).with_name("same_bytes_reader.py")
+READER = ROOT / "tests" / "support" / "engine" / "same_bytes_reader.py"
 JUNE_10_US = 1_749_513_600_000_000
 DAY_US = 86_400_000_000
 ENGINES, READERS_EACH = 2, 10

@@ -9,12 +9,12 @@ import time
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from http2_peer import RECORD, Peer, connect
-from ledger import event, kept_ledger, watched_memory
 
 from examples.engine_process import EngineProcess
 from meterline.v1.usage_pb2 import VERDICT_ACCEPTED, RecordUsageRequest, StreamUsageRequest
 from meterline.v1.usage_pb2_grpc import UsageServiceStub
+from tests.support.engine.http2_peer import RECORD, Peer, connect
+from tests.support.engine.ledger import event, kept_ledger, watched_memory
 
 STREAM = "/meterline.v1.UsageService/StreamUsage"
 LISTING = "/meterline.v1.CatalogService/GetCatalog"

@@ -13,13 +13,13 @@ import grpc
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from api_world import api_event, record
 from click.testing import CliRunner
 
 from engine.cli import cli
 from meterline.v1.metering_pb2 import QueryUsageResponse
 from meterline.v1.metering_pb2_grpc import MeteringServiceServicer, add_MeteringServiceServicer_to_server
 from meterline.v1.usage_pb2 import PropertyValue
+from tests.support.engine.api_world import api_event, record
 
 JUNE = ("--from", "2025-06-01", "--to", "2025-07-01")
 NASTY = "=1+1,\"'\n\x1b[31m\N{ROCKET}"

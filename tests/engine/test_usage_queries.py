@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 
 import grpc
 import pytest
-from api_world import CATALOG, JUNE_10, LATE_JUNE, api_event, record, refusal
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from meterline.v1.billing_pb2 import ListLineItemsRequest
@@ -21,6 +20,7 @@ from meterline.v1.metering_pb2 import (
 )
 from meterline.v1.metering_pb2_grpc import MeteringServiceStub
 from meterline.v1.usage_pb2 import PropertyValue, UsageEvent
+from tests.support.engine.api_world import CATALOG, JUNE_10, LATE_JUNE, api_event, record, refusal
 
 DAY_S = 86_400
 JUNE_1 = JUNE_10 - 9 * DAY_S

@@ -7,10 +7,6 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from oracle import exactly, rate_one
-from oracle_models import NoCellError
-from oracle_numbers import rounded
-from usage_oracle import usage_by_oracle
 
 from rating import Model
 from tests.golden.catalog import (
@@ -24,6 +20,10 @@ from tests.golden.catalog import (
 from tests.golden.events import model_events, texts_of
 from tests.golden.record import FILES
 from tests.support.charge_oracle import shares_by_oracle
+from tests.support.rating.oracle import exactly, rate_one
+from tests.support.rating.oracle_models import NoCellError
+from tests.support.rating.oracle_numbers import rounded
+from tests.support.usage.usage_oracle import usage_by_oracle
 
 _MINOR_UNITS = {"USD": 2, "JPY": 0}
 _METERS = {meter["id"]: meter for meter in [*METERS, LATE_METER]}

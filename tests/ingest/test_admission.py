@@ -7,13 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from admission_oracle import Refused, Row
-from event_columns import admit
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from ingest import Admission, Limits, Problem, Reason, RequestKind, Verdict, decode
 from meterline.v1 import usage_pb2
 from meterline.v1.usage_pb2 import PropertyValue, UsageEvent
+from tests.support.ingest.admission_oracle import Refused, Row
+from tests.support.ingest.event_columns import admit
 
 NOW_US = 1_800_000_000_000_000  # 2027-01-15T08:00:00Z
 DAY_US = 24 * 60 * 60 * 1_000_000

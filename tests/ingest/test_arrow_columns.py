@@ -1,6 +1,5 @@
 """Requests in columns: the same events, texts and verdicts as messages, and a clear line for all else."""
 
-import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -10,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from admission_oracle import admit as admit_one_by_one
-from arrow_streams import NOW_US, batch_of, request_of, stream_of, varied_batches
-from event_columns import entries_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest import Admission, Fingerprinter, Limits, RequestKind, decode
 from meterline.v1.usage_pb2 import PropertyValue, RecordUsageRequest, UsageEvent
+from tests.support.ingest.admission_oracle import admit as admit_one_by_one
+from tests.support.ingest.arrow_streams import NOW_US, batch_of, request_of, stream_of, varied_batches
+from tests.support.ingest.event_columns import entries_of
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[2]
 LIMITS = Limits(id_bytes_max=6, properties_max=3, property_key_bytes_max=5, property_value_bytes_max=9)
 VALUES = {"call": frozenset({"n"}), "job": frozenset({"n", "m"}), "ping": frozenset()}
 ADMISSION = Admission(LIMITS, VALUES)
@@ -454,8 +453,8 @@ def test_a_null_views_reference_is_not_followed():
 
 def _fuzz(seed, requests):
     done = subprocess.run(
-        [sys.executable, "-X", "faulthandler", HERE / "arrow_fuzz.py", seed, str(requests)],
-        env=os.environ | {"PYTHONPATH": f"{HERE.parents[1]}:{HERE}"},
+        [sys.executable, "-X", "faulthandler", "-m", "tests.support.ingest.arrow_fuzz", seed, str(requests)],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=200,

@@ -3,8 +3,6 @@
 import re
 
 import pytest
-from admission_oracle import admit as admit_one_by_one
-from event_columns import entries_of
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.protobuf.unknown_fields import UnknownFieldSet
@@ -14,6 +12,8 @@ from hypothesis import strategies as st
 from ingest import Admission, Limits, RequestKind, decode
 from meterline.v1 import usage_pb2
 from meterline.v1.usage_pb2 import PropertyValue, RecordUsageRequest, StreamUsageRequest, UsageEvent
+from tests.support.ingest.admission_oracle import admit as admit_one_by_one
+from tests.support.ingest.event_columns import entries_of
 
 NOW_US = 1_800_000_000_000_000
 LIMITS = Limits(id_bytes_max=6, properties_max=3, property_key_bytes_max=5, property_value_bytes_max=9)

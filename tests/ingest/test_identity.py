@@ -4,12 +4,12 @@ import threading
 
 import numpy as np
 import pytest
-from admission_oracle import Row
-from event_columns import columns_of, rows_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest import Fingerprinter, Fingerprints, HotWindow, IngestClock, Verdict, partition_batches
+from tests.support.ingest.admission_oracle import Row
+from tests.support.ingest.event_columns import columns_of, rows_of
 
 OCTOBER_END_US = 1_793_491_199_999_999  # 2026-10-31T23:59:59.999999Z
 FINGERPRINTER = Fingerprinter(b"the secret of these tests")

@@ -5,10 +5,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from oracle_numbers import allocated
 
 from rating.numbers.allocate import AllocationError, allocate, round_to_total
 from rating.numbers.decimals import NARROW_MAX, DecimalColumn
+from tests.support.rating.oracle_numbers import allocated
 
 
 def shares_of(totals, weights, groups):

@@ -7,10 +7,10 @@ tests/conformance.
 from decimal import Decimal
 
 import pytest
-from oracle_bridge import charges_of
-from oracle_cases import cases, imported
 
 from rating import rate
+from tests.support.rating.oracle_bridge import charges_of
+from tests.support.rating.oracle_cases import cases, imported
 
 
 def by_id(case):

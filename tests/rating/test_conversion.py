@@ -6,10 +6,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from oracle_numbers import rounded
 
 from fields import FieldsError
 from rating import Charges, Conversion, DecimalColumn, Price, converted, converted_column, rate
+from tests.support.rating.oracle_numbers import rounded
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,10 @@
 from fractions import Fraction
 
 import pytest
-from oracle import exactly, rate_one
-from oracle_cases import cases, imported
-from oracle_numbers import ZERO, allocated, rounded
+
+from tests.support.rating.oracle import exactly, rate_one
+from tests.support.rating.oracle_cases import cases, imported
+from tests.support.rating.oracle_numbers import ZERO, allocated, rounded
 
 
 def by_id(case):

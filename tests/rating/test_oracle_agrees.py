@@ -9,8 +9,9 @@ import time
 from itertools import islice
 
 import pytest
-from oracle_bridge import differences, line_differences
-from oracle_charges import random_batch
+
+from tests.support.rating.oracle_bridge import differences, line_differences
+from tests.support.rating.oracle_charges import random_batch
 
 SHORT_BATCHES, SHORT_SIZE = 10, 600
 LONG_PARTS, LONG_BATCHES, LONG_SIZE = 4, 250, 1000

@@ -6,11 +6,11 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle_bridge import charges_of
-from oracle_random import REACHES, random_price, reach_of
 
 from fields import FieldsError
 from rating import Price, RatingError, Tier, rate
+from tests.support.rating.oracle_bridge import charges_of
+from tests.support.rating.oracle_random import REACHES, random_price, reach_of
 
 TWO_TIERS = [{"up_to": "100", "unit_amount": "0.02"}, {"up_to": None, "unit_amount": "0.01"}]
 PER_UNIT = {"currency": "USD", "model": "per_unit", "unit_amount": "1"}

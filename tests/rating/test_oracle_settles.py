@@ -6,13 +6,13 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from oracle_bridge import charges_of, fractions
-from oracle_charges import MINOR_UNITS, random_batch
-from oracle_settle import counted_by
-from oracle_settle_bridge import actual, settlement_differences
-from oracle_settlements import random_settlement
 
 from rating import LineColumns, SettlementTerms, lines_of_rated, rate, settle
+from tests.support.rating.oracle_bridge import charges_of, fractions
+from tests.support.rating.oracle_charges import MINOR_UNITS, random_batch
+from tests.support.rating.oracle_settle import counted_by
+from tests.support.rating.oracle_settle_bridge import actual, settlement_differences
+from tests.support.rating.oracle_settlements import random_settlement
 
 SHORT_CASES = 150
 LONG_PARTS, LONG_CASES = 2, 5000

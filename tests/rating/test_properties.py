@@ -8,14 +8,14 @@ from random import Random
 import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
-from oracle_bridge import charges_of, fractions
-from oracle_charges import edge_quantities, random_charge
-from oracle_formula import mistakes
-from oracle_numbers import ZERO, allocated, rounded
-from oracle_random import EXACT, MODELS, REACHES, random_price, reach_of, text
 
 from rating import DecimalColumn, Price, RoundingMode, rate
 from rating.numbers.allocate import allocate
+from tests.support.rating.oracle_bridge import charges_of, fractions
+from tests.support.rating.oracle_charges import edge_quantities, random_charge
+from tests.support.rating.oracle_formula import mistakes
+from tests.support.rating.oracle_numbers import ZERO, allocated, rounded
+from tests.support.rating.oracle_random import EXACT, MODELS, REACHES, random_price, reach_of, text
 
 COUNTED = (
     "flat",

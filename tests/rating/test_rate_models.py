@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from rating_one import rate_one, rated
 
 from rating import Dimension, RatingError
+from tests.support.rating.rating_one import rate_one, rated
 
 
 def tiers(*steps: str) -> list[dict]:

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from rating_one import rate_one
 
 from rating import Charges, DecimalColumn, Price, RatingError, rate
+from tests.support.rating.rating_one import rate_one
 
 PER_UNIT = {"model": "per_unit", "unit_amount": "2"}
 EVERY_STAGE = {

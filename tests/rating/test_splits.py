@@ -5,13 +5,13 @@ from fractions import Fraction
 from random import Random
 
 import pytest
-from oracle_numbers import allocated, rounded
 
 from fields import FieldsError
 from rating.numbers.decimals import DecimalColumn
 from rating.numbers.rounding import RoundingMode
 from rating.settlement.invoice_lines import InvoiceLines
 from rating.settlement.splits import Share, Split, apply_splits
+from tests.support.rating.oracle_numbers import allocated, rounded
 
 
 def split(weights, percent="0", fixed="0", **more):

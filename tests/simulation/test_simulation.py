@@ -1,8 +1,9 @@
 """Simulated histories: the real pipeline between unreliable clients, a failing store, crashes and jumping clocks."""
 
 import pytest
-from sim_mutants import MUTANTS, mutated
-from sim_world import HistoryError, play
+
+from tests.support.simulation.sim_mutants import MUTANTS, mutated
+from tests.support.simulation.sim_world import HistoryError, play
 
 # The rarest mutant needs an insert that is called off, and its retry between two others.
 _MUTANT_SEEDS_MAX = 1_000

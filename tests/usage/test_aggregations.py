@@ -4,13 +4,13 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from meter_reads import deliver, usage_by_store
 
 from engine.catalog.kinds.meter import Meter
 from engine.meters.kinds import AGGREGATIONS
 from engine.usage.facts.aggregations import finished
 from engine.usage.facts.usage_request import UsageRequest
 from engine.usage.store.partials import SUPPORTED_AGGREGATIONS
+from tests.support.usage.meter_reads import deliver, usage_by_store
 
 DAY_US = 86_400_000_000
 NOVEMBER_US = 1_793_491_200_000_000  # 2026-11-01T00:00:00Z; 30 days

@@ -1,11 +1,11 @@
 """An id is billed once, whatever was voided, amended and undone: money worked out by hand, at 1 USD a unit."""
 
 import pytest
-from id_life_engine import TENANT, TIMES_US, Engine
 
 from engine.errors import CorrectionRefusedError
 from engine.usage.corrections.correction import Amendment, Correction, EventRef, EventRefs, Signature, Undone
 from engine.usage.corrections.voids import Kind
+from tests.support.usage.id_life_engine import TENANT, TIMES_US, Engine
 
 MIDNIGHT, ONE_O_CLOCK = TIMES_US[:2]
 CATALOG = """

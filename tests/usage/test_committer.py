@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pyarrow as pa
 import pytest
-from arrow_streams import request_of, stream_of
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from engine.errors import InvalidRequestError, QueueFullError, StoreUnavailableError
@@ -15,6 +14,7 @@ from engine.usage.recording.committer import Committer
 from engine.usage.recording.intake import Intake
 from ingest import Admission, Fingerprinter, HotWindow, IngestClock, Limits, Reason, RequestKind, Verdict
 from meterline.v1.usage_pb2 import PropertyValue, RecordUsageRequest, StreamUsageRequest, UsageEvent
+from tests.support.ingest.arrow_streams import request_of, stream_of
 
 LIMITS = Limits(
     request_events_max=10,

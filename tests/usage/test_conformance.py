@@ -9,11 +9,11 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from meter_reads import deliver, usage_by_store
-from oracle_cases import cases
-from oracle_numbers import rounded
 
 from engine.times import datetime_us
+from tests.support.rating.oracle_cases import cases
+from tests.support.rating.oracle_numbers import rounded
+from tests.support.usage.meter_reads import deliver, usage_by_store
 
 CASES = cases("aggregation")
 

@@ -8,21 +8,15 @@ import threading
 from pathlib import Path
 
 import pytest
-from meter_reads import usage_by_store
-from test_corrections import EVER, SUM, setting
-from usage_histories import PERIOD_US
 
-from engine.usage.corrections.correction import Correction, Signature
 from engine.usage.corrections.correction_list import list_corrections
-from engine.usage.corrections.corrections import Corrections
-from engine.usage.corrections.reconciler import Reconciler
-from engine.usage.corrections.voids import Kind
 from engine.usage.store.usage_store import UsageStore
-from ingest import IngestClock
+from tests.support.usage.correction_world import SUM
+from tests.support.usage.killed_corrections import amend_all, corrections_of
+from tests.support.usage.meter_reads import usage_by_store
+from tests.support.usage.usage_histories import PERIOD_US
 
 ROOT = Path(__file__).parents[2]
-MODULES = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "ingest"), str(ROOT / "tests" / "usage"),
-                           str(ROOT / "tests" / "rating")])  # fmt: skip
 EVENTS = 2_000
 
 # Amends all events to one value after the other, each time from the first unacknowledged one on.
@@ -30,7 +24,7 @@ CHILD = """
 import sys
 from pathlib import Path
 from engine.usage.store.usage_store import UsageStore
-from test_correction_kills import amend_all, corrections_of
+from tests.support.usage.killed_corrections import amend_all, corrections_of
 
 store, number = UsageStore.open_embedded(Path(sys.argv[1])), int(sys.argv[2])
 corrections = corrections_of(store)
@@ -40,19 +34,6 @@ while True:
     print(number, flush=True)
     number += 1
 """
-
-
-def corrections_of(store):
-    """As a start makes them: the clock goes on behind what is stored."""
-    clock = IngestClock(max(store.latest_stamp_us(), PERIOD_US[1]), lambda _ceiling_us: None)
-    now_us = lambda: PERIOD_US[1]  # noqa: E731 - the clock goes on by itself
-    draft_id = random.SystemRandom().getrandbits(60)
-    return Corrections(store, clock, Reconciler(store, clock, now_us), now_us, lambda: draft_id)
-
-
-def amend_all(corrections, number):
-    correction = Correction(Kind.AMEND, EVER, setting(value=f"{number}"))
-    return corrections.record("t1", correction, Signature(f"m{number}", "ada", "why"))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +85,7 @@ def _fill(path):
 def _amend_until_killed(path, acknowledged, moments):
     process = subprocess.Popen(
         [sys.executable, "-c", CHILD, str(path), str(acknowledged + 1)],
-        cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": MODULES},
+        cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert process.stdout.readline() == "ready\n"
     timer = threading.Timer(0.1 + moments.random() * 1.5, process.kill)

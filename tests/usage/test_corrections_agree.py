@@ -7,13 +7,6 @@ import random
 from dataclasses import replace
 
 import pytest
-from correction_oracle import Ledger, RefusedError
-from meter_reads import usage_by_store
-from rollup_world import WORTHS
-from test_corrections import World, refs
-from test_reconciler import CUSTOMERS, IDS, TIMES_US, as_quantities, event_of
-from usage_histories import PERIOD_US, random_meter
-from usage_oracle import usage_by_oracle
 
 from engine.billing.meter_usage import usage_request
 from engine.billing.periods import Period
@@ -26,6 +19,13 @@ from engine.usage.query.usage_reader import UsageReader
 from engine.usage.rollups.coverage import Coverages
 from engine.usage.rollups.rollups import Rollups
 from engine.usage.store.usage_store import UsageStore
+from tests.support.usage.correction_oracle import Ledger, RefusedError
+from tests.support.usage.correction_world import World, refs
+from tests.support.usage.meter_reads import usage_by_store
+from tests.support.usage.reused_ids import CUSTOMERS, IDS, TIMES_US, as_quantities, event_of
+from tests.support.usage.rollup_world import WORTHS
+from tests.support.usage.usage_histories import PERIOD_US, random_meter
+from tests.support.usage.usage_oracle import usage_by_oracle
 
 TENANT = "t'1"
 VALUES = ("1", "2", "2.0", "many", "-3.5", "")

@@ -5,10 +5,6 @@ import threading
 from pathlib import Path
 
 import pytest
-from clickhouse_process import ClickHouseProcess
-from test_corrections import EVER, World, refs, setting
-from test_reconciler import IDS, event_of
-from usage_histories import PERIOD_US
 
 from engine.errors import CorrectionRefusedError, StoreUnavailableError
 from engine.usage.corrections.correction import Amendment, Correction, Signature
@@ -17,6 +13,10 @@ from engine.usage.corrections.corrections import Corrections
 from engine.usage.corrections.voids import Kind
 from engine.usage.store.server_address import read_server_address
 from engine.usage.store.usage_store import UsageStore
+from tests.support.usage.clickhouse_process import ClickHouseProcess
+from tests.support.usage.correction_world import EVER, World, refs, setting
+from tests.support.usage.reused_ids import IDS, event_of
+from tests.support.usage.usage_histories import PERIOD_US
 
 
 @pytest.fixture

@@ -5,14 +5,14 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from admission_oracle import Row
-from event_columns import columns_of
 
 from engine.app.stores import Warming, open_usage_stores
 from engine.cluster.data_directory import open_data_directory
 from engine.usage.store.durability import Durability, statements
 from engine.usage.store.usage_store import UsageStore
 from ingest import partition_batches
+from tests.support.ingest.admission_oracle import Row
+from tests.support.ingest.event_columns import columns_of
 
 PROCESS, POWER = Durability.PROCESS, Durability.POWER
 ALL_SET = "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1"

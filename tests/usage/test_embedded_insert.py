@@ -3,11 +3,11 @@
 import os
 
 import pytest
-from admission_oracle import Row
-from event_columns import columns_of, rows_of
 
 from engine.usage.store.usage_store import UsageStore
 from ingest import partition_batches
+from tests.support.ingest.admission_oracle import Row
+from tests.support.ingest.event_columns import columns_of, rows_of
 
 NOVEMBER_US = 1_793_491_200_000_000  # 2026-11-01T00:00:00Z
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from digest_oracle import digest_of
-from meter_reads import deliver
 
 from engine.billing.meter_usage import all_time_request
 from engine.catalog.kinds.meter import Meter
 from engine.usage.query.usage_reader import UsageReader
 from engine.usage.store.event_digest import EventDigest, summed_sql
 from engine.usage.store.query import Query
+from tests.support.usage.digest_oracle import digest_of
+from tests.support.usage.meter_reads import deliver
 
 PAGE = (Path(__file__).parents[2] / "docs" / "usage.md").read_text(encoding="utf-8")
 (CODE,) = re.findall(r"```python\n(from hashlib.*?)```", PAGE, re.DOTALL)

@@ -3,19 +3,12 @@
 import random
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from clickhouse_process import ClickHouseProcess
-from meter_reads import deliver
-from rollup_world import GROUPS_MAX, HOUR_US, WORTHS, new_clock
 
-from engine.billing.meter_usage import all_time_request
-from engine.catalog.kinds.meter import Meter
 from engine.errors import MeterlineError, StoreUnavailableError, UsageExpiredError
-from engine.times import datetime_us
 from engine.upkeep.expire import Clock, Expire
 from engine.upkeep.rollup_check import RollupCheck
 from engine.usage.corrections.reconciler import Reconciler
@@ -30,15 +23,12 @@ from engine.usage.rollups.rollups import Rollups
 from engine.usage.store.query import Query
 from engine.usage.store.server_address import read_server_address
 from engine.usage.store.usage_store import UsageStore
+from tests.support.usage.clickhouse_process import ClickHouseProcess
+from tests.support.usage.expired_usage import COUNT, JULY, JUNE, MAY, SUM, meter
+from tests.support.usage.meter_reads import deliver
+from tests.support.usage.rollup_world import GROUPS_MAX, HOUR_US, WORTHS, new_clock
 
-MAY, JUNE, JULY = (datetime_us(datetime(2025, month, 1, tzinfo=UTC)) for month in (5, 6, 7))
-SUM = {"id": "m", "event_type": "call", "aggregation": "sum", "value": "value", "group_by": ["region"]}
-COUNT = {"id": "n", "event_type": "call", "aggregation": "count"}
 CARRIED = {**SUM, "id": "c", "carries_over": True, "group_by": []}
-
-
-def meter(fields, tenant):
-    return all_time_request(tenant, Meter.read(fields))
 
 
 class Usage:

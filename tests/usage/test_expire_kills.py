@@ -9,55 +9,30 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from meter_reads import deliver
-from rollup_world import GROUPS_MAX, HOUR_US
-from test_expire import COUNT, JULY, JUNE, MAY, SUM, meter
 
-from engine.upkeep.expire import Clock, Expire
-from engine.usage.corrections.reconciler import Reconciler
 from engine.usage.query.usage_reader import UsageReader
 from engine.usage.rollups.coverage import Coverages
-from engine.usage.rollups.rollups import Rollups
 from engine.usage.store.query import Query
 from engine.usage.store.usage_store import UsageStore
-from ingest import IngestClock
+from tests.support.usage.expired_usage import JULY, JUNE, MAY
+from tests.support.usage.killed_expiry import METERS, _Running
+from tests.support.usage.meter_reads import deliver
+from tests.support.usage.rollup_world import GROUPS_MAX, HOUR_US
 
 ROOT = Path(__file__).parents[2]
-MODULES = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "ingest"), str(ROOT / "tests" / "usage"),
-                           str(ROOT / "tests" / "rating")])  # fmt: skip
 CUSTOMERS = [f"c{number}" for number in range(30)]
-METERS = [meter(SUM, "t1"), meter(COUNT, "t1")]
 
 CHILD = """
 import sys
 from pathlib import Path
 from engine.usage.store.usage_store import UsageStore
-from test_expire_kills import expire
+from tests.support.usage.killed_expiry import expire
 
 store = UsageStore.open_embedded(Path(sys.argv[1]))
 print("ready", flush=True)
 expire(store)
 print("done", flush=True)
 """
-
-
-class _Running:
-    """What a start makes of a store; the clock goes on behind what is stored."""
-
-    def __init__(self, store):
-        self.clock = IngestClock(store.latest_stamp_us(), lambda _ceiling_us: None)
-        self.now_us = iter(range(JULY + store.latest_stamp_us() % HOUR_US, 2**62)).__next__
-        self.rollups = Rollups(store, self.clock, self.now_us)
-
-    def as_of_us(self):
-        return self.clock.watermark(self.now_us())
-
-
-def expire(store):
-    running = _Running(store)
-    clock = Clock(running.clock, running.now_us, lambda _seconds: None)
-    reconciler = Reconciler(store, running.clock, running.now_us)
-    Expire(store, running.rollups, reconciler, clock).expire("t1", METERS, JUNE, ())
 
 
 @pytest.mark.parametrize(
@@ -107,7 +82,7 @@ def _expire_until_killed(path, moments):
     """Whether it came to its end; without `moments` it is left to."""
     process = subprocess.Popen(
         [sys.executable, "-c", CHILD, str(path)],
-        cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": MODULES},
+        cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert process.stdout.readline() == "ready\n"
     if moments is not None:

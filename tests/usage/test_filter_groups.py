@@ -3,11 +3,11 @@
 import itertools
 
 import pytest
-from meter_reads import deliver, usage_by_store
-from usage_histories import PERIOD_US
 
 from engine.catalog.kinds.meter import Meter
 from engine.usage.facts.filter_sql import filter_conditions
+from tests.support.usage.meter_reads import deliver, usage_by_store
+from tests.support.usage.usage_histories import PERIOD_US
 
 TENANTS = itertools.count()
 # Name -> region, model, size.

@@ -9,9 +9,6 @@ from datetime import UTC, datetime
 
 import clickhouse_connect
 import pytest
-from digest_oracle import digest_of
-from first_form_store import EXPIRED_CUSTOMERS, first_form_statements
-from meter_reads import deliver
 
 from engine.billing.meter_usage import all_time_request
 from engine.catalog.kinds.meter import Meter
@@ -26,6 +23,9 @@ from engine.usage.rollups.write import Worth
 from engine.usage.store.query import Query
 from engine.usage.store.usage_store import UsageStore
 from ingest import IngestClock
+from tests.support.usage.digest_oracle import digest_of
+from tests.support.usage.first_form_store import EXPIRED_CUSTOMERS, first_form_statements
+from tests.support.usage.meter_reads import deliver
 
 MAY, JUNE, JULY, AUGUST = (datetime_us(datetime(2025, month, 1, tzinfo=UTC)) for month in (5, 6, 7, 8))
 HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000

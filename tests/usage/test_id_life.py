@@ -9,12 +9,13 @@ import random
 from collections import Counter
 
 import pytest
-from id_life_dice import Contents, Dice
-from id_life_hard import CONTENTS, LIVES
-from id_life_model import Ids, RefusedError
-from id_life_mutants import MUTANTS, mutated
-from id_life_run import Size, WorldError, play, replay
-from id_life_steps import Deliver
+
+from tests.support.usage.id_life_dice import Contents, Dice
+from tests.support.usage.id_life_hard import CONTENTS, LIVES
+from tests.support.usage.id_life_model import Ids, RefusedError
+from tests.support.usage.id_life_mutants import MUTANTS, mutated
+from tests.support.usage.id_life_run import Size, WorldError, play, replay
+from tests.support.usage.id_life_steps import Deliver
 
 # A few seconds; what a mutant breaks shows within a few such worlds.
 SMALL = Size(steps=1_200, families=1)

@@ -1,15 +1,15 @@
 """An identity holds for ever: a retry collapses, other content under the same id never does."""
 
 import pytest
-from admission_oracle import Row
-from content_hashes import content_hash, xxhash32
-from event_columns import columns_of
-from meter_reads import deliver, usage_by_store
 
 from engine.usage.store.query import Query
 from engine.usage.store.usage_store import UsageStore
 from ingest import Admission, Limits, RequestKind, decode, partition_batches
 from meterline.v1.usage_pb2 import RecordUsageRequest
+from tests.support.ingest.admission_oracle import Row
+from tests.support.ingest.event_columns import columns_of
+from tests.support.usage.content_hashes import content_hash, xxhash32
+from tests.support.usage.meter_reads import deliver, usage_by_store
 
 NOVEMBER_US = 1_793_491_200_000_000  # 2026-11-01T00:00:00Z
 PERIOD_US = (NOVEMBER_US, 1_796_083_200_000_000)

@@ -8,23 +8,22 @@ import threading
 from pathlib import Path
 
 import pytest
-from admission_oracle import Row
-from event_columns import columns_of, rows_of
 
 from engine.usage.store.query import Query
 from engine.usage.store.usage_store import UsageStore
 from ingest import partition_batches
+from tests.support.ingest.admission_oracle import Row
+from tests.support.ingest.event_columns import columns_of, rows_of
 
 ROOT = Path(__file__).parents[2]
-MODULES = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "ingest")])
 
 # Inserts batches of four events over two months, in order, each time from the first unacknowledged batch on.
 CHILD = """
 import sys, time
 from pathlib import Path
-from admission_oracle import Row
+from tests.support.ingest.admission_oracle import Row
 from engine.usage.store.usage_store import UsageStore
-from event_columns import columns_of
+from tests.support.ingest.event_columns import columns_of
 from ingest import partition_batches
 
 store, number = UsageStore.open_embedded(Path(sys.argv[1])), int(sys.argv[2])
@@ -47,7 +46,7 @@ def _kill_and_resend(path, cycles, moments):
     for _ in range(cycles):
         process = subprocess.Popen(
             [sys.executable, "-c", CHILD, str(path), str(acknowledged)],
-            cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": MODULES},
+            cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
         assert process.stdout.readline() == "ready\n"
         timer = threading.Timer(0.02 + moments.random() * 0.2, process.kill)

@@ -2,15 +2,14 @@
 
 from fractions import Fraction
 
-from meter_oracle import passes, value_of
-from meter_reads import deliver, usage_by_store
-from usage_histories import PERIOD_US
-
 from engine.billing.meter_usage import usage_request
 from engine.billing.periods import Period
 from engine.catalog.kinds.meter import Meter
 from engine.times import us_datetime
 from engine.usage.facts.queries import usage_query
+from tests.support.usage.meter_oracle import passes, value_of
+from tests.support.usage.meter_reads import deliver, usage_by_store
+from tests.support.usage.usage_histories import PERIOD_US
 
 # A chain of 32 operands whose steps may all leave the bounds, as deep as it goes; 31 properties of long names.
 NAMES = [f'p{number} "{chr(0x410 + number)}" ' + "x" * 40 for number in range(31)]

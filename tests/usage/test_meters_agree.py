@@ -10,9 +10,10 @@ import time
 from fractions import Fraction
 
 import pytest
-from meter_reads import deliver, usage_by_store
-from usage_histories import CUSTOMERS, PERIOD_US, random_deliveries, random_meter
-from usage_oracle import usage_by_oracle
+
+from tests.support.usage.meter_reads import deliver, usage_by_store
+from tests.support.usage.usage_histories import CUSTOMERS, PERIOD_US, random_deliveries, random_meter
+from tests.support.usage.usage_oracle import usage_by_oracle
 
 SHORT_HISTORIES, SHORT_METERS = 6, 40
 LONG_PARTS, LONG_HISTORIES, LONG_METERS = 2, 40, 100

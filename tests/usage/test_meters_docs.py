@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from meter_reads import deliver, usage_by_store
 
 from engine.meters.kinds import AGGREGATIONS
 from engine.times import datetime_us
+from tests.support.usage.meter_reads import deliver, usage_by_store
 
 PAGE = Path(__file__).parents[2] / "docs" / "meters.md"
 NOVEMBER_US = (1_793_491_200_000_000, 1_796_083_200_000_000)

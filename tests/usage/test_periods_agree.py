@@ -9,10 +9,6 @@ import random
 import numpy as np
 import pyarrow as pa
 import pytest
-from clickhouse_process import ClickHouseProcess
-from meter_reads import deliver
-from period_reads import one_by_one, said
-from usage_histories import CUSTOMERS, MONTH_US, PERIOD_US, random_deliveries, random_meter
 
 from engine.billing.meter_usage import all_time_request
 from engine.catalog.kinds.meter import Meter
@@ -23,6 +19,16 @@ from engine.usage.query.periods_reader import LIMITS, PeriodsReader
 from engine.usage.query.usage_reader import UsageReader
 from engine.usage.store.server_address import read_server_address
 from engine.usage.store.usage_store import UsageStore
+from tests.support.usage.clickhouse_process import ClickHouseProcess
+from tests.support.usage.meter_reads import deliver
+from tests.support.usage.period_reads import one_by_one, said
+from tests.support.usage.usage_histories import (
+    CUSTOMERS,
+    MONTH_US,
+    PERIOD_US,
+    random_deliveries,
+    random_meter,
+)
 
 HISTORIES, REQUESTS = 4, 12
 

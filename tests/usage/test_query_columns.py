@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from clickhouse_process import ClickHouseProcess
 
 from engine.errors import StoreUnavailableError
 from engine.usage.store.query import Query
 from engine.usage.store.server_address import read_server_address
 from engine.usage.store.usage_store import UsageStore
+from tests.support.usage.clickhouse_process import ClickHouseProcess
 
 
 @pytest.fixture(scope="module", params=["embedded", "server"])

@@ -8,31 +8,37 @@ from dataclasses import replace
 
 import pytest
 import structlog
-from admission_oracle import Row
-from conflict_oracle import Log
-from content_hashes import content_hash
-from digest_oracle import digest_of
-from event_columns import message_of
-from meter_reads import deliver, usage_by_store
-from usage_histories import MONTH_US, PERIOD_US, random_meter
-from usage_oracle import usage_by_oracle, version_of
 
 import engine.usage.corrections.reconciler as reconciler_module
 from engine.cluster.upkeep_loop import UpkeepLoop
 from engine.errors import StoreUnavailableError
 from engine.metrics import REGISTRY
 from engine.usage.corrections.reconciler import Reconciler
-from engine.usage.corrections.voids import FACTS_MAX, EventKey, Kind, Void, record_voids
+from engine.usage.corrections.voids import FACTS_MAX, Kind, record_voids
 from engine.usage.recording.committer import Committer
 from engine.usage.recording.intake import Intake
 from engine.usage.store.usage_store import UsageStore
 from ingest import Admission, Fingerprinter, HotWindow, IngestClock, Limits, RequestKind, Verdict
 from meterline.v1.usage_pb2 import RecordUsageRequest
+from tests.support.ingest.admission_oracle import Row
+from tests.support.ingest.event_columns import message_of
+from tests.support.usage.conflict_oracle import Log
+from tests.support.usage.content_hashes import content_hash
+from tests.support.usage.digest_oracle import digest_of
+from tests.support.usage.meter_reads import deliver
+from tests.support.usage.reused_ids import (
+    COUNT,
+    CUSTOMERS,
+    IDS,
+    TIMES_US,
+    as_quantities,
+    decision,
+    event_of,
+    read,
+)
+from tests.support.usage.usage_histories import MONTH_US, PERIOD_US, random_meter
+from tests.support.usage.usage_oracle import usage_by_oracle, version_of
 
-CUSTOMERS = ("acme", "bolt", "'; DROP TABLE events; --")
-IDS = ("a", "b", "'", '"\\', "\x00", "\N{ROCKET}{ids:Array(UInt64)}", "%(x)s\n")
-TIMES_US = (PERIOD_US[0], PERIOD_US[0] + 1, PERIOD_US[1] - 1, PERIOD_US[0] - MONTH_US)
-COUNT = {"id": "m", "event_type": "call", "aggregation": "count"}
 LATEST = {"id": "m", "event_type": "call", "aggregation": "latest", "value": "value"}
 LIMITS = Limits(
     request_events_max=4,
@@ -59,47 +65,6 @@ def clock():
 @pytest.fixture
 def now_us():
     return itertools.count(1).__next__
-
-
-def key_of(event):
-    return EventKey(
-        event["tenant"],
-        event["customer"],
-        event["event_type"],
-        event["time_us"],
-        event["event_id"],
-        content_hash(event["properties"]),
-    )
-
-
-def event_of(event_id="a", value="1", *, ingested_us=0, **fields):
-    made = {
-        "tenant": "t1",
-        "event_id": event_id,
-        "event_type": "call",
-        "customer": "acme",
-        "time_us": PERIOD_US[0],
-        "properties": {"value": value},
-        "ingested_us": ingested_us,
-    }
-    return made | fields
-
-
-def decision(event, *, voided):
-    return Void(
-        event=key_of(event),
-        voided=voided,
-        kind=Kind.VOID,
-        correction_id="c",
-        reason="said so",
-        recorded_by="p",
-    )
-
-
-def read(store, meter, as_of_us, tenant="t1"):
-    return usage_by_store(
-        store, meter, tenant=tenant, customers=list(CUSTOMERS), period_us=PERIOD_US, as_of_us=as_of_us
-    )
 
 
 class Gateway:
@@ -225,13 +190,6 @@ class World:
             )
             assert as_quantities(rows) == expected, (step, meter)
             self.seen.append((meter, as_of_us, rows, expected))
-
-
-def as_quantities(found):
-    return {
-        key: (each.quantity, each.event_count, each.unreadable_event_count, each.event_digest)
-        for key, each in found.items()
-    }
 
 
 @pytest.mark.parametrize(

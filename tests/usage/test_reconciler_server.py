@@ -7,11 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from clickhouse_process import ClickHouseProcess
-from meter_reads import deliver
-from rollup_world import WORTHS
-from test_reconciler import COUNT, IDS, decision, event_of, read
-from test_rollups import asked
 
 from engine.cluster.upkeep_loop import UpkeepLoop
 from engine.errors import StoreUnavailableError
@@ -26,6 +21,11 @@ from engine.usage.store.query import latest_stamp_query
 from engine.usage.store.server_address import read_server_address
 from engine.usage.store.usage_store import UsageStore
 from ingest import IngestClock
+from tests.support.usage.clickhouse_process import ClickHouseProcess
+from tests.support.usage.meter_reads import deliver
+from tests.support.usage.reused_ids import COUNT, IDS, decision, event_of, read
+from tests.support.usage.rollup_questions import asked
+from tests.support.usage.rollup_world import WORTHS
 
 
 @pytest.fixture

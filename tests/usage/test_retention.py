@@ -4,13 +4,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from rollup_world import CUSTOMERS, GROUPS_MAX, HOUR_US, START_US, World, new_clock
 
 from engine.errors import UsageExpiredError
 from engine.times import datetime_us
 from engine.upkeep.expire import Clock, Expire
 from engine.usage.store.query import Query
 from engine.usage.store.usage_store import UsageStore
+from tests.support.usage.rollup_world import CUSTOMERS, GROUPS_MAX, HOUR_US, START_US, World, new_clock
 
 DAY_US = 24 * HOUR_US
 NOVEMBER = START_US

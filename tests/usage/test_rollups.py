@@ -7,15 +7,11 @@ import time
 from dataclasses import replace
 
 import pytest
-from meter_reads import deliver
-from rollup_world import CUSTOMERS, GROUPS_MAX, HOUR_US, START_US, WORTHS, World, new_clock
 
-from engine.billing.meter_usage import meters_to_roll_up, rollup_key, usage_request
-from engine.billing.periods import Period
+from engine.billing.meter_usage import meters_to_roll_up, rollup_key
 from engine.catalog.kinds.meter import Meter
 from engine.errors import StoreUnavailableError
 from engine.metrics import REGISTRY
-from engine.times import us_datetime
 from engine.upkeep.rollup_check import RollupCheck
 from engine.upkeep.rollup_keeper import RollupKeeper
 from engine.usage.query.usage_reader import UsageReader
@@ -24,10 +20,19 @@ from engine.usage.rollups.rollups import Rollups
 from engine.usage.store.query import Query
 from engine.usage.store.usage_store import UsageStore
 from tests.support.catalogs import versions_of
+from tests.support.usage.meter_reads import deliver
+from tests.support.usage.rollup_questions import DAY_US, asked
+from tests.support.usage.rollup_world import (
+    CUSTOMERS,
+    GROUPS_MAX,
+    HOUR_US,
+    START_US,
+    WORTHS,
+    World,
+    new_clock,
+)
 
 SUM = {"id": "m", "event_type": "call", "aggregation": "sum", "value": "value"}
-DAY_US = 24 * HOUR_US
-MONTH_US = (START_US, START_US + 30 * DAY_US)
 
 
 @pytest.fixture
@@ -35,12 +40,6 @@ def store(tmp_path):
     opened = UsageStore.open_embedded(tmp_path / "usage")
     yield opened
     opened.close()
-
-
-def asked(meter, *, customers=("acme",), bounds_us=MONTH_US, as_of_us=10**15, tenant="t1"):
-    period = Period(us_datetime(0), us_datetime(1))
-    request = usage_request(tenant, Meter.read(meter), customers, period, as_of_us)
-    return replace(request, bounds_us=bounds_us)
 
 
 def event(number, at_us, value="1", customer="acme", **properties):

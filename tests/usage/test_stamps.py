@@ -4,16 +4,17 @@ from contextlib import closing
 
 import clickhouse_connect
 import pytest
-from clickhouse_process import ClickHouseProcess
-from meter_reads import deliver
-from test_parts import OF_FORM_2
-from test_reconciler import COUNT, PERIOD_US, event_of, read
 
 import engine.usage.store.embedded as store_module
 from engine.errors import StartupError
 from engine.usage.store.query import Query
 from engine.usage.store.server_address import read_server_address
 from engine.usage.store.usage_store import UsageStore
+from tests.support.usage.clickhouse_process import ClickHouseProcess
+from tests.support.usage.form_2 import OF_FORM_2
+from tests.support.usage.meter_reads import deliver
+from tests.support.usage.reused_ids import COUNT, event_of, read
+from tests.support.usage.usage_histories import PERIOD_US
 
 # Form 3 has the columns of form 2.
 OF_FORM_3 = OF_FORM_2

@@ -15,10 +15,6 @@ from datetime import UTC, datetime
 from fractions import Fraction
 
 import pytest
-from clickhouse_process import ClickHouseProcess
-from meter_reads import deliver
-from usage_histories import CUSTOMERS, PERIOD_US, random_deliveries, random_meter
-from usage_oracle import windows_by_oracle
 
 from engine.api.operation import Call
 from engine.api.services.metering_service import MeteringParts, MeteringService
@@ -38,6 +34,10 @@ from engine.usage.store.usage_store import UsageStore
 from ingest import IngestClock
 from meterline.v1 import metering_pb2
 from meterline.v1.metering_pb2 import QueryUsageRequest, UsageFilter, UsageGrouping
+from tests.support.usage.clickhouse_process import ClickHouseProcess
+from tests.support.usage.meter_reads import deliver
+from tests.support.usage.usage_histories import CUSTOMERS, PERIOD_US, random_deliveries, random_meter
+from tests.support.usage.usage_oracle import windows_by_oracle
 
 NOW_US = 1_800_000_000_000_000
 DAY_US = 86_400_000_000

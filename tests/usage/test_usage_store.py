@@ -3,14 +3,14 @@
 from decimal import Decimal
 
 import pytest
-from admission_oracle import Row
-from event_columns import columns_of, rows_of
 
 from engine.usage.facts.usage_request import UsageRequest
 from engine.usage.query.usage_reader import UsageReader
 from engine.usage.store.query import recent_events_query
 from engine.usage.store.usage_store import UsageStore
 from ingest import partition_batches
+from tests.support.ingest.admission_oracle import Row
+from tests.support.ingest.event_columns import columns_of, rows_of
 
 HOUR_US = 3_600_000_000
 NOVEMBER_US = 1_793_491_200_000_000  # 2026-11-01T00:00:00Z

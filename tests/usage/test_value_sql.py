@@ -5,14 +5,14 @@ import random
 from fractions import Fraction
 
 import pytest
-from meter_oracle import value_of
-from meter_reads import deliver
-from usage_histories import PERIOD_US, random_value
 
 from engine.meters.value import ValueExpression
 from engine.usage.facts.value_sql import value_sql
 from engine.usage.store.schema import EVENTS_TABLE
 from engine.usage.store.usage_store import Query
+from tests.support.usage.meter_oracle import value_of
+from tests.support.usage.meter_reads import deliver
+from tests.support.usage.usage_histories import PERIOD_US, random_value
 
 LARGEST = "99999999999999999999999999.999999999999"
 SMALLEST = "0.000000000001"

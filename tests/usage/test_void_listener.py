@@ -4,9 +4,6 @@ import itertools
 from dataclasses import replace
 
 import pytest
-from admission_oracle import Row
-from content_hashes import content_hash
-from event_columns import message_of
 
 from engine.usage.corrections.reconciler import Reconciler
 from engine.usage.corrections.voids import EventKey, Kind, Void, record_voids
@@ -16,6 +13,9 @@ from engine.usage.recording.void_listener import VoidListener
 from engine.usage.store.usage_store import UsageStore
 from ingest import Admission, Fingerprinter, HotWindow, IngestClock, Limits, RequestKind, Verdict
 from meterline.v1.usage_pb2 import RecordUsageRequest
+from tests.support.ingest.admission_oracle import Row
+from tests.support.ingest.event_columns import message_of
+from tests.support.usage.content_hashes import content_hash
 
 ACCEPTED, DUPLICATE, CONFLICT = Verdict.ACCEPTED, Verdict.DUPLICATE, Verdict.CONFLICT
 TIME_US = 1_750_000_000_000_000

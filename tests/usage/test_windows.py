@@ -4,7 +4,6 @@ import random
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from window_oracle import bounds_by_oracle
 
 from engine.times import datetime_us, us_datetime
 from engine.usage.facts.windows import (
@@ -15,6 +14,7 @@ from engine.usage.facts.windows import (
     time_zone,
     window_bounds_us,
 )
+from tests.support.usage.window_oracle import bounds_by_oracle
 
 HOUR_US = 3_600_000_000
 # Clocks that are put on at midnight, by half an hour, by three hours, over a date; quarter hours; two midnights.

@@ -12,8 +12,6 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 
 import pytest
-from admission_oracle import Row
-from event_columns import columns_of
 
 from engine.cluster.upkeep_loop import UpkeepLoop
 from engine.errors import StartupError, StoreUnavailableError
@@ -23,6 +21,8 @@ from engine.usage.rollups.write import cover_statement
 from engine.usage.store.query import Query
 from engine.usage.store.usage_store import UsageStore
 from ingest import partition_batches
+from tests.support.ingest.admission_oracle import Row
+from tests.support.ingest.event_columns import columns_of
 
 EVENTS = Query("SELECT event_id FROM events FINAL ORDER BY event_id", {})
 PARTS = Query("SELECT count() FROM system.parts WHERE active AND table = 'events'", {})

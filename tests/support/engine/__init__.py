@@ -1,0 +1,1 @@
+"""Real engines, and what is sent to them."""

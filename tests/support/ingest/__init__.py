@@ -1,0 +1,1 @@
+"""The oracle of admission, and streams of bytes."""

@@ -1,0 +1,1 @@
+"""The simulator: its world, its actors and its mutants."""

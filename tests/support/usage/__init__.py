@@ -1,0 +1,1 @@
+"""The oracles of usage, its stores and its worlds."""
