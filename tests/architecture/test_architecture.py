@@ -210,3 +210,14 @@ def test_a_class_name_exists_once():
                 if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                     places[node.name].append(place(path))
     assert {name for name, found in places.items() if len(found) > 1} <= SHARED_NAMES
+
+
+def test_no_test_imports_another():
+    """What tests share is in tests.support; each file of tests can be read, moved and deleted alone."""
+    wrong = [
+        f"{place(path)}: {module}"
+        for path, tree in sources("tests")
+        for module, _ in imports(tree)
+        if any(part.startswith("test_") for part in module.split("."))
+    ]
+    assert wrong == []
