@@ -73,7 +73,7 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
         ),
         Operation(
             "CatalogService.ApplyCatalogPieces",
-            catalog_pb2.ApplyCatalogRequest,
+            catalog_pb2.ApplyCatalogPiecesRequest,
             OfMessages(catalog.apply_catalog_pieces),
             Scope.CATALOG,
             limits=CATALOG_STREAMS,

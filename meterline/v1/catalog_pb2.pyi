@@ -31,6 +31,18 @@ class ApplyCatalogResponse(_message.Message):
     unchanged_count: int
     def __init__(self, revision: _Optional[int] = ..., changes: _Optional[_Iterable[_Union[ResourceChange, _Mapping]]] = ..., unchanged_count: _Optional[int] = ...) -> None: ...
 
+class ApplyCatalogPiecesRequest(_message.Message):
+    __slots__ = ("piece",)
+    PIECE_FIELD_NUMBER: _ClassVar[int]
+    piece: ApplyCatalogRequest
+    def __init__(self, piece: _Optional[_Union[ApplyCatalogRequest, _Mapping]] = ...) -> None: ...
+
+class ApplyCatalogPiecesResponse(_message.Message):
+    __slots__ = ("piece",)
+    PIECE_FIELD_NUMBER: _ClassVar[int]
+    piece: ApplyCatalogResponse
+    def __init__(self, piece: _Optional[_Union[ApplyCatalogResponse, _Mapping]] = ...) -> None: ...
+
 class ResourceChange(_message.Message):
     __slots__ = ("action", "kind", "id", "version", "fields")
     class Action(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):

@@ -42,8 +42,8 @@ class CatalogServiceStub:
                 _registered_method=True)
         self.ApplyCatalogPieces = channel.stream_stream(
                 '/meterline.v1.CatalogService/ApplyCatalogPieces',
-                request_serializer=meterline_dot_v1_dot_catalog__pb2.ApplyCatalogRequest.SerializeToString,
-                response_deserializer=meterline_dot_v1_dot_catalog__pb2.ApplyCatalogResponse.FromString,
+                request_serializer=meterline_dot_v1_dot_catalog__pb2.ApplyCatalogPiecesRequest.SerializeToString,
+                response_deserializer=meterline_dot_v1_dot_catalog__pb2.ApplyCatalogPiecesResponse.FromString,
                 _registered_method=True)
         self.GetCatalog = channel.unary_unary(
                 '/meterline.v1.CatalogService/GetCatalog',
@@ -105,8 +105,8 @@ def add_CatalogServiceServicer_to_server(servicer, server):
             ),
             'ApplyCatalogPieces': grpc.stream_stream_rpc_method_handler(
                     servicer.ApplyCatalogPieces,
-                    request_deserializer=meterline_dot_v1_dot_catalog__pb2.ApplyCatalogRequest.FromString,
-                    response_serializer=meterline_dot_v1_dot_catalog__pb2.ApplyCatalogResponse.SerializeToString,
+                    request_deserializer=meterline_dot_v1_dot_catalog__pb2.ApplyCatalogPiecesRequest.FromString,
+                    response_serializer=meterline_dot_v1_dot_catalog__pb2.ApplyCatalogPiecesResponse.SerializeToString,
             ),
             'GetCatalog': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCatalog,
@@ -167,8 +167,8 @@ class CatalogService:
             request_iterator,
             target,
             '/meterline.v1.CatalogService/ApplyCatalogPieces',
-            meterline_dot_v1_dot_catalog__pb2.ApplyCatalogRequest.SerializeToString,
-            meterline_dot_v1_dot_catalog__pb2.ApplyCatalogResponse.FromString,
+            meterline_dot_v1_dot_catalog__pb2.ApplyCatalogPiecesRequest.SerializeToString,
+            meterline_dot_v1_dot_catalog__pb2.ApplyCatalogPiecesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -11,7 +11,7 @@ from engine.cli.catalog import apply_pieces as apply_module
 from engine.cli.catalog.apply_command import apply
 from engine.cli.catalog.catalog_command import catalog
 from examples.engine_process import EngineProcess
-from meterline.v1.catalog_pb2 import ApplyCatalogRequest, GetCatalogRequest
+from meterline.v1.catalog_pb2 import ApplyCatalogPiecesRequest, ApplyCatalogRequest, GetCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 from tests.support.engine.api_world import refusal
 
@@ -38,7 +38,8 @@ def plan(name):
 
 
 def send(stub, *requests):
-    return stub.ApplyCatalogPieces(iter(requests), timeout=60)
+    pieces = (ApplyCatalogPiecesRequest(piece=request) for request in requests)
+    return (answer.piece for answer in stub.ApplyCatalogPieces(pieces, timeout=60))
 
 
 def revision_of(stub):

@@ -13,6 +13,8 @@ from engine.catalog.store import CatalogStore
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.times import us_datetime
 from meterline.v1.catalog_pb2 import (
+    ApplyCatalogPiecesRequest,
+    ApplyCatalogPiecesResponse,
     ApplyCatalogRequest,
     ApplyCatalogResponse,
     FieldChange,
@@ -42,13 +44,15 @@ class CatalogService:
         return self._apply(document, call)
 
     def apply_catalog_pieces(
-        self, requests: Iterator[ApplyCatalogRequest], call: Call
-    ) -> Iterator[ApplyCatalogResponse]:
-        first = next(requests, None)
+        self, requests: Iterator[ApplyCatalogPiecesRequest], call: Call
+    ) -> Iterator[ApplyCatalogPiecesResponse]:
+        sent = (request.piece for request in requests)
+        first = next(sent, None)
         if first is None:
             return
-        pieces = (_same_kind(each, first) for each in chain([first], requests))
-        yield from self._compare(pieces, call) if first.dry_run else self._apply_each(pieces, call)
+        pieces = (_same_kind(each, first) for each in chain([first], sent))
+        applied = self._compare(pieces, call) if first.dry_run else self._apply_each(pieces, call)
+        yield from (ApplyCatalogPiecesResponse(piece=each) for each in applied)
 
     def _apply_each(
         self, pieces: Iterator[ApplyCatalogRequest], call: Call

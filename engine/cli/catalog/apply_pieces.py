@@ -19,7 +19,12 @@ from engine.cli.catalog.catalog_file import request_of
 from engine.cli.catalog.changes_shown import show_counts, show_each, show_sum
 from engine.cli.terminal.connection import ALL_MISTAKES, CommandError, field_violations
 from engine.cli.terminal.text import counted
-from meterline.v1.catalog_pb2 import ApplyCatalogRequest, ApplyCatalogResponse, ResourceChange
+from meterline.v1.catalog_pb2 import (
+    ApplyCatalogPiecesRequest,
+    ApplyCatalogRequest,
+    ApplyCatalogResponse,
+    ResourceChange,
+)
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 
 # Of resources that change, so many are shown whole; the others are counted.
@@ -111,8 +116,9 @@ def _with_progress(
     columns = (TextColumn("{task.fields[done]}"), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         task = progress.add_task("apply", total=None, done="the first piece")
-        for response in stub.ApplyCatalogPieces(iter(requests), metadata=ALL_MISTAKES):
-            yield response
+        pieces = (ApplyCatalogPiecesRequest(piece=request) for request in requests)
+        for response in stub.ApplyCatalogPieces(pieces, metadata=ALL_MISTAKES):
+            yield response.piece
             line = requests.sent.popleft().last_line
             done = f"{counted(sofar.changed + sofar.unchanged, 'resource')}, up to line {line:,}"
             progress.update(task, done=done)
