@@ -124,8 +124,8 @@ GUIDE = Path(__file__).parents[2] / "docs" / "client.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
 
 
-def test_the_examples_of_the_guide_run(serving, capsys, tmp_path):
-    """Each as it stands, on the example catalog; the first two events of acme show up in its spend.
+def test_the_examples_of_the_guide_run(serving, capsys, tmp_path, monkeypatch):
+    """Each as it stands, from any folder, on the example catalog; the first two events of acme show up in its spend.
 
     Of the trace, whose month is read, this engine has one request.
     """
@@ -136,10 +136,10 @@ def test_the_examples_of_the_guide_run(serving, capsys, tmp_path):
     with Client(serving.target) as client:
         traced = datetime(2023, 11, 16, 18, 15, tzinfo=UTC)
         client.record("acme", "llm.completion", {"model": "large", "input_tokens": 500}, event_time=traced)
+    monkeypatch.chdir(tmp_path)
     printed = []
     for block in BLOCKS:
-        code = block.replace("localhost:7070", serving.target).replace("/var/lib/chat", str(tmp_path))
-        exec(code, {"__name__": "guide"})
+        exec(block.replace("localhost:7070", serving.target), {"__name__": "guide"})
         printed.append(capsys.readouterr().out.splitlines())
     [], [verdict, counts], [], [amount, *lines], [amount_on_loop], listed, usage, spooled = printed
     assert verdict.startswith("rejected ")
@@ -150,6 +150,7 @@ def test_the_examples_of_the_guide_run(serving, capsys, tmp_path):
     assert any(line.startswith("input {'model': 'large'} 1122 ") for line in lines), lines
     assert amount_on_loop.endswith(" USD")
     assert spooled == ["1 0"]
+    assert [each.name for each in tmp_path.iterdir()] == ["usage-spool"]
     # 500 input tokens at 2.20 a million are 0.0011, and the fee of the plan.
     assert "acme platform {} 0 49.00 USD" in listed
     assert "acme input {'model': 'large'} 500 0.00 USD" in listed
