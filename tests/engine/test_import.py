@@ -383,6 +383,12 @@ def test_a_rejects_file_that_was_mended_is_imported(imported, apply, channel, tm
     assert left[0]["event_id"].endswith("-3")
     assert "mend it in its file" in left[1]["message"]
     assert _quantity(channel, name) == (Decimal(32), 2)
+    # Mended further, it begins anew: with options that give the same ids.
+    rejects.write_text(rejects.read_text().replace('"x"', '"9"'))
+    _assert_one_line(imported(rejects, *mapping, "--event-id", "who"), "its import began with other options")
+    again = imported(rejects, *mapping)
+    assert "3 rows: 1 accepted, 1 duplicate, 0 conflict, 1 rejected; see" in again.stdout, again.stderr
+    assert _quantity(channel, name) == (Decimal(41), 3)
 
 
 def test_a_rejected_row_never_comes_back_under_another_id(imported, apply, channel, tmp_path):

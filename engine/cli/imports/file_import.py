@@ -20,7 +20,7 @@ from engine.cli.imports.import_options import ImportOptions
 from engine.cli.imports.import_requests import ImportRequest, requests_of
 from engine.cli.imports.import_state import ImportState, Progress
 from engine.cli.imports.rejects_file import Reject, RejectsFile
-from engine.cli.imports.rows import Flaw, Row
+from engine.cli.imports.rows import Flaw, Row, RowSource
 from engine.cli.terminal.connection import CommandError
 from meterline.v1.usage_pb2 import ProblemReason, RecordUsageColumnsResponse, Verdict
 
@@ -57,26 +57,34 @@ class FileImport:
             CommandError: it can't go on; what was acknowledged is kept.
         """
         with ImportInput.open(self._path) as given:
+            source = self._options.source(given)
             state = ImportState(
                 self._state_path,
                 given.content.sha256,
                 self._options.digest(given.name),
                 self._options.ids_digest(given.name),
                 courier.target,
+                is_editable=source.takes_back,
             )
             state.load(str(given.name))
             self._state = state
             rejects = RejectsFile(self._rejects_path, state.progress.rejects_bytes)
             try:
-                self._send_all(given, courier, rejects, report)
+                self._send_all(given, source, courier, rejects, report)
             finally:
                 rejects.close()
             if not state.is_finished:
                 state.finish()
         return state.progress
 
-    def _send_all(self, given: ImportInput, courier: Courier, rejects: RejectsFile, report: Report) -> None:
-        source = self._options.source(given)
+    def _send_all(
+        self,
+        given: ImportInput,
+        source: RowSource,
+        courier: Courier,
+        rejects: RejectsFile,
+        report: Report,
+    ) -> None:
         rows = source.rows()
         # Without the columns of a header, those of the first row that can be read: were a bad line before it to say
         # that the file has no ids, every row would count again under a made one.

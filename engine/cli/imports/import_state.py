@@ -7,7 +7,8 @@ Rules:
 4. An import that came to its end, and could not store some rows, begins anew when it is run again, with other options
    if need be: what refused them may be mended. Ids stay, so what is stored comes back as duplicate; options that
    give other ids would count it twice, and are refused.
-5. Without it nothing is lost: ids are the same again, and what was stored comes back as duplicate.
+5. So does an import of a rejects file that was edited since: its ids don't depend on its content, so they stay, too.
+6. Without it nothing is lost: ids are the same again, and what was stored comes back as duplicate.
 """
 
 import hashlib
@@ -78,6 +79,8 @@ class ImportState:
     mapping: str
     ids: str
     target: str
+    # Whether the ids stay when the content changes: of a rejects file they do.
+    is_editable: bool = False
     progress: Progress = field(default_factory=Progress)
     # Whether every row has its verdict.
     is_finished: bool = False
@@ -104,10 +107,13 @@ class ImportState:
                 "stored comes back as duplicate"
             ) from None
         is_to_repeat = is_finished and progress.bad_rows > 0
+        is_edited = self.is_editable and before["content"] != self.content
         if is_to_repeat and ids == self.ids:
             before["mapping"] = self.mapping
+        if is_edited:
+            before["content"] = self.content
         self._check(before, name)
-        if not is_to_repeat:
+        if not is_to_repeat and not is_edited:
             self.progress, self.is_finished = progress, is_finished
 
     def _check(self, before: dict[str, str], name: str) -> None:
