@@ -53,7 +53,7 @@ def baselines(path: Path, world: World, cases: list[tuple[str, bool]]) -> dict[t
     """For each case, which is the anchors and whether there is usage. In a process of its own: chDB holds one store."""
     import clickhouse_connect  # noqa: PLC0415 - chDB lives in this process alone
 
-    from engine.usage.store.schema import DATABASE, EVENTS_TABLE  # noqa: PLC0415
+    from engine.usage.store.tables.schema import DATABASE, EVENTS_TABLE  # noqa: PLC0415
 
     client = clickhouse_connect.get_client(interface="chdb", path=str(path))
     client.database = DATABASE

@@ -39,8 +39,8 @@ def raw_insert(path: Path, rows: Path, block_rows: int) -> Raw:
     """Inserts the rows of an Arrow file into the events table, with no client and no server on the machine."""
     import clickhouse_connect  # noqa: PLC0415 - chDB lives in this process alone
 
-    from engine.usage.store.schema import DATABASE, EVENTS_TABLE, create_database, log_schema  # noqa: PLC0415
-    from engine.usage.store.settings import (  # noqa: PLC0415
+    from engine.usage.store.tables.schema import DATABASE, EVENTS_TABLE, create_database, log_schema  # noqa: PLC0415
+    from engine.usage.store.tables.settings import (  # noqa: PLC0415
         EMBEDDED_CODEC,
         EMBEDDED_OPTIONS,
         INSERT_SETTINGS,
@@ -81,8 +81,8 @@ def bytes_an_event(path: Path) -> float:
     """Bytes on disk for one event, merged, with its key columns and index."""
     import clickhouse_connect  # noqa: PLC0415
 
-    from engine.usage.store.schema import DATABASE, EVENTS_TABLE  # noqa: PLC0415
-    from engine.usage.store.settings import EMBEDDED_OPTIONS  # noqa: PLC0415
+    from engine.usage.store.tables.schema import DATABASE, EVENTS_TABLE  # noqa: PLC0415
+    from engine.usage.store.tables.settings import EMBEDDED_OPTIONS  # noqa: PLC0415
 
     client = clickhouse_connect.get_client(
         interface="chdb", path=str(path), database=DATABASE, chdb_options=EMBEDDED_OPTIONS

@@ -6,7 +6,7 @@ import pyarrow as pa
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from engine.api.operation import DEFAULT_TENANT
-from engine.usage.store.schema import ingest_rank
+from engine.usage.store.tables.schema import ingest_rank
 from meterline.v1.usage_pb2 import PropertyValue, RecordUsageColumnsRequest, RecordUsageRequest, UsageEvent
 
 EVENT_TYPE = "llm.completion"

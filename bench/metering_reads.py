@@ -32,9 +32,9 @@ from engine.usage.query.expiries import Expiries
 from engine.usage.query.usage_reader import UsageReader
 from engine.usage.rollups.coverage import Coverages
 from engine.usage.rollups.rollups import Rollups
-from engine.usage.store.properties import DECIMAL_PARAMETERS, decimal_sql
 from engine.usage.store.query import Query
-from engine.usage.store.schema import EVENTS_TABLE
+from engine.usage.store.tables.properties import DECIMAL_PARAMETERS, decimal_sql
+from engine.usage.store.tables.schema import EVENTS_TABLE
 
 METERS = {
     each["id"]: Meter.read(each)

@@ -11,8 +11,8 @@ from bench.ingest_events import EVENT_TYPE
 from engine.api.operation import DEFAULT_TENANT
 from engine.usage.corrections.voids import EventKey, Kind, Void, record_voids
 from engine.usage.store.query import Query
-from engine.usage.store.rollup_schema import ROLLUPS_TABLE
-from engine.usage.store.schema import EVENTS_TABLE
+from engine.usage.store.tables.rollup_schema import ROLLUPS_TABLE
+from engine.usage.store.tables.schema import EVENTS_TABLE
 from engine.usage.store.usage_store import UsageStore
 from ingest import EVENT_SCHEMA, EventBatch, IngestClock
 

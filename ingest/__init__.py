@@ -1,15 +1,14 @@
 """Admission of events: pure, no I/O. Request bytes in; columns, verdicts and batches out."""
 
 from ingest.admission import Admission, Admitted
-from ingest.batch import EventBatch, Sink, partition_batches
-from ingest.columns import EVENT_SCHEMA
-from ingest.decode import decode
-from ingest.decoded import Decoded, RequestKind, RequestMistake
+from ingest.columns import EVENT_SCHEMA, EventBatch, Sink, partition_batches
+from ingest.decoding import decode
+from ingest.decoding.sent_events import Decoded, RequestKind, RequestMistake
+from ingest.decoding.texts import canonical_texts
 from ingest.event import QUANTITY_PATTERN, Problem, Reason, Verdict, is_quantity
 from ingest.fingerprint import Fingerprinter, Fingerprints
 from ingest.identity import ID_REUSED, HotWindow
 from ingest.limits import Limits
-from ingest.texts import canonical_texts
 from ingest.watermark import IngestClock, IngestOrder
 
 __all__ = [

@@ -24,10 +24,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ingest.columns import EVENT_SCHEMA, INSTANT
+from ingest.decoding.sent_events import Instants, SentEvents
 from ingest.event import Problem, Reason
 from ingest.limits import MICROSECONDS, Limits
 from ingest.properties import Properties, properties_of, too_long
-from ingest.sent_events import Instants, SentEvents
 
 _DAY_S = 24 * 60 * 60
 

@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ingest.columns import PROPERTIES
+from ingest.decoding.sent_events import SentProperties
 from ingest.event import QUANTITY_PATTERN, Problem, Reason
 from ingest.limits import Limits
-from ingest.sent_events import SentProperties
 
 # Bad properties of one event that are told: more than a person mends at a time.
 PROBLEMS_MAX = 8

@@ -18,8 +18,8 @@ from engine.app.reading import build_reading
 from engine.app.recording import KnownEvents, build_recording
 from engine.app.stores import Stores, open_stores
 from engine.app.upkeep import build_upkeep
-from engine.usage.store.durability import Durability
-from engine.usage.store.server_address import ServerAddress
+from engine.usage.store.backends.server_address import ServerAddress
+from engine.usage.store.tables.durability import Durability
 from ingest import Limits
 
 _log = structlog.get_logger(__name__)

@@ -20,8 +20,8 @@ from engine.cluster.data_directory import (
 from engine.cluster.shared_clock import SharedClock, Surroundings
 from engine.errors import StartupError, StoreUnavailableError
 from engine.sql.database import open_database
-from engine.usage.store.durability import Durability
-from engine.usage.store.server_address import ServerAddress
+from engine.usage.store.backends.server_address import ServerAddress
+from engine.usage.store.tables.durability import Durability
 from engine.usage.store.usage_store import UsageStore
 from ingest import IngestClock, IngestOrder
 

@@ -22,7 +22,7 @@ from engine.usage.rollups.rollups import Rollups
 
 # A pass over a server may take minutes, and is made again if it is cut off: nobody waits longer for it at shutdown.
 _PASS_GRACE_S = 10
-# What a broken merge was made from is kept for a minute (engine.usage.store.settings).
+# What a broken merge was made from is kept for a minute (engine.usage.store.tables.settings).
 _DISK_WATCH_SLEEP_S = (5, 15)
 # Of the running hour every pass computes each slice again; what is younger is read from events, which is quick.
 _ROLLUP_SLEEP_MIN_S = 30

@@ -11,8 +11,8 @@ from engine.app.logs import LogFormat, configure_logs
 from engine.cli.terminal.connection import CommandError
 from engine.cli.terminal.files import FileType
 from engine.cli.terminal.options import Pair, PairType
-from engine.usage.store.durability import Durability
-from engine.usage.store.server_address import ServerAddress, read_server_address
+from engine.usage.store.backends.server_address import ServerAddress, read_server_address
+from engine.usage.store.tables.durability import Durability
 from ingest import Limits
 
 _DAY_S = 24 * 60 * 60

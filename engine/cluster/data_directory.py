@@ -6,7 +6,7 @@
                          gateways that share a server
     DIR/start.lock       held by a gateway while it starts: one after the other
     DIR/reconciler.lock  held by the engine that settles reused ids (engine.usage.corrections.reconciler)
-    DIR/disk_watch.lock  embedded: held by the engine that watches its writes (engine.usage.store.write_watch)
+    DIR/disk_watch.lock  embedded: held by the engine that watches its writes (engine.usage.store.backends.write_watch)
     DIR/rollups.lock     held by the engine that keeps rollups up (engine.upkeep.rollup_keeper)
     DIR/rollups_turn.lock  held by who writes rollups: that engine during a pass, and whoever has usage expire
     DIR/gateways/        the gateways that live (engine.cluster.gateways)

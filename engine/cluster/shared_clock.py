@@ -12,8 +12,8 @@ Rules:
    within bounds. Then it is the instant before the oldest row, or `latest` if there is none. Later stamps are
    later than it, earlier ones have ended: what it shows never changes, and every acknowledgement before is in it.
 4. A row whose outcome its gateway doesn't know stays in flight. To settle it, its insert is called off at the
-   store, so that nothing can be stored under its stamp any more (engine.usage.store.guarded_insert); then it is removed.
-   This needs no trust in clocks: whatever was stored is there by then, and stays.
+   store, so that nothing can be stored under its stamp any more (engine.usage.store.backends.guarded_insert); then it
+   is removed. This needs no trust in clocks: whatever was stored is there by then, and stays.
 5. Anybody may settle a row that its gateway has given up, whose gateway is dead, or whose lease has ended. A lease
    only says how long others are patient; a gateway that was settled too early fails its group and loses nothing.
 6. A gateway settles what it has given up before it begins another group. So a store that is out costs a short

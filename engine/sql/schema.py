@@ -3,7 +3,7 @@
 - revisions: one row for each document that changed something, by tenant, from 1. Rows are only ever added.
 - resources: one row for each version of each resource; the current one is the newest. Rows are only ever added.
 - event_fences: before which instant a tenant's events are refused, since they expire. It only rises. (The fences of
-  inserts are another table, in the usage store: engine.usage.store.guarded_insert.)
+  inserts are another table, in the usage store: engine.usage.store.backends.guarded_insert.)
 - ingest_order, ingest_in_flight: what gateways that share a usage store agree on (engine.cluster.shared_clock).
 """
 

@@ -24,8 +24,8 @@ from engine.usage.rollups.plan import ReadPlan
 from engine.usage.rollups.read import rollup_query
 from engine.usage.rollups.rollups import Rollups
 from engine.usage.store.query import Query, number
-from engine.usage.store.retention_schema import EXPIRED_CUSTOMERS_TABLE
-from engine.usage.store.rollup_schema import DAY_S, HOUR_S, ROLLUP_CUSTOMERS_TABLE, ROLLUPS_TABLE
+from engine.usage.store.tables.retention_schema import EXPIRED_CUSTOMERS_TABLE
+from engine.usage.store.tables.rollup_schema import DAY_S, HOUR_S, ROLLUP_CUSTOMERS_TABLE, ROLLUPS_TABLE
 from engine.usage.store.usage_store import UsageStore
 
 _log = structlog.get_logger(__name__)

@@ -4,7 +4,7 @@ import ast
 import importlib
 import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import pytest
 
@@ -19,7 +19,7 @@ ALLOWED = {
 }
 # Imports that have one home each.
 HOMES = {
-    "clickhouse_connect": "engine/usage/store/clickhouse.py",
+    "clickhouse_connect": "engine/usage/store/backends/clickhouse.py",
     "chdb": None,
 }
 CLOCKS = {"time", "random", "secrets", "uuid"}
@@ -159,6 +159,12 @@ def test_every_file_says_its_duty_by_name_and_stays_readable():
             )
             assert ast.get_docstring(tree), f"{place(path)} has no docstring"
             assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, place(path)
+
+
+def test_a_folder_can_be_taken_in_at_a_glance():
+    """At most 15 files in a folder: beyond that it has rooms of its own."""
+    found = Counter(path.parent for package in PACKAGES for path, _ in sources(package))
+    assert [place(folder) for folder, count in found.items() if count > 15] == []
 
 
 def test_the_generated_code_is_current(tmp_path):

@@ -15,7 +15,7 @@ from engine.spend.spend import joined, spend_of
 from engine.times import datetime_us
 from engine.usage.query.periods_reader import PeriodsReader
 from engine.usage.query.usage_reader import UsageReader
-from engine.usage.store.server_address import read_server_address
+from engine.usage.store.backends.server_address import read_server_address
 from engine.usage.store.usage_store import UsageStore
 from tests.support.catalogs import versions_of
 from tests.support.usage.clickhouse_process import ClickHouseProcess

@@ -21,7 +21,7 @@ import pytest
 
 from engine.api.grpc.server import check_address
 from engine.errors import StartupError
-from engine.usage.store.server_address import read_server_address
+from engine.usage.store.backends.server_address import read_server_address
 from engine.usage.store.usage_store import UsageStore
 from examples.engine_process import EngineProcess
 from meterline.v1.usage_pb2 import RecordUsageResponse

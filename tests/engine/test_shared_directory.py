@@ -6,7 +6,7 @@ import pytest
 
 from engine.cluster.data_directory import FORMAT, open_data_directory, open_shared_data_directory, start_turn
 from engine.errors import StartupError
-from engine.usage.store.server_address import read_server_address
+from engine.usage.store.backends.server_address import read_server_address
 
 HERE, THERE = "http://here:8123/metering", "http://there:8123/metering"
 

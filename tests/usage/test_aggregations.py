@@ -9,7 +9,7 @@ from engine.catalog.kinds.meter import Meter
 from engine.meters.kinds import AGGREGATIONS
 from engine.usage.facts.aggregations import finished
 from engine.usage.facts.usage_request import UsageRequest
-from engine.usage.store.partials import SUPPORTED_AGGREGATIONS
+from engine.usage.store.tables.partials import SUPPORTED_AGGREGATIONS
 from tests.support.usage.meter_reads import deliver, usage_by_store
 
 DAY_US = 86_400_000_000

@@ -11,7 +11,7 @@ from engine.usage.corrections.correction import Amendment, Correction, Signature
 from engine.usage.corrections.correction_list import list_corrections
 from engine.usage.corrections.corrections import Corrections
 from engine.usage.corrections.voids import Kind
-from engine.usage.store.server_address import read_server_address
+from engine.usage.store.backends.server_address import read_server_address
 from engine.usage.store.usage_store import UsageStore
 from tests.support.usage.clickhouse_process import ClickHouseProcess
 from tests.support.usage.correction_world import EVER, World, refs, setting

@@ -8,7 +8,7 @@ import pytest
 
 from engine.app.stores import Warming, open_usage_stores
 from engine.cluster.data_directory import open_data_directory
-from engine.usage.store.durability import Durability, statements
+from engine.usage.store.tables.durability import Durability, statements
 from engine.usage.store.usage_store import UsageStore
 from ingest import partition_batches
 from tests.support.ingest.admission_oracle import Row

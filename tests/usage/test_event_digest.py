@@ -11,8 +11,8 @@ import pytest
 from engine.billing.meter_usage import all_time_request
 from engine.catalog.kinds.meter import Meter
 from engine.usage.query.usage_reader import UsageReader
-from engine.usage.store.event_digest import EventDigest, summed_sql
 from engine.usage.store.query import Query
+from engine.usage.store.tables.event_digest import EventDigest, summed_sql
 from tests.support.usage.digest_oracle import digest_of
 from tests.support.usage.meter_reads import deliver
 

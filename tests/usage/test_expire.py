@@ -20,8 +20,8 @@ from engine.usage.query.usage_pages import customers_from
 from engine.usage.query.usage_reader import UsageReader
 from engine.usage.rollups.coverage import Coverages
 from engine.usage.rollups.rollups import Rollups
+from engine.usage.store.backends.server_address import read_server_address
 from engine.usage.store.query import Query
-from engine.usage.store.server_address import read_server_address
 from engine.usage.store.usage_store import UsageStore
 from tests.support.usage.clickhouse_process import ClickHouseProcess
 from tests.support.usage.expired_usage import COUNT, JULY, JUNE, MAY, SUM, meter

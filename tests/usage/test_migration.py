@@ -18,8 +18,8 @@ from engine.usage.corrections.reconciler import Reconciler
 from engine.usage.corrections.voids import Kind
 from engine.usage.facts.usage_request import UsageRequest
 from engine.usage.query.usage_reader import UsageReader
-from engine.usage.store.migration import COPY_TABLE
 from engine.usage.store.query import Query
+from engine.usage.store.tables.migration import COPY_TABLE
 from engine.usage.store.usage_store import UsageStore
 from ingest import IngestClock
 from tests.support.usage.content_hashes import content_hash
@@ -220,7 +220,7 @@ def test_a_store_that_stopped_between_two_steps_is_opened(tmp_path, moment, monk
 
 
 def _stop_at(monkeypatch, moment):
-    import engine.usage.store.embedded as module
+    import engine.usage.store.backends.embedded as module
 
     real = module.bring_to_form
 
@@ -268,7 +268,7 @@ def test_a_store_whose_copy_the_disk_refuses_keeps_what_it_had(tmp_path, monkeyp
 
 
 def _refuse_large_files_while(monkeypatch, statement):
-    import engine.usage.store.embedded as module
+    import engine.usage.store.backends.embedded as module
 
     real = module.bring_to_form
 

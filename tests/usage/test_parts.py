@@ -5,8 +5,8 @@ import re
 import clickhouse_connect
 
 from engine.usage.store.query import Query
-from engine.usage.store.schema import create_events
-from engine.usage.store.settings import EMBEDDED_CODEC, SERVER_CODEC, part_statements
+from engine.usage.store.tables.schema import create_events
+from engine.usage.store.tables.settings import EMBEDDED_CODEC, SERVER_CODEC, part_statements
 from engine.usage.store.usage_store import UsageStore
 from tests.support.usage.form_2 import OF_FORM_2
 

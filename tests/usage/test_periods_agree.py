@@ -17,7 +17,7 @@ from engine.usage.facts.period_scan import GroupLimits
 from engine.usage.facts.periods_request import Periods, PeriodsRequest
 from engine.usage.query.periods_reader import LIMITS, PeriodsReader
 from engine.usage.query.usage_reader import UsageReader
-from engine.usage.store.server_address import read_server_address
+from engine.usage.store.backends.server_address import read_server_address
 from engine.usage.store.usage_store import UsageStore
 from tests.support.usage.clickhouse_process import ClickHouseProcess
 from tests.support.usage.meter_reads import deliver

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 
 from engine.errors import StoreUnavailableError
+from engine.usage.store.backends.server_address import read_server_address
 from engine.usage.store.query import Query
-from engine.usage.store.server_address import read_server_address
 from engine.usage.store.usage_store import UsageStore
 from tests.support.usage.clickhouse_process import ClickHouseProcess
 

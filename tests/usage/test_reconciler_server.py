@@ -17,8 +17,8 @@ from engine.usage.corrections.voids import record_voids
 from engine.usage.query.usage_reader import UsageReader
 from engine.usage.rollups.coverage import Coverages
 from engine.usage.rollups.rollups import Rollups
-from engine.usage.store.query import latest_stamp_query
-from engine.usage.store.server_address import read_server_address
+from engine.usage.store.backends.server_address import read_server_address
+from engine.usage.store.tables.newest_rows import latest_stamp_query
 from engine.usage.store.usage_store import UsageStore
 from ingest import IngestClock
 from tests.support.usage.clickhouse_process import ClickHouseProcess

@@ -5,10 +5,10 @@ from contextlib import closing
 import clickhouse_connect
 import pytest
 
-import engine.usage.store.embedded as store_module
+import engine.usage.store.backends.embedded as store_module
 from engine.errors import StartupError
+from engine.usage.store.backends.server_address import read_server_address
 from engine.usage.store.query import Query
-from engine.usage.store.server_address import read_server_address
 from engine.usage.store.usage_store import UsageStore
 from tests.support.usage.clickhouse_process import ClickHouseProcess
 from tests.support.usage.form_2 import OF_FORM_2

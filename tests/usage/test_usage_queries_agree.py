@@ -29,7 +29,7 @@ from engine.usage.query.usage_reader import UsageReader
 from engine.usage.rollups.coverage import Coverages
 from engine.usage.rollups.rollups import Rollups
 from engine.usage.rollups.write import Worth
-from engine.usage.store.server_address import read_server_address
+from engine.usage.store.backends.server_address import read_server_address
 from engine.usage.store.usage_store import UsageStore
 from ingest import IngestClock
 from meterline.v1 import metering_pb2

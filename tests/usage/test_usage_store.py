@@ -6,7 +6,7 @@ import pytest
 
 from engine.usage.facts.usage_request import UsageRequest
 from engine.usage.query.usage_reader import UsageReader
-from engine.usage.store.query import recent_events_query
+from engine.usage.store.tables.newest_rows import recent_events_query
 from engine.usage.store.usage_store import UsageStore
 from ingest import partition_batches
 from tests.support.ingest.admission_oracle import Row

@@ -8,7 +8,7 @@ import pytest
 
 from engine.meters.value import ValueExpression
 from engine.usage.facts.value_sql import value_sql
-from engine.usage.store.schema import EVENTS_TABLE
+from engine.usage.store.tables.schema import EVENTS_TABLE
 from engine.usage.store.usage_store import Query
 from tests.support.usage.meter_oracle import value_of
 from tests.support.usage.meter_reads import deliver

@@ -13,9 +13,16 @@ from dataclasses import dataclass
 
 from engine.usage.corrections.voids import KEY_COLUMNS, EventKey, event_key
 from engine.usage.store.query import Query, number
-from engine.usage.store.schema import EVENTS_TABLE, VOIDS_TABLE
+from engine.usage.store.tables.schema import EVENTS_TABLE, VOIDS_TABLE
+from engine.usage.store.tables.void_sql import (
+    ID_REUSED,
+    INGESTED_BY_THEN,
+    IS_VOID,
+    KEY,
+    RECORDED_BY_THEN,
+    SETTLE,
+)
 from engine.usage.store.usage_store import UsageStore
-from engine.usage.store.void_sql import ID_REUSED, INGESTED_BY_THEN, IS_VOID, KEY, RECORDED_BY_THEN, SETTLE
 
 # The engine's own facts say to which version another was lost: the newest that was settled, else the first.
 _SETTLED = f"kind = '{SETTLE}'"

@@ -21,14 +21,14 @@ from dataclasses import dataclass
 
 from engine.usage.corrections.voids import KEY_COLUMNS
 from engine.usage.store.query import Query
-from engine.usage.store.schema import (
+from engine.usage.store.tables.schema import (
     EVENTS_TABLE,
     RECONCILED_TABLE,
     VOIDS_TABLE,
     ingested_after_sql,
     ingested_by_sql,
 )
-from engine.usage.store.void_sql import BY_PERSON, DECIDED, INGESTED_BY_THEN, IS_VOID, RECORDED_BY_THEN
+from engine.usage.store.tables.void_sql import BY_PERSON, DECIDED, INGESTED_BY_THEN, IS_VOID, RECORDED_BY_THEN
 
 _ID = "cityHash64(tenant, event_id)"
 _KEY = "tenant, event_id, customer_id, event_type, event_time, content_hash"

@@ -11,10 +11,10 @@ Rules:
 
 from engine.usage.corrections.correction import Amendment, PropertyFilter, Selection
 from engine.usage.corrections.voids import KEY_COLUMNS, STANDS_COLUMNS
-from engine.usage.store.properties import exists_sql, text_sql
 from engine.usage.store.query import Parameters, Query
-from engine.usage.store.schema import DRAFTS_TABLE, VOIDS_TABLE, content_hash_sql
-from engine.usage.store.void_sql import BY_PERSON, KEY, RECORDED_BY_THEN, source_sql
+from engine.usage.store.tables.properties import exists_sql, text_sql
+from engine.usage.store.tables.schema import DRAFTS_TABLE, VOIDS_TABLE, content_hash_sql
+from engine.usage.store.tables.void_sql import BY_PERSON, KEY, RECORDED_BY_THEN, source_sql
 
 _TENANT = "tenant = {tenant:String}"
 _THIS = f"correction_id = {{correction_id:String}} AND {BY_PERSON}"

@@ -16,9 +16,9 @@ from engine.usage.corrections.correction_queries import amended_sql
 from engine.usage.corrections.id_states import IdHistory, RecordedFact
 from engine.usage.corrections.voids import KEY_COLUMNS, STANDS_COLUMNS, EventKey, Kind, event_key
 from engine.usage.store.query import Parameters, Query, number
-from engine.usage.store.schema import EVENTS_TABLE, VOIDS_TABLE, content_hash_sql
+from engine.usage.store.tables.schema import EVENTS_TABLE, VOIDS_TABLE, content_hash_sql
+from engine.usage.store.tables.void_sql import BY_PERSON, INGESTED_BY_THEN, KEY, RECORDED_BY_THEN, UNMADE
 from engine.usage.store.usage_store import Row, UsageStore
-from engine.usage.store.void_sql import BY_PERSON, INGESTED_BY_THEN, KEY, RECORDED_BY_THEN, UNMADE
 
 _TENANT = "tenant = {tenant:String}"
 _FACT_COLUMNS = (

@@ -23,8 +23,8 @@ Rules:
    correction in effect has already put there stays as it is when it arrives.
 3. Corrections of one id are undone last in, first out (`in_the_way`), whichever of its versions they are about. So the
    facts of a correction in effect stand on what they stood on when they were recorded.
-4. Reads follow recorded facts, not this table (engine.usage.store.void_sql): `recorded_states` says what the facts come to,
-   `to_settle` which versions differ. Whoever changes an id records the difference, in the same block.
+4. Reads follow recorded facts, not this table (engine.usage.store.tables.void_sql): `recorded_states` says what the
+   facts come to, `to_settle` which versions differ. Whoever changes an id records the difference, in the same block.
 5. A version that facts name and that has gone from the log has expired: it arrived before all that are still there. It
    counts in the history, and nothing is recorded about it.
 """
@@ -154,7 +154,7 @@ def states_of(history: IdHistory, undone: str = "") -> dict[EventKey, VersionSta
 
 
 def recorded_states(history: IdHistory) -> dict[EventKey, RecordedState]:
-    """What the facts say of each version in the log, and of each that they name; as engine.usage.store.void_sql reads them."""
+    """What the facts say of each version in the log, and of each that they name; as `void_sql` reads them."""
     of: dict[EventKey, list[RecordedFact]] = {event: [] for event in history.arrived_at_us}
     for fact in history.facts:
         of.setdefault(fact.event, []).append(fact)

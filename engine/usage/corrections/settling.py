@@ -19,7 +19,7 @@ from engine.usage.corrections.id_history import IDS_AT_ONCE, WantedIds, read_his
 from engine.usage.corrections.id_states import recorded_states, states_of, to_settle
 from engine.usage.corrections.voids import Void, record_voids
 from engine.usage.store.query import Query
-from engine.usage.store.schema import VOIDS_TABLE
+from engine.usage.store.tables.schema import VOIDS_TABLE
 from engine.usage.store.usage_store import UsageStore
 from ingest import IngestOrder
 

@@ -20,8 +20,8 @@ from typing import Protocol
 import pyarrow as pa
 
 from engine.usage.store.query import Query, number
-from engine.usage.store.schema import EVENTS_TABLE, VOIDS_TABLE
-from engine.usage.store.void_sql import (
+from engine.usage.store.tables.schema import EVENTS_TABLE, VOIDS_TABLE
+from engine.usage.store.tables.void_sql import (
     ID_REUSED,
     KEY,
     SETTLE,

@@ -3,7 +3,7 @@
     count           the number of events
     sum, min, max   of the value
     avg             the sum of the values divided by their number
-    latest          the value of the newest event (engine.usage.store.partials, rule 5)
+    latest          the value of the newest event (engine.usage.store.tables.partials, rule 5)
     unique_count    how many different values there are
     time_weighted   a level that the values raise and lower, averaged over the window's length
     percentile      nearest rank: of n values in ascending order the one at position ceil(percentile / 100 * n)
@@ -26,7 +26,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from engine.usage.facts.usage_request import GroupUsage, UsageRequest
-from engine.usage.store.event_digest import EventDigest
+from engine.usage.store.tables.event_digest import EventDigest
 
 QUOTIENT_DIGITS = 12
 _VALUE_DIGITS = 12
@@ -61,7 +61,7 @@ _CARRIED_NOT_ZERO: Mapping[str, str] = {
 def state_columns(aggregation: str, *, first_form: bool = False) -> tuple[str, ...]:
     """Select expressions from the partials of one window to the state that `finished` reads, behind the window's start.
 
-    first_form: of an answer with rows of the first form (engine.usage.store.event_digest, rule 4).
+    first_form: of an answer with rows of the first form (engine.usage.store.tables.event_digest, rule 4).
     """
     digest = "tuple(event_digest, first_form_digest, first_form_count)" if first_form else "event_digest"
     unreadable = "toUInt64(0)" if aggregation in _WITHOUT_NUMBERS else "unreadable_count"

@@ -3,7 +3,7 @@
 Rules:
 1. Whatever comes from a person or a producer (ids, property names, values) is a bound parameter, never text.
 2. Every read sees each event once and only what was ingested at or before its watermark, without what is void by
-   then and with what replaces it (engine.usage.store.void_sql).
+   then and with what replaces it (engine.usage.store.tables.void_sql).
 3. Which stretch of the sorting key is read is the caller's to say, by conditions on its columns only.
 """
 
@@ -16,8 +16,9 @@ from engine.usage.facts.aggregations import BEFORE
 from engine.usage.facts.filter_sql import filter_conditions
 from engine.usage.facts.usage_request import UsageRequest
 from engine.usage.facts.value_sql import value_sql
-from engine.usage.store.event_digest import EVENT_HASH_SQL
-from engine.usage.store.partials import (
+from engine.usage.store.query import Parameters
+from engine.usage.store.tables.event_digest import EVENT_HASH_SQL
+from engine.usage.store.tables.partials import (
     EVENT_HASH,
     VALUE,
     VALUE_GIVEN,
@@ -25,9 +26,8 @@ from engine.usage.store.partials import (
     Reduction,
     reduced_sql,
 )
-from engine.usage.store.properties import exists_sql, nullable_text_sql, text_sql
-from engine.usage.store.query import Parameters
-from engine.usage.store.void_sql import log_sql, source_sql
+from engine.usage.store.tables.properties import exists_sql, nullable_text_sql, text_sql
+from engine.usage.store.tables.void_sql import log_sql, source_sql
 
 # What fixes tenant and event type, which every condition of a request begins with.
 OF_TENANT_AND_TYPE = ("tenant = {tenant:String}", "event_type = {event_type:String}")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 
 from engine.meters.filters import Conditions, Filter, FilterGroup
-from engine.usage.store.properties import DECIMAL_PARAMETERS, decimal_sql, exists_sql, text_sql
+from engine.usage.store.tables.properties import DECIMAL_PARAMETERS, decimal_sql, exists_sql, text_sql
 
 Filters = Mapping[str, Filter]
 

@@ -10,8 +10,8 @@ Meters that read the same events (type, filters) in the same groups share a scan
     states          for each meter, the integers that its quantity is made of (engine.usage.facts.period_states)
 
 Rules:
-1. Which events count, what they are reduced to and that nothing wraps is as everywhere (engine.usage.store.void_sql,
-   engine.usage.store.partials): there is one window, the period.
+1. Which events count, what they are reduced to and that nothing wraps is as everywhere
+   (engine.usage.store.tables.void_sql, engine.usage.store.tables.partials): there is one window, the period.
 2. A meter that carries over reads the events before the period as well. An event before it counts as if it were at its
    start: then a level that lasts has the one formula end * total - moment.
 3. Whose usage is asked for comes as a table with the statement (engine.usage.store.query), each customer with the period.
@@ -33,11 +33,11 @@ from engine.usage.facts.filter_sql import filter_conditions
 from engine.usage.facts.periods_request import Index, Periods
 from engine.usage.facts.usage_request import UsageRequest
 from engine.usage.facts.value_sql import value_sql
-from engine.usage.store.event_digest import EVENT_HASH_SQL
-from engine.usage.store.partials import EVENT_DIGEST, EVENT_HASH, reduced_sql
-from engine.usage.store.properties import nullable_text_sql
 from engine.usage.store.query import Parameters, Query
-from engine.usage.store.void_sql import log_sql, source_sql
+from engine.usage.store.tables.event_digest import EVENT_HASH_SQL
+from engine.usage.store.tables.partials import EVENT_DIGEST, EVENT_HASH, reduced_sql
+from engine.usage.store.tables.properties import nullable_text_sql
+from engine.usage.store.tables.void_sql import log_sql, source_sql
 
 # A server takes 128 KiB of text where tables come with it; what is bound is apart from that.
 _STATEMENT_CHARS_MAX = 96 * 1024
@@ -53,7 +53,7 @@ _EVENT_US = "toUnixTimestamp64Micro(event_time)"
 _INTEGER = "ifNull(reinterpret({}, 'Int256'), toInt256(0))"
 # NULL past the end, hence for no value.
 _RANKED = "arrayMap(each -> arrayElementOrNull(each, {rank}), [arraySort({value_list})])[1]"
-# The integers that a quantity is made of, from partials (engine.usage.store.partials).
+# The integers that a quantity is made of, from partials (engine.usage.store.tables.partials).
 STATES: Mapping[str, tuple[str, ...]] = {
     "count": (),
     "sum": ("{total}",),

@@ -1,8 +1,8 @@
 """The statements of the usage store, as pure functions: text and bound parameters out.
 
 Rules:
-1. A statement on usage puts together partials, whatever they come from (engine.usage.store.partials), and gives the
-   state of every group and window, for engine.usage.facts.aggregations to finish.
+1. A statement on usage puts together partials, whatever they come from (engine.usage.store.tables.partials), and gives
+   the state of every group and window, for engine.usage.facts.aggregations to finish.
 2. A meter that carries over reads the events before the period as well: they are part of the quantity, hence of the
    count and the digest. A group that is at zero, and to which nothing happened, has no row.
 """
@@ -19,8 +19,8 @@ from engine.usage.facts.event_source import (
     windows_of,
 )
 from engine.usage.facts.usage_request import Group, UsageRequest
-from engine.usage.store.partials import PART, Reduction, merged_sql
 from engine.usage.store.query import Parameters, Query
+from engine.usage.store.tables.partials import PART, Reduction, merged_sql
 
 
 def usage_query(
@@ -46,7 +46,7 @@ def merged_query(
 ) -> Query:
     """The usage of a request from partials, whatever they come from.
 
-    first_form: rows of the first form are among the parts (engine.usage.store.partials, rule 6).
+    first_form: rows of the first form are among the parts (engine.usage.store.tables.partials, rule 6).
     """
     aggregation, keys, windows = request.aggregation, keys_of(request), windows_of(request)
     whole = parts[0]

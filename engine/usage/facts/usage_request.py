@@ -19,8 +19,10 @@ class UsageRequest:
     customer_ids: whose usage; None for everybody's.
     by_customer: False aggregates the events of all these customers together.
     narrowed_to: properties with the values that an event may have besides passing the filters; all must hold.
-    rollup_key: under which the meter's rollups are kept (engine.usage.store.rollup_schema); None reads events only.
-    first_form_key: under which they were kept in the first form (engine.usage.store.event_digest); None if never.
+    rollup_key: under which the meter's rollups are kept (engine.usage.store.tables.rollup_schema); None reads events
+        only.
+    first_form_key: under which they were kept in the first form (engine.usage.store.tables.event_digest); None if
+        never.
     rollup_group_by: the properties that those rollups are grouped by.
     draft_id: with the facts of this draft, as if they were recorded (engine.usage.corrections.corrections); read from events.
     """
@@ -58,7 +60,7 @@ class GroupUsage:
     window: 0 for the first.
     event_count, event_digest: of the events that the quantity is made from, also those of earlier windows and of
         the time before the first, where a level or a carried value lives on; the text of an EventDigest
-        (engine.usage.store.event_digest).
+        (engine.usage.store.tables.event_digest).
     """
 
     customer_id: str

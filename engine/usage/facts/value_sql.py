@@ -37,7 +37,7 @@ from engine.meters.expression import (
     fraction_digits,
 )
 from engine.meters.value import MeterValue, ValueExpression
-from engine.usage.store.properties import DECIMAL_PARAMETERS, decimal_sql, exists_sql, text_sql
+from engine.usage.store.tables.properties import DECIMAL_PARAMETERS, decimal_sql, exists_sql, text_sql
 
 _INT256_MAX = 2**255 - 1
 _QUANTITY_DIGITS = QUANTITY_INTEGER_DIGITS + QUANTITY_FRACTION_DIGITS

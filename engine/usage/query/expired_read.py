@@ -31,8 +31,8 @@ from engine.usage.rollups.coverage import Coverage
 from engine.usage.rollups.plan import ReadPlan, covered_customers
 from engine.usage.rollups.read import can_serve, useful_customers
 from engine.usage.store.query import Parameters, Query, number
-from engine.usage.store.retention_schema import EXPIRED_CUSTOMERS_TABLE
-from engine.usage.store.rollup_schema import HOUR_S, ROLLUPS_TABLE
+from engine.usage.store.tables.retention_schema import EXPIRED_CUSTOMERS_TABLE
+from engine.usage.store.tables.rollup_schema import HOUR_S, ROLLUPS_TABLE
 
 _HOUR_US = HOUR_S * 1_000_000
 _RETRY_AFTER_MS = 30_000
@@ -43,7 +43,7 @@ _CHANGED_MAX = 10
 @dataclass(frozen=True, slots=True)
 class Expired:
     """Of a customer all events before an instant, as they stood at a watermark; those before another in rows of the
-    first form (engine.usage.store.event_digest).
+    first form (engine.usage.store.tables.event_digest).
     """
 
     before_us: int

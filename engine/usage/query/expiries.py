@@ -17,7 +17,7 @@ from threading import Lock
 
 from engine.usage.facts.usage_request import UsageRequest
 from engine.usage.store.query import Query, number
-from engine.usage.store.retention_schema import EXPIRED_KEYS_TABLE
+from engine.usage.store.tables.retention_schema import EXPIRED_KEYS_TABLE
 from engine.usage.store.usage_store import UsageStore
 
 _AGE_MAX_NS = 2_000_000_000

@@ -33,7 +33,7 @@ from engine.usage.query.expired_read import expired_customers_query, reaches_bac
 from engine.usage.query.expiries import Expiry
 from engine.usage.query.usage_pages import CUSTOMERS_AT_ONCE_MAX
 from engine.usage.query.usage_reader import UsageReader
-from engine.usage.store.rollup_schema import HOUR_S
+from engine.usage.store.tables.rollup_schema import HOUR_S
 from engine.usage.store.usage_store import UsageStore
 
 # Of a statement: of each group some hundred bytes.

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from engine.usage.facts.event_source import AFTER_START, BEFORE_END, OF_TENANT_AND_TYPE
 from engine.usage.facts.usage_request import Group, Groups, GroupUsage, UsageRequest
 from engine.usage.store.query import Query
-from engine.usage.store.retention_schema import EXPIRED_CUSTOMERS_TABLE
-from engine.usage.store.schema import EVENTS_TABLE, VOIDS_TABLE
+from engine.usage.store.tables.retention_schema import EXPIRED_CUSTOMERS_TABLE
+from engine.usage.store.tables.schema import EVENTS_TABLE, VOIDS_TABLE
 from engine.usage.store.usage_store import UsageStore
 
 # Rows that are in memory at once: some tens of megabytes.

@@ -31,7 +31,7 @@ from engine.usage.rollups.plan import (
     stale_query,
 )
 from engine.usage.rollups.read import can_serve, rollup_query, useful_customers
-from engine.usage.store.query import any_void_query
+from engine.usage.store.tables.void_sql import any_void_query
 from engine.usage.store.usage_store import Row, UsageStore
 
 # 100 bytes each.

@@ -1,15 +1,16 @@
 """The SQL that finds what happened to slices: the one place that says when a slice has changed.
 
-A slice changes when an event of it is ingested, or a fact about one is recorded (engine.usage.store.schema, rules 5 and 6). A retry
-counts as a change here, though it changes nothing: what is found is computed again, or read from the events.
+A slice changes when an event of it is ingested, or a fact about one is recorded (engine.usage.store.tables.schema,
+rules 5 and 6). A retry counts as a change here, though it changes nothing: what is found is computed again, or read
+from the events.
 """
 
 # ruff: noqa: S608 - only names that are written here become SQL
 
 from collections.abc import Sequence
 
-from engine.usage.store.rollup_schema import SLICE_START
-from engine.usage.store.schema import EVENTS_TABLE, VOIDS_TABLE, ingested_after_sql, ingested_by_sql
+from engine.usage.store.tables.rollup_schema import SLICE_START
+from engine.usage.store.tables.schema import EVENTS_TABLE, VOIDS_TABLE, ingested_after_sql, ingested_by_sql
 
 # (customer_id, start of the slice in seconds since 1970)
 Slice = tuple[str, int]

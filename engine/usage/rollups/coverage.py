@@ -19,7 +19,7 @@ from threading import Lock
 from typing import cast
 
 from engine.usage.store.query import Query, number
-from engine.usage.store.rollup_schema import ROLLUP_CUSTOMERS_TABLE, ROLLUP_PROGRESS_TABLE
+from engine.usage.store.tables.rollup_schema import ROLLUP_CUSTOMERS_TABLE, ROLLUP_PROGRESS_TABLE
 from engine.usage.store.usage_store import UsageStore
 
 # So that the queries of a busy second share one answer, and little more than that is stale.

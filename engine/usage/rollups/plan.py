@@ -19,7 +19,7 @@ from engine.usage.facts.usage_request import UsageRequest
 from engine.usage.rollups.changes import Slice, changed_sql, slice_start_sql, stamp_sql
 from engine.usage.rollups.coverage import Coverage
 from engine.usage.store.query import Parameters, Query, number
-from engine.usage.store.rollup_schema import HOUR_S, ROLLUPS_TABLE
+from engine.usage.store.tables.rollup_schema import HOUR_S, ROLLUPS_TABLE
 
 # Past this many stale slices the events themselves are read: what is bound in one statement stays some MB.
 STALE_MAX = 100_000
@@ -31,7 +31,7 @@ class ReadPlan:
     """By the length of slices in seconds: the customers that come from rows, and their stale slices.
 
     first_form_us: customers of whom what lies before an instant comes from rows of the first form
-        (engine.usage.store.event_digest), and neither from others nor from events.
+        (engine.usage.store.tables.event_digest), and neither from others nor from events.
     """
 
     customer_ids: Mapping[int, Sequence[str]]

@@ -6,9 +6,9 @@ Rules:
    these are is bound as values, so that every part of the statement leaves out or takes in the same.
 3. A row that is not stale by the plan but has changed after the watermark was computed again in between: the statement
    fails (RollupMovedError) rather than leave the slice out, and the request is read from events. Who alone writes the
-   store knows that before and after, without a look at every row (engine.usage.store.own_writes).
+   store knows that before and after, without a look at every row (engine.usage.store.backends.own_writes).
 4. Rows of the first form stand for what has expired in it alone, where no other row and no event is asked; their digest
-   stays apart from that of the rest (engine.usage.store.event_digest).
+   stays apart from that of the rest (engine.usage.store.tables.event_digest).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +30,8 @@ from engine.usage.facts.queries import merged_query
 from engine.usage.facts.usage_request import UsageRequest
 from engine.usage.rollups.changes import bound_slices_sql, slice_start_sql, stamp_sql
 from engine.usage.rollups.plan import ReadPlan
-from engine.usage.store.partials import (
+from engine.usage.store.query import Parameters, Query
+from engine.usage.store.tables.partials import (
     EVENT_COUNT,
     Reduction,
     first_form_sql,
@@ -38,8 +39,7 @@ from engine.usage.store.partials import (
     partials_of,
     without_first_form,
 )
-from engine.usage.store.query import Parameters, Query
-from engine.usage.store.rollup_schema import GROUP_DIMENSIONS, HOUR_S, ROLLUPS_TABLE, groups_column
+from engine.usage.store.tables.rollup_schema import GROUP_DIMENSIONS, HOUR_S, ROLLUPS_TABLE, groups_column
 
 _SECOND_US = 1_000_000
 # What stands before the name of a partial of one group of a row.

@@ -31,7 +31,7 @@ from engine.usage.rollups.write import (
     roll_up_statement,
 )
 from engine.usage.store.query import Query, number
-from engine.usage.store.rollup_schema import DAY_S, HOUR_S
+from engine.usage.store.tables.rollup_schema import DAY_S, HOUR_S
 from engine.usage.store.usage_store import Row, UsageStore
 from ingest import IngestOrder
 

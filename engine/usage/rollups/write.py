@@ -7,7 +7,8 @@ Rules:
 3. How much is computed at once is bounded by the caller, by customers.
 4. A few changes are fetched, and bound as values in what they lead to: looking for them again in every part of every
    statement would cost more than computing the slices. Many are found again where they are needed, in place.
-5. A slice whose events have expired is never computed again: its row is all there is (engine.usage.store.retention_schema).
+5. A slice whose events have expired is never computed again: its row is all there is
+   (engine.usage.store.tables.retention_schema).
 """
 
 # ruff: noqa: S608 - only names that are written here become SQL
@@ -19,10 +20,10 @@ from engine.times import us_datetime
 from engine.usage.facts.event_source import OF_TENANT_AND_TYPE, dimension_names, events_sql
 from engine.usage.facts.usage_request import UsageRequest
 from engine.usage.rollups.changes import Slice, bound_slices_sql, changed_sql, slice_start_sql, stamp_sql
-from engine.usage.store.partials import EVENT_COUNT, named, partials_of, reduced_sql
 from engine.usage.store.query import Parameters, Query
-from engine.usage.store.retention_schema import not_expired_sql
-from engine.usage.store.rollup_schema import (
+from engine.usage.store.tables.partials import EVENT_COUNT, named, partials_of, reduced_sql
+from engine.usage.store.tables.retention_schema import not_expired_sql
+from engine.usage.store.tables.rollup_schema import (
     DAY_S,
     GROUP_DIMENSIONS,
     HOUR_S,
@@ -31,8 +32,8 @@ from engine.usage.store.rollup_schema import (
     ROLLUPS_TABLE,
     groups_column,
 )
-from engine.usage.store.schema import EVENTS_TABLE, VOIDS_TABLE, ingested_by_sql
-from engine.usage.store.void_sql import any_fact_sql
+from engine.usage.store.tables.schema import EVENTS_TABLE, VOIDS_TABLE, ingested_by_sql
+from engine.usage.store.tables.void_sql import any_fact_sql
 
 _SECOND_US = 1_000_000
 _SLICE_US = f"toInt64(toUnixTimestamp(slice_start)) * {_SECOND_US}"

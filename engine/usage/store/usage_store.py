@@ -4,7 +4,8 @@ Rules:
 1. An insert returns when ClickHouse has the block; anything else raises StoreUnavailableError, and the caller must
    treat the block as perhaps stored, perhaps not.
 2. One driver client runs one query at a time: one client writes, a small pool reads.
-3. What differs between the two kinds of ClickHouse is their backends' (engine.usage.store.embedded, and server).
+3. What differs between the two kinds of ClickHouse is their backends' (engine.usage.store.backends.embedded, and
+   server).
 """
 
 import contextlib
@@ -14,17 +15,18 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from engine.usage.store.backend import Backend, Settings
-from engine.usage.store.clickhouse import Client, inserting, reading
-from engine.usage.store.durability import Durability
-from engine.usage.store.embedded import EmbeddedBackend
-from engine.usage.store.own_writes import OwnWrites
-from engine.usage.store.query import Query, latest_stamp_query, number, recent_events_query
-from engine.usage.store.schema import DRAFTS_TABLE, VOIDS_TABLE
-from engine.usage.store.server import ServerBackend
-from engine.usage.store.server_address import ServerAddress
-from engine.usage.store.settings import OF_EVERY_REPLICA, READ_SETTINGS
-from engine.usage.store.write_watch import WriteWatch
+from engine.usage.store.backends.backend import Backend, Settings
+from engine.usage.store.backends.clickhouse import Client, inserting, reading
+from engine.usage.store.backends.embedded import EmbeddedBackend
+from engine.usage.store.backends.own_writes import OwnWrites
+from engine.usage.store.backends.server import ServerBackend
+from engine.usage.store.backends.server_address import ServerAddress
+from engine.usage.store.backends.write_watch import WriteWatch
+from engine.usage.store.query import Query, number
+from engine.usage.store.tables.durability import Durability
+from engine.usage.store.tables.newest_rows import latest_stamp_query, recent_events_query
+from engine.usage.store.tables.schema import DRAFTS_TABLE, VOIDS_TABLE
+from engine.usage.store.tables.settings import OF_EVERY_REPLICA, READ_SETTINGS
 from ingest import EVENT_SCHEMA, EventBatch
 
 Row = tuple[object, ...]
@@ -78,7 +80,7 @@ class UsageStore:
 
     @property
     def watch(self) -> WriteWatch | None:
-        """Of an embedded store, what must look at its writes often (engine.usage.store.write_watch)."""
+        """Of an embedded store, what must look at its writes often (engine.usage.store.backends.write_watch)."""
         return self._backend.watch
 
     def close(self) -> None:

@@ -39,8 +39,8 @@ import chdb
 import lz4.frame
 
 from engine.errors import StoreUnavailableError
-from engine.usage.store.settings import EMBEDDED_OPTIONS
-from engine.usage.store.write_watch import WriteWatch
+from engine.usage.store.backends.write_watch import WriteWatch
+from engine.usage.store.tables.settings import EMBEDDED_OPTIONS
 
 USER, PASSWORD = "meterline", "s3cret/pass word"
 CONNECTIONS = 6

@@ -15,8 +15,8 @@ from decimal import Decimal
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from engine.usage.store.backends.server_address import read_server_address
 from engine.usage.store.query import Query
-from engine.usage.store.server_address import read_server_address
 from engine.usage.store.usage_store import UsageStore
 from meterline.v1.billing_pb2 import ListLineItemsRequest, ListLineItemsResponse
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest

@@ -16,12 +16,19 @@ import pyarrow.compute as pc
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
-from ingest.arrow_schema import PROPERTY, check_schema, is_text
-from ingest.arrow_stream import UnreadableError, read_batches
-from ingest.decoded import Decoded, RequestKind, RequestMistake
+from ingest.decoding.arrow_schema import PROPERTY, check_schema, is_text
+from ingest.decoding.arrow_stream import UnreadableError, read_batches
+from ingest.decoding.sent_events import (
+    SECONDS_MAX,
+    Decoded,
+    Instants,
+    RequestKind,
+    RequestMistake,
+    SentEvents,
+    SentProperties,
+)
+from ingest.decoding.texts import canonical_texts, sound_views
 from ingest.limits import MICROSECONDS, Limits
-from ingest.sent_events import SECONDS_MAX, Instants, SentEvents, SentProperties
-from ingest.texts import canonical_texts, sound_views
 from meterline.v1 import usage_pb2
 
 _FIELD = "arrow_ipc"

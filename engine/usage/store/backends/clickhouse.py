@@ -16,8 +16,8 @@ from clickhouse_connect.driver.httputil import get_pool_manager
 from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 
 from engine.errors import RollupMovedError, StartupError, StoreUnavailableError
-from engine.usage.store.server_address import ServerAddress
-from engine.usage.store.settings import EMBEDDED_OPTIONS
+from engine.usage.store.backends.server_address import ServerAddress
+from engine.usage.store.tables.settings import EMBEDDED_OPTIONS
 
 __all__ = [
     "Client",

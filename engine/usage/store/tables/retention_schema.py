@@ -11,15 +11,15 @@ Rules:
    look out at all, and whether any customer may have been added since it looked.
 5. Rollups of a stretch that has expired are never computed again (`not_expired_sql`): from a log without its events
    they would become nothing.
-6. Of a customer all before `first_form_before` is in rows of the first form (engine.usage.store.event_digest), of which nothing
-   else is left either. An engine that knows of one form only doesn't name the column, and leaves all before
-   `expired_before` in it. What expires now is in rows of today's form, and the instant stays what it was.
+6. Of a customer all before `first_form_before` is in rows of the first form (engine.usage.store.tables.event_digest),
+   of which nothing else is left either. An engine that knows of one form only doesn't name the column, and leaves all
+   before `expired_before` in it. What expires now is in rows of today's form, and the instant stays what it was.
 7. All of it is on the disk in every mode of durability, as rollups are: it must not be lost while deletion is not.
 """
 
 # ruff: noqa: S608 - only names that are written here become SQL
 
-from engine.usage.store.durability import ON_DISK
+from engine.usage.store.tables.durability import ON_DISK
 
 EXPIRED_CUSTOMERS_TABLE = "expired_customers"
 EXPIRED_KEYS_TABLE = "expired_rollup_keys"

@@ -1,12 +1,14 @@
-"""Events as their producer sent them, in columns and unjudged: what admission judges, whatever decoded them.
+"""What decoding makes of requests: events as their producer sent them, in columns and unjudged, whatever decoded them.
 
 Rules:
 1. All columns of n events have n rows. The ids are never null: one that was not sent is empty.
 2. The properties of all events lie in one list of m entries, which name their event. They come in any order; of
    one key in one event the last entry stands, as in every protobuf map.
-3. Values have their canonical text already (ingest.texts): admission knows no types.
+3. Values have their canonical text already (ingest.decoding.texts): admission knows no types.
 """
 
+import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,3 +106,34 @@ class SentEvents:
             self.instants.filter(keep),
             self.properties.of_events(keep),
         )
+
+
+class RequestKind(enum.Enum):
+    """The requests that carry events, by the name of their message."""
+
+    RECORD = "RecordUsageRequest"
+    STREAM = "StreamUsageRequest"
+    COLUMNS = "RecordUsageColumnsRequest"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestMistake:
+    """Why a request as a whole can't be read: the field at fault, and one line that says what is wrong."""
+
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The events of several requests of one kind, one after the other, unjudged.
+
+    `offsets`: n + 1 places, the events of request i are the rows [offsets[i], offsets[i + 1]).
+    `sequences`: n uint64, 0 for requests that have none. `mistakes`: the requests that can't be read, by place;
+    they have no events.
+    """
+
+    offsets: NDArray[np.int64]
+    sequences: NDArray[np.uint64]
+    mistakes: Mapping[int, RequestMistake]
+    events: SentEvents

@@ -17,7 +17,14 @@ Rules:
 
 from collections.abc import Sequence
 
-from engine.usage.store.schema import DRAFTS_TABLE, EVENT_KEY, EVENTS_TABLE, VOIDS_TABLE, ingested_by_sql
+from engine.usage.store.query import Query
+from engine.usage.store.tables.schema import (
+    DRAFTS_TABLE,
+    EVENT_KEY,
+    EVENTS_TABLE,
+    VOIDS_TABLE,
+    ingested_by_sql,
+)
 
 # The kinds of the engine's own facts: of an id that nobody has corrected, and of one that somebody has.
 ID_REUSED = "id_reused"
@@ -58,7 +65,7 @@ def source_sql(slice_conditions: Sequence[str], *, draft: bool = False) -> str:
 def log_sql(columns: str, slice_conditions: Sequence[str], conditions: Sequence[str] = ()) -> str:
     """What the log alone says at `as_of_us`, each event once: as many columns and conditions as are needed, in one
     SELECT. All that counts only where it is known that no fact about the tenant's events had been recorded by then
-    (`any_fact_sql`): then a read is as fast as if there were none in the world.
+    (`any_void_query`): then a read is as fast as if there were none in the world.
     """
     # Rows that collapse have the same key, so a slice may be cut out before they do: of an hour in the middle of a
     # stretch that the index can't tell apart, nothing else is read or collapsed. Everything else comes after.
@@ -117,3 +124,8 @@ def released_sql(about: str) -> str:
 def any_fact_sql() -> str:
     """One row if any fact about the tenant's events was recorded by `as_of_us`, none otherwise."""
     return f"SELECT 1 FROM {VOIDS_TABLE} WHERE tenant = {{tenant:String}} AND {RECORDED_BY_THEN} LIMIT 1"
+
+
+def any_void_query(tenant: str, as_of_us: int) -> Query:
+    """One row if anything about the tenant's events was voided or restored by then, none otherwise."""
+    return Query(any_fact_sql(), {"tenant": tenant, "as_of_us": as_of_us})

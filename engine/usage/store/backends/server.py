@@ -1,7 +1,8 @@
 """The usage store at a ClickHouse server, over HTTP, beside other gateways.
 
 Rules:
-1. An insert may be stored later than its call ends, until its stamp is called off (engine.usage.store.guarded_insert).
+1. An insert may be stored later than its call ends, until its stamp is called off
+   (engine.usage.store.backends.guarded_insert).
 2. A connection that closes makes the driver send an insert once more: harmless, since the sorting key collapses
    it. A server that refuses, is gone or hangs is asked anew by the next call: nothing here remembers an outage.
 3. Looks through the whole log may take longer than any read: they have clients and a bound of their own.
@@ -13,8 +14,8 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from engine.errors import StartupError, StoreUnavailableError
-from engine.usage.store.backend import READERS, Clients, Settings, arrow_file, event_table
-from engine.usage.store.clickhouse import (
+from engine.usage.store.backends.backend import READERS, Clients, Settings, arrow_file, event_table
+from engine.usage.store.backends.clickhouse import (
     Client,
     ExternalData,
     check_version,
@@ -22,8 +23,7 @@ from engine.usage.store.clickhouse import (
     reading,
     server_client,
 )
-from engine.usage.store.durability import Durability, set_durability
-from engine.usage.store.guarded_insert import (
+from engine.usage.store.backends.guarded_insert import (
     CREATE_INSERT_FENCES,
     guarded_target,
     insert_fences_statement,
@@ -31,13 +31,20 @@ from engine.usage.store.guarded_insert import (
     query_id,
     running_condition,
 )
-from engine.usage.store.migration import extend_server
+from engine.usage.store.backends.server_address import ServerAddress, look_bounds
 from engine.usage.store.query import Query, structure_of
-from engine.usage.store.retention_schema import RETENTION_SCHEMA
-from engine.usage.store.rollup_schema import ROLLUP_SCHEMA
-from engine.usage.store.schema import CREATE_OWNERS, EVENTS_TABLE, OWNERS_TABLE, create_database, log_schema
-from engine.usage.store.server_address import ServerAddress, look_bounds
-from engine.usage.store.settings import (
+from engine.usage.store.tables.durability import Durability, set_durability
+from engine.usage.store.tables.migration import extend_server
+from engine.usage.store.tables.retention_schema import RETENTION_SCHEMA
+from engine.usage.store.tables.rollup_schema import ROLLUP_SCHEMA
+from engine.usage.store.tables.schema import (
+    CREATE_OWNERS,
+    EVENTS_TABLE,
+    OWNERS_TABLE,
+    create_database,
+    log_schema,
+)
+from engine.usage.store.tables.settings import (
     INSERT_SETTINGS,
     READ_SETTINGS,
     SERVER_CODEC,
@@ -59,7 +66,7 @@ class ServerBackend:
     watch = None
 
     def __init__(self, address: ServerAddress, clients: Clients, *, by_rank: bool) -> None:
-        """`by_rank`: engine.usage.store.backend."""
+        """`by_rank`: engine.usage.store.backends.backend."""
         self.clients = clients
         self._address = address
         self._by_rank = by_rank

@@ -4,8 +4,8 @@
 
 Rules:
 1. Partials of disjoint sets of events merge to the partials of their union, exactly, in any order: sums, minima,
-   maxima, unions, and digests (engine.usage.store.event_digest). So it makes no difference which part of an answer comes
-   from rollups and which from events (engine.usage.rollups.read).
+   maxima, unions, and digests (engine.usage.store.tables.event_digest). So it makes no difference which part of an
+   answer comes from rollups and which from events (engine.usage.rollups.read).
 2. A value is the mantissa of a decimal with 12 fractional digits, |mantissa| < 10^38 (ingest.QUANTITY_PATTERN).
    An event without the value, or with one that is none, takes no part in the quantity, and is counted.
 3. Nothing wraps but digests, which are sums modulo 2^128. There are < 2 * 10^19 events (UInt64), an instant is
@@ -20,7 +20,7 @@ Rules:
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.usage.store.event_digest import summed_sql
+from engine.usage.store.tables.event_digest import summed_sql
 
 # The columns that an event is read as, for `reduced` (engine.usage.facts.event_source).
 VALUE, VALUE_GIVEN, VALUE_TEXT, EVENT_HASH = "value", "value_given", "value_text", "event_hash"

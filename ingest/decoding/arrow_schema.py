@@ -5,7 +5,7 @@ Each mistake is one line that names the column, says what is wrong with it and w
 
 import pyarrow as pa
 
-from ingest.arrow_stream import NAME_MAX, UnreadableError
+from ingest.decoding.arrow_stream import NAME_MAX, UnreadableError
 from ingest.limits import Limits
 
 # What the name of a property's own column begins with.

@@ -7,11 +7,11 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from engine.usage.store.clickhouse import Client
-from engine.usage.store.own_writes import OwnWrites
+from engine.usage.store.backends.clickhouse import Client
+from engine.usage.store.backends.own_writes import OwnWrites
+from engine.usage.store.backends.write_watch import WriteWatch
 from engine.usage.store.query import Query
-from engine.usage.store.schema import ingest_rank
-from engine.usage.store.write_watch import WriteWatch
+from engine.usage.store.tables.schema import ingest_rank
 from ingest import EventBatch
 
 # As many reads at once as two cores and a waiting disk make use of.
@@ -97,7 +97,7 @@ def arrow_file(rows: pa.Table, compression: str | None = None) -> bytes:
 
 
 def event_table(batch: EventBatch, *, by_rank: bool = True) -> pa.Table:
-    """The rows of the log. `by_rank` False for a table of form 3 (engine.usage.store.migration), which makes the rank itself."""
+    """The rows of the log. `by_rank` False for a table of form 3 (`migration`), which makes the rank itself."""
     name, stamp = "ingest_rank", pa.scalar(ingest_rank(batch.ingested_at_us), pa.uint64())
     if not by_rank:
         name, stamp = "ingested_at", pa.scalar(batch.ingested_at_us, pa.timestamp("us", "UTC"))

@@ -1,8 +1,8 @@
 """An older usage store made into one of today's form, when it is opened.
 
     form 1    events without `content_hash`: the same id and time with other properties collapsed
-    form 2    columns that name ZSTD, also for parts that the next merge replaces (engine.usage.store.settings); voids without
-              replacements, whose columns are added with the tables (schema.EXTEND_VOIDS)
+    form 2    columns that name ZSTD, also for parts that the next merge replaces (engine.usage.store.tables.settings);
+              voids without replacements, whose columns are added with the tables (schema.EXTEND_VOIDS)
     form 3    an event's stamp twice, as `ingested_at` and as `ingest_rank`, which was computed from it
 
 Rules:
@@ -20,7 +20,7 @@ import structlog
 
 from engine.errors import StartupError
 from engine.usage.store.query import number
-from engine.usage.store.schema import (
+from engine.usage.store.tables.schema import (
     CREATE_VOIDS,
     EVENTS_TABLE,
     INGESTED_AT,
@@ -29,8 +29,8 @@ from engine.usage.store.schema import (
     VOIDS_TABLE,
     create_events,
 )
-from engine.usage.store.settings import EMBEDDED_CODEC, part_statements
-from engine.usage.store.void_sql import ID_REUSED
+from engine.usage.store.tables.settings import EMBEDDED_CODEC, part_statements
+from engine.usage.store.tables.void_sql import ID_REUSED
 
 _log = structlog.get_logger(__name__)
 # The copy on its way in; after the exchange, the old table on its way out.

@@ -26,10 +26,17 @@ from google.protobuf.message_factory import GetMessageClass
 from ptars import HandlerPool
 
 from ingest.columns import offsets_of
-from ingest.decoded import Decoded, RequestKind, RequestMistake
+from ingest.decoding.sent_events import (
+    SECONDS_MAX,
+    Decoded,
+    Instants,
+    RequestKind,
+    RequestMistake,
+    SentEvents,
+    SentProperties,
+)
+from ingest.decoding.texts import double_texts
 from ingest.limits import MICROSECONDS
-from ingest.sent_events import SECONDS_MAX, Instants, SentEvents, SentProperties
-from ingest.texts import double_texts
 from meterline.v1 import usage_pb2
 
 _VIEW = "meterline.view"

@@ -1,9 +1,9 @@
 """Rollups: partials of the events of a slice of time, kept so that a read need not go back to the events.
 
 Rules:
-1. A rollup is never money of its own: it is what its events reduce to (engine.usage.store.partials), computed from the
-   deduplicated log, and can be thrown away and computed again, as long as those are there: of usage that has expired
-   rollups are all that is left (engine.usage.store.retention_schema).
+1. A rollup is never money of its own: it is what its events reduce to (engine.usage.store.tables.partials), computed
+   from the deduplicated log, and can be thrown away and computed again, as long as those are there: of usage that has
+   expired rollups are all that is left (engine.usage.store.tables.retention_schema).
 2. One row is one slice of one customer under one rollup key, with all its groups in arrays. A slice that is computed
    again replaces the row as a whole: what is gone from the slice is gone from the row.
 3. `rolled_up_at` is the watermark that a row was computed at: all that had happened to the slice by then is in it.
@@ -15,14 +15,14 @@ Rules:
 6. A customer is covered from when all its slices have been computed, and for ever. Slices are hours; days for
    customers with few events an hour, for whom a row an hour would be larger than the events. Who has only a handful of
    events a day isn't covered: its events are read faster than anything made of them.
-7. Rows are on the disk before progress is, also where events are not (engine.usage.store.durability): a row that a loss of
-   power took away, below progress that it left, would be usage that no answer has.
+7. Rows are on the disk before progress is, also where events are not (engine.usage.store.tables.durability): a row that
+   a loss of power took away, below progress that it left, would be usage that no answer has.
 8. The key names what the meter aggregates, so meters that aggregate the same share rows, and a meter that is changed
    starts anew.
 """
 
-from engine.usage.store.durability import ON_DISK
-from engine.usage.store.partials import ALL_PARTIALS
+from engine.usage.store.tables.durability import ON_DISK
+from engine.usage.store.tables.partials import ALL_PARTIALS
 
 ROLLUPS_TABLE = "rollups"
 ROLLUP_CUSTOMERS_TABLE = "rollup_customers"

@@ -11,7 +11,8 @@ Rules:
    partition: FINAL may treat partitions apart.
 4. `content_hash` is xxHash32, a published function of bytes, over bytes that are made here and not by a text
    format of ClickHouse: the same in every version. Properties come sorted by key (ingest.properties). Were it
-   ever to change, a retry would become a second version of its event, and be voided (engine.usage.corrections.reconciler).
+   ever to change, a retry would become a second version of its event, and be voided
+   (engine.usage.corrections.reconciler).
 5. Corrections are facts of their own (`voids`), stamped by the clock that stamps events: what a read leaves out
    is decided by what was recorded at or before its watermark. The table has no partitions, so that the facts of
    one correction are one block, stored whole or not at all.
@@ -23,7 +24,7 @@ Rules:
 7. Tables are named without their database: every connection has one as its default (DATABASE, when embedded).
 """
 
-from engine.usage.store.settings import MERGE_SETTINGS
+from engine.usage.store.tables.settings import MERGE_SETTINGS
 
 DATABASE = "meterline"
 EVENTS_TABLE = "events"
@@ -69,7 +70,7 @@ def ingested_after_sql(stamp_us: str) -> str:
 
 
 def create_events(table: str, codec: str) -> str:
-    """The log of events, under this name; `codec` compresses its columns (engine.usage.store.settings)."""
+    """The log of events, under this name; `codec` compresses its columns (engine.usage.store.tables.settings)."""
     return f"""
 CREATE TABLE IF NOT EXISTS {table} (
     tenant LowCardinality(String),
@@ -90,8 +91,8 @@ SETTINGS {MERGE_SETTINGS}
 """
 
 
-# `kind` says what made the fact: see engine.usage.corrections.voids. `stands_*` is the version that stands instead, if one does.
-# `voided` is 0, 1 or UNMADE (engine.usage.store.void_sql).
+# `kind` says what made the fact: see engine.usage.corrections.voids. `stands_*` is the version that stands instead, if
+# one does. `voided` is 0, 1 or UNMADE (engine.usage.store.tables.void_sql).
 _FACT_COLUMNS = """
     tenant LowCardinality(String),
     customer_id String,

@@ -1,8 +1,9 @@
 """What a process knows of a store that it alone writes, without asking it: an embedded one is nobody else's.
 
 Rules:
-1. A fact can be seen while it is inserted, and is in no watermark before its insert has ended (engine.usage.corrections.voids). So
-   `facts` is raised at the end: what was asked about all facts stands for every watermark while it is the same.
+1. A fact can be seen while it is inserted, and is in no watermark before its insert has ended
+   (engine.usage.corrections.voids). So `facts` is raised at the end: what was asked about all facts stands for every
+   watermark while it is the same.
 2. A row of rollups can be seen while the statement runs that computes it, and has nothing in it that happened after the
    watermark it is computed as of. So that watermark is known before the statement begins: a read whose own watermark is
    not earlier, when it ends as well, saw no row that had moved on.

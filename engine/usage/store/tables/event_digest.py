@@ -18,7 +18,7 @@ Rules:
 
 from dataclasses import dataclass
 
-from engine.usage.store.schema import spelled_sql
+from engine.usage.store.tables.schema import spelled_sql
 
 _BITS = 128
 _TIME = "toString(toUnixTimestamp64Micro(event_time))"

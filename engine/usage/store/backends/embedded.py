@@ -2,7 +2,8 @@
 
 Rules:
 1. chDB holds one path a process, and must never be forked after it is open.
-2. An insert returns when ClickHouse has the block, and engine.usage.store.write_watch makes sure that the disk has it.
+2. An insert returns when ClickHouse has the block, and engine.usage.store.backends.write_watch makes sure that the disk
+   has it.
 
 Events go in by way of memory: the driver's own way is a temporary file, written and removed.
 3. ClickHouse reads the rows from a file of the process that has no name and no disk (memfd, of Linux). Where there
@@ -23,16 +24,18 @@ from typing import Final, Protocol
 import pyarrow as pa
 
 from engine.errors import StartupError
-from engine.usage.store.backend import READERS, Clients, Settings, arrow_file, event_table
-from engine.usage.store.clickhouse import Client, embedded_client, opening
-from engine.usage.store.durability import Durability, set_durability
-from engine.usage.store.migration import bring_to_form
-from engine.usage.store.own_writes import OwnWrites
-from engine.usage.store.query import Query, rolled_up_as_of_query, structure_of
-from engine.usage.store.retention_schema import RETENTION_SCHEMA
-from engine.usage.store.rollup_schema import ROLLUP_SCHEMA
-from engine.usage.store.schema import DATABASE, EVENTS_TABLE, create_database, log_schema
-from engine.usage.store.settings import (
+from engine.usage.store.backends.backend import READERS, Clients, Settings, arrow_file, event_table
+from engine.usage.store.backends.clickhouse import Client, embedded_client, opening
+from engine.usage.store.backends.own_writes import OwnWrites
+from engine.usage.store.backends.write_watch import WriteWatch, check_disk
+from engine.usage.store.query import Query, structure_of
+from engine.usage.store.tables.durability import Durability, set_durability
+from engine.usage.store.tables.migration import bring_to_form
+from engine.usage.store.tables.newest_rows import rolled_up_as_of_query
+from engine.usage.store.tables.retention_schema import RETENTION_SCHEMA
+from engine.usage.store.tables.rollup_schema import ROLLUP_SCHEMA
+from engine.usage.store.tables.schema import DATABASE, EVENTS_TABLE, create_database, log_schema
+from engine.usage.store.tables.settings import (
     EMBEDDED_CODEC,
     INSERT_SETTINGS,
     MAY_SPILL,
@@ -40,7 +43,6 @@ from engine.usage.store.settings import (
     READ_SETTINGS,
     transform_settings,
 )
-from engine.usage.store.write_watch import WriteWatch, check_disk
 from ingest import EventBatch
 
 # Where ClickHouse, in this process, finds it by its number.

@@ -10,8 +10,8 @@ Of parts, what an event costs after its insert:
    server's configuration is its operator's, so there the columns themselves name ZSTD.
 3. Merges read the sorting key and the rank of all rows first, and carry the other columns over by column
    afterwards, however few rows or columns there are: by row it costs a tenth more.
-4. What was merged is kept for a minute, for a merge whose writes failed (engine.usage.store.write_watch); and however much
-   such merges broke, the store opens without it: only what replaced whole parts is ever that large.
+4. What was merged is kept for a minute, for a merge whose writes failed (engine.usage.store.backends.write_watch); and
+   however much such merges broke, the store opens without it: only what replaced whole parts is ever that large.
 """
 
 import os
@@ -47,9 +47,9 @@ def part_statements(table: str, definition: str) -> Iterator[str]:
 INSERT_SETTINGS = {"insert_deduplicate": 0, "async_insert": 0, "optimize_on_insert": 0}
 # A read of a period is served by the sorting key: looking at the index of stamps as well would cost time.
 READ_SETTINGS = {"do_not_merge_across_partitions_select_final": 1, "use_skip_indexes": 0}
-# What an embedded read spills to the disk could be lost in silence (engine.usage.store.write_watch): it has memory, or is
-# refused. Looks through the log may need more, and are confirmed; but not what is stored of a read: rows that were computed
-# from what was lost would be whole on the disk, and stand although their statement is refused.
+# What an embedded read spills to the disk could be lost in silence (engine.usage.store.backends.write_watch): it has
+# memory, or is refused. Looks through the log may need more, and are confirmed; but not what is stored of a read: rows
+# that were computed from what was lost would be whole on the disk, and stand although their statement is refused.
 _SPILLS = [f"max_bytes_ratio_before_external_{what}" for what in ("group_by", "sort", "distinct", "join")]
 READ_IN_MEMORY = f"SET {', '.join(f'{spill} = 0' for spill in _SPILLS)}"
 MAY_SPILL = dict.fromkeys(_SPILLS, "0.5")
