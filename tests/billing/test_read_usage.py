@@ -209,3 +209,28 @@ def test_a_charge_of_too_many_groups_is_flagged_and_nothing_else(store, crowded,
         ("acme", Decimal("6.01"), False),
         ("zed", Decimal("6.01"), False),
     ]
+
+
+def test_nobody_reads_where_no_event_ever_came(store, monkeypatch):
+    """A server is asked each time: others write to it. An event is in the first answer after it."""
+    tenant = f"silent{'' if store.own_writes else '_server'}"
+    catalog = catalog_of(tenant, METERS + subscribed(("acme", "p", "2026-03-01")))
+    reads = Counter()
+    read = store.query_columns
+    monkeypatch.setattr(store, "query_columns", lambda query: reads.update(["scan"]) or read(query))
+    rater = rater_of(store)
+
+    def lines(as_of_us):
+        rated = rater.rate_customer(Snapshot(catalog, datetime_us(AT), as_of_us), "acme")
+        return [
+            (each.dimensions, each.event_count, each.rated.amount)
+            for each in rated.line_items(np.arange(len(rated)))
+        ]
+
+    nothing = [({}, 0, Decimal(0)), ({}, 0, Decimal(0))]
+    assert lines(1) == lines(1) == nothing
+    assert reads["scan"] == (0 if store.own_writes else 2)
+    deliver(store, [event(tenant, 1, "acme", AT, 3, "a")])
+    assert lines(1) == [({}, 1, Decimal("0.01")), ({"model": "a"}, 1, Decimal(6))]
+    # What was so before the event was ingested stays so.
+    assert lines(0) == nothing

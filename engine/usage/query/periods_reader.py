@@ -88,6 +88,8 @@ class PeriodsReader:
         scans = scans_of(measures)
         tenant = measures[0].tenant
         any_facts = self._reader.any_facts(tenant, request.as_of_us)
+        if request.draft_id is None and not any_facts and not self._reader.any_events(tenant):
+            return [UsageColumns.of_groups([], [], len(each.group_by)) for each in measures]
         snapshot = ScanSnapshot(tenant, request.as_of_us, request.draft_id, any_facts, request.digests)
         asked = Asked(request.periods.part(places))
         parts: list[list[UsageColumns]] = [[] for _ in measures]

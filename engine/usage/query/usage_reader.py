@@ -31,7 +31,8 @@ from engine.usage.rollups.plan import (
     stale_query,
 )
 from engine.usage.rollups.read import can_serve, rollup_query, useful_customers
-from engine.usage.store.tables.void_sql import any_void_query
+from engine.usage.store.query import Query
+from engine.usage.store.tables.void_sql import any_event_query, any_void_query
 from engine.usage.store.usage_store import Row, UsageStore
 
 # 100 bytes each.
@@ -39,6 +40,7 @@ _TENANTS_MAX = 1_000
 # A tenant has no fact up to the first of these stamps, and some from the second on.
 _NOTHING_KNOWN = (-1, 2**63)
 _ATTEMPTS_MAX = 3
+_SOME = -1
 _RETRY_AFTER_MS = 1_000
 
 
@@ -61,8 +63,7 @@ class UsageReader:
         self.expiries = expiries or Expiries(store, lambda: 0, age_max_ns=0)
         # What was recorded by a settled watermark never changes: no fact by then is none before, one is there ever after.
         self._facts: OrderedDict[str, tuple[int, int]] = OrderedDict()
-        # Of a tenant without any fact, how often facts had been inserted before that was seen.
-        self._none_at: dict[str, int] = {}
+        self._without_facts, self._without_events = _Without(store), _Without(store)
         self._lock = Lock()
 
     def read(self, request: UsageRequest, groups_max: int, *, raw_only: bool = False) -> list[GroupUsage]:
@@ -182,7 +183,8 @@ class UsageReader:
             return False
         if as_of_us >= some_from_us:
             return True
-        if self._has_none(tenant):
+        own = self._store.own_writes
+        if own is not None and self._without_facts.knows(any_void_query(tenant, INSTANT_US_MAX), own.facts):
             return False
         found = bool(self._store.query(any_void_query(tenant, as_of_us)))
         with self._lock:
@@ -197,18 +199,30 @@ class UsageReader:
                 self._facts.popitem(last=False)
         return found
 
-    def _has_none(self, tenant: str) -> bool:
-        """Whether the tenant has no fact of any stamp, where this process would know of new ones."""
+    def any_events(self, tenant: str) -> bool:
+        """False where the tenant has no event of any watermark that has begun, and this process would know of new ones."""
         own = self._store.own_writes
-        if own is None:
-            return False
-        written = own.facts
-        if self._none_at.get(tenant) == written:
-            return True
-        if self._store.query(any_void_query(tenant, INSTANT_US_MAX)):
-            return False
+        return own is None or not self._without_events.knows(any_event_query(tenant), own.events)
+
+
+class _Without:
+    """Tenants of whom there are no rows of a kind, in a store that this process alone writes. Thread-safe."""
+
+    def __init__(self, store: UsageStore) -> None:
+        self._store = store
+        # How often such rows had been inserted when a tenant was seen to have none; _SOME for who has some.
+        self._none_at: dict[str, int] = {}
+        self._lock = Lock()
+
+    def knows(self, any_row: Query, inserted: int) -> bool:
+        """Whether the query for any of the tenant's rows finds none. `inserted`: how often such rows were, by now."""
+        tenant = str(any_row.parameters["tenant"])
+        none_at = self._none_at.get(tenant)
+        if none_at in (inserted, _SOME):
+            return none_at == inserted
+        found = bool(self._store.query(any_row))
         with self._lock:
             if len(self._none_at) >= _TENANTS_MAX:
                 self._none_at.clear()
-            self._none_at[tenant] = written
-        return True
+            self._none_at[tenant] = _SOME if found else inserted
+        return not found

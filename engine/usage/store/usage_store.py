@@ -92,8 +92,12 @@ class UsageStore:
         Raises:
             StoreUnavailableError: it may or may not be stored; insert the same events again.
         """
-        with self._backend.confirmed(), inserting():
-            self._backend.insert_events(batch)
+        try:
+            with self._backend.confirmed(), inserting():
+                self._backend.insert_events(batch)
+        finally:
+            if self.own_writes is not None:
+                self.own_writes.events_inserted()
 
     def insert_voids(self, facts: pa.Table, recorded_at_us: int) -> None:
         """Makes facts with this stamp durable, all or none (engine.usage.corrections.voids).

@@ -129,3 +129,8 @@ def any_fact_sql() -> str:
 def any_void_query(tenant: str, as_of_us: int) -> Query:
     """One row if anything about the tenant's events was voided or restored by then, none otherwise."""
     return Query(any_fact_sql(), {"tenant": tenant, "as_of_us": as_of_us})
+
+
+def any_event_query(tenant: str) -> Query:
+    """One row if the tenant has any event, none otherwise."""
+    return Query(f"SELECT 1 FROM {EVENTS_TABLE} WHERE tenant = {{tenant:String}} LIMIT 1", {"tenant": tenant})
