@@ -7,13 +7,12 @@ from ingest.decoding.sent_events import Decoded, RequestKind, RequestMistake
 from ingest.decoding.texts import canonical_texts
 from ingest.event import QUANTITY_PATTERN, Problem, Reason, Verdict, is_quantity
 from ingest.fingerprint import Fingerprinter, Fingerprints
-from ingest.identity import ID_REUSED, HotWindow
+from ingest.identity import HotWindow, Judged
 from ingest.limits import Limits
 from ingest.watermark import IngestClock, IngestOrder
 
 __all__ = [
     "EVENT_SCHEMA",
-    "ID_REUSED",
     "QUANTITY_PATTERN",
     "Admission",
     "Admitted",
@@ -24,6 +23,7 @@ __all__ = [
     "HotWindow",
     "IngestClock",
     "IngestOrder",
+    "Judged",
     "Limits",
     "Problem",
     "Reason",

@@ -13,6 +13,8 @@ Rules:
    two, at least one meets a difference in the lower half, and spreads it over 32 bits that the secret decides:
    texts made for it collide with probability 2^-64.
 3. The order of properties does not matter to the content: their marks are summed. Keys are unique in an event.
+4. Beside its two lanes a content has a third: 16 bits of each of its fields. Where these differ the fields do, so a
+   conflict can say which; where they agree the fields do but for one pair in 65,536. No verdict hangs on it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,6 +30,9 @@ from ingest.columns import bytes_of, offsets_of, times_us
 Lane = NDArray[np.uint64]
 Rows = NDArray[np.int64]
 _LANES = 2
+CONTENT_LANES = _LANES + 1
+# Of which a content's third lane has 16 bits each, in this order.
+MARKED_FIELDS = ("event_type", "customer_id", "event_time", "properties")
 # Words of the longest text that is hashed, a property's value, and more: beyond it keys repeat.
 _KEYS = 256
 _WORD = 8
@@ -42,7 +47,7 @@ _SHIFT = np.uint64(32)
 
 @dataclass(frozen=True, slots=True)
 class Fingerprints:
-    """Of n events; both have shape (2, n)."""
+    """Of n events: shapes (2, n) and (CONTENT_LANES, n)."""
 
     identities: NDArray[np.uint64]
     contents: NDArray[np.uint64]
@@ -79,14 +84,15 @@ class Fingerprinter:
         identities = self._follow(
             self._of_uniques(events.column("tenant")), self._of_texts(events.column("event_id"))
         )
-        contents = self._follow(
-            self._of_uniques(events.column("event_type")), self._of_texts(events.column("customer_id"))
-        )
+        types = self._of_uniques(events.column("event_type"))
+        customers = self._of_texts(events.column("customer_id"))
         times = times_us(events).view(np.uint64)
-        contents = self._follow(contents, [times] * _LANES)
-        return Fingerprints(
-            np.stack(identities), np.stack(self._follow(contents, self._of_properties(events)))
-        )
+        properties = self._of_properties(events)
+        contents = self._follow(self._follow(types, customers), [times] * _LANES)
+        contents = self._follow(contents, properties)
+        first, *_ = self._lanes
+        marks = _marks(types[0], customers[0], first.spread(times), properties[0])
+        return Fingerprints(np.stack(identities), np.stack([*contents, marks]))
 
     def _of_properties(self, events: pa.RecordBatch) -> list[Lane]:
         properties = events.column("properties")
@@ -196,6 +202,11 @@ class _Lane:
         hashes *= self._finisher
         hashes ^= hashes >> _SHIFT
 
+    def spread(self, numbers: Lane) -> Lane:
+        hashes: Lane = numbers * self._multiplier
+        self.finish(hashes)
+        return hashes
+
     def follow(self, first: Lane, second: Lane) -> Lane:
         """A pair, in this order."""
         hashes = np.empty(len(first), np.uint64)
@@ -207,6 +218,24 @@ class _Lane:
             self._step(part, second[rows], 0)
             self.finish(part)
         return hashes
+
+
+def differing_fields(marks: Lane, others: Lane) -> NDArray[np.bool_]:
+    """Of n pairs of third lanes: which fields are known to differ; shape (n, 4), in the order of MARKED_FIELDS."""
+    differ: NDArray[np.bool_] = _fields(marks) != _fields(others)
+    return differ
+
+
+def _marks(*hashes: Lane) -> Lane:
+    """16 bits of each field's hash, side by side."""
+    marks = np.empty(len(hashes[0]), np.uint64)
+    for number, lane in enumerate(hashes):
+        _fields(marks)[:, number] = lane
+    return marks
+
+
+def _fields(marks: Lane) -> NDArray[np.uint16]:
+    return marks.view(np.uint16).reshape(-1, len(MARKED_FIELDS))
 
 
 def _sums(marks: Lane, offsets: NDArray[np.int32]) -> Lane:

@@ -17,24 +17,68 @@ Rules:
 8. What was voided is forgotten: it stands in nobody's way, and a retry of it falls on its row in the store.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ingest.event import Problem, Reason, Verdict
-from ingest.fingerprint import Fingerprints, Lane
+from ingest.fingerprint import CONTENT_LANES, MARKED_FIELDS, Fingerprints, Lane, differing_fields
 
 _SLOTS_MIN = 64
 _EMPTY = -1
 
-ID_REUSED = Problem(
-    "event_id",
-    Reason.ID_REUSED,
-    "event_id was used before for an event with other content: give each event an id of its own",
+# What is said where these fields differ, in the order of MARKED_FIELDS and of the wire contract.
+_OTHERS = (
+    "another event_type: give each event an id of its own",
+    "another customer_id: give each event an id of its own",
+    "another event_time: give each event an id of its own, and a retry the same time again",
+    "other properties: give each event an id of its own",
 )
+_UNKNOWN = "other content (which field differs is not known): give each event an id of its own"
+_FIELD_BITS = np.array([1 << number for number in range(len(MARKED_FIELDS))], np.uint8)
+
+
+def _reused(field: str, other: str) -> Problem:
+    return Problem(field, Reason.ID_REUSED, f"event_id was used before for an event with {other}")
+
+
+def _of_fields(bits: int) -> list[Problem]:
+    told = zip(MARKED_FIELDS, _OTHERS, _FIELD_BITS.tolist(), strict=True)
+    found = [_reused(field, other) for field, other, bit in told if bits & bit]
+    return found or [_reused("event_id", _UNKNOWN)]
+
+
+# The problems of a conflict, by which fields are known to differ.
+_REUSED = [_of_fields(bits) for bits in range(1 << len(MARKED_FIELDS))]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The verdict of each event, and the content that stands under its id: shape (CONTENT_LANES, n). It is that of
+    another event where the verdict is CONFLICT.
+    """
+
+    verdicts: NDArray[np.uint8]
+    stands: NDArray[np.uint64]
+
+    def __len__(self) -> int:
+        return len(self.verdicts)
+
+    def slice(self, first: int, last: int) -> "Judged":
+        return Judged(self.verdicts[first:last], self.stands[:, first:last])
+
+    def conflicts(self, events: Fingerprints) -> dict[int, list[Problem]]:
+        """The problems of each event that is in conflict, by its place: one for each field that differs."""
+        rows = np.flatnonzero(self.verdicts == Verdict.CONFLICT)
+        if not len(rows):
+            return {}
+        differing = differing_fields(events.contents[-1, rows], self.stands[-1, rows]) @ _FIELD_BITS
+        return {row: _REUSED[bits] for row, bits in zip(rows.tolist(), differing.tolist(), strict=True)}
 
 
 class HotWindow:
-    """Remembers the content of the newest `events_max` identities, in 72 to 96 bytes each.
+    """Remembers the content of the newest `events_max` identities, in 96 to 112 bytes each.
 
     Not thread-safe: one owner.
     """
@@ -48,8 +92,8 @@ class HotWindow:
     def __len__(self) -> int:
         return self._young.count if self._old is None else self._events_max
 
-    def classify(self, events: Fingerprints, refused: NDArray[np.bool_]) -> NDArray[np.uint8]:
-        """The verdict of each event: compares them, in their order, with the window and with each other.
+    def classify(self, events: Fingerprints, refused: NDArray[np.bool_]) -> Judged:
+        """Judges each event: compares them, in their order, with the window and with each other.
 
         Of an event that is `refused`: DUPLICATE if it is in the window with this content, else REJECTED.
         """
@@ -60,14 +104,16 @@ class HotWindow:
         other = np.where(refused, Verdict.REJECTED, Verdict.CONFLICT)
         verdicts = np.where(known & same, Verdict.DUPLICATE, other).astype(np.uint8)
         unknown = np.flatnonzero(~known & ~refused)
-        verdicts[unknown] = self._judge_unknown(events.take(unknown))
-        return verdicts
+        judged = self._judge_unknown(events.take(unknown))
+        verdicts[unknown] = judged.verdicts
+        contents[:, unknown] = judged.stands
+        return Judged(verdicts, contents)
 
-    def _judge_unknown(self, events: Fingerprints) -> NDArray[np.uint8]:
-        """Verdicts of events that are not in the window."""
+    def _judge_unknown(self, events: Fingerprints) -> Judged:
+        """Judges events that are not in the window."""
         firsts = _firsts(events.identities)
         if firsts is None and not self._in_doubt:
-            return np.full(len(events), Verdict.ACCEPTED, np.uint8)
+            return Judged(np.full(len(events), Verdict.ACCEPTED, np.uint8), events.contents)
         if firsts is None:
             firsts = np.arange(len(events))
         accepted = firsts == np.arange(len(events))
@@ -83,7 +129,7 @@ class HotWindow:
             accepted[agreeing if first_agreeing is None else agreeing[np.unique(first_agreeing)]] = True
         verdicts = np.where(same, Verdict.DUPLICATE, Verdict.CONFLICT).astype(np.uint8)
         verdicts[accepted] = Verdict.ACCEPTED
-        return verdicts
+        return Judged(verdicts, contents)
 
     def remember(self, events: Fingerprints) -> None:
         """Enters events that are durable now, in their order. The content that was entered first stands."""
@@ -120,7 +166,7 @@ class HotWindow:
     def _look_up(self, events: Fingerprints) -> tuple[NDArray[np.bool_], NDArray[np.uint64]]:
         entries = self._young.find(events.identities)
         known = entries >= 0
-        contents = np.zeros((2, len(events)), np.uint64)
+        contents = np.zeros((CONTENT_LANES, len(events)), np.uint64)
         rows = np.flatnonzero(known)
         contents[:, rows] = self._young.contents[:, entries[rows]]
         if self._old is not None:
@@ -140,7 +186,7 @@ class _Doubts:
         self._clear()
 
     def _clear(self) -> None:
-        self._events = Fingerprints(np.empty((2, 0), np.uint64), np.empty((2, 0), np.uint64))
+        self._events = Fingerprints(np.empty((2, 0), np.uint64), np.empty((CONTENT_LANES, 0), np.uint64))
         self._places = _Generation(1)
         self._alive = np.zeros(0, np.bool_)
 
@@ -151,7 +197,7 @@ class _Doubts:
     def look_up(self, identities: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
         """The rows that are in doubt, and the content of each."""
         if not len(self._events):
-            return np.zeros(0, np.int64), np.zeros((2, 0), np.uint64)
+            return np.zeros(0, np.int64), np.zeros((CONTENT_LANES, 0), np.uint64)
         rows, places = self._find(identities)
         return rows, self._events.contents[:, places]
 
@@ -200,7 +246,7 @@ class _Generation:
         self._mask = np.uint64(slots - 1)
         self._entries = np.full(slots, _EMPTY, np.int32)
         self._identities = np.empty((2, events_max), np.uint64)
-        self.contents = np.empty((2, events_max), np.uint64)
+        self.contents = np.empty((CONTENT_LANES, events_max), np.uint64)
         self.count = 0
 
     def add(self, events: Fingerprints) -> None:

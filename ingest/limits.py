@@ -54,7 +54,7 @@ class Limits:
     insert_events_max: int = 50_000
     # Its columns: fifty thousand common events have a tenth of this. Beyond it requests wait for the next one.
     insert_bytes_max: int = 64 * 1024 * 1024
-    # Ids that the gateway remembers, to answer duplicate and conflict at once: 80 bytes each.
+    # Ids that the gateway remembers, to answer duplicate and conflict at once: 96 bytes each.
     hot_window_events_max: int = 1_000_000
 
     def __post_init__(self) -> None:

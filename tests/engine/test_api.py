@@ -84,7 +84,9 @@ def test_each_event_has_a_verdict_of_its_own(channel, name):
     )
     again = record(channel, api_event(name, "a", "5"), api_event(name, "c", "6"), api_event(name, "d", "1"))
     assert list(again.verdicts) == [VERDICT_DUPLICATE, VERDICT_CONFLICT, VERDICT_ACCEPTED]
-    assert again.problems[0].reason == PROBLEM_REASON_ID_REUSED
+    (conflict,) = again.problems
+    assert (conflict.index, conflict.field, conflict.reason) == (1, "properties", PROBLEM_REASON_ID_REUSED)
+    assert "other properties: give each event an id of its own" in conflict.message
     assert spend_of(channel, name).spends[0].event_count == 3
 
 

@@ -302,7 +302,7 @@ def test_bad_rows_go_to_the_rejects_file_and_stop_nothing(imported, apply, chann
     assert [(each["row"], each["verdict"], each["field"], each["reason"]) for each in rejects] == [
         (2, "rejected", "properties.tokens", "not_decimal"),
         (3, "rejected", "event_time", "malformed"),
-        (4, "conflict", "event_id", "id_reused"),
+        (4, "conflict", "properties", "id_reused"),
         (5, "rejected", "properties.tokens", "malformed"),
         (6, "rejected", "event_id", "missing"),
         (7, "rejected", "event_type", "unknown_event_type"),

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest import Fingerprinter, Fingerprints, HotWindow, IngestClock, Verdict, partition_batches
+from ingest.fingerprint import CONTENT_LANES
 from tests.support.ingest.admission_oracle import Row
 from tests.support.ingest.event_columns import columns_of, rows_of
 
@@ -29,7 +30,17 @@ def _verdicts(window, *rows):
 
 def _judged(window, rows, refused):
     """The verdict of each row, some of which a rule refuses."""
-    return [Verdict(each) for each in window.classify(_prints(*rows), np.array(refused, np.bool_)).tolist()]
+    return [Verdict(each) for each in _classified(window, rows, refused).verdicts.tolist()]
+
+
+def _classified(window, rows, refused):
+    return window.classify(_prints(*rows), np.array(refused, np.bool_))
+
+
+def _told(window, *rows):
+    """The fields that each conflict names."""
+    conflicts = _classified(window, rows, [False] * len(rows)).conflicts(_prints(*rows))
+    return {row: [problem.field for problem in problems] for row, problems in conflicts.items()}
 
 
 def test_the_same_event_is_accepted_once_and_then_a_duplicate():
@@ -117,6 +128,60 @@ def test_other_content_under_a_known_id_is_a_conflict_and_the_first_stands():
         Verdict.DUPLICATE,
         Verdict.DUPLICATE,
     ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "other"),
+    [
+        (["event_type"], Row("t1", "e1", "tool", "acme", OCTOBER_END_US, (("tokens", "1"),))),
+        (["customer_id"], Row("t1", "e1", "call", "bolt", OCTOBER_END_US, (("tokens", "1"),))),
+        (["event_time"], Row("t1", "e1", "call", "acme", OCTOBER_END_US - 4_000_000, (("tokens", "1"),))),
+        (["event_time"], Row("t1", "e1", "call", "acme", OCTOBER_END_US - 1, (("tokens", "1"),))),
+        (["properties"], Row("t1", "e1", "call", "acme", OCTOBER_END_US, (("tokens", "2"),))),
+        (["properties"], Row("t1", "e1", "call", "acme", OCTOBER_END_US, ())),
+        (
+            ["event_type", "customer_id", "event_time", "properties"],
+            Row("t1", "e1", "tool", "bolt", 0, (("tokens", "1"), ("model", "large"))),
+        ),
+    ],
+)
+@pytest.mark.parametrize("stored", ["before", "before, grown old", "perhaps", "in the same request"])
+def test_a_conflict_names_the_fields_that_differ(stored, fields, other):
+    """From either generation of the window, from what is in doubt, and from an event of the same request."""
+    window = HotWindow(4)
+    if stored == "perhaps":
+        window.doubt(_prints(_event()))
+    elif stored != "in the same request":
+        grown_old = 3 if "old" in stored else 0
+        window.remember(_prints(_event(), *(_event(f"old{i}") for i in range(grown_old)), _event("e2")))
+    assert _told(window, _event(), other) == {1: fields}
+    assert _told(window, _event("e9"), _event(), _event("e8"), other, _event("e2")) == {3: fields}
+
+
+def test_a_conflict_whose_field_is_not_known_says_so():
+    """One pair of contents in 65,536 has the same bits of a field that differs."""
+    prints, window = _prints(_event()), HotWindow(4)
+    same_bits = prints.contents.copy()
+    same_bits[0] += np.uint64(1)
+    window.remember(Fingerprints(prints.identities, same_bits))
+    judged = window.classify(prints, np.zeros(1, np.bool_))
+    ((problem,),) = judged.conflicts(prints).values()
+    assert problem.field == "event_id"
+    assert "which field differs is not known" in problem.message
+    assert judged.verdicts.tolist() == [Verdict.CONFLICT]
+
+
+def test_of_many_pairs_that_differ_in_one_field_hardly_any_is_unknown_and_none_wrong():
+    """Times some seconds, hours and powers of two apart, short counters: what real ids and quantities look like."""
+    first = [_event(f"e{i}", tokens=str(i), event_time_us=i * 4_000_000) for i in range(3_000)]
+    later = [_event(f"e{i}", tokens=str(i), event_time_us=(i + 1) * 4_000_000) for i in range(3_000)]
+    more = [_event(f"e{i}", tokens=str(i + 1), event_time_us=i * 4_000_000) for i in range(3_000)]
+    for others, field in ((later, "event_time"), (more, "properties")):
+        window = HotWindow(3_000)
+        window.remember(_prints(*first))
+        told = _told(window, *others)
+        assert {name for names in told.values() for name in names} <= {field, "event_id"}
+        assert sum(names == [field] for names in told.values()) >= 2_997
 
 
 @pytest.mark.parametrize("grown_old", [0, 3])
@@ -297,9 +362,10 @@ def test_the_window_answers_as_dictionaries_would(groups, events_max, crowding):
     for group, insert in groups:
         prints = Fingerprints(
             np.array([[e % (crowding + 1) for e, _, _ in group], [e + 1 for e, _, _ in group]], np.uint64),
-            np.array([[content for _, content, _ in group]] * 2, np.uint64),
+            np.array([[content for _, content, _ in group]] * CONTENT_LANES, np.uint64),
         )
-        verdicts = window.classify(prints, np.array([refused for _, _, refused in group], np.bool_))
+        refused = np.array([refused for _, _, refused in group], np.bool_)
+        verdicts = window.classify(prints, refused).verdicts
         expected_verdicts, within = expected.judge(group)
         assert verdicts.tolist() == expected_verdicts
         fresh = prints.take(np.flatnonzero(verdicts == Verdict.ACCEPTED))

@@ -26,12 +26,12 @@ from numpy.typing import NDArray
 from engine.metrics import METRICS
 from engine.usage.recording.worker import Worker
 from ingest import (
-    ID_REUSED,
     Admitted,
     EventBatch,
     Fingerprints,
     HotWindow,
     IngestOrder,
+    Judged,
     Limits,
     Problem,
     Sink,
@@ -189,9 +189,9 @@ class Committer:
         events = pa.concat_batches([group.admitted.events for group in groups])
         fingerprints = Fingerprints.join([group.fingerprints for group in groups])
         refused = np.concatenate([group.admitted.refused for group in groups])
-        verdicts = self._window.classify(fingerprints, refused)
-        fresh = np.flatnonzero(verdicts == Verdict.ACCEPTED)
-        if len(fresh) == len(verdicts) > 0:
+        judged = self._window.classify(fingerprints, refused)
+        fresh = np.flatnonzero(judged.verdicts == Verdict.ACCEPTED)
+        if len(fresh) == len(judged) > 0:
             self._store(events, fingerprints)
         elif len(fresh):
             self._store(events.take(pa.array(fresh)), fingerprints.take(fresh))
@@ -199,7 +199,7 @@ class Committer:
         first = 0
         for group in groups:
             last = first + len(group.fingerprints)
-            _answer(group, verdicts[first:last], as_of_us)
+            _answer(group, judged.slice(first, last), as_of_us)
             first = last
 
     def _store(self, events: pa.RecordBatch, fingerprints: Fingerprints) -> None:
@@ -236,13 +236,13 @@ class Committer:
             raise
 
 
-def _answer(group: CommitGroup, verdicts: NDArray[np.uint8], as_of_us: int) -> None:
-    """Ends the group's requests; `verdicts` are those of its events of good form."""
+def _answer(group: CommitGroup, judged: Judged, as_of_us: int) -> None:
+    """Ends the group's requests; `judged` are its events of good form."""
     places = group.admitted.places
     every = np.full(group.rows, Verdict.REJECTED, np.uint8)
-    every[places] = verdicts
-    conflicts = places[verdicts == Verdict.CONFLICT].tolist()
-    problems = group.admitted.problems | {place: [ID_REUSED] for place in conflicts}
+    every[places] = judged.verdicts
+    conflicts = judged.conflicts(group.fingerprints)
+    problems = group.admitted.problems | {int(places[row]): found for row, found in conflicts.items()}
     # Also those that were stored before a rule refused them: they have a problem, and are none.
     bad = np.flatnonzero(every > Verdict.DUPLICATE).tolist()
     first = 0

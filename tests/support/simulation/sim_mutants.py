@@ -159,7 +159,8 @@ def _doubt_for_the_first_that_comes(_judge):
     def judge(self, events):
         firsts = identity._firsts(events.identities)
         accepted = firsts == np.arange(len(events))
-        return np.where(accepted, Verdict.ACCEPTED, Verdict.CONFLICT).astype(np.uint8)
+        verdicts = np.where(accepted, Verdict.ACCEPTED, Verdict.CONFLICT).astype(np.uint8)
+        return identity.Judged(verdicts, events.contents)
 
     return judge
 
@@ -174,7 +175,9 @@ def _refused_are_stored(admit):
 
 def _refused_are_never_duplicates(classify):
     def strict(self, events, refused):
-        return np.where(refused, Verdict.REJECTED, classify(self, events, refused)).astype(np.uint8)
+        judged = classify(self, events, refused)
+        verdicts = np.where(refused, Verdict.REJECTED, judged.verdicts).astype(np.uint8)
+        return dataclasses.replace(judged, verdicts=verdicts)
 
     return strict
 
