@@ -45,6 +45,7 @@ _METHODS = {
     for method in service.methods
 }
 _TIMEOUT_S = 60
+_AGE = re.compile(r"\b[0-9]+ days in the (past|future)\b")
 _INSTANT = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|\+00:00)")
 
 
@@ -156,7 +157,7 @@ def schemas(data):
 
 
 def without_what_no_run_repeats(text, since):
-    """The text of one golden file: instants from `since` on, page tokens and sizes on disk as placeholders."""
+    """The text of one golden file: instants from `since` on, page tokens, sizes on disk and ages as placeholders."""
     seen = {}
 
     def placeholder(found):
@@ -164,6 +165,7 @@ def without_what_no_run_repeats(text, since):
         return found[0] if instant < since else seen.setdefault(instant, f"<instant {len(seen) + 1}>")
 
     text = _INSTANT.sub(placeholder, text)
+    text = _AGE.sub(r"<days> days in the \1", text)
     return re.sub(r'page_token": "[^"<]+"', 'page_token": "<page token>"', text)
 
 
