@@ -27,6 +27,7 @@ import grpc
 from bench.aims import Aim, aims_json, print_aims
 from bench.engine_watch import cpu_s, memory_mib, peak_memory_mib
 from examples.engine_process import EngineProcess
+from meterline import open_channel
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest, GetCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 from meterline.v1.spend_pb2 import GetSpendRequest
@@ -237,7 +238,7 @@ def _judged(customers: int, found: Found) -> dict[str, Any]:
 
 def _channel(engine: EngineProcess) -> grpc.Channel:
     options = [("grpc.max_receive_message_length", _ANSWER_BYTES_MAX)]
-    return grpc.insecure_channel(engine.target, options=options)
+    return open_channel(engine.target, api_key=engine.api_key, options=options)
 
 
 def _timed(work: Callable[[], object]) -> float:

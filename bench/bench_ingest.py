@@ -16,6 +16,7 @@ last line of the output is one JSON object.
 import argparse
 import json
 import multiprocessing
+import os
 import subprocess
 import sys
 import tempfile
@@ -27,8 +28,6 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-import grpc
-
 from bench.aims import Aim, aims_json, print_aims
 from bench.engine_watch import MemoryWatch, cpu_s
 from bench.ingest_baselines import Raw, bytes_an_event, drive_postgres, postgres, raw_insert, write_rows
@@ -37,6 +36,7 @@ from bench.ingest_events import CATALOG, Events
 from bench.ingest_report import Measured, measured, print_over_time, print_table
 from examples.engine_process import EngineProcess
 from ingest import Limits
+from meterline import open_channel
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 
@@ -133,7 +133,9 @@ def _engine(
 ) -> tuple[list[Measured], list[tuple[float, float]], dict[str, Any]]:
     found = []
     with EngineProcess(data) as engine, MemoryWatch(engine.pid) as memory:
-        with grpc.insecure_channel(engine.target) as channel:
+        # For the processes that send, and for locust.
+        os.environ["METERLINE_API_KEY"] = engine.api_key
+        with open_channel(engine.target) as channel:
             request = ApplyCatalogRequest(document=CATALOG, file_name="bench.yaml")
             CatalogServiceStub(channel).ApplyCatalog(request, timeout=30)
         run = 0

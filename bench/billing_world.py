@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from examples.engine_process import EngineProcess
+from meterline import open_channel
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 from meterline.v1.usage_pb2 import VERDICT_ACCEPTED, RecordUsageColumnsRequest
@@ -80,8 +81,10 @@ def period(number: int, anchors: str) -> tuple[datetime, datetime]:
 
 
 def channel(engine: EngineProcess) -> grpc.Channel:
-    return grpc.insecure_channel(
-        engine.target, options=[("grpc.max_receive_message_length", _ANSWER_BYTES_MAX)]
+    return open_channel(
+        engine.target,
+        api_key=engine.api_key,
+        options=[("grpc.max_receive_message_length", _ANSWER_BYTES_MAX)],
     )
 
 

@@ -7,9 +7,8 @@ from multiprocessing.synchronize import Barrier
 from time import perf_counter, process_time
 from typing import TypeVar
 
-import grpc
-
 from bench.ingest_events import Events
+from meterline import open_channel
 from meterline.v1.usage_pb2 import VERDICT_ACCEPTED, RecordUsageResponse
 
 _barrier: Barrier | None = None
@@ -56,7 +55,7 @@ def drive(load: Load) -> Taken:
     """Sends everything and checks that every event was accepted."""
     events = Events(load.run, load.start_us)
     requests = list(events.requests(load.method, load.first, load.events, load.size))
-    with grpc.insecure_channel(load.target) as channel:
+    with open_channel(load.target) as channel:
         record = channel.unary_unary(f"/meterline.v1.UsageService/{load.method}")
 
         def call(data: bytes) -> None:

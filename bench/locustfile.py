@@ -18,6 +18,7 @@ import grpc  # noqa: E402
 from locust import User, constant, task  # noqa: E402
 
 from bench.ingest_events import Events  # noqa: E402
+from meterline import open_channel  # noqa: E402
 from meterline.v1.usage_pb2 import VERDICT_ACCEPTED, RecordUsageResponse  # noqa: E402
 
 _runs = itertools.count(int.from_bytes(os.urandom(3), "big") << 8)
@@ -29,7 +30,7 @@ class ProductService(User):
     wait_time = constant(0)
 
     def on_start(self) -> None:
-        self._channel = grpc.insecure_channel(self.host)
+        self._channel = open_channel(self.host)
         self._record: Callable[..., bytes] = self._channel.unary_unary(
             "/meterline.v1.UsageService/RecordUsage"
         )

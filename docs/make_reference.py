@@ -64,7 +64,12 @@ def _few(options: list[str]) -> str:
 def _rpcs() -> list[str]:
     # The table is made of the services' methods; here nobody calls them.
     table = operations(Services(**{name: MagicMock() for name in Services.__dataclass_fields__}))
-    lines = ["## RPCs", "", "The scope is what a credential must hold. There are no credentials yet.", ""]
+    lines = [
+        "## RPCs",
+        "",
+        "The scope is what an API key must hold for the call: [operations.md](operations.md#api-keys).",
+        "",
+    ]
     lines += ["| RPC | scope | audited |", "|---|---|---|"]
     return [
         *lines,
@@ -96,13 +101,17 @@ def _collected(registry: CollectorRegistry) -> list[SimpleNamespace]:
     ]
 
 
-def _every_command() -> list[tuple[str, click.Command]]:
-    context = click.Context(cli)
-    return [
-        (name, command)
-        for name in cli.list_commands(context)
-        if (command := cli.get_command(context, name)) is not None
-    ]
+def _every_command(group: click.Group = cli, above: str = "") -> list[tuple[str, click.Command]]:
+    """Each command by its words; a group stands before its own."""
+    found: list[tuple[str, click.Command]] = []
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if command is not None:
+            found.append((f"{above}{name}", command))
+            if isinstance(command, click.Group):
+                found += _every_command(command, f"{above}{name} ")
+    return found
 
 
 def _sentence(command: click.Command) -> str:

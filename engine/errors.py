@@ -3,7 +3,11 @@
     MeterlineError
     ├── InvalidRequestError         the caller can mend it: names the fields
     │   └── CatalogDocumentError    a catalog document with mistakes: names file, line and field
+    ├── UnauthenticatedError        nobody whom the engine knows is calling
+    ├── PermissionDeniedError       the caller's credential does not allow the call
     ├── NotFoundError               no such customer, subscription, ...
+    ├── AlreadyExistsError          the name is taken
+    ├── KeyEndedError               an API key that is to be rotated is revoked or has expired
     ├── UsageExpiredError           the events that an exact answer needs have expired
     ├── CorrectionRefusedError      usage is not, or no longer, what a correction takes it for
     ├── CorrectionIdUsedError       the id belongs to a correction with other content
@@ -48,8 +52,28 @@ class CatalogDocumentError(InvalidRequestError):
     """A catalog document with mistakes; `mistakes` holds all of them, nothing was applied."""
 
 
+class UnauthenticatedError(MeterlineError):
+    """Nobody whom the engine knows is calling. `reason` is for metrics and logs: callers are not told."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class PermissionDeniedError(MeterlineError):
+    """The caller's credential does not allow the call."""
+
+
 class NotFoundError(MeterlineError):
     """What the request names does not exist."""
+
+
+class AlreadyExistsError(MeterlineError):
+    """The name or the id is taken."""
+
+
+class KeyEndedError(MeterlineError):
+    """An API key that is to be rotated is revoked or has expired."""
 
 
 class UsageExpiredError(MeterlineError):

@@ -40,6 +40,14 @@ class _Metrics:
             "Events voided because their event_id had been used for an event with other content.",
         )
     )
+    refused_calls: Counter = field(
+        default_factory=lambda: _counter(
+            "meterline_refused_calls_total",
+            "Calls that the credential, or the lack of one, did not allow: by method and reason.",
+            "method",
+            "reason",
+        )
+    )
     failed_upkeep_passes: Counter = field(
         default_factory=lambda: _counter(
             "meterline_failed_upkeep_passes_total",

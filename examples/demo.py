@@ -30,6 +30,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from engine.cli.billing.line_tables import line_item_table, spend_table
+from engine.cli.terminal.api_key import api_key_for
 from engine.cli.terminal.connection import CommandError, connected
 from engine.cli.terminal.text import day, footer, grouped, instant
 from examples.engine_process import EngineProcess
@@ -126,7 +127,7 @@ def _run(target: str, console: Console) -> int:
     catalog = read_catalog(CATALOG)
     customer_ids = [customer["id"] for customer in catalog["customers"]]
     requests = list(read_trace(customer_ids))
-    with connected(target) as channel, Client(target) as client:
+    with connected(target) as channel, Client(target, api_key=api_key_for(target)) as client:
         resources = apply_catalog(channel)
         console.print(
             f"applied [bold]examples/llm.yaml[/]: {resources} resources, {len(customer_ids)} customers\n"

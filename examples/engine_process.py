@@ -26,6 +26,7 @@ class EngineProcess:
         self._reader = threading.Thread()
         self.target = "127.0.0.1:0"
         self.metrics_port: int | None = None
+        self._key_file: Path | None = None
         self.log: list[str] = []
 
     def start(self) -> Self:
@@ -63,6 +64,13 @@ class EngineProcess:
     def pid(self) -> int:
         return self._running().pid
 
+    @property
+    def api_key(self) -> str:
+        """The key that the engine began with: it allows everything."""
+        if self._key_file is None:
+            raise RuntimeError("the engine was never started")
+        return self._key_file.read_text(encoding="ascii").strip()
+
     def stop(self) -> int:
         """SIGTERM, and waits for the drain; the exit code."""
         return self._end(signal.SIGTERM)
@@ -92,6 +100,7 @@ class EngineProcess:
                 self.target = str(entry["address"])
                 port = entry["metrics_port"]
                 self.metrics_port = port if isinstance(port, int) else None
+                self._key_file = Path(str(entry["admin_key_file"]))
                 self._serves = True
                 self._said_enough.set()
         # It ended, perhaps without ever serving.

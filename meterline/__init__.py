@@ -10,6 +10,7 @@ In coroutines: `async with AsyncClient(...) as client: await client.record(...)`
 
 from meterline.aio import AsyncClient
 from meterline.client import DEFAULT_TARGET, Client
+from meterline.credentials import api_key_metadata, open_channel
 from meterline.errors import (
     AccessDeniedError,
     BufferFullError,
@@ -84,6 +85,8 @@ __all__ = [
     "UsageRows",
     "UsageWindow",
     "Verdict",
+    "api_key_metadata",
     "check_target",
+    "open_channel",
     "read_pushback_ms",
 ]

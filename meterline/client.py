@@ -7,6 +7,7 @@ from typing import Self, TypeVar, Unpack
 
 import grpc
 
+from meterline.credentials import api_key_metadata
 from meterline.errors import SpoolError
 from meterline.events import Delivery, Event, Properties, Receipt
 from meterline.options import OptionKeywords, Options, check_target
@@ -27,7 +28,8 @@ class Client:
 
     `target` is "host:port". `on_problem` is called with the Receipt of every event that was recorded with
     `record` and was not accepted (conflict, rejected, failed), on a sender's thread; without it they are
-    logged to "meterline" as warnings. `credentials` turn TLS on; `metadata` goes with every call.
+    logged to "meterline" as warnings. `api_key` is what the engine knows the service by; by default the one in the
+    environment variable METERLINE_API_KEY. `credentials` turn TLS on; `metadata` goes with every call.
     The other keywords are those of `Options`.
 
     `spool`, a directory, keeps each event on disk from before `record` returns until it has its verdict; what
@@ -43,13 +45,15 @@ class Client:
         target: str = DEFAULT_TARGET,
         *,
         on_problem: OnProblem | None = None,
+        api_key: str | None = None,
         credentials: grpc.ChannelCredentials | None = None,
         metadata: Metadata = (),
         **options: Unpack[OptionKeywords],
     ) -> None:
         check_target(target)
+        carried = (*metadata, *api_key_metadata(api_key))
         tell = None if on_problem is None else one_by_one(on_problem)
-        settings = Settings(target, credentials, metadata, Options(**options), tell)
+        settings = Settings(target, credentials, carried, Options(**options), tell)
         self._sessions = Sessions(settings)
         try:
             self._sessions.current()

@@ -1,8 +1,12 @@
 """What every test file shares: the option that runs the long forms, and the seed of random tests."""
 
+import atexit
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -16,6 +20,17 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # starts; some tests interrupt one. What has a handler here has the default in a child.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# One key for every engine, client and command of a run. None of them looks at what the user of this machine has.
+API_KEY = "mlk_7e57000000ab_000102030405060708090a0b0c0d0e0f1011121314151617"
+_OWN_FILES = Path(tempfile.mkdtemp(prefix="meterline-tests-"))
+atexit.register(shutil.rmtree, _OWN_FILES, ignore_errors=True)
+(_OWN_FILES / "admin.key").write_text(API_KEY, encoding="ascii")
+os.environ["METERLINE_API_KEY"] = API_KEY
+os.environ["METERLINE_ADMIN_KEY_FILE"] = str(_OWN_FILES / "admin.key")
+os.environ["XDG_CONFIG_HOME"] = str(_OWN_FILES / "config")
+for name in ("METERLINE_API_KEY_FILE", "METERLINE_TARGET", "METERLINE_USAGE_STORE"):
+    os.environ.pop(name, None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -44,7 +44,9 @@ try:
         )
     )["id"]
     at = datetime(2023, 11, 20, tzinfo=UTC)
-    with meterline.Client(target) as client:
+    # Commands find the first key by themselves; a service is given one.
+    api_key = (directory / "data" / "admin.key").read_text(encoding="ascii").strip()
+    with meterline.Client(target, api_key=api_key) as client:
         properties = {"model": "large", "input_tokens": 1_000_000, "output_tokens": 44}
         client.record(customer, "llm.completion", properties, event_time=at)
         delivery = client.flush()

@@ -9,6 +9,7 @@ Rules:
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from engine.api.mistakes import raise_all, text_mistakes
 from engine.errors import CorrectionRefusedError, FieldMistake, InvalidRequestError
 from engine.times import optional_us, rfc3339_us, us_datetime
 from engine.usage.corrections.correction import (
@@ -70,7 +71,7 @@ def read_undoing(request: UndoCorrectionRequest) -> tuple[Correction, Signature]
     Raises:
         InvalidRequestError: names the fields.
     """
-    _raise(_text_mistakes("correction_id", request.correction_id, _NAME_BYTES_MAX))
+    raise_all(text_mistakes("correction_id", request.correction_id, _NAME_BYTES_MAX))
     return Correction(Kind.UNDO, Undone(request.correction_id)), _signature(request)
 
 
@@ -79,11 +80,11 @@ def _signature(request: CorrectUsageRequest | UndoCorrectionRequest) -> Signatur
         return _DRY_RUN
     given = request.signature
     mistakes = [
-        *_text_mistakes("signature.correction_id", given.correction_id, _NAME_BYTES_MAX),
-        *_text_mistakes("signature.recorded_by", given.recorded_by, _NAME_BYTES_MAX),
-        *_text_mistakes("signature.reason", given.reason, _REASON_BYTES_MAX),
+        *text_mistakes("signature.correction_id", given.correction_id, _NAME_BYTES_MAX),
+        *text_mistakes("signature.recorded_by", given.recorded_by, _NAME_BYTES_MAX),
+        *text_mistakes("signature.reason", given.reason, _REASON_BYTES_MAX),
     ]
-    _raise(mistakes)
+    raise_all(mistakes)
     return Signature(given.correction_id, given.recorded_by, given.reason)
 
 
@@ -150,7 +151,7 @@ def _selection(message: UsageSelection) -> Selection:
 
 def _amendment(message: AmendUsage, chosen: Chosen, rules: Rules) -> Amendment:
     event_time_us = optional_us(message, "event_time")
-    _raise(_amendment_mistakes(message, chosen, rules, event_time_us))
+    raise_all(_amendment_mistakes(message, chosen, rules, event_time_us))
     return Amendment(
         tuple(sorted(message.set_properties.items())),
         tuple(sorted(set(message.remove_properties))),
@@ -173,7 +174,7 @@ def _amendment_mistakes(
     if not moves and not message.set_properties and not message.remove_properties:
         yield FieldMistake("amend", "changes nothing: set or remove a property, or move the event")
     for name, text in sorted(message.set_properties.items()):
-        yield from _text_mistakes("amend.set_properties", name, limits.property_key_bytes_max)
+        yield from text_mistakes("amend.set_properties", name, limits.property_key_bytes_max)
         field = f"amend.set_properties.{name}"
         if len(text.encode()) > limits.property_value_bytes_max:
             yield FieldMistake(field, f"is longer than {limits.property_value_bytes_max} bytes")
@@ -223,20 +224,6 @@ def check_amended(facts: Iterable[Void], amendment: Amendment, rules: Rules) -> 
                     f"{text[:64]!r} is not a decimal number of at most 26 integer and 12 fractional digits, and a "
                     f"meter reads it as a quantity of {fact.event.event_type!r}",
                 )
-
-
-def _text_mistakes(field: str, text: str, bytes_max: int) -> Iterator[FieldMistake]:
-    length = len(text.encode())
-    if not length:
-        yield FieldMistake(field, "is empty")
-    elif length > bytes_max:
-        yield FieldMistake(field, f"has {length} bytes; at most {bytes_max}")
-
-
-def _raise(mistakes: Iterable[FieldMistake]) -> None:
-    found = list(mistakes)
-    if found:
-        raise InvalidRequestError(*found)
 
 
 def _mistake(field: str, message: str) -> InvalidRequestError:

@@ -3,22 +3,22 @@
 Rules:
 1. A handler knows no transport. It takes a message (or its bytes, or a stream of them) and a Call, and returns a
    message (or a stream of them). What it refuses it raises; engine.api.status says what a caller sees of that.
-2. The tenant comes from the credential, never from a payload. There are no credentials yet, so there is one tenant,
-   and the server listens on the loopback address by default.
-3. The scope is what a credential must hold for the call. Nothing enforces scopes yet, for the same reason.
-4. `audit` marks what changes what is metered, what it costs, or what is kept: the calls that an audit log will name,
-   with who made them. There is none yet.
+2. The tenant comes from the credential, never from a payload.
+3. The scope is what a credential must hold for the call. A credential that is bound to a customer may call an operation
+   only if its row says, by `customer_of`, for which customer a request asks, and then for its own alone.
+4. `audit` marks what changes what is metered, what it costs, what is kept or who may call: each of these calls leaves a
+   record (engine.access.audit_log) that names its credential and what it was about.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
+from engine.access.caller import Caller, Scope
+
 PACKAGE: Final = "meterline.v1"
-DEFAULT_TENANT: Final = "default"
 RequestMessage = TypeVar("RequestMessage", bound=Message)
 
 
@@ -26,20 +26,13 @@ RequestMessage = TypeVar("RequestMessage", bound=Message)
 class Call:
     """What a service may know of a call besides its message."""
 
-    tenant: str
+    caller: Caller
     # Whether somebody still waits for answers.
     is_active: Callable[[], bool]
 
-
-class Scope(StrEnum):
-    """What a credential allows."""
-
-    INGEST = "ingest"
-    READ = "read"
-    BILL = "bill"
-    CATALOG = "catalog"
-    CORRECT = "correct"
-    ADMIN = "admin"
+    @property
+    def tenant(self) -> str:
+        return self.caller.tenant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,14 +91,29 @@ OfMessage: TypeAlias = Callable[[RequestMessage, Call], Message]
 
 @dataclass(frozen=True, slots=True)
 class Operation(Generic[RequestMessage]):
-    """One RPC. `name` is "<service>.<method>", as in the wire contract."""
+    """One RPC. `name` is "<service>.<method>", as in the wire contract.
+
+    `customer_of` gives the one customer whom a request asks for; None for a request that asks for several.
+    `audit` gives what a request is about, such as the id of a correction, and None for one that changes nothing,
+    which leaves no record; a stream is recorded as a whole, and about nothing.
+    """
 
     name: str
     request: type[RequestMessage]
     handler: OfMessage[RequestMessage] | OfMessages | OfBytes | OfStream
     scope: Scope
     limits: CallLimits = REQUESTS
-    audit: bool = False
+    customer_of: Callable[[RequestMessage], str | None] | None = None
+    audit: Callable[[RequestMessage], str | None] | None = None
+
+    def check_request(self, caller: Caller, request: RequestMessage) -> None:
+        """Whether the caller may ask for this.
+
+        Raises:
+            PermissionDeniedError: the credential is bound to another customer.
+        """
+        if caller.customer_id is not None:
+            caller.check_customer(None if self.customer_of is None else self.customer_of(request))
 
     @property
     def service(self) -> str:

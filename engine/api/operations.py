@@ -8,7 +8,9 @@ row and no row without an RPC.
 from dataclasses import dataclass
 from typing import Any
 
-from engine.api.operation import CATALOG_STREAMS, STREAMS, OfBytes, OfMessages, OfStream, Operation, Scope
+from engine.access.caller import Scope
+from engine.api.operation import CATALOG_STREAMS, STREAMS, OfBytes, OfMessages, OfStream, Operation
+from engine.api.services.access_service import AccessService, TenantService
 from engine.api.services.billing_service import BillingService
 from engine.api.services.catalog_service import CatalogService
 from engine.api.services.correct_usage_service import CorrectUsageService
@@ -18,6 +20,7 @@ from engine.api.services.retention_service import RetentionService
 from engine.api.services.spend_service import SpendService
 from engine.api.services.usage_service import UsageService
 from meterline.v1 import (
+    access_pb2,
     billing_pb2,
     catalog_pb2,
     correction_pb2,
@@ -40,6 +43,8 @@ class Services:
     correct_usage: CorrectUsageService
     correction: CorrectionService
     retention: RetentionService
+    access: AccessService
+    tenants: TenantService
 
 
 def operations(services: Services) -> tuple[Operation[Any], ...]:
@@ -69,7 +74,7 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
             catalog_pb2.ApplyCatalogRequest,
             catalog.apply_catalog,
             Scope.CATALOG,
-            audit=True,
+            audit=lambda request: None if request.dry_run else request.file_name,
         ),
         Operation(
             "CatalogService.ApplyCatalogPieces",
@@ -77,36 +82,44 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
             OfMessages(catalog.apply_catalog_pieces),
             Scope.CATALOG,
             limits=CATALOG_STREAMS,
-            audit=True,
+            audit=_nothing,
         ),
         Operation("CatalogService.GetCatalog", catalog_pb2.GetCatalogRequest, catalog.get_catalog, read),
-        Operation("SpendService.GetSpend", spend_pb2.GetSpendRequest, spend.get_spend, read),
+        Operation(
+            "SpendService.GetSpend",
+            spend_pb2.GetSpendRequest,
+            spend.get_spend,
+            read,
+            customer_of=lambda request: request.customer_id or None,
+        ),
         Operation("SpendService.ListSpend", spend_pb2.ListSpendRequest, spend.list_spend, read),
         Operation(
             "BillingService.ListLineItems",
             billing_pb2.ListLineItemsRequest,
             services.billing.list_line_items,
             Scope.BILL,
+            customer_of=lambda request: request.customer_id or None,
         ),
         Operation(
             "MeteringService.QueryUsage",
             metering_pb2.QueryUsageRequest,
             services.metering.query_usage,
             read,
+            customer_of=_only_customer,
         ),
         Operation(
             "CorrectionService.CorrectUsage",
             correction_pb2.CorrectUsageRequest,
             correct.correct_usage,
             change,
-            audit=True,
+            audit=_correction,
         ),
         Operation(
             "CorrectionService.UndoCorrection",
             correction_pb2.UndoCorrectionRequest,
             correct.undo_correction,
             change,
-            audit=True,
+            audit=_correction,
         ),
         Operation(
             "CorrectionService.ListCorrections",
@@ -131,13 +144,73 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
             correction_pb2.ReconcileUsageRequest,
             corrections.reconcile_usage,
             change,
-            audit=True,
+            audit=_nothing,
         ),
         Operation(
             "RetentionService.ExpireUsage",
             retention_pb2.ExpireUsageRequest,
             services.retention.expire_usage,
             Scope.ADMIN,
-            audit=True,
+            audit=lambda request: None if request.dry_run else "",
+        ),
+        *_access_operations(services),
+    )
+
+
+def _access_operations(services: Services) -> tuple[Operation[Any], ...]:
+    access, tenants, admin = services.access, services.tenants, Scope.ADMIN
+    return (
+        Operation(
+            "AccessService.CreateApiKey",
+            access_pb2.CreateApiKeyRequest,
+            access.create_api_key,
+            admin,
+            audit=lambda request: request.name,
+        ),
+        Operation("AccessService.ListApiKeys", access_pb2.ListApiKeysRequest, access.list_api_keys, admin),
+        Operation(
+            "AccessService.RotateApiKey",
+            access_pb2.RotateApiKeyRequest,
+            access.rotate_api_key,
+            admin,
+            audit=lambda request: request.key_id,
+        ),
+        Operation(
+            "AccessService.RevokeApiKey",
+            access_pb2.RevokeApiKeyRequest,
+            access.revoke_api_key,
+            admin,
+            audit=lambda request: request.key_id,
+        ),
+        Operation(
+            "AccessService.ListAuditRecords",
+            access_pb2.ListAuditRecordsRequest,
+            access.list_audit_records,
+            admin,
+        ),
+        Operation(
+            "TenantService.CreateTenant",
+            access_pb2.CreateTenantRequest,
+            tenants.create_tenant,
+            Scope.OPERATE,
+            audit=lambda request: request.tenant,
+        ),
+        Operation(
+            "TenantService.ListTenants", access_pb2.ListTenantsRequest, tenants.list_tenants, Scope.OPERATE
         ),
     )
+
+
+def _nothing(_request: object) -> str:
+    """For a call that is about no single thing: its operation says it all."""
+    return ""
+
+
+def _correction(
+    request: correction_pb2.CorrectUsageRequest | correction_pb2.UndoCorrectionRequest,
+) -> str | None:
+    return None if request.dry_run else request.signature.correction_id
+
+
+def _only_customer(request: metering_pb2.QueryUsageRequest) -> str | None:
+    return request.customer_ids[0] if len(request.customer_ids) == 1 else None

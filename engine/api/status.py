@@ -9,16 +9,20 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from engine.errors import (
+    AlreadyExistsError,
     CatalogDocumentError,
     CorrectionIdUsedError,
     CorrectionRefusedError,
     InvalidRequestError,
+    KeyEndedError,
     MeterlineError,
     NotFoundError,
+    PermissionDeniedError,
     QueueFullError,
     RetryLaterError,
     StoreUnavailableError,
     TooManyCallsError,
+    UnauthenticatedError,
     UsageExpiredError,
 )
 
@@ -39,6 +43,10 @@ _DETAILS_BYTES_CEILING = 128 * 1024
 _CODES: tuple[tuple[type[MeterlineError], int, str], ...] = (
     (CatalogDocumentError, code_pb2.INVALID_ARGUMENT, "CATALOG_DOCUMENT_INVALID"),
     (InvalidRequestError, code_pb2.INVALID_ARGUMENT, "REQUEST_INVALID"),
+    (UnauthenticatedError, code_pb2.UNAUTHENTICATED, "UNAUTHENTICATED"),
+    (PermissionDeniedError, code_pb2.PERMISSION_DENIED, "PERMISSION_DENIED"),
+    (AlreadyExistsError, code_pb2.ALREADY_EXISTS, "ALREADY_EXISTS"),
+    (KeyEndedError, code_pb2.FAILED_PRECONDITION, "KEY_ENDED"),
     (NotFoundError, code_pb2.NOT_FOUND, "NOT_FOUND"),
     (CorrectionRefusedError, code_pb2.FAILED_PRECONDITION, "CORRECTION_REFUSED"),
     (CorrectionIdUsedError, code_pb2.ALREADY_EXISTS, "CORRECTION_ID_USED"),

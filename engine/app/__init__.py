@@ -4,6 +4,7 @@
     stores       the data directory, the usage store and the order of ingestion that belong together
     recording    events on their way into the store: admission, hot window, intake, committer
     reading      usage and money on their way out: the reader of usage, the rater
+    access       who may call: keys, the gate before every operation, the audit log
     upkeep       what runs in the background, and what may be started by hand beside it
     operations   the services behind the table of operations
     metrics_port Prometheus' port

@@ -6,6 +6,7 @@ from typing import Any
 
 from engine.api.operation import Operation
 from engine.api.operations import Services, operations
+from engine.api.services.access_service import AccessService, TenantService
 from engine.api.services.billing_service import BillingService
 from engine.api.services.catalog_service import CatalogService
 from engine.api.services.correct_usage_service import CorrectUsageService
@@ -14,6 +15,7 @@ from engine.api.services.metering_service import MeteringParts, MeteringService
 from engine.api.services.retention_service import RetentionService
 from engine.api.services.spend_service import SpendService
 from engine.api.services.usage_service import UsageService
+from engine.app.access import Access
 from engine.app.reading import Reading
 from engine.app.recording import Recording
 from engine.app.stores import Stores
@@ -22,7 +24,12 @@ from engine.usage.corrections.corrections import Corrections
 
 
 def build_operations(
-    stores: Stores, recording: Recording, reading: Reading, upkeep: Upkeep, now_us: Callable[[], int]
+    stores: Stores,
+    recording: Recording,
+    reading: Reading,
+    upkeep: Upkeep,
+    access: Access,
+    now_us: Callable[[], int],
 ) -> tuple[Operation[Any], ...]:
     usage, order, rater = stores.usage, stores.order, reading.rater
     corrections = Corrections(usage, order, upkeep.reconciler, now_us, lambda: secrets.randbits(63))
@@ -38,5 +45,7 @@ def build_operations(
             ),
             correction=CorrectionService(usage, upkeep.reconciler, order, now_us),
             retention=RetentionService(upkeep.retention),
+            access=AccessService(access.ring, access.store, access.audit_log),
+            tenants=TenantService(access.ring, access.store),
         )
     )

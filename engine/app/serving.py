@@ -11,7 +11,9 @@ from threading import Event as ThreadEvent
 import pyarrow as pa
 import structlog
 
+from engine.access.local_engines import announced
 from engine.api.grpc.server import Server, check_address
+from engine.app.access import Access, build_access
 from engine.app.metrics_port import serve_metrics
 from engine.app.operations import build_operations
 from engine.app.reading import build_reading
@@ -44,6 +46,11 @@ class Options:
     share_port: bool = False
     durability: Durability = Durability.PROCESS
     raw_events_days_min: int = 400
+    # The operator's own first key; None: the engine makes one.
+    admin_key_file: Path | None = None
+    reflection: bool = False
+    # Where the command line of the same user looks up the key of an engine on this machine; None: nowhere.
+    local_engines: Path | None = None
 
 
 def serve(options: Options, stop: ThreadEvent) -> None:
@@ -61,9 +68,12 @@ def serve(options: Options, stop: ThreadEvent) -> None:
         stores = stack.enter_context(
             open_stores(options.data, options.usage_store, options.durability, known.warming, _now_us)
         )
-        server = stack.enter_context(_server_over(stores, known, options))
+        access = build_access(stores, options.admin_key_file, _now_us)
+        server = stack.enter_context(_server_over(stores, known, access, options))
         metrics_port = stack.enter_context(serve_metrics(options.metrics_listen, server.is_serving))
         server.start()
+        if options.local_engines is not None and access.admin_key_file is not None:
+            stack.enter_context(announced(options.local_engines, server.port, access.admin_key_file))
         # What is there by now stays: looking for garbage in it, after each few calls, took 2% of the CPU.
         gc.collect()
         gc.freeze()
@@ -75,6 +85,7 @@ def serve(options: Options, stop: ThreadEvent) -> None:
             data=str(stores.directory.path),
             usage_store=stores.directory.usage_store,
             durability=options.durability.value,
+            admin_key_file=None if access.admin_key_file is None else str(access.admin_key_file),
         )
         # A signal may reach any of the process's threads, and an endless wait sleeps through one that reached
         # another: look again every so often.
@@ -85,16 +96,18 @@ def serve(options: Options, stop: ThreadEvent) -> None:
 
 
 @contextlib.contextmanager
-def _server_over(stores: Stores, known: KnownEvents, options: Options) -> Iterator[Server]:
+def _server_over(stores: Stores, known: KnownEvents, access: Access, options: Options) -> Iterator[Server]:
     """Everything behind the port. The server stops first, then the queue drains, then upkeep ends."""
     reading = build_reading(stores, _now_us)
     recording = build_recording(stores, known, options.limits, _now_us)
     upkeep = build_upkeep(stores, reading.usage, options.raw_events_days_min, _now_us)
     server = Server(
-        build_operations(stores, recording, reading, upkeep, _now_us),
+        build_operations(stores, recording, reading, upkeep, access, _now_us),
         options.listen,
+        gate=access.gate,
         request_bytes_max=options.limits.request_bytes_max,
         share_port=options.share_port,
+        reflection=options.reflection,
     )
     with contextlib.ExitStack() as stack:
         stack.enter_context(upkeep.running())

@@ -29,6 +29,9 @@ meterline corrections                who corrected what, when and why
 meterline restore --event-id ID      a voided event of `conflicts` that is to count all the same
 meterline reconcile --from D --to D  settle a period's event ids now
 meterline expire --before D          delete raw events of closed periods; what they came to stays
+meterline keys create ...            API keys: made, listed, rotated, revoked
+meterline tenants                    who shares the engine without seeing each other
+meterline audit                      who changed what, by which key
 meterline quote -f FILE --plan ID    what quantities would cost; needs no engine
 
 A command that fails says why on standard error, at its end in one line, and exits with 2; an import that left rows
@@ -40,17 +43,20 @@ out exits with 1.
 _COMMANDS = {
     "amend": ("corrections.correct_commands", "amend"),
     "apply": ("catalog.apply_command", "apply"),
+    "audit": ("access.tenants_command", "audit"),
     "catalog": ("catalog.catalog_command", "catalog"),
     "conflicts": ("corrections.conflicts_command", "conflicts"),
     "corrections": ("corrections.corrections_command", "corrections"),
     "expire": ("corrections.expire_command", "expire"),
     "import": ("imports.import_command", "import_"),
+    "keys": ("access.keys_command", "keys"),
     "lines": ("billing.lines_command", "lines"),
     "quote": ("quote.quote_command", "quote"),
     "reconcile": ("corrections.conflicts_command", "reconcile"),
     "restore": ("corrections.correct_commands", "restore"),
     "serve": ("serve_command", "serve"),
     "spend": ("billing.spend_command", "spend"),
+    "tenants": ("access.tenants_command", "tenants"),
     "undo": ("corrections.correct_commands", "undo"),
     "usage": ("usage.usage_command", "usage"),
     "void": ("corrections.correct_commands", "void"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from engine.app.logs import LogFormat, configure_logs
+from engine.cli.terminal.api_key import LOCAL_ENGINES
 from engine.cli.terminal.connection import CommandError
 from engine.cli.terminal.files import FileType
 from engine.cli.terminal.options import Pair, PairType
@@ -91,6 +92,19 @@ class _ServerAddressType(click.ParamType["ServerAddress"]):
     help="Another bound than the default, again for each; docs/ingest.md has their names and reasons.",
 )
 @click.option(
+    "--admin-key-file",
+    type=FileType(path_type=Path),
+    envvar="METERLINE_ADMIN_KEY_FILE",
+    show_envvar=True,
+    metavar="FILE",
+    help="Holds the first API key (meterline keys generate). Default: the engine makes one, in DIR/admin.key.",
+)
+@click.option(
+    "--reflection",
+    is_flag=True,
+    help="Tell the wire contract to whoever asks, without an API key: for grpcurl and its like.",
+)
+@click.option(
     "--log-format",
     type=click.Choice(["auto", "console", "json"]),
     default="auto",
@@ -115,13 +129,17 @@ def serve(  # noqa: PLR0913 - an argument for each option
     event_age_max_days: int,
     raw_events_days_min: int,
     limits: tuple[Pair, ...],
+    admin_key_file: Path | None,
+    reflection: bool,
     log_format: LogFormat,
     log_level: str,
 ) -> None:
     """Run the engine until SIGTERM or Ctrl-C.
 
     Everything runs in this process on embedded stores in one directory. Whatever was acknowledged survives a
-    restart and kill -9. There are no credentials yet: listen on an address that only your services can reach.
+    restart and kill -9. Whoever calls needs an API key: the first start writes one with every scope to DIR/admin.key,
+    which other commands of the same user on this machine find by themselves; meterline keys makes more. There is no
+    TLS yet: listen on an address that only your services can reach.
 
     With --usage-store, any number of engines (gateways) on one machine share the server and the data directory:
 
@@ -145,6 +163,9 @@ def serve(  # noqa: PLR0913 - an argument for each option
         durability=Durability(durability),
         raw_events_days_min=raw_events_days_min,
         limits=_limits(event_age_max_days, limits),
+        admin_key_file=admin_key_file,
+        reflection=reflection,
+        local_engines=LOCAL_ENGINES,
     )
     serving.serve(options, stop)
 

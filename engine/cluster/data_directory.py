@@ -12,6 +12,8 @@
     DIR/gateways/        the gateways that live (engine.cluster.gateways)
     DIR/identity         of a directory whose usage store is a server: its name there, drawn at the first start
     DIR/watermark        embedded: no instant after this one was ever handed out (microseconds)
+    DIR/api_keys.key     under which the secrets of API keys are hashed (engine.access.first_key)
+    DIR/admin.key        the first API key; for the engine's own user alone
     DIR/catalog.sqlite   the catalog store
     DIR/usage/           the embedded usage store
 
@@ -55,6 +57,7 @@ _OURS = {
         "identity.new",
         "watermark",
         "watermark.new",
+        *("api_keys.key", "api_keys.new", "admin.key", "admin.new"),
         "usage",
     ),
     *(_CATALOG, f"{_CATALOG}-wal", f"{_CATALOG}-shm"),

@@ -4,6 +4,8 @@
 - resources: one row for each version of each resource; the current one is the newest. Rows are only ever added.
 - event_fences: before which instant a tenant's events are refused, since they expire. It only rises. (The fences of
   inserts are another table, in the usage store: engine.usage.store.backends.guarded_insert.)
+- tenants, api_keys: who may call (engine.access). Rows are never deleted.
+- audit_records: who changed what (engine.access.audit_log). Rows are only ever added.
 - ingest_order, ingest_in_flight: what gateways that share a usage store agree on (engine.cluster.shared_clock).
 """
 
@@ -89,4 +91,52 @@ INGEST_IN_FLIGHT: Final = Table(
     # When others may take the group for lost; 0: its gateway has given it up.
     Column("lease_end_us", BigInteger, nullable=False),
     PrimaryKeyConstraint("stamp_us", name="ingest_in_flight_pk"),
+)
+
+TENANTS: Final = Table(
+    "tenants",
+    METADATA,
+    Column("tenant", Text, nullable=False),
+    # Instants are in microseconds since 1970.
+    Column("created_at_us", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tenant", name="tenants_pk"),
+)
+
+API_KEYS: Final = Table(
+    "api_keys",
+    METADATA,
+    Column("key_id", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    # Names of engine.access.caller.Scope with blanks between them.
+    Column("scopes", Text, nullable=False),
+    # The one customer that it may read; NULL: all.
+    Column("customer_id", Text, nullable=True),
+    # HMAC-SHA256 of the key's text, in hex (engine.access.api_keys).
+    Column("secret_hash", Text, nullable=False),
+    Column("created_at_us", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    # NULL: never.
+    Column("expires_at_us", BigInteger, nullable=True),
+    Column("revoked_at_us", BigInteger, nullable=True),
+    PrimaryKeyConstraint("key_id", name="api_keys_pk"),
+    Index("api_keys_by_tenant", "tenant", "created_at_us", "key_id"),
+)
+
+AUDIT_RECORDS: Final = Table(
+    "audit_records",
+    METADATA,
+    # In the order in which they were written. An Integer, so that SQLite numbers the rows itself.
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), autoincrement=True, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("recorded_at_us", BigInteger, nullable=False),
+    # "key:" and the id of the key.
+    Column("credential", Text, nullable=False),
+    # "<service>.<method>" of the wire contract.
+    Column("operation", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    # The name of the status code.
+    Column("code", Text, nullable=False),
+    PrimaryKeyConstraint("number", name="audit_records_pk"),
+    Index("audit_records_by_tenant", "tenant", "number"),
 )

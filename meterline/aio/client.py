@@ -23,6 +23,7 @@ from meterline.aio.problems import AsyncOnProblem, LoopCallback
 from meterline.aio.spooling import Spooling
 from meterline.aio.waiting import to_the_end, wait_for
 from meterline.client import DEFAULT_TARGET
+from meterline.credentials import api_key_metadata
 from meterline.errors import CallbackMisuseError
 from meterline.events import Delivery, Event, Properties, Receipt
 from meterline.interruption import Interruption
@@ -53,14 +54,16 @@ class AsyncClient:
         target: str = DEFAULT_TARGET,
         *,
         on_problem: AsyncOnProblem | None = None,
+        api_key: str | None = None,
         credentials: grpc.ChannelCredentials | None = None,
         metadata: Metadata = (),
         **options: Unpack[OptionKeywords],
     ) -> None:
         check_target(target)
+        carried = (*metadata, *api_key_metadata(api_key))
         self._options = Options(**options)
         self._callback = None if on_problem is None else LoopCallback(on_problem)
-        self._sessions = Sessions(Settings(target, credentials, metadata, self._options, self._callback))
+        self._sessions = Sessions(Settings(target, credentials, carried, self._options, self._callback))
         self._threads: dict[Session, _Threads] = {}
         self._records = 0
 

@@ -6,8 +6,10 @@ import pkgutil
 import pytest
 
 import meterline.v1
-from engine.api.operation import CATALOG_STREAMS, STREAMS, OfBytes, OfMessages, OfStream, Scope
+from engine.access.caller import Scope
+from engine.api.operation import CATALOG_STREAMS, STREAMS, OfBytes, OfMessages, OfStream
 from engine.api.operations import Services, operations
+from engine.api.services.access_service import AccessService, TenantService
 from engine.api.services.billing_service import BillingService
 from engine.api.services.catalog_service import CatalogService
 from engine.api.services.correct_usage_service import CorrectUsageService
@@ -28,6 +30,8 @@ TABLE = operations(
         correct_usage=CorrectUsageService,
         correction=CorrectionService,
         retention=RetentionService,
+        access=AccessService,
+        tenants=TenantService,
     )
 )
 
@@ -70,12 +74,24 @@ def test_a_row_is_served_by_the_method_of_its_name(row):
     assert handler.__name__.replace("_", "") == row.method.lower()
 
 
-def test_what_changes_something_needs_more_than_a_scope_to_read_and_is_audited():
-    """But for ingestion, which is what the engine is for, and the billing job's lines."""
-    changes = {Scope.CATALOG, Scope.CORRECT, Scope.ADMIN}
-    assert {each.name for each in TABLE if each.audit} == {
-        each.name for each in TABLE if each.scope in changes
+READS = ("Get", "List", "Query")
+RECORDS = ("RecordUsage", "StreamUsage", "RecordUsageColumns")
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+def test_what_changes_something_is_audited_and_needs_more_than_a_scope_to_read(row):
+    """But for ingestion, which is what the engine is for."""
+    reads = row.method.startswith(READS)
+    assert (row.audit is None) == (reads or row.method in RECORDS)
+    if not reads:
+        assert row.scope not in {Scope.READ, Scope.BILL}
+    assert (row.scope is Scope.INGEST) == (row.method in RECORDS)
+
+
+def test_a_credential_bound_to_a_customer_may_call_what_reads_one_customer():
+    """And nothing else: whoever adds a row has to say of whom its requests ask."""
+    assert {row.name for row in TABLE if row.customer_of is not None} == {
+        "SpendService.GetSpend",
+        "BillingService.ListLineItems",
+        "MeteringService.QueryUsage",
     }
-    reads = ("Get", "List", "Query")
-    for each in TABLE:
-        assert each.method.startswith(reads) == (each.scope in {Scope.READ, Scope.BILL}), each.name

@@ -10,11 +10,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-import grpc
 import pytest
 
 from examples.engine_process import EngineProcess
-from meterline import Client, Delivery, Event, Verdict
+from meterline import Client, Delivery, Event, Verdict, open_channel
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 
@@ -59,7 +58,7 @@ def serving(tmp_path):
 
 
 def apply(running, document):
-    with grpc.insecure_channel(running.target) as channel:
+    with open_channel(running.target) as channel:
         CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=30)
 
 

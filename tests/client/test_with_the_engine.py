@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
-import grpc
 import pytest
 
 from examples.engine_process import EngineProcess
-from meterline import Client, Event, NotFoundError, Verdict
+from meterline import Client, Event, NotFoundError, Verdict, open_channel
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 
@@ -38,7 +37,7 @@ NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 def serving(tmp_path):
     """An engine with one customer on one graduated price; it takes events of any age."""
     with EngineProcess(tmp_path / "data", "--event-age-max-days", "36525") as running:
-        with grpc.insecure_channel(running.target) as channel:
+        with open_channel(running.target) as channel:
             CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=30)
         yield running
 
@@ -135,7 +134,7 @@ def test_the_examples_of_the_guide_run(serving, capsys, tmp_path, monkeypatch):
     """
     assert len(BLOCKS) == 8
     document = (GUIDE.parents[1] / "examples" / "llm.yaml").read_text()
-    with grpc.insecure_channel(serving.target) as channel:
+    with open_channel(serving.target) as channel:
         CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=30)
     with Client(serving.target) as client:
         traced = datetime(2023, 11, 16, 18, 15, tzinfo=UTC)

@@ -38,7 +38,7 @@ def test_the_commands_of_the_tutorial_print_what_it_says(tmp_path):
             assert program == "meterline"
             done = subprocess.run(
                 [sys.executable, "-m", "engine", *words, "--target", running.target],
-                cwd=tmp_path, env={"PYTHONPATH": str(ROOT)},
+                cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "METERLINE_API_KEY": running.api_key},
                 capture_output=True, text=True, timeout=180, check=False,
             )  # fmt: skip
             shown = (done.stdout + done.stderr).replace(f" --target {running.target}", "")

@@ -1,10 +1,9 @@
 """A running engine for the tests of its face: one a test session, in a process of its own."""
 
-import grpc
 import pytest
 
 from examples.engine_process import EngineProcess
-from meterline import Client
+from meterline import Client, open_channel
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 from tests.support.engine.api_world import CATALOG
@@ -21,7 +20,7 @@ def engine(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def channel(engine):
-    with grpc.insecure_channel(engine.target) as opened:
+    with open_channel(engine.target) as opened:
         yield opened
 
 

@@ -11,6 +11,7 @@ from engine.cli.catalog import apply_pieces as apply_module
 from engine.cli.catalog.apply_command import apply
 from engine.cli.catalog.catalog_command import catalog
 from examples.engine_process import EngineProcess
+from meterline import open_channel
 from meterline.v1.catalog_pb2 import ApplyCatalogPiecesRequest, ApplyCatalogRequest, GetCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 from tests.support.engine.api_world import refusal
@@ -25,7 +26,7 @@ def own(tmp_path_factory):
 
 @pytest.fixture
 def stub(own):
-    with grpc.insecure_channel(own.target) as opened:
+    with open_channel(own.target) as opened:
         yield CatalogServiceStub(opened)
 
 

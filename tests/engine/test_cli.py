@@ -16,6 +16,7 @@ import grpc
 import pytest
 
 from examples.engine_process import EngineProcess
+from meterline import open_channel
 from meterline.v1.usage_pb2 import RecordUsageRequest, UsageEvent
 from meterline.v1.usage_pb2_grpc import UsageServiceStub
 
@@ -395,7 +396,7 @@ def test_a_limit_of_the_command_line_holds_and_is_named(tmp_path):
         EngineProcess(
             tmp_path / "data", "--limit", "request_bytes_max=200", "--limit", "id_bytes_max=5"
         ) as engine,
-        grpc.insecure_channel(engine.target) as channel,
+        open_channel(engine.target) as channel,
     ):
         stub = UsageServiceStub(channel)
         with pytest.raises(grpc.RpcError, match=r"at most 200 in one \(request_bytes_max\)"):

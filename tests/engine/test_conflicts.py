@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -19,6 +18,7 @@ from engine.usage.corrections.voids import EventKey, Kind, Void, record_voids
 from engine.usage.store.usage_store import UsageStore
 from examples.engine_process import EngineProcess
 from ingest import IngestClock, partition_batches
+from meterline import open_channel
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 from meterline.v1.correction_pb2 import ListConflictsRequest, ReconcileUsageRequest
@@ -198,7 +198,7 @@ def test_an_id_used_twice_across_gateways_counts_once_from_then_on(tmp_path):
     """One event through the engine, another under its id by a gateway that didn't know it; then the commands."""
     data = tmp_path / "data"
     with EngineProcess(data, "--event-age-max-days", "36525") as engine:
-        with grpc.insecure_channel(engine.target) as channel:
+        with open_channel(engine.target) as channel:
             CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=30)
             events = [message_of(_row("order-1", "5")), message_of(_row("order-2", "100"))]
             UsageServiceStub(channel).RecordUsage(RecordUsageRequest(events=events), timeout=30)

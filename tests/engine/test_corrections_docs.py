@@ -28,7 +28,7 @@ def target(tmp_path):
 def _run(target, cwd, *words):
     return subprocess.run(
         [sys.executable, "-m", "engine", *words, "--target", target],
-        cwd=cwd, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=180, check=False,
+        cwd=cwd, env={"PYTHONPATH": str(ROOT), "METERLINE_API_KEY": os.environ["METERLINE_API_KEY"]}, capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
 
 

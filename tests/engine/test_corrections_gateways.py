@@ -9,6 +9,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from examples.engine_process import EngineProcess
+from meterline import open_channel
 from meterline.v1.billing_pb2 import ListLineItemsRequest
 from meterline.v1.billing_pb2_grpc import BillingServiceStub
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
@@ -37,7 +38,7 @@ def channels(tmp_path):
         for _ in range(2):
             options = ("--usage-store", clickhouse.url(), "--event-age-max-days", "36525")
             gateway = stack.enter_context(EngineProcess(tmp_path / "data", *options))
-            opened.append(stack.enter_context(grpc.insecure_channel(gateway.target)))
+            opened.append(stack.enter_context(open_channel(gateway.target)))
         CatalogServiceStub(opened[0]).ApplyCatalog(
             ApplyCatalogRequest(document=CATALOG.replace("NAME", NAME)), timeout=30
         )

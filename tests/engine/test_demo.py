@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 
-import grpc
 import pytest
 
 from examples.demo import (
@@ -25,7 +24,7 @@ from examples.demo import (
 from examples.engine_process import EngineProcess
 from examples.llm_trace import read_trace
 from examples.recompute import expected_lines, read_catalog
-from meterline import Client, Verdict
+from meterline import Client, Verdict, open_channel
 from meterline.v1.billing_pb2 import LineItem, ListLineItemsRequest, ListLineItemsResponse
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
@@ -164,7 +163,7 @@ def test_killing_the_engine_in_mid_stream_ends_in_the_same_totals(tmp_path, trac
     engine = EngineProcess(tmp_path / "data", *ENGINE_OPTIONS).start()
     problems = []
     try:
-        with grpc.insecure_channel(engine.target) as channel:
+        with open_channel(engine.target) as channel:
             apply_catalog(channel)
         done, killed = threading.Event(), threading.Event()
 
@@ -194,7 +193,7 @@ def test_killing_the_engine_in_mid_stream_ends_in_the_same_totals(tmp_path, trac
         killed.set()
         producer.join(120)
         assert done.is_set()
-        with grpc.insecure_channel(engine.target) as channel:
+        with open_channel(engine.target) as channel:
             items = all_line_items(channel)
     finally:
         engine.kill()
@@ -210,12 +209,12 @@ def test_what_was_acknowledged_before_a_kill_is_there_after_it(tmp_path, trace):
     events = [usage_event(request) for request in requests[:500]]
     engine = EngineProcess(tmp_path / "data", *ENGINE_OPTIONS).start()
     try:
-        with grpc.insecure_channel(engine.target) as channel, Client(engine.target) as client:
+        with open_channel(engine.target) as channel, Client(engine.target) as client:
             apply_catalog(channel)
             assert {receipt.verdict for receipt in client.record_batch(events)} == {Verdict.ACCEPTED}
             engine.kill()
         engine.start()
-        with grpc.insecure_channel(engine.target) as channel, Client(engine.target) as client:
+        with open_channel(engine.target) as channel, Client(engine.target) as client:
             assert differences(all_line_items(channel), expected_lines(catalog, requests[:500])) == []
             assert {receipt.verdict for receipt in client.record_batch(events)} == {Verdict.DUPLICATE}
             assert differences(all_line_items(channel), expected_lines(catalog, requests[:500])) == []
@@ -235,7 +234,7 @@ subscriptions: [{customer: acme, plan: p, start: 2023-11-01}]
     request.at.FromDatetime(datetime(2023, 11, 16, tzinfo=UTC))
     engine, answers = EngineProcess(tmp_path / "data", *ENGINE_OPTIONS), set()
     for start in range(3):
-        with engine, grpc.insecure_channel(engine.target) as channel, Client(engine.target) as client:
+        with engine, open_channel(engine.target) as channel, Client(engine.target) as client:
             if start == 0:
                 CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=30)
             client.record(

@@ -4,12 +4,11 @@ import time
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from examples.engine_process import EngineProcess
-from meterline import Client, Event
+from meterline import Client, Event, open_channel
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 from meterline.v1.spend_pb2 import GetSpendRequest
@@ -152,7 +151,7 @@ def test_a_producer_whose_clock_is_off(tmp_path):
     """Within 35 days behind and 5 minutes ahead of the engine's clock events count, to the second; outside they are
     rejected, with the reason, and those ahead may be sent again later.
     """
-    with EngineProcess(tmp_path / "data") as engine, grpc.insecure_channel(engine.target) as channel:
+    with EngineProcess(tmp_path / "data") as engine, open_channel(engine.target) as channel:
         document = CATALOG.replace("NAME", "skew").replace("START", "2020-01-01")
         CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=30)
 

@@ -6,6 +6,7 @@ import time
 import grpc
 import pytest
 
+from meterline import open_channel
 from meterline.v1.usage_pb2 import VERDICT_ACCEPTED, RecordUsageRequest
 from tests.support.engine.http2_peer import PING, Peer, connect
 from tests.support.engine.ledger import event, kept_ledger, watched_memory
@@ -106,5 +107,5 @@ def test_more_connections_than_the_engine_takes(world):
                 for _ in range(700):
                     stack.enter_context(connect(engine.target))
             _serves(ledger, "700 connections")
-        with grpc.insecure_channel(engine.target) as fresh:
+        with open_channel(engine.target) as fresh:
             grpc.channel_ready_future(fresh).result(timeout=60)

@@ -11,13 +11,13 @@ import time
 from decimal import Decimal
 from pathlib import Path
 
-import grpc
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from examples.engine_process import EngineProcess
+from meterline import open_channel
 from meterline.v1.billing_pb2 import ListLineItemsRequest
 from meterline.v1.billing_pb2_grpc import BillingServiceStub
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
@@ -576,7 +576,7 @@ ROWS = 90_000
 def serving(tmp_path):
     """An engine of one's own."""
     with EngineProcess(tmp_path / "data", "--event-age-max-days", "36525") as running:
-        with grpc.insecure_channel(running.target) as channel:
+        with open_channel(running.target) as channel:
             document = ApplyCatalogRequest(document=CATALOG.replace("NAME", "own"))
             CatalogServiceStub(channel).ApplyCatalog(document, timeout=30)
         yield running
@@ -612,7 +612,7 @@ def _begun(path, target):
 
 def _assert_all_are_counted_once(path, engine):
     """0.01 x 90,000 = 900 tokens; each bad row is named once."""
-    with grpc.insecure_channel(engine.target) as channel:
+    with open_channel(engine.target) as channel:
         assert _quantity(channel, "own") == (Decimal(900), ROWS)
     assert [each["row"] for each in _rejects(path)] == [1, 2]
 

@@ -1,15 +1,16 @@
 """The page about the import tells the truth: its files are written, its commands run, and they print what it says."""
 
+import os
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
-import grpc
 import pytest
 
 from examples.engine_process import EngineProcess
+from meterline import open_channel
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 
@@ -22,7 +23,7 @@ BLOCKS = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
 @pytest.fixture
 def target(tmp_path):
     with EngineProcess(tmp_path / "data", "--event-age-max-days", "36525") as running:
-        with grpc.insecure_channel(running.target) as channel:
+        with open_channel(running.target) as channel:
             document = (ROOT / "examples" / "llm.yaml").read_text(encoding="utf-8")
             CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=30)
         yield running.target
@@ -37,7 +38,7 @@ def _printed(command, cwd, target):
     done = subprocess.run(
         [sys.executable, "-m", "engine", *words[1:], "--target", target],
         cwd=cwd,
-        env={"PYTHONPATH": str(ROOT)},
+        env={"PYTHONPATH": str(ROOT), "METERLINE_API_KEY": os.environ["METERLINE_API_KEY"]},
         capture_output=True,
         text=True,
         timeout=180,

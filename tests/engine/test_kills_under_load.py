@@ -2,10 +2,10 @@
 
 import random
 
-import grpc
 import pytest
 
 from examples.engine_process import EngineProcess
+from meterline import open_channel
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 from tests.support.engine.killed_under_load import CATALOG, Producers, read_usage, stored_ids
@@ -13,7 +13,7 @@ from tests.support.engine.killed_under_load import CATALOG, Producers, read_usag
 
 def _engine(data, durability):
     engine = EngineProcess(data, "--event-age-max-days", "36525", "--durability", durability).start()
-    with grpc.insecure_channel(engine.target) as channel:
+    with open_channel(engine.target) as channel:
         CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=30)
     return engine
 

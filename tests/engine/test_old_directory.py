@@ -6,11 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from engine.cluster.data_directory import FORMAT
 from examples.engine_process import EngineProcess
+from meterline import open_channel
 from meterline.v1.billing_pb2 import ListLineItemsRequest
 from meterline.v1.billing_pb2_grpc import BillingServiceStub
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
@@ -50,7 +50,7 @@ def _run_by_an_older_engine(path, statements):
 def test_an_engine_opens_an_older_directory_and_bills_what_was_in_it(tmp_path):
     """Events 0, 7, 14, .. 196 are c0's, on days 0 to 29 of November those below 30: 3 * (0 + 7 + 14 + 21 + 28)."""
     data = tmp_path / "data"
-    with EngineProcess(data) as engine, grpc.insecure_channel(engine.target) as channel:
+    with EngineProcess(data) as engine, open_channel(engine.target) as channel:
         CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=30)
     shutil.rmtree(data / "usage")
     statements = [
@@ -60,7 +60,7 @@ def test_an_engine_opens_an_older_directory_and_bills_what_was_in_it(tmp_path):
     ]
     _run_by_an_older_engine(data / "usage", statements)
     (data / "format.json").write_text(json.dumps({"format": 1}))
-    with engine, grpc.insecure_channel(engine.target) as channel:
+    with engine, open_channel(engine.target) as channel:
         request = ListSpendRequest(at=Timestamp(seconds=1_794_000_000))
         (spend,) = SpendServiceStub(channel).ListSpend(request, timeout=30).totals
     assert (spend.amount, spend.event_count) == ("210.00", 5)
@@ -77,7 +77,7 @@ DECEMBER_US = 1_796_083_200_000_000
 def test_usage_that_expired_under_an_older_engine_is_billed_as_it_was(tmp_path):
     """The same events; those of November are gone, and what was rolled up of them has the digest that it had."""
     data = tmp_path / "data"
-    with EngineProcess(data) as engine, grpc.insecure_channel(engine.target) as channel:
+    with EngineProcess(data) as engine, open_channel(engine.target) as channel:
         CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=30)
     statements = [
         FILL_TODAY.format(events=200, late=0, every=1),
@@ -92,7 +92,7 @@ def test_usage_that_expired_under_an_older_engine_is_billed_as_it_was(tmp_path):
         ),
     ]
     _run_by_an_older_engine(data / "usage", statements)
-    with engine, grpc.insecure_channel(engine.target) as channel:
+    with engine, open_channel(engine.target) as channel:
         request = ListLineItemsRequest(at=Timestamp(seconds=1_794_000_000))
         (line,) = BillingServiceStub(channel).ListLineItems(request, timeout=30).line_items
     assert (line.amount, line.event_count, line.event_digest) == ("210.00", 5, f"xor:{FIRST_FORM_DIGEST}")

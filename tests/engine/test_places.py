@@ -10,6 +10,7 @@ import pytest
 from engine.api.grpc.calls import message, raw, stream, unary
 from engine.api.grpc.peers import Places, Watchdog
 from engine.api.operation import CallLimits
+from meterline import open_channel
 from meterline.v1.usage_pb2 import RecordUsageRequest, RecordUsageResponse
 from tests.support.engine.http2_peer import Peer
 
@@ -67,7 +68,7 @@ class Served:
     def __enter__(self):
         self._grpc.start()
         self._watchdog.start()
-        self.channel = grpc.insecure_channel(self.target)
+        self.channel = open_channel(self.target)
         self.call = self.channel.unary_unary(ECHO)
         return self
 

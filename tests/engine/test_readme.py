@@ -6,14 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import grpc
 import pytest
 
 from examples.demo import ENGINE_OPTIONS, apply_catalog, usage_event
 from examples.engine_process import EngineProcess
 from examples.llm_trace import read_trace
 from examples.recompute import read_catalog
-from meterline import Client
+from meterline import Client, open_channel
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "llm.yaml"
@@ -61,7 +60,7 @@ def test_what_follows_the_demo_works_on_its_trace(engine):
     62.55 - 2.92 - 2.37 - 0.38 = 56.88.
     """
     customers = [customer["id"] for customer in read_catalog(EXAMPLE)["customers"]]
-    with grpc.insecure_channel(engine.target) as channel, Client(engine.target) as client:
+    with open_channel(engine.target) as channel, Client(engine.target) as client:
         apply_catalog(channel)
         client.record_batch([usage_event(request) for request in read_trace(customers)])
     assert [words[0] for words in ON_THE_TRACE] == ["lines", "void"]

@@ -11,6 +11,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from examples.engine_process import EngineProcess
+from meterline import open_channel
 from meterline.v1 import metering_pb2
 from meterline.v1.billing_pb2 import ListLineItemsRequest
 from meterline.v1.billing_pb2_grpc import BillingServiceStub
@@ -93,7 +94,7 @@ def test_closed_usage_expires_and_stays_explained(tmp_path):
     options = ("--event-age-max-days", "36525", "--raw-events-days-min", "30")
     with (
         EngineProcess(tmp_path / "data", *options) as engine,
-        grpc.insecure_channel(engine.target) as channel,
+        open_channel(engine.target) as channel,
     ):
         apply = CatalogServiceStub(channel).ApplyCatalog
         revision = apply(ApplyCatalogRequest(document=CATALOG), timeout=60).revision

@@ -8,7 +8,6 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -16,6 +15,7 @@ from engine.api.operation import DEFAULT_TENANT
 from engine.usage.store.usage_store import UsageStore
 from examples.engine_process import EngineProcess
 from ingest import partition_batches
+from meterline import open_channel
 from meterline.v1 import correction_pb2
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
@@ -87,7 +87,7 @@ def data(tmp_path):
     events = [_event(number, str(number + 1), "acme" if number < 9 else "bolt") for number in range(12)]
     with (
         EngineProcess(path, "--event-age-max-days", "36525") as engine,
-        grpc.insecure_channel(engine.target) as channel,
+        open_channel(engine.target) as channel,
     ):
         CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=30)
         request = RecordUsageRequest(events=map(message_of, events))
@@ -120,7 +120,12 @@ def _read_by_many(target, as_of, revision, scratch):
         done = subprocess.run(
             [*words, _made(scratch / str(number))],
             cwd=ROOT,
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **seed},
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": str(ROOT),
+                "METERLINE_API_KEY": os.environ["METERLINE_API_KEY"],
+                **seed,
+            },
             capture_output=True,
             text=True,
             timeout=180,
@@ -165,7 +170,7 @@ def _set_hash_seed(monkeypatch, number):
 
 def _settled(target):
     """A watermark at which the reused id is settled, and the revision of the catalog."""
-    with grpc.insecure_channel(target) as channel:
+    with open_channel(target) as channel:
         month = correction_pb2.ReconcileUsageRequest(
             period_start=Timestamp(seconds=1_748_736_000), period_end=Timestamp(seconds=1_751_328_000)
         )

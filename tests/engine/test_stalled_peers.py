@@ -6,11 +6,11 @@ Each kind of stalling is done 200 times, in the long form 64 times too: that is 
 import contextlib
 import time
 
-import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from examples.engine_process import EngineProcess
+from meterline import open_channel
 from meterline.v1.usage_pb2 import VERDICT_ACCEPTED, RecordUsageRequest, StreamUsageRequest
 from meterline.v1.usage_pb2_grpc import UsageServiceStub
 from tests.support.engine.http2_peer import RECORD, Peer, connect
@@ -111,7 +111,7 @@ def test_a_good_client_is_served_beside_stalled_peers(world, kind, count):
     with watched_memory(engine, f"{kind.__name__} x {count}", 200), contextlib.ExitStack() as stack:
         kind(engine.target, count, stack)
         took = []
-        with grpc.insecure_channel(engine.target) as fresh:
+        with open_channel(engine.target) as fresh:
             health = health_pb2_grpc.HealthStub(fresh)
             for number in range(10):
                 began = time.monotonic()
@@ -129,7 +129,7 @@ def test_a_busy_engine_still_says_that_it_serves(world):
         for peer, call in _calls(engine.target, 64, stack, WATCH, window=0):
             peer.send(call, b"")
         health_checks_without_messages(engine.target, 16, stack)
-        with grpc.insecure_channel(engine.target) as fresh:
+        with open_channel(engine.target) as fresh:
             answer = health_pb2_grpc.HealthStub(fresh).Check(
                 health_pb2.HealthCheckRequest(), timeout=REQUEST_S
             )

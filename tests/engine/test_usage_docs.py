@@ -1,15 +1,16 @@
 """The page about usage tells the truth: its file is written, its commands run, and they print what it says."""
 
+import os
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
-import grpc
 import pytest
 
 from examples.engine_process import EngineProcess
+from meterline import open_channel
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 
@@ -29,7 +30,7 @@ PYTHON, PRINTED = re.search(
 @pytest.fixture
 def target(tmp_path):
     with EngineProcess(tmp_path / "data", "--event-age-max-days", "36525") as running:
-        with grpc.insecure_channel(running.target) as channel:
+        with open_channel(running.target) as channel:
             document = (ROOT / "examples" / "llm.yaml").read_text(encoding="utf-8")
             CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=30)
         yield running.target
@@ -39,7 +40,7 @@ def _run(words, cwd):
     done = subprocess.run(
         [sys.executable, *words],
         cwd=cwd,
-        env={"PYTHONPATH": str(ROOT), "COLUMNS": "200"},
+        env={"PYTHONPATH": str(ROOT), "METERLINE_API_KEY": os.environ["METERLINE_API_KEY"], "COLUMNS": "200"},
         capture_output=True,
         text=True,
         timeout=180,

@@ -18,6 +18,7 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from meterline import open_channel
 from meterline.v1 import (
     billing_pb2,
     catalog_pb2,
@@ -52,9 +53,9 @@ _INSTANT = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|\+00:0
 class Calls:
     """RPCs and commands against one engine; `log` is what they said, for a golden file."""
 
-    def __init__(self, target):
+    def __init__(self, target, api_key):
         self._target = target
-        self._channel = grpc.insecure_channel(target)
+        self._channel = open_channel(target, api_key=api_key)
 
     def close(self):
         self._channel.close()
@@ -120,10 +121,17 @@ def run_command(*arguments, stdin=""):
 
 def help_of_every_command():
     """Command -> its --help."""
-    names = re.findall(r"^  ([a-z]+)  ", run_command("--help").partition("Commands:\n")[2], re.MULTILINE)
+    names = _names("")
+    names += [f"{group} {name}" for group in ("keys", "tenants") for name in _names(group)]
     with ThreadPoolExecutor(2) as pool:
         texts = pool.map(lambda name: run_command(*name.split(), "--help"), ["", *names])
-    return dict(zip(["meterline", *names], texts, strict=True))
+    return dict(zip(["meterline", *(name.replace(" ", "_") for name in names)], texts, strict=True))
+
+
+def _names(group):
+    """The commands that a group's --help lists."""
+    commands = run_command(*group.split(), "--help").partition("Commands:\n")[2]
+    return re.findall(r"^  ([a-z]+)  ", commands, re.MULTILINE)
 
 
 def metric_names(port):

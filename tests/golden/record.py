@@ -385,7 +385,10 @@ def _imports(calls, directory):
 def _engine():
     with tempfile.TemporaryDirectory(prefix="meterline-golden-") as name:
         directory = Path(name)
-        with EngineProcess(directory / "data", *_OPTIONS) as engine, closing(Calls(engine.target)) as calls:
+        with (
+            EngineProcess(directory / "data", *_OPTIONS) as engine,
+            closing(Calls(engine.target, engine.api_key)) as calls,
+        ):
             yield calls, engine, directory
 
 

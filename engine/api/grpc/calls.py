@@ -5,6 +5,8 @@ Rules:
    deserializer would answer INTERNAL.
 2. Every method, gRPC's own health and reflection too, is served in a place (engine.api.grpc.peers) and inside
    `_answered`.
+3. Every operation has a gate before it (engine.api.gate), which a call passes before it takes a place: who has no
+   credential costs the engine nothing more. gRPC's own methods have none.
 """
 
 import contextlib
@@ -12,16 +14,18 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
 
+from engine.access.authenticator import AUTHORIZATION
+from engine.access.caller import NOBODY
+from engine.api.gate import Gate, GatedCall
 from engine.api.grpc.answer_bytes import answer_bytes
 from engine.api.grpc.peers import CallEndedError, Places
 from engine.api.operation import (
-    DEFAULT_TENANT,
     Call,
     OfBytes,
     OfMessages,
@@ -37,6 +41,8 @@ _log = structlog.get_logger(__name__)
 RpcHandler: TypeAlias = "grpc.RpcMethodHandler[bytes, bytes]"
 
 Request = TypeVar("Request")
+# What a call passes before anything of it is read; None for what is open to all.
+Enter: TypeAlias = "Callable[[grpc.ServicerContext], GatedCall[Any] | None]"
 
 
 def message(request_type: type[RequestMessage]) -> Callable[[bytes], RequestMessage]:
@@ -76,33 +82,50 @@ class Method:
         return grpc.stream_unary_rpc_method_handler(handle)
 
 
-def method_of(operation: Operation[RequestMessage]) -> Method:
+def method_of(operation: Operation[RequestMessage], gate: Gate) -> Method:
     """The method of the wire contract that an operation is."""
+    enter = partial(_entered, gate, operation)
     match operation.handler:
         case OfStream(serve):
-            return stream(operation.method, raw, serve)
+            return stream(operation.method, raw, serve, enter)
         case OfMessages(serve):
-            return stream(operation.method, message(operation.request), serve)
+            return stream(operation.method, message(operation.request), serve, enter)
         case OfBytes(serve):
-            return unary(operation.method, raw, serve)
+            return unary(operation.method, raw, serve, enter)
         case serve:
-            return unary(operation.method, message(operation.request), serve)
+            return unary(operation.method, message(operation.request), serve, enter)
+
+
+def _open_to_all(_context: grpc.ServicerContext) -> None:
+    """For what gRPC itself brings: it says nothing of anybody."""
+
+
+def _entered(
+    gate: Gate, operation: Operation[RequestMessage], context: grpc.ServicerContext
+) -> GatedCall[RequestMessage]:
+    return gate.enter(operation, _metadata(context).get(AUTHORIZATION))
 
 
 def unary(
-    method: str, parse: Callable[[bytes], Request], serve: Callable[[Request, Call], Message]
+    method: str,
+    parse: Callable[[bytes], Request],
+    serve: Callable[[Request, Call], Message],
+    enter: Enter = _open_to_all,
 ) -> Method:
     """Serves one request with one response."""
 
     def handle(
         places: Places, bytes_max: int, incoming: Iterator[bytes], context: grpc.ServicerContext
     ) -> bytes:
-        with _answered(method, context), places.take(context) as place:
+        with _answered(method, context, enter) as entry, places.take(context) as place:
             data = place.message(incoming)
             # Like gRPC's own unary methods, never reads on: to see the end would cost a tenth of a small call.
             if data is None:
                 raise InvalidRequestError(FieldMistake("request", f"is missing: send one to {method}"))
-            response = answer_bytes(serve(parse(_checked(data, bytes_max)), _call_of(context)))
+            request = parse(_checked(data, bytes_max))
+            if entry is not None:
+                entry.admit(request)
+            response = answer_bytes(serve(request, _call(entry, context)))
             place.answers()
             return response
 
@@ -113,15 +136,25 @@ def stream(
     method: str,
     parse: Callable[[bytes], Request],
     serve: Callable[[Iterator[Request], Call], Iterator[Message]],
+    enter: Enter = _open_to_all,
 ) -> Method:
-    """Serves a stream of requests with a stream of responses."""
+    """Serves a stream of requests with a stream of responses. A credential that ends, ends the stream."""
 
     def handle(
         places: Places, bytes_max: int, incoming: Iterator[bytes], context: grpc.ServicerContext
     ) -> Iterator[bytes]:
-        with _answered(method, context), places.take(context) as place:
-            requests = (parse(_checked(data, bytes_max)) for data in place.messages(incoming))
-            for response in serve(requests, _call_of(context)):
+        with _answered(method, context, enter) as entry, places.take(context) as place:
+
+            def requests() -> Iterator[Request]:
+                for data in place.messages(incoming):
+                    if entry is not None:
+                        entry.renew()
+                    request = parse(_checked(data, bytes_max))
+                    if entry is not None:
+                        entry.admit(request)
+                    yield request
+
+            for response in serve(requests(), _call(entry, context)):
                 place.answers()
                 yield answer_bytes(response)
                 place.answered()
@@ -130,12 +163,14 @@ def stream(
 
 
 @contextlib.contextmanager
-def _answered(method: str, context: grpc.ServicerContext) -> Iterator[None]:
+def _answered(method: str, context: grpc.ServicerContext, enter: Enter) -> Iterator[GatedCall[Any] | None]:
     """The rim of every call, from its headers on: an error becomes a status, and the time is measured."""
     started = time.perf_counter()
     code = grpc.StatusCode.OK
+    entry = None
     try:
-        yield
+        entry = enter(context)
+        yield entry
     except (grpc.RpcError, GeneratorExit):
         # The peer has gone; there is nobody to tell.
         code = grpc.StatusCode.CANCELLED
@@ -149,6 +184,8 @@ def _answered(method: str, context: grpc.ServicerContext) -> Iterator[None]:
         context.abort_with_status(status)
     finally:
         METRICS.rpc_duration_seconds.labels(method, code.name).observe(time.perf_counter() - started)
+        if entry is not None:
+            entry.ended(code.name)
 
 
 def _checked(data: bytes, bytes_max: int) -> bytes:
@@ -161,14 +198,18 @@ def _checked(data: bytes, bytes_max: int) -> bytes:
     return data
 
 
-def _call_of(context: grpc.ServicerContext) -> Call:
-    return Call(tenant=DEFAULT_TENANT, is_active=context.is_active)
+def _call(entry: GatedCall[Any] | None, context: grpc.ServicerContext) -> Call:
+    return Call(NOBODY if entry is None else entry.caller, context.is_active)
+
+
+def _metadata(context: grpc.ServicerContext) -> dict[str, str]:
+    """The texts that came with a call. gRPC joins nothing: of a name that came twice the last counts."""
+    return {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
 
 
 def _status(method: str, error: Exception, context: grpc.ServicerContext) -> RpcStatus:
     if isinstance(error, MeterlineError):
-        metadata = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
-        status = status_of(error, metadata.get(DETAILS_BYTES_KEY))
+        status = status_of(error, _metadata(context).get(DETAILS_BYTES_KEY))
         _log.info("refused", method=method, code=status.code.name, error=str(error))
         return status
     _log.error("rpc failed", method=method, exc_info=error)

@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest
 
+from engine.api.gate import Gate
 from engine.api.grpc.calls import Method, RpcHandler, message, method_of, stream, unary
 from engine.api.grpc.health import NAME as HEALTH_NAME
 from engine.api.grpc.health import HealthService
@@ -52,10 +53,13 @@ class Server:
         operations: Sequence[Operation[Any]],
         address: str,
         *,
+        gate: Gate,
         request_bytes_max: int,
         share_port: bool = False,
+        reflection: bool = False,
     ) -> None:
-        """Takes the port without serving yet; `share_port`: along with other processes that share it.
+        """Takes the port without serving yet; `share_port`: along with other processes that share it. `reflection`:
+        whoever asks, without a credential, is told the wire contract.
 
         Raises:
             StartupError: the address is taken, or is none.
@@ -79,16 +83,18 @@ class Server:
                 ("grpc.server.max_pending_requests_hard_limit", 2 * _PENDING_CALLS_MAX),
             ],
         )
-        names = [*dict.fromkeys(each.service for each in operations), HEALTH_NAME, *REFLECTION_NAMES]
+        names = [*dict.fromkeys(each.service for each in operations), HEALTH_NAME]
+        names += REFLECTION_NAMES if reflection else ()
         self._health = HealthService(names)
         check, watch = _health_methods(self._health)
-        reflected = reflection_method(names)
         methods = [
-            *((each.service, each.method, method_of(each), each.limits) for each in operations),
+            *((each.service, each.method, method_of(each, gate), each.limits) for each in operations),
             (HEALTH_NAME, "Check", check, _CHECKS),
             (HEALTH_NAME, "Watch", watch, _WATCHES),
-            *((name, REFLECTION_METHOD, reflected, _REFLECTIONS) for name in REFLECTION_NAMES),
         ]
+        if reflection:
+            reflected = reflection_method(names)
+            methods += [(name, REFLECTION_METHOD, reflected, _REFLECTIONS) for name in REFLECTION_NAMES]
         places = {limits: Places(limits) for limits in _KINDS}
         handlers: dict[str, dict[str, RpcHandler]] = {name: {} for name in names}
         for service, name, method, limits in methods:

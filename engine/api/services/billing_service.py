@@ -81,7 +81,9 @@ class BillingService:
         skip = 0
         if place is not None:
             columns = snapshot.catalog.subscription_columns
-            rows = slice(columns.row_from(place.customer_id, place.subscription_id), rows.stop)
+            # Never before the rows that were asked for: a token is not a secret, and may have been changed.
+            following = columns.row_from(place.customer_id, place.subscription_id)
+            rows = slice(max(rows.start, following), rows.stop)
             skip = place.skip
         # One more than the page says where the next one starts.
         found = self._first(snapshot, rows, skip, page_size + 1)

@@ -11,7 +11,8 @@ import grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from meterline import read_pushback_ms
+from engine.cli.terminal.api_key import api_key_for
+from meterline import InvalidOptionError, open_channel, read_pushback_ms
 
 # Local commands answer in milliseconds; past this the engine hangs, and a person wants to know.
 TIMEOUT_S = 60
@@ -49,7 +50,12 @@ def connected(target: str) -> Iterator[grpc.Channel]:
         ("grpc.max_metadata_size", _METADATA_BYTES_MAX),
         ("grpc.absolute_max_metadata_size", _METADATA_BYTES_MAX),
     ]
-    with grpc.insecure_channel(target, options=options) as channel:
+    try:
+        api_key = api_key_for(target)
+        opened = open_channel(target, api_key=api_key, options=options)
+    except InvalidOptionError as error:
+        raise CommandError(str(error)) from None
+    with opened as channel:
         try:
             yield channel
         except grpc.RpcError as error:

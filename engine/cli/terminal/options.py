@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from engine.cli.terminal.api_key import api_key_file_option
 from engine.cli.terminal.connection import CommandError
 from engine.usage.facts.windows import time_zone
 from meterline import InvalidOptionError, check_target
@@ -171,15 +172,19 @@ def _checked_target(_context: click.Context, _option: click.Parameter, target: s
 
 # For the end of the help of each command that has such an option.
 INSTANT_HELP = "INSTANT is a date or RFC 3339, such as 2023-11-16T18:15:00Z; a date is midnight UTC."
-target_option = click.option(
-    "--target",
-    default=DEFAULT_TARGET,
-    show_default=True,
-    envvar="METERLINE_TARGET",
-    show_envvar=True,
-    metavar="HOST:PORT",
-    callback=_checked_target,
-    help="The engine's address.",
+# Which engine, and by which key.
+target_option = together(
+    click.option(
+        "--target",
+        default=DEFAULT_TARGET,
+        show_default=True,
+        envvar="METERLINE_TARGET",
+        show_envvar=True,
+        metavar="HOST:PORT",
+        callback=_checked_target,
+        help="The engine's address.",
+    ),
+    api_key_file_option,
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 at_option = click.option(

@@ -10,6 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from engine.usage.store.query import Query
 from engine.usage.store.usage_store import UsageStore
+from meterline import open_channel
 from meterline.v1.billing_pb2 import ListLineItemsRequest
 from meterline.v1.billing_pb2_grpc import BillingServiceStub
 from meterline.v1.usage_pb2 import (
@@ -75,7 +76,7 @@ class Producers:
 
     def _produce(self, name, mine):
         number = 0
-        with grpc.insecure_channel(self.target, [("grpc.initial_reconnect_backoff_ms", 50)]) as channel:
+        with open_channel(self.target, options=[("grpc.initial_reconnect_backoff_ms", 50)]) as channel:
             record = UsageServiceStub(channel).RecordUsage
             while not self._stop.is_set():
                 events = [self._event(f"{name}-{number + k}", mine) for k in range(mine.randint(1, 20))]
@@ -125,7 +126,7 @@ class Producers:
 def read_usage(target, as_of=None):
     """Tokens by month as the engine bills them, and the watermark that both were read at."""
     totals = []
-    with grpc.insecure_channel(target) as channel:
+    with open_channel(target) as channel:
         for at_s in MONTHS_S:
             request = ListLineItemsRequest(customer_id="acme", at=Timestamp(seconds=at_s), as_of=as_of)
             answer = BillingServiceStub(channel).ListLineItems(request, timeout=30, wait_for_ready=True)

@@ -9,13 +9,13 @@ from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 
-import grpc
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from engine.usage.store.usage_store import UsageStore
 from examples.engine_process import EngineProcess
 from ingest import Limits
+from meterline import open_channel
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 from meterline.v1.spend_pb2 import GetSpendRequest
@@ -69,7 +69,7 @@ def rss_mib(engine):
 def kept_ledger(data):
     """A new engine in a process of its own, a channel to it, and the ledger, which is settled at the end."""
     with EngineProcess(data, "--event-age-max-days", str(AGE_MAX_DAYS)) as engine:
-        with grpc.insecure_channel(engine.target) as channel:
+        with open_channel(engine.target) as channel:
             ledger = Ledger(channel)
             yield engine, channel, ledger
             billed = ledger.billed()

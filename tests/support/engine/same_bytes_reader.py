@@ -11,12 +11,11 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-import grpc
 from click.testing import CliRunner
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from engine.cli import cli
-from meterline import Client
+from meterline import Client, open_channel
 from meterline.v1 import billing_pb2, catalog_pb2, correction_pb2, metering_pb2, spend_pb2
 
 AT = "2025-06-20"
@@ -27,7 +26,7 @@ WATERMARK = re.compile(rb'(as of |"as_of": ")[-0-9T:.]+Z')
 def read_all(target, as_of, revision, scratch):
     """Name -> the bytes of each answer; those of pages one behind the other."""
     found = {}
-    with grpc.insecure_channel(target) as channel:
+    with open_channel(target) as channel:
         for name, answer in _messages(channel, as_of, revision):
             found[name] = found.get(name, b"") + answer
     for name, words in _commands(as_of, revision, scratch):

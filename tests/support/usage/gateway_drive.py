@@ -18,6 +18,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from engine.usage.store.backends.server_address import read_server_address
 from engine.usage.store.query import Query
 from engine.usage.store.usage_store import UsageStore
+from meterline import open_channel
 from meterline.v1.billing_pb2 import ListLineItemsRequest, ListLineItemsResponse
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
@@ -58,7 +59,7 @@ subscriptions: [{customer: NAME_acme, plan: NAME, start: 2025-06-01}]
 
 
 def channel_to(target):
-    return grpc.insecure_channel(target, options=_CHANNEL)
+    return open_channel(target, options=_CHANNEL)
 
 
 def apply_catalog(target, name):

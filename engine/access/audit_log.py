@@ -1,0 +1,109 @@
+"""The audit log: what was changed, by whose credential, and what came of it. In the catalog database.
+
+Rules:
+1. Every call of an operation that the table marks as audited leaves one record when it has ended, with the status code
+   that its caller saw. The records of a tenant are numbered as they were written, and never changed.
+2. A call that a credential's scopes refuse leaves a record, too, whatever the operation; the same refusal again within
+   _REFUSAL_EVERY_NS does not, so that nobody fills the disk by being refused. Each is counted in the metrics.
+3. A record that can't be written is a line of the process's log with the same content: what the call did is done.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from sqlalchemy import insert, select
+
+from engine.access.caller import Caller
+from engine.errors import StoreUnavailableError
+from engine.sql.database import Database
+from engine.sql.schema import AUDIT_RECORDS
+
+_log = structlog.get_logger(__name__)
+_REFUSAL_EVERY_NS: Final = 60_000_000_000
+_REFUSALS_MAX: Final = 10_000
+# What a call was about is a name or an id; a payload has longer texts, which are cut.
+SUBJECT_CHARACTERS_MAX: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """`number` grows within the engine; `subject` is what the call was about, such as a correction's id; `code` is the
+    name of the status code.
+    """
+
+    number: int
+    recorded_at_us: int
+    credential: str
+    operation: str
+    subject: str
+    code: str
+
+
+class AuditLog:
+    """Thread-safe."""
+
+    def __init__(
+        self, database: Database, now_us: Callable[[], int], monotonic_ns: Callable[[], int]
+    ) -> None:
+        self._database = database
+        self._now_us = now_us
+        self._monotonic_ns = monotonic_ns
+        self._lock = threading.Lock()
+        self._refusals: OrderedDict[tuple[str, str], int] = OrderedDict()
+
+    def record(self, caller: Caller, operation: str, subject: str, code: str) -> None:
+        """A call has ended."""
+        values = {
+            "tenant": caller.tenant,
+            "recorded_at_us": self._now_us(),
+            "credential": caller.credential,
+            "operation": operation,
+            "subject": subject[:SUBJECT_CHARACTERS_MAX],
+            "code": code,
+        }
+        try:
+            with self._database.writing() as connection:
+                connection.execute(insert(AUDIT_RECORDS).values(**values))
+        except StoreUnavailableError as error:
+            _log.error("an audit record could not be written", **values, error=str(error))
+
+    def record_refusal(self, caller: Caller, operation: str, code: str) -> None:
+        """A credential's scopes do not allow the call."""
+        key, now_ns = (caller.credential, operation), self._monotonic_ns()
+        with self._lock:
+            last_ns = self._refusals.get(key)
+            if last_ns is not None and now_ns - last_ns < _REFUSAL_EVERY_NS:
+                return
+            self._refusals[key] = now_ns
+            self._refusals.move_to_end(key)
+            if len(self._refusals) > _REFUSALS_MAX:
+                self._refusals.popitem(last=False)
+        self.record(caller, operation, "", code)
+
+    def records(self, tenant: str, before: int | None, count: int) -> list[AuditRecord]:
+        """A tenant's records, the newest first; those older than the number `before`.
+
+        Raises:
+            StoreUnavailableError: the database does not answer.
+        """
+        columns = AUDIT_RECORDS.c
+        wanted = select(AUDIT_RECORDS).where(columns.tenant == tenant)
+        if before is not None:
+            wanted = wanted.where(columns.number < before)
+        wanted = wanted.order_by(columns.number.desc()).limit(count)
+        with self._database.reading() as connection:
+            return [
+                AuditRecord(
+                    each.number,
+                    each.recorded_at_us,
+                    each.credential,
+                    each.operation,
+                    each.subject,
+                    each.code,
+                )
+                for each in connection.execute(wanted)
+            ]

@@ -1,0 +1,92 @@
+"""The gate before every operation: who calls, whether that is allowed, and what the audit log says of it.
+
+Every face asks it in the same order: `enter` with what the call carries, before anything of the call is read; `admit`
+with the request; `ended` with the code that the caller saw.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Generic
+
+import structlog
+
+from engine.access.audit_log import AuditLog
+from engine.access.authenticator import Authenticator
+from engine.access.caller import Caller
+from engine.api.operation import Operation, RequestMessage
+from engine.errors import PermissionDeniedError, UnauthenticatedError
+from engine.metrics import METRICS
+
+_log = structlog.get_logger(__name__)
+_DENIED = "PERMISSION_DENIED"
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Lets calls in."""
+
+    authenticator: Authenticator
+    audit_log: AuditLog
+
+    def enter(
+        self, operation: Operation[RequestMessage], authorization: str | None
+    ) -> "GatedCall[RequestMessage]":
+        """A call of this operation, with the credential that it carries.
+
+        Raises:
+            UnauthenticatedError: nobody whom the engine knows.
+            PermissionDeniedError: the credential lacks the scope.
+        """
+        caller = self.caller(operation, authorization)
+        return GatedCall(self, operation, authorization, caller)
+
+    def caller(self, operation: Operation[Any], authorization: str | None) -> Caller:
+        """Raises as `enter`."""
+        try:
+            caller = self.authenticator.caller(authorization)
+        except UnauthenticatedError as error:
+            METRICS.refused_calls.labels(operation.method, error.reason).inc()
+            _log.info("nobody known", method=operation.method, reason=error.reason)
+            raise
+        try:
+            caller.check_scope(operation.scope)
+        except PermissionDeniedError:
+            self.refused(operation, caller, "scope")
+            raise
+        return caller
+
+    def refused(self, operation: Operation[Any], caller: Caller, reason: str) -> None:
+        METRICS.refused_calls.labels(operation.method, reason).inc()
+        self.audit_log.record_refusal(caller, operation.name, _DENIED)
+
+
+@dataclass(slots=True)
+class GatedCall(Generic[RequestMessage]):
+    """One call that was let in. `subject`: what it is about, for the audit log; None leaves no record."""
+
+    gate: Gate
+    operation: Operation[RequestMessage]
+    authorization: str | None
+    caller: Caller
+    subject: str | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.subject = None if self.operation.audit is None else ""
+
+    def admit(self, request: RequestMessage) -> None:
+        """Raises PermissionDeniedError for a customer who is not the credential's."""
+        try:
+            self.operation.check_request(self.caller, request)
+        except PermissionDeniedError:
+            self.gate.refused(self.operation, self.caller, "customer")
+            raise
+        if self.operation.audit is not None:
+            self.subject = self.operation.audit(request)
+
+    def renew(self) -> None:
+        """Whether the credential still holds, for the next message of a stream. Raises as `Gate.enter`."""
+        self.caller = self.gate.caller(self.operation, self.authorization)
+
+    def ended(self, code: str) -> None:
+        """The call is over; `code` is the name of the status code that the caller sees."""
+        if self.subject is not None:
+            self.gate.audit_log.record(self.caller, self.operation.name, self.subject, code)

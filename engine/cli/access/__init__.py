@@ -1,0 +1,1 @@
+"""Who may call: keys, tenants, and the record of who changed what."""

@@ -1,0 +1,190 @@
+"""`meterline keys`: API keys made, listed, rotated, revoked."""
+
+import secrets
+from datetime import UTC, datetime
+
+import click
+
+from engine.access.api_keys import new_key_text
+from engine.access.caller import Scope
+from engine.cli.terminal.connection import TIMEOUT_S, connected, pages
+from engine.cli.terminal.message_json import message_line
+from engine.cli.terminal.options import (
+    INSTANT_HELP,
+    InstantType,
+    TextType,
+    json_option,
+    target_option,
+    timestamp,
+)
+from engine.cli.terminal.tables import TextTable
+from engine.cli.terminal.text import instant
+from meterline.v1 import access_pb2
+from meterline.v1.access_pb2 import (
+    ApiKey,
+    CreateApiKeyRequest,
+    ListApiKeysRequest,
+    RevokeApiKeyRequest,
+    RotateApiKeyRequest,
+)
+from meterline.v1.access_pb2_grpc import AccessServiceStub
+
+_HOUR_S = 3_600
+_OVERLAP_MAX_HOURS = 8_760
+_PAGE_SIZE = 1_000
+
+_expires_option = click.option(
+    "--expires-at",
+    type=InstantType(),
+    metavar="INSTANT",
+    help="When the key ends by itself. Default: never.",
+)
+
+
+@click.group()
+def keys() -> None:
+    """Make, list, rotate and revoke the API keys of your tenant.
+
+    Commands and services show a key with every call, from METERLINE_API_KEY or a file (--api-key-file).
+    """
+
+
+@keys.command(epilog=INSTANT_HELP)
+@click.option(
+    "--name", required=True, type=TextType("what the key is for"), metavar="TEXT", help="What it is for."
+)
+@click.option(
+    "--scope",
+    "scopes",
+    required=True,
+    multiple=True,
+    type=click.Choice([each.value for each in Scope]),
+    help="What it allows; again for each. None implies another.",
+)
+@click.option(
+    "--customer",
+    type=TextType("a customer"),
+    metavar="ID",
+    help="Bind it to this customer, whose spend, usage and lines it reads, and nobody else's.",
+)
+@_expires_option
+@json_option
+@target_option
+def create(
+    *,
+    name: str,
+    scopes: tuple[str, ...],
+    customer: str | None,
+    expires_at: datetime | None,
+    as_json: bool,
+    target: str,
+) -> None:
+    """Make a key and print it: this once, and nothing else on standard output."""
+    request = CreateApiKeyRequest(
+        name=name,
+        scopes=[f"SCOPE_{each.upper()}" for each in scopes],
+        customer_id=customer or "",
+        expires_at=timestamp(expires_at),
+    )
+    with connected(target) as channel:
+        response = AccessServiceStub(channel).CreateApiKey(request, timeout=TIMEOUT_S)
+    if as_json:
+        click.echo(message_line(response))
+        return
+    click.echo(response.key_text)
+    click.echo(f"made key {response.api_key.key_id}: keep it, it can't be shown again", err=True)
+
+
+@keys.command("list")
+@json_option
+@target_option
+def list_(as_json: bool, target: str) -> None:
+    """List every key that there ever was, without its secret."""
+    with connected(target) as channel:
+        answer = pages(AccessServiceStub(channel).ListApiKeys, ListApiKeysRequest(page_size=_PAGE_SIZE))
+        found = [key for page in answer for key in page.api_keys]
+    if as_json:
+        for key in found:
+            click.echo(message_line(key))
+        return
+    table = TextTable("KEY", "NAME", "SCOPES", "CUSTOMER", "CREATED", "BY", "STATE")
+    for key in found:
+        table.add(
+            key.key_id,
+            key.name,
+            " ".join(_scope_names(key)),
+            key.customer_id or "all",
+            instant(key.created_at),
+            key.created_by,
+            _state(key),
+        )
+    table.show()
+
+
+@keys.command(epilog=INSTANT_HELP)
+@click.argument("key_id", type=TextType("a key"), metavar="KEY_ID")
+@click.option(
+    "--overlap-hours",
+    type=click.IntRange(0, _OVERLAP_MAX_HOURS),
+    default=24,
+    show_default=True,
+    help="How long the older key works on.",
+)
+@_expires_option
+@json_option
+@target_option
+def rotate(
+    key_id: str, *, overlap_hours: int, expires_at: datetime | None, as_json: bool, target: str
+) -> None:
+    """Make a key that takes over from another, and print it: this once, and nothing else on standard output.
+
+    Give the new one to whoever has the older one within the overlap: no call fails.
+    """
+    request = RotateApiKeyRequest(
+        key_id=key_id, overlap_s=overlap_hours * _HOUR_S, expires_at=timestamp(expires_at)
+    )
+    with connected(target) as channel:
+        response = AccessServiceStub(channel).RotateApiKey(request, timeout=TIMEOUT_S)
+    if as_json:
+        click.echo(message_line(response))
+        return
+    click.echo(response.key_text)
+    click.echo(
+        f"made key {response.api_key.key_id}; {key_id} works until {instant(response.replaced.expires_at)}",
+        err=True,
+    )
+
+
+@keys.command()
+@click.argument("key_id", type=TextType("a key"), metavar="KEY_ID")
+@json_option
+@target_option
+def revoke(key_id: str, *, as_json: bool, target: str) -> None:
+    """End a key for ever: at once at this gateway, within two seconds at others."""
+    with connected(target) as channel:
+        response = AccessServiceStub(channel).RevokeApiKey(
+            RevokeApiKeyRequest(key_id=key_id), timeout=TIMEOUT_S
+        )
+    if as_json:
+        click.echo(message_line(response))
+        return
+    click.echo(f"revoked {key_id} at {instant(response.api_key.revoked_at)}")
+
+
+@keys.command()
+def generate() -> None:
+    """Print a new key that no engine knows yet: for a file of `meterline serve --admin-key-file`."""
+    click.echo(new_key_text(secrets.token_hex))
+
+
+def _scope_names(key: ApiKey) -> list[str]:
+    return [access_pb2.Scope.Name(each).removeprefix("SCOPE_").lower() for each in key.scopes]
+
+
+def _state(key: ApiKey) -> str:
+    if key.HasField("revoked_at"):
+        return f"revoked {instant(key.revoked_at)}"
+    if not key.HasField("expires_at"):
+        return "valid"
+    ended = key.expires_at.ToDatetime(UTC) <= datetime.now(UTC)
+    return f"{'expired' if ended else 'valid until'} {instant(key.expires_at)}"
