@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from engine.api.operation import DEFAULT_TENANT
+from engine.access.caller import DEFAULT_TENANT
 from engine.usage.store.tables.schema import ingest_rank
 from meterline.v1.usage_pb2 import PropertyValue, RecordUsageColumnsRequest, RecordUsageRequest, UsageEvent
 

@@ -21,7 +21,7 @@ from bench.metering_store import (
     customer,
     say,
 )
-from engine.api.operation import DEFAULT_TENANT
+from engine.access.caller import DEFAULT_TENANT
 from engine.billing.meter_usage import usage_request
 from engine.billing.periods import Period
 from engine.catalog.kinds.meter import Meter

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from bench.ingest_events import EVENT_TYPE
-from engine.api.operation import DEFAULT_TENANT
+from engine.access.caller import DEFAULT_TENANT
 from engine.usage.corrections.voids import EventKey, Kind, Void, record_voids
 from engine.usage.store.query import Query
 from engine.usage.store.tables.rollup_schema import ROLLUPS_TABLE

@@ -30,8 +30,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from engine.cli.billing.line_tables import line_item_table, spend_table
-from engine.cli.terminal.api_key import api_key_for
 from engine.cli.terminal.connection import CommandError, connected
+from engine.cli.terminal.credentials import api_key_for
 from engine.cli.terminal.text import day, footer, grouped, instant
 from examples.engine_process import EngineProcess
 from examples.llm_trace import TraceRequest, read_trace

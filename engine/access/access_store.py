@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from engine.access.api_keys import ApiKey
 from engine.access.caller import Scope
@@ -74,7 +74,20 @@ class AccessStore:
         with self._database.writing() as connection:
             if connection.execute(select(API_KEYS).where(API_KEYS.c.key_id == key.key_id)).one_or_none():
                 raise AlreadyExistsError(f"there is a key {key.key_id} already: create another")
+            _check_subject_is_free(connection, key)
             connection.execute(insert(API_KEYS).values(**_row_of(key), secret_hash=secret_hash))
+
+    def key_of_certificate(self, subject: str) -> ApiKey | None:
+        """The newest key that a certificate of this name shows."""
+        wanted = (
+            select(API_KEYS)
+            .where(API_KEYS.c.certificate_subject == subject)
+            .order_by(API_KEYS.c.created_at_us.desc(), API_KEYS.c.key_id)
+            .limit(1)
+        )
+        with self._database.reading() as connection:
+            found = connection.execute(wanted).one_or_none()
+        return None if found is None else _key_of(found)
 
     def key(self, key_id: str) -> KeptKey | None:
         """The key of this id, of whichever tenant."""
@@ -130,6 +143,20 @@ class AccessStore:
         return _key_of(found)
 
 
+def _check_subject_is_free(connection: Connection, key: ApiKey) -> None:
+    """One name in a certificate stands for one key, of one tenant."""
+    if key.certificate_subject is None:
+        return
+    columns = API_KEYS.c
+    others = connection.execute(
+        select(API_KEYS).where(columns.certificate_subject == key.certificate_subject)
+    )
+    if any(not _key_of(each).is_over(key.created_at_us) for each in others):
+        raise AlreadyExistsError(
+            f"certificates of {key.certificate_subject!r} have a key already: revoke that one first"
+        )
+
+
 def no_such_key(key_id: str) -> NotFoundError:
     return NotFoundError(f"there is no API key {key_id!r}: see meterline keys list")
 
@@ -145,6 +172,7 @@ def _row_of(key: ApiKey) -> dict[str, Any]:
         "created_by": key.created_by,
         "expires_at_us": key.expires_at_us,
         "revoked_at_us": key.revoked_at_us,
+        "certificate_subject": key.certificate_subject,
     }
 
 
@@ -159,6 +187,7 @@ def _key_of(row: Row[Any]) -> ApiKey:
         created_by=row.created_by,
         expires_at_us=row.expires_at_us,
         revoked_at_us=row.revoked_at_us,
+        certificate_subject=row.certificate_subject,
     )
 
 

@@ -4,7 +4,9 @@ Rules:
 1. The secret is 24 random bytes, so that it can't be guessed and needs no slow hash. It is shown once, when it is made.
 2. What is kept is HMAC-SHA256 of the whole text under a key of the data directory: who reads the database alone can
    neither use a key nor make one.
-3. Whether a presented text is the key's is found by comparing hashes in a time that does not depend on them.
+3. A key may be shown by a client certificate instead of a text: it then has a subject and no secret, and whoever holds a
+   certificate of that name, signed by an authority that the engine trusts, holds the key.
+4. Whether a presented text is the key's is found by comparing hashes in a time that does not depend on them.
 """
 
 import hashlib
@@ -39,6 +41,12 @@ class ApiKey:
     created_by: str
     expires_at_us: int | None = None
     revoked_at_us: int | None = None
+    certificate_subject: str | None = None
+
+    def is_over(self, now_us: int) -> bool:
+        """Whether it is revoked or has expired."""
+        expired = self.expires_at_us is not None and self.expires_at_us <= now_us
+        return expired or self.revoked_at_us is not None
 
     @property
     def caller(self) -> Caller:

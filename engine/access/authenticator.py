@@ -1,7 +1,8 @@
 """From what a call carries to who calls.
 
 Rules:
-1. A call carries `authorization: Bearer mlk_<id>_<secret>`.
+1. A call carries `authorization: Bearer mlk_<id>_<secret>`. One that doesn't is known by its client certificate, if it has
+   one: by the first of its names that a key belongs to.
 2. Whatever is wrong with a key, the caller hears the same words, after the same work: an unknown id is compared with a
    hash, too. Which it was stands in the metrics and the log.
 3. What was read of a key is remembered for _AGE_MAX_NS, so a revocation at one gateway holds at another after that; at
@@ -10,16 +11,17 @@ Rules:
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from engine.access.access_store import AccessStore, KeptKey
-from engine.access.api_keys import KeyHasher, key_id_of
+from engine.access.api_keys import ApiKey, KeyHasher, key_id_of
 from engine.access.caller import Caller
 from engine.errors import UnauthenticatedError
 
 AUTHORIZATION: Final = "authorization"
 _SCHEME: Final = "bearer "
+_CERTIFICATE: Final = "certificate:"
 _AGE_MAX_NS: Final = 2_000_000_000
 # About 1 KiB each. A tenant's portal may have a key for each customer.
 _KEPT_MAX: Final = 50_000
@@ -52,54 +54,81 @@ class Authenticator:
         self._known: OrderedDict[str, tuple[int, KeptKey]] = OrderedDict()
         # Moves with every `forget`: what was read before it is not remembered after it.
         self._forgotten = 0
+        # What an unknown id, and the id of a certificate's key, are compared with.
         self._nobody = hasher.hash("nobody")
 
-    def caller(self, authorization: str | None) -> Caller:
-        """Who sends this header.
+    def caller(self, authorization: str | None, subjects: Sequence[str] = ()) -> Caller:
+        """Who sends this header, or has a certificate of these names.
 
         Raises:
             UnauthenticatedError: nobody whom the engine knows.
             StoreUnavailableError: the database does not answer.
         """
         if not authorization:
-            raise UnauthenticatedError(_MISSING, "missing")
+            return self._of_certificate(subjects)
         text = authorization[len(_SCHEME) :] if authorization[: len(_SCHEME)].lower() == _SCHEME else ""
         key_id = key_id_of(text)
         if key_id is None:
             raise UnauthenticatedError(_INVALID, "malformed")
         kept = self._kept(key_id)
-        is_secret = self._hasher.is_hash_of(self._nobody if kept is None else kept.secret_hash, text)
+        secret_hash = "" if kept is None else kept.secret_hash
+        is_secret = self._hasher.is_hash_of(secret_hash or self._nobody, text)
         if kept is None:
             raise UnauthenticatedError(_INVALID, "unknown")
         if not is_secret:
             raise UnauthenticatedError(_INVALID, "wrong secret")
-        if kept.key.revoked_at_us is not None:
-            raise UnauthenticatedError(_INVALID, "revoked")
-        if kept.key.expires_at_us is not None and kept.key.expires_at_us <= self._now_us():
-            raise UnauthenticatedError(_INVALID, "expired")
-        return kept.key.caller
+        return self._checked(kept.key).caller
 
-    def forget(self, key_id: str) -> None:
+    def forget(self, key: ApiKey) -> None:
         """What was read of this key holds no longer."""
         with self._lock:
-            self._known.pop(key_id, None)
+            self._known.pop(key.key_id, None)
+            if key.certificate_subject is not None:
+                self._known.pop(_place_of(key.certificate_subject), None)
             self._forgotten += 1
 
-    def _kept(self, key_id: str) -> KeptKey | None:
+    def _of_certificate(self, subjects: Sequence[str]) -> Caller:
+        for subject in subjects:
+            kept = self._kept(_place_of(subject))
+            if kept is not None:
+                return self._checked(kept.key).caller
+        if subjects:
+            raise UnauthenticatedError(_INVALID, "unknown certificate")
+        raise UnauthenticatedError(_MISSING, "missing")
+
+    def _checked(self, key: ApiKey) -> ApiKey:
+        if key.revoked_at_us is not None:
+            raise UnauthenticatedError(_INVALID, "revoked")
+        if key.is_over(self._now_us()):
+            raise UnauthenticatedError(_INVALID, "expired")
+        return key
+
+    def _kept(self, place: str) -> KeptKey | None:
         now_ns = self._monotonic_ns()
         with self._lock:
-            known = self._known.get(key_id)
+            known = self._known.get(place)
             forgotten = self._forgotten
         if known is not None and now_ns - known[0] < _AGE_MAX_NS:
             return known[1]
-        found = self._store.key(key_id)
+        found = self._read(place)
         with self._lock:
             if found is None:
-                self._known.pop(key_id, None)
+                self._known.pop(place, None)
                 return None
             if forgotten == self._forgotten:
-                self._known[key_id] = (now_ns, found)
-                self._known.move_to_end(key_id)
+                self._known[place] = (now_ns, found)
+                self._known.move_to_end(place)
                 if len(self._known) > _KEPT_MAX:
                     self._known.popitem(last=False)
         return found
+
+    def _read(self, place: str) -> KeptKey | None:
+        if not place.startswith(_CERTIFICATE):
+            return self._store.key(place)
+        key = self._store.key_of_certificate(place.removeprefix(_CERTIFICATE))
+        return None if key is None else KeptKey(key, "")
+
+
+def _place_of(subject: str) -> str:
+    """Under which name the key of a certificate is remembered; ids of keys are hex digits."""
+    return f"{_CERTIFICATE}{subject}"

@@ -35,11 +35,11 @@ class KeyRing:
         self,
         store: AccessStore,
         hasher: KeyHasher,
-        forget: Callable[[str], None],
+        forget: Callable[[ApiKey], None],
         now_us: Callable[[], int],
         random_hex: RandomHex,
     ) -> None:
-        """`forget` is told the id of every key that has changed."""
+        """`forget` is told every key that has changed."""
         self._store = store
         self._hasher = hasher
         self._forget = forget
@@ -53,11 +53,13 @@ class KeyRing:
         scopes: frozenset[Scope],
         customer_id: str | None,
         expires_at_us: int | None,
+        certificate_subject: str | None = None,
     ) -> NewKey:
-        """A key of the caller's tenant.
+        """A key of the caller's tenant; one that certificates of a name show has no text.
 
         Raises:
             PermissionDeniedError: the caller lacks one of the scopes.
+            AlreadyExistsError: certificates of this name show another key.
             InvalidRequestError: it would be bound to a customer with other scopes, or be of the past.
         """
         caller.check_may_grant(scopes)
@@ -67,9 +69,19 @@ class KeyRing:
             )
         self._check_expiry(expires_at_us)
         made = self._new(caller.tenant, caller.credential, name, scopes)
-        made = replace(made, key=replace(made.key, customer_id=customer_id, expires_at_us=expires_at_us))
-        self._store.add_key(made.key, self._hasher.hash(made.text))
-        return made
+        key = replace(
+            made.key,
+            customer_id=customer_id,
+            expires_at_us=expires_at_us,
+            certificate_subject=certificate_subject,
+        )
+        if certificate_subject is not None:
+            self._store.add_key(key, "")
+            # A key of the same name that has ended may be remembered.
+            self._forget(key)
+            return NewKey(key, "")
+        self._store.add_key(key, self._hasher.hash(made.text))
+        return NewKey(key, made.text)
 
     def rotate(
         self, caller: Caller, key_id: str, overlap_us: int, expires_at_us: int | None
@@ -78,20 +90,24 @@ class KeyRing:
 
         Raises:
             NotFoundError: the tenant has no such key.
-            KeyEndedError: it is revoked or has expired.
+            KeyEndedError: it is revoked or has expired, or certificates show it.
             PermissionDeniedError: the caller lacks one of its scopes.
             InvalidRequestError: the new key would be of the past.
         """
         old = self._mine(caller, key_id)
         now_us = self._now_us()
-        if old.revoked_at_us is not None or (old.expires_at_us is not None and old.expires_at_us <= now_us):
+        if old.is_over(now_us):
             raise KeyEndedError(f"the key {key_id} is revoked or has expired: create a new one")
+        if old.certificate_subject is not None:
+            raise KeyEndedError(
+                f"certificates show the key {key_id}, which has no text: renew the certificate"
+            )
         caller.check_may_grant(old.scopes)
         self._check_expiry(expires_at_us)
         made = self._new(caller.tenant, caller.credential, old.name, old.scopes)
         made = replace(made, key=replace(made.key, customer_id=old.customer_id, expires_at_us=expires_at_us))
         self._store.replace_key(key_id, made.key, self._hasher.hash(made.text), now_us + overlap_us)
-        self._forget(key_id)
+        self._forget(old)
         return made, self._mine(caller, key_id)
 
     def revoke(self, caller: Caller, key_id: str) -> ApiKey:
@@ -101,7 +117,7 @@ class KeyRing:
             NotFoundError: the tenant has no such key.
         """
         revoked = self._store.revoke_key(caller.tenant, key_id, self._now_us())
-        self._forget(key_id)
+        self._forget(revoked)
         return revoked
 
     def create_tenant(self, caller: Caller, tenant: str) -> tuple[Tenant, NewKey]:

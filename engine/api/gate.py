@@ -21,28 +21,34 @@ _DENIED = "PERMISSION_DENIED"
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """What a call shows of who makes it: a header, and the names in a client certificate that was verified."""
+
+    authorization: str | None
+    certificate_subjects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Gate:
     """Lets calls in."""
 
     authenticator: Authenticator
     audit_log: AuditLog
 
-    def enter(
-        self, operation: Operation[RequestMessage], authorization: str | None
-    ) -> "GatedCall[RequestMessage]":
-        """A call of this operation, with the credential that it carries.
+    def enter(self, operation: Operation[RequestMessage], shown: Shown) -> "GatedCall[RequestMessage]":
+        """A call of this operation, with the credential that is shown for it.
 
         Raises:
             UnauthenticatedError: nobody whom the engine knows.
             PermissionDeniedError: the credential lacks the scope.
         """
-        caller = self.caller(operation, authorization)
-        return GatedCall(self, operation, authorization, caller)
+        caller = self.caller(operation, shown)
+        return GatedCall(self, operation, shown, caller)
 
-    def caller(self, operation: Operation[Any], authorization: str | None) -> Caller:
+    def caller(self, operation: Operation[Any], shown: Shown) -> Caller:
         """Raises as `enter`."""
         try:
-            caller = self.authenticator.caller(authorization)
+            caller = self.authenticator.caller(shown.authorization, shown.certificate_subjects)
         except UnauthenticatedError as error:
             METRICS.refused_calls.labels(operation.method, error.reason).inc()
             _log.info("nobody known", method=operation.method, reason=error.reason)
@@ -65,7 +71,7 @@ class GatedCall(Generic[RequestMessage]):
 
     gate: Gate
     operation: Operation[RequestMessage]
-    authorization: str | None
+    shown: Shown
     caller: Caller
     subject: str | None = field(init=False)
 
@@ -84,7 +90,7 @@ class GatedCall(Generic[RequestMessage]):
 
     def renew(self) -> None:
         """Whether the credential still holds, for the next message of a stream. Raises as `Gate.enter`."""
-        self.caller = self.gate.caller(self.operation, self.authorization)
+        self.caller = self.gate.caller(self.operation, self.shown)
 
     def ended(self, code: str) -> None:
         """The call is over; `code` is the name of the status code that the caller sees."""

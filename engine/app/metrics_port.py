@@ -1,6 +1,7 @@
 """The HTTP port beside gRPC: `/metrics` for Prometheus, `/healthz` for whoever asks whether the engine serves."""
 
 import contextlib
+import ssl
 from collections.abc import Callable, Iterable, Iterator
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -11,8 +12,10 @@ from engine.metrics import REGISTRY
 
 
 @contextlib.contextmanager
-def serve_metrics(listen: str | None, is_serving: Callable[[], bool]) -> Iterator[int | None]:
-    """Serves both on HOST:PORT, or not at all; the port.
+def serve_metrics(
+    listen: str | None, is_serving: Callable[[], bool], context: ssl.SSLContext | None
+) -> Iterator[int | None]:
+    """Serves both on HOST:PORT, or not at all; the port. Without `context` in plain text.
 
     Raises:
         StartupError: the address can't be had.
@@ -28,6 +31,9 @@ def serve_metrics(listen: str | None, is_serving: Callable[[], bool]) -> Iterato
             f"{listen}: can't serve metrics there: {error}; name another HOST:PORT with --metrics-listen "
             "(each gateway needs its own), or turn them off with --no-metrics"
         ) from error
+    if context is not None:
+        # Each connection shakes hands in its own thread: a peer that never does holds nobody up.
+        http.socket = context.wrap_socket(http.socket, server_side=True, do_handshake_on_connect=False)
     metrics: WSGIApplication = make_wsgi_app(REGISTRY)
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -5,6 +5,7 @@ import gc
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from threading import Event as ThreadEvent
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 import structlog
 
 from engine.access.local_engines import announced
+from engine.api.certificates import Certificates, TlsFiles
 from engine.api.grpc.server import Server, check_address
 from engine.app.access import Access, build_access
 from engine.app.metrics_port import serve_metrics
@@ -20,6 +22,7 @@ from engine.app.reading import build_reading
 from engine.app.recording import KnownEvents, build_recording
 from engine.app.stores import Stores, open_stores
 from engine.app.upkeep import build_upkeep
+from engine.errors import StartupError
 from engine.usage.store.backends.server_address import ServerAddress
 from engine.usage.store.tables.durability import Durability
 from ingest import Limits
@@ -49,6 +52,9 @@ class Options:
     # The operator's own first key; None: the engine makes one.
     admin_key_file: Path | None = None
     reflection: bool = False
+    # None: in plain text, which beyond loopback `plaintext` must allow.
+    tls: TlsFiles | None = None
+    plaintext: bool = False
     # Where the command line of the same user looks up the key of an engine on this machine; None: nowhere.
     local_engines: Path | None = None
 
@@ -63,14 +69,22 @@ def serve(options: Options, stop: ThreadEvent) -> None:
     pa.set_memory_pool(pa.system_memory_pool())
     # Before anything is written: a port that can't be had must not leave a new directory behind.
     check_address(options.listen, share_port=options.share_port)
+    _check_plaintext(options)
+    certificates = None if options.tls is None else Certificates(options.tls)
     known = KnownEvents.none(options.limits)
     with contextlib.ExitStack() as stack:
         stores = stack.enter_context(
             open_stores(options.data, options.usage_store, options.durability, known.warming, _now_us)
         )
         access = build_access(stores, options.admin_key_file, _now_us)
-        server = stack.enter_context(_server_over(stores, known, access, options))
-        metrics_port = stack.enter_context(serve_metrics(options.metrics_listen, server.is_serving))
+        server = stack.enter_context(_server_over(stores, known, access, certificates, options))
+        metrics_port = stack.enter_context(
+            serve_metrics(
+                options.metrics_listen,
+                server.is_serving,
+                None if certificates is None else certificates.http_context(),
+            )
+        )
         server.start()
         if options.local_engines is not None and access.admin_key_file is not None:
             stack.enter_context(announced(options.local_engines, server.port, access.admin_key_file))
@@ -96,7 +110,13 @@ def serve(options: Options, stop: ThreadEvent) -> None:
 
 
 @contextlib.contextmanager
-def _server_over(stores: Stores, known: KnownEvents, access: Access, options: Options) -> Iterator[Server]:
+def _server_over(
+    stores: Stores,
+    known: KnownEvents,
+    access: Access,
+    certificates: Certificates | None,
+    options: Options,
+) -> Iterator[Server]:
     """Everything behind the port. The server stops first, then the queue drains, then upkeep ends."""
     reading = build_reading(stores, _now_us)
     recording = build_recording(stores, known, options.limits, _now_us)
@@ -105,6 +125,7 @@ def _server_over(stores: Stores, known: KnownEvents, access: Access, options: Op
         build_operations(stores, recording, reading, upkeep, access, _now_us),
         options.listen,
         gate=access.gate,
+        certificates=certificates,
         request_bytes_max=options.limits.request_bytes_max,
         share_port=options.share_port,
         reflection=options.reflection,
@@ -116,6 +137,27 @@ def _server_over(stores: Stores, known: KnownEvents, access: Access, options: Op
         # An expiry that waits for time to pass must not hold the server up.
         stack.callback(upkeep.stopping.set)
         yield server
+
+
+def _check_plaintext(options: Options) -> None:
+    """API keys and usage in plain text leave this machine only where somebody has said so.
+
+    Raises:
+        StartupError: nobody has.
+    """
+    if options.tls is None and not options.plaintext and not _is_loopback(options.listen):
+        raise StartupError(
+            f"{options.listen}: others on the network could read API keys there: give --tls-cert and --tls-key, or say "
+            "--plaintext where the network is private or a proxy brings TLS"
+        )
+
+
+def _is_loopback(listen: str) -> bool:
+    host = listen.rpartition(":")[0].strip("[]")
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _now_us() -> int:

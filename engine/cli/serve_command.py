@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
+from engine.api.certificates import TlsFiles
 from engine.app.logs import LogFormat, configure_logs
-from engine.cli.terminal.api_key import LOCAL_ENGINES
 from engine.cli.terminal.connection import CommandError
+from engine.cli.terminal.credentials import LOCAL_ENGINES
 from engine.cli.terminal.files import FileType
 from engine.cli.terminal.options import Pair, PairType
 from engine.usage.store.backends.server_address import ServerAddress, read_server_address
@@ -100,6 +101,24 @@ class _ServerAddressType(click.ParamType["ServerAddress"]):
     help="Holds the first API key (meterline keys generate). Default: the engine makes one, in DIR/admin.key.",
 )
 @click.option(
+    "--tls-cert",
+    type=FileType(path_type=Path),
+    metavar="FILE",
+    help="The engine's certificate with its chain (PEM). Read again when it changes: rotate it by replacing the files.",
+)
+@click.option("--tls-key", type=FileType(path_type=Path), metavar="FILE", help="Its private key (PEM).")
+@click.option(
+    "--tls-client-ca",
+    type=FileType(path_type=Path),
+    metavar="FILE",
+    help="Every caller must show a certificate that one of these authorities (PEM) has signed.",
+)
+@click.option(
+    "--plaintext",
+    is_flag=True,
+    help="Listen beyond loopback without TLS: for a private network, or behind a proxy that brings TLS.",
+)
+@click.option(
     "--reflection",
     is_flag=True,
     help="Tell the wire contract to whoever asks, without an API key: for grpcurl and its like.",
@@ -130,6 +149,10 @@ def serve(  # noqa: PLR0913 - an argument for each option
     raw_events_days_min: int,
     limits: tuple[Pair, ...],
     admin_key_file: Path | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    tls_client_ca: Path | None,
+    plaintext: bool,
     reflection: bool,
     log_format: LogFormat,
     log_level: str,
@@ -138,15 +161,15 @@ def serve(  # noqa: PLR0913 - an argument for each option
 
     Everything runs in this process on embedded stores in one directory. Whatever was acknowledged survives a
     restart and kill -9. Whoever calls needs an API key: the first start writes one with every scope to DIR/admin.key,
-    which other commands of the same user on this machine find by themselves; meterline keys makes more. There is no
-    TLS yet: listen on an address that only your services can reach.
+    which other commands of the same user on this machine find by themselves; meterline keys makes more. Beyond
+    loopback it serves with TLS, or where --plaintext says that nobody else listens.
 
     With --usage-store, any number of engines (gateways) on one machine share the server and the data directory:
 
     \b
     export METERLINE_USAGE_STORE=http://meterline:PASSWORD@clickhouse:8123
-    meterline serve --listen 0.0.0.0:7070 --share-port --metrics-listen 127.0.0.1:7071
-    meterline serve --listen 0.0.0.0:7070 --share-port --metrics-listen 127.0.0.1:7072
+    meterline serve --tls-cert tls.crt --tls-key tls.key --listen 0.0.0.0:7070 --share-port
+    meterline serve --tls-cert tls.crt --tls-key tls.key --listen 0.0.0.0:7070 --share-port --metrics-listen 127.0.0.1:7072
     """  # noqa: D301 - click itself reads the mark
     from engine.app import serving  # noqa: PLC0415 - the heavy parts load for this command only
 
@@ -164,10 +187,22 @@ def serve(  # noqa: PLR0913 - an argument for each option
         raw_events_days_min=raw_events_days_min,
         limits=_limits(event_age_max_days, limits),
         admin_key_file=admin_key_file,
+        tls=_tls_files(tls_cert, tls_key, tls_client_ca),
+        plaintext=plaintext,
         reflection=reflection,
         local_engines=LOCAL_ENGINES,
     )
     serving.serve(options, stop)
+
+
+def _tls_files(
+    certificate: Path | None, private_key: Path | None, authorities: Path | None
+) -> TlsFiles | None:
+    if certificate is None and private_key is None and authorities is None:
+        return None
+    if certificate is None or private_key is None:
+        raise CommandError("--tls-cert and --tls-key belong together: give both")
+    return TlsFiles(certificate, private_key, authorities)
 
 
 def _limits(event_age_max_days: int, pairs: tuple[Pair, ...]) -> Limits:

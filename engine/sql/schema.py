@@ -112,8 +112,10 @@ API_KEYS: Final = Table(
     Column("scopes", Text, nullable=False),
     # The one customer that it may read; NULL: all.
     Column("customer_id", Text, nullable=True),
-    # HMAC-SHA256 of the key's text, in hex (engine.access.api_keys).
+    # HMAC-SHA256 of the key's text, in hex (engine.access.api_keys); of a certificate's key empty.
     Column("secret_hash", Text, nullable=False),
+    # The name in a client certificate that stands for the text of the key; NULL: the text itself is shown.
+    Column("certificate_subject", Text, nullable=True),
     Column("created_at_us", BigInteger, nullable=False),
     Column("created_by", Text, nullable=False),
     # NULL: never.
@@ -121,6 +123,7 @@ API_KEYS: Final = Table(
     Column("revoked_at_us", BigInteger, nullable=True),
     PrimaryKeyConstraint("key_id", name="api_keys_pk"),
     Index("api_keys_by_tenant", "tenant", "created_at_us", "key_id"),
+    Index("api_keys_by_subject", "certificate_subject"),
 )
 
 AUDIT_RECORDS: Final = Table(

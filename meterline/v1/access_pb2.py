@@ -25,51 +25,51 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19meterline/v1/access.proto\x12\x0cmeterline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x84\x02\n\x06\x41piKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12#\n\x06scopes\x18\x03 \x03(\x0e\x32\x13.meterline.v1.Scope\x12\x13\n\x0b\x63ustomer_id\x18\x04 \x01(\t\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x06 \x01(\t\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8d\x01\n\x13\x43reateApiKeyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12#\n\x06scopes\x18\x02 \x03(\x0e\x32\x13.meterline.v1.Scope\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"O\n\x14\x43reateApiKeyResponse\x12%\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x14.meterline.v1.ApiKey\x12\x10\n\x08key_text\x18\x02 \x01(\t\";\n\x12ListApiKeysRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"V\n\x13ListApiKeysResponse\x12&\n\x08\x61pi_keys\x18\x01 \x03(\x0b\x32\x14.meterline.v1.ApiKey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"{\n\x13RotateApiKeyRequest\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x16\n\toverlap_s\x18\x02 \x01(\rH\x00\x88\x01\x01\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0c\n\n_overlap_s\"w\n\x14RotateApiKeyResponse\x12%\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x14.meterline.v1.ApiKey\x12\x10\n\x08key_text\x18\x02 \x01(\t\x12&\n\x08replaced\x18\x03 \x01(\x0b\x32\x14.meterline.v1.ApiKey\"%\n\x13RevokeApiKeyRequest\x12\x0e\n\x06key_id\x18\x01 \x01(\t\"=\n\x14RevokeApiKeyResponse\x12%\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x14.meterline.v1.ApiKey\"@\n\x17ListAuditRecordsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"e\n\x18ListAuditRecordsResponse\x12\x30\n\raudit_records\x18\x01 \x03(\x0b\x32\x19.meterline.v1.AuditRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x94\x01\n\x0b\x41uditRecord\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12/\n\x0brecorded_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncredential\x18\x03 \x01(\t\x12\x11\n\toperation\x18\x04 \x01(\t\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12\x0c\n\x04\x63ode\x18\x06 \x01(\t\"%\n\x13\x43reateTenantRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\"u\n\x14\x43reateTenantResponse\x12$\n\x06tenant\x18\x01 \x01(\x0b\x32\x14.meterline.v1.Tenant\x12%\n\x07\x61pi_key\x18\x02 \x01(\x0b\x32\x14.meterline.v1.ApiKey\x12\x10\n\x08key_text\x18\x03 \x01(\t\";\n\x12ListTenantsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"U\n\x13ListTenantsResponse\x12%\n\x07tenants\x18\x01 \x03(\x0b\x32\x14.meterline.v1.Tenant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"H\n\x06Tenant\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x9a\x01\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSCOPE_INGEST\x10\x01\x12\x0e\n\nSCOPE_READ\x10\x02\x12\x0e\n\nSCOPE_BILL\x10\x03\x12\x11\n\rSCOPE_CATALOG\x10\x04\x12\x11\n\rSCOPE_CORRECT\x10\x05\x12\x0f\n\x0bSCOPE_ADMIN\x10\x06\x12\x11\n\rSCOPE_OPERATE\x10\x07\x32\xcb\x03\n\rAccessService\x12U\n\x0c\x43reateApiKey\x12!.meterline.v1.CreateApiKeyRequest\x1a\".meterline.v1.CreateApiKeyResponse\x12R\n\x0bListApiKeys\x12 .meterline.v1.ListApiKeysRequest\x1a!.meterline.v1.ListApiKeysResponse\x12U\n\x0cRotateApiKey\x12!.meterline.v1.RotateApiKeyRequest\x1a\".meterline.v1.RotateApiKeyResponse\x12U\n\x0cRevokeApiKey\x12!.meterline.v1.RevokeApiKeyRequest\x1a\".meterline.v1.RevokeApiKeyResponse\x12\x61\n\x10ListAuditRecords\x12%.meterline.v1.ListAuditRecordsRequest\x1a&.meterline.v1.ListAuditRecordsResponse2\xba\x01\n\rTenantService\x12U\n\x0c\x43reateTenant\x12!.meterline.v1.CreateTenantRequest\x1a\".meterline.v1.CreateTenantResponse\x12R\n\x0bListTenants\x12 .meterline.v1.ListTenantsRequest\x1a!.meterline.v1.ListTenantsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19meterline/v1/access.proto\x12\x0cmeterline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa1\x02\n\x06\x41piKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12#\n\x06scopes\x18\x03 \x03(\x0e\x32\x13.meterline.v1.Scope\x12\x13\n\x0b\x63ustomer_id\x18\x04 \x01(\t\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x06 \x01(\t\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13\x63\x65rtificate_subject\x18\t \x01(\t\"\xaa\x01\n\x13\x43reateApiKeyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12#\n\x06scopes\x18\x02 \x03(\x0e\x32\x13.meterline.v1.Scope\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13\x63\x65rtificate_subject\x18\x05 \x01(\t\"O\n\x14\x43reateApiKeyResponse\x12%\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x14.meterline.v1.ApiKey\x12\x10\n\x08key_text\x18\x02 \x01(\t\";\n\x12ListApiKeysRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"V\n\x13ListApiKeysResponse\x12&\n\x08\x61pi_keys\x18\x01 \x03(\x0b\x32\x14.meterline.v1.ApiKey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"{\n\x13RotateApiKeyRequest\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x16\n\toverlap_s\x18\x02 \x01(\rH\x00\x88\x01\x01\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0c\n\n_overlap_s\"w\n\x14RotateApiKeyResponse\x12%\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x14.meterline.v1.ApiKey\x12\x10\n\x08key_text\x18\x02 \x01(\t\x12&\n\x08replaced\x18\x03 \x01(\x0b\x32\x14.meterline.v1.ApiKey\"%\n\x13RevokeApiKeyRequest\x12\x0e\n\x06key_id\x18\x01 \x01(\t\"=\n\x14RevokeApiKeyResponse\x12%\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x14.meterline.v1.ApiKey\"@\n\x17ListAuditRecordsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"e\n\x18ListAuditRecordsResponse\x12\x30\n\raudit_records\x18\x01 \x03(\x0b\x32\x19.meterline.v1.AuditRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x94\x01\n\x0b\x41uditRecord\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12/\n\x0brecorded_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncredential\x18\x03 \x01(\t\x12\x11\n\toperation\x18\x04 \x01(\t\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12\x0c\n\x04\x63ode\x18\x06 \x01(\t\"%\n\x13\x43reateTenantRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\"u\n\x14\x43reateTenantResponse\x12$\n\x06tenant\x18\x01 \x01(\x0b\x32\x14.meterline.v1.Tenant\x12%\n\x07\x61pi_key\x18\x02 \x01(\x0b\x32\x14.meterline.v1.ApiKey\x12\x10\n\x08key_text\x18\x03 \x01(\t\";\n\x12ListTenantsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"U\n\x13ListTenantsResponse\x12%\n\x07tenants\x18\x01 \x03(\x0b\x32\x14.meterline.v1.Tenant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"H\n\x06Tenant\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x9a\x01\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSCOPE_INGEST\x10\x01\x12\x0e\n\nSCOPE_READ\x10\x02\x12\x0e\n\nSCOPE_BILL\x10\x03\x12\x11\n\rSCOPE_CATALOG\x10\x04\x12\x11\n\rSCOPE_CORRECT\x10\x05\x12\x0f\n\x0bSCOPE_ADMIN\x10\x06\x12\x11\n\rSCOPE_OPERATE\x10\x07\x32\xcb\x03\n\rAccessService\x12U\n\x0c\x43reateApiKey\x12!.meterline.v1.CreateApiKeyRequest\x1a\".meterline.v1.CreateApiKeyResponse\x12R\n\x0bListApiKeys\x12 .meterline.v1.ListApiKeysRequest\x1a!.meterline.v1.ListApiKeysResponse\x12U\n\x0cRotateApiKey\x12!.meterline.v1.RotateApiKeyRequest\x1a\".meterline.v1.RotateApiKeyResponse\x12U\n\x0cRevokeApiKey\x12!.meterline.v1.RevokeApiKeyRequest\x1a\".meterline.v1.RevokeApiKeyResponse\x12\x61\n\x10ListAuditRecords\x12%.meterline.v1.ListAuditRecordsRequest\x1a&.meterline.v1.ListAuditRecordsResponse2\xba\x01\n\rTenantService\x12U\n\x0c\x43reateTenant\x12!.meterline.v1.CreateTenantRequest\x1a\".meterline.v1.CreateTenantResponse\x12R\n\x0bListTenants\x12 .meterline.v1.ListTenantsRequest\x1a!.meterline.v1.ListTenantsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'meterline.v1.access_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SCOPE']._serialized_start=1762
-  _globals['_SCOPE']._serialized_end=1916
+  _globals['_SCOPE']._serialized_start=1820
+  _globals['_SCOPE']._serialized_end=1974
   _globals['_APIKEY']._serialized_start=77
-  _globals['_APIKEY']._serialized_end=337
-  _globals['_CREATEAPIKEYREQUEST']._serialized_start=340
-  _globals['_CREATEAPIKEYREQUEST']._serialized_end=481
-  _globals['_CREATEAPIKEYRESPONSE']._serialized_start=483
-  _globals['_CREATEAPIKEYRESPONSE']._serialized_end=562
-  _globals['_LISTAPIKEYSREQUEST']._serialized_start=564
-  _globals['_LISTAPIKEYSREQUEST']._serialized_end=623
-  _globals['_LISTAPIKEYSRESPONSE']._serialized_start=625
-  _globals['_LISTAPIKEYSRESPONSE']._serialized_end=711
-  _globals['_ROTATEAPIKEYREQUEST']._serialized_start=713
-  _globals['_ROTATEAPIKEYREQUEST']._serialized_end=836
-  _globals['_ROTATEAPIKEYRESPONSE']._serialized_start=838
-  _globals['_ROTATEAPIKEYRESPONSE']._serialized_end=957
-  _globals['_REVOKEAPIKEYREQUEST']._serialized_start=959
-  _globals['_REVOKEAPIKEYREQUEST']._serialized_end=996
-  _globals['_REVOKEAPIKEYRESPONSE']._serialized_start=998
-  _globals['_REVOKEAPIKEYRESPONSE']._serialized_end=1059
-  _globals['_LISTAUDITRECORDSREQUEST']._serialized_start=1061
-  _globals['_LISTAUDITRECORDSREQUEST']._serialized_end=1125
-  _globals['_LISTAUDITRECORDSRESPONSE']._serialized_start=1127
-  _globals['_LISTAUDITRECORDSRESPONSE']._serialized_end=1228
-  _globals['_AUDITRECORD']._serialized_start=1231
-  _globals['_AUDITRECORD']._serialized_end=1379
-  _globals['_CREATETENANTREQUEST']._serialized_start=1381
-  _globals['_CREATETENANTREQUEST']._serialized_end=1418
-  _globals['_CREATETENANTRESPONSE']._serialized_start=1420
-  _globals['_CREATETENANTRESPONSE']._serialized_end=1537
-  _globals['_LISTTENANTSREQUEST']._serialized_start=1539
-  _globals['_LISTTENANTSREQUEST']._serialized_end=1598
-  _globals['_LISTTENANTSRESPONSE']._serialized_start=1600
-  _globals['_LISTTENANTSRESPONSE']._serialized_end=1685
-  _globals['_TENANT']._serialized_start=1687
-  _globals['_TENANT']._serialized_end=1759
-  _globals['_ACCESSSERVICE']._serialized_start=1919
-  _globals['_ACCESSSERVICE']._serialized_end=2378
-  _globals['_TENANTSERVICE']._serialized_start=2381
-  _globals['_TENANTSERVICE']._serialized_end=2567
+  _globals['_APIKEY']._serialized_end=366
+  _globals['_CREATEAPIKEYREQUEST']._serialized_start=369
+  _globals['_CREATEAPIKEYREQUEST']._serialized_end=539
+  _globals['_CREATEAPIKEYRESPONSE']._serialized_start=541
+  _globals['_CREATEAPIKEYRESPONSE']._serialized_end=620
+  _globals['_LISTAPIKEYSREQUEST']._serialized_start=622
+  _globals['_LISTAPIKEYSREQUEST']._serialized_end=681
+  _globals['_LISTAPIKEYSRESPONSE']._serialized_start=683
+  _globals['_LISTAPIKEYSRESPONSE']._serialized_end=769
+  _globals['_ROTATEAPIKEYREQUEST']._serialized_start=771
+  _globals['_ROTATEAPIKEYREQUEST']._serialized_end=894
+  _globals['_ROTATEAPIKEYRESPONSE']._serialized_start=896
+  _globals['_ROTATEAPIKEYRESPONSE']._serialized_end=1015
+  _globals['_REVOKEAPIKEYREQUEST']._serialized_start=1017
+  _globals['_REVOKEAPIKEYREQUEST']._serialized_end=1054
+  _globals['_REVOKEAPIKEYRESPONSE']._serialized_start=1056
+  _globals['_REVOKEAPIKEYRESPONSE']._serialized_end=1117
+  _globals['_LISTAUDITRECORDSREQUEST']._serialized_start=1119
+  _globals['_LISTAUDITRECORDSREQUEST']._serialized_end=1183
+  _globals['_LISTAUDITRECORDSRESPONSE']._serialized_start=1185
+  _globals['_LISTAUDITRECORDSRESPONSE']._serialized_end=1286
+  _globals['_AUDITRECORD']._serialized_start=1289
+  _globals['_AUDITRECORD']._serialized_end=1437
+  _globals['_CREATETENANTREQUEST']._serialized_start=1439
+  _globals['_CREATETENANTREQUEST']._serialized_end=1476
+  _globals['_CREATETENANTRESPONSE']._serialized_start=1478
+  _globals['_CREATETENANTRESPONSE']._serialized_end=1595
+  _globals['_LISTTENANTSREQUEST']._serialized_start=1597
+  _globals['_LISTTENANTSREQUEST']._serialized_end=1656
+  _globals['_LISTTENANTSRESPONSE']._serialized_start=1658
+  _globals['_LISTTENANTSRESPONSE']._serialized_end=1743
+  _globals['_TENANT']._serialized_start=1745
+  _globals['_TENANT']._serialized_end=1817
+  _globals['_ACCESSSERVICE']._serialized_start=1977
+  _globals['_ACCESSSERVICE']._serialized_end=2436
+  _globals['_TENANTSERVICE']._serialized_start=2439
+  _globals['_TENANTSERVICE']._serialized_end=2625
 # @@protoc_insertion_point(module_scope)

@@ -28,7 +28,8 @@ if _version_not_supported:
 class AccessServiceStub:
     """The API keys of the caller's tenant, and its audit log.
 
-    A call carries its key as metadata: "authorization: Bearer mlk_<id>_<secret>".
+    A call carries its key as metadata: "authorization: Bearer mlk_<id>_<secret>",
+    or shows it by a client certificate, where the engine asks for them.
     The tenant is the key's. A key holds scopes, and none implies another.
 
     Errors of every method of every service: UNAUTHENTICATED (no key, or one that
@@ -73,7 +74,8 @@ class AccessServiceStub:
 class AccessServiceServicer:
     """The API keys of the caller's tenant, and its audit log.
 
-    A call carries its key as metadata: "authorization: Bearer mlk_<id>_<secret>".
+    A call carries its key as metadata: "authorization: Bearer mlk_<id>_<secret>",
+    or shows it by a client certificate, where the engine asks for them.
     The tenant is the key's. A key holds scopes, and none implies another.
 
     Errors of every method of every service: UNAUTHENTICATED (no key, or one that
@@ -86,7 +88,8 @@ class AccessServiceServicer:
         """Makes a key and shows its text, this once. Its scopes must be among the
         caller's.
 
-        Errors: INVALID_ARGUMENT (BadRequest names the field).
+        Errors: INVALID_ARGUMENT (BadRequest names the field), ALREADY_EXISTS
+        (certificates of this name show another key).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -168,7 +171,8 @@ def add_AccessServiceServicer_to_server(servicer, server):
 class AccessService:
     """The API keys of the caller's tenant, and its audit log.
 
-    A call carries its key as metadata: "authorization: Bearer mlk_<id>_<secret>".
+    A call carries its key as metadata: "authorization: Bearer mlk_<id>_<secret>",
+    or shows it by a client certificate, where the engine asks for them.
     The tenant is the key's. A key holds scopes, and none implies another.
 
     Errors of every method of every service: UNAUTHENTICATED (no key, or one that

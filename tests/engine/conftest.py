@@ -13,7 +13,7 @@ from tests.support.engine.api_world import CATALOG
 def engine(tmp_path_factory):
     """Takes events of any age, so that tests may use fixed dates."""
     with EngineProcess(
-        tmp_path_factory.mktemp("engine") / "data", "--event-age-max-days", "36525"
+        tmp_path_factory.mktemp("engine") / "data", "--event-age-max-days", "36525", "--reflection"
     ) as running:
         yield running
 

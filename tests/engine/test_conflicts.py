@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from engine.api.operation import DEFAULT_TENANT, Call
+from engine.access.caller import DEFAULT_TENANT, Caller, Scope
+from engine.api.operation import Call
 from engine.api.services.correction_service import CorrectionService
 from engine.errors import InvalidRequestError
 from engine.usage.corrections.reconciler import Reconciler
@@ -31,7 +32,13 @@ ROOT = Path(__file__).parents[2]
 NOTHING = "no id was used for two stored events (what was voided by hand: meterline corrections)"
 JUNE_US = 1_748_736_000_000_000  # 2025-06-01T00:00:00Z
 JULY_US = 1_751_328_000_000_000
-CALL = Call(tenant="t1", is_active=lambda: True)
+
+
+def _call(tenant):
+    return Call(Caller(tenant, "key:test", frozenset({Scope.READ})), is_active=lambda: True)
+
+
+CALL = _call("t1")
 CATALOG = """
 meters: [{id: tokens, event_type: call, aggregation: sum, value: tokens}]
 plans:
@@ -137,9 +144,7 @@ def test_one_id_is_listed_alone_and_a_restored_event_says_so(world):
     (found,) = service.list_conflicts(ListConflictsRequest(event_id=ids[5]), CALL).conflicts
     assert found.event_id == ids[5]
     assert not service.list_conflicts(ListConflictsRequest(event_id="' OR 1=1 --"), CALL).conflicts
-    assert not service.list_conflicts(
-        ListConflictsRequest(), Call(tenant="t2", is_active=lambda: True)
-    ).conflicts
+    assert not service.list_conflicts(ListConflictsRequest(), _call("t2")).conflicts
     ((content_hash,),) = store.query(_hash_of(ids[5]))
     key = EventKey("t1", "acme", "call", JUNE_US + 5, ids[5], content_hash)
     restored = Void(event=key, voided=False, kind=Kind.VOID, correction_id="c", reason="", recorded_by="p")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from engine.api.operation import DEFAULT_TENANT
+from engine.access.caller import DEFAULT_TENANT
 from engine.usage.store.usage_store import UsageStore
 from examples.engine_process import EngineProcess
 from ingest import partition_batches

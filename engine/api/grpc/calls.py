@@ -11,10 +11,10 @@ Rules:
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 import grpc
 import structlog
@@ -22,7 +22,8 @@ from google.protobuf.message import DecodeError, Message
 
 from engine.access.authenticator import AUTHORIZATION
 from engine.access.caller import NOBODY
-from engine.api.gate import Gate, GatedCall
+from engine.api.certificates import subjects_of
+from engine.api.gate import Gate, GatedCall, Shown
 from engine.api.grpc.answer_bytes import answer_bytes
 from engine.api.grpc.peers import CallEndedError, Places
 from engine.api.operation import (
@@ -103,7 +104,11 @@ def _open_to_all(_context: grpc.ServicerContext) -> None:
 def _entered(
     gate: Gate, operation: Operation[RequestMessage], context: grpc.ServicerContext
 ) -> GatedCall[RequestMessage]:
-    return gate.enter(operation, _metadata(context).get(AUTHORIZATION))
+    authorization = _metadata(context).get(AUTHORIZATION)
+    subjects = (
+        () if authorization else subjects_of(cast("Mapping[str, Sequence[bytes]]", context.auth_context()))
+    )
+    return gate.enter(operation, Shown(authorization, subjects))
 
 
 def unary(

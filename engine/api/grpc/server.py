@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest
 
+from engine.api.certificates import Certificates
 from engine.api.gate import Gate
 from engine.api.grpc.calls import Method, RpcHandler, message, method_of, stream, unary
 from engine.api.grpc.health import NAME as HEALTH_NAME
@@ -54,12 +55,13 @@ class Server:
         address: str,
         *,
         gate: Gate,
+        certificates: Certificates | None,
         request_bytes_max: int,
         share_port: bool = False,
         reflection: bool = False,
     ) -> None:
         """Takes the port without serving yet; `share_port`: along with other processes that share it. `reflection`:
-        whoever asks, without a credential, is told the wire contract.
+        whoever asks, without a credential, is told the wire contract. Without `certificates` all is in plain text.
 
         Raises:
             StartupError: the address is taken, or is none.
@@ -103,7 +105,7 @@ class Server:
             [grpc.method_handlers_generic_handler(service, each) for service, each in handlers.items()]
         )
         self._watchdog = Watchdog(list(places.values()))
-        self.port = self._bind(address, share_port=share_port)
+        self.port = self._bind(address, certificates, share_port=share_port)
 
     def start(self) -> None:
         self._grpc.start()
@@ -120,10 +122,12 @@ class Server:
         self._grpc.stop(grace_s).wait()
         self._watchdog.stop()
 
-    def _bind(self, address: str, *, share_port: bool) -> int:
+    def _bind(self, address: str, certificates: Certificates | None, *, share_port: bool) -> int:
         check_address(address, share_port=share_port)
         try:
-            return self._grpc.add_insecure_port(address)
+            if certificates is None:
+                return self._grpc.add_insecure_port(address)
+            return self._grpc.add_secure_port(address, certificates.server_credentials())
         except RuntimeError as error:
             raise _cannot_listen(address, error) from error
 

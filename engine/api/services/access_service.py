@@ -36,6 +36,7 @@ from meterline.v1.access_pb2 import (
 )
 
 _NAME_BYTES_MAX: Final = 128
+_SUBJECT_BYTES_MAX: Final = 256
 _PAGE_SIZE_DEFAULT: Final = 100
 # A few hundred bytes each.
 _PAGE_SIZE_MAX: Final = 1_000
@@ -58,6 +59,8 @@ class AccessService:
         mistakes = [*text_mistakes("name", request.name, _NAME_BYTES_MAX), *_scope_mistakes(request.scopes)]
         if request.customer_id:
             mistakes += text_mistakes("customer_id", request.customer_id, _NAME_BYTES_MAX)
+        if request.certificate_subject:
+            mistakes += text_mistakes("certificate_subject", request.certificate_subject, _SUBJECT_BYTES_MAX)
         raise_all(mistakes)
         made = self._ring.create(
             call.caller,
@@ -65,6 +68,7 @@ class AccessService:
             frozenset(_SCOPES[each] for each in request.scopes),
             request.customer_id or None,
             optional_us(request, "expires_at"),
+            request.certificate_subject or None,
         )
         return CreateApiKeyResponse(api_key=_key_message(made.key), key_text=made.text)
 
@@ -172,6 +176,7 @@ def _key_message(key: ApiKey) -> access_pb2.ApiKey:
         created_by=key.created_by,
         expires_at=_optional(key.expires_at_us),
         revoked_at=_optional(key.revoked_at_us),
+        certificate_subject=key.certificate_subject or "",
     )
 
 

@@ -67,6 +67,12 @@ def keys() -> None:
     metavar="ID",
     help="Bind it to this customer, whose spend, usage and lines it reads, and nobody else's.",
 )
+@click.option(
+    "--certificate-subject",
+    type=TextType("a name in client certificates"),
+    metavar="NAME",
+    help="Client certificates of this name show the key, which has no text: spiffe://prod/chat, a DNS name, or a CN.",
+)
 @_expires_option
 @json_option
 @target_option
@@ -75,6 +81,7 @@ def create(
     name: str,
     scopes: tuple[str, ...],
     customer: str | None,
+    certificate_subject: str | None,
     expires_at: datetime | None,
     as_json: bool,
     target: str,
@@ -85,11 +92,17 @@ def create(
         scopes=[f"SCOPE_{each.upper()}" for each in scopes],
         customer_id=customer or "",
         expires_at=timestamp(expires_at),
+        certificate_subject=certificate_subject or "",
     )
     with connected(target) as channel:
         response = AccessServiceStub(channel).CreateApiKey(request, timeout=TIMEOUT_S)
     if as_json:
         click.echo(message_line(response))
+        return
+    if certificate_subject is not None:
+        click.echo(
+            f"made key {response.api_key.key_id}, which certificates of {certificate_subject} show", err=True
+        )
         return
     click.echo(response.key_text)
     click.echo(f"made key {response.api_key.key_id}: keep it, it can't be shown again", err=True)
@@ -107,13 +120,14 @@ def list_(as_json: bool, target: str) -> None:
         for key in found:
             click.echo(message_line(key))
         return
-    table = TextTable("KEY", "NAME", "SCOPES", "CUSTOMER", "CREATED", "BY", "STATE")
+    table = TextTable("KEY", "NAME", "SCOPES", "CUSTOMER", "SHOWN BY", "CREATED", "BY", "STATE")
     for key in found:
         table.add(
             key.key_id,
             key.name,
             " ".join(_scope_names(key)),
             key.customer_id or "all",
+            key.certificate_subject or "its text",
             instant(key.created_at),
             key.created_by,
             _state(key),

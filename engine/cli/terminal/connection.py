@@ -11,7 +11,7 @@ import grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from engine.cli.terminal.api_key import api_key_for
+from engine.cli.terminal.credentials import api_key_for, channel_credentials
 from meterline import InvalidOptionError, open_channel, read_pushback_ms
 
 # Local commands answer in milliseconds; past this the engine hangs, and a person wants to know.
@@ -52,7 +52,7 @@ def connected(target: str) -> Iterator[grpc.Channel]:
     ]
     try:
         api_key = api_key_for(target)
-        opened = open_channel(target, api_key=api_key, options=options)
+        opened = open_channel(target, api_key=api_key, credentials=channel_credentials(), options=options)
     except InvalidOptionError as error:
         raise CommandError(str(error)) from None
     with opened as channel:

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from engine.cli.terminal.api_key import api_key_file_option
 from engine.cli.terminal.connection import CommandError
+from engine.cli.terminal.credentials import CREDENTIAL_OPTIONS
 from engine.usage.facts.windows import time_zone
 from meterline import InvalidOptionError, check_target
 
@@ -184,7 +184,7 @@ target_option = together(
         callback=_checked_target,
         help="The engine's address.",
     ),
-    api_key_file_option,
+    *CREDENTIAL_OPTIONS,
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 at_option = click.option(

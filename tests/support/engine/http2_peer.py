@@ -5,6 +5,7 @@ text, so a test may look for them in what was received.
 """
 
 import contextlib
+import os
 import socket
 import struct
 import time
@@ -19,6 +20,11 @@ def connect(target):
     """A bare connection, on which nothing is said."""
     host, _, port = target.rpartition(":")
     return socket.create_connection((host, int(port)), timeout=60)
+
+
+def _authorization():
+    """Of the key that every engine of a test run knows: a peer without one is not listened to at all."""
+    return f"Bearer {os.environ['METERLINE_API_KEY']}"
 
 
 class Peer:
@@ -49,6 +55,7 @@ class Peer:
             ":authority": "peer",
             "te": "trailers",
             "content-type": content_type,
+            "authorization": _authorization(),
         } | {name.replace("_", "-"): value for name, value in headers.items()}
         block = b"".join(_literal(name.encode(), value.encode()) for name, value in fields.items())
         self.frame(HEADERS, END_HEADERS, stream, block)
@@ -59,6 +66,7 @@ class Peer:
         stream, self._next_stream = self._next_stream, self._next_stream + 2
         fields = {":method": "POST", ":scheme": "http", ":path": RECORD, ":authority": "peer"}
         fields |= {"te": "trailers", "content-type": "application/grpc", "padding": "x" * size}
+        fields["authorization"] = _authorization()
         block = b"".join(_literal(name.encode(), value.encode()) for name, value in fields.items())
         for first in range(0, len(block), 16_384):
             last = first + 16_384 >= len(block)

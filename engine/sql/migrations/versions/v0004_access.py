@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("scopes", sa.Text, nullable=False),
         sa.Column("customer_id", sa.Text, nullable=True),
         sa.Column("secret_hash", sa.Text, nullable=False),
+        sa.Column("certificate_subject", sa.Text, nullable=True),
         sa.Column("created_at_us", sa.BigInteger, nullable=False),
         sa.Column("created_by", sa.Text, nullable=False),
         sa.Column("expires_at_us", sa.BigInteger, nullable=True),
@@ -31,6 +32,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key_id", name="api_keys_pk"),
     )
     op.create_index("api_keys_by_tenant", "api_keys", ["tenant", "created_at_us", "key_id"])
+    op.create_index("api_keys_by_subject", "api_keys", ["certificate_subject"])
     op.create_table(
         "audit_records",
         sa.Column(

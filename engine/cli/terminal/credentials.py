@@ -1,0 +1,94 @@
+"""What a command shows of who makes it, and whether the way to the engine is encrypted.
+
+Rules:
+1. An API key comes from a file that is named, from the environment, or from an engine of the same user on this machine.
+   It never stands in an option: whoever lists the processes of a machine would read it.
+2. The key of an engine on this machine goes to a loopback address only.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import grpc
+
+from engine.access.local_engines import local_key
+from engine.access.secret_files import read_secret
+from engine.errors import StartupError
+from meterline import api_key_metadata
+
+# Where `meterline serve` says which key file belongs to its port.
+LOCAL_ENGINES: Final = Path(click.get_app_dir("meterline")) / "engines"
+_META: Final = "meterline."
+_KEY_FILE, _TLS, _CA, _CERT, _CERT_KEY = "api_key_file", "tls", "tls_ca", "tls_cert", "tls_key"
+
+
+def _kept(context: click.Context, option: click.Parameter, value: object) -> None:
+    context.meta[f"{_META}{option.name}"] = value
+
+
+def _option(name: str, text: str, **fields: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:  # noqa: ANN401 - click's
+    variable = f"METERLINE_{name.removeprefix('--').replace('-', '_').upper()}"
+    return click.option(
+        name, envvar=variable, show_envvar=True, callback=_kept, expose_value=False, help=text, **fields
+    )
+
+
+def _file_option(name: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return _option(name, text, type=click.Path(path_type=Path), metavar="FILE")
+
+
+CREDENTIAL_OPTIONS: Final = (
+    _file_option(
+        "--api-key-file",
+        "Holds the API key to use. Default: METERLINE_API_KEY, or the first key of an engine of yours on this machine.",
+    ),
+    _option(
+        "--tls", "Encrypt, and check the engine's certificate by the system's authorities.", is_flag=True
+    ),
+    _file_option(
+        "--tls-ca", "Encrypt, and check the engine's certificate by the authorities in this PEM file."
+    ),
+    _file_option("--tls-cert", "Show this client certificate (PEM), with --tls-key."),
+    _file_option("--tls-key", "The private key of --tls-cert (PEM)."),
+)
+
+
+def _given(name: str) -> Any:  # noqa: ANN401 - a path, a flag or None
+    context = click.get_current_context(silent=True)
+    return None if context is None else context.meta.get(f"{_META}{name}")
+
+
+def api_key_for(target: str) -> str | None:
+    """The key for the engine at this address; None leaves it to METERLINE_API_KEY, or to the engine to refuse.
+
+    Raises:
+        StartupError: the file can't be read.
+        InvalidOptionError: what the file or the environment has is not a key.
+    """
+    file: Path | None = _given(_KEY_FILE)
+    if file is not None:
+        return read_secret(file)
+    return None if api_key_metadata(None) else local_key(LOCAL_ENGINES, target)
+
+
+def channel_credentials() -> grpc.ChannelCredentials | None:
+    """As the options say; None for plain text.
+
+    Raises:
+        StartupError: a file can't be read, or one of two that belong together is missing.
+    """
+    authorities, certificate, private_key = (_read(_given(name)) for name in (_CA, _CERT, _CERT_KEY))
+    if (certificate is None) != (private_key is None):
+        raise StartupError("--tls-cert and --tls-key belong together: give both")
+    if not _given(_TLS) and authorities is None and certificate is None:
+        return None
+    return grpc.ssl_channel_credentials(authorities, private_key, certificate)
+
+
+def _read(file: Path | None) -> bytes | None:
+    try:
+        return None if file is None else file.read_bytes()
+    except OSError as error:
+        raise StartupError(f"{file}: can't be read: {error.strerror}") from error
