@@ -68,7 +68,15 @@ ROOMS = {
         *("usage.store", "usage.store.backends", "usage.store.tables"),
     },
     "cli": {
-        *("access", "app", "api", "billing.quote", "usage.facts", "usage.store.backends", "usage.store.tables"),
+        *(
+            "access",
+            "app",
+            "api",
+            "billing.quote",
+            "usage.facts",
+            "usage.store.backends",
+            "usage.store.tables",
+        ),
         *("catalog.documents", "catalog.kinds", "catalog.limits"),
         *("errors", "times", "decimal_texts"),
     },
