@@ -38,7 +38,7 @@ def build_operations(
             usage=UsageService(recording.intake),
             catalog=CatalogService(stores.catalog, now_us),
             spend=SpendService(rater),
-            billing=BillingService(rater),
+            billing=BillingService(rater, reading.line_windows),
             metering=MeteringService(MeteringParts(stores.catalog, usage, reading.usage, order), now_us),
             correct_usage=CorrectUsageService(
                 corrections, usage, rater, order, recording.admission_for, now_us

@@ -3,8 +3,10 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Timer
 
 from engine.app.stores import Stores
+from engine.billing.line_windows import LineWindows
 from engine.billing.rater import Rater
 from engine.usage.query.expiries import Expiries
 from engine.usage.query.periods_reader import PeriodsReader
@@ -18,6 +20,7 @@ class Reading:
 
     usage: UsageReader
     rater: Rater
+    line_windows: LineWindows
 
 
 def build_reading(stores: Stores, now_us: Callable[[], int]) -> Reading:
@@ -26,4 +29,12 @@ def build_reading(stores: Stores, now_us: Callable[[], int]) -> Reading:
         Coverages(stores.usage, time.monotonic_ns),
         expiries=Expiries(stores.usage, time.monotonic_ns),
     )
-    return Reading(usage, Rater(stores.catalog, PeriodsReader(stores.usage, usage), stores.order, now_us))
+    rater = Rater(stores.catalog, PeriodsReader(stores.usage, usage), stores.order, now_us)
+    return Reading(usage, rater, LineWindows(rater, _later))
+
+
+def _later(delay_s: int, work: Callable[[], None]) -> None:
+    timer = Timer(delay_s, work)
+    # An engine that stops waits for nobody.
+    timer.daemon = True
+    timer.start()

@@ -96,17 +96,19 @@ class Rater:
                 return
             first = last
 
-    def rate_from(self, snapshot: Snapshot, rows: slice, lines: int) -> Iterator[Rated]:
-        """The lines of a stretch of subscriptions, a little more than so many at a time, for who stops when it is enough."""
-        first, window = rows.start, lines + 1
+    def rate_from(self, snapshot: Snapshot, rows: slice, charges_min: int) -> Iterator[tuple[Rated, int]]:
+        """The lines of a stretch of subscriptions, of a little more than so many charges at a time, for who stops when it is
+        enough; and which subscription is next.
+        """
+        first, window = rows.start, charges_min + 1
         while first < rows.stop:
             last = min(first + window, rows.stop)
             charges = charges_at(snapshot.catalog, np.arange(first, last), snapshot.at_us)
-            if len(charges) > lines:
-                last = int(charges.periods.row[charges.place[lines]]) + 1
+            if len(charges) > charges_min:
+                last = int(charges.periods.row[charges.place[charges_min]]) + 1
             else:
                 window = min(2 * window, _SUBSCRIPTIONS_AT_ONCE)
-            yield self.rate(snapshot, np.arange(first, last))
+            yield self.rate(snapshot, np.arange(first, last)), last
             first = last
 
 

@@ -1,4 +1,4 @@
-"""BillingService: rated line items, in pages that share one snapshot."""
+"""BillingService: rated line items, in pages that share one snapshot, and reads of the store."""
 
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
@@ -12,6 +12,7 @@ from engine.api.page_tokens import checked_size, opened, sealed
 from engine.billing.charges import Index
 from engine.billing.line_item import LineItem
 from engine.billing.line_table import LINE_SCHEMA, line_table
+from engine.billing.line_windows import LineWindows
 from engine.billing.rated import Rated
 from engine.billing.rater import Rater, Snapshot, rows_of_customer
 from engine.errors import FieldMistake, InvalidRequestError
@@ -70,8 +71,9 @@ class _Lines:
 class BillingService:
     """Lists line items."""
 
-    def __init__(self, rater: Rater) -> None:
+    def __init__(self, rater: Rater, windows: LineWindows) -> None:
         self._rater = rater
+        self._windows = windows
 
     def list_line_items(self, request: ListLineItemsRequest, call: Call) -> ListLineItemsResponse:
         page_size = _page_size(request)
@@ -114,11 +116,11 @@ class BillingService:
     def _first(self, snapshot: Snapshot, rows: slice, skip: int, count: int) -> list[_Lines]:
         """The first lines of a stretch of subscriptions, behind so many."""
         found: list[_Lines] = []
-        for rated in self._rater.rate_from(snapshot, rows, skip + count):
-            last = min(len(rated), skip + count)
-            found.append(_Lines(rated, np.arange(min(skip, last), last)))
+        for rated, begin in self._windows.lines_from(snapshot, rows, skip + count):
+            last = min(len(rated), begin + skip + count)
+            found.append(_Lines(rated, np.arange(min(begin + skip, last), last)))
             count -= len(found[-1])
-            skip = max(0, skip - len(rated))
+            skip = max(0, skip - (len(rated) - begin))
             if not count:
                 break
         return found
