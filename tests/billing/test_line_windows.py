@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from engine.access.caller import Caller, Scope
 from engine.api.operation import Call
 from engine.api.services.billing_service import BillingService
 from engine.app.reading import build_reading
@@ -21,6 +22,7 @@ from tests.support.usage.meter_reads import deliver
 
 AT = datetime(2026, 3, 30, 12, tzinfo=UTC)
 CUSTOMERS = 60
+CALL = Call(Caller("default", "key:test", frozenset({Scope.BILL})), is_active=lambda: True)
 PLANS = """
 meters:
   - {id: calls, event_type: call, aggregation: count}
@@ -106,7 +108,7 @@ def world(tmp_path_factory):
 
 
 def pages(service, page_size, form=LineItemForm.LINE_ITEM_FORM_ARROW, **fields):
-    call, token = Call("default", lambda: True), ""
+    token = ""
     while True:
         request = ListLineItemsRequest(
             at=Timestamp(seconds=int(AT.timestamp())),
@@ -115,7 +117,7 @@ def pages(service, page_size, form=LineItemForm.LINE_ITEM_FORM_ARROW, **fields):
             page_token=token,
             **fields,
         )
-        page = service.list_line_items(request, call)
+        page = service.list_line_items(request, CALL)
         yield page
         token = page.next_page_token
         if not token:
@@ -189,7 +191,7 @@ def test_any_page_comes_from_a_service_that_knows_nothing(world, whole):
     print(f"seed {seed}")
     dice = random.Random(seed)
     known, _, _ = world.service()
-    call, token, found = Call("default", lambda: True), "", []
+    token, found = "", []
     while True:
         service = dice.choice([known, world.service()[0]])
         request = ListLineItemsRequest(
@@ -199,7 +201,7 @@ def test_any_page_comes_from_a_service_that_knows_nothing(world, whole):
             page_token=token,
             **snapshot,
         )
-        page = service.list_line_items(request, call)
+        page = service.list_line_items(request, CALL)
         found += rows([page])
         token = page.next_page_token
         if not token:
