@@ -238,7 +238,7 @@ def test_a_gateway_that_hangs_holds_readers_up_for_its_lease_only(books, clickho
     books.check(clickhouse.url())
 
 
-@pytest.mark.parametrize("cycles", [6, pytest.param(50, marks=[pytest.mark.long, pytest.mark.timeout(1800)])])
+@pytest.mark.parametrize("cycles", [3, pytest.param(50, marks=[pytest.mark.long, pytest.mark.timeout(1800)])])
 def test_gateways_that_are_killed_lose_and_double_nothing(tmp_path, cycles):
     """Two gateways on one port, killed in turn at random moments and started again, producers retrying."""
     data = tmp_path / "data"
@@ -263,7 +263,7 @@ def test_gateways_that_are_killed_lose_and_double_nothing(tmp_path, cycles):
             second.kill()
 
 
-@pytest.mark.parametrize("cycles", [3, pytest.param(30, marks=[pytest.mark.long, pytest.mark.timeout(1800)])])
+@pytest.mark.parametrize("cycles", [2, pytest.param(30, marks=[pytest.mark.long, pytest.mark.timeout(1800)])])
 def test_a_store_that_is_killed_loses_and_doubles_nothing(tmp_path, cycles):
     """SIGKILL of the ClickHouse process at random moments, started again on its directory."""
     data = tmp_path / "data"

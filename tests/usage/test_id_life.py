@@ -52,6 +52,14 @@ _SLOW = {
 }
 
 
+# The world to begin with, where another shows it sooner than world 0 does.
+_FIRST_WORLD = {
+    "an arrival is lost to the last that counts": 2,
+    "a fact is stamped before a watermark": 4,
+    "an undone undo still undoes": 1,
+}
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -62,12 +70,12 @@ _SLOW = {
 def test_a_broken_rule_is_noticed(name):
     """Whichever it is, within a few small worlds."""
     with mutated(name), pytest.raises(WorldError):
-        _play_worlds()
+        _play_worlds(_FIRST_WORLD.get(name, 0))
 
 
-def _play_worlds():
+def _play_worlds(first):
     for number in range(5):
-        play(f"mutants-{number}", SMALL, replays_max=0)
+        play(f"mutants-{(first + number) % 5}", SMALL, replays_max=0)
 
 
 def test_random_lives_have_what_makes_ids_hard():

@@ -19,6 +19,7 @@ from engine.usage.query.periods_reader import LIMITS, PeriodsReader
 from engine.usage.query.usage_reader import UsageReader
 from engine.usage.store.backends.server_address import read_server_address
 from engine.usage.store.usage_store import UsageStore
+from tests.support.long_forms import numbered
 from tests.support.usage.clickhouse_process import ClickHouseProcess
 from tests.support.usage.meter_reads import deliver
 from tests.support.usage.period_reads import one_by_one, said
@@ -30,7 +31,7 @@ from tests.support.usage.usage_histories import (
     random_meter,
 )
 
-HISTORIES, REQUESTS = 4, 12
+HISTORIES, REQUESTS = numbered(1, 8), 12
 
 
 @pytest.fixture(scope="module", params=["embedded", "server"])
@@ -95,13 +96,13 @@ def check(store, seed, limits):
             assert said(usage, wanted) == expected, (seed, request.measures, request.periods)
 
 
-@pytest.mark.parametrize("history", range(HISTORIES))
+@pytest.mark.parametrize("history", HISTORIES)
 def test_one_read_says_what_a_read_of_each_place_says(store, bound, history, seed, request):
     """Retries, ties, unreadable values, groups, filters, carried levels, watermarks, unknown customers."""
     check(store, f"{seed}-{request.node.name}", LIMITS)
 
 
-@pytest.mark.parametrize("history", range(HISTORIES))
+@pytest.mark.parametrize("history", HISTORIES)
 def test_a_place_with_too_many_groups_takes_nothing_from_the_others(
     shared_store, bound, history, seed, request
 ):

@@ -10,6 +10,7 @@ from engine.times import datetime_us
 from engine.upkeep.expire import Clock, Expire
 from engine.usage.store.query import Query
 from engine.usage.store.usage_store import UsageStore
+from tests.support.long_forms import numbered
 from tests.support.usage.rollup_world import CUSTOMERS, GROUPS_MAX, HOUR_US, START_US, World, new_clock
 
 DAY_US = 24 * HOUR_US
@@ -98,7 +99,7 @@ def new_clock_after(store):
     return clock
 
 
-@pytest.mark.parametrize("part", range(2))
+@pytest.mark.parametrize("part", numbered(1, 4))
 def test_what_has_expired_is_answered_the_same_or_not_at_all(store, seed, part):
     """Events, retries, voids, reused ids; then they expire, twice; then life goes on."""
     world = world_of(store, f"{seed}-{part}")

@@ -20,6 +20,7 @@ from engine.usage.rollups.rollups import Rollups
 from engine.usage.store.query import Query
 from engine.usage.store.usage_store import UsageStore
 from tests.support.catalogs import versions_of
+from tests.support.long_forms import numbered
 from tests.support.usage.meter_reads import deliver
 from tests.support.usage.rollup_questions import DAY_US, asked
 from tests.support.usage.rollup_world import (
@@ -85,7 +86,7 @@ def play(store, seed, worlds, steps):
                 break
 
 
-@pytest.mark.parametrize("part", range(3))
+@pytest.mark.parametrize("part", numbered(1, 3))
 def test_rollups_say_what_their_events_say_at_every_step(store, seed, part):
     """Events, retries, late ones, voids, restored ones, reused ids; meters, windows, watermarks; rows and lists."""
     assert not list(play(store, f"{seed}-{part}", worlds=1, steps=22))
