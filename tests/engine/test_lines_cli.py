@@ -124,3 +124,83 @@ def test_spend_of_one_customer(run, name):
     assert as_of.startswith("as of ")
     (line,) = run("spend", "--json").stdout.splitlines()
     assert (json.loads(line)["customer_id"], json.loads(line)["amount"]) == (f"{name}_acme", "30.51")
+
+
+# Two of Acme's periods start in it, one of Bolt's, which ends before it has begun, and one of Cora's.
+SPAN = ("--from", "2025-01-31", "--to", "2025-03-31")
+
+
+@pytest.fixture
+def periods(engine, channel, name, apply):
+    """Runs a command about three customers: 20.00 USD a month from 31 January, 28 February and 1 March on."""
+    apply(
+        f"plans:\n  - {{id: {name}_p, name: P, currency: JPY, prices: [{{id: fee, model: flat, flat_amount: 20}}]}}\n"
+        f"customers: [{{id: {name}_a, name: A}}, {{id: {name}_b, name: B}}, {{id: {name}_c, name: C}}]\n"
+        "subscriptions:\n"
+        f"  - {{customer: {name}_a, plan: {name}_p, start: 2025-01-31}}\n"
+        f"  - {{customer: {name}_b, plan: {name}_p, start: '2025-02-28T12:00:00Z', end: '2025-02-28T12:00:01Z'}}\n"
+        f"  - {{customer: {name}_c, plan: {name}_p, start: 2025-03-01}}\n"
+    )
+
+    def ran(*words):
+        done = CliRunner().invoke(cli, [*words, "--target", engine.target])
+        return done.exit_code, done.stdout, done.stderr
+
+    return ran
+
+
+def _objects_of(text, name):
+    found = [json.loads(line) for line in text.splitlines()]
+    return [each for each in found if each["customer_id"].startswith(f"{name}_")]
+
+
+def test_lines_of_all_billing_periods_that_start_in_a_time(periods, name):
+    """Each once, in order; the one that starts at the end is not in it."""
+    for form in ("json", "ndjson"):
+        code, text, _ = periods("lines", *SPAN, "--format", form)
+        assert code == 0
+        lines = _objects_of(text, name)
+        assert [(each["customer_id"][-1], each["period_start"]) for each in lines] == [
+            ("a", "2025-01-31T00:00:00Z"),
+            ("a", "2025-02-28T00:00:00Z"),
+            ("b", "2025-02-28T12:00:00Z"),
+            ("c", "2025-03-01T00:00:00Z"),
+        ]
+        assert len({(each["as_of"], each["catalog_revision"]) for each in lines}) == 1
+    _, text, _ = periods("lines", "--customer", f"{name}_a", *SPAN)
+    assert f"{name}_a, plan {name}_p, 2025-01-31 to 2025-02-28" in text
+    assert f"{name}_a, plan {name}_p, 2025-02-28 to 2025-03-31" in text
+    assert "total of 2 line items: 40 JPY" in text
+
+
+def test_spend_of_all_billing_periods_that_start_in_a_time(periods, name):
+    """Acme two fees, Bolt and Cora one each; largest first."""
+    _, text, _ = periods("spend", *SPAN, "--json", "--top", "1000")
+    sums = [
+        (each["customer_id"][-1], each["amount"], each["line_item_count"]) for each in _objects_of(text, name)
+    ]
+    assert sums == [("a", "40", 2), ("b", "20", 1), ("c", "20", 1)]
+    _, text, _ = periods("spend", *SPAN, "--customer", f"{name}_a")
+    assert "40 JPY" in text
+    assert "all customers" not in text
+    # One period alone is what spend says at an instant of it.
+    june = ("--from", "2025-06-01", "--to", "2025-06-02")
+    _, alone, _ = periods("spend", *june, "--customer", f"{name}_c", "--json")
+    _, at, _ = periods("spend", "--at", "2025-06-15", "--customer", f"{name}_c", "--json")
+    (one,), (other,) = _objects_of(alone, name), _objects_of(at, name)
+    assert one | {"as_of": ""} == other | {"as_of": ""}
+
+
+def test_options_of_billing_periods_that_contradict_each_other_are_refused(periods, name):
+    """One of the two alone, with --at, or the wrong way round; and a time in which none starts is said to be so."""
+    for command in ("lines", "spend"):
+        for words, why in (
+            (SPAN[:2], "--from and --to come together"),
+            ((*SPAN, "--at", "2025-02-01"), "not both"),
+            (("--from", "2025-03-01", "--to", "2025-03-01"), "--to must be later than --from"),
+        ):
+            code, _, error = periods(command, *words)
+            assert code == 2, error
+            assert why in error
+        _, text, _ = periods(command, "--customer", f"{name}_c", "--from", "2025-03-02", "--to", "2025-03-03")
+        assert "no billing period starts in this time" in text

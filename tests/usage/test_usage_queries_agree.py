@@ -16,6 +16,7 @@ from fractions import Fraction
 
 import pytest
 
+from engine.access.caller import Caller, Scope
 from engine.api.operation import Call
 from engine.api.services.metering_service import MeteringParts, MeteringService
 from engine.billing.meter_usage import meters_to_roll_up
@@ -58,6 +59,10 @@ WIRE_WINDOW = {
 GROUPS = ("region", "size", "nowhere", "value")
 
 
+def _call(tenant):
+    return Call(Caller(tenant, "key:test", frozenset({Scope.READ})), is_active=lambda: True)
+
+
 class World:
     """Answers as the engine does, from real stores."""
 
@@ -77,7 +82,7 @@ class World:
             self.rollups.keep_up(meter)
 
     def ask(self, request, tenant):
-        return self.service.query_usage(request, Call(tenant, lambda: True))
+        return self.service.query_usage(request, _call(tenant))
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +244,7 @@ def test_questions_take_turns(world):
     request = QueryUsageRequest(meter_id="m", group_by=UsageGrouping())
     request.period_start.FromMicroseconds(PERIOD_US[0])
     request.period_end.FromMicroseconds(PERIOD_US[1])
-    call = Call("turns", lambda: True)
+    call = _call("turns")
     with ThreadPoolExecutor(2) as pool:
         answers = [pool.submit(service.query_usage, request, call) for _ in range(2)]
         assert all(at_gate.acquire(timeout=30) for _ in range(2))

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from engine.cli.billing.billed_periods import ALL_LINES, NO_PERIOD, lines_of_periods
 from engine.cli.billing.line_files import write_lines
 from engine.cli.billing.line_tables import line_item_table, report_unrateable
 from engine.cli.terminal.connection import NO_CATALOG, connected, pages
@@ -16,7 +17,8 @@ from engine.cli.terminal.options import (
     INSTANT_HELP,
     TextType,
     as_of_option,
-    at_option,
+    asked_periods,
+    billing_period_options,
     revision_option,
     target_option,
     timestamp,
@@ -24,21 +26,19 @@ from engine.cli.terminal.options import (
 from engine.cli.terminal.output import chosen_form, opened, output_options, write_json
 from engine.cli.terminal.text import counted, day, footer, grouped
 from meterline.v1.billing_pb2 import (
-    LineItemForm,
     ListLineItemsRequest,
     ListLineItemsResponse,
     UnrateableCustomer,
 )
 from meterline.v1.billing_pb2_grpc import BillingServiceStub
 
-# The most that the engine gives: each page is a read of the store.
-_PAGE_LINES = 20_000
 _FORMS = ("json", "csv", "ndjson", "parquet")
+_NOT_COVERED = "no subscription covers this instant (name another with --at)"
 
 
 @click.command(epilog=INSTANT_HELP)
 @click.option("--customer", type=TextType("a customer"), metavar="ID", help="Only this customer.")
-@at_option
+@billing_period_options
 @as_of_option
 @revision_option()
 @output_options(*_FORMS)
@@ -46,6 +46,8 @@ _FORMS = ("json", "csv", "ndjson", "parquet")
 def lines(
     customer: str | None,
     at: datetime | None,
+    start: datetime | None,
+    end: datetime | None,
     as_of: datetime | None,
     catalog_revision: int | None,
     target: str,
@@ -53,11 +55,13 @@ def lines(
 ) -> None:
     """Show the rated line items of the current billing period, tier by tier, and what they come to.
 
+    --from and --to show those of all billing periods that start in that time, also of some that are to come.
+
     The same --as-of and --catalog-revision give the same lines, byte for byte; both are on every line of
     JSON and below the tables. csv, ndjson and parquet are for all lines of many customers: they have the
     values of each line in columns, and json its tiers, stages and formula, too.
     """
-    form = chosen_form(_FORMS, **to)
+    form, periods = chosen_form(_FORMS, **to), asked_periods(at, start, end)
     request = ListLineItemsRequest(
         customer_id=customer or "",
         at=timestamp(at),
@@ -67,10 +71,12 @@ def lines(
     unrateable: dict[str, UnrateableCustomer] = {}
     with connected(target) as channel:
         if form not in ("table", "json"):
-            request.form, request.page_size = LineItemForm.LINE_ITEM_FORM_ARROW, _PAGE_LINES
-        answer = _watched(pages(BillingServiceStub(channel).ListLineItems, request), unrateable)
+            request.MergeFrom(ListLineItemsRequest(**ALL_LINES))
+        call = BillingServiceStub(channel).ListLineItems
+        found = lines_of_periods(call, request, *periods) if periods else pages(call, request)
+        answer = _watched(found, unrateable)
         if form == "table":
-            _show(list(answer))
+            _show(list(answer), NO_PERIOD if periods else _NOT_COVERED)
         else:
             with opened(to["output"]) as file:
                 if form == "json":
@@ -96,16 +102,18 @@ def _objects(page: ListLineItemsResponse) -> Iterator[JsonFields]:
     return (snapshot | json_fields(item) for item in page.line_items)
 
 
-def _show(answer: list[ListLineItemsResponse]) -> None:
+def _show(answer: list[ListLineItemsResponse], why_none: str) -> None:
     items = [item for page in answer for item in page.line_items]
-    for _, group in groupby(items, key=lambda item: item.subscription_id):
+    for _, group in groupby(
+        items, key=lambda item: (item.subscription_id, item.period_start.ToMicroseconds())
+    ):
         theirs = list(group)
         first = theirs[0]
         period = f"{day(first.period_start)} to {day(first.period_end)}"
         line_item_table(theirs).show(f"{first.customer_id}, plan {first.plan_id}, {period}")
         click.echo()
     if not items and not any(page.unrateable_customers for page in answer):
-        without = "no line items: no subscription covers this instant (name another with --at)"
+        without = f"no line items: {why_none}"
         click.echo(without if answer[-1].catalog_revision else NO_CATALOG)
     for currency in sorted({item.currency for item in items}):
         theirs = [item for item in items if item.currency == currency]

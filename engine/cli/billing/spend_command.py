@@ -5,20 +5,25 @@ from typing import Any
 
 import click
 
+from engine.cli.billing.billed_periods import ALL_LINES, NO_PERIOD, lines_of_periods
 from engine.cli.billing.line_tables import report_unrateable, spend_table
+from engine.cli.billing.period_spend import summed
 from engine.cli.terminal.connection import NO_CATALOG, TIMEOUT_S, connected
 from engine.cli.terminal.message_json import json_fields, json_line, snapshot_fields
 from engine.cli.terminal.options import (
     INSTANT_HELP,
     TextType,
     as_of_option,
-    at_option,
+    asked_periods,
+    billing_period_options,
     revision_option,
     target_option,
     timestamp,
 )
 from engine.cli.terminal.text import footer, instant
-from meterline.v1.spend_pb2 import GetSpendRequest, ListSpendRequest
+from meterline.v1.billing_pb2 import ListLineItemsRequest
+from meterline.v1.billing_pb2_grpc import BillingServiceStub
+from meterline.v1.spend_pb2 import GetSpendRequest, ListSpendRequest, ListSpendResponse
 from meterline.v1.spend_pb2_grpc import SpendServiceStub
 
 
@@ -37,44 +42,60 @@ from meterline.v1.spend_pb2_grpc import SpendServiceStub
     is_flag=True,
     help="One JSON object a line; after the customers each currency's total, whose customer_id is empty.",
 )
-@at_option
+@billing_period_options
 @as_of_option
 @revision_option()
 @target_option
 def spend(
     customer: str | None,
     top: int,
-    as_json: bool,
-    at: datetime | None,
     as_of: datetime | None,
     catalog_revision: int | None,
     target: str,
+    *,
+    as_json: bool,
+    **when: Any,  # noqa: ANN401 - the arguments of asked_periods
 ) -> None:
-    """Show the customers who spend most in their current billing period, or what one customer spends."""
-    of: dict[str, Any] = {
-        "at": timestamp(at),
-        "as_of": timestamp(as_of),
-        "catalog_revision": catalog_revision or 0,
-    }
+    """Show the customers who spend most in their current billing period, or what one customer spends.
+
+    With --from and --to it is the sum of all billing periods that start in that time.
+    """
+    periods = asked_periods(**when)
+    at = timestamp(when["at"])
+    snapshot: dict[str, Any] = {"as_of": timestamp(as_of), "catalog_revision": catalog_revision or 0}
     with connected(target) as channel:
-        stub = SpendServiceStub(channel)
-        if customer is None:
-            response = stub.ListSpend(ListSpendRequest(limit=top, **of), timeout=TIMEOUT_S)
-            totals, unrateable = response.totals, response.unrateable_customers
+        if periods is not None:
+            request = ListLineItemsRequest(customer_id=customer or "", **ALL_LINES, **snapshot)
+            lines = lines_of_periods(BillingServiceStub(channel).ListLineItems, request, *periods)
+            response = summed(lines, top, of_all=customer is None)
         else:
-            response = stub.GetSpend(GetSpendRequest(customer_id=customer, **of), timeout=TIMEOUT_S)
-            totals, unrateable = (), ()
+            response = _of_one_instant(SpendServiceStub(channel), customer, top, {"at": at, **snapshot})
     if as_json:
-        snapshot = snapshot_fields(response.as_of, response.catalog_revision)
-        for each in (*response.spends, *totals):
-            click.echo(json_line(snapshot | json_fields(each)))
-    elif response.spends or unrateable:
-        spend_table(response.spends, totals).show()
+        fields = snapshot_fields(response.as_of, response.catalog_revision)
+        for each in (*response.spends, *response.totals):
+            click.echo(json_line(fields | json_fields(each)))
+    elif response.spends or response.unrateable_customers:
+        spend_table(response.spends, response.totals).show()
     elif not response.catalog_revision:
         click.echo(NO_CATALOG)
+    elif periods is not None:
+        click.echo(f"no spend: {NO_PERIOD}")
     else:
-        when = "this instant" if at is None else instant(of["at"])
-        click.echo(f"no spend: no subscription covers {when} (name another with --at)")
+        instant_of = "this instant" if at is None else instant(at)
+        click.echo(f"no spend: no subscription covers {instant_of} (name another with --at)")
     if not as_json:
         click.echo(footer(response.as_of, response.catalog_revision))
-    report_unrateable(unrateable)
+    report_unrateable(response.unrateable_customers)
+
+
+def _of_one_instant(
+    stub: SpendServiceStub, customer: str | None, top: int, of: dict[str, Any]
+) -> ListSpendResponse:
+    """Of one customer there are no totals, and a sum that lacks a line says so itself."""
+    if customer is None:
+        all_customers: ListSpendResponse = stub.ListSpend(
+            ListSpendRequest(limit=top, **of), timeout=TIMEOUT_S
+        )
+        return all_customers
+    found = stub.GetSpend(GetSpendRequest(customer_id=customer, **of), timeout=TIMEOUT_S)
+    return ListSpendResponse(spends=found.spends, as_of=found.as_of, catalog_revision=found.catalog_revision)

@@ -201,6 +201,39 @@ as_of_option = click.option(
 )
 
 
+billing_period_options = together(
+    at_option,
+    click.option(
+        "--from",
+        "start",
+        type=InstantType(),
+        metavar="INSTANT",
+        help="All billing periods that start from then on, with --to.",
+    ),
+    click.option(
+        "--to", "end", type=InstantType(), metavar="INSTANT", help="... and before this. In place of --at."
+    ),
+)
+
+
+def asked_periods(
+    at: datetime | None, start: datetime | None, end: datetime | None
+) -> tuple[datetime, datetime] | None:
+    """From when to when the billing periods start that are asked for; None for those of one instant.
+
+    Raises:
+        CommandError: the options contradict each other.
+    """
+    if start is None and end is None:
+        return None
+    if start is None or end is None:
+        raise CommandError("--from and --to come together: name when the billing periods start")
+    if at is not None:
+        raise CommandError("name billing periods with --at, or with --from and --to: not both")
+    check_period(start, end)
+    return start, end
+
+
 def revision_option(what: str = "Rate with the catalog as it was at this revision.") -> Decorator:
     """`what` is done with the catalog of that revision."""
     return click.option(
