@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from engine.access.caller import DEFAULT_TENANT, Caller, Scope
-from engine.api.operation import Call
+from engine.access.caller import DEFAULT_TENANT
 from engine.api.services.correction_service import CorrectionService
 from engine.errors import InvalidRequestError
 from engine.usage.corrections.reconciler import Reconciler
@@ -25,6 +24,7 @@ from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 from meterline.v1.correction_pb2 import ListConflictsRequest, ReconcileUsageRequest
 from meterline.v1.usage_pb2 import RecordUsageRequest
 from meterline.v1.usage_pb2_grpc import UsageServiceStub
+from tests.support.calls import call_of
 from tests.support.ingest.admission_oracle import Row
 from tests.support.ingest.event_columns import columns_of, message_of
 
@@ -34,11 +34,7 @@ JUNE_US = 1_748_736_000_000_000  # 2025-06-01T00:00:00Z
 JULY_US = 1_751_328_000_000_000
 
 
-def _call(tenant):
-    return Call(Caller(tenant, "key:test", frozenset({Scope.READ})), is_active=lambda: True)
-
-
-CALL = _call("t1")
+CALL = call_of("t1")
 CATALOG = """
 meters: [{id: tokens, event_type: call, aggregation: sum, value: tokens}]
 plans:
@@ -144,7 +140,7 @@ def test_one_id_is_listed_alone_and_a_restored_event_says_so(world):
     (found,) = service.list_conflicts(ListConflictsRequest(event_id=ids[5]), CALL).conflicts
     assert found.event_id == ids[5]
     assert not service.list_conflicts(ListConflictsRequest(event_id="' OR 1=1 --"), CALL).conflicts
-    assert not service.list_conflicts(ListConflictsRequest(), _call("t2")).conflicts
+    assert not service.list_conflicts(ListConflictsRequest(), call_of("t2")).conflicts
     ((content_hash,),) = store.query(_hash_of(ids[5]))
     key = EventKey("t1", "acme", "call", JUNE_US + 5, ids[5], content_hash)
     restored = Void(event=key, voided=False, kind=Kind.VOID, correction_id="c", reason="", recorded_by="p")

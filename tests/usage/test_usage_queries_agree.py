@@ -16,8 +16,6 @@ from fractions import Fraction
 
 import pytest
 
-from engine.access.caller import Caller, Scope
-from engine.api.operation import Call
 from engine.api.services.metering_service import MeteringParts, MeteringService
 from engine.billing.meter_usage import meters_to_roll_up
 from engine.catalog.documents.document import read_document
@@ -35,6 +33,7 @@ from engine.usage.store.usage_store import UsageStore
 from ingest import IngestClock
 from meterline.v1 import metering_pb2
 from meterline.v1.metering_pb2 import QueryUsageRequest, UsageFilter, UsageGrouping
+from tests.support.calls import call_of
 from tests.support.long_forms import numbered
 from tests.support.usage.clickhouse_process import ClickHouseProcess
 from tests.support.usage.meter_reads import deliver
@@ -59,10 +58,6 @@ WIRE_WINDOW = {
 GROUPS = ("region", "size", "nowhere", "value")
 
 
-def _call(tenant):
-    return Call(Caller(tenant, "key:test", frozenset({Scope.READ})), is_active=lambda: True)
-
-
 class World:
     """Answers as the engine does, from real stores."""
 
@@ -82,7 +77,7 @@ class World:
             self.rollups.keep_up(meter)
 
     def ask(self, request, tenant):
-        return self.service.query_usage(request, _call(tenant))
+        return self.service.query_usage(request, call_of(tenant))
 
 
 @pytest.fixture(scope="module")
@@ -244,7 +239,7 @@ def test_questions_take_turns(world):
     request = QueryUsageRequest(meter_id="m", group_by=UsageGrouping())
     request.period_start.FromMicroseconds(PERIOD_US[0])
     request.period_end.FromMicroseconds(PERIOD_US[1])
-    call = _call("turns")
+    call = call_of("turns")
     with ThreadPoolExecutor(2) as pool:
         answers = [pool.submit(service.query_usage, request, call) for _ in range(2)]
         assert all(at_gate.acquire(timeout=30) for _ in range(2))
