@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,10 +22,8 @@ from bench.metering_store import (
     say,
 )
 from engine.access.caller import DEFAULT_TENANT
-from engine.billing.meter_usage import usage_request
-from engine.billing.periods import Period
+from engine.billing.meter_usage import measure_of
 from engine.catalog.kinds.meter import Meter
-from engine.times import us_datetime
 from engine.usage.facts.event_source import AFTER_START, BEFORE_END, OF_TENANT_AND_TYPE
 from engine.usage.facts.usage_request import GroupUsage, UsageRequest
 from engine.usage.query.expiries import Expiries
@@ -43,7 +41,6 @@ METERS = {
         {"id": "count", "event_type": EVENT_TYPE, "aggregation": "count", "group_by": ["model"]},
     )
 }
-_PERIOD = Period(*map(us_datetime, PERIOD_US))
 _ALL = [customer(number) for number in range(CUSTOMERS)]
 _GROUPS_MAX = 100_000
 _TAIL_EVENTS, _TAIL_INSERTS = 10_000, 10
@@ -213,7 +210,9 @@ class _Size:
 
     def _request(self, name: str, customers: Sequence[str]) -> UsageRequest:
         """What rating asks, as of now."""
-        return usage_request(DEFAULT_TENANT, METERS[name], customers, _PERIOD, self._bench.watermark())
+        return measure_of(DEFAULT_TENANT, METERS[name]).asked(
+            sorted(customers), PERIOD_US, self._bench.watermark()
+        )
 
     def _read(self, name: str, customers: Sequence[str], *, raw: bool = False) -> None:
         self._reader.read(self._request(name, customers), _GROUPS_MAX, raw_only=raw)
@@ -245,7 +244,7 @@ class _Size:
         return taken[0]
 
     def _keep_up(self, name: str) -> None:
-        self._rollups.keep_up(replace(self._request(name, []), as_of_us=0))
+        self._rollups.keep_up(measure_of(DEFAULT_TENANT, METERS[name]))
 
     def _keep_up_s(self) -> float:
         with _timed() as taken:

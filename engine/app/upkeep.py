@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import Event as ThreadEvent
 
 from engine.app.stores import Stores
-from engine.billing.meter_usage import meters_to_roll_up
+from engine.billing.meter_usage import measures_of
 from engine.cluster.data_directory import EMBEDDED
 from engine.cluster.upkeep_loop import UpkeepLoop
 from engine.errors import StoreUnavailableError
@@ -84,9 +84,7 @@ def _rollups_loop(stores: Stores, usage: UsageReader, now_us: Callable[[], int])
     keeper = RollupKeeper(
         rollups,
         RollupCheck(stores.usage, rollups, usage, random.SystemRandom()),
-        lambda: [
-            meter for tenant in catalog.tenants() for meter in meters_to_roll_up(catalog.snapshot(tenant))
-        ],
+        lambda: [meter for tenant in catalog.tenants() for meter in measures_of(catalog.snapshot(tenant))],
         lambda: stores.directory.rollups_turn(0),
     )
     return UpkeepLoop(

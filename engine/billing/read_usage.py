@@ -3,7 +3,7 @@
 import numpy as np
 
 from engine.billing.charges import ChargeColumns
-from engine.billing.meter_usage import all_time_request
+from engine.billing.meter_usage import measure_of
 from engine.usage.facts.periods_request import Periods, PeriodsRequest
 from engine.usage.facts.usage_columns import UsageColumns
 from engine.usage.query.periods_reader import PeriodsReader
@@ -19,7 +19,7 @@ def read_usage(
     numbers = {meter_id: number for number, meter_id in enumerate(meters)}
     meter = np.array([numbers.get(each, -1) for each in metered], dtype=np.int64)[charges.price]
     request = PeriodsRequest(
-        measures=[all_time_request(periods.catalog.tenant, each) for each in meters.values()],
+        measures=[measure_of(periods.catalog.tenant, each) for each in meters.values()],
         periods=Periods(
             periods.catalog.subscription_columns.customer_id.take(periods.row),
             periods.start_us,

@@ -32,7 +32,7 @@ from engine.upkeep.expire_queries import (
 )
 from engine.upkeep.rollup_check import RollupVerification
 from engine.usage.corrections.reconciler import Reconciler
-from engine.usage.facts.usage_request import UsageRequest
+from engine.usage.facts.usage_request import Measure, UsageRequest
 from engine.usage.query.expired_read import Expired, changes_query
 from engine.usage.query.expiries import WAIT_S, ExpiredKey, Expiries
 from engine.usage.rollups.rollups import Rollups, batches
@@ -94,9 +94,7 @@ class Expire:
         self._clock = clock
         self._verification = RollupVerification(store, rollups)
 
-    def measure(
-        self, tenant: str, meters: Sequence[UsageRequest], before_us: int, keep: Container[str]
-    ) -> Extent:
+    def measure(self, tenant: str, meters: Sequence[Measure], before_us: int, keep: Container[str]) -> Extent:
         """What `expire` would delete now.
 
         Raises:
@@ -113,9 +111,7 @@ class Expire:
         ((size, rows),) = self._store.query(size_query(before_us))
         return Extent(events, len(customers), len(kept), events * number(size) // max(1, number(rows)))
 
-    def expire(
-        self, tenant: str, meters: Sequence[UsageRequest], before_us: int, keep: Container[str]
-    ) -> Extent:
+    def expire(self, tenant: str, meters: Sequence[Measure], before_us: int, keep: Container[str]) -> Extent:
         """Deletes the tenant's events before an instant, the start of a month, of all types that a meter reads, except
         of customers to `keep`.
 
@@ -200,7 +196,7 @@ class Expire:
         self,
         tenant: str,
         event_type: str,
-        meters: Sequence[UsageRequest],
+        meters: Sequence[Measure],
         before_us: int,
         keep: Container[str],
     ) -> None:
@@ -242,7 +238,7 @@ class Expire:
             self._store.execute(record_customers_statement(tenant, event_type, some, before_us, as_of_us))
 
     def _verified(
-        self, meter: UsageRequest, together: Sequence[Sequence[_Holder]], stretch_us: tuple[int, int]
+        self, meter: Measure, together: Sequence[Sequence[_Holder]], stretch_us: tuple[int, int]
     ) -> int:
         """Covers them under one key, and compares; the watermark of the comparison."""
         self._rollups.keep_up(meter)
@@ -270,10 +266,10 @@ class Expire:
         return found
 
 
-def _by_type(meters: Sequence[UsageRequest]) -> dict[str, list[UsageRequest]]:
+def _by_type(meters: Sequence[Measure]) -> dict[str, list[Measure]]:
     """The meters of each event type, of those that share a rollup key one."""
     by_key = {meter.rollup_key: meter for meter in meters}
-    found: dict[str, list[UsageRequest]] = {}
+    found: dict[str, list[Measure]] = {}
     for meter in by_key.values():
         found.setdefault(meter.event_type, []).append(meter)
     return found
@@ -288,20 +284,13 @@ def _batched(holders: Sequence[_Holder]) -> list[list[_Holder]]:
 def _of_all_time(
     tenant: str, event_type: str, customer_ids: Sequence[str], end_us: int, as_of_us: int
 ) -> UsageRequest:
-    return UsageRequest(
-        tenant=tenant,
-        event_type=event_type,
-        aggregation="count",
-        value=None,
-        filters={},
-        group_by=(),
-        customer_ids=customer_ids,
-        bounds_us=(0, end_us),
-        as_of_us=as_of_us,
+    counted = Measure(
+        tenant=tenant, event_type=event_type, aggregation="count", value=None, filters={}, group_by=()
     )
+    return counted.asked(customer_ids, (0, end_us), as_of_us)
 
 
-def _key_of(meter: UsageRequest) -> str:
+def _key_of(meter: Measure) -> str:
     if meter.rollup_key is None:
         raise ValueError("a meter whose usage expires needs a rollup key")
     return meter.rollup_key

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 import pyarrow as pa
 
-from engine.billing.meter_usage import all_time_request
+from engine.billing.meter_usage import measure_of
 from engine.catalog.admission_rules import FENCE_AGE_MAX_S
 from engine.catalog.kinds.meter import Meter
 from engine.catalog.snapshots.subscription_columns import NO_END_US
@@ -24,7 +24,7 @@ from engine.catalog.store import CatalogStore
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.times import rfc3339, us_datetime
 from engine.upkeep.expire import Expire, Extent
-from engine.usage.facts.usage_request import UsageRequest
+from engine.usage.facts.usage_request import Measure
 
 _HOUR_US = 3_600_000_000
 _DAY_US = 24 * _HOUR_US
@@ -96,13 +96,13 @@ class Retention:
                 )
             )
 
-    def _catalog_of(self, tenant: str) -> tuple[list[UsageRequest], frozenset[str]]:
+    def _catalog_of(self, tenant: str) -> tuple[list[Measure], frozenset[str]]:
         """Every meter that ever was, and the customers whose periods cut hours."""
-        meters: list[UsageRequest] = []
+        meters: list[Measure] = []
         keep: set[str] = set()
         for versions in self._catalog.history(tenant):
             resources = (each.resource for each in versions.objects)
-            meters += [all_time_request(tenant, each) for each in resources if isinstance(each, Meter)]
+            meters += [measure_of(tenant, each) for each in resources if isinstance(each, Meter)]
             subscriptions = versions.subscriptions
             start_us, end_us = (subscriptions.column(name).to_numpy() for name in ("start_us", "end_us"))
             cut = (start_us % _HOUR_US != 0) | ((end_us % _HOUR_US != 0) & (end_us != NO_END_US))

@@ -18,7 +18,7 @@ from engine.errors import MeterlineError
 from engine.metrics import METRICS
 from engine.times import datetime_us, us_datetime
 from engine.usage.facts.queries import read_groups, rows_max
-from engine.usage.facts.usage_request import UsageRequest
+from engine.usage.facts.usage_request import Measure, UsageRequest
 from engine.usage.query.usage_reader import UsageReader
 from engine.usage.rollups.plan import ReadPlan
 from engine.usage.rollups.read import rollup_query
@@ -49,7 +49,7 @@ class RollupCheck:
     reader: UsageReader
     chance: random.Random
 
-    def compare(self, meter: UsageRequest, as_of_us: int) -> int:
+    def compare(self, meter: Measure, as_of_us: int) -> int:
         """Reads some slices of some customers of a meter in both ways; in how many groups the answers differ.
 
         Raises:
@@ -71,12 +71,10 @@ class RollupCheck:
                 start_us = number(found[0][0]) * _SECOND_US
                 around_us = _SLICES_AROUND * slice_s * _SECOND_US
                 differing += self._differing(
-                    replace(
-                        meter,
-                        customer_ids=customer_ids,
-                        bounds_us=(max(since_us, start_us - around_us), start_us + around_us),
-                        as_of_us=max(1, at_us),
-                        carries_over=False,
+                    replace(meter, carries_over=False).asked(
+                        customer_ids,
+                        (max(since_us, start_us - around_us), start_us + around_us),
+                        max(1, at_us),
                     )
                 )
         return differing
@@ -102,7 +100,7 @@ class RollupCheck:
         return len(wrong)
 
 
-def _customers_query(meter: UsageRequest, slice_s: int, customers: int, salt: int) -> Query:
+def _customers_query(meter: Measure, slice_s: int, customers: int, salt: int) -> Query:
     return Query(
         f"SELECT customer_id FROM {ROLLUP_CUSTOMERS_TABLE} WHERE tenant = {{tenant:String}} "
         "AND rollup_key = {rollup_key:String} GROUP BY customer_id HAVING min(slice_s) = {slice_s:UInt32} "
@@ -111,7 +109,7 @@ def _customers_query(meter: UsageRequest, slice_s: int, customers: int, salt: in
     )
 
 
-def _expired_query(meter: UsageRequest, customer_ids: list[str]) -> Query:
+def _expired_query(meter: Measure, customer_ids: list[str]) -> Query:
     """Up to when any of these customers' events have expired; 0 for none."""
     return Query(
         f"SELECT toUnixTimestamp64Micro(max(expired_before)) FROM {EXPIRED_CUSTOMERS_TABLE} "
@@ -122,7 +120,7 @@ def _expired_query(meter: UsageRequest, customer_ids: list[str]) -> Query:
 
 
 def _slice_query(
-    meter: UsageRequest, slice_s: int, customer_ids: list[str], salt_and_since_us: tuple[int, int]
+    meter: Measure, slice_s: int, customer_ids: list[str], salt_and_since_us: tuple[int, int]
 ) -> Query:
     salt, since_us = salt_and_since_us
     return Query(
@@ -135,7 +133,7 @@ def _slice_query(
     )
 
 
-def _key(meter: UsageRequest) -> dict[str, object]:
+def _key(meter: Measure) -> dict[str, object]:
     return {"tenant": meter.tenant, "rollup_key": meter.rollup_key}
 
 
@@ -147,7 +145,7 @@ class RollupVerification:
     rollups: Rollups
 
     def check(
-        self, meter: UsageRequest, customer_ids: Sequence[str], stretch_us: tuple[int, int], as_of_us: int
+        self, meter: Measure, customer_ids: Sequence[str], stretch_us: tuple[int, int], as_of_us: int
     ) -> None:
         """All of a stretch, for customers who are covered by hours up to `as_of_us`.
 
@@ -159,13 +157,7 @@ class RollupVerification:
         events = UsageReader(self.store)
         ids = sorted(customer_ids)
         for bounds_us in months_by_days(*stretch_us):
-            request = replace(
-                meter,
-                customer_ids=ids,
-                bounds_us=bounds_us,
-                as_of_us=as_of_us,
-                carries_over=False,
-            )
+            request = replace(meter, carries_over=False).asked(ids, bounds_us, as_of_us)
             plan = ReadPlan({HOUR_S: ids}, {HOUR_S: ()})
             rows = self.store.query(rollup_query(request, plan, _VERIFY_GROUPS_MAX, any_facts=True))
             if len(rows) >= rows_max(request, _VERIFY_GROUPS_MAX):
@@ -181,7 +173,7 @@ class RollupVerification:
                 METRICS.rollup_drift.inc(len(differing))
                 self._mend(meter, sorted({usage.customer_id for usage in differing}))
 
-    def _mend(self, meter: UsageRequest, customer_ids: Sequence[str]) -> None:
+    def _mend(self, meter: Measure, customer_ids: Sequence[str]) -> None:
         for customer_id in customer_ids:
             _log.error(
                 "rollup differs from its events: it is computed again, and nothing expires",

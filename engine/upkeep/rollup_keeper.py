@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from engine.errors import MeterlineError
 from engine.upkeep.rollup_check import RollupCheck
-from engine.usage.facts.usage_request import UsageRequest
+from engine.usage.facts.usage_request import Measure
 from engine.usage.rollups.rollups import Rollups
 
 
@@ -18,7 +18,7 @@ class RollupKeeper:
 
     rollups: Rollups
     check: RollupCheck
-    meters: Callable[[], Sequence[UsageRequest]]
+    meters: Callable[[], Sequence[Measure]]
     turn: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
 
     def next_pass(self) -> None:

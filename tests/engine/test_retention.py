@@ -1,12 +1,11 @@
 """What may expire: the policy, the catalog's meters and customers, and the events that are refused from then on."""
 
 from contextlib import nullcontext
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from engine.billing.meter_usage import all_time_request
+from engine.billing.meter_usage import measure_of
 from engine.catalog.admission_rules import FENCE_AGE_MAX_S, AdmissionRules
 from engine.catalog.documents.document import read_document
 from engine.catalog.kinds.meter import Meter
@@ -80,11 +79,8 @@ class World:
 
     def quantities(self, value, **options):
         fields = {"id": "m", "event_type": "call", "aggregation": "sum", "value": value}
-        request = replace(
-            all_time_request("t1", Meter.read(fields)),
-            customer_ids=["acme", "bolt", "cut"],
-            bounds_us=(us(2025, 6), us(2025, 7)),
-            as_of_us=self.order.watermark(self.now_us()),
+        request = measure_of("t1", Meter.read(fields)).asked(
+            ["acme", "bolt", "cut"], (us(2025, 6), us(2025, 7)), self.order.watermark(self.now_us())
         )
         reader = UsageReader(self.store, Coverages(self.store, lambda: 0, age_max_ns=0))
         return {each.customer_id: int(each.quantity) for each in reader.read(request, 10, **options)}

@@ -2,12 +2,10 @@
 
 import itertools
 import threading
-from dataclasses import replace
 
 import pytest
 
-from engine.billing.meter_usage import usage_request
-from engine.billing.periods import Period
+from engine.billing.meter_usage import measure_of
 from engine.catalog.kinds.meter import Meter
 from engine.errors import (
     CorrectionIdUsedError,
@@ -16,7 +14,6 @@ from engine.errors import (
     NotFoundError,
     StoreUnavailableError,
 )
-from engine.times import us_datetime
 from engine.usage.corrections.conflict_list import list_conflicts
 from engine.usage.corrections.correction import (
     Amendment,
@@ -493,11 +490,11 @@ def test_a_draft_is_seen_by_the_read_that_names_it_alone(world):
     world.deliver(event_of("a", "5"), event_of("b", "7"))
     correction = Correction(Kind.AMEND, refs("a"), Amendment((("value", "6"),), customer_id="bolt"))
     plan = world.corrections.plan("t1", correction, Signature("m", "", ""))
-    request = usage_request(
-        "t1", Meter.read(SUM), CUSTOMERS, Period(*map(us_datetime, PERIOD_US)), plan.as_of_us
-    )
+    measure = measure_of("t1", Meter.read(SUM))
     with world.corrections.draft(plan) as draft_id:
-        found = UsageReader(world.store).read(replace(request, draft_id=draft_id), 10)
+        found = UsageReader(world.store).read(
+            measure.asked(CUSTOMERS, PERIOD_US, plan.as_of_us, draft_id), 10
+        )
         assert [(each.customer_id, each.quantity) for each in found] == [("acme", 7), ("bolt", 6)]
         assert world.sums() == {"acme": (12, 2)}
     assert world.store.query(Query("SELECT count() FROM drafts", {})) == [(0,)]
@@ -511,7 +508,6 @@ def test_a_customer_who_has_amended_events_alone_is_found(world):
     world.deliver(event_of("a", "5"), event_of("b", "7"), event_of("c", "1", customer="m"))
     world.amend("a", Amendment(customer_id="zeta"))
     world.amend("b", Amendment(customer_id="alpha"))
-    request = usage_request("t1", Meter.read(SUM), (), Period(*map(us_datetime, PERIOD_US)), world.as_of())
-    request = replace(request, customer_ids=None)
+    request = measure_of("t1", Meter.read(SUM)).asked(None, PERIOD_US, world.as_of())
     assert customers_from(world.store, request, "", 10) == ["acme", "alpha", "m", "zeta"]
     assert customers_from(world.store, request, "acmf", 2) == ["alpha", "m"]

@@ -8,11 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from engine.billing.meter_usage import usage_request
-from engine.billing.periods import Period
+from engine.billing.meter_usage import measure_of
 from engine.catalog.kinds.meter import Meter
 from engine.errors import CorrectionRefusedError, NotFoundError
-from engine.times import us_datetime
 from engine.usage.corrections.correction import Amendment, Correction, PropertyFilter, Selection, Undone
 from engine.usage.corrections.voids import Kind
 from engine.usage.query.usage_reader import UsageReader
@@ -169,8 +167,7 @@ class History:
         self.done.append(correction.kind)
 
     def request(self, meter, as_of_us):
-        period = Period(*map(us_datetime, PERIOD_US))
-        return usage_request(TENANT, Meter.read(meter), CUSTOMERS, period, as_of_us)
+        return measure_of(TENANT, Meter.read(meter)).asked(CUSTOMERS, PERIOD_US, as_of_us)
 
     def read(self, meter, as_of_us):
         return usage_by_store(

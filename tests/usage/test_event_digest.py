@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.billing.meter_usage import all_time_request
+from engine.billing.meter_usage import measure_of
 from engine.catalog.kinds.meter import Meter
 from engine.usage.query.usage_reader import UsageReader
 from engine.usage.store.query import Query
@@ -43,13 +43,9 @@ def read(shared_store, request):
         tenant = next(tenants)
         deliver(shared_store, [{**each, "tenant": tenant} for each in events])
         meter = {**COUNT, "event_type": events[0]["event_type"]}
-        asked = replace(
-            all_time_request(tenant, Meter.read(meter)),
-            customer_ids=sorted({each["customer"] for each in events}),
-            bounds_us=(START_US, END_US),
-            as_of_us=10**15,
-            by_customer=False,
-        )
+        customer_ids = sorted({each["customer"] for each in events})
+        asked = measure_of(tenant, Meter.read(meter)).asked(customer_ids, (START_US, END_US), 10**15)
+        asked = replace(asked, by_customer=False)
         (usage,) = UsageReader(shared_store).read(asked, 10)
         return usage.event_count, usage.event_digest
 

@@ -84,12 +84,8 @@ class Usage:
         return self.clock.watermark(self.now_us())
 
     def asked(self, bounds_us=(MAY, JUNE), as_of_us=None, customers=("acme", "bolt"), fields=SUM):
-        return replace(
-            meter(fields, self.tenant),
-            customer_ids=list(customers),
-            bounds_us=bounds_us,
-            as_of_us=self.as_of() if as_of_us is None else as_of_us,
-        )
+        as_of_us = self.as_of() if as_of_us is None else as_of_us
+        return meter(fields, self.tenant).asked(list(customers), bounds_us, as_of_us)
 
     def quantities(self, request):
         return {each.customer_id: int(each.quantity) for each in self.reader.read(request, GROUPS_MAX)}

@@ -5,7 +5,6 @@ import random
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,8 +98,8 @@ def _check(path, expected):
     try:
         as_of_us = _Running(store).as_of_us()
         reader = UsageReader(store, Coverages(store, lambda: 0, age_max_ns=0), days_for_customers_min=1)
-        for place, asked in enumerate(METERS):
-            request = _asked(asked, as_of_us)
+        for place, measure in enumerate(METERS):
+            request = _asked(measure, as_of_us)
             found = {
                 (each.customer_id, each.window): int(each.quantity)
                 for each in reader.read(request, GROUPS_MAX)
@@ -117,5 +116,5 @@ def _check(path, expected):
     return left
 
 
-def _asked(asked, as_of_us):
-    return replace(asked, customer_ids=CUSTOMERS, bounds_us=(MAY, JUNE, JULY), as_of_us=as_of_us)
+def _asked(measure, as_of_us):
+    return measure.asked(CUSTOMERS, (MAY, JUNE, JULY), as_of_us)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import clickhouse_connect
 import pytest
 
-from engine.billing.meter_usage import all_time_request
+from engine.billing.meter_usage import measure_of
 from engine.catalog.kinds.meter import Meter
 from engine.errors import UsageExpiredError
 from engine.times import datetime_us
@@ -97,13 +97,9 @@ class Usage:
         self.reader = UsageReader(store, coverages, days_for_customers_min=1)
 
     def asked(self, *bounds_us, fields=SUM, customers=CUSTOMERS, **changes):
-        return replace(
-            all_time_request("t", Meter.read(fields)),
-            customer_ids=list(customers),
-            bounds_us=bounds_us,
-            as_of_us=self.clock.watermark(self.now_us()),
-            **changes,
-        )
+        as_of_us = self.clock.watermark(self.now_us())
+        asked = measure_of("t", Meter.read(fields)).asked(list(customers), bounds_us, as_of_us)
+        return replace(asked, **changes)
 
     def read(self, *bounds_us, **changes):
         """Customer and window -> quantity, event count, digest."""
@@ -116,7 +112,7 @@ class Usage:
     def expire(self, before_us):
         clock = Clock(self.clock, self.now_us, lambda _seconds: None)
         reconciler = Reconciler(self.store, self.clock, self.now_us)
-        meters = [all_time_request("t", Meter.read(each)) for each in (SUM, GROUPED, CARRIED)]
+        meters = [measure_of("t", Meter.read(each)) for each in (SUM, GROUPED, CARRIED)]
         return Expire(self.store, self.rollups, reconciler, clock).expire("t", meters, before_us, ())
 
 
@@ -183,7 +179,7 @@ def test_nothing_changes_when_more_expires_in_todays_form(usage):
 
     said = answers()
     for fields in (SUM, GROUPED, CARRIED):
-        usage.rollups.keep_up(all_time_request("t", Meter.read(fields)))
+        usage.rollups.keep_up(measure_of("t", Meter.read(fields)))
     assert answers() == said
     done = usage.expire(JULY)
     assert (done.events, done.customers) == (4, 3)

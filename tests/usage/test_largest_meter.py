@@ -2,10 +2,8 @@
 
 from fractions import Fraction
 
-from engine.billing.meter_usage import usage_request
-from engine.billing.periods import Period
+from engine.billing.meter_usage import measure_of
 from engine.catalog.kinds.meter import Meter
-from engine.times import us_datetime
 from engine.usage.facts.queries import usage_query
 from tests.support.usage.meter_oracle import passes, value_of
 from tests.support.usage.meter_reads import deliver, usage_by_store
@@ -36,8 +34,7 @@ METER = {
 
 def test_the_largest_meter_fits_into_a_query():
     """ClickHouse takes 256 KiB, and a read through rollups has the text of a meter up to three times."""
-    period = Period(*map(us_datetime, PERIOD_US))
-    request = usage_request("largest", Meter.read(METER), ["acme"], period, 1)
+    request = measure_of("largest", Meter.read(METER)).asked(["acme"], PERIOD_US, 1)
     assert 4 * len(usage_query(request, 10, any_facts=True).sql) < 256 * 1024
 
 

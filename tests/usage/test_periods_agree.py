@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from engine.billing.meter_usage import all_time_request
+from engine.billing.meter_usage import measure_of
 from engine.catalog.kinds.meter import Meter
 from engine.usage.facts import period_scan
 from engine.usage.facts.period_scan import GroupLimits
@@ -71,7 +71,7 @@ def random_request(dice, tenant):
             {**{k: v for k, v in each.items() if k not in ("group_by", "filters")}, **shape}
             for each in meters
         ]
-    measures = [all_time_request(tenant, Meter.read(each)) for each in meters]
+    measures = [measure_of(tenant, Meter.read(each)) for each in meters]
     periods = random_periods(dice)
     wanted = [np.flatnonzero([dice.random() < 0.8 for _ in range(len(periods))]) for _ in measures]
     return PeriodsRequest(

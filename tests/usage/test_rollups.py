@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine.billing.meter_usage import meters_to_roll_up, rollup_key
+from engine.billing.meter_usage import measures_of, rollup_key
 from engine.catalog.kinds.meter import Meter
 from engine.errors import StoreUnavailableError
 from engine.metrics import REGISTRY
@@ -329,14 +329,14 @@ def test_the_keeper_rolls_up_what_meters_share_once(store):
 
 
 def test_every_meter_of_a_catalog_is_rolled_up():
-    """Over all time, for whoever has usage."""
+    """One measure for each, under the key that its rows have."""
     from engine.catalog.snapshots.snapshot import Catalog
     from engine.catalog.snapshots.versions import Versioned
 
     catalog = Catalog.empty("t1").advanced(1, versions_of([Versioned(Meter.read(SUM), 1, 1)]))
-    (request,) = meters_to_roll_up(catalog)
-    assert (request.tenant, request.event_type, request.aggregation) == ("t1", "call", "sum")
-    assert request.bounds_us[0] == 0
+    (measure,) = measures_of(catalog)
+    assert (measure.tenant, measure.event_type, measure.aggregation) == ("t1", "call", "sum")
+    assert measure.rollup_key == rollup_key(Meter.read(SUM))
 
 
 def test_who_alone_writes_a_store_sees_rows_move_without_a_look_at_each(store, monkeypatch):

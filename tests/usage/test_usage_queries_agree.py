@@ -17,7 +17,7 @@ from fractions import Fraction
 import pytest
 
 from engine.api.services.metering_service import MeteringParts, MeteringService
-from engine.billing.meter_usage import meters_to_roll_up
+from engine.billing.meter_usage import measures_of
 from engine.catalog.documents.document import read_document
 from engine.catalog.store import CatalogStore
 from engine.errors import TooManyCallsError
@@ -73,7 +73,7 @@ class World:
         self.catalog.apply(tenant, read_document(document, "meter"), applied_at=datetime.now(UTC))
 
     def roll_up(self, tenant):
-        for meter in meters_to_roll_up(self.catalog.snapshot(tenant)):
+        for meter in measures_of(self.catalog.snapshot(tenant)):
             self.rollups.keep_up(meter)
 
     def ask(self, request, tenant):

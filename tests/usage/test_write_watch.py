@@ -9,13 +9,12 @@ import resource
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import replace
 
 import pytest
 
 from engine.cluster.upkeep_loop import UpkeepLoop
 from engine.errors import StartupError, StoreUnavailableError
-from engine.usage.facts.usage_request import UsageRequest
+from engine.usage.facts.usage_request import Measure
 from engine.usage.rollups.coverage import Coverages
 from engine.usage.rollups.write import cover_statement
 from engine.usage.store.query import Query
@@ -28,16 +27,13 @@ EVENTS = Query("SELECT event_id FROM events FINAL ORDER BY event_id", {})
 PARTS = Query("SELECT count() FROM system.parts WHERE active AND table = 'events'", {})
 ASIDE = Query("SELECT count() FROM system.detached_parts", {})
 
-METER = UsageRequest(
+METER = Measure(
     tenant="t1",
     event_type="call",
     aggregation="count",
     value=None,
     filters={},
     group_by=(),
-    customer_ids=None,
-    bounds_us=(0, 1),
-    as_of_us=0,
     rollup_key="k",
 )
 
@@ -263,7 +259,7 @@ def test_a_customer_whose_cover_is_refused_is_not_remembered_as_covered(store):
     coverages = Coverages(store, lambda: 0, age_max_ns=0)
 
     def cover(customer_id):
-        return cover_statement(replace(METER, as_of_us=10), 3_600, [customer_id])
+        return cover_statement(METER, 3_600, [customer_id])
 
     store.execute(cover("a"))
     with _refused_after(250):

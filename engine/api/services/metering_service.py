@@ -11,15 +11,14 @@ from engine.api.messages import ANSWER_BYTES_MAX, decimal_text
 from engine.api.operation import Call
 from engine.api.page_tokens import bad_token, opened, sealed
 from engine.api.usage_question import Grouping, UsageQuestion, read_question
-from engine.billing.meter_usage import usage_request
-from engine.billing.periods import Period
+from engine.billing.meter_usage import measure_of
 from engine.catalog.kinds.meter import Meter
 from engine.catalog.snapshots.snapshot import Catalog
 from engine.catalog.snapshots.versions import Versioned
 from engine.catalog.store import CatalogStore
 from engine.cluster.watermarks import read_watermark_us
 from engine.errors import NotFoundError, TooManyCallsError
-from engine.times import to_timestamp, us_datetime
+from engine.times import to_timestamp
 from engine.usage.facts.usage_request import Groups, GroupUsage, UsageRequest
 from engine.usage.query.usage_pages import (
     CustomersFrom,
@@ -155,14 +154,11 @@ def _meter(catalog: Catalog, meter_id: str) -> Versioned[Meter]:
 def _usage_request(
     tenant: str, meter: Meter, question: UsageQuestion, grouping: Grouping, as_of_us: int
 ) -> UsageRequest:
-    bounds_us = question.bounds_us
-    period = Period(us_datetime(bounds_us[0]), us_datetime(bounds_us[-1]))
+    asked = measure_of(tenant, meter).asked(question.customer_ids or None, question.bounds_us, as_of_us)
     return replace(
-        usage_request(tenant, meter, (), period, as_of_us),
-        bounds_us=bounds_us,
+        asked,
         group_by=grouping.properties,
         by_customer=grouping.customer,
-        customer_ids=question.customer_ids or None,
         narrowed_to=question.filters,
     )
 

@@ -14,7 +14,7 @@ from itertools import groupby, pairwise
 
 from engine.usage.facts.aggregations import BEFORE
 from engine.usage.facts.filter_sql import filter_conditions
-from engine.usage.facts.usage_request import UsageRequest
+from engine.usage.facts.usage_request import Measure, UsageRequest
 from engine.usage.facts.value_sql import value_sql
 from engine.usage.store.query import Parameters
 from engine.usage.store.tables.event_digest import EVENT_HASH_SQL
@@ -66,8 +66,8 @@ def parameters_of(request: UsageRequest) -> Parameters:
     return parameters
 
 
-def dimension_names(request: UsageRequest) -> list[str]:
-    return [f"dimension_{i}" for i in range(len(request.group_by))]
+def dimension_names(measure: Measure) -> list[str]:
+    return [f"dimension_{i}" for i in range(len(measure.group_by))]
 
 
 def keys_of(request: UsageRequest) -> list[str]:
@@ -90,31 +90,33 @@ def window_sql(request: UsageRequest, instant_us: str) -> str:
 
 
 def events_sql(
-    request: UsageRequest, parameters: Parameters, where: Sequence[str], *, any_facts: bool
+    measure: Measure,
+    parameters: Parameters,
+    where: Sequence[str],
+    narrowing: Sequence[str] = (),
+    *,
+    any_facts: bool,
+    draft: bool = False,
 ) -> str:
-    """A row for each event in the stretch `where` that passes the request's filters.
+    """A row for each event in the stretch `where` that passes the meter's filters, and these conditions.
 
+    draft: with the facts of `draft_id`.
     any_facts: False only where it is known that nothing about the tenant's events had been corrected by `as_of_us`:
     then the read is as fast as if there were no corrections in the world.
     """
-    conditions = filter_conditions(request.filters, parameters)
-    conditions += [
-        f"({exists_sql(f'narrowed_{i}')} AND {text_sql(f'narrowed_{i}')} IN {values_sql})"
-        for i, values_sql in enumerate(narrowed_values_sql(request))
-    ]
+    conditions = [*filter_conditions(measure.filters, parameters), *narrowing]
     columns = ["customer_id", "event_time", "event_id", "ingested_at", "content_hash"]
     columns.append(f"{EVENT_HASH_SQL} AS {EVENT_HASH}")
-    for i, name in enumerate(request.group_by):
+    for i, name in enumerate(measure.group_by):
         parameters[f"group_{i}"] = name
         columns.append(f"{nullable_text_sql(f'group_{i}')} AS dimension_{i}")
-    if request.value is not None:
-        value = value_sql(request.value, parameters)
+    if measure.value is not None:
+        value = value_sql(measure.value, parameters)
         columns += [
             f"{value.decimal} AS {VALUE}",
             f"{value.given} AS {VALUE_GIVEN}",
             f"{value.text} AS {VALUE_TEXT}",
         ]
-    draft = request.draft_id is not None
     if not any_facts and not draft:
         return log_sql(", ".join(columns), where, conditions)
     passing = f" WHERE {' AND '.join(conditions)}" if conditions else ""
@@ -136,7 +138,12 @@ def reduced_events(
 ) -> Reduction:
     """The partials of these events, by group and window."""
     window = window_sql(request, "toUnixTimestamp64Micro(event_time)")
-    events = events_sql(request, parameters, where, any_facts=any_facts)
+    narrowing = [
+        f"({exists_sql(f'narrowed_{i}')} AND {text_sql(f'narrowed_{i}')} IN {values_sql})"
+        for i, values_sql in enumerate(narrowed_values_sql(request))
+    ]
+    draft = request.draft_id is not None
+    events = events_sql(request, parameters, where, narrowing, any_facts=any_facts, draft=draft)
     return Reduction(
         windows_of(request),
         [*keys_of(request), f"{window} AS window_start_us"],

@@ -31,7 +31,7 @@ import pyarrow.compute as pc
 from engine.usage.facts.event_source import AFTER_START, BEFORE_END, OF_CUSTOMERS, OF_TENANT_AND_TYPE
 from engine.usage.facts.filter_sql import filter_conditions
 from engine.usage.facts.periods_request import Index, Periods
-from engine.usage.facts.usage_request import UsageRequest
+from engine.usage.facts.usage_request import Measure
 from engine.usage.facts.value_sql import value_sql
 from engine.usage.store.query import Parameters, Query
 from engine.usage.store.tables.event_digest import EVENT_HASH_SQL
@@ -71,7 +71,7 @@ STATES: Mapping[str, tuple[str, ...]] = {
 class Scan:
     """Meters that share a scan, by their places in a request."""
 
-    measures: Sequence[UsageRequest]
+    measures: Sequence[Measure]
     numbers: Sequence[int]
 
     @property
@@ -177,7 +177,7 @@ class Asked:
         return {_ASKED: pa.table(columns)}
 
 
-def scans_of(measures: Sequence[UsageRequest]) -> list[Scan]:
+def scans_of(measures: Sequence[Measure]) -> list[Scan]:
     """The scans that these meters take, in the order of their first ones."""
     together: dict[object, list[int]] = {}
     for number, each in enumerate(measures):
@@ -302,7 +302,7 @@ def _read_of_event(scan: Scan, parameters: Parameters) -> list[str]:
 
 
 def _measured(
-    measure: UsageRequest, place: int, parameters: Parameters, start_us: str
+    measure: Measure, place: int, parameters: Parameters, start_us: str
 ) -> tuple[list[str], list[str]]:
     """The two counts of what a meter skips, and its states."""
     name = _value_name(place)

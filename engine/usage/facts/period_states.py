@@ -15,7 +15,7 @@ from engine.usage.facts.aggregations import QUOTIENT_DIGITS
 from engine.usage.facts.period_scan import STATES, Scan
 from engine.usage.facts.periods_request import Index, Periods
 from engine.usage.facts.usage_columns import NO_DIGEST, UsageColumns
-from engine.usage.facts.usage_request import UsageRequest
+from engine.usage.facts.usage_request import Measure
 from rating import DecimalColumn, Dimension, RoundingMode, column_of_wide
 
 _INTEGER_BYTES = 32
@@ -77,7 +77,7 @@ def _order(places: Index, dimensions: Sequence[Dimension]) -> Index:
 
 
 def _quantity(
-    measure: UsageRequest, event_count: Index, states: Bytes, at: tuple[Index, Periods]
+    measure: Measure, event_count: Index, states: Bytes, at: tuple[Index, Periods]
 ) -> DecimalColumn:
     match measure.aggregation:
         case "count":

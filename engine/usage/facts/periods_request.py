@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from engine.usage.facts.usage_request import UsageRequest
+from engine.usage.facts.usage_request import Measure
 
 Index = npt.NDArray[np.int64]
 
@@ -42,13 +42,13 @@ class Periods:
 class PeriodsRequest:
     """The usage of each of these meters, at each place.
 
-    measures: what each meter asks of the store; its customers, bounds and watermark don't matter.
+    measures: what each meter aggregates, all of one tenant.
     wanted: of each meter the places that it is wanted at, rising; what it has at others may be in the answer or not.
     as_of_us, draft_id: as in a UsageRequest.
     digests: whether the events' digests are wanted, which cost more than all the rest.
     """
 
-    measures: Sequence[UsageRequest]
+    measures: Sequence[Measure]
     periods: Periods
     wanted: Sequence[Index]
     as_of_us: int

@@ -2,29 +2,23 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
+from typing import Any
 
 from engine.meters.value import MeterValue
 from engine.usage.facts.filter_sql import Filters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UsageRequest:
-    """Which usage to aggregate, how. The fields of a meter mean what they mean in engine.catalog.kinds.meter.
+class Measure:
+    """What a tenant's meter aggregates, how. The fields of a meter mean what they mean in engine.catalog.kinds.meter.
 
-    bounds_us: n + 1 ascending instants, microseconds since 1970, of n adjoining half-open windows. A billing
-        period is one window.
-    as_of_us: exactly what had been ingested and recorded by then takes part.
-    customer_ids: whose usage; None for everybody's.
-    by_customer: False aggregates the events of all these customers together.
-    narrowed_to: properties with the values that an event may have besides passing the filters; all must hold.
     rollup_key: under which the meter's rollups are kept (engine.usage.store.tables.rollup_schema); None reads events
         only.
     first_form_key: under which they were kept in the first form (engine.usage.store.tables.event_digest); None if
         never.
     rollup_group_by: the properties that those rollups are grouped by.
-    draft_id: with the facts of this draft, as if they were recorded (engine.usage.corrections.corrections); read from events.
     """
 
     tenant: str
@@ -35,14 +29,42 @@ class UsageRequest:
     carries_over: bool = False
     filters: Filters
     group_by: Sequence[str]
+    rollup_key: str | None = None
+    first_form_key: str | None = None
+    rollup_group_by: Sequence[str] = ()
+
+    def asked(
+        self,
+        customer_ids: Sequence[str] | None,
+        bounds_us: Sequence[int],
+        as_of_us: int,
+        draft_id: int | None = None,
+    ) -> "UsageRequest":
+        """The request for this usage: of these customers, in these windows, as of a watermark."""
+        meter: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(Measure)}
+        return UsageRequest(
+            **meter, customer_ids=customer_ids, bounds_us=bounds_us, as_of_us=as_of_us, draft_id=draft_id
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageRequest(Measure):
+    """Which usage of a meter to aggregate.
+
+    bounds_us: n + 1 ascending instants, microseconds since 1970, of n adjoining half-open windows. A billing
+        period is one window.
+    as_of_us: exactly what had been ingested and recorded by then takes part.
+    customer_ids: whose usage; None for everybody's.
+    by_customer: False aggregates the events of all these customers together.
+    narrowed_to: properties with the values that an event may have besides passing the filters; all must hold.
+    draft_id: with the facts of this draft, as if they were recorded (engine.usage.corrections.corrections); read from events.
+    """
+
     customer_ids: Sequence[str] | None
     bounds_us: Sequence[int]
     as_of_us: int
     by_customer: bool = True
     narrowed_to: Sequence[tuple[str, Sequence[str]]] = ()
-    rollup_key: str | None = None
-    first_form_key: str | None = None
-    rollup_group_by: Sequence[str] = ()
     draft_id: int | None = None
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock
 
-from engine.usage.facts.usage_request import UsageRequest
+from engine.usage.facts.usage_request import Measure
 from engine.usage.store.query import Query, number
 from engine.usage.store.tables.retention_schema import EXPIRED_KEYS_TABLE
 from engine.usage.store.usage_store import UsageStore
@@ -46,9 +46,9 @@ class Expiry:
     before_us: Mapping[str, int]
     keys: Mapping[str, ExpiredKey]
 
-    def key_of(self, request: UsageRequest) -> ExpiredKey | None:
-        """What is kept of a request's meter: under its key of today, which takes over from the one of the first form."""
-        today, first_form = (self.keys.get(key or "") for key in (request.rollup_key, request.first_form_key))
+    def key_of(self, measure: Measure) -> ExpiredKey | None:
+        """What is kept of a meter: under its key of today, which takes over from the one of the first form."""
+        today, first_form = (self.keys.get(key or "") for key in (measure.rollup_key, measure.first_form_key))
         return today or first_form
 
 

@@ -28,7 +28,7 @@ from engine.usage.facts.period_scan import (
 from engine.usage.facts.period_states import usage_of_scan
 from engine.usage.facts.periods_request import Index, PeriodsRequest
 from engine.usage.facts.usage_columns import GROUPS_MAX, UsageColumns
-from engine.usage.facts.usage_request import UsageRequest
+from engine.usage.facts.usage_request import Measure, UsageRequest
 from engine.usage.query.expired_read import expired_customers_query, reaches_back, read_customers
 from engine.usage.query.expiries import Expiry
 from engine.usage.query.usage_pages import CUSTOMERS_AT_ONCE_MAX
@@ -83,7 +83,7 @@ class PeriodsReader:
     # --- from events --------------------------------------------------------------------------------------
 
     def _scanned(
-        self, request: PeriodsRequest, measures: Sequence[UsageRequest], places: Index
+        self, request: PeriodsRequest, measures: Sequence[Measure], places: Index
     ) -> list[UsageColumns]:
         scans = scans_of(measures)
         tenant = measures[0].tenant
@@ -158,11 +158,10 @@ class PeriodsReader:
         if not len(periods):
             return {}
         customers = periods.customer_id.unique()
-        asked = replace(
-            request.measures[number],
-            customer_ids=customers.to_pylist() if len(customers) <= CUSTOMERS_AT_ONCE_MAX else None,
-            bounds_us=(int(periods.start_us.min()), int(periods.end_us.max())),
-            as_of_us=request.as_of_us,
+        asked = request.measures[number].asked(
+            customers.to_pylist() if len(customers) <= CUSTOMERS_AT_ONCE_MAX else None,
+            (int(periods.start_us.min()), int(periods.end_us.max())),
+            request.as_of_us,
         )
         if not reaches_back(asked, known):
             return {}
@@ -184,25 +183,20 @@ class PeriodsReader:
             bounds_us = int(periods.start_us[place]), int(periods.end_us[place])
             by_period[bounds_us][periods.customer_id[place].as_py()].append(place)
         for bounds_us, places_of in by_period.items():
-            measure = replace(
-                request.measures[number],
-                bounds_us=bounds_us,
-                as_of_us=request.as_of_us,
-                draft_id=request.draft_id,
-            )
             customers = list(places_of)
+            asked = request.measures[number].asked(customers, bounds_us, request.as_of_us, request.draft_id)
             for first in range(0, len(customers), CUSTOMERS_AT_ONCE_MAX):
                 some = customers[first : first + CUSTOMERS_AT_ONCE_MAX]
-                yield from self._read_some(measure, {each: places_of[each] for each in some})
+                yield from self._read_some(asked, {each: places_of[each] for each in some})
 
     def _read_some(
-        self, measure: UsageRequest, places_of: Mapping[str, Sequence[int]]
+        self, asked: UsageRequest, places_of: Mapping[str, Sequence[int]]
     ) -> Iterator[UsageColumns]:
         customers, most = list(places_of), self._limits.of_place
-        groups = self._reader.read(replace(measure, customer_ids=customers), most + 1)
+        groups = self._reader.read(replace(asked, customer_ids=customers), most + 1)
         if len(groups) > most and len(customers) > 1:
             for half in np.array_split(customers, 2):
-                yield from self._read_some(measure, {each: places_of[each] for each in half.tolist()})
+                yield from self._read_some(asked, {each: places_of[each] for each in half.tolist()})
             return
         counts = Counter(group.customer_id for group in groups)
         too_many = {customer_id for customer_id, count in counts.items() if count > most}
@@ -215,7 +209,7 @@ class PeriodsReader:
         # A stable sort: the groups of a place stay in the order of their dimensions.
         found.sort(key=lambda each: each[0])
         usage = UsageColumns.of_groups(
-            [place for place, _ in found], [group for _, group in found], len(measure.group_by)
+            [place for place, _ in found], [group for _, group in found], len(asked.group_by)
         )
         without = sorted(place for each in too_many for place in places_of[each])
         yield replace(usage, too_many=np.array(without, dtype=np.int64))

@@ -11,15 +11,16 @@ Rules:
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 
 from engine.errors import StoreUnavailableError
-from engine.usage.facts.usage_request import UsageRequest
+from engine.usage.facts.usage_request import Measure
 from engine.usage.rollups.changes import Slice
 from engine.usage.rollups.write import (
     FEW_CHANGES_MAX,
     WORTH,
+    RollupPass,
     Worth,
     changed_customers_query,
     changes_query,
@@ -70,9 +71,8 @@ class Rollups:
         self._worth = worth
         self._is_stopping = is_stopping
 
-    def keep_up(self, meter: UsageRequest) -> RollupProgress:
-        """Brings the rows of a meter (its `rollup_key` and what it aggregates; bounds and customers don't matter) up
-        to the newest watermark.
+    def keep_up(self, measure: Measure) -> RollupProgress:
+        """Brings the rows of a meter up to the newest watermark.
 
         Raises:
             StoreUnavailableError: nothing is lost; call again.
@@ -80,48 +80,46 @@ class Rollups:
         as_of_us = self._clock.watermark(self._now_us())
         # Nothing with a stamp below a watermark is under way, but for what an earlier pass left behind.
         self._store.call_off([(0, as_of_us - 1)])
-        request = replace(meter, as_of_us=as_of_us)
-        ((until_us, facts),) = self._store.query(progress_query(request))
-        run = _Run(request, number(until_us), number(facts) > 0)
-        rows = self._store.look_through(changes_query(request, run.after_us, any_facts=run.any_facts))
+        ((until_us, facts),) = self._store.query(progress_query(measure, as_of_us))
+        run = RollupPass(measure, as_of_us, number(until_us), number(facts) > 0)
+        rows = self._store.look_through(changes_query(run))
         if len(rows) > FEW_CHANGES_MAX:
             changed = sum(self._roll_up_changed(run, slice_s) for slice_s in (HOUR_S, DAY_S))
             new = self._cover_new(run, None)
         else:
             hours = [(str(customer_id), number(start_s)) for customer_id, start_s in rows]
             changed, new = self._take_in(run, hours) if hours else (0, 0)
-        self._store.execute(keep_progress_statement(request, as_of_us))
+        self._store.execute(keep_progress_statement(measure, as_of_us))
         return RollupProgress(changed, new, as_of_us)
 
-    def cover_by_hours(self, meter: UsageRequest, customer_ids: Sequence[str]) -> None:
+    def cover_by_hours(self, measure: Measure, customer_ids: Sequence[str]) -> None:
         """Covers these customers by hours, whether they are worth it or not. Not beside a pass of another process: that
         one would not know of them.
 
         Raises:
             StoreUnavailableError: call again.
         """
-        request = replace(meter, as_of_us=self._clock.watermark(self._now_us()))
-        self._roll_up(request, roll_up_statement(request, HOUR_S, customer_ids))
-        self._store.execute(cover_statement(request, HOUR_S, customer_ids), request.as_of_us)
+        run = RollupPass(measure, self._clock.watermark(self._now_us()))
+        self._roll_up(run, roll_up_statement(run, HOUR_S, customer_ids))
+        self._store.execute(cover_statement(measure, HOUR_S, customer_ids), run.as_of_us)
 
-    def roll_up_again(self, meter: UsageRequest, customer_id: str) -> None:
+    def roll_up_again(self, measure: Measure, customer_id: str) -> None:
         """Computes all slices of a customer that haven't expired anew, in every length: for one whose rows were found to
         be wrong.
 
         Raises:
             StoreUnavailableError: call again.
         """
-        request = replace(meter, as_of_us=self._clock.watermark(self._now_us()))
+        run = RollupPass(measure, self._clock.watermark(self._now_us()))
         for slice_s in (HOUR_S, DAY_S):
-            again = roll_up_statement(request, slice_s, [customer_id], whatever_stands=True)
-            self._roll_up(request, again)
+            self._roll_up(run, roll_up_statement(run, slice_s, [customer_id], whatever_stands=True))
 
-    def _take_in(self, run: "_Run", hours: Sequence[Slice]) -> tuple[int, int]:
+    def _take_in(self, run: RollupPass, hours: Sequence[Slice]) -> tuple[int, int]:
         """Computes the slices of a few changed hours; how many, and how many customers are newly covered."""
         changed = sorted({customer_id for customer_id, _ in hours})
         lengths = {
             str(customer_id): number(length_s)
-            for customer_id, length_s in self._store.query(lengths_query(run.request, changed))
+            for customer_id, length_s in self._store.query(lengths_query(run.measure, changed))
         }
         computed = 0
         for slice_s in sorted(set(lengths.values())):
@@ -129,55 +127,35 @@ class Rollups:
                 {(each, at // slice_s * slice_s) for each, at in hours if lengths.get(each) == slice_s}
             )
             customer_ids = sorted({customer_id for customer_id, _ in slices})
-            self._roll_up(
-                run.request,
-                roll_up_statement(run.request, slice_s, customer_ids, slices=slices, any_facts=run.any_facts),
-            )
+            self._roll_up(run, roll_up_statement(run, slice_s, customer_ids, slices))
             computed += len(slices)
         others = [(each, at) for each, at in hours if lengths.get(each) != HOUR_S]
         return computed, self._cover_new(run, others) if others else 0
 
-    def _roll_up_changed(self, run: "_Run", slice_s: int) -> int:
-        rows = self._store.look_through(changed_customers_query(run.request, slice_s, run.after_us))
+    def _roll_up_changed(self, run: RollupPass, slice_s: int) -> int:
+        rows = self._store.look_through(changed_customers_query(run, slice_s))
         for together in batches(rows, _SLICES_AT_ONCE):
             customer_ids = [str(customer_id) for customer_id, _ in together]
-            self._roll_up(
-                run.request,
-                roll_up_statement(run.request, slice_s, customer_ids, run.after_us, any_facts=run.any_facts),
-            )
+            self._roll_up(run, roll_up_statement(run, slice_s, customer_ids, changed=True))
         return sum(number(slices) for _, slices in rows)
 
-    def _cover_new(self, run: "_Run", changes: Sequence[Slice] | None) -> int:
-        rows = self._store.look_through(new_customers_query(run.request, self._worth, run.after_us, changes))
+    def _cover_new(self, run: RollupPass, changes: Sequence[Slice] | None) -> int:
+        rows = self._store.look_through(new_customers_query(run, self._worth, changes))
         rows.sort(key=lambda row: number(row[1]))
         for slice_s, of_length in groupby(rows, key=lambda row: number(row[1])):
             for together in batches([(row[0], row[2]) for row in of_length], _EVENTS_AT_ONCE):
                 customer_ids = [str(customer_id) for customer_id, _ in together]
-                self._roll_up(
-                    run.request,
-                    roll_up_statement(run.request, slice_s, customer_ids, any_facts=run.any_facts),
-                )
-                covered = cover_statement(run.request, slice_s, customer_ids)
-                self._store.execute(covered, run.request.as_of_us)
+                self._roll_up(run, roll_up_statement(run, slice_s, customer_ids))
+                covered = cover_statement(run.measure, slice_s, customer_ids)
+                self._store.execute(covered, run.as_of_us)
         return len(rows)
 
-    def _roll_up(self, request: UsageRequest, statement: Query) -> None:
+    def _roll_up(self, run: RollupPass, statement: Query) -> None:
         if self._is_stopping():
             raise StoreUnavailableError("the engine is shutting down", retry_after_ms=_RETRY_AFTER_MS)
         if (own := self._store.own_writes) is not None:
-            own.rows_begin(request.tenant, request.as_of_us)
+            own.rows_begin(run.measure.tenant, run.as_of_us)
         self._store.transform(statement)
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """A pass under way: it takes in what happened after `after_us` up to the request's watermark. any_facts: whether
-    anything about the tenant's events was corrected by then.
-    """
-
-    request: UsageRequest
-    after_us: int
-    any_facts: bool
 
 
 def batches(rows: Sequence[Row], weight_max: int = _EVENTS_AT_ONCE) -> Iterator[list[Row]]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from engine.times import us_datetime
 from engine.usage.facts.event_source import OF_TENANT_AND_TYPE, dimension_names, events_sql
-from engine.usage.facts.usage_request import UsageRequest
+from engine.usage.facts.usage_request import Measure
 from engine.usage.rollups.changes import Slice, bound_slices_sql, changed_sql, slice_start_sql, stamp_sql
 from engine.usage.store.query import Parameters, Query
 from engine.usage.store.tables.partials import EVENT_COUNT, named, partials_of, reduced_sql
@@ -59,58 +59,77 @@ WORTH = Worth()
 FEW_CHANGES_MAX = 500
 
 
-def progress_query(request: UsageRequest) -> Query:
+@dataclass(frozen=True, slots=True)
+class RollupPass:
+    """A meter's slices are computed as of a watermark: it takes in what happened after `after_us`. any_facts: see
+    engine.usage.facts.event_source.
+    """
+
+    measure: Measure
+    as_of_us: int
+    after_us: int = 0
+    any_facts: bool = True
+
+    def parameters(self) -> Parameters:
+        return _key(self.measure) | {
+            "event_type": self.measure.event_type,
+            "after_us": self.after_us,
+            "until_us": self.as_of_us,
+            "as_of_us": self.as_of_us,
+        }
+
+
+def progress_query(measure: Measure, as_of_us: int) -> Query:
     """Up to which stamp everything is in rows, 0 at first; and whether any fact about the tenant's events is recorded."""
     return Query(
         f"SELECT toUnixTimestamp64Micro(max(rolled_up_until)), (SELECT count() FROM ({any_fact_sql()})) "
         f"FROM {ROLLUP_PROGRESS_TABLE} WHERE {_OF_KEY}",
-        _key(request) | {"as_of_us": request.as_of_us},
+        _key(measure) | {"as_of_us": as_of_us},
     )
 
 
-def keep_progress_statement(request: UsageRequest, until_us: int) -> Query:
+def keep_progress_statement(measure: Measure, until_us: int) -> Query:
     return Query(
         f"INSERT INTO {ROLLUP_PROGRESS_TABLE} (tenant, rollup_key, rolled_up_until) "
         f"SELECT {{tenant:String}}, {{rollup_key:String}}, {stamp_sql('until_us')}",
-        _key(request) | {"until_us": until_us},
+        _key(measure) | {"until_us": until_us},
     )
 
 
-def changes_query(request: UsageRequest, after_us: int, *, any_facts: bool) -> Query:
+def changes_query(under_way: RollupPass) -> Query:
     """The hours that changed up to `as_of_us`, of all customers: rows of (customer_id, start in seconds since 1970); one
     more than FEW_CHANGES_MAX means that there are too many.
     """
     start = f"toInt64(toUnixTimestamp({slice_start_sql(HOUR_S)}))"
-    changed = changed_sql(f"DISTINCT customer_id, {start} AS start_s", OF_TENANT_AND_TYPE, facts=any_facts)
+    columns = f"DISTINCT customer_id, {start} AS start_s"
+    changed = changed_sql(columns, OF_TENANT_AND_TYPE, facts=under_way.any_facts)
     return Query(
         f"SELECT DISTINCT * FROM ({changed}) LIMIT {{changes_max:UInt64}}",
-        _changes(request, after_us) | {"changes_max": FEW_CHANGES_MAX + 1},
+        under_way.parameters() | {"changes_max": FEW_CHANGES_MAX + 1},
     )
 
 
-def lengths_query(request: UsageRequest, customer_ids: Sequence[str]) -> Query:
+def lengths_query(measure: Measure, customer_ids: Sequence[str]) -> Query:
     """The length of their slices, of these customers those that are covered: rows of (customer_id, seconds)."""
     return Query(
         f"SELECT customer_id, min(slice_s) FROM {ROLLUP_CUSTOMERS_TABLE} WHERE {_OF_KEY} "
         "AND customer_id IN {customers:Array(String)} GROUP BY customer_id",
-        _key(request) | {"customers": list(customer_ids)},
+        _key(measure) | {"customers": list(customer_ids)},
     )
 
 
-def changed_customers_query(request: UsageRequest, slice_s: int, after_us: int) -> Query:
+def changed_customers_query(under_way: RollupPass, slice_s: int) -> Query:
     """The covered customers with slices of this length that changed up to `as_of_us`, and how many did."""
     start = slice_start_sql(slice_s)
     where = [*OF_TENANT_AND_TYPE, f"customer_id IN ({_COVERED}{slice_s:d})"]
     changed = changed_sql(f"customer_id, {start} AS slice_start", where)
     return Query(
         f"SELECT customer_id, uniqExact(slice_start) FROM ({changed}) GROUP BY customer_id ORDER BY customer_id",
-        _changes(request, after_us),
+        under_way.parameters(),
     )
 
 
-def new_customers_query(
-    request: UsageRequest, worth: Worth, after_us: int, changes: Sequence[Slice] | None = None
-) -> Query:
+def new_customers_query(under_way: RollupPass, worth: Worth, changes: Sequence[Slice] | None = None) -> Query:
     """Customers that have come to be worth covering in slices of a length: rows of customer_id, length, and the events
     of the month that says so.
 
@@ -126,7 +145,7 @@ def new_customers_query(
     )
     by_hour = f"events >= {worth.hour_month_events_min:d} AND events >= {worth.hour_events_min:d} * hours"
     by_day = f"events >= {worth.day_month_events_min:d} AND events >= {worth.day_events_min:d} * days"
-    parameters = _changes(request, after_us)
+    parameters = under_way.parameters()
     of_changed = (
         f"customer_id IN (SELECT customer_id FROM ({changed})) "
         f"AND toYYYYMM(event_time) IN (SELECT month FROM ({changed}))"
@@ -151,55 +170,55 @@ def new_customers_query(
     )
 
 
-def cover_statement(request: UsageRequest, slice_s: int, customer_ids: Sequence[str]) -> Query:
+def cover_statement(measure: Measure, slice_s: int, customer_ids: Sequence[str]) -> Query:
     """Says that these customers are covered by slices of this length."""
     return Query(
         f"INSERT INTO {ROLLUP_CUSTOMERS_TABLE} (tenant, rollup_key, customer_id, slice_s) "
         f"SELECT {{tenant:String}}, {{rollup_key:String}}, arrayJoin({{customers:Array(String)}}), {slice_s:d}",
-        _key(request) | {"customers": list(customer_ids)},
+        _key(measure) | {"customers": list(customer_ids)},
     )
 
 
 def roll_up_statement(
-    request: UsageRequest,
+    under_way: RollupPass,
     slice_s: int,
     customer_ids: Sequence[str],
-    after_us: int | None = None,
     slices: Sequence[Slice] | None = None,
     *,
-    any_facts: bool = True,
+    changed: bool = False,
     whatever_stands: bool = False,
 ) -> Query:
-    """Computes slices of these customers as of `as_of_us`: those that changed after a stamp, these, or all.
+    """Computes slices of these customers as of `as_of_us`: these, those that `changed` after a stamp, or all.
 
-    any_facts: see engine.usage.facts.event_source. whatever_stands: also slices of which nothing but their row is left.
+    whatever_stands: also slices of which nothing but their row is left.
     """
+    measure = under_way.measure
     start = slice_start_sql(slice_s)
-    parameters: Parameters = _changes(request, after_us or 0) | {"customers": list(customer_ids)}
+    parameters = under_way.parameters() | {"customers": list(customer_ids)}
     stretch = [*OF_TENANT_AND_TYPE, "customer_id IN {customers:Array(String)}", not_expired_sql()]
     if slices is not None:
         first_s, last_s = min(start_s for _, start_s in slices), max(start_s for _, start_s in slices)
         parameters |= {"first_us": first_s * _SECOND_US, "end_us": (last_s + slice_s) * _SECOND_US}
         stretch += [f"event_time >= {stamp_sql('first_us')}", f"event_time < {stamp_sql('end_us')}"]
         stretch.append(f"(customer_id, {start}) IN {bound_slices_sql(slices, parameters, 'changed')}")
-    elif after_us is not None:
+    elif changed:
         stretch.append(f"(customer_id, {start}) IN ({changed_sql(f'customer_id, {start}', stretch)})")
-    partials = partials_of(request.aggregation)
-    events = events_sql(request, parameters, stretch, any_facts=any_facts)
-    dimensions = dimension_names(request)
+    partials = partials_of(measure.aggregation)
+    events = events_sql(measure, parameters, stretch, any_facts=under_way.any_facts)
+    dimensions = dimension_names(measure)
     keys = ", ".join(["customer_id", "slice_start", *dimensions])
     groups = ", ".join(
         [
             f"customer_id, {start} AS slice_start, max(ingested_at) AS changed_at",
             f"[{', '.join(dimensions)}]::Array(Nullable(String)) AS dimensions",
-            *named(reduced_sql(request.aggregation)),
+            *named(reduced_sql(measure.aggregation)),
         ]
     )
     sources = f"SELECT {groups} FROM ({events}) GROUP BY {keys}"
-    if any_facts:
-        sources += f" UNION ALL {_facts_sql(request, start, stretch)}"
+    if under_way.any_facts:
+        sources += f" UNION ALL {_facts_sql(measure, start, stretch)}"
     if whatever_stands:
-        sources += f" UNION ALL {_standing_sql(request, slice_s)}"
+        sources += f" UNION ALL {_standing_sql(measure, slice_s)}"
     arrays = [_groups_sql(name) for name in ("dimensions", *(each.name for each in partials))]
     columns = ["tenant", "rollup_key", "slice_s", "customer_id", "slice_start", "rolled_up_at", "last_change"]
     columns += [GROUP_DIMENSIONS, *(groups_column(each.name) for each in partials)]
@@ -212,29 +231,29 @@ def roll_up_statement(
     )
 
 
-def _facts_sql(request: UsageRequest, start: str, stretch: Sequence[str]) -> str:
+def _facts_sql(measure: Measure, start: str, stretch: Sequence[str]) -> str:
     """A row without a group for each slice in which anything was voided or restored: rule 2."""
     return (
         f"SELECT customer_id, {start} AS slice_start, max(recorded_at) AS changed_at, "
-        f"{_no_group_sql(request)} FROM {VOIDS_TABLE} "
+        f"{_no_group_sql(measure)} FROM {VOIDS_TABLE} "
         f"WHERE {' AND '.join(stretch)} AND recorded_at <= {stamp_sql('as_of_us')} GROUP BY customer_id, slice_start"
     )
 
 
-def _standing_sql(request: UsageRequest, slice_s: int) -> str:
+def _standing_sql(measure: Measure, slice_s: int) -> str:
     """A row without a group for each row that stands, so that one whose events are gone stands no longer."""
     return (
-        f"SELECT customer_id, slice_start, last_change AS changed_at, {_no_group_sql(request)} "
+        f"SELECT customer_id, slice_start, last_change AS changed_at, {_no_group_sql(measure)} "
         f"FROM {ROLLUPS_TABLE} FINAL WHERE {_OF_KEY} AND slice_s = {slice_s:d} "
         # What has expired has nothing else left, and stands.
         f"AND customer_id IN {{customers:Array(String)}} AND {not_expired_sql(_SLICE_US)}"
     )
 
 
-def _no_group_sql(request: UsageRequest) -> str:
+def _no_group_sql(measure: Measure) -> str:
     nothing = (
         f"defaultValueOfTypeName('{_escaped(each.type)}') AS {each.name}"
-        for each in partials_of(request.aggregation)
+        for each in partials_of(measure.aggregation)
     )
     return ", ".join(["[]::Array(Nullable(String)) AS dimensions", *nothing])
 
@@ -255,14 +274,5 @@ def _escaped(type_name: str) -> str:
     return type_name.replace("'", "\\'")
 
 
-def _key(request: UsageRequest) -> Parameters:
-    return {"tenant": request.tenant, "rollup_key": request.rollup_key}
-
-
-def _changes(request: UsageRequest, after_us: int) -> Parameters:
-    return _key(request) | {
-        "event_type": request.event_type,
-        "after_us": after_us,
-        "until_us": request.as_of_us,
-        "as_of_us": request.as_of_us,
-    }
+def _key(measure: Measure) -> Parameters:
+    return {"tenant": measure.tenant, "rollup_key": measure.rollup_key}

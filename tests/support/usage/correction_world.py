@@ -1,17 +1,14 @@
 """A store whose events are corrected, and how."""
 
 import itertools
-from dataclasses import replace
 
-from engine.billing.meter_usage import usage_request
-from engine.billing.periods import Period
+from engine.billing.meter_usage import measure_of
 from engine.catalog.kinds.meter import Meter
 from engine.errors import (
     CorrectionRefusedError,
     InvalidRequestError,
     NotFoundError,
 )
-from engine.times import us_datetime
 from engine.usage.corrections.correction import (
     Amendment,
     Correction,
@@ -90,9 +87,9 @@ class World:
 
     def sums(self, as_of_us=None, draft_id=None):
         as_of_us = self.as_of() if as_of_us is None else as_of_us
-        period = Period(*map(us_datetime, PERIOD_US))
-        request = usage_request(self.tenant, Meter.read(SUM), CUSTOMERS, period, as_of_us)
-        found = UsageReader(self.store).read(replace(request, draft_id=draft_id), 1_000)
+        measure = measure_of(self.tenant, Meter.read(SUM))
+        request = measure.asked(CUSTOMERS, PERIOD_US, as_of_us, draft_id)
+        found = UsageReader(self.store).read(request, 1_000)
         return {each.customer_id: (each.quantity, each.event_count) for each in found}
 
 

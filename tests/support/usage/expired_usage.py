@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from engine.billing.meter_usage import all_time_request
+from engine.billing.meter_usage import measure_of
 from engine.catalog.kinds.meter import Meter
 from engine.times import datetime_us
 
@@ -16,4 +16,4 @@ COUNT = {"id": "n", "event_type": "call", "aggregation": "count"}
 
 
 def meter(fields, tenant):
-    return all_time_request(tenant, Meter.read(fields))
+    return measure_of(tenant, Meter.read(fields))

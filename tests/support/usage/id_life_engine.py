@@ -9,14 +9,12 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from engine.billing.meter_usage import all_time_request, usage_request
-from engine.billing.periods import Period
+from engine.billing.meter_usage import measure_of
 from engine.billing.rater import Rater, Snapshot
 from engine.catalog.documents.document import read_document
 from engine.catalog.kinds.meter import Meter
 from engine.catalog.store import CatalogStore
 from engine.spend.correction_effect import correction_effect
-from engine.times import us_datetime
 from engine.usage.corrections.conflict_list import list_conflicts
 from engine.usage.corrections.correction_list import list_corrections
 from engine.usage.corrections.corrections import Corrections
@@ -223,10 +221,8 @@ class Engine:
         ]
 
     def _census(self, as_of_us):
-        period = Period(us_datetime(BOUNDS_US[0]), us_datetime(BOUNDS_US[-1]))
         for event_type in self._types:
-            asked = usage_request(TENANT, CENSUS[event_type], CUSTOMERS, period, as_of_us)
-            yield event_type, replace(asked, bounds_us=BOUNDS_US)
+            yield event_type, measure_of(TENANT, CENSUS[event_type]).asked(CUSTOMERS, BOUNDS_US, as_of_us)
 
     def lines(self, as_of_us):
         catalog = self._catalog.snapshot(TENANT)
@@ -245,7 +241,7 @@ class Engine:
 
     def roll_up(self):
         for event_type in self._types:
-            self._rollups.keep_up(all_time_request(TENANT, CENSUS[event_type]))
+            self._rollups.keep_up(measure_of(TENANT, CENSUS[event_type]))
 
     def tried(self, plan, gateway):
         """(usage, effect) with the draft of a plan."""

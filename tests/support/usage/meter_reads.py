@@ -2,10 +2,8 @@
 
 from dataclasses import replace
 
-from engine.billing.meter_usage import usage_request
-from engine.billing.periods import Period
+from engine.billing.meter_usage import measure_of
 from engine.catalog.kinds.meter import Meter
-from engine.times import us_datetime
 from engine.usage.query.usage_reader import UsageReader
 from ingest import partition_batches
 from rating import converted
@@ -37,8 +35,7 @@ def deliver(store, deliveries):
 def usage_by_store(store, meter, *, tenant, customers, period_us, as_of_us):
     """(customer, dimensions) -> the group's usage after the meter's conversion; a dimension that the events lack is None."""
     resource = Meter.read(meter)
-    period = Period(*map(us_datetime, period_us))
-    request = usage_request(tenant, resource, customers, period, as_of_us)
+    request = measure_of(tenant, resource).asked(sorted(customers), period_us, as_of_us)
     groups = UsageReader(store).read(request, ROWS_MAX)
     assert len(groups) < ROWS_MAX
     found = {}

@@ -1,7 +1,5 @@
 """What many customers' usage is, read at once and read one by one, in a form that can be compared."""
 
-from dataclasses import replace
-
 from engine.usage.query.periods_reader import LIMITS
 from engine.usage.query.usage_reader import UsageReader
 
@@ -36,12 +34,8 @@ def one_by_one(store, request, limits=LIMITS):
 
 
 def _of_place(measure, request, periods, place):
-    return replace(
-        measure,
-        customer_ids=[periods.customer_id[place].as_py()],
-        bounds_us=(int(periods.start_us[place]), int(periods.end_us[place])),
-        as_of_us=request.as_of_us,
-    )
+    bounds_us = int(periods.start_us[place]), int(periods.end_us[place])
+    return measure.asked([periods.customer_id[place].as_py()], bounds_us, request.as_of_us)
 
 
 def said(usage, wanted):

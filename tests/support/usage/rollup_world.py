@@ -6,10 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from engine.billing.meter_usage import usage_request
-from engine.billing.periods import Period
+from engine.billing.meter_usage import measure_of
 from engine.catalog.kinds.meter import Meter
-from engine.times import us_datetime
 from engine.usage.corrections.reconciler import Reconciler
 from engine.usage.corrections.voids import EventKey, Kind, Void, record_voids
 from engine.usage.facts.periods_request import Periods, PeriodsRequest
@@ -56,8 +54,7 @@ class World:
 
     def asked(self, fields):
         """What a meter asks."""
-        period = Period(us_datetime(0), us_datetime(1))
-        return usage_request(self.tenant, Meter.read(fields), (), period, 1)
+        return measure_of(self.tenant, Meter.read(fields)).asked((), (0, 1), 1)
 
     def step(self):
         action = self.dice.choice(
