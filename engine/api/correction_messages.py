@@ -1,14 +1,13 @@
 """Corrections, their events and their effect as messages of the wire contract."""
 
-from collections.abc import Iterable
 from decimal import Decimal
 
-from engine.api.messages import ANSWER_BYTES_MAX, decimal_text, money_text, unrateable_messages
+from engine.api.messages import decimal_text, money_text, unrateable_messages
 from engine.billing.line_item import LineItem
 from engine.spend.correction_effect import Effect
 from engine.spend.line_changes import LineChange
 from engine.times import datetime_us, to_timestamp
-from engine.usage.corrections.conflict_list import Version
+from engine.usage.corrections.conflict_list import Conflict, Version
 from engine.usage.corrections.correction import CorrectionPlan, RecordedCorrection
 from engine.usage.corrections.correction_list import CorrectedEvent
 from engine.usage.corrections.voids import Kind
@@ -49,22 +48,23 @@ def version_message(version: Version) -> EventVersion:
     )
 
 
-def fitting_events(events: Iterable[CorrectedEvent]) -> list[correction_pb2.CorrectedEvent]:
-    """The first that fit in one answer, and at least one."""
-    messages: list[correction_pb2.CorrectedEvent] = []
-    size_bytes = 0
-    for event in events:
-        either = event.before or event.after
-        message = correction_pb2.CorrectedEvent(
-            event_id=either.key.event_id if either is not None else "",
-            before=version_message(event.before) if event.before is not None else None,
-            after=version_message(event.after) if event.after is not None else None,
-        )
-        size_bytes += message.ByteSize()
-        if messages and size_bytes > ANSWER_BYTES_MAX:
-            break
-        messages.append(message)
-    return messages
+def corrected_event_message(event: CorrectedEvent) -> correction_pb2.CorrectedEvent:
+    either = event.before or event.after
+    return correction_pb2.CorrectedEvent(
+        event_id=either.key.event_id if either is not None else "",
+        before=version_message(event.before) if event.before is not None else None,
+        after=version_message(event.after) if event.after is not None else None,
+    )
+
+
+def conflict_message(conflict: Conflict) -> correction_pb2.Conflict:
+    return correction_pb2.Conflict(
+        event_id=conflict.voided.key.event_id,
+        stands=version_message(conflict.stands),
+        voided=version_message(conflict.voided),
+        voided_at=to_timestamp(conflict.voided_at_us),
+        restored=not conflict.void,
+    )
 
 
 def effect_message(plan: CorrectionPlan, effect: Effect) -> CorrectionEffect:

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import TypeVar
+
+from google.protobuf.message import Message
 
 from engine.billing.line_item import LineItem
 from engine.spend.spend import Spend
@@ -11,6 +14,7 @@ from rating import Price, RatedLine
 
 # Well below the 4 MiB that a gRPC client takes unless it is told otherwise.
 ANSWER_BYTES_MAX = 3 * 1024 * 1024
+_Message = TypeVar("_Message", bound=Message)
 
 
 def decimal_text(value: Decimal | None) -> str:
@@ -105,17 +109,16 @@ def _add_amounts(message: billing_pb2.LineItem, rated: RatedLine) -> None:
     message.formula = rated.formula
 
 
-def fitting_line_items(items: Iterable[LineItem]) -> list[billing_pb2.LineItem]:
-    """The first lines whose messages fit in one answer, and at least one."""
-    messages: list[billing_pb2.LineItem] = []
+def fitting(messages: Iterable[_Message]) -> list[_Message]:
+    """The first messages that fit in one answer, and at least one."""
+    found: list[_Message] = []
     size_bytes = 0
-    for item in items:
-        message = line_item_message(item)
+    for message in messages:
         size_bytes += message.ByteSize()
-        if messages and size_bytes > ANSWER_BYTES_MAX:
+        if found and size_bytes > ANSWER_BYTES_MAX:
             break
-        messages.append(message)
-    return messages
+        found.append(message)
+    return found
 
 
 def spend_message(spend: Spend) -> spend_pb2.Spend:

@@ -6,7 +6,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 import pyarrow as pa
 
-from engine.api.messages import ANSWER_BYTES_MAX, fitting_line_items, unrateable_messages
+from engine.api.messages import ANSWER_BYTES_MAX, fitting, line_item_message, unrateable_messages
 from engine.api.operation import Call
 from engine.api.page_tokens import checked_size, opened, sealed
 from engine.billing.charges import Index
@@ -145,7 +145,9 @@ def _add_lines(response: ListLineItemsResponse, found: list[_Lines], form: int) 
     if form == LineItemForm.LINE_ITEM_FORM_ARROW:
         listed, response.arrow = _fitting_arrow(found)
     else:
-        messages = fitting_line_items(item for each in found for item in each.rated.line_items(each.lines))
+        messages = fitting(
+            line_item_message(item) for each in found for item in each.rated.line_items(each.lines)
+        )
         response.line_items.extend(messages)
         listed = len(messages)
     response.unrateable_customers.extend(unrateable_messages(_unrateable(_until(found, listed))))

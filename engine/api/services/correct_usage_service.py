@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
-from engine.api.correction_messages import correction_message, effect_message, fitting_events
+from engine.api.correction_messages import corrected_event_message, correction_message, effect_message
 from engine.api.correction_requests import (
     Rules,
     check_amended,
@@ -11,6 +11,7 @@ from engine.api.correction_requests import (
     read_correction,
     read_undoing,
 )
+from engine.api.messages import fitting
 from engine.api.operation import Call
 from engine.api.page_tokens import checked_size, opened_at, sealed
 from engine.billing.rater import Rater
@@ -23,7 +24,6 @@ from engine.usage.corrections.corrections import Check, Corrections
 from engine.usage.corrections.voids import Void
 from engine.usage.store.usage_store import UsageStore
 from ingest import Admission, IngestOrder
-from meterline.v1 import correction_pb2
 from meterline.v1.correction_pb2 import (
     CorrectionEffect,
     CorrectUsageRequest,
@@ -120,7 +120,7 @@ class CorrectUsageService:
             raise NotFoundError(f"correction {request.correction_id!r} was never recorded")
         page = (skip, page_size + 1)
         events = list_corrected_events(self._usage, call.tenant, found.correction_id, as_of_us, page)
-        messages: list[correction_pb2.CorrectedEvent] = fitting_events(events[:page_size])
+        messages = fitting(map(corrected_event_message, events[:page_size]))
         more = len(messages) < len(events)
         return GetCorrectionResponse(
             correction=correction_message(found),

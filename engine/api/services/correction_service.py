@@ -2,17 +2,16 @@
 
 from collections.abc import Callable
 
-from engine.api.correction_messages import version_message
-from engine.api.messages import ANSWER_BYTES_MAX
+from engine.api.correction_messages import conflict_message
+from engine.api.messages import fitting
 from engine.api.operation import Call
 from engine.api.page_tokens import checked_size, opened_at, sealed
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.times import optional_us, to_timestamp
-from engine.usage.corrections.conflict_list import Conflict, list_conflicts
+from engine.usage.corrections.conflict_list import list_conflicts
 from engine.usage.corrections.reconciler import Reconciler
 from engine.usage.store.usage_store import UsageStore
 from ingest import IngestOrder
-from meterline.v1 import correction_pb2
 from meterline.v1.correction_pb2 import (
     ListConflictsRequest,
     ListConflictsResponse,
@@ -42,7 +41,7 @@ class CorrectionService:
         as_of_us, skip = opened_at(request.page_token, request.event_id, newest_us)
         # One more than the page tells whether there is another.
         found = list_conflicts(self._usage, call.tenant, request.event_id, as_of_us, (skip, page_size + 1))
-        page = _fitting(found[:page_size])
+        page = fitting(map(conflict_message, found[:page_size]))
         more = len(page) < len(found)
         return ListConflictsResponse(
             conflicts=page,
@@ -61,22 +60,3 @@ class CorrectionService:
         return ReconcileUsageResponse(
             event_count=done.events, voided_event_count=done.voided, as_of=to_timestamp(done.until_us)
         )
-
-
-def _fitting(conflicts: list[Conflict]) -> list[correction_pb2.Conflict]:
-    """The first that fit in one answer, and at least one."""
-    messages: list[correction_pb2.Conflict] = []
-    size_bytes = 0
-    for conflict in conflicts:
-        message = correction_pb2.Conflict(
-            event_id=conflict.voided.key.event_id,
-            stands=version_message(conflict.stands),
-            voided=version_message(conflict.voided),
-            voided_at=to_timestamp(conflict.voided_at_us),
-            restored=not conflict.void,
-        )
-        size_bytes += message.ByteSize()
-        if messages and size_bytes > ANSWER_BYTES_MAX:
-            break
-        messages.append(message)
-    return messages

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine.api.messages import fitting_line_items, spend_message, unrateable_messages
+from engine.api.messages import fitting, line_item_message, spend_message, unrateable_messages
 from engine.api.operation import Call
 from engine.billing.line_item import LineItem
 from engine.billing.rater import Rater, Snapshot
@@ -34,7 +34,7 @@ class SpendService:
         items = rated.line_items(np.arange(min(len(rated), _LINE_ITEMS_MAX)))
         return GetSpendResponse(
             spends=map(spend_message, spend_of(rated).by_amount(1)),
-            line_items=fitting_line_items(items),
+            line_items=fitting(map(line_item_message, items)),
             as_of=to_timestamp(snapshot.as_of_us),
             catalog_revision=snapshot.catalog.revision,
         )
