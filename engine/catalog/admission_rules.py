@@ -4,10 +4,12 @@ import threading
 from collections.abc import Callable
 
 from engine.catalog.store import CatalogStore
+from engine.recent_answers import RecentAnswers
 from ingest import Admission, Limits
 
 # How long events may still be admitted whose stretch of time begins to expire (engine.upkeep.retention waits for longer).
 FENCE_AGE_MAX_S = 1
+_TENANTS_MAX = 1_000
 
 
 class AdmissionRules:
@@ -18,14 +20,15 @@ class AdmissionRules:
     def __init__(self, catalog: CatalogStore, limits: Limits, monotonic_ns: Callable[[], int]) -> None:
         self._catalog = catalog
         self._limits = limits
-        self._monotonic_ns = monotonic_ns
         self._lock = threading.Lock()
         self._by_tenant: dict[str, tuple[int, int, Admission]] = {}
-        self._fences: dict[str, tuple[int, int]] = {}
+        self._fences = RecentAnswers[str, int](monotonic_ns, FENCE_AGE_MAX_S * 1_000_000_000, _TENANTS_MAX)
 
     def for_tenant(self, tenant: str) -> Admission:
         catalog = self._catalog.snapshot(tenant)
-        expired_before_us = self._expired_before_us(tenant)
+        expired_before_us = self._fences.of(
+            tenant, lambda _known: self._catalog.events_refused_before_us(tenant)
+        )
         with self._lock:
             known = self._by_tenant.get(tenant)
             if known is not None and known[:2] == (catalog.revision, expired_before_us):
@@ -40,14 +43,3 @@ class AdmissionRules:
             )
             self._by_tenant[tenant] = (catalog.revision, expired_before_us, admission)
             return admission
-
-    def _expired_before_us(self, tenant: str) -> int:
-        now_ns = self._monotonic_ns()
-        with self._lock:
-            read_ns, known_us = self._fences.get(tenant, (0, -1))
-        if known_us >= 0 and now_ns - read_ns < FENCE_AGE_MAX_S * 1_000_000_000:
-            return known_us
-        fresh_us = self._catalog.events_refused_before_us(tenant)
-        with self._lock:
-            self._fences[tenant] = (now_ns, fresh_us)
-        return fresh_us

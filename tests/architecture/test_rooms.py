@@ -15,6 +15,7 @@ ROOMS = {
     "metrics": set(),
     "times": {"errors"},
     "decimal_texts": {"errors"},
+    "recent_answers": set(),
     "sql": {"errors"},
     "cluster": {"sql", "errors", "metrics", "times"},
     "access": {"sql", "errors"},
@@ -26,7 +27,7 @@ ROOMS = {
         *("catalog.snapshots", "catalog.kinds", "catalog.limits"),
         *("meters", "errors", "times"),
     },
-    "catalog": {"catalog.documents", "catalog.snapshots", "sql", "errors"},
+    "catalog": {"catalog.documents", "catalog.snapshots", "sql", "errors", "recent_answers"},
     "usage.store.query": set(),
     "usage.store.tables": {"usage.store.query", "errors"},
     "usage.store.backends": {"usage.store.tables", "usage.store.query", "errors", "metrics"},
@@ -35,11 +36,12 @@ ROOMS = {
     "usage.corrections": {"usage.store", "usage.store.tables", "usage.store.query", "errors", "metrics"},
     "usage.recording": {"usage.corrections", "usage.store", "usage.store.query", "errors", "metrics"},
     "usage.rollups": {
-        *("usage.facts", "usage.store", "usage.store.tables", "usage.store.query", "errors", "times"),
+        *("usage.facts", "usage.store", "usage.store.tables", "usage.store.query"),
+        *("errors", "times", "recent_answers"),
     },
     "usage.query": {
         *("usage.rollups", "usage.facts", "usage.store", "usage.store.tables", "usage.store.query"),
-        *("errors", "times"),
+        *("errors", "times", "recent_answers"),
     },
     "billing": {
         *("usage.query", "usage.facts", "cluster"),

@@ -10,11 +10,10 @@ Rules:
 
 # ruff: noqa: S608 - only names that are written here become SQL
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from threading import Lock
 
+from engine.recent_answers import RecentAnswers
 from engine.usage.facts.usage_request import Measure
 from engine.usage.store.query import Query, number
 from engine.usage.store.tables.retention_schema import EXPIRED_KEYS_TABLE
@@ -70,20 +69,17 @@ class Expiries:
     ) -> None:
         self._store = store
         self._monotonic_ns = monotonic_ns
-        self._age_max_ns = age_max_ns
-        self._known: OrderedDict[str, Expiry] = OrderedDict()
-        self._lock = Lock()
+        self._known = RecentAnswers[str, Expiry](monotonic_ns, age_max_ns, _TENANTS_MAX)
 
     def of(self, tenant: str) -> Expiry:
         """Raises StoreUnavailableError if the store does not answer."""
-        with self._lock:
-            known = self._known.get(tenant)
-        if known is not None and self._monotonic_ns() - known.read_ns < self._age_max_ns:
-            return known
-        return self.read_anew(tenant)
+        return self._known.of(tenant, lambda _known: self._read(tenant))
 
     def read_anew(self, tenant: str) -> Expiry:
         """Raises StoreUnavailableError if the store does not answer."""
+        return self._known.anew(tenant, lambda _known: self._read(tenant))
+
+    def _read(self, tenant: str) -> Expiry:
         read_ns = self._monotonic_ns()
         keys: dict[str, ExpiredKey] = {}
         before_us: dict[str, int] = {}
@@ -91,13 +87,7 @@ class Expiries:
             key = ExpiredKey(str(event_type), *(number(instant) for instant in instants))
             keys[str(rollup_key)] = key
             before_us[key.event_type] = max(before_us.get(key.event_type, 0), key.before_us)
-        fresh = Expiry(read_ns, before_us, keys)
-        with self._lock:
-            self._known[tenant] = fresh
-            self._known.move_to_end(tenant)
-            if len(self._known) > _TENANTS_MAX:
-                self._known.popitem(last=False)
-        return fresh
+        return Expiry(read_ns, before_us, keys)
 
     def stands(self, tenant: str, known: Expiry) -> bool:
         """Whether an answer that is complete by now, made with this knowledge, stands: rule 2.

@@ -12,12 +12,12 @@ Rules:
 
 # ruff: noqa: S608 - only names that are written here become SQL
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from threading import Lock
+from functools import partial
 from typing import cast
 
+from engine.recent_answers import RecentAnswers
 from engine.usage.store.query import Query, number
 from engine.usage.store.tables.rollup_schema import ROLLUP_CUSTOMERS_TABLE, ROLLUP_PROGRESS_TABLE
 from engine.usage.store.usage_store import UsageStore
@@ -77,31 +77,15 @@ class Coverages:
         self, store: UsageStore, monotonic_ns: Callable[[], int], age_max_ns: int = _AGE_MAX_NS
     ) -> None:
         self._store = store
-        self._monotonic_ns = monotonic_ns
-        self._age_max_ns = age_max_ns
-        self._known: OrderedDict[tuple[str, str], tuple[int, Coverage]] = OrderedDict()
-        self._lock = Lock()
+        self._known = RecentAnswers[tuple[str, str], Coverage](monotonic_ns, age_max_ns, _KEYS_MAX)
 
     def of(self, tenant: str, rollup_key: str) -> Coverage:
         """Raises StoreUnavailableError if the store does not answer."""
-        key = (tenant, rollup_key)
-        now_ns = self._monotonic_ns()
-        with self._lock:
-            read_ns, known = self._known.get(key, (0, None))
-        if known is not None and now_ns - read_ns < self._age_max_ns:
-            return known
-        fresh = self._read(tenant, rollup_key, known)
-        with self._lock:
-            self._known[key] = (now_ns, fresh)
-            self._known.move_to_end(key)
-            if len(self._known) > _KEYS_MAX:
-                self._known.popitem(last=False)
-        return fresh
+        return self._known.of((tenant, rollup_key), partial(self._read, tenant, rollup_key))
 
     def forget(self, tenant: str, rollup_key: str) -> None:
         """Has it read anew when it is asked for next."""
-        with self._lock:
-            self._known.pop((tenant, rollup_key), None)
+        self._known.forget((tenant, rollup_key))
 
     def _read(self, tenant: str, rollup_key: str, known: Coverage | None) -> Coverage:
         ((stamp_us,),) = self._store.query(progress_query(tenant, rollup_key))
