@@ -6,11 +6,10 @@ from collections.abc import Mapping
 
 from engine.usage.facts.event_source import OF_TENANT_AND_TYPE
 from engine.usage.query.expiries import ExpiredKey
-from engine.usage.rollups.changes import stamp_sql
 from engine.usage.store.query import Parameters, Query
 from engine.usage.store.tables.retention_schema import EXPIRED_CUSTOMERS_TABLE, EXPIRED_KEYS_TABLE
 from engine.usage.store.tables.rollup_schema import HOUR_S, ROLLUP_CUSTOMERS_TABLE
-from engine.usage.store.tables.schema import EVENTS_TABLE, VOIDS_TABLE, ingested_by_sql
+from engine.usage.store.tables.schema import EVENTS_TABLE, VOIDS_TABLE, ingested_by_sql, stamp_sql
 
 _OF_TYPE = " AND ".join(OF_TENANT_AND_TYPE)
 

@@ -27,8 +27,16 @@ from engine.usage.store.tables.schema import (
     VOIDS_TABLE,
     ingested_after_sql,
     ingested_by_sql,
+    stamp_sql,
 )
-from engine.usage.store.tables.void_sql import BY_PERSON, DECIDED, INGESTED_BY_THEN, IS_VOID, RECORDED_BY_THEN
+from engine.usage.store.tables.void_sql import (
+    BY_PERSON,
+    DECIDED,
+    INGESTED_BY_THEN,
+    IS_VOID,
+    RECORDED_BETWEEN,
+    RECORDED_BY_THEN,
+)
 
 _ID = "cityHash64(tenant, event_id)"
 _KEY = "tenant, event_id, customer_id, event_type, event_time, content_hash"
@@ -37,10 +45,6 @@ _VERSION = "customer_id, event_type, event_time, content_hash"
 _STANDS_FIRST = "first_at, event_time, customer_id, event_type, content_hash"
 # What came in last is found by the index of stamps, which the reads of a period do without.
 _BY_INDEX = " SETTINGS use_skip_indexes = 1"
-_RECORDED_BETWEEN = (
-    "recorded_at > fromUnixTimestamp64Micro({after_us:Int64}, 'UTC') "
-    "AND recorded_at <= fromUnixTimestamp64Micro({until_us:Int64}, 'UTC')"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ def keep_position_statement(reader: str, position_us: int) -> Query:
     """Keeps it; an older one is never found again."""
     return Query(
         f"INSERT INTO {RECONCILED_TABLE} (reader, ingested_at) "
-        "SELECT {reader:String}, fromUnixTimestamp64Micro({position_us:Int64}, 'UTC')",
+        f"SELECT {{reader:String}}, {stamp_sql('position_us')}",
         {"reader": reader, "position_us": position_us},
     )
 
@@ -87,7 +91,7 @@ def stretch_query(after_us: int, as_of_us: int, events_max: int) -> Query:
         f"SELECT ingested_at AS at FROM {EVENTS_TABLE} "
         f"WHERE {ingested_after_sql('{after_us:Int64}')} AND {INGESTED_BY_THEN} "
         f"UNION ALL SELECT recorded_at AS at FROM {VOIDS_TABLE} WHERE {BY_PERSON} "
-        f"AND recorded_at > fromUnixTimestamp64Micro({{after_us:Int64}}, 'UTC') AND {RECORDED_BY_THEN}"
+        f"AND recorded_at > {stamp_sql('after_us')} AND {RECORDED_BY_THEN}"
     )
     return Query(
         "SELECT count(), toUnixTimestamp64Micro(max(at)) FROM "
@@ -111,7 +115,7 @@ def reused_ids_query(chosen: Stretch | PeriodPart, as_of_us: int) -> Query:
     """
     condition, parameters = _condition(chosen)
     if isinstance(chosen, Stretch):
-        corrected = f"{BY_PERSON} AND {_RECORDED_BETWEEN}"
+        corrected = f"{BY_PERSON} AND {RECORDED_BETWEEN}"
     else:
         corrected = f"is_replacement = 1 AND {condition}"
     chosen_ids = (
@@ -160,8 +164,8 @@ def _condition(chosen: Stretch | PeriodPart) -> tuple[str, dict[str, object]]:
         condition = f"{ingested_after_sql('{after_us:Int64}')} AND {ingested_by_sql('{until_us:Int64}')}"
         return condition, {"after_us": chosen.after_us, "until_us": chosen.until_us}
     conditions = [
-        "event_time >= fromUnixTimestamp64Micro({period_start_us:Int64}, 'UTC')",
-        "event_time < fromUnixTimestamp64Micro({period_end_us:Int64}, 'UTC')",
+        f"event_time >= {stamp_sql('period_start_us')}",
+        f"event_time < {stamp_sql('period_end_us')}",
     ]
     parameters: dict[str, object] = {
         "period_start_us": chosen.period_start_us,

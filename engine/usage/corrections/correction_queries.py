@@ -13,7 +13,7 @@ from engine.usage.corrections.correction import Amendment, PropertyFilter, Selec
 from engine.usage.corrections.voids import KEY_COLUMNS, STANDS_COLUMNS
 from engine.usage.store.query import Parameters, Query
 from engine.usage.store.tables.properties import exists_sql, text_sql
-from engine.usage.store.tables.schema import DRAFTS_TABLE, VOIDS_TABLE, content_hash_sql
+from engine.usage.store.tables.schema import DRAFTS_TABLE, VOIDS_TABLE, content_hash_sql, stamp_sql
 from engine.usage.store.tables.void_sql import BY_PERSON, KEY, RECORDED_BY_THEN, source_sql
 
 _TENANT = "tenant = {tenant:String}"
@@ -46,8 +46,8 @@ def selected_query(
 def _selection(selection: Selection, parameters: Parameters) -> str:
     conditions = [
         _TENANT,
-        "event_time >= fromUnixTimestamp64Micro({start_us:Int64}, 'UTC')",
-        "event_time < fromUnixTimestamp64Micro({end_us:Int64}, 'UTC')",
+        f"event_time >= {stamp_sql('start_us')}",
+        f"event_time < {stamp_sql('end_us')}",
     ]
     parameters |= {"start_us": selection.start_us, "end_us": selection.end_us}
     if selection.customer_ids:
@@ -56,7 +56,7 @@ def _selection(selection: Selection, parameters: Parameters) -> str:
     if selection.event_type is not None:
         conditions.append("event_type = {event_type:String}")
         parameters["event_type"] = selection.event_type
-    wanted = ["first_at <= fromUnixTimestamp64Micro({settled_us:Int64}, 'UTC')"]
+    wanted = [f"first_at <= {stamp_sql('settled_us')}"]
     for i, each in enumerate(selection.filters):
         wanted += _filter(each, f"filter_{i}", parameters)
     return f"{source_sql(conditions)} WHERE {' AND '.join(wanted)}"

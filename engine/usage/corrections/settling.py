@@ -19,7 +19,7 @@ from engine.usage.corrections.id_history import IDS_AT_ONCE, WantedIds, read_his
 from engine.usage.corrections.id_states import recorded_states, states_of, to_settle
 from engine.usage.corrections.voids import Void, record_voids
 from engine.usage.store.query import Query
-from engine.usage.store.tables.schema import VOIDS_TABLE
+from engine.usage.store.tables.schema import VOIDS_TABLE, stamp_sql
 from engine.usage.store.usage_store import UsageStore
 from ingest import IngestOrder
 
@@ -104,7 +104,6 @@ def facts_between_query(tenant: str, after_us: int, before_us: int) -> Query:
     """One row if any fact about the tenant's events has a stamp between these instants."""
     return Query(
         f"SELECT 1 FROM {VOIDS_TABLE} WHERE tenant = {{tenant:String}} "  # noqa: S608 - own name
-        "AND recorded_at > fromUnixTimestamp64Micro({after_us:Int64}, 'UTC') "
-        "AND recorded_at < fromUnixTimestamp64Micro({before_us:Int64}, 'UTC') LIMIT 1",
+        f"AND recorded_at > {stamp_sql('after_us')} AND recorded_at < {stamp_sql('before_us')} LIMIT 1",
         {"tenant": tenant, "after_us": after_us, "before_us": before_us},
     )

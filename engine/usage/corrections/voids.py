@@ -24,6 +24,7 @@ from engine.usage.store.tables.schema import EVENTS_TABLE, VOIDS_TABLE
 from engine.usage.store.tables.void_sql import (
     ID_REUSED,
     KEY,
+    RECORDED_BETWEEN,
     SETTLE,
     STANDING_KEY,
     UNMADE,
@@ -212,10 +213,6 @@ def _replacement_columns(replacements: Sequence[Replacement | None]) -> dict[str
 
 # What a gateway hears of what was decided: the events behind the facts of a stretch of time.
 _COLUMNS = ", ".join(EVENT_SCHEMA.names)
-_HEARD = (
-    "recorded_at > fromUnixTimestamp64Micro({after_us:Int64}, 'UTC') "
-    "AND recorded_at <= fromUnixTimestamp64Micro({until_us:Int64}, 'UTC')"
-)
 # An event that was sent again may be there twice, until ClickHouse merges the two.
 _PAGE = f"LIMIT 1 BY {KEY} LIMIT {{events_max:UInt64}} OFFSET {{first:UInt64}}"
 
@@ -232,19 +229,19 @@ def newest_heard_query(after_us: int, until_us: int, facts_max: int) -> Query:
     """The last stamp of the next `facts_max` facts; 0 for none."""
     return Query(
         "SELECT toUnixTimestamp64Micro(max(recorded_at)) FROM ("
-        f"SELECT recorded_at FROM {VOIDS_TABLE} WHERE {_HEARD} ORDER BY recorded_at LIMIT {{facts_max:UInt64}})",
+        f"SELECT recorded_at FROM {VOIDS_TABLE} WHERE {RECORDED_BETWEEN} ORDER BY recorded_at LIMIT {{facts_max:UInt64}})",
         {"after_us": after_us, "until_us": until_us, "facts_max": facts_max},
     )
 
 
 def void_events_query(heard: Heard, first: int, events_max: int) -> Query:
     """A page of the events that the facts are about and by which their id is known no more."""
-    return _events(f"({KEY}) IN ({released_sql(_HEARD)})", heard, first, events_max)
+    return _events(f"({KEY}) IN ({released_sql(RECORDED_BETWEEN)})", heard, first, events_max)
 
 
 def standing_events_query(heard: Heard, first: int, events_max: int) -> Query:
     """A page of the events that stand instead, by these facts, and are not void themselves."""
-    standing = f"SELECT {STANDING_KEY} FROM {VOIDS_TABLE} WHERE {_HEARD}"
+    standing = f"SELECT {STANDING_KEY} FROM {VOIDS_TABLE} WHERE {RECORDED_BETWEEN}"
     return _events(f"({KEY}) IN ({standing}) AND {not_void_at_all_sql()}", heard, first, events_max)
 
 

@@ -27,13 +27,14 @@ from engine.usage.store.tables.partials import (
     reduced_sql,
 )
 from engine.usage.store.tables.properties import exists_sql, nullable_text_sql, text_sql
+from engine.usage.store.tables.schema import stamp_sql
 from engine.usage.store.tables.void_sql import log_sql, source_sql
 
 # What fixes tenant and event type, which every condition of a request begins with.
 OF_TENANT_AND_TYPE = ("tenant = {tenant:String}", "event_type = {event_type:String}")
 OF_CUSTOMERS = "customer_id IN {customer_ids:Array(String)}"
-BEFORE_END = "event_time < fromUnixTimestamp64Micro({period_end_us:Int64}, 'UTC')"
-AFTER_START = "event_time >= fromUnixTimestamp64Micro({period_start_us:Int64}, 'UTC')"
+BEFORE_END = f"event_time < {stamp_sql('period_end_us')}"
+AFTER_START = f"event_time >= {stamp_sql('period_start_us')}"
 # From their distances, each with how often it comes in a row: 10,000 bounds are more than the 128 KiB of text that a
 # server takes.
 _BOUNDS = (

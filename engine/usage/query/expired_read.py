@@ -26,13 +26,14 @@ from engine.usage.facts.event_source import (
 )
 from engine.usage.facts.usage_request import UsageRequest
 from engine.usage.query.expiries import ExpiredKey, Expiry
-from engine.usage.rollups.changes import changed_sql, stamp_sql
+from engine.usage.rollups.changes import changed_sql
 from engine.usage.rollups.coverage import Coverage
 from engine.usage.rollups.plan import ReadPlan, covered_customers
 from engine.usage.rollups.read import can_serve, useful_customers
 from engine.usage.store.query import Parameters, Query, number
 from engine.usage.store.tables.retention_schema import EXPIRED_CUSTOMERS_TABLE
 from engine.usage.store.tables.rollup_schema import HOUR_S, ROLLUPS_TABLE
+from engine.usage.store.tables.schema import stamp_sql
 
 _HOUR_US = HOUR_S * 1_000_000
 _RETRY_AFTER_MS = 30_000

@@ -21,7 +21,7 @@ from engine.usage.facts.event_source import AFTER_START, BEFORE_END, OF_TENANT_A
 from engine.usage.facts.usage_request import Group, Groups, GroupUsage, UsageRequest
 from engine.usage.store.query import Query
 from engine.usage.store.tables.retention_schema import EXPIRED_CUSTOMERS_TABLE
-from engine.usage.store.tables.schema import EVENTS_TABLE, VOIDS_TABLE
+from engine.usage.store.tables.schema import EVENTS_TABLE, VOIDS_TABLE, stamp_sql
 from engine.usage.store.usage_store import UsageStore
 
 # Rows that are in memory at once: some tens of megabytes.
@@ -136,7 +136,7 @@ def customers_query(request: UsageRequest, from_customer_id: str, count: int) ->
     from_then_on = "customer_id >= {from_customer_id:String}"
     conditions = [*OF_TENANT_AND_TYPE, BEFORE_END, from_then_on]
     conditions += [] if request.carries_over else [AFTER_START]
-    after = "expired_before > fromUnixTimestamp64Micro({period_start_us:Int64}, 'UTC')"
+    after = f"expired_before > {stamp_sql('period_start_us')}"
     gone = [*OF_TENANT_AND_TYPE, from_then_on, *([] if request.carries_over else [after])]
     # An event that a person moved to another customer is in the table of voids alone.
     sources = (

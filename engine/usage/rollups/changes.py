@@ -10,7 +10,13 @@ from the events.
 from collections.abc import Sequence
 
 from engine.usage.store.tables.rollup_schema import SLICE_START
-from engine.usage.store.tables.schema import EVENTS_TABLE, VOIDS_TABLE, ingested_after_sql, ingested_by_sql
+from engine.usage.store.tables.schema import (
+    EVENTS_TABLE,
+    VOIDS_TABLE,
+    ingested_after_sql,
+    ingested_by_sql,
+    stamp_sql,
+)
 
 # (customer_id, start of the slice in seconds since 1970)
 Slice = tuple[str, int]
@@ -23,11 +29,6 @@ _BY_INDEX = " SETTINGS use_skip_indexes = 1"
 def slice_start_sql(slice_s: int) -> str:
     """The start of the slice that an event lies in: DateTime."""
     return f"{SLICE_START[slice_s]}(event_time)"
-
-
-def stamp_sql(parameter: str) -> str:
-    """A bound stamp as an instant."""
-    return f"fromUnixTimestamp64Micro({{{parameter}:Int64}}, 'UTC')"
 
 
 def changed_sql(

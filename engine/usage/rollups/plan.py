@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 
 from engine.usage.facts.event_source import OF_CUSTOMERS, parameters_of, slice_conditions
 from engine.usage.facts.usage_request import UsageRequest
-from engine.usage.rollups.changes import Slice, changed_sql, slice_start_sql, stamp_sql
+from engine.usage.rollups.changes import Slice, changed_sql, slice_start_sql
 from engine.usage.rollups.coverage import Coverage
 from engine.usage.store.query import Parameters, Query, number
 from engine.usage.store.tables.rollup_schema import HOUR_S, ROLLUPS_TABLE
+from engine.usage.store.tables.schema import stamp_sql
 
 # Past this many stale slices the events themselves are read: what is bound in one statement stays some MB.
 STALE_MAX = 100_000

@@ -28,7 +28,7 @@ from engine.usage.facts.event_source import (
 )
 from engine.usage.facts.queries import merged_query
 from engine.usage.facts.usage_request import UsageRequest
-from engine.usage.rollups.changes import bound_slices_sql, slice_start_sql, stamp_sql
+from engine.usage.rollups.changes import bound_slices_sql, slice_start_sql
 from engine.usage.rollups.plan import ReadPlan
 from engine.usage.store.query import Parameters, Query
 from engine.usage.store.tables.partials import (
@@ -40,6 +40,7 @@ from engine.usage.store.tables.partials import (
     without_first_form,
 )
 from engine.usage.store.tables.rollup_schema import GROUP_DIMENSIONS, HOUR_S, ROLLUPS_TABLE, groups_column
+from engine.usage.store.tables.schema import stamp_sql
 
 _SECOND_US = 1_000_000
 # What stands before the name of a partial of one group of a row.

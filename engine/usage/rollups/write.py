@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from engine.times import us_datetime
 from engine.usage.facts.event_source import OF_TENANT_AND_TYPE, dimension_names, events_sql
 from engine.usage.facts.usage_request import Measure
-from engine.usage.rollups.changes import Slice, bound_slices_sql, changed_sql, slice_start_sql, stamp_sql
+from engine.usage.rollups.changes import Slice, bound_slices_sql, changed_sql, slice_start_sql
 from engine.usage.store.query import Parameters, Query
 from engine.usage.store.tables.partials import EVENT_COUNT, named, partials_of, reduced_sql
 from engine.usage.store.tables.retention_schema import not_expired_sql
@@ -32,7 +32,7 @@ from engine.usage.store.tables.rollup_schema import (
     ROLLUPS_TABLE,
     groups_column,
 )
-from engine.usage.store.tables.schema import EVENTS_TABLE, VOIDS_TABLE, ingested_by_sql
+from engine.usage.store.tables.schema import EVENTS_TABLE, VOIDS_TABLE, ingested_by_sql, stamp_sql
 from engine.usage.store.tables.void_sql import any_fact_sql
 
 _SECOND_US = 1_000_000

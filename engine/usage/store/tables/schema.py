@@ -59,6 +59,11 @@ def ingest_rank(stamp_us: int) -> int:
     return 2**64 - 1 - stamp_us
 
 
+def stamp_sql(parameter: str) -> str:
+    """A bound instant: stamps and event times alike."""
+    return f"fromUnixTimestamp64Micro({{{parameter}:Int64}}, 'UTC')"
+
+
 def ingested_by_sql(stamp_us: str) -> str:
     """A condition on rows of the log: ingested at this instant (an expression, microseconds since 1970) or before."""
     return f"ingest_rank >= bitNot(toUInt64({stamp_us}))"

@@ -24,6 +24,7 @@ from engine.usage.store.tables.schema import (
     EVENTS_TABLE,
     VOIDS_TABLE,
     ingested_by_sql,
+    stamp_sql,
 )
 
 # The kinds of the engine's own facts: of an id that nobody has corrected, and of one that somebody has.
@@ -38,7 +39,8 @@ UNMADE = 2
 IS_VOID = f"argMax(voided, ({DECIDED}, recorded_at))"
 HAS_REPLACEMENT = "max(is_replacement)"
 
-RECORDED_BY_THEN = "recorded_at <= fromUnixTimestamp64Micro({as_of_us:Int64}, 'UTC')"
+RECORDED_BY_THEN = f"recorded_at <= {stamp_sql('as_of_us')}"
+RECORDED_BETWEEN = f"recorded_at > {stamp_sql('after_us')} AND recorded_at <= {stamp_sql('until_us')}"
 INGESTED_BY_THEN = ingested_by_sql("{as_of_us:Int64}")
 KEY = ", ".join(EVENT_KEY)
 # Of a fact, the key of the version that stands instead.
