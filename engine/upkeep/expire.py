@@ -33,7 +33,7 @@ from engine.upkeep.expire_queries import (
 from engine.upkeep.rollup_check import RollupVerification
 from engine.usage.corrections.reconciler import Reconciler
 from engine.usage.facts.usage_request import Measure, UsageRequest
-from engine.usage.query.expired_read import Expired, changes_query
+from engine.usage.query.expired_read import Customers, Expired, changes_query, read_customers
 from engine.usage.query.expiries import WAIT_S, ExpiredKey, Expiries
 from engine.usage.rollups.rollups import Rollups, batches
 from engine.usage.store.query import number
@@ -161,9 +161,8 @@ class Expire:
         kept += sorted(changed)
         return [each for each in holders if each.customer_id not in changed], kept
 
-    def _expired(self, tenant: str, event_type: str) -> dict[str, Expired]:
-        rows = self._store.query(expired_query(tenant, event_type))
-        return {str(row[0]): Expired(*map(number, row[1:])) for row in rows}
+    def _expired(self, tenant: str, event_type: str) -> Customers:
+        return read_customers(self._store.query(expired_query(tenant, event_type)))
 
     def _changed(
         self, tenant: str, event_type: str, holders: Sequence[_Holder], expired: Mapping[str, Expired]
