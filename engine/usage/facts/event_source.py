@@ -9,9 +9,10 @@ Rules:
 
 # ruff: noqa: S608 - only names that are written here become SQL
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby, pairwise
 
+from engine.meters.value import MeterValue
 from engine.usage.facts.aggregations import BEFORE
 from engine.usage.facts.filter_sql import filter_conditions
 from engine.usage.facts.usage_request import Measure, UsageRequest
@@ -21,8 +22,6 @@ from engine.usage.store.tables.event_digest import EVENT_HASH_SQL
 from engine.usage.store.tables.partials import (
     EVENT_HASH,
     VALUE,
-    VALUE_GIVEN,
-    VALUE_TEXT,
     Reduction,
     reduced_sql,
 )
@@ -106,22 +105,38 @@ def events_sql(
     then the read is as fast as if there were no corrections in the world.
     """
     conditions = [*filter_conditions(measure.filters, parameters), *narrowing]
-    columns = ["customer_id", "event_time", "event_id", "ingested_at", "content_hash"]
-    columns.append(f"{EVENT_HASH_SQL} AS {EVENT_HASH}")
-    for i, name in enumerate(measure.group_by):
+    read = read_of_event(measure.group_by, {VALUE: measure.value}, parameters)
+    return counting_sql(read, where, conditions, any_facts=any_facts, draft=draft)
+
+
+def read_of_event(
+    group_by: Sequence[str], values: Mapping[str, MeterValue | None], parameters: Parameters
+) -> list[str]:
+    """What meters read of an event, by the names that partials and dimensions have for it; each value has one."""
+    columns = [f"{EVENT_HASH_SQL} AS {EVENT_HASH}"]
+    for i, name in enumerate(group_by):
         parameters[f"group_{i}"] = name
         columns.append(f"{nullable_text_sql(f'group_{i}')} AS dimension_{i}")
-    if measure.value is not None:
-        value = value_sql(measure.value, parameters)
-        columns += [
-            f"{value.decimal} AS {VALUE}",
-            f"{value.given} AS {VALUE_GIVEN}",
-            f"{value.text} AS {VALUE_TEXT}",
-        ]
+    for name, each in values.items():
+        if each is not None:
+            value = value_sql(each, parameters, name)
+            columns += [
+                f"{value.decimal} AS {name}",
+                f"{value.given} AS {name}_given",
+                f"{value.text} AS {name}_text",
+            ]
+    return columns
+
+
+def counting_sql(
+    read: Sequence[str], where: Sequence[str], conditions: Sequence[str], *, any_facts: bool, draft: bool
+) -> str:
+    """The events in the stretch `where` that count and pass these conditions: their identity, and what is read of them."""
+    columns = ", ".join(["customer_id", "event_time", "event_id", "ingested_at", "content_hash", *read])
     if not any_facts and not draft:
-        return log_sql(", ".join(columns), where, conditions)
+        return log_sql(columns, where, conditions)
     passing = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    return f"SELECT {', '.join(columns)} FROM {source_sql(where, draft=draft)}{passing}"
+    return f"SELECT {columns} FROM {source_sql(where, draft=draft)}{passing}"
 
 
 def narrowed_values_sql(request: UsageRequest) -> list[str]:

@@ -28,16 +28,20 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.usage.facts.event_source import AFTER_START, BEFORE_END, OF_CUSTOMERS, OF_TENANT_AND_TYPE
+from engine.usage.facts.event_source import (
+    AFTER_START,
+    BEFORE_END,
+    OF_CUSTOMERS,
+    OF_TENANT_AND_TYPE,
+    counting_sql,
+    read_of_event,
+)
 from engine.usage.facts.filter_sql import filter_conditions
 from engine.usage.facts.periods_request import Index, Periods
 from engine.usage.facts.usage_request import Measure
-from engine.usage.facts.value_sql import value_sql
 from engine.usage.store.query import Parameters, Query
-from engine.usage.store.tables.event_digest import EVENT_HASH_SQL
-from engine.usage.store.tables.partials import EVENT_DIGEST, EVENT_HASH, reduced_sql
-from engine.usage.store.tables.properties import nullable_text_sql
-from engine.usage.store.tables.void_sql import log_sql, source_sql
+from engine.usage.store.tables.partials import EVENT_DIGEST, reduced_sql
+from engine.usage.store.tables.void_sql import log_sql
 
 # A server takes 128 KiB of text where tables come with it; what is bound is apart from that.
 _STATEMENT_CHARS_MAX = 96 * 1024
@@ -267,38 +271,16 @@ def _reduced_sql(
     """What the scan's events reduce to, which is yet to be grouped."""
     conditions = filter_conditions(scan.measures[0].filters, parameters)
     where = [*OF_TENANT_AND_TYPE, *asked.conditions(carries_over=scan.carries_over)]
-    read = _read_of_event(scan, parameters)
+    values = {_value_name(place): each.value for place, each in enumerate(scan.measures)}
+    read = read_of_event(scan.group_by, values, parameters)
+    parameters["event_type"] = scan.measures[0].event_type
     draft = snapshot.draft_id is not None
-    any_facts = snapshot.any_facts or draft
-    if asked.are_bound and not any_facts:
+    if asked.are_bound and not snapshot.any_facts and not draft:
         # One statement without another one in it: that would take almost a millisecond to plan.
         return f"WITH {', '.join(read)} {log_sql(', '.join(reduced), where, conditions)}"
-    columns = ", ".join(["customer_id", "event_time", "event_id", "ingested_at", "content_hash", *read])
-    events = log_sql(columns, where, conditions)
-    if any_facts:
-        passing = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        events = f"SELECT {columns} FROM {source_sql(where, draft=draft)}{passing}"
+    events = counting_sql(read, where, conditions, any_facts=snapshot.any_facts, draft=draft)
     joined = asked.joined(f"({events})", carries_over=scan.carries_over)
     return f"SELECT {', '.join(reduced)} FROM {joined}"
-
-
-def _read_of_event(scan: Scan, parameters: Parameters) -> list[str]:
-    """What the scan's meters read of an event, by the names that partials and dimensions have for it."""
-    parameters["event_type"] = scan.measures[0].event_type
-    columns = [f"{EVENT_HASH_SQL} AS {EVENT_HASH}"]
-    for i, name in enumerate(scan.group_by):
-        parameters[f"group_{i}"] = name
-        columns.append(f"{nullable_text_sql(f'group_{i}')} AS dimension_{i}")
-    for place, measure in enumerate(scan.measures):
-        if measure.value is not None:
-            name = _value_name(place)
-            value = value_sql(measure.value, parameters, name)
-            columns += [
-                f"{value.decimal} AS {name}",
-                f"{value.given} AS {name}_given",
-                f"{value.text} AS {name}_text",
-            ]
-    return columns
 
 
 def _measured(
