@@ -4,6 +4,7 @@ import atexit
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +15,10 @@ import pytest
 # A failing example prints the line that repeats it; a shared machine's pace says nothing about the code.
 hypothesis.settings.register_profile("meterline", print_blob=True, deadline=None)
 hypothesis.settings.load_profile("meterline")
-# Engines and commands start by the hundred: let them compile their sources once, whatever the machine prefers.
+# Engines and commands start by the hundred, and each worker rewrites the asserts of every test: let sources be compiled
+# once, whatever the machine prefers.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # Started with nohup or in the background of a script, a run ignores SIGINT, and so would every engine and command that it
 # starts; some tests interrupt one. What has a handler here has the default in a child.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
