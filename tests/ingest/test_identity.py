@@ -172,10 +172,10 @@ def test_a_conflict_whose_field_is_not_known_says_so():
 
 
 def test_of_many_pairs_that_differ_in_one_field_hardly_any_is_unknown_and_none_wrong():
-    """Times some seconds, hours and powers of two apart, short counters: what real ids and quantities look like."""
-    first = [_event(f"e{i}", tokens=str(i), event_time_us=i * 4_000_000) for i in range(3_000)]
-    later = [_event(f"e{i}", tokens=str(i), event_time_us=(i + 1) * 4_000_000) for i in range(3_000)]
-    more = [_event(f"e{i}", tokens=str(i + 1), event_time_us=i * 4_000_000) for i in range(3_000)]
+    """Times 125 times 2^16 us apart, whose low bits are one; short counters: what real quantities look like."""
+    first = [_event(f"e{i}", tokens=str(i), event_time_us=i * 8_192_000) for i in range(3_000)]
+    later = [_event(f"e{i}", tokens=str(i), event_time_us=(i + 1) * 8_192_000) for i in range(3_000)]
+    more = [_event(f"e{i}", tokens=str(i + 1), event_time_us=i * 8_192_000) for i in range(3_000)]
     for others, field in ((later, "event_time"), (more, "properties")):
         window = HotWindow(3_000)
         window.remember(_prints(*first))
