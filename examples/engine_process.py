@@ -26,6 +26,7 @@ class EngineProcess:
         self._reader = threading.Thread()
         self.target = "127.0.0.1:0"
         self.metrics_port: int | None = None
+        self.http_port: int | None = None
         self._key_file: Path | None = None
         self.log: list[str] = []
 
@@ -100,6 +101,7 @@ class EngineProcess:
                 self.target = str(entry["address"])
                 port = entry["metrics_port"]
                 self.metrics_port = port if isinstance(port, int) else None
+                self.http_port = entry["http_port"] if isinstance(entry["http_port"], int) else None
                 self._key_file = Path(str(entry["admin_key_file"]))
                 self._serves = True
                 self._said_enough.set()

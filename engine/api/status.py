@@ -1,6 +1,7 @@
-"""Every error's gRPC status, in one table, with google.rpc details."""
+"""Every error's status, in one table, with google.rpc details: as gRPC carries it, and as HTTP does."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import grpc
 from google.protobuf import any_pb2
@@ -27,6 +28,8 @@ from engine.errors import (
 )
 
 _DOMAIN = "meterline"
+_INTERNAL_LINE = "an error inside the engine: its log tells more"
+_INTERNAL_INFO = error_details_pb2.ErrorInfo(reason="INTERNAL", domain=_DOMAIN)
 # gRPC's own hint for retries; clients without google.rpc types read this one.
 _PUSHBACK = "grpc-retry-pushback-ms"
 
@@ -58,6 +61,21 @@ _CODES: tuple[tuple[type[MeterlineError], int, str], ...] = (
 )
 
 
+# The HTTP status of a code, as google.rpc maps them.
+_HTTP_CODES: Final = {
+    code_pb2.OK: 200,
+    code_pb2.INVALID_ARGUMENT: 400,
+    code_pb2.FAILED_PRECONDITION: 400,
+    code_pb2.UNAUTHENTICATED: 401,
+    code_pb2.PERMISSION_DENIED: 403,
+    code_pb2.NOT_FOUND: 404,
+    code_pb2.ALREADY_EXISTS: 409,
+    code_pb2.RESOURCE_EXHAUSTED: 429,
+    code_pb2.INTERNAL: 500,
+    code_pb2.UNAVAILABLE: 503,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class RpcStatus(grpc.Status):
     """What `ServicerContext.abort_with_status` takes."""
@@ -67,25 +85,47 @@ class RpcStatus(grpc.Status):
     trailing_metadata: tuple[tuple[str, str | bytes], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class HttpStatus:
+    """What an HTTP caller sees: the status line's code, the google.rpc.Status as a message, and its code's name."""
+
+    http_code: int
+    code: str
+    message: status_pb2.Status
+    retry_after_ms: int | None = None
+
+
+def http_status_of(error: Exception) -> HttpStatus:
+    """The status that an HTTP caller sees for this error, with as many mistakes as an answer's body may have."""
+    if isinstance(error, MeterlineError):
+        status = _status(error, _DETAILS_BYTES_CEILING)
+    else:
+        status = _packed(code_pb2.INTERNAL, _INTERNAL_LINE, [_INTERNAL_INFO])
+    retry_after_ms = error.retry_after_ms if isinstance(error, RetryLaterError) else None
+    return HttpStatus(_HTTP_CODES[status.code], code_pb2.Code.Name(status.code), status, retry_after_ms)
+
+
 def status_of(error: MeterlineError, details_bytes: str | None = None) -> RpcStatus:
     """The status that a caller sees for this error; `details_bytes` is what the caller sent under the key."""
+    retry = [(_PUSHBACK, str(error.retry_after_ms))] if isinstance(error, RetryLaterError) else []
+    return _as_rpc(_status(error, _details_bytes_max(details_bytes)), retry)
+
+
+def _status(error: MeterlineError, violations_bytes_max: int) -> status_pb2.Status:
     code, reason = next((code, reason) for kind, code, reason in _CODES if isinstance(error, kind))
     details: list[Message] = [error_details_pb2.ErrorInfo(reason=reason, domain=_DOMAIN)]
-    metadata: list[tuple[str, str | bytes]] = []
     if isinstance(error, InvalidRequestError):
-        details.append(_bad_request(error, _details_bytes_max(details_bytes)))
+        details.append(_bad_request(error, violations_bytes_max))
     if isinstance(error, RetryLaterError):
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromMilliseconds(error.retry_after_ms)
         details.append(retry)
-        metadata.append((_PUSHBACK, str(error.retry_after_ms)))
-    return _pack(code, _cut(str(error), _LINE_BYTES_MAX), details, metadata)
+    return _packed(code, _cut(str(error), _LINE_BYTES_MAX), details)
 
 
 def internal_status() -> RpcStatus:
     """For an error that nobody expected: the caller learns nothing of its inside."""
-    info = error_details_pb2.ErrorInfo(reason="INTERNAL", domain=_DOMAIN)
-    return _pack(code_pb2.INTERNAL, "an error inside the engine: its log tells more", [info], [])
+    return _as_rpc(_packed(code_pb2.INTERNAL, _INTERNAL_LINE, [_INTERNAL_INFO]), [])
 
 
 def _details_bytes_max(asked: str | None) -> int:
@@ -115,12 +155,14 @@ def _cut(text: str, bytes_max: int) -> str:
     return encoded[: bytes_max - len("…".encode())].decode(errors="ignore") + "…"
 
 
-def _pack(
-    code: int, message: str, details: list[Message], metadata: list[tuple[str, str | bytes]]
-) -> RpcStatus:
+def _packed(code: int, message: str, details: list[Message]) -> status_pb2.Status:
     packed = []
     for detail in details:
         packed.append(any_pb2.Any())
         packed[-1].Pack(detail)
-    status = rpc_status.to_status(status_pb2.Status(code=code, message=message, details=packed))
+    return status_pb2.Status(code=code, message=message, details=packed)
+
+
+def _as_rpc(message: status_pb2.Status, metadata: list[tuple[str, str]]) -> RpcStatus:
+    status = rpc_status.to_status(message)
     return RpcStatus(status.code, status.details, (*status.trailing_metadata, *metadata))

@@ -7,6 +7,7 @@
     access       who may call: keys, the gate before every operation, the audit log
     upkeep       what runs in the background, and what may be started by hand beside it
     operations   the services behind the table of operations
+    faces        the ports over that table: gRPC and HTTP
     metrics_port Prometheus' port
     logs         how the process writes its log
 

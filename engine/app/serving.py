@@ -14,8 +14,9 @@ import structlog
 
 from engine.access.local_engines import announced
 from engine.api.certificates import Certificates, TlsFiles
-from engine.api.grpc.server import Server, check_address
+from engine.api.grpc.server import check_address
 from engine.app.access import Access, build_access
+from engine.app.faces import Faces, Listening, build_faces
 from engine.app.metrics_port import serve_metrics
 from engine.app.operations import build_operations
 from engine.app.reading import build_reading
@@ -54,6 +55,8 @@ class Options:
     reflection: bool = False
     # None: in plain text, which beyond loopback `plaintext` must allow.
     tls: TlsFiles | None = None
+    # None: no HTTP beside gRPC.
+    http_listen: str | None = None
     plaintext: bool = False
     # Where the command line of the same user looks up the key of an engine on this machine; None: nowhere.
     local_engines: Path | None = None
@@ -77,24 +80,25 @@ def serve(options: Options, stop: ThreadEvent) -> None:
             open_stores(options.data, options.usage_store, options.durability, known.warming, _now_us)
         )
         access = build_access(stores, options.admin_key_file, _now_us)
-        server = stack.enter_context(_server_over(stores, known, access, certificates, options))
+        faces = stack.enter_context(_faces_over(stores, known, access, certificates, options))
         metrics_port = stack.enter_context(
             serve_metrics(
                 options.metrics_listen,
-                server.is_serving,
+                faces.grpc.is_serving,
                 None if certificates is None else certificates.http_context(),
             )
         )
-        server.start()
+        faces.start()
         if options.local_engines is not None and access.admin_key_file is not None:
-            stack.enter_context(announced(options.local_engines, server.port, access.admin_key_file))
+            stack.enter_context(announced(options.local_engines, faces.grpc.port, access.admin_key_file))
         # What is there by now stays: looking for garbage in it, after each few calls, took 2% of the CPU.
         gc.collect()
         gc.freeze()
         gc.set_threshold(_GARBAGE_AFTER)
         _log.info(
             "serving",
-            address=f"{options.listen.rpartition(':')[0]}:{server.port}",
+            address=f"{options.listen.rpartition(':')[0]}:{faces.grpc.port}",
+            http_port=None if faces.http is None else faces.http.port,
             metrics_port=metrics_port,
             data=str(stores.directory.path),
             usage_store=stores.directory.usage_store,
@@ -110,33 +114,37 @@ def serve(options: Options, stop: ThreadEvent) -> None:
 
 
 @contextlib.contextmanager
-def _server_over(
+def _faces_over(
     stores: Stores,
     known: KnownEvents,
     access: Access,
     certificates: Certificates | None,
     options: Options,
-) -> Iterator[Server]:
-    """Everything behind the port. The server stops first, then the queue drains, then upkeep ends."""
+) -> Iterator[Faces]:
+    """Everything behind the port. The faces stop first, then the queue drains, then upkeep ends."""
     reading = build_reading(stores, _now_us)
     recording = build_recording(stores, known, options.limits, _now_us)
     upkeep = build_upkeep(stores, reading.usage, options.raw_events_days_min, _now_us)
-    server = Server(
-        build_operations(stores, recording, reading, upkeep, access, _now_us),
-        options.listen,
-        gate=access.gate,
-        certificates=certificates,
-        request_bytes_max=options.limits.request_bytes_max,
-        share_port=options.share_port,
-        reflection=options.reflection,
+    operations = build_operations(stores, recording, reading, upkeep, access, _now_us)
+    faces = build_faces(
+        operations,
+        access.gate,
+        Listening(
+            grpc=options.listen,
+            http=options.http_listen,
+            certificates=certificates,
+            share_port=options.share_port,
+            reflection=options.reflection,
+            request_bytes_max=options.limits.request_bytes_max,
+        ),
     )
     with contextlib.ExitStack() as stack:
         stack.enter_context(upkeep.running())
         stack.enter_context(recording.running())
-        stack.callback(server.stop, _GRACE_S)
+        stack.callback(faces.stop, _GRACE_S)
         # An expiry that waits for time to pass must not hold the server up.
         stack.callback(upkeep.stopping.set)
-        yield server
+        yield faces
 
 
 def _check_plaintext(options: Options) -> None:
@@ -145,11 +153,14 @@ def _check_plaintext(options: Options) -> None:
     Raises:
         StartupError: nobody has.
     """
-    if options.tls is None and not options.plaintext and not _is_loopback(options.listen):
-        raise StartupError(
-            f"{options.listen}: others on the network could read API keys there: give --tls-cert and --tls-key, or say "
-            "--plaintext where the network is private or a proxy brings TLS"
-        )
+    if options.tls is not None or options.plaintext:
+        return
+    for listen in (options.listen, options.http_listen):
+        if listen is not None and not _is_loopback(listen):
+            raise StartupError(
+                f"{listen}: others on the network could read API keys there: give --tls-cert and --tls-key, or say "
+                "--plaintext where the network is private or a proxy brings TLS"
+            )
 
 
 def _is_loopback(listen: str) -> bool:

@@ -58,6 +58,11 @@ class _ServerAddressType(click.ParamType["ServerAddress"]):
 )
 @click.option("--listen", default="127.0.0.1:7070", show_default=True, metavar="HOST:PORT", help="gRPC.")
 @click.option(
+    "--http-listen",
+    metavar="HOST:PORT",
+    help="Serve every RPC as JSON over HTTP too, CloudEvents, and /openapi.json. Default: gRPC alone.",
+)
+@click.option(
     "--share-port",
     is_flag=True,
     help="Let several gateways of one data directory listen on the same port; each of them needs this.",
@@ -142,6 +147,7 @@ def serve(  # noqa: PLR0913 - an argument for each option
     usage_store: ServerAddress | None,
     durability: str,
     listen: str,
+    http_listen: str | None,
     share_port: bool,
     metrics_listen: str,
     no_metrics: bool,
@@ -180,6 +186,7 @@ def serve(  # noqa: PLR0913 - an argument for each option
     options = serving.Options(
         data=data,
         listen=listen,
+        http_listen=http_listen,
         metrics_listen=None if no_metrics else metrics_listen,
         usage_store=usage_store,
         share_port=share_port,

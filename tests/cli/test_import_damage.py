@@ -10,8 +10,8 @@ import pytest
 from engine.cli.imports.csv_rows import check_csv
 from engine.cli.imports.import_input import ImportInput
 from engine.cli.imports.json_rows import CloudEvents, JsonSource, NdjsonSource
-from engine.cli.imports.rows import Flaw
 from engine.cli.terminal.connection import CommandError
+from engine.json_cells import Flaw
 
 
 @pytest.mark.parametrize(

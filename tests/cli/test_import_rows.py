@@ -18,8 +18,9 @@ from engine.cli.imports.json_rows import CloudEvents, JsonSource, NdjsonSource
 from engine.cli.imports.parquet_rows import ParquetSource
 from engine.cli.imports.row_mapping import ImportedEvent, MappedField, RowMapping, RowProblem
 from engine.cli.imports.row_times import time_reader
-from engine.cli.imports.rows import Flaw, Row
+from engine.cli.imports.rows import Row
 from engine.cli.terminal.connection import CommandError
+from engine.json_cells import Flaw
 from ingest import Limits, RequestKind, decode
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

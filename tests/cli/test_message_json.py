@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from engine.cli.terminal.message_json import json_fields, json_line, snapshot_fields
+from engine.api.message_json import json_fields, json_line
+from engine.cli.terminal.text import snapshot_fields
 from meterline.v1.billing_pb2 import LineItem, TierAmount
 from meterline.v1.correction_pb2 import CorrectedEvent, EventVersion
 

@@ -74,7 +74,8 @@ def authority(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def engine(authority, tmp_path_factory):
-    with EngineProcess(tmp_path_factory.mktemp("engine") / "data", *authority.options) as running:
+    options = (*authority.options, "--http-listen", "127.0.0.1:0")
+    with EngineProcess(tmp_path_factory.mktemp("engine") / "data", *options) as running:
         yield running
 
 
@@ -122,11 +123,15 @@ def test_clients_and_commands_check_the_certificate(engine, authority):
         assert (refused.returncode, "no engine answers" in refused.stderr) == (2, True), refused.stderr
 
 
-def test_the_metrics_port_is_encrypted_too(engine, authority):
-    """And asks for no certificate: whoever scrapes and probes has none."""
+def test_the_other_ports_are_encrypted_too(engine, authority):
+    """And ask for no certificate: whoever scrapes and probes has none, and over HTTP a key says who calls."""
     context = ssl.create_default_context(cafile=authority.authorities)
-    for page, text in (("healthz", "serving"), ("metrics", "meterline_events_total")):
-        url = f"https://127.0.0.1:{engine.metrics_port}/{page}"
+    for port, page, text in (
+        (engine.metrics_port, "healthz", "serving"),
+        (engine.metrics_port, "metrics", "meterline_events_total"),
+        (engine.http_port, "openapi.json", "meterline.v1.UsageService"),
+    ):
+        url = f"https://127.0.0.1:{port}/{page}"
         with urllib.request.urlopen(url, timeout=30, context=context) as response:
             assert text in response.read().decode()
 
@@ -136,7 +141,7 @@ def test_a_peer_that_never_shakes_hands_holds_no_port_up(engine, authority):
     host, _, port = engine.target.rpartition(":")
     silent = [
         socket.create_connection((host, each), timeout=30)
-        for each in (int(port), engine.metrics_port)
+        for each in (int(port), engine.metrics_port, engine.http_port)
         for _ in range(20)
     ]
     try:
@@ -152,7 +157,7 @@ def test_a_peer_that_never_shakes_hands_holds_no_port_up(engine, authority):
 
 
 def test_a_certificate_is_rotated_under_load_without_a_failed_call(engine, authority):
-    """New connections get the new one, on both ports; calls on old and new connections go on."""
+    """New connections get the new one, on every port; calls on old and new connections go on."""
     failures, calls, stop = [], [0], threading.Event()
 
     def load():
@@ -174,6 +179,7 @@ def test_a_certificate_is_rotated_under_load_without_a_failed_call(engine, autho
             issued = authority.issue()
             assert _shown(engine.target) == issued
             assert _shown(f"127.0.0.1:{engine.metrics_port}") == issued
+            assert _shown(f"127.0.0.1:{engine.http_port}") == issued
             before = calls[0]
             while calls[0] < before + 10 and not failures:
                 stop.wait(0.01)

@@ -7,8 +7,8 @@ import click
 
 from engine.access.api_keys import new_key_text
 from engine.access.caller import Scope
+from engine.api.message_json import message_line
 from engine.cli.terminal.connection import TIMEOUT_S, connected, pages
-from engine.cli.terminal.message_json import message_line
 from engine.cli.terminal.options import (
     INSTANT_HELP,
     InstantType,

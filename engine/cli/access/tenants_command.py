@@ -2,8 +2,8 @@
 
 import click
 
+from engine.api.message_json import message_line
 from engine.cli.terminal.connection import TIMEOUT_S, connected, pages
-from engine.cli.terminal.message_json import message_line
 from engine.cli.terminal.options import TextType, json_option, target_option
 from engine.cli.terminal.tables import TextTable
 from engine.cli.terminal.text import instant

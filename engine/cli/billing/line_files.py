@@ -14,10 +14,10 @@ from typing import Any, BinaryIO, TypeAlias
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from engine.api.message_json import json_line
 from engine.cli.terminal.connection import CommandError, ahead
 from engine.cli.terminal.csv_text import csv_line
-from engine.cli.terminal.message_json import json_line, snapshot_fields
-from engine.cli.terminal.text import counted
+from engine.cli.terminal.text import counted, snapshot_fields
 from engine.times import rfc3339_us
 from meterline.v1.billing_pb2 import ListLineItemsResponse
 

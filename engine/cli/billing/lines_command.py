@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
+from engine.api.message_json import JsonFields, json_fields
 from engine.cli.billing.billed_periods import ALL_LINES, NO_PERIOD, lines_of_periods
 from engine.cli.billing.line_files import write_lines
 from engine.cli.billing.line_tables import line_item_table, report_unrateable
 from engine.cli.terminal.connection import NO_CATALOG, connected, pages
-from engine.cli.terminal.message_json import JsonFields, json_fields, snapshot_fields
 from engine.cli.terminal.options import (
     INSTANT_HELP,
     TextType,
@@ -24,7 +24,7 @@ from engine.cli.terminal.options import (
     timestamp,
 )
 from engine.cli.terminal.output import chosen_form, opened, output_options, write_json
-from engine.cli.terminal.text import counted, day, footer, grouped
+from engine.cli.terminal.text import counted, day, footer, grouped, snapshot_fields
 from meterline.v1.billing_pb2 import (
     ListLineItemsRequest,
     ListLineItemsResponse,

@@ -5,11 +5,11 @@ from typing import Any
 
 import click
 
+from engine.api.message_json import json_fields, json_line
 from engine.cli.billing.billed_periods import ALL_LINES, NO_PERIOD, lines_of_periods
 from engine.cli.billing.line_tables import report_unrateable, spend_table
 from engine.cli.billing.period_spend import summed
 from engine.cli.terminal.connection import NO_CATALOG, TIMEOUT_S, connected
-from engine.cli.terminal.message_json import json_fields, json_line, snapshot_fields
 from engine.cli.terminal.options import (
     INSTANT_HELP,
     TextType,
@@ -20,7 +20,7 @@ from engine.cli.terminal.options import (
     target_option,
     timestamp,
 )
-from engine.cli.terminal.text import footer, instant
+from engine.cli.terminal.text import footer, instant, snapshot_fields
 from meterline.v1.billing_pb2 import ListLineItemsRequest
 from meterline.v1.billing_pb2_grpc import BillingServiceStub
 from meterline.v1.spend_pb2 import GetSpendRequest, ListSpendRequest, ListSpendResponse

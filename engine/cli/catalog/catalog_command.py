@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import click
 import grpc
 
+from engine.api.message_json import json_line
 from engine.cli.terminal.connection import NO_CATALOG, connected, pages
-from engine.cli.terminal.message_json import json_line
 from engine.cli.terminal.options import target_option
 from meterline.v1.catalog_pb2 import GetCatalogRequest, Resource
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub

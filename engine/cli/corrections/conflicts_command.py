@@ -4,9 +4,9 @@ from datetime import datetime
 
 import click
 
+from engine.api.message_json import message_line
 from engine.cli.corrections.correction_tables import conflicts_table, events_text
 from engine.cli.terminal.connection import connected, pages
-from engine.cli.terminal.message_json import message_line
 from engine.cli.terminal.options import (
     INSTANT_HELP,
     InstantType,

@@ -9,10 +9,10 @@ import click
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from engine.api.message_json import message_line
 from engine.cli.catalog.catalog_command import applied_resources
 from engine.cli.corrections.correction_tables import events_text, kind_name, show_effect
 from engine.cli.terminal.connection import TIMEOUT_S, CommandError, call_of, connected
-from engine.cli.terminal.message_json import message_line
 from engine.cli.terminal.text import footer, visible
 from fields import did_you_mean
 from meterline.v1.correction_pb2 import (

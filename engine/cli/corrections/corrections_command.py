@@ -6,9 +6,9 @@ from typing import Any
 import click
 import grpc
 
+from engine.api.message_json import message_line
 from engine.cli.corrections.correction_tables import corrections_table, events_table
 from engine.cli.terminal.connection import connected, pages
-from engine.cli.terminal.message_json import message_line
 from engine.cli.terminal.options import TextType, json_option, target_option
 from engine.cli.terminal.text import footer
 from meterline.v1.correction_pb2 import GetCorrectionRequest, ListCorrectionsRequest

@@ -4,9 +4,10 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from engine.cli.imports.rows import ROW_BYTES_MAX, Flaw, Row
+from engine.cli.imports.rows import ROW_BYTES_MAX, Row
 from engine.cli.terminal.connection import CommandError
 from engine.cli.terminal.csv_text import CsvReader
+from engine.json_cells import Flaw
 
 
 class CsvSource:

@@ -20,8 +20,9 @@ from engine.cli.imports.import_options import ImportOptions
 from engine.cli.imports.import_requests import ImportRequest, requests_of
 from engine.cli.imports.import_state import ImportState, Progress
 from engine.cli.imports.rejects_file import Reject, RejectsFile
-from engine.cli.imports.rows import Flaw, Row, RowSource
+from engine.cli.imports.rows import Row, RowSource
 from engine.cli.terminal.connection import CommandError
+from engine.json_cells import Flaw
 from meterline.v1.usage_pb2 import ProblemReason, RecordUsageColumnsResponse, Verdict
 
 _REQUESTS_IN_FLIGHT = 2

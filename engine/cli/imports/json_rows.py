@@ -8,18 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, BinaryIO
 
-from engine.cli.imports.rows import (
-    ROW_BYTES_MAX,
-    Flaw,
-    JsonNumber,
-    Repeated,
-    Row,
-    RowSource,
-    flattened,
-    json_object,
-    not_a_number,
-    repeated_name,
-)
+from engine.cli.imports.rows import ROW_BYTES_MAX, Row, RowSource
+from engine.json_cells import Flaw, JsonNumber, Repeated, flattened, json_object, not_a_number, repeated_name
 
 _DECODER = json.JSONDecoder(
     parse_float=JsonNumber, parse_int=JsonNumber, parse_constant=not_a_number, object_pairs_hook=json_object

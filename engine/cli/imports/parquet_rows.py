@@ -6,8 +6,9 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engine.cli.imports.rows import Cell, Flaw, Row, plain_number
+from engine.cli.imports.rows import Row
 from engine.cli.terminal.connection import CommandError
+from engine.json_cells import Cell, Flaw, plain_number
 from ingest import canonical_texts
 
 _BATCH_ROWS = 8_192

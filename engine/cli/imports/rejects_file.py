@@ -17,10 +17,11 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-from engine.cli.imports.rows import Flaw, Row, RowSource, flattened, repeated_name
+from engine.api.message_json import json_line
+from engine.cli.imports.rows import Row, RowSource
 from engine.cli.terminal.connection import CommandError
 from engine.cli.terminal.csv_text import csv_line
-from engine.cli.terminal.message_json import json_line
+from engine.json_cells import Flaw, flattened, repeated_name
 
 _FIELDS = ("row", "verdict", "field", "reason", "message", "event_id", "original")
 _ORIGINAL = "original."

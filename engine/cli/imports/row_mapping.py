@@ -15,7 +15,8 @@ from functools import cached_property
 from typing import cast
 
 from engine.cli.imports.row_times import TimeReader
-from engine.cli.imports.rows import Cell, Flaw, Row
+from engine.cli.imports.rows import Row
+from engine.json_cells import Cell, Flaw
 
 # One event takes at most this much of a request.
 _EVENT_BYTES_MAX = 128 * 1024

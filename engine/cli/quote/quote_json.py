@@ -7,9 +7,9 @@
 
 from collections.abc import Iterator
 
+from engine.api.message_json import JsonFields, json_fields, json_line
 from engine.api.messages import decimal_text, money_text, rated_message
 from engine.billing.quote.quotes import Quotes
-from engine.cli.terminal.message_json import JsonFields, json_fields, json_line
 from rating import RatedLine
 
 _RATED = (

@@ -15,10 +15,10 @@ from typing import BinaryIO, TypeVar
 
 import click
 
+from engine.api.message_json import JsonFields, json_line
 from engine.cli.terminal.connection import CommandError
 from engine.cli.terminal.csv_text import csv_line
 from engine.cli.terminal.files import FileType, written_whole
-from engine.cli.terminal.message_json import JsonFields, json_line
 from engine.cli.terminal.options import Decorator, together
 
 _Page = TypeVar("_Page")

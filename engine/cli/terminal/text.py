@@ -42,3 +42,8 @@ def footer(as_of: Timestamp, catalog_revision: int | None = None) -> str:
     """What the answer was made from."""
     revision = "" if catalog_revision is None else f", catalog revision {catalog_revision}"
     return f"as of {instant(as_of)}{revision}"
+
+
+def snapshot_fields(as_of: Timestamp, catalog_revision: int) -> dict[str, object]:
+    """What an answer was made from: it stands before the fields of each message of it, in JSON."""
+    return {"as_of": instant(as_of), "catalog_revision": catalog_revision}

@@ -12,10 +12,10 @@ from decimal import Decimal
 from itertools import chain
 from typing import Any, BinaryIO
 
+from engine.api.message_json import JsonFields, json_fields
 from engine.cli.terminal.connection import CommandError
-from engine.cli.terminal.message_json import JsonFields, json_fields, snapshot_fields
 from engine.cli.terminal.output import Cells, write_csv, write_json
-from engine.cli.terminal.text import instant
+from engine.cli.terminal.text import instant, snapshot_fields
 from meterline.v1.metering_pb2 import QueryUsageResponse, UsageGrouping, UsageRow
 
 _COUNTS = ("event_count", "unreadable_event_count", "missing_value_event_count")

@@ -1,4 +1,4 @@
-"""A message of the wire contract as JSON: the one way in which commands write it.
+"""A message of the wire contract as JSON: the one way in which commands and the HTTP face write it.
 
 Rules:
 1. Fields come in the order of the contract, at any depth, also those at their default. One that may be absent, and
@@ -16,9 +16,6 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
-
-from engine.cli.terminal.text import instant
 
 JsonFields = dict[str, Any]
 
@@ -39,11 +36,6 @@ def json_line(fields: object) -> str:
 def message_line(message: Message) -> str:
     """A message as one line."""
     return json_line(json_fields(message))
-
-
-def snapshot_fields(as_of: Timestamp, catalog_revision: int) -> JsonFields:
-    """What an answer was made from: it stands before the fields of each message of it."""
-    return {"as_of": instant(as_of), "catalog_revision": catalog_revision}
 
 
 def json_fields(message: Message) -> JsonFields:

@@ -1,0 +1,238 @@
+"""How every call over HTTP is served: the gate, the body, the handler of the table, the answer.
+
+Rules:
+1. `POST /meterline.v1.SERVICE/METHOD` is an RPC of the wire contract, its request and answer in protobuf's JSON, or in
+   protobuf where the request is. A method that streams takes NDJSON, a message a line, and answers so.
+2. The gate is asked before the body is read: who has no credential costs the engine nothing more.
+3. An error is a google.rpc.Status in JSON. Where a stream has answered before it fails, its last line has the error.
+4. Handlers run on threads of their own, so many at a time; who comes when all are taken is told when to come again.
+"""
+
+import contextlib
+import time
+from asyncio import get_running_loop
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+import structlog
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from engine.access.authenticator import AUTHORIZATION
+from engine.api.gate import Gate, GatedCall, Shown
+from engine.api.http.bodies import NDJSON, PROTOBUF, media_type, parsed, parsed_lines, read_body
+from engine.api.http.cloud_events import BATCHED, usage_request
+from engine.api.http.openapi import document
+from engine.api.message_json import json_fields, json_line, message_line
+from engine.api.operation import Call, OfBytes, OfMessages, OfStream, Operation
+from engine.api.status import HttpStatus, http_status_of
+from engine.errors import MeterlineError, TooManyCallsError
+from engine.metrics import METRICS
+from meterline.v1.usage_pb2 import RecordUsageResponse, Verdict
+
+_log = structlog.get_logger(__name__)
+_RECORD_USAGE: Final = "UsageService.RecordUsage"
+# Calls whose handlers run or wait for a thread: as many as gRPC's requests have places.
+_CALLS_MAX: Final = 192
+_THREADS: Final = 64
+_RETRY_AFTER_MS: Final = 1_000
+# Of a single CloudEvent, whose sender looks at nothing but the status.
+_VERDICT_CODES: Final = {Verdict.VERDICT_REJECTED: 422, Verdict.VERDICT_CONFLICT: 409}
+
+_Result = TypeVar("_Result")
+
+
+class Calls:
+    """The application that a server runs."""
+
+    def __init__(
+        self,
+        operations: Sequence[Operation[Any]],
+        gate: Gate,
+        is_serving: Callable[[], bool],
+        request_bytes_max: int,
+    ) -> None:
+        self._by_path = {f"/{each.service}/{each.method}": each for each in operations}
+        self._record_usage = next(each for each in operations if each.name == _RECORD_USAGE)
+        self._gate = gate
+        self._is_serving = is_serving
+        self._request_bytes_max = request_bytes_max
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="meterline-http")
+        self._open_calls = 0
+        self._document = document(operations)
+        self.application = Starlette(
+            routes=[
+                *(Route(path, self._rpc, methods=["POST"]) for path in self._by_path),
+                Route("/cloudevents", self._cloud_events, methods=["POST"]),
+                Route("/openapi.json", self._openapi, methods=["GET"]),
+                Route("/healthz", self._health, methods=["GET"]),
+            ]
+        )
+
+    def close(self) -> None:
+        self._threads.shutdown()
+
+    async def _openapi(self, _request: Request) -> Response:
+        return JSONResponse(self._document)
+
+    async def _health(self, _request: Request) -> Response:
+        serving = self._is_serving()
+        return PlainTextResponse("serving\n" if serving else "not serving\n", 200 if serving else 503)
+
+    async def _rpc(self, request: Request) -> Response:
+        operation = self._by_path[request.url.path]
+        async with self._answered(operation) as answer:
+            await self._enter(answer, operation, request)
+            body = await read_body(request, self._request_bytes_max)
+            media = media_type(request)
+            if isinstance(operation.handler, OfStream | OfMessages):
+                answer.response = await self._on_thread(
+                    lambda: _stream_answer(answer, operation, body, media)
+                )
+            else:
+                message = await self._on_thread(
+                    lambda: answer.call_unary(operation, parsed(body, media, operation.request))
+                )
+                answer.response = _message_response(message, media)
+        return answer.response
+
+    async def _cloud_events(self, request: Request) -> Response:
+        operation = self._record_usage
+        async with self._answered(operation) as answer:
+            await self._enter(answer, operation, request)
+            body = await read_body(request, self._request_bytes_max)
+            media = media_type(request)
+            message = await self._on_thread(
+                lambda: answer.call_unary(operation, usage_request(body, media, request.headers))
+            )
+            code = 200
+            if media != BATCHED and isinstance(message, RecordUsageResponse):
+                code = _VERDICT_CODES.get(message.verdicts[0], 200)
+            answer.response = JSONResponse(json_fields(message), code)
+        return answer.response
+
+    @contextlib.asynccontextmanager
+    async def _answered(self, operation: Operation[Any]) -> AsyncIterator["_Answer"]:
+        """The rim of every call: an error becomes a status, and the time is measured."""
+        started = time.perf_counter()
+        answer = _Answer()
+        self._open_calls += 1
+        try:
+            yield answer
+        except Exception as error:  # noqa: BLE001 - the rim: every error becomes a status
+            status = http_status_of(error)
+            _note(operation, error, status)
+            answer.code, answer.response = status.code, _error_response(status)
+        finally:
+            self._open_calls -= 1
+            METRICS.rpc_duration_seconds.labels(operation.method, answer.code).observe(
+                time.perf_counter() - started
+            )
+            if (gated := answer.gated) is not None:
+                await self._on_thread(lambda: gated.ended(answer.code))
+
+    async def _enter(self, answer: "_Answer", operation: Operation[Any], request: Request) -> None:
+        if self._open_calls > _CALLS_MAX:
+            raise TooManyCallsError(
+                f"{_CALLS_MAX} calls are open over HTTP: come again later", retry_after_ms=_RETRY_AFTER_MS
+            )
+        shown = Shown(request.headers.get(AUTHORIZATION))
+        answer.gated = await self._on_thread(lambda: self._gate.enter(operation, shown))
+
+    async def _on_thread(self, work: Callable[[], _Result]) -> _Result:
+        return await get_running_loop().run_in_executor(self._threads, work)
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What becomes of a call."""
+
+    response: Response = field(default_factory=Response)
+    code: str = "OK"
+    gated: GatedCall[Any] | None = None
+
+    def call_unary(self, operation: Operation[Any], message: Message) -> Message:
+        gated = self._admitted(message)
+        call = Call(gated.caller, is_active=lambda: True)
+        match operation.handler:
+            case OfBytes(serve):
+                return serve(message.SerializeToString(), call)
+            case OfStream() | OfMessages():
+                raise TypeError(f"{operation.name} is a stream")
+            case serve:
+                return serve(message, call)
+
+    def _admitted(self, message: Message) -> GatedCall[Any]:
+        if self.gated is None:
+            raise TypeError("the call has not passed the gate")
+        self.gated.admit(message)
+        return self.gated
+
+
+def _stream_answer(answer: _Answer, operation: Operation[Any], body: bytes, media: str) -> Response:
+    """Every message of the body in its order. What fails after the first answer is the last line."""
+    requests = (_each_admitted(answer, each) for each in parsed_lines(body, media, operation.request))
+    if answer.gated is None:
+        raise TypeError("the call has not passed the gate")
+    call = Call(answer.gated.caller, is_active=lambda: True)
+    match operation.handler:
+        case OfStream(serve):
+            answers = serve((each.SerializeToString() for each in requests), call)
+        case OfMessages(serve):
+            answers = serve(requests, call)
+        case _:
+            raise TypeError(f"{operation.name} is not a stream")
+    lines: list[str] = []
+    try:
+        lines += map(message_line, answers)
+    except Exception as error:
+        if not lines:
+            raise
+        status = http_status_of(error)
+        _note(operation, error, status)
+        answer.code = status.code
+        lines.append(_error_line(status))
+    return Response("".join(f"{line}\n" for line in lines), media_type=NDJSON)
+
+
+def _each_admitted(answer: _Answer, message: Message) -> Message:
+    if answer.gated is not None:
+        answer.gated.admit(message)
+    return message
+
+
+def _message_response(message: Message, media: str) -> Response:
+    if media == PROTOBUF:
+        return Response(message.SerializeToString(deterministic=True), media_type=PROTOBUF)
+    return JSONResponse(json_fields(message))
+
+
+def _error_response(status: HttpStatus) -> Response:
+    headers = {}
+    if status.retry_after_ms is not None:
+        headers["Retry-After"] = str(-(-status.retry_after_ms // 1_000))
+    if status.http_code == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(_error_fields(status), status.http_code, headers)
+
+
+def _error_fields(status: HttpStatus) -> dict[str, Any]:
+    fields: dict[str, Any] = MessageToDict(status.message, preserving_proto_field_name=True)
+    return fields
+
+
+def _error_line(status: HttpStatus) -> str:
+    return json_line({"error": _error_fields(status)})
+
+
+def _note(operation: Operation[Any], error: Exception, status: HttpStatus) -> None:
+    if isinstance(error, MeterlineError):
+        _log.info("refused", method=operation.method, code=status.code, error=str(error))
+    else:
+        _log.error("call failed", method=operation.method, exc_info=error)

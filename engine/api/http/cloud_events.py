@@ -1,0 +1,128 @@
+"""CloudEvents 1.0 as usage events: structured (JSON), batched, and binary (attributes in headers).
+
+Rules:
+1. `id` is the event's id, `type` its type, `subject` the customer, `time` its time. Every field of the data is a property,
+   those of an object in it with dots in their names; `source` is the property `ce_source`, so that two producers who use
+   one id are a conflict and not a retry.
+2. The same CloudEvent gives the same usage event here and in `meterline import`: sent by both, it is counted once.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from starlette.datastructures import Headers
+
+from engine.errors import FieldMistake, InvalidRequestError
+from engine.json_cells import (
+    Flaw,
+    JsonNumber,
+    flattened,
+    json_object,
+    not_a_number,
+    repeated_name,
+)
+from engine.times import datetime_us, to_timestamp
+from meterline.v1.usage_pb2 import PropertyValue, RecordUsageRequest, UsageEvent
+
+STRUCTURED: Final = "application/cloudevents+json"
+BATCHED: Final = "application/cloudevents-batch+json"
+_HEADER: Final = "ce-"
+_REQUIRED: Final = ("specversion", "id", "source", "type")
+_DATA: Final = "data."
+_DECODER: Final = json.JSONDecoder(
+    parse_float=JsonNumber, parse_int=JsonNumber, parse_constant=not_a_number, object_pairs_hook=json_object
+)
+
+
+def usage_request(body: bytes, media: str, headers: Headers) -> RecordUsageRequest:
+    """The events of a request, in their order.
+
+    Raises:
+        InvalidRequestError: it is not a CloudEvent, or a batch of them.
+    """
+    if media == BATCHED:
+        batch = _json(body)
+        if not isinstance(batch, list):
+            raise _mistake("", "is not a JSON array of CloudEvents")
+        return RecordUsageRequest(events=[_event(each, f"[{i}]") for i, each in enumerate(batch)])
+    if media == STRUCTURED:
+        return RecordUsageRequest(events=[_event(_json(body), "")])
+    attributes: dict[str, Any] = {
+        name.removeprefix(_HEADER): value for name, value in headers.items() if name.startswith(_HEADER)
+    }
+    if not attributes:
+        raise _mistake(
+            "",
+            f"is not a CloudEvent: send {STRUCTURED}, {BATCHED}, or its attributes in headers that begin with ce-",
+        )
+    return RecordUsageRequest(events=[_event({**attributes, "data": _json(body) if body else None}, "")])
+
+
+def _event(value: object, where: str) -> UsageEvent:
+    if not isinstance(value, Mapping):
+        raise _mistake(where, "is not a JSON object")
+    name = repeated_name(value)
+    if name is not None:
+        raise _mistake(where, f"has {name!r} twice")
+    cells = flattened(value)
+    missing = [name for name in _REQUIRED if not cells.get(name)]
+    if missing:
+        raise _mistake(where, f"is not a CloudEvent: it has no {missing[0]}")
+    if cells["specversion"] != "1.0":
+        raise _mistake(where, f"has specversion {cells['specversion']}: send 1.0")
+    if "data_base64" in cells or "data" in cells:
+        raise _mistake(where, "has data that is not a JSON object")
+    event = UsageEvent(
+        event_id=_text(cells, "id", where),
+        event_type=_text(cells, "type", where),
+        customer_id=_text(cells, "subject", where),
+        properties={
+            name: PropertyValue(string_value=_text(cells, column, where))
+            for column, name in _properties(cells).items()
+        },
+    )
+    time = _text(cells, "time", where)
+    if time:
+        event.event_time.CopyFrom(to_timestamp(_time_us(time, where)))
+    return event
+
+
+def _properties(cells: Mapping[str, object]) -> dict[str, str]:
+    """Columns with the names of their properties."""
+    found = {column: column.removeprefix(_DATA) for column in cells if column.startswith(_DATA)}
+    return {**found, "source": "ce_source"}
+
+
+def _text(cells: Mapping[str, object], column: str, where: str) -> str:
+    cell = cells.get(column, "")
+    if isinstance(cell, Flaw):
+        raise _mistake(f"{where}.{column}".strip("."), cell.message)
+    text = str(cell)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise _mistake(f"{where}.{column}".strip("."), "is not UTF-8") from None
+    return text
+
+
+def _time_us(text: str, where: str) -> int:
+    try:
+        instant = datetime.fromisoformat(text)
+        if instant.tzinfo is None:
+            raise _mistake(f"{where}.time".strip("."), f"{text[:64]!r} has no time zone")
+        return datetime_us(instant)
+    except (ValueError, OverflowError):
+        raise _mistake(f"{where}.time".strip("."), f"{text[:64]!r} is not an RFC 3339 time") from None
+
+
+def _json(body: bytes) -> object:
+    try:
+        return _DECODER.decode(body.decode().strip())
+    except (ValueError, RecursionError) as error:
+        raise _mistake("", f"is not JSON: {' '.join(str(error).split())[:200]}") from None
+
+
+def _mistake(where: str, message: str) -> InvalidRequestError:
+    return InvalidRequestError(FieldMistake(where or "request", message))

@@ -1,0 +1,134 @@
+"""The HTTP port: uvicorn on a thread of its own, and what it bears of its peers.
+
+Rules:
+1. A peer that does not send a whole head within _HEAD_TIMEOUT_S is cut off, and so is a connection that is kept open and
+   says nothing.
+2. There are at most _CONNECTIONS_MAX connections; one more is told to come again.
+3. The port is taken before anything is served, and closed when the calls that run have ended, or after the grace.
+"""
+
+import asyncio
+import logging
+import socket
+import ssl
+import threading
+from typing import Any, Final
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from engine.api.http.calls import Calls
+from engine.errors import StartupError
+
+_HEAD_TIMEOUT_S: Final = 10
+_KEEP_ALIVE_S: Final = 60
+_HEAD_BYTES_MAX: Final = 64 * 1024
+# Each holds a socket, beside gRPC's 512 of a process that has 1,024 by default.
+_CONNECTIONS_MAX: Final = 256
+_BACKLOG: Final = 128
+
+
+class _PatientProtocol(H11Protocol):
+    """Waits for a request's head for so long, and no longer."""
+
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._head_timer = self.loop.call_later(_HEAD_TIMEOUT_S, self._give_up)
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        # A head has come whole when there is a cycle that answers it.
+        if self._has_answered_a_head() and self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self.transport.is_closing() and self._head_timer is None:
+            self._head_timer = self.loop.call_later(_KEEP_ALIVE_S + _HEAD_TIMEOUT_S, self._give_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+        super().connection_lost(exc)
+
+    def _give_up(self) -> None:
+        if not self._has_answered_a_head() or self.cycle.response_complete:
+            self.transport.close()
+
+    def _has_answered_a_head(self) -> bool:
+        # Typed as if there were always one.
+        cycle: object = self.cycle
+        return cycle is not None
+
+
+class HttpServer:
+    """Listens on one address."""
+
+    def __init__(
+        self, calls: Calls, listen: str, context: ssl.SSLContext | None, *, share_port: bool = False
+    ) -> None:
+        """Takes the port without serving yet. Without `context` all is in plain text.
+
+        Raises:
+            StartupError: the address can't be had.
+        """
+        self._calls = calls
+        self._socket = _bound(listen, share_port=share_port)
+        self.port: int = self._socket.getsockname()[1]
+        config = uvicorn.Config(
+            calls.application,
+            http=_PatientProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            limit_concurrency=_CONNECTIONS_MAX,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            h11_max_incomplete_event_size=_HEAD_BYTES_MAX,
+            timeout_graceful_shutdown=None,
+        )
+        config.load()
+        config.ssl = context
+        self._server = uvicorn.Server(config)
+        # Its words about peers that speak no HTTP are no news to an operator.
+        logging.getLogger("uvicorn").setLevel(logging.ERROR)
+        self._thread = threading.Thread(target=self._run, name="meterline-http", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, grace_s: int) -> None:
+        """Takes no new calls, and gives those that run `grace_s` to end."""
+        self._server.config.timeout_graceful_shutdown = grace_s
+        self._server.should_exit = True
+        if self._thread.is_alive():
+            self._thread.join()
+        self._socket.close()
+        self._calls.close()
+
+    def _run(self) -> None:
+        asyncio.run(self._server.serve(sockets=[self._socket]))
+
+
+def _bound(listen: str, *, share_port: bool) -> socket.socket:
+    host, _, port = listen.rpartition(":")
+    try:
+        family, *_, where = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+        made: Any = socket.socket(family, socket.SOCK_STREAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if share_port:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        made.bind((str(where[0]), int(where[1])))
+        made.listen(_BACKLOG)
+    except (OSError, ValueError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "write HOST:PORT"
+        raise StartupError(
+            f"{listen}: can't serve HTTP there: {reason}; name another HOST:PORT with --http-listen"
+        ) from error
+    bound: socket.socket = made
+    return bound

@@ -1,0 +1,401 @@
+"""The HTTP face: every RPC as JSON with gRPC's answers and refusals, CloudEvents, and peers that misbehave."""
+
+import http.client
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from google.protobuf.json_format import MessageToDict, ParseDict
+
+from engine.access.api_keys import new_key_text
+from examples.engine_process import EngineProcess
+from meterline import open_channel
+from meterline.v1.access_pb2 import CreateApiKeyRequest, ListAuditRecordsRequest
+from meterline.v1.access_pb2_grpc import AccessServiceStub
+from meterline.v1.catalog_pb2 import ApplyCatalogRequest
+from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
+from meterline.v1.spend_pb2 import GetSpendRequest, GetSpendResponse
+from meterline.v1.spend_pb2_grpc import SpendServiceStub
+from meterline.v1.usage_pb2 import RecordUsageRequest, RecordUsageResponse
+from tests.support.engine.api_world import AT, CATALOG, api_event, refusal, spend_of
+
+ROOT = Path(__file__).parents[2]
+KEY = os.environ["METERLINE_API_KEY"]
+STRUCTURED, BATCHED = "application/cloudevents+json", "application/cloudevents-batch+json"
+REQUEST_BYTES_MAX = 65_536
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    options = ("--event-age-max-days", "36525", "--http-listen", "127.0.0.1:0")
+    limits = ("--limit", f"request_bytes_max={REQUEST_BYTES_MAX}")
+    with EngineProcess(tmp_path_factory.mktemp("engine") / "data", *options, *limits) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def channel(engine):
+    with open_channel(engine.target) as opened:
+        yield opened
+
+
+@pytest.fixture
+def name(request, channel):
+    name = request.node.originalname.removeprefix("test_")[:40]
+    document = CATALOG.replace("NAME", name)
+    CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=30)
+    return name
+
+
+class Answer:
+    """What came back."""
+
+    def __init__(self, response):
+        self.status, self.headers, self.body = response.status, response.headers, response.read()
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+def ask(engine, path, body=b"", method="POST", key=KEY, **headers):
+    """One request on a connection of its own."""
+    connection = http.client.HTTPConnection("127.0.0.1", engine.http_port, timeout=60)
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    if key is not None:
+        sent["authorization"] = f"Bearer {key}"
+    try:
+        connection.request(method, path, body if isinstance(body, bytes) else json.dumps(body), sent)
+        return Answer(connection.getresponse())
+    finally:
+        connection.close()
+
+
+def rpc(engine, method, body=b"", **headers):
+    return ask(engine, f"/meterline.v1.{method}", body, **headers)
+
+
+def as_json(message):
+    return MessageToDict(message, preserving_proto_field_name=True)
+
+
+def cloud_event(name, event_id, **fields):
+    return {
+        "specversion": "1.0",
+        "id": f"{name}-{event_id}",
+        "source": "/chat/1",
+        "type": f"{name}.call",
+        "subject": f"{name}_acme",
+        "time": "2025-06-10T00:00:00Z",
+        "data": {"tokens": 1500, "model": "large"},
+    } | fields
+
+
+def test_an_rpc_answers_over_http_as_over_grpc(engine, channel, name):
+    """The same message, from a request in JSON or in protobuf."""
+    event = api_event(name, "1", "1500")
+    recorded = rpc(engine, "UsageService/RecordUsage", as_json(RecordUsageRequest(events=[event])))
+    assert (recorded.status, recorded.json["verdicts"]) == (200, ["VERDICT_ACCEPTED"])
+    again = rpc(
+        engine,
+        "UsageService/RecordUsage",
+        RecordUsageRequest(events=[event]).SerializeToString(),
+        content_type="application/protobuf",
+    )
+    assert list(RecordUsageResponse.FromString(again.body).verdicts) == [2]
+    over_grpc = spend_of(channel, name)
+    request = as_json(GetSpendRequest(customer_id=f"{name}_acme", at=AT, as_of=over_grpc.as_of))
+    over_http = rpc(engine, "SpendService/GetSpend", request, content_type="application/json")
+    assert ParseDict(over_http.json, GetSpendResponse()) == over_grpc
+    # 20 for the month, 10.00 for 1,000 tokens and 1.25 for 500.
+    assert [each["amount"] for each in over_http.json["spends"]] == ["31.25"]
+
+
+def test_a_refusal_is_a_status_in_json_with_the_words_of_grpc(engine, channel, name):
+    """Its HTTP code follows from its google.rpc code."""
+    for fields, http_code in (({"customer_id": "nobody"}, 404), ({}, 400)):
+        code, line, details = refusal(
+            lambda fields=fields: SpendServiceStub(channel).GetSpend(GetSpendRequest(**fields), timeout=30)
+        )
+        found = rpc(engine, "SpendService/GetSpend", fields)
+        assert (found.status, found.json["message"]) == (http_code, line)
+        assert found.json["code"] == code.value[0]
+        assert {each["@type"].rpartition(".")[2] for each in found.json["details"]} == set(details)
+
+
+def test_every_wrong_credential_is_refused_before_the_body_is_read(engine, channel):
+    """For every operation, without a word of the body, which is no JSON; the refusal of a scope is audited."""
+    admin = AccessServiceStub(channel)
+    narrow = admin.CreateApiKey(CreateApiKeyRequest(name="n", scopes=["SCOPE_OPERATE"]), timeout=30).key_text
+    paths = list(ask(engine, "/openapi.json", method="GET", key=None).json["paths"])
+    assert len(paths) == 25
+    for path in paths:
+        for key in (None, "nonsense", new_key_text(secrets.token_hex)):
+            refused = ask(engine, path, b"{", key=key)
+            assert (refused.status, refused.headers["www-authenticate"]) == (401, "Bearer"), path
+        if not path.startswith("/meterline.v1.TenantService"):
+            assert ask(engine, path, b"{", key=narrow).status == 403, path
+    newest = admin.ListAuditRecords(ListAuditRecordsRequest(page_size=1), timeout=30).audit_records[0]
+    assert (newest.credential, newest.code) == (f"key:{narrow[4:16]}", "PERMISSION_DENIED")
+
+
+def test_the_key_of_a_customer_reads_that_customer_over_http_too(engine, channel, name):
+    """And nobody else."""
+    key = (
+        AccessServiceStub(channel)
+        .CreateApiKey(
+            CreateApiKeyRequest(name="portal", scopes=["SCOPE_READ"], customer_id=f"{name}_acme"), timeout=30
+        )
+        .key_text
+    )
+    asked = {"at": "2025-06-10T00:00:00Z"}
+    mine = rpc(engine, "SpendService/GetSpend", {**asked, "customer_id": f"{name}_acme"}, key=key)
+    assert [each["amount"] for each in mine.json["spends"]] == ["20.00"]
+    assert (
+        rpc(engine, "SpendService/GetSpend", {**asked, "customer_id": f"{name}_bolt"}, key=key).status == 403
+    )
+    assert rpc(engine, "SpendService/ListSpend", asked, key=key).status == 403
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        (b"{", "JSON"),
+        (b'{"colour": 1}', "colour"),
+        (b'{"customer_id": 5}', "customer_id"),
+        (b'{"customer_id": "a", "customer_id": "b"}', "customer_id"),
+        (b'{"at": "yesterday"}', "at"),
+        (b'{"catalog_revision": -1}', "catalog_revision"),
+        (b'{"customer_id": "\\ud800"}', "JSON"),
+        (b'{"customer_id": "\xff"}', "UTF-8"),
+        (b"[]", "JSON"),
+        (b"null", "JSON"),
+        (b"[" * 50_000, "JSON"),
+        (b'{"at": ' * 5_000, "JSON"),
+        (b'{"catalog_revision": 1e400}', "JSON"),
+        (b'{"catalog_revision": NaN}', "JSON"),
+    ],
+)
+def test_a_body_that_is_not_the_message_is_refused_in_a_line(engine, body, word):
+    """It says what is wrong, and nothing of the engine's inside."""
+    refused = rpc(engine, "SpendService/GetSpend", body)
+    assert refused.status == 400, refused.body
+    assert word in refused.json["message"]
+    assert "\n" not in refused.json["message"]
+    assert "Traceback" not in refused.json["message"]
+
+
+def test_a_stream_takes_and_gives_a_message_a_line(engine, name):
+    """What fails after the first answer is the last line."""
+    events = [as_json(api_event(name, str(i))) for i in range(3)]
+    lines = [{"sequence": i, "events": [event]} for i, event in enumerate(events, 1)]
+    body = "".join(f"{json.dumps(each)}\n" for each in lines).encode()
+    streamed = rpc(engine, "UsageService/StreamUsage", body, content_type="application/x-ndjson")
+    answers = [json.loads(line) for line in streamed.body.splitlines()]
+    assert [each["sequence"] for each in answers] == ["1", "2", "3"]
+    assert {tuple(each["verdicts"]) for each in answers} == {("VERDICT_ACCEPTED",)}
+    broken = rpc(engine, "UsageService/StreamUsage", body + b'{"sequence": 4, "events": []}\n')
+    *answers, last = [json.loads(line) for line in broken.body.splitlines()]
+    assert ([each["sequence"] for each in answers], last["error"]["code"]) == (["1", "2", "3"], 3)
+    refused = rpc(engine, "UsageService/StreamUsage", b'{"sequence": 1, "colour": 2}\n')
+    assert (refused.status, "line 1" in refused.json["message"]) == (400, True)
+
+
+def test_cloud_events_are_usage_in_each_of_their_modes(engine, channel, name):
+    """The same one by each mode is counted once: 1,500 tokens are 31.25 with the month's fee."""
+    event = cloud_event(name, "1")
+    structured = ask(engine, "/cloudevents", event, content_type=STRUCTURED)
+    assert (structured.status, structured.json["verdicts"]) == (200, ["VERDICT_ACCEPTED"])
+    batched = ask(engine, "/cloudevents", [event, event], content_type=BATCHED)
+    assert batched.json["verdicts"] == ["VERDICT_DUPLICATE"] * 2
+    attributes = {f"ce_{key}": value for key, value in event.items() if key != "data"}
+    binary = ask(engine, "/cloudevents", event["data"], content_type="application/json", **attributes)
+    assert binary.json["verdicts"] == ["VERDICT_DUPLICATE"]
+    assert [each.amount for each in spend_of(channel, name).spends] == ["31.25"]
+
+
+def test_a_cloud_event_is_the_same_event_over_http_and_from_a_file(engine, name, tmp_path):
+    """`meterline import` of what was posted finds duplicates: nested data, numbers and times come out alike."""
+    data = {"tokens": 1.50e2, "model": "large", "deep": {"er": True, "list": None}, "n": "0012"}
+    events = [
+        cloud_event(name, "1", data=data, time="2025-06-10T02:00:00.5+02:00"),
+        cloud_event(name, "2", data={"tokens": "7"}, source="urn:x", extension="left out"),
+    ]
+    text = json.dumps(events).replace("150.0", "1.50e2")
+    posted = ask(engine, "/cloudevents", text.encode(), content_type=BATCHED)
+    assert posted.json["verdicts"] == ["VERDICT_ACCEPTED"] * 2, posted.json
+    file = tmp_path / "events.json"
+    file.write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "engine", "import", str(file), "--target", engine.target],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert "2 rows: 0 accepted, 2 duplicate, 0 conflict, 0 rejected" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "word"),
+    [
+        ({"type": "unknown"}, 422, "event_type"),
+        ({"specversion": "0.3"}, 400, "specversion"),
+        ({"id": ""}, 400, "id"),
+        ({"time": "noon"}, 400, "RFC 3339"),
+        ({"time": "2025-06-10T00:00:00"}, 400, "time zone"),
+        ({"data": "text"}, 400, "JSON object"),
+        ({"data": {"tokens": [1]}}, 400, "list"),
+        ({"subject": ""}, 422, "customer_id"),
+    ],
+)
+def test_a_cloud_event_that_is_no_usage_is_refused_by_its_status(engine, name, change, status, word):
+    """Its sender looks at nothing else."""
+    refused = ask(engine, "/cloudevents", cloud_event(name, "1", **change), content_type=STRUCTURED)
+    assert (refused.status, word in refused.body.decode()) == (status, True), refused.body
+
+
+def test_another_content_under_an_id_is_a_conflict(engine, name):
+    """409, with the verdict."""
+    ask(engine, "/cloudevents", cloud_event(name, "1"), content_type=STRUCTURED)
+    other = ask(engine, "/cloudevents", cloud_event(name, "1", data={"tokens": 1}), content_type=STRUCTURED)
+    assert (other.status, other.json["verdicts"]) == (409, ["VERDICT_CONFLICT"])
+
+
+def test_a_body_beyond_the_bound_is_refused(engine):
+    """Announced or not, and packed ones too."""
+    path = "/meterline.v1.SpendService/GetSpend"
+    assert rpc(engine, "SpendService/GetSpend", b" " * (REQUEST_BYTES_MAX + 1)).status == 400
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n"
+    chunk = f"{20_000:x}\r\n".encode() + b" " * 20_000 + b"\r\n"
+    assert b" 400 " in _raw(engine, f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + 5 * chunk)[:20]
+    packed = rpc(engine, "SpendService/GetSpend", b"{}", content_encoding="gzip")
+    assert (packed.status, "Content-Encoding" in packed.json["message"]) == (400, True)
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+        "Content-Length: 2, 3\r\n\r\n{}",
+        "Content-Length: -1\r\n\r\n",
+        "Content-Length: +2\r\n\r\n{}",
+        "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+        " folded: header\r\nContent-Length: 2\r\n\r\n{}",
+        "Bad Name: x\r\nContent-Length: 2\r\n\r\n{}",
+        "X: a\x00b\r\nContent-Length: 2\r\n\r\n{}",
+        "Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+    ],
+)
+def test_a_request_whose_length_is_not_clear_is_refused(engine, framing):
+    """What a proxy before the engine may have read in another way never reaches a handler."""
+    head = "POST /meterline.v1.SpendService/ListSpend HTTP/1.1\r\nHost: x\r\n"
+    answer = _raw(engine, f"{head}Authorization: Bearer {KEY}\r\n{framing}".encode())
+    status = int(answer.split(b" ")[1])
+    assert 400 <= status < 500, answer
+    # One request, one answer: nothing of the body is taken for a request.
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/meterline.v1.SpendService/ListSpend/",
+        "//meterline.v1.SpendService/ListSpend",
+        "/meterline.v1.SpendService/../AccessService/ListApiKeys",
+        "/meterline.v1.SpendService/%2e%2e/ListSpend",
+        "/METERLINE.v1.SpendService/ListSpend",
+        "/meterline.v1.SpendService%00/ListSpend",
+        "/",
+        "/metrics",
+    ],
+)
+def test_a_path_is_an_operation_or_nothing(engine, path):
+    """No other spelling of a path leads to one."""
+    assert ask(engine, path, b"{}").status in {307, 404}
+    assert ask(engine, path, b"{}", key=None).status in {307, 404}
+
+
+def test_peers_that_stay_silent_hold_nobody_up(engine):
+    """Two hundred that never finish a head are cut off within seconds, and others are answered meanwhile."""
+    slow = [socket.create_connection(("127.0.0.1", engine.http_port), timeout=60) for _ in range(200)]
+    try:
+        for each in slow:
+            each.sendall(b"POST /meterline.v1.SpendService/ListSpend HTTP/1.1\r\nHost: x\r\n")
+        assert rpc(engine, "SpendService/ListSpend", b"{}").status == 200
+        began = time.monotonic()
+        for each in slow:
+            each.settimeout(40)
+            assert each.recv(1) == b""
+        assert time.monotonic() - began < 40
+    finally:
+        for each in slow:
+            each.close()
+
+
+def test_many_callers_at_once_are_all_answered(engine, name):
+    """On one port, more than there are threads."""
+    with ThreadPoolExecutor(100) as threads:
+        found = list(
+            threads.map(
+                lambda i: (
+                    ask(engine, "/cloudevents", cloud_event(name, str(i)), content_type=STRUCTURED).status
+                ),
+                range(300),
+            )
+        )
+    assert set(found) == {200}
+
+
+def test_health_is_told_without_a_key(engine):
+    """And nothing else but the document."""
+    assert ask(engine, "/healthz", method="GET", key=None).body == b"serving\n"
+    assert ask(engine, "/openapi.json", method="GET", key=None).status == 200
+    assert ask(engine, "/meterline.v1.SpendService/ListSpend", method="GET").status == 405
+
+
+# It has no writer of NDJSON; an expiry or a reconciliation of decades would be waited for; and it finds out the id of the
+# key that it calls with.
+NOT_FUZZED = (
+    *("UsageService.StreamUsage", "CatalogService.ApplyCatalogPieces"),
+    *("RetentionService.ExpireUsage", "CorrectionService.ReconcileUsage"),
+    *("AccessService.RevokeApiKey", "AccessService.RotateApiKey"),
+)
+
+
+@pytest.mark.parametrize("examples", [8, pytest.param(5_500, marks=pytest.mark.long)])
+def test_fuzzed_requests_by_the_document_never_end_in_a_500(tmp_path, examples):
+    """Schemathesis makes requests of every operation from the OpenAPI document, sound ones and broken ones: in the long
+    form 100,000.
+    """
+    options = ["--max-examples", str(examples), "--checks", "not_a_server_error", "--workers", "2"]
+    options += ["--mode", "all", "--phases", "examples,fuzzing", "--request-timeout", "60", "--no-color"]
+    options += [word for name in NOT_FUZZED for word in ("--exclude-operation-id", name)]
+    with EngineProcess(tmp_path / "data", "--http-listen", "127.0.0.1:0") as engine:
+        url = f"http://127.0.0.1:{engine.http_port}/openapi.json"
+        done = subprocess.run(
+            [sys.executable, "-m", "schemathesis.cli", "run", url, "-H", f"Authorization: Bearer {KEY}", *options],
+            capture_output=True, text=True, timeout=150 + examples, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout[-4_000:] + done.stderr[-2_000:]
+        assert ask(engine, "/meterline.v1.SpendService/ListSpend", b"{}").status == 200
+
+
+def _raw(engine, data):
+    """What comes back for these bytes, until the other side closes or says no more."""
+    with socket.create_connection(("127.0.0.1", engine.http_port), timeout=30) as connection:
+        connection.sendall(data)
+        received = b""
+        connection.settimeout(3)
+        try:
+            while part := connection.recv(65_536):
+                received += part
+        except TimeoutError:
+            pass
+        return received
