@@ -19,6 +19,8 @@ class RecentAnswers(Generic[Key, Answer]):
         self._age_max_ns = age_max_ns
         self._keys_max = keys_max
         self._known: OrderedDict[Key, tuple[int, Answer]] = OrderedDict()
+        # Moves with every `forget`: what was being read by then is not remembered.
+        self._forgotten = 0
         self._lock = Lock()
 
     def of(self, key: Key, read: Callable[[Answer | None], Answer]) -> Answer:
@@ -30,10 +32,15 @@ class RecentAnswers(Generic[Key, Answer]):
         return self.anew(key, read, known)
 
     def anew(self, key: Key, read: Callable[[Answer | None], Answer], known: Answer | None = None) -> Answer:
-        """What `read` makes of it now, whatever its age."""
+        """What `read` makes of it now, whatever its age. That there is nothing (None) is not remembered."""
         read_ns = self._monotonic_ns()
+        with self._lock:
+            forgotten = self._forgotten
         fresh = read(known)
         with self._lock:
+            if fresh is None or forgotten != self._forgotten:
+                self._known.pop(key, None)
+                return fresh
             self._known[key] = (read_ns, fresh)
             self._known.move_to_end(key)
             if len(self._known) > self._keys_max:
@@ -41,6 +48,7 @@ class RecentAnswers(Generic[Key, Answer]):
         return fresh
 
     def forget(self, key: Key) -> None:
-        """Has it read anew when it is asked for next."""
+        """Has it read anew when it is asked for next; what is being read meanwhile is not remembered."""
         with self._lock:
             self._known.pop(key, None)
+            self._forgotten += 1

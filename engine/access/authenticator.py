@@ -9,8 +9,6 @@ Rules:
    the gateway that revoked it, at once (`forget`). That a key is unknown is never remembered.
 """
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -18,6 +16,7 @@ from engine.access.access_store import AccessStore, KeptKey
 from engine.access.api_keys import ApiKey, KeyHasher, key_id_of
 from engine.access.caller import Caller
 from engine.errors import UnauthenticatedError
+from engine.recent_answers import RecentAnswers
 
 AUTHORIZATION: Final = "authorization"
 _SCHEME: Final = "bearer "
@@ -49,11 +48,7 @@ class Authenticator:
         self._store = store
         self._hasher = hasher
         self._now_us = now_us
-        self._monotonic_ns = monotonic_ns
-        self._lock = threading.Lock()
-        self._known: OrderedDict[str, tuple[int, KeptKey]] = OrderedDict()
-        # Moves with every `forget`: what was read before it is not remembered after it.
-        self._forgotten = 0
+        self._known: RecentAnswers[str, KeptKey | None] = RecentAnswers(monotonic_ns, _AGE_MAX_NS, _KEPT_MAX)
         # What an unknown id, and the id of a certificate's key, are compared with.
         self._nobody = hasher.hash("nobody")
 
@@ -81,11 +76,9 @@ class Authenticator:
 
     def forget(self, key: ApiKey) -> None:
         """What was read of this key holds no longer."""
-        with self._lock:
-            self._known.pop(key.key_id, None)
-            if key.certificate_subject is not None:
-                self._known.pop(_place_of(key.certificate_subject), None)
-            self._forgotten += 1
+        self._known.forget(key.key_id)
+        if key.certificate_subject is not None:
+            self._known.forget(_place_of(key.certificate_subject))
 
     def _of_certificate(self, subjects: Sequence[str]) -> Caller:
         for subject in subjects:
@@ -104,23 +97,7 @@ class Authenticator:
         return key
 
     def _kept(self, place: str) -> KeptKey | None:
-        now_ns = self._monotonic_ns()
-        with self._lock:
-            known = self._known.get(place)
-            forgotten = self._forgotten
-        if known is not None and now_ns - known[0] < _AGE_MAX_NS:
-            return known[1]
-        found = self._read(place)
-        with self._lock:
-            if found is None:
-                self._known.pop(place, None)
-                return None
-            if forgotten == self._forgotten:
-                self._known[place] = (now_ns, found)
-                self._known.move_to_end(place)
-                if len(self._known) > _KEPT_MAX:
-                    self._known.popitem(last=False)
-        return found
+        return self._known.of(place, lambda _known: self._read(place))
 
     def _read(self, place: str) -> KeptKey | None:
         if not place.startswith(_CERTIFICATE):

@@ -381,7 +381,7 @@ def test_fuzzed_requests_by_the_document_never_end_in_a_500(tmp_path, examples):
         url = f"http://127.0.0.1:{engine.http_port}/openapi.json"
         done = subprocess.run(
             [sys.executable, "-m", "schemathesis.cli", "run", url, "-H", f"Authorization: Bearer {KEY}", *options],
-            capture_output=True, text=True, timeout=150 + examples, check=False,
+            cwd=tmp_path, capture_output=True, text=True, timeout=150 + examples, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout[-4_000:] + done.stderr[-2_000:]
         assert ask(engine, "/meterline.v1.SpendService/ListSpend", b"{}").status == 200
