@@ -20,9 +20,10 @@ from engine.billing.rated import Rated
 from engine.billing.rater import Rater, Snapshot
 
 AGE_S = 30
-# Of a line some 200 bytes are kept: 60 MB. Three listings at once in the largest pages have their windows.
+# Of a line some 200 bytes are kept: 60 MB. Five listings at once in the largest pages have their windows.
 LINES_MAX = 300_000
-PAGES_AT_ONCE = 5
+# More of them save little, and a larger read takes more memory.
+PAGES_AT_ONCE = 3
 # Listings of which it is remembered how many lines a charge has.
 _LISTINGS_MAX = 100
 

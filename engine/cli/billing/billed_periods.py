@@ -16,7 +16,7 @@ from engine.times import datetime_us
 from meterline.v1.billing_pb2 import LineItemForm, ListLineItemsRequest, ListLineItemsResponse
 
 NO_PERIOD = "no billing period starts in this time"
-# The most that the engine gives: each page is a read of the store.
+# The most that the engine gives: the larger a page, the fewer reads of the store.
 ALL_LINES: dict[str, Any] = {"form": LineItemForm.LINE_ITEM_FORM_ARROW, "page_size": 20_000}
 _STEP = timedelta(days=28)
 _LEAST = timedelta(microseconds=1)
