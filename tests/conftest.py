@@ -50,6 +50,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not item.get_closest_marker("long")]
 
 
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+    """A PostgreSQL for the tests of this process, which starts in a moment."""
+    # Loaded for those who ask for it.
+    from tests.support.postgres import postgres
+
+    with postgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
 @pytest.fixture
 def seed(request: pytest.FixtureRequest) -> str:
     """What decides a random test: METERLINE_SEED, or else the seed of the whole run."""

@@ -25,6 +25,7 @@ from engine.errors import StartupError, StoreUnavailableError
 # Longer than the slowest apply (a 4 MiB document, about 10 s on a slow disk), shorter than a caller's patience.
 BUSY_TIMEOUT_MS: Final = 20_000
 _RETRY_AFTER_MS: Final = 1_000
+_CONNECT_TIMEOUT_S: Final = 10
 # Any number that other users of the PostgreSQL database don't take: "meterlin" in ASCII.
 _ADVISORY_LOCK: Final = 0x6D657465726C696E
 _WRITES: Final = "meterline_writes"
@@ -77,8 +78,8 @@ def open_database(url: str, *, power_safe: bool = True) -> Database:
     except DBAPIError as error:
         database.close()
         raise StartupError(
-            f"can't open the catalog at {shown}: {_on_one_line(error)}; check the path and its permissions, "
-            "or restore the file from a backup"
+            f"can't open the catalog at {shown}: {_on_one_line(error)}; check that it is there and may be used, "
+            "or restore it from a backup"
         ) from None
     except (StartupError, StoreUnavailableError) as error:
         database.close()
@@ -88,7 +89,8 @@ def open_database(url: str, *, power_safe: bool = True) -> Database:
 
 def _engine(url: URL, *, power_safe: bool) -> Engine:
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+        patience = {"connect_timeout": _CONNECT_TIMEOUT_S, "options": f"-c lock_timeout={BUSY_TIMEOUT_MS}"}
+        return create_engine(url, pool_pre_ping=True, connect_args=patience)
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
     event.listen(engine, "connect", _set_up_sqlite if power_safe else _set_up_sqlite_without_fsync)
     event.listen(engine, "begin", _begin_sqlite)
@@ -161,7 +163,7 @@ def _available() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        passes = any(word in str(error.orig) for word in ("locked", "busy", "disk"))
+        passes = any(word in str(error.orig) for word in ("locked", "busy", "disk", "lock timeout"))
         if passes or error.connection_invalidated:
             raise StoreUnavailableError(
                 f"the catalog store does not answer: {_on_one_line(error)}", retry_after_ms=_RETRY_AFTER_MS

@@ -57,9 +57,13 @@ class World:
         return self.caller(self.first_text)
 
 
-@pytest.fixture
-def world(tmp_path):
-    with closing(open_database(f"sqlite:///{tmp_path / 'catalog.sqlite'}")) as database:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def world(request, tmp_path):
+    """Over a database of each kind."""
+    url = f"sqlite:///{tmp_path / 'catalog.sqlite'}"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_server").new_url()
+    with closing(open_database(url)) as database:
         yield World(database, tmp_path)
 
 

@@ -11,6 +11,7 @@ from engine.catalog.documents.document import read_document
 from engine.catalog.snapshots.snapshot import Catalog
 from engine.catalog.store import CatalogStore
 from engine.errors import CatalogDocumentError
+from tests.support.postgres import Postgres
 
 APPLIED_AT = datetime(2023, 11, 16, 12, 0, tzinfo=UTC)
 
@@ -52,8 +53,17 @@ def document() -> str:
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'catalog.sqlite'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, sqlite_url: str) -> str:
+    """Of a new database, of each kind."""
+    if request.param == "sqlite":
+        return sqlite_url
+    server: Postgres = request.getfixturevalue("postgres_server")
+    return server.new_url()
 
 
 @pytest.fixture

@@ -2,13 +2,11 @@
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -139,14 +137,12 @@ def test_a_reader_sees_one_revision_while_another_is_applied(apply, store):
         writer.result(30)
 
 
-def test_a_store_that_stays_locked_asks_to_retry(url, monkeypatch, tmp_path):
-    """Another program holds the write lock: the caller learns that it may send the same again."""
+def test_a_store_that_stays_locked_asks_to_retry(url, monkeypatch):
+    """Somebody else holds the write lock: the caller learns that it may send the same again."""
     monkeypatch.setattr(database_module, "BUSY_TIMEOUT_MS", 50)
-    store = CatalogStore.open(url)
-    other = sqlite3.connect(tmp_path / "catalog.sqlite", isolation_level=None)
+    store, other = CatalogStore.open(url), open_database(url)
     try:
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StoreUnavailableError) as caught:
+        with other.writing(), pytest.raises(StoreUnavailableError) as caught:
             store.apply("t", read_document("customers: [{id: a, name: A}]", "c.yaml"), applied_at=APPLIED_AT)
         assert caught.value.retry_after_ms > 0
         assert store.snapshot("t").revision == 0, "reading goes on"
@@ -155,21 +151,21 @@ def test_a_store_that_stays_locked_asks_to_retry(url, monkeypatch, tmp_path):
         store.close()
 
 
-def test_a_store_of_a_newer_meterline_is_refused(url, tmp_path):
+def test_a_store_of_a_newer_meterline_is_refused(url):
     """A schema that this version doesn't know stops the start, with what to do."""
-    CatalogStore.open(url).close()
-    with sqlite3.connect(tmp_path / "catalog.sqlite") as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0099'")
-    connection.close()
+    database = open_database(url)
+    with database.writing() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0099'")
+    database.close()
     with pytest.raises(StartupError, match=r"written by a newer Meterline \(its schema is 0099"):
         CatalogStore.open(url)
 
 
 @pytest.mark.parametrize("damage", ["no database at all", "a page in the middle", "cut off"])
-def test_a_damaged_store_is_refused(url, tmp_path, damage, document):
+def test_a_damaged_store_is_refused(sqlite_url, tmp_path, damage, document):
     """The engine doesn't start on a file that it can't trust."""
     path = tmp_path / "catalog.sqlite"
-    store = CatalogStore.open(url)
+    store = CatalogStore.open(sqlite_url)
     for number in range(50):
         named = read_document(document.replace("Acme Robotics", f"N{number}"), "c")
         store.apply("t", named, applied_at=APPLIED_AT)
@@ -183,7 +179,7 @@ def test_a_damaged_store_is_refused(url, tmp_path, damage, document):
         }[damage]
     )
     with pytest.raises(StartupError, match="catalog at sqlite:///"):
-        CatalogStore.open(url)
+        CatalogStore.open(sqlite_url)
 
 
 @pytest.mark.parametrize(
@@ -220,9 +216,9 @@ def test_the_migrations_make_the_tables_that_the_code_knows(url):
         database.close()
 
 
-def test_sqlite_is_set_up_to_survive_power_loss(url):
+def test_sqlite_is_set_up_to_survive_power_loss(sqlite_url):
     """WAL, and a flush at every commit."""
-    database = open_database(url)
+    database = open_database(sqlite_url)
     try:
         with database.reading() as connection:
             pragmas = {
@@ -234,12 +230,10 @@ def test_sqlite_is_set_up_to_survive_power_loss(url):
         database.close()
 
 
-def test_two_openers_of_a_new_store_both_get_it(tmp_path):
+def test_several_openers_of_a_new_store_all_get_it(url):
     """Gateways that start together make the tables once."""
-    for attempt in range(5):
-        url = f"sqlite:///{Path(tmp_path) / f'{attempt}.sqlite'}"
-        with ThreadPoolExecutor(4) as threads:
-            stores = list(threads.map(CatalogStore.open, [url] * 4))
-        for store in stores:
-            assert store.snapshot("t").revision == 0
-            store.close()
+    with ThreadPoolExecutor(4) as threads:
+        stores = list(threads.map(CatalogStore.open, [url] * 4))
+    for store in stores:
+        assert store.snapshot("t").revision == 0
+        store.close()
