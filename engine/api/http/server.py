@@ -2,7 +2,7 @@
 
 Rules:
 1. A peer that does not send a whole head within _HEAD_TIMEOUT_S is cut off, and so is a connection that is kept open and
-   says nothing.
+   says nothing, and one that takes nothing of its answer for _ANSWER_TIMEOUT_S.
 2. There are at most _CONNECTIONS_MAX connections; one more is told to come again.
 3. The port is taken before anything is served, and closed when the calls that run have ended, or after the grace.
 """
@@ -15,13 +15,14 @@ import threading
 from typing import Any, Final
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from engine.api.http.calls import Calls
 from engine.errors import StartupError
 
 _HEAD_TIMEOUT_S: Final = 10
 _KEEP_ALIVE_S: Final = 60
+_ANSWER_TIMEOUT_S: Final = 60
 _HEAD_BYTES_MAX: Final = 64 * 1024
 # Each holds a socket, beside gRPC's 512 of a process that has 1,024 by default.
 _CONNECTIONS_MAX: Final = 256
@@ -29,9 +30,10 @@ _BACKLOG: Final = 128
 
 
 class _PatientProtocol(H11Protocol):
-    """Waits for a request's head for so long, and no longer."""
+    """Waits for a request's head, and for its answer to be taken, for so long and no longer."""
 
     _head_timer: asyncio.TimerHandle | None = None
+    _answer_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -39,8 +41,8 @@ class _PatientProtocol(H11Protocol):
 
     def handle_events(self) -> None:
         super().handle_events()
-        # A head has come whole when there is a cycle that answers it.
-        if self._has_answered_a_head() and self._head_timer is not None:
+        # A head has come whole when there is a cycle that answers it, and has not yet.
+        if self._is_answering() and self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
 
@@ -49,19 +51,33 @@ class _PatientProtocol(H11Protocol):
         if not self.transport.is_closing() and self._head_timer is None:
             self._head_timer = self.loop.call_later(_KEEP_ALIVE_S + _HEAD_TIMEOUT_S, self._give_up)
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._answer_timer = self.loop.call_later(_ANSWER_TIMEOUT_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._stop_answer_timer()
+        super().resume_writing()
+
+    def _stop_answer_timer(self) -> None:
+        if self._answer_timer is not None:
+            self._answer_timer.cancel()
+            self._answer_timer = None
+
     def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_answer_timer()
         if self._head_timer is not None:
             self._head_timer.cancel()
         super().connection_lost(exc)
 
     def _give_up(self) -> None:
-        if not self._has_answered_a_head() or self.cycle.response_complete:
+        if not self._is_answering():
             self.transport.close()
 
-    def _has_answered_a_head(self) -> bool:
+    def _is_answering(self) -> bool:
         # Typed as if there were always one.
-        cycle: object = self.cycle
-        return cycle is not None
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
 
 
 class HttpServer:
