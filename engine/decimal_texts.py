@@ -28,7 +28,7 @@ def decimals(texts: Texts, rows: Int64s, where: Callable[[int], str]) -> Decimal
     """Texts as exact decimals, by the rule above; `rows` decides which of several mistakes comes first.
 
     Raises:
-        InvalidRequestError: the first text that is no quantity, at `where` of its place.
+        InvalidRequestError: the first text that is not a quantity, at `where` of its place.
     """
     trimmed = combined(pc.utf8_trim_whitespace(texts))
     is_quantity = np.asarray(pc.match_substring_regex(trimmed, QUANTITY_PATTERN)).astype(np.bool_)
@@ -56,7 +56,7 @@ def _column(array: Texts, scale: int) -> DecimalColumn:
 
 
 def _fault(text: str) -> str:
-    """Why a text is no quantity."""
+    """Why a text is not a quantity."""
     if not text:
         return "is empty"
     whole, _, fraction = text.lstrip("+-").partition(".")

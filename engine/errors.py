@@ -18,7 +18,7 @@
     │       └── RollupMovedError    a rollup was computed again while it was read: read from events
     └── StartupError                the engine can't start: data directory, port, lock
 
-A bad event is no error: it is data, a verdict. `engine.api.status` maps each class to a gRPC status
+A bad event is not an error: it is data, a verdict. `engine.api.status` maps each class to a gRPC status
 in one table; the command line prints `str(error)` on one line and exits with 2.
 """
 

@@ -43,7 +43,7 @@ class JsonNumber:
 
 def not_a_number(text: str) -> Any:  # noqa: ANN401 - what the json module wants
     """For NaN and Infinity, which JSON doesn't have and Python reads."""
-    raise ValueError(f"{text} is no JSON")
+    raise ValueError(f"{text} is not JSON")
 
 
 def plain_number(text: str) -> str:

@@ -10,7 +10,7 @@ Path: TypeAlias = tuple[str | int, ...]
 _SHOWN_CHARS_MAX: Final = 60
 # Looking for the name that was meant costs about 5 µs a name.
 _HINT_NAMES_MAX: Final = 2_000
-# As long as an id may be; what is longer is no slip of a finger.
+# As long as an id may be; what is longer is not a slip of a finger.
 _HINT_CHARS_MAX: Final = 128
 # Named to someone whose name is like none of them, if they are that few.
 NAMES_SHOWN_MAX: Final = 10

@@ -24,7 +24,7 @@ from ingest.limits import Limits
 
 # Bad properties of one event that are told: more than a person mends at a time.
 PROBLEMS_MAX = 8
-# Of a text that is no quantity, in its problem.
+# Of a text that is not a quantity, in its problem.
 _SHOWN_MAX = 64
 _EMPTY_KEY = Problem("properties", Reason.MISSING, "a property has an empty key")
 

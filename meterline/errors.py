@@ -15,7 +15,7 @@
         ├── NotFoundError          no such customer, meter or catalog revision
         └── AccessDeniedError      the credential is missing, or does not allow this
 
-An event that the engine does not accept is no error: it is a verdict, in a `Receipt`.
+An event that the engine does not accept is not an error: it is a verdict, in a `Receipt`.
 """
 
 import grpc

@@ -1,6 +1,6 @@
 """The built wheel, installed alone into an empty environment, serves and rates. Run by `make test-wheel`.
 
-Installs from the package index, so it is no part of `make test`, which needs no network; the same journey
+Installs from the package index, so it is not part of `make test`, which needs no network; the same journey
 through the wheel's files with the libraries at hand is tests/engine/test_wheel.py.
 """
 

@@ -55,7 +55,7 @@ class CallLimits:
 REQUESTS: Final = CallLimits(
     kind="requests", places=192, message_timeout_s=30, answer_timeout_s=60, yields_after_s=0
 )
-# Few enough that what one may hold (engine.api.services.usage_service) stays small in sum. An idle one is no fault.
+# Few enough that what one may hold (engine.api.services.usage_service) stays small in sum. An idle one is not a fault.
 STREAMS: Final = CallLimits(
     kind="usage streams", places=32, message_timeout_s=None, answer_timeout_s=60, yields_after_s=30
 )

@@ -1,6 +1,6 @@
 """Tokens of pages: where a listing goes on, and the snapshot that its pages share. The one way in which they are made.
 
-A token is the listing's name (what it was asked for) and some numbers and texts, in JSON and base64. It is no secret, and
+A token is the listing's name (what it was asked for) and some numbers and texts, in JSON and base64. It is not a secret, and
 what is in it is checked like any other input.
 """
 

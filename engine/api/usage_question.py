@@ -121,7 +121,7 @@ def _bounds_us(request: QueryUsageRequest) -> tuple[int, ...]:
         raise _wrong("period_end", "must be later than period_start")
     window = _WINDOWS.get(request.window)
     if window is None:
-        raise _wrong("window", f"is {request.window}, which is no UsageWindow")
+        raise _wrong("window", f"is {request.window}, which is not a UsageWindow")
     try:
         zone = time_zone(request.time_zone or "UTC")
     except ValueError as error:
@@ -182,7 +182,7 @@ def _customer_ids(given: Sequence[str]) -> tuple[str, ...]:
 def _raw_only(request: QueryUsageRequest) -> bool:
     raw_only = _SOURCES.get(request.source)
     if raw_only is None:
-        raise _wrong("source", f"is {request.source}, which is no UsageSource")
+        raise _wrong("source", f"is {request.source}, which is not a UsageSource")
     return raw_only
 
 

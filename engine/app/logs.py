@@ -43,7 +43,7 @@ def configure_logs(log_format: LogFormat, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # Migrations and the driver speak at INFO about what is no news to an operator.
+    # Migrations and the driver speak at INFO about what is not news to an operator.
     for chatty in ("alembic", "sqlalchemy"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     # What they warn of comes as an error to whoever asked, and is logged there, in one line.

@@ -6,7 +6,7 @@ Rules:
 2. After a pass the thread sleeps nineteen times as long as the pass took: 5% of the time, so that ingestion and
    reads keep the machine however long the log has become. What grows with the log is how late the reconciler finds a
    conflict. What must be done in time whatever it takes has a bound to its sleep.
-3. A store that does not answer is no reason to stop: the next pass tries again, and a metric counts what failed.
+3. A store that does not answer is not a reason to stop: the next pass tries again, and a metric counts what failed.
 4. A pass may take minutes; where it may, nobody waits for it longer than a moment when the engine stops: it ends with
    the process, and is made again.
 """

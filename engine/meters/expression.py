@@ -12,7 +12,7 @@ Rules:
    arithmetic is exact. Nothing is rounded.
 2. The result must be such a decimal, too: |value| < 10^26 and at most 12 fractional digits. On the way a step may
    have up to FRACTION_DIGITS_MAX fractional digits, which no event can exceed (`fraction_digits` knows), and must
-   stay below 10^STEP_INTEGER_DIGITS. An event that breaks this is unreadable, like one whose property is no number.
+   stay below 10^STEP_INTEGER_DIGITS. An event that breaks this is unreadable, like one whose property is not a number.
 3. There is no division: a quotient may have no end. A number such as 0.001 divides by a thousand exactly, and the
    meter's `conversion` divides the quantity and says how it is rounded.
 4. An event lacks the value if it lacks a property that has no default, whatever the others hold.

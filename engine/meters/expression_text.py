@@ -191,7 +191,7 @@ class _Parser:
         try:
             return LABEL.read(name)
         except ValueError as error:
-            self._fail(f"is no name of a property: it {error}")
+            self._fail(f"is not the name of a property: it {error}")
 
     def _refuse_a_call(self) -> None:
         """At the name, which is what is wrong, and before the comma between arguments."""

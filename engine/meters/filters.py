@@ -13,7 +13,7 @@ Rules:
 1. An event must pass every filter, and every condition of each.
 2. `not` is the complement of the list: an event without the property passes it. Two meters with the same list,
    one of them under `not`, count every event exactly once between them.
-3. Lists compare as text ("1" is not "1.0"), the four comparisons as exact decimals. What is no decimal, or not
+3. Lists compare as text ("1" is not "1.0"), the four comparisons as exact decimals. What is not a decimal, or not
    there, passes none of the four.
 4. Filters that no event could pass are refused where that is easy to see (engine.meters.impossible_filters).
 5. An event passes `any` if it passes one of the mappings in the list, `all` if it passes each of them, `not` if it

@@ -87,7 +87,7 @@ def _possible(lists: Sequence[tuple[str, ...]], conditions: Sequence[Conditions]
 
 
 def _bounds_meet(compared: Sequence[Conditions]) -> bool:
-    """Whether some decimal is within all bounds; that there may be none of 12 digits between two is no matter."""
+    """Whether some decimal is within all bounds; that there may be none of 12 digits between two does not matter."""
     lows = [(each.greater_than, False) for each in compared] + [(each.at_least, True) for each in compared]
     highs = [(each.less_than, False) for each in compared] + [(each.at_most, True) for each in compared]
     return all(

@@ -58,7 +58,7 @@ def read_batches(
             _validate(batch)
             batches.append(batch)
     except (pa.ArrowException, OSError, ValueError, struct.error) as error:
-        raise UnreadableError(f"is no sound Arrow IPC stream: {_first_line(error)}") from error
+        raise UnreadableError(f"is not a sound Arrow IPC stream: {_first_line(error)}") from error
     return reader.schema, batches
 
 

@@ -63,7 +63,7 @@ def _decode(kind: RequestKind, payloads: Sequence[bytes], malformed: frozenset[i
     try:
         batch = _HANDLERS[kind].list_to_record_batch(list(payloads))
     except BaseException as error:
-        # A panic of the Rust code (a length past 2^63, say) is no Exception, and its class has no import.
+        # A panic of the Rust code (a length past 2^63, say) is not an Exception, and its class has no import.
         if isinstance(error, ValueError) or type(error).__name__ == "PanicException":
             return None
         raise

@@ -59,7 +59,7 @@ PriceIds = Annotated[tuple[str, ...], ListOf(Text(), 1, 1_000, distinct=True)]
 
 
 def whole_minor_units(name: str, amount: Decimal, currency: str) -> Iterator[Problem]:
-    """What is wrong with an amount of money that is no whole number of minor units."""
+    """What is wrong with an amount of money that is not a whole number of minor units."""
     digits = minor_unit_digits(currency)
     if fraction_digits(amount) > digits:
         yield Problem((name,), f"must have at most {digits} fractional digits in {currency}, is {amount}")

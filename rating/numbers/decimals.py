@@ -70,7 +70,7 @@ class DecimalColumn:
 
         Raises:
             TypeError: a float or a bool.
-            ValueError: NaN, an infinity, text that is no decimal, or too many digits.
+            ValueError: NaN, an infinity, text that is not a decimal, or too many digits.
         """
         decimals = [exact_decimal(value) for value in values]
         scale = max((fraction_digits(value) for value in decimals), default=0)
@@ -297,7 +297,7 @@ def exact_decimal(value: Decimal | int | str) -> Decimal:
 
     Raises:
         TypeError: a float or a bool.
-        ValueError: NaN, an infinity, text that is no decimal, or too many digits.
+        ValueError: NaN, an infinity, text that is not a decimal, or too many digits.
     """
     if isinstance(value, bool) or not isinstance(value, Decimal | int | str):
         raise TypeError(f"a decimal must be a Decimal, an int or text, not {type(value).__name__}: {value!r}")

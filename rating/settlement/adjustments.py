@@ -76,7 +76,7 @@ def adjustment_formula(commitments: Commitments, found: CommitmentResult, row: i
     a period billed in parts `; less BOOKED booked = DUE CURRENCY`.
 
     Raises:
-        ValueError: a rated line is no adjustment.
+        ValueError: a rated line is not an adjustment.
     """
     terms = commitments.terms[int(commitments.terms_index[row])]
     digits = minor_unit_digits(terms.currency)
@@ -97,7 +97,7 @@ def adjustment_formula(commitments: Commitments, found: CommitmentResult, row: i
         short = found.spend_minor.mantissa[row] < found.committed_minor.mantissa[row]
         text = f"{committed} - {spend} =" if short else "0 ="
     else:
-        raise ValueError("a rated line is no adjustment")
+        raise ValueError("a rated line is not an adjustment")
     text += f" {money(due.add(booked))} {terms.currency}"
     if booked.mantissa[row]:
         text += f"; less {money(booked)} booked = {money(due)} {terms.currency}"

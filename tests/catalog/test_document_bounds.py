@@ -1,4 +1,4 @@
-"""A text that is no catalog, or too much of one, is refused quickly and on one line; all mistakes come at once."""
+"""A text that is not a catalog, or too much of one, is refused quickly and on one line; all mistakes come at once."""
 
 import time
 

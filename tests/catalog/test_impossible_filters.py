@@ -120,7 +120,7 @@ def test_filters_have_bounds():
     for _ in range(4):
         nested = {"any": [nested]}
     assert problems_of(nested) == []
-    # A property of such a name is no group.
+    # A property of such a name is not a group.
     assert problems_of({"any": [{"any": [{"any": [{"any": [{"any": ["x", "y"]}, {"all": "x"}]}]}]}]}) == []
     assert problems_of({"not": [nested]}) == [
         (("not", 0, *("any", 0) * 3, "any"), "is nested too deeply: groups in groups, 4 levels at most")

@@ -206,7 +206,7 @@ def test_lines_are_resources_as_a_document_has_them():
     ("text", "said"),
     [
         ("nonsense", "f:7: is not JSON: "),
-        ('{"kind": "customer", "definition": {"id": NaN}}', "f:7: is not JSON: NaN is no number"),
+        ('{"kind": "customer", "definition": {"id": NaN}}', "f:7: is not JSON: NaN is not a number"),
         ("[]", "f:7: must be an object"),
         ('{"kind": "customer"}', "f:7: definition: must be an object with the fields of a customer"),
         ('{"definition": {}}', "f:7: kind: must be one of meter, plan, customer, subscription"),

@@ -51,7 +51,7 @@ def _cells(rows):
 
 
 def test_csv_is_text_as_it_is_and_an_empty_cell_is_absent():
-    """A byte order mark, quoted commas, quotes and line breaks, spaces and leading zeros; a blank line is no row."""
+    """A byte order mark, quoted commas, quotes and line breaks, spaces and leading zeros; a blank line is not a row."""
     rows = _csv('\ufeffa,b,c\r\n007, x ,"1,5"\r\n\r\n,"say ""hi""\nthere",1e3\n'.encode())
     assert _cells(rows) == [{"a": "007", "b": " x ", "c": "1,5"}, {"b": 'say "hi"\nthere', "c": "1e3"}]
     assert [row.number for row in rows] == [1, 2]
@@ -86,7 +86,7 @@ def test_a_csv_header_that_is_none_is_refused(data, line):
         ("1e3", "1000"),
         ("-2.5E-3", "-0.0025"),
         ("9007199254740993", "9007199254740993"),
-        # Too many digits to write out: the engine says that it is no quantity.
+        # Too many digits to write out: the engine says that it is not a quantity.
         ("1e999999999", "1e999999999"),
         ("true", "true"),
         ('"x"', "x"),
@@ -109,7 +109,7 @@ def test_json_objects_are_flattened_nulls_are_absent_and_lists_are_flaws():
 
 
 def test_lines_that_are_no_json_objects_are_flawed_rows():
-    """Noise, NaN, another type, text that is no UTF-8, a line longer than a mebibyte, a deep nest; the next is sound."""
+    """Noise, NaN, another type, text that is not UTF-8, a line longer than a mebibyte, a deep nest; the next is sound."""
     lines = [
         b"{",
         b'{"a": NaN}',
@@ -158,8 +158,8 @@ def test_where_a_batch_breaks_off_what_came_before_counts(tail):
         ({"specversion": "0.3"}, "specversion 0.3"),
         ({"source": None}, "has no source"),
         ({"id": ""}, "has no id"),
-        ({"data": [1]}, "data that is no JSON object"),
-        ({"data_base64": "AA=="}, "data that is no JSON object"),
+        ({"data": [1]}, "data that is not a JSON object"),
+        ({"data_base64": "AA=="}, "data that is not a JSON object"),
     ],
 )
 def test_what_is_no_cloudevent_is_a_flawed_row(changes, line):
@@ -235,14 +235,14 @@ def test_times_are_read_to_the_microsecond(text, time_format, zone, instant):
     [
         ("2026-03-10T12:00:00", "rfc3339", None, "has no time zone: give --time-zone"),
         ("2026-03-29T02:30:00", "rfc3339", "Europe/Berlin", "does not exist in Europe/Berlin"),
-        ("yesterday", "rfc3339", None, "is no RFC 3339 time"),
+        ("yesterday", "rfc3339", None, "is not an RFC 3339 time"),
         ("1773144000", "rfc3339", None, "give --time-format"),
-        ("2026-03-10T23:59:60Z", "rfc3339", None, "is no RFC 3339 time"),
+        ("2026-03-10T23:59:60Z", "rfc3339", None, "is not an RFC 3339 time"),
         ("0001-01-01T00:00:00+14:00", "rfc3339", None, "is out of the calendar"),
-        ("2026-03-10T12:00:00Z", "epoch-s", None, "is no number: --time-format says epoch-s"),
-        ("NaN", "epoch-s", None, "is no number"),
+        ("2026-03-10T12:00:00Z", "epoch-s", None, "is not a number: --time-format says epoch-s"),
+        ("NaN", "epoch-s", None, "is not a number"),
         ("1e30", "epoch-s", None, "is out of the calendar"),
-        ("1" * 100, "epoch-us", None, "is no number"),
+        ("1" * 100, "epoch-us", None, "is not a number"),
         ("0001-01-01T00:00:00", "rfc3339", "Europe/Berlin", "is out of the calendar"),
     ],
 )
@@ -298,7 +298,7 @@ def test_ids_of_several_columns_that_differ_in_one_are_never_the_same():
 
 
 def test_what_can_not_be_sent_is_a_problem_of_its_row():
-    """A flaw in a cell, text that is no Unicode, and more than an event can have; a missing time goes to the engine."""
+    """A flaw in a cell, text that is not Unicode, and more than an event can have; a missing time goes to the engine."""
     for cells, field in (
         ({"n": Flaw("is a list")}, "properties.n"),
         ({"n": "\ud800"}, ""),

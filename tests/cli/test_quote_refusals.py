@@ -204,7 +204,7 @@ def test_a_quantity_is_read_as_a_meter_reads_it(refused, write, quantity, what):
             "inptu\n1\n",
             ":1",
             (
-                "'inptu' is no price, dimension or unit of plan 'scale'; did you mean 'input'?; "
+                "'inptu' is not a price, dimension or unit of plan 'scale'; did you mean 'input'?; "
                 "name it with --by if it tells quotes apart"
             ),
         ),
@@ -258,7 +258,7 @@ def test_a_missing_name_of_quotes_is_a_mistake(refused, write):
 def test_a_csv_that_is_no_utf_8_is_placed_too(refused, write):
     """By line."""
     path = write("usage.csv", b"input\n1\n\xff\n")
-    assert refused(*SCALE, "--csv", path) == f"{path}:3: is no UTF-8 text: invalid start byte"
+    assert refused(*SCALE, "--csv", path) == f"{path}:3: is not UTF-8 text: invalid start byte"
 
 
 @pytest.mark.parametrize(

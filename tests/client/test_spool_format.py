@@ -75,7 +75,7 @@ def test_a_length_that_points_into_the_next_record_does_not_hide_it():
 
 
 def test_a_text_of_an_event_can_not_look_like_a_record():
-    """The mark is no UTF-8, so no string of an event holds it."""
+    """The mark is not UTF-8, so no string of an event holds it."""
     mark = record(b"x")[:4]
     assert mark.decode("utf-8", "ignore").encode() != mark
 

@@ -295,7 +295,7 @@ def test_tenants_see_nothing_of_each_other(engine, channel, name):
 
 
 def test_a_client_without_a_valid_key_says_so_at_once(engine):
-    """A text that is no key never leaves the process, and is not repeated."""
+    """A text that is not a key never leaves the process, and is not repeated."""
     with pytest.raises(InvalidOptionError) as refused:
         Client(engine.target, api_key="hunter2")
     assert "hunter2" not in str(refused.value)

@@ -216,7 +216,7 @@ def test_a_line_in_a_later_piece_that_is_no_text_says_what_is_applied(run, tmp_p
     done = run(apply, path)
     assert done.exit_code == 2
     assert done.stderr.startswith(
-        f"meterline: {path}: is no UTF-8 text: line 26, byte 10 is invalid start byte: "
+        f"meterline: {path}: is not UTF-8 text: line 26, byte 10 is invalid start byte: "
     )
     assert "20 resources before that are applied" in done.stderr
 

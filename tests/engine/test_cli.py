@@ -166,11 +166,11 @@ def test_a_first_start_that_was_cut_short_starts_again(tmp_path):
 
 
 def test_a_damaged_catalog_is_refused(tmp_path):
-    """A file that is no database stays as it is."""
+    """A file that is not a database stays as it is."""
     data = tmp_path / "data"
     (data / "usage").mkdir(parents=True)
     (data / "format.json").write_text('{"format": 1}')
-    (data / "catalog.sqlite").write_text("this is no database, but long enough to be read as one" * 50)
+    (data / "catalog.sqlite").write_text("this is not a database, but long enough to be read as one" * 50)
     _assert_one_clear_line(_serve(data), "catalog.sqlite")
 
 

@@ -126,7 +126,7 @@ def test_a_bad_row_is_named_by_its_place_and_touches_no_other(usage, apply):
 @pytest.mark.parametrize(
     ("stream", "line"),
     [
-        (b"noise", "arrow_ipc: is no sound Arrow IPC stream"),
+        (b"noise", "arrow_ipc: is not a sound Arrow IPC stream"),
         (stream_of(_batch("x", [1]), compression="zstd"), "arrow_ipc: is compressed"),
         (stream_of(_batch("x", [1], tokens=pa.array([1]))), "arrow_ipc: column 'tokens' is unknown"),
         (stream_of(_batch("x", range(50_001))), "arrow_ipc: has 50001 events: send 1 to 50000"),

@@ -131,7 +131,7 @@ def test_a_refusal_is_a_status_in_json_with_the_words_of_grpc(engine, channel, n
 
 
 def test_every_wrong_credential_is_refused_before_the_body_is_read(engine, channel):
-    """For every operation, without a word of the body, which is no JSON; the refusal of a scope is audited."""
+    """For every operation, without a word of the body, which is not JSON; the refusal of a scope is audited."""
     admin = AccessServiceStub(channel)
     narrow = admin.CreateApiKey(CreateApiKeyRequest(name="n", scopes=["SCOPE_OPERATE"]), timeout=30).key_text
     paths = list(ask(engine, "/openapi.json", method="GET", key=None).json["paths"])

@@ -515,8 +515,8 @@ def test_the_rejects_file_can_be_csv(imported, apply, tmp_path):
             ["--customer-id", "customer", "--event-time", f"={NOON}", "--property", "n=token"],
             ["has no column 'token'"],
         ),
-        (["--format", "parquet"], ["is no Parquet file"]),
-        (["--time-zone", "Mars/Olympus"], ["'Mars/Olympus' is no time zone"]),
+        (["--format", "parquet"], ["is not a Parquet file"]),
+        (["--time-zone", "Mars/Olympus"], ["'Mars/Olympus' is not a time zone"]),
         (["--property", "tokens"], ["write NAME=COLUMN"]),
     ],
 )

@@ -115,9 +115,9 @@ def test_a_url_names_the_server_and_shows_no_password():
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("tcp://u:s3cret@host:9000", "is no URL of a ClickHouse server"),
+        ("tcp://u:s3cret@host:9000", "is not a URL of a ClickHouse server"),
         ("http://u:s3cret/x@host", "can't be read"),
-        ("http://u:s3cret@/x", "is no URL"),
+        ("http://u:s3cret@/x", "is not a URL"),
         ("http://u:s3cret@host:99999", "can't be read"),
         ("http://u:s3cret@host/a;b", "must be letters, digits and _"),
         ("http://u:s3cret@host/?timeout=3", "it may set answer_margin_s, connect_timeout_s"),

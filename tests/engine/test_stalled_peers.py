@@ -137,7 +137,7 @@ def test_a_busy_engine_still_says_that_it_serves(world):
 
 
 def test_an_idle_stream_stays_open(world):
-    """Nothing for five seconds is no fault; then a message is acknowledged."""
+    """Nothing for five seconds is not a fault; then a message is acknowledged."""
     _, channel, ledger = world
 
     def messages():

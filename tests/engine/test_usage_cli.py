@@ -335,7 +335,7 @@ def test_a_mistake_is_one_line(run, words, line):
         (["--from", "0001-01-01", "--time-zone", "Asia/Tokyo"], "is out of the calendar"),
         (
             ["--time-zone", "CET+1"],
-            "Invalid value for '--time-zone': 'CET+1' is no time zone of the IANA database: ",
+            "Invalid value for '--time-zone': 'CET+1' is not a time zone of the IANA database: ",
         ),
         (["--where", "model"], "write NAME=VALUE"),
     ],

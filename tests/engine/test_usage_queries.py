@@ -329,7 +329,7 @@ def test_every_mistake_of_a_question_is_named_at_once(channel, name):
         ({"period_end": None}, "period_end: is not set"),
         ({"period_end": Timestamp(seconds=10**11)}, "period_end: must lie between the years 1970 and 2199"),
         ({"window": USAGE_WINDOW_MINUTE}, "window: makes more than 10,000 windows of the period"),
-        ({"window": 9}, "window: is 9, which is no UsageWindow"),
+        ({"window": 9}, "window: is 9, which is not a UsageWindow"),
         ({"time_zone": "Europe/Berln"}, "did you mean 'Europe/Berlin'"),
         ({"group_by": UsageGrouping(properties=[""])}, "group_by.properties[0]: is empty"),
         ({"group_by": UsageGrouping(properties=list("abcdefghi"))}, "group by at most 8 properties"),

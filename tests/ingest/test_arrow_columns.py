@@ -430,7 +430,7 @@ def test_text_that_is_not_utf8_is_refused():
 def test_bytes_that_are_no_stream_are_refused_in_one_line(stream):
     """Nothing, noise, a file, the end of a stream, JSON, a stream that is cut."""
     message = _mistake(stream)
-    assert message.startswith(("is no sound Arrow IPC stream: ", "has 0 events"))
+    assert message.startswith(("is not a sound Arrow IPC stream: ", "has 0 events"))
     assert "\n" not in message
 
 

@@ -237,7 +237,7 @@ def test_every_stage_is_a_column():
 
 
 def test_no_charges_make_no_lines():
-    """An empty period is no special case for the caller."""
+    """An empty period is not a special case for the caller."""
     price = Price.read({"currency": "USD", **PER_UNIT})
     lines = rate(Charges(prices=[price], price_index=np.zeros(0, np.int64), quantity=DecimalColumn.zeros(0)))
     assert (len(lines), lines.amount.to_decimals(), len(lines.breakdown().tier)) == (0, [], 0)

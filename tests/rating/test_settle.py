@@ -160,7 +160,7 @@ def test_an_adjustment_explains_itself():
     assert (
         adjustment_formula(plain, settled.commitments, 0, LineKind.TRUE_UP) == "1000.00 - 750.25 = 249.75 USD"
     )
-    with pytest.raises(ValueError, match="no adjustment"):
+    with pytest.raises(ValueError, match="not an adjustment"):
         adjustment_formula(plain, settled.commitments, 0, LineKind.RATED)
 
 

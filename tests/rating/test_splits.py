@@ -101,7 +101,7 @@ def test_shares_name_their_recipients():
 
 
 def test_a_fixed_fee_in_another_currency_is_refused():
-    """0.30 USD is no fee on a line in EUR; a percentage is."""
+    """0.30 USD is not a fee on a line in EUR; a percentage is."""
     with pytest.raises(ValueError, match="line 0 is in EUR, the fixed fee of its split 0 in USD"):
         divided(["5"], split([1], fixed="0.30"), currency="EUR")
     assert divided(["5"], split([1], percent="10"), currency="EUR") == [(50, 4_50)]

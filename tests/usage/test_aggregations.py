@@ -87,7 +87,7 @@ def test_an_average_is_rounded_once_half_even_to_twelve_digits(read, values, exp
         # Up and down at one instant leave nothing behind; 1 / 3 and 2 / 3 of the period.
         ([(7, "3"), (7, "-3"), (20 * DAY_US, "1")], "0.333333333333"),
         ([(10 * DAY_US, "1")], "0.666666666667"),
-        # A level may be negative, and a change that is no number is none.
+        # A level may be negative, and a change that is not a number is none.
         ([(15 * DAY_US, "-10"), (3, "ten"), (4, None)], "-5"),
     ],
 )

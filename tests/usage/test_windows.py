@@ -229,7 +229,7 @@ def test_the_whole_calendar_has_its_months(zone):
 )
 def test_what_is_no_zone_is_refused(name):
     """Files, folders and rules of one's own too."""
-    with pytest.raises(ValueError, match=r"^'.*' is no time zone of the IANA database"):
+    with pytest.raises(ValueError, match=r"^'.*' is not a time zone of the IANA database"):
         time_zone(name)
 
 

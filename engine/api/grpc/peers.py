@@ -139,7 +139,7 @@ class OpenCall:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Without a lock: of the two that leave, whoever comes second sees both marks; letting go twice is no harm.
+        # Without a lock: of the two that leave, whoever comes second sees both marks; letting go twice does no harm.
         self._handler_left = True
         if self._wire_left:
             self._places.let_go(self)

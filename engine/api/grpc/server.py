@@ -138,12 +138,12 @@ def check_address(address: str, *, share_port: bool = False) -> None:
     gRPC itself would write its own words to standard error.
 
     Raises:
-        StartupError: it is no HOST:PORT, not of this machine, or taken.
+        StartupError: it is not a HOST:PORT, not of this machine, or taken.
     """
     host, _, port = address.rpartition(":")
     # getaddrinfo would take 99999 and wrap it.
     if not host or not port.isdecimal() or int(port) > _PORT_MAX:
-        raise StartupError(f"{address}: is no address: write HOST:PORT, such as 127.0.0.1:7070")
+        raise StartupError(f"{address}: is not an address: write HOST:PORT, such as 127.0.0.1:7070")
     try:
         family, *_, where = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
         with socket.socket(family, socket.SOCK_STREAM) as tried:

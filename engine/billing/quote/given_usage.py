@@ -33,7 +33,7 @@ class GivenUsage:
         quote: int64[k], price: int64[k] and row: int64[k], where each quantity belongs and comes from.
         text: k texts; of a price with terms per event the amounts, joined by `event_separator`; of a capacity
             price empty.
-        dimensions: name -> n values; an empty text is no value.
+        dimensions: name -> n values; an empty text is not a value.
         units: unit -> n quantities as text; an empty text is zero.
         where: (row, column) -> how a message names that place.
     """

@@ -22,7 +22,7 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class LineError(ValueError):
-    """A line that is no resource in JSON."""
+    """A line that is not a resource in JSON."""
 
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)
@@ -118,7 +118,7 @@ class _Nodes:
 
     def _text(self, value: str) -> TextNode:
         if not value.isascii() and _SURROGATE.search(value):
-            raise LineError(self._line, "holds half of a surrogate pair, which is no character")
+            raise LineError(self._line, "holds half of a surrogate pair, which is not a character")
         return TextNode(self._line, value, plain=isinstance(value, _Plain))
 
     def _map(self, pairs: _Pairs, depth: int) -> MapNode:
@@ -126,7 +126,7 @@ class _Nodes:
         repeated: list[tuple[str, int]] = []
         for name, value in pairs:
             if not name.isascii() and _SURROGATE.search(name):
-                raise LineError(self._line, "holds half of a surrogate pair, which is no character")
+                raise LineError(self._line, "holds half of a surrogate pair, which is not a character")
             if name in fields:
                 repeated.append((name, self._line))
             else:
@@ -135,7 +135,7 @@ class _Nodes:
 
 
 def _no_number(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no number of JSON")
+    raise ValueError(f"{word} is not a number of JSON")
 
 
 _DECODER: Final = json.JSONDecoder(

@@ -97,7 +97,7 @@ class Mistakes:
 
 
 def unreadable(file_name: str, line: int, message: str) -> CatalogDocumentError:
-    """The one mistake of a text that is no document."""
+    """The one mistake of a text that is not a document."""
     return CatalogDocumentError(FieldMistake(_field(file_name, line, ""), _on_one_line(message)))
 
 

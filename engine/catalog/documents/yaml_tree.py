@@ -166,7 +166,7 @@ class _Builder:
                     self._refuse_tag(event)
                     if not event.value.isascii() and _SURROGATE.search(event.value):
                         raise YamlError(
-                            self._line(event), "holds half of a surrogate pair, which is no character"
+                            self._line(event), "holds half of a surrogate pair, which is not a character"
                         )
                     plain = bool(event.implicit[0])
                     self._add(

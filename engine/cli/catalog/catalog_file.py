@@ -74,7 +74,9 @@ def _text(path: Path, content: bytes, where: str = "") -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise CommandError(f"{path}: is no UTF-8 text: {where}byte {error.start} is {error.reason}") from None
+        raise CommandError(
+            f"{path}: is not UTF-8 text: {where}byte {error.start} is {error.reason}"
+        ) from None
 
 
 def _reported(path: Path, pieces: Iterable[Piece]) -> Iterator[Piece]:

@@ -43,6 +43,6 @@ def check_csv(file: BinaryIO, name: str) -> None:
 
 
 def _reader(file: BinaryIO, name: str) -> CsvReader:
-    # What is no UTF-8 is found row by row: one bad name must not stop a file of a million.
+    # What is not UTF-8 is found row by row: one bad name must not stop a file of a million.
     text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
     return CsvReader(text, name, row_bytes_max=ROW_BYTES_MAX)

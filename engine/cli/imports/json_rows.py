@@ -70,7 +70,7 @@ def _row(number: int, value: object) -> Row:
     if isinstance(value, _Bad):
         return Row(number, Flaw(value.message), value.text)
     if not isinstance(value, dict):
-        return Row(number, Flaw("is no JSON object"), _shown(value))
+        return Row(number, Flaw("is not a JSON object"), _shown(value))
     cells = flattened(value)
     # Only these can have a column twice.
     if isinstance(value, Repeated) or any(isinstance(item, dict) for item in value.values()):
@@ -85,16 +85,16 @@ def _cloud_event(row: Row) -> Row:
         return row
     missing = [name for name in _CONTEXT if not row.cells.get(name)]
     if missing:
-        return replace(row, cells=Flaw(f"is no CloudEvent: it has no {missing[0]}"))
+        return replace(row, cells=Flaw(f"is not a CloudEvent: it has no {missing[0]}"))
     if row.cells["specversion"] != "1.0":
         return replace(row, cells=Flaw(f"has specversion {row.cells['specversion']}: send 1.0"))
     if "data_base64" in row.cells or "data" in row.cells:
-        return replace(row, cells=Flaw("has data that is no JSON object"))
+        return replace(row, cells=Flaw("has data that is not a JSON object"))
     return row
 
 
 class _Bad:
-    """What is no JSON: why, and its beginning."""
+    """What is not JSON: why, and its beginning."""
 
     def __init__(self, message: str, data: bytes | str) -> None:
         self.message = message
@@ -126,9 +126,9 @@ def _value_of(line: bytes) -> object:
     try:
         return _parsed(line.decode())
     except UnicodeDecodeError as error:
-        return _Bad(f"is no UTF-8: byte {error.start} is {error.reason}", line)
+        return _Bad(f"is not UTF-8: byte {error.start} is {error.reason}", line)
     except (ValueError, RecursionError) as error:
-        return _Bad(f"is no JSON: {error}", line)
+        return _Bad(f"is not JSON: {error}", line)
 
 
 def _elements(file: BinaryIO) -> Iterator[object]:
@@ -139,7 +139,7 @@ def _elements(file: BinaryIO) -> Iterator[object]:
         try:
             yield decode.value()
         except (ValueError, RecursionError) as error:
-            yield _Bad(f"is no JSON, and the rest of the array can't be read: {error}", decode.text)
+            yield _Bad(f"is not JSON, and the rest of the array can't be read: {error}", decode.text)
             return
         if not decode.at("]"):
             if not decode.at(","):
@@ -192,7 +192,7 @@ class _Pieces:
                 continue
             self._bytes = held[len(held) - cut :]
             return bool(piece)
-        raise ValueError("it is no UTF-8")
+        raise ValueError("it is not UTF-8")
 
 
 def _shown(value: Any) -> Any:  # noqa: ANN401 - any JSON value

@@ -27,7 +27,7 @@ class ParquetSource:
         try:
             self._file = pq.ParquetFile(file)
         except (pa.ArrowException, OSError) as error:
-            raise CommandError(f"{name}: is no Parquet file: {str(error).splitlines()[0]}") from None
+            raise CommandError(f"{name}: is not a Parquet file: {str(error).splitlines()[0]}") from None
         self._name = name
         self.columns = self._file.schema_arrow.names
         self._done = 0

@@ -27,7 +27,7 @@ _NAMES_MAX = 10_000
 
 @dataclass(frozen=True, slots=True)
 class RowProblem:
-    """Why a row is no event; the names are those of the engine's answers."""
+    """Why a row is not an event; the names are those of the engine's answers."""
 
     field: str
     reason: str
@@ -45,7 +45,7 @@ class ImportedEvent:
     properties: dict[str, str]
 
     def nbytes(self) -> int:
-        """About what it takes in a request. Raises UnicodeEncodeError for text that is no UTF-8."""
+        """About what it takes in a request. Raises UnicodeEncodeError for text that is not UTF-8."""
         texts = (
             self.event_id,
             self.event_type,
@@ -116,7 +116,7 @@ class RowMapping:
         except _FlawedError as flawed:
             return flawed.problem
         except UnicodeEncodeError:
-            return RowProblem("", "malformed", "the row has text that is no UTF-8")
+            return RowProblem("", "malformed", "the row has text that is not UTF-8")
         if nbytes > _EVENT_BYTES_MAX:
             return RowProblem(
                 "", "too_long", f"the row has {nbytes} bytes; an event has at most {_EVENT_BYTES_MAX}"

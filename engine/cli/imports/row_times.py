@@ -30,7 +30,9 @@ def _text_us(text: str, zone: ZoneInfo | None) -> int | Flaw:
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
-        return Flaw(f"{text[:64]!r} is no RFC 3339 time: write 2026-11-21T03:32:00Z, or give --time-format")
+        return Flaw(
+            f"{text[:64]!r} is not an RFC 3339 time: write 2026-11-21T03:32:00Z, or give --time-format"
+        )
     if instant.tzinfo is None and zone is None:
         return Flaw(f"{text[:64]!r} has no time zone: give --time-zone")
     try:
@@ -50,7 +52,7 @@ def _epoch_us(text: str, unit_us: int, time_format: str) -> int | Flaw:
     except InvalidOperation:
         number = None
     if number is None or not number.is_finite():
-        return Flaw(f"{text[:64]!r} is no number: --time-format says {time_format}")
+        return Flaw(f"{text[:64]!r} is not a number: --time-format says {time_format}")
     times_us = (number * unit_us).to_integral_value(ROUND_FLOOR)
     if abs(times_us) > _TIMES_US_MAX:
         return Flaw(f"{text[:64]!r} is out of the calendar: is it {time_format}?")

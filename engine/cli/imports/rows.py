@@ -6,7 +6,7 @@ from typing import Protocol
 
 from engine.json_cells import Cell, Flaw
 
-# A longer line or element is no event: an event within the contract's limits has some 80 kB at most.
+# A longer line or element is not an event: an event within the contract's limits has some 80 kB at most.
 ROW_BYTES_MAX = 1024 * 1024
 
 

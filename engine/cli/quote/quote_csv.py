@@ -77,7 +77,7 @@ def _check_header(
         if not meanings:
             known = [*quantities, *prices.dimensions, *prices.units]
             raise CommandError(
-                f"{place}: {column!r} is no price, dimension or unit of {prices.owner}{near(column, known)}"
+                f"{place}: {column!r} is not a price, dimension or unit of {prices.owner}{near(column, known)}"
                 f"; name it with --by if it tells quotes apart"
             )
         if not is_long and column in prices.ids:

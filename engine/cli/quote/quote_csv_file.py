@@ -41,7 +41,7 @@ def read_csv_table(name: str, data: bytes) -> CsvTable:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise CommandError(f"{name}:{line}: is no UTF-8 text: {error.reason}") from None
+        raise CommandError(f"{name}:{line}: is not UTF-8 text: {error.reason}") from None
     header = [column.strip() for column in _reader(name, text).columns]
     places = [str(place) for place in range(len(header))]
     # Past a quote that isn't closed Arrow takes rows for a part of a value, and they would be lost in it.

@@ -5,7 +5,7 @@ a row of the wrong values. Where it was meant to end nobody can know, so the fil
 quote opens.
 
 Rules:
-1. A row over several lines that is no CSV, or has not as many cells as the header, has such a quote.
+1. A row over several lines that is not CSV, or has not as many cells as the header, has such a quote.
 2. So has one of more than MANY_LINES_MAX characters: longer than any property, and short enough to be told early.
 3. What is wrong within one line is that row's matter alone.
 """

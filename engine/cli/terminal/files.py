@@ -41,7 +41,7 @@ def read_text(path: Path) -> str:
     try:
         return read_bytes(path).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise CommandError(f"{path}: is no UTF-8 text: byte {error.start} is {error.reason}") from None
+        raise CommandError(f"{path}: is not UTF-8 text: byte {error.start} is {error.reason}") from None
 
 
 @contextlib.contextmanager

@@ -174,7 +174,7 @@ def time_zone(name: str) -> ZoneInfo:
     """
     if name not in _names():
         raise ValueError(
-            f"{name[:64]!r} is no time zone of the IANA database: write one such as Europe/Berlin, or UTC"
+            f"{name[:64]!r} is not a time zone of the IANA database: write one such as Europe/Berlin, or UTC"
             f"{did_you_mean(name, _names())}"
         )
     return _load(name)

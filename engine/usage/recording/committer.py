@@ -209,7 +209,7 @@ class Committer:
             self._insert(partition_batches(events, stamp_us, self._limits.insert_events_max), stamp_us, tried)
             self._clock.end(stamp_us)
         except BaseException:
-            # Also what was inserted before the failure: no watermark is sure to reach it, so it is no duplicate yet.
+            # Also what was inserted before the failure: no watermark is sure to reach it, so it is not a duplicate yet.
             if tried:
                 self._window.doubt(fingerprints.take(np.concatenate(tried)))
             raise

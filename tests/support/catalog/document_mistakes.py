@@ -39,7 +39,7 @@ TABLE = {
             )
         ],
     ),
-    "a percentile that is no number": (
+    "a percentile that is not a number": (
         "aggregation: sum",
         "aggregation: percentile\n    percentile: p95",
         [
@@ -220,7 +220,7 @@ TABLE = {
         "filters: {any: []}",
         ["llm.yaml:6: meters.input.filters.any: needs a value, or a list of values"],
     ),
-    "a list of filters that is no group": (
+    "a list of filters that is not a group": (
         "group_by: [model]",
         "filters: {either: [{model: large}, {region: eu}]}",
         [

@@ -24,11 +24,11 @@ _OPERATIONS = {
 
 
 class UnreadableError(ValueError):
-    """A property that is no quantity, or a step that leaves the bounds."""
+    """A property that is not a quantity, or a step that leaves the bounds."""
 
 
 def fraction(text):
-    """The exact value; None for what is no quantity, or not there."""
+    """The exact value; None for what is not a quantity, or not there."""
     return Fraction(text) if text is not None and _QUANTITY.fullmatch(text) else None
 
 

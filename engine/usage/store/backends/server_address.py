@@ -88,7 +88,7 @@ def read_server_address(url: str) -> ServerAddress:
             f"the URL can't be read (is '@', ':' or '/' in the password percent-encoded?): {_WRONG}"
         ) from None
     if parts.scheme not in _PORTS or not parts.hostname or parts.fragment:
-        raise ValueError(f"it is no URL of a ClickHouse server: {_WRONG}")
+        raise ValueError(f"it is not a URL of a ClickHouse server: {_WRONG}")
     database = unquote(parts.path).strip("/") or "meterline"
     if not _DATABASE.fullmatch(database):
         raise ValueError("the database's name must be letters, digits and _, at most 64: " + _WRONG)

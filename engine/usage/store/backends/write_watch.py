@@ -97,7 +97,7 @@ class WriteWatch:
 
     @contextlib.contextmanager
     def answered(self) -> Iterator[None]:
-        """What is read inside is no part of what a failed write left behind.
+        """What is read inside is not part of what a failed write left behind.
 
         Raises:
             StoreUnavailableError: that is not mended yet, or what the read inside raises.

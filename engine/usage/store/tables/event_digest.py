@@ -9,7 +9,7 @@ Rules:
    their union, in any order and however they are cut, which is all that partials need. So would the exclusive or, but
    there two equal hashes are none, and any 129 hashes have some among them that cancel: what is in a set twice, or
    wrongly in two, must not vanish.
-3. It tells apart sets that differ by whatever goes wrong. It is no proof against somebody who makes events up until
+3. It tells apart sets that differ by whatever goes wrong. It is not proof against somebody who makes events up until
    the sum fits.
 4. Rows of the first form (engine.billing.meter_usage) have the exclusive or of hashes that left customer and type out,
    and where their events have expired that is all there is. The two are never mixed: an answer with such rows has the

@@ -25,7 +25,7 @@ def nullable_text_sql(parameter: str) -> str:
 
 
 def decimal_sql(parameter: str) -> str:
-    """The property as Nullable(Decimal(76, 12)), |value| < 10^26; NULL without it or if it is no such decimal."""
+    """The property as Nullable(Decimal(76, 12)), |value| < 10^26; NULL without it or if it is not such a decimal."""
     # More than 12 fractional digits would be cut off silently by the conversion: the pattern keeps them out.
     text = text_sql(parameter)
     return f"if(match({text}, {{quantity_pattern:String}}), toDecimal256OrNull({text}, 12), NULL)"
