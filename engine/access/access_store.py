@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from engine.access.api_keys import ApiKey
 from engine.access.caller import Scope
-from engine.errors import AlreadyExistsError, NotFoundError
+from engine.errors import AlreadyExistsError, KeyEndedError, NotFoundError
 from engine.sql.database import Database
 from engine.sql.schema import API_KEYS, TENANTS
 
@@ -112,9 +112,16 @@ class AccessStore:
             return [_key_of(each) for each in connection.execute(wanted)]
 
     def replace_key(self, key_id: str, successor: ApiKey, secret_hash: str, expires_at_us: int) -> None:
-        """Adds the key that takes over from another of its tenant, which expires then, or when it would anyway."""
+        """Adds the key that takes over from another of its tenant, which expires then, or when it would anyway.
+
+        Raises:
+            KeyEndedError: the older key has been revoked meanwhile.
+        """
         columns = API_KEYS.c
         with self._database.writing() as connection:
+            old = connection.execute(select(API_KEYS).where(columns.key_id == key_id)).one()
+            if _key_of(old).is_over(successor.created_at_us):
+                raise KeyEndedError(f"the key {key_id} is revoked or has expired: create a new one")
             connection.execute(insert(API_KEYS).values(**_row_of(successor), secret_hash=secret_hash))
             connection.execute(
                 update(API_KEYS)

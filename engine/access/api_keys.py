@@ -21,6 +21,7 @@ from engine.access.caller import Caller, Scope
 _ID_BYTES: Final = 6
 _SECRET_BYTES: Final = 24
 _FORM: Final = re.compile(rf"mlk_([0-9a-f]{{{2 * _ID_BYTES}}})_[0-9a-f]{{{2 * _SECRET_BYTES}}}")
+_ID_FORM: Final = re.compile(rf"[0-9a-f]{{{2 * _ID_BYTES}}}")
 HASH_KEY_BYTES: Final = 32
 
 RandomHex = Callable[[int], str]
@@ -62,6 +63,13 @@ def key_id_of(text: str) -> str | None:
     """The id in the text of a key; None if the text is not a key's."""
     found = _FORM.fullmatch(text)
     return found[1] if found else None
+
+
+def shown_key_id(text: str) -> str:
+    """The id of a key that is given by its id or by its whole text; empty for neither. Safe to show."""
+    if _ID_FORM.fullmatch(text):
+        return text
+    return key_id_of(text) or ""
 
 
 class KeyHasher:

@@ -4,18 +4,21 @@ Rules:
 1. Every call of an operation that the table marks as audited leaves one record when it has ended, with the status code
    that its caller saw. The records of a tenant are numbered as they were written, and never changed.
 2. A call that a credential's scopes refuse leaves a record, too, whatever the operation; the same refusal again within
-   _REFUSAL_EVERY_NS does not, so that nobody fills the disk by being refused. Each is counted in the metrics.
+   _REFUSAL_EVERY_NS does not, so that nobody fills the disk by being refused. Each is counted in the metrics. These are
+   written by a thread of their own, at most _WAITING_MAX of them waiting: whoever is refused keeps nobody waiting.
 3. A record that can't be written is a line of the process's log with the same content: what the call did is done.
 """
 
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 from sqlalchemy import insert, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from engine.access.caller import Caller
 from engine.errors import StoreUnavailableError
@@ -25,6 +28,7 @@ from engine.sql.schema import AUDIT_RECORDS
 _log = structlog.get_logger(__name__)
 _REFUSAL_EVERY_NS: Final = 60_000_000_000
 _REFUSALS_MAX: Final = 10_000
+_WAITING_MAX: Final = 1_000
 # What a call was about is a name or an id; a payload has longer texts, which are cut.
 SUBJECT_CHARACTERS_MAX: Final = 256
 
@@ -54,6 +58,12 @@ class AuditLog:
         self._monotonic_ns = monotonic_ns
         self._lock = threading.Lock()
         self._refusals: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="meterline-audit")
+        self._waiting = threading.Semaphore(_WAITING_MAX)
+
+    def close(self) -> None:
+        """Writes what waits."""
+        self._writer.shutdown()
 
     def record(self, caller: Caller, operation: str, subject: str, code: str) -> None:
         """A call has ended."""
@@ -68,7 +78,7 @@ class AuditLog:
         try:
             with self._database.writing() as connection:
                 connection.execute(insert(AUDIT_RECORDS).values(**values))
-        except StoreUnavailableError as error:
+        except (StoreUnavailableError, SQLAlchemyError) as error:
             _log.error("an audit record could not be written", **values, error=str(error))
 
     def record_refusal(self, caller: Caller, operation: str, code: str) -> None:
@@ -82,7 +92,18 @@ class AuditLog:
             self._refusals.move_to_end(key)
             if len(self._refusals) > _REFUSALS_MAX:
                 self._refusals.popitem(last=False)
-        self.record(caller, operation, "", code)
+        if not self._waiting.acquire(blocking=False):
+            _log.error(
+                "too many refusals wait to be recorded", credential=caller.credential, operation=operation
+            )
+            return
+        self._writer.submit(self._write_refusal, caller, operation, code)
+
+    def _write_refusal(self, caller: Caller, operation: str, code: str) -> None:
+        try:
+            self.record(caller, operation, "", code)
+        finally:
+            self._waiting.release()
 
     def records(self, tenant: str, before: int | None, count: int) -> list[AuditRecord]:
         """A tenant's records, the newest first; those older than the number `before`.
@@ -90,6 +111,8 @@ class AuditLog:
         Raises:
             StoreUnavailableError: the database does not answer.
         """
+        # Whoever was refused before is in it.
+        self._writer.submit(lambda: None).result()
         columns = AUDIT_RECORDS.c
         wanted = select(AUDIT_RECORDS).where(columns.tenant == tenant)
         if before is not None:

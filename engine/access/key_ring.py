@@ -3,8 +3,9 @@
 Rules:
 1. Nobody gives away a scope that they lack. The scope `operate` is for the engine's own operators: a new tenant's first
    key has every other.
-2. A key that is bound to a customer holds scopes to read that customer only.
-3. A rotation makes a key of the same name, scopes and customer. The older one works on for the overlap.
+2. Names in certificates are the engine's, not a tenant's: only who holds `operate` binds one to a key.
+3. A key that is bound to a customer holds scopes to read that customer only.
+4. A rotation makes a key of the same name, scopes, customer and expiry, unless it is given another. The older one works on for the overlap.
 """
 
 from collections.abc import Callable
@@ -63,6 +64,8 @@ class KeyRing:
             InvalidRequestError: it would be bound to a customer with other scopes, or be of the past.
         """
         caller.check_may_grant(scopes)
+        if certificate_subject is not None:
+            caller.check_scope(Scope.OPERATE)
         if customer_id is not None and not scopes <= CUSTOMER_SCOPES:
             raise InvalidRequestError(
                 FieldMistake("scopes", "a key that is bound to a customer holds read, bill or both")
@@ -105,6 +108,8 @@ class KeyRing:
         caller.check_may_grant(old.scopes)
         self._check_expiry(expires_at_us)
         made = self._new(caller.tenant, caller.credential, old.name, old.scopes)
+        if expires_at_us is None:
+            expires_at_us = old.expires_at_us
         made = replace(made, key=replace(made.key, customer_id=old.customer_id, expires_at_us=expires_at_us))
         self._store.replace_key(key_id, made.key, self._hasher.hash(made.text), now_us + overlap_us)
         self._forget(old)
@@ -115,7 +120,9 @@ class KeyRing:
 
         Raises:
             NotFoundError: the tenant has no such key.
+            PermissionDeniedError: the caller lacks one of its scopes.
         """
+        caller.check_may_grant(self._mine(caller, key_id).scopes)
         revoked = self._store.revoke_key(caller.tenant, key_id, self._now_us())
         self._forget(revoked)
         return revoked

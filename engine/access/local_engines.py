@@ -4,7 +4,8 @@
 
 Rules:
 1. The file names where a key is, and holds none. Only who may read that file has the key.
-2. The key of a process that has ended is not given to whoever took its port.
+2. The key of a process that has ended is not given to whoever took its port, nor to whoever has that port at another
+   address of this machine: "localhost" stands for the very address at which the engine listens.
 3. It is a convenience: where the directory can't be written, a command is told its key by option or environment.
 """
 
@@ -12,6 +13,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -20,14 +22,17 @@ from engine.access.secret_files import read_secret
 from engine.errors import StartupError
 
 _log = structlog.get_logger(__name__)
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+# Where an engine is reached that listens at every address.
+_ANY = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "": "127.0.0.1", "localhost": "127.0.0.1"}  # noqa: S104 - compared only
 
 
 @contextlib.contextmanager
-def announced(directory: Path, port: int, key_file: Path) -> Iterator[None]:
+def announced(directory: Path, host: str, port: int, key_file: Path) -> Iterator[None]:
     """The key of the engine on this port is found while the block runs."""
     place = directory / str(port)
-    text = json.dumps({"process": os.getpid(), "key_file": str(key_file.absolute())})
+    text = json.dumps(
+        {"process": os.getpid(), "host": _ANY.get(host, host), "key_file": str(key_file.absolute())}
+    )
     unfinished = directory / f"{port}.{os.getpid()}"
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -48,16 +53,24 @@ def announced(directory: Path, port: int, key_file: Path) -> Iterator[None]:
                 place.unlink()
 
 
-def local_key(directory: Path, target: str) -> str | None:
-    """The first key of the engine at this loopback address; None for another address, or if there is none to be had."""
+@dataclass(frozen=True, slots=True)
+class LocalEngine:
+    """An engine of this user on this machine: the literal address at which it is reached, and its first key."""
+
+    address: str
+    key: str
+
+
+def local_engine(directory: Path, target: str) -> LocalEngine | None:
+    """The engine that is meant; None for one elsewhere, or if its key is not to be had."""
     host, _, port = target.rpartition(":")
-    if host not in _LOOPBACK or not port.isdecimal():
+    if not port.isdecimal():
         return None
     try:
         known = json.loads((directory / port).read_text(encoding="utf-8"))
-        if not _lives(int(known["process"])):
+        if host not in ("localhost", known["host"]) or not _lives(int(known["process"])):
             return None
-        return read_secret(Path(str(known["key_file"])))
+        return LocalEngine(f"{known['host']}:{port}", read_secret(Path(str(known["key_file"]))))
     except (OSError, ValueError, KeyError, TypeError, StartupError):
         return None
 

@@ -21,6 +21,11 @@ def write_secret(place: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(place)
+        directory = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
     except OSError as error:
         raise StartupError(f"{place}: can't be written: {error.strerror}") from error
 

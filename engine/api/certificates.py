@@ -67,9 +67,8 @@ class Certificates:
         self._files = files
         self._lock = threading.Lock()
         try:
-            self._grpc_state = self._http_state = files.state()
+            self._grpc_state = files.state()
             self._first = files.configuration()
-            self._http = files.context(asks_client=False)
         except (OSError, ssl.SSLError) as error:
             raise StartupError(f"{_names(files)}: can't be used for TLS: {_reason(error)}") from error
 
@@ -81,12 +80,20 @@ class Certificates:
             require_client_authentication=self._files.client_authorities is not None,
         )
 
-    def http_context(self) -> ssl.SSLContext:
-        """For a port whose callers show no certificate, such as the metrics'."""
-        entry = self._files.context(asks_client=False)
+    def http_context(self, *, asks_client: bool) -> ssl.SSLContext:
+        """For a port of HTTP. Whoever scrapes metrics and probes has no certificate: there nobody is asked for one.
+
+        Raises:
+            StartupError: the files can't be used any more.
+        """
+        try:
+            newest = _NewestContext(self._files, asks_client=asks_client, warn=self._warn)
+            entry = self._files.context(asks_client=asks_client)
+        except (OSError, ssl.SSLError) as error:
+            raise StartupError(f"{_names(self._files)}: can't be used for TLS: {_reason(error)}") from error
         # Called for every handshake, also of a client that names no server.
         entry.sni_callback = lambda connection, _server_name, _context: setattr(
-            connection, "context", self._newest_http()
+            connection, "context", newest.context()
         )
         return entry
 
@@ -105,19 +112,30 @@ class Certificates:
         _log.info("serving a new certificate", files=_names(self._files))
         return fresh
 
-    def _newest_http(self) -> ssl.SSLContext:
+    def _warn(self, error: Exception) -> None:
+        _log.warning("new certificate files can't be used", files=_names(self._files), reason=_reason(error))
+
+
+class _NewestContext:
+    """The context of a port, made anew when the files have changed. Thread-safe."""
+
+    def __init__(self, files: TlsFiles, *, asks_client: bool, warn: Callable[[Exception], None]) -> None:
+        self._files, self._asks_client, self._warn = files, asks_client, warn
+        self._lock = threading.Lock()
+        self._state = files.state()
+        self._context = files.context(asks_client=asks_client)
+
+    def context(self) -> ssl.SSLContext:
+        """Of what the files hold; as before if they can't be used."""
         try:
             with self._lock:
                 state = self._files.state()
-                if state != self._http_state:
-                    self._http = self._files.context(asks_client=False)
-                    self._http_state = state
+                if state != self._state:
+                    self._context = self._files.context(asks_client=self._asks_client)
+                    self._state = state
         except (OSError, ssl.SSLError) as error:
             self._warn(error)
-        return self._http
-
-    def _warn(self, error: Exception) -> None:
-        _log.warning("new certificate files can't be used", files=_names(self._files), reason=_reason(error))
+        return self._context
 
 
 def subjects_of(auth_context: Mapping[str, Sequence[bytes]]) -> tuple[str, ...]:

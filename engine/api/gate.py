@@ -90,7 +90,12 @@ class GatedCall(Generic[RequestMessage]):
 
     def renew(self) -> None:
         """Whether the credential still holds, for the next message of a stream. Raises as `Gate.enter`."""
-        self.caller = self.gate.caller(self.operation, self.shown)
+        caller = self.gate.caller(self.operation, self.shown)
+        if caller.credential != self.caller.credential:
+            raise UnauthenticatedError(
+                "the stream's credential has been replaced: open a new one", "replaced"
+            )
+        self.caller = caller
 
     def ended(self, code: str) -> None:
         """The call is over; `code` is the name of the status code that the caller sees."""

@@ -8,6 +8,7 @@ row and no row without an RPC.
 from dataclasses import dataclass
 from typing import Any
 
+from engine.access.api_keys import shown_key_id
 from engine.access.caller import Scope
 from engine.api.operation import CATALOG_STREAMS, STREAMS, OfBytes, OfMessages, OfStream, Operation
 from engine.api.services.access_service import AccessService, TenantService
@@ -173,14 +174,14 @@ def _access_operations(services: Services) -> tuple[Operation[Any], ...]:
             access_pb2.RotateApiKeyRequest,
             access.rotate_api_key,
             admin,
-            audit=lambda request: request.key_id,
+            audit=lambda request: shown_key_id(request.key_id),
         ),
         Operation(
             "AccessService.RevokeApiKey",
             access_pb2.RevokeApiKeyRequest,
             access.revoke_api_key,
             admin,
-            audit=lambda request: request.key_id,
+            audit=lambda request: shown_key_id(request.key_id),
         ),
         Operation(
             "AccessService.ListAuditRecords",

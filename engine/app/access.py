@@ -1,8 +1,9 @@
 """Builds who may call: the keys, the gate before every operation, and the audit log."""
 
+import contextlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from engine.access.first_key import FirstKeys
 from engine.access.key_ring import KeyRing
 from engine.api.gate import Gate
 from engine.app.stores import Stores
+from engine.cluster.data_directory import start_turn
+from engine.sql.database import open_database
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,22 +29,28 @@ class Access:
     admin_key_file: Path | None
 
 
-def build_access(stores: Stores, admin_key_file: Path | None, now_us: Callable[[], int]) -> Access:
-    """Makes the first key of a new directory.
+@contextlib.contextmanager
+def open_access(stores: Stores, admin_key_file: Path | None, now_us: Callable[[], int]) -> Iterator[Access]:
+    """Connections of its own: a catalog that is being applied keeps nobody waiting at the gate. Makes the first key of
+    a new directory.
 
     Raises:
         StartupError: a file with a key can't be used.
     """
-    store = AccessStore(stores.database)
-    first = FirstKeys(stores.directory.path, admin_key_file, now_us, secrets.token_hex)
-    hasher = first.hasher(store)
-    known = first.make_known(store, hasher)
-    authenticator = Authenticator(store, hasher, now_us, time.monotonic_ns)
-    audit_log = AuditLog(stores.database, now_us, time.monotonic_ns)
-    return Access(
-        store,
-        KeyRing(store, hasher, authenticator.forget, now_us, secrets.token_hex),
-        audit_log,
-        Gate(authenticator, audit_log),
-        known,
-    )
+    with contextlib.closing(open_database(stores.directory.catalog_url)) as database:
+        store = AccessStore(database)
+        first = FirstKeys(stores.directory.path, admin_key_file, now_us, secrets.token_hex)
+        # Of gateways that start together one makes the keys.
+        with start_turn(stores.directory.path):
+            hasher = first.hasher(store)
+            known = first.make_known(store, hasher)
+        authenticator = Authenticator(store, hasher, now_us, time.monotonic_ns)
+        audit_log = AuditLog(database, now_us, time.monotonic_ns)
+        with contextlib.closing(audit_log):
+            yield Access(
+                store,
+                KeyRing(store, hasher, authenticator.forget, now_us, secrets.token_hex),
+                audit_log,
+                Gate(authenticator, audit_log),
+                known,
+            )

@@ -62,5 +62,5 @@ def build_faces(operations: Sequence[Operation[Any]], gate: Gate, listening: Lis
     if listening.http is None:
         return Faces(server, None)
     calls = Calls(operations, gate, server.is_serving, listening.request_bytes_max)
-    context = None if certificates is None else certificates.http_context()
+    context = None if certificates is None else certificates.http_context(asks_client=True)
     return Faces(server, HttpServer(calls, listening.http, context, share_port=listening.share_port))

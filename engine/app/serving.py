@@ -15,7 +15,7 @@ import structlog
 from engine.access.local_engines import announced
 from engine.api.certificates import Certificates, TlsFiles
 from engine.api.grpc.server import check_address
-from engine.app.access import Access, build_access
+from engine.app.access import Access, open_access
 from engine.app.faces import Faces, Listening, build_faces
 from engine.app.metrics_port import serve_metrics
 from engine.app.operations import build_operations
@@ -79,18 +79,25 @@ def serve(options: Options, stop: ThreadEvent) -> None:
         stores = stack.enter_context(
             open_stores(options.data, options.usage_store, options.durability, known.warming, _now_us)
         )
-        access = build_access(stores, options.admin_key_file, _now_us)
+        access = stack.enter_context(open_access(stores, options.admin_key_file, _now_us))
         faces = stack.enter_context(_faces_over(stores, known, access, certificates, options))
         metrics_port = stack.enter_context(
             serve_metrics(
                 options.metrics_listen,
                 faces.grpc.is_serving,
-                None if certificates is None else certificates.http_context(),
+                None if certificates is None else certificates.http_context(asks_client=False),
             )
         )
         faces.start()
         if options.local_engines is not None and access.admin_key_file is not None:
-            stack.enter_context(announced(options.local_engines, faces.grpc.port, access.admin_key_file))
+            stack.enter_context(
+                announced(
+                    options.local_engines,
+                    options.listen.rpartition(":")[0],
+                    faces.grpc.port,
+                    access.admin_key_file,
+                )
+            )
         # What is there by now stays: looking for garbage in it, after each few calls, took 2% of the CPU.
         gc.collect()
         gc.freeze()

@@ -19,7 +19,7 @@ from engine.cluster.data_directory import (
 )
 from engine.cluster.shared_clock import SharedClock, Surroundings
 from engine.errors import StartupError, StoreUnavailableError
-from engine.sql.database import Database, open_database
+from engine.sql.database import open_database
 from engine.usage.store.backends.server_address import ServerAddress
 from engine.usage.store.tables.durability import Durability
 from engine.usage.store.usage_store import UsageStore
@@ -37,10 +37,9 @@ class UsageStores:
 
 @dataclass(frozen=True, slots=True)
 class Stores(UsageStores):
-    """All that is kept. `database` holds the catalog, and all else that is small and transactional."""
+    """All that is kept."""
 
     catalog: CatalogStore
-    database: Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +65,11 @@ def open_stores(
     """
     with (
         open_usage_stores(path, server, durability, warming, now_us) as opened,
-        contextlib.closing(open_database(opened.directory.catalog_url)) as database,
+        contextlib.closing(CatalogStore.open(opened.directory.catalog_url)) as catalog,
     ):
-        catalog = CatalogStore(database)
         catalog.load()
         opened.directory.mark_complete()
-        yield Stores(opened.directory, opened.usage, opened.order, catalog, database)
+        yield Stores(opened.directory, opened.usage, opened.order, catalog)
 
 
 @contextlib.contextmanager

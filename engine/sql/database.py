@@ -19,6 +19,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from engine.errors import StartupError, StoreUnavailableError
 
@@ -162,6 +163,10 @@ def _available() -> Iterator[None]:
     """A lock that stays taken, a full disk and a server that doesn't answer pass: the caller may retry."""
     try:
         yield
+    except PoolTimeoutError as error:
+        raise StoreUnavailableError(
+            "the catalog store does not answer: all connections are in use", retry_after_ms=_RETRY_AFTER_MS
+        ) from error
     except OperationalError as error:
         passes = any(word in str(error.orig) for word in ("locked", "busy", "disk", "lock timeout"))
         if passes or error.connection_invalidated:

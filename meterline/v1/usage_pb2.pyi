@@ -29,6 +29,7 @@ class ProblemReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PROBLEM_REASON_NOT_DECIMAL: _ClassVar[ProblemReason]
     PROBLEM_REASON_OUT_OF_RANGE: _ClassVar[ProblemReason]
     PROBLEM_REASON_ID_REUSED: _ClassVar[ProblemReason]
+    PROBLEM_REASON_MALFORMED: _ClassVar[ProblemReason]
 VERDICT_UNSPECIFIED: Verdict
 VERDICT_ACCEPTED: Verdict
 VERDICT_DUPLICATE: Verdict
@@ -43,6 +44,7 @@ PROBLEM_REASON_IN_FUTURE: ProblemReason
 PROBLEM_REASON_NOT_DECIMAL: ProblemReason
 PROBLEM_REASON_OUT_OF_RANGE: ProblemReason
 PROBLEM_REASON_ID_REUSED: ProblemReason
+PROBLEM_REASON_MALFORMED: ProblemReason
 
 class UsageEvent(_message.Message):
     __slots__ = ("event_id", "event_type", "customer_id", "event_time", "properties")

@@ -161,6 +161,26 @@ def test_a_revocation_holds_here_at_once_and_at_another_gateway_within_two_secon
     assert world.ring.revoke(world.admin, made.key.key_id) == revoked
 
 
+def test_a_rotated_key_ends_when_the_older_one_would_have(world):
+    """Unless it is given another end."""
+    end_us = world.now_us + 10 * HOUR_US
+    old = world.ring.create(world.admin, "portal", frozenset({Scope.READ}), None, end_us)
+    new = world.ring.rotate(world.admin, old.key.key_id, HOUR_US, None)[0]
+    assert new.key.expires_at_us == end_us
+    assert world.ring.rotate(world.admin, new.key.key_id, 0, end_us + 1)[0].key.expires_at_us == end_us + 1
+
+
+def test_who_holds_less_ends_no_stronger_key(world):
+    """An admin without `operate` can't revoke the operator's key, nor bind a name in certificates."""
+    weak = world.ring.create(world.admin, "weak", frozenset({Scope.ADMIN, Scope.INGEST}), None, None)
+    caller = world.caller(weak.text)
+    with pytest.raises(PermissionDeniedError):
+        world.ring.revoke(caller, key_id_of(world.first_text))
+    with pytest.raises(PermissionDeniedError, match="operate"):
+        world.ring.create(caller, "chat", frozenset({Scope.INGEST}), None, None, "chat.test")
+    assert world.ring.revoke(caller, weak.key.key_id).revoked_at_us is not None
+
+
 def test_nobody_grants_a_scope_that_they_lack(world):
     """Neither anew nor by rotating a stronger key."""
     strong = world.ring.create(world.admin, "strong", frozenset({Scope.CORRECT, Scope.ADMIN}), None, None)

@@ -259,6 +259,58 @@ def test_a_cloud_event_that_is_no_usage_is_refused_by_its_status(engine, name, c
     assert (refused.status, word in refused.body.decode()) == (status, True), refused.body
 
 
+def test_one_that_is_no_cloud_event_fails_no_other_of_its_batch(engine, name):
+    """It has a verdict and a reason at its place."""
+    events = [
+        cloud_event(name, "1"),
+        cloud_event(name, "2", specversion="0.3"),
+        cloud_event(name, "3", type="unknown"),
+        cloud_event(name, "4", data={"tokens": [1]}),
+        cloud_event(name, "5", data={"tokens": 1, "ce_source": "x"}),
+        cloud_event(name, "6"),
+    ]
+    judged = ask(engine, "/cloudevents", events, content_type=BATCHED).json
+    accepted, rejected = "VERDICT_ACCEPTED", "VERDICT_REJECTED"
+    assert judged["verdicts"] == [accepted, rejected, rejected, rejected, rejected, accepted]
+    reasons = {each["index"]: each["reason"].removeprefix("PROBLEM_REASON_") for each in judged["problems"]}
+    assert reasons == {1: "MALFORMED", 2: "UNKNOWN_EVENT_TYPE", 3: "MALFORMED", 4: "MALFORMED"}
+    alone = ask(engine, "/cloudevents", [events[1]], content_type=BATCHED).json
+    assert (alone["verdicts"], len(alone["problems"])) == ([rejected], 1)
+
+
+def test_headers_of_a_cloud_event_are_percent_encoded(engine, channel, name):
+    """An id with a blank, a percent sign and an umlaut is one event in headers and in JSON."""
+    event = cloud_event(name, "1", id=f"{name} 100% ü")
+    attributes = {f"ce_{key}": value for key, value in event.items() if key != "data"}
+    attributes["ce_id"] = f"{name}%20100%25%20%C3%BC"
+    binary = ask(engine, "/cloudevents", event["data"], content_type="application/json", **attributes)
+    assert binary.json["verdicts"] == ["VERDICT_ACCEPTED"]
+    structured = ask(engine, "/cloudevents", event, content_type=STRUCTURED)
+    assert structured.json["verdicts"] == ["VERDICT_DUPLICATE"]
+    attributes["ce_id"] = "%FF"
+    assert (
+        ask(engine, "/cloudevents", event["data"], content_type="application/json", **attributes).status
+        == 400
+    )
+
+
+def test_a_refusal_ends_its_connection(engine):
+    """Of a body that was not read nothing is taken for the next request."""
+    hidden = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    for head in (
+        "POST /meterline.v1.SpendService/ListSpend",
+        "GET /nothing",
+        "GET /meterline.v1.SpendService/ListSpend",
+    ):
+        for framing in (
+            "Content-Length: 37\r\n\r\n",
+            "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        ):
+            answer = _raw(engine, f"{head} HTTP/1.1\r\nHost: x\r\n{framing}".encode() + hidden)
+            assert answer.count(b"HTTP/1.1 ") == 1, answer
+            assert b"serving" not in answer
+
+
 def test_another_content_under_an_id_is_a_conflict(engine, name):
     """409, with the verdict."""
     ask(engine, "/cloudevents", cloud_event(name, "1"), content_type=STRUCTURED)

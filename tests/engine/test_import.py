@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -648,3 +649,37 @@ def test_an_engine_that_is_killed_in_the_middle_is_waited_for(serving, large):
     assert process.returncode == 1, errors
     assert "90,002 rows" in output
     _assert_all_are_counted_once(large, serving)
+
+
+def test_a_file_is_sent_again_with_another_key(engine, name, tmp_path, channel):
+    """Which may be another tenant's: what the state says of the first tenant holds for no other."""
+    from meterline.v1.access_pb2 import CreateTenantRequest
+    from meterline.v1.access_pb2_grpc import TenantServiceStub
+
+    file = tmp_path / "usage.csv"
+    file.write_text(
+        "event_id,event_type,customer_id,event_time,tokens\n"
+        f"a,{name}.call,{name}_acme,2025-06-10T00:00:00Z,5\n"
+    )
+    tenant = TenantServiceStub(channel).CreateTenant(CreateTenantRequest(tenant="imports-again"), timeout=30)
+    with open_channel(engine.target, api_key=tenant.key_text) as other:
+        CatalogServiceStub(other).ApplyCatalog(
+            ApplyCatalogRequest(document=CATALOG.replace("NAME", name)), timeout=30
+        )
+    words = [sys.executable, "-m", "engine", "import", str(file), "--target", engine.target]
+    said = [
+        subprocess.run(
+            words,
+            cwd=ROOT,
+            env={**os.environ, "METERLINE_API_KEY": key},
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
+        for key in (os.environ["METERLINE_API_KEY"], tenant.key_text, tenant.key_text)
+    ]
+    first, second, third = (line.strip() for line in said)
+    assert "1 rows: 1 accepted" in first.replace("1 row:", "1 rows:")
+    assert "1 accepted" in second
+    assert "by an earlier run" not in second
+    assert "1 of them by an earlier run" in third

@@ -83,6 +83,7 @@ def engine(authority, tmp_path_factory):
 def strict(authority, tmp_path_factory):
     """An engine that asks its callers for certificates."""
     options = (*authority.options, "--tls-client-ca", str(authority.authorities))
+    options += ("--http-listen", "127.0.0.1:0")
     with EngineProcess(tmp_path_factory.mktemp("strict") / "data", *options) as running:
         yield running
 
@@ -104,7 +105,7 @@ def _listed(channel):
 
 
 def test_clients_and_commands_check_the_certificate(engine, authority):
-    """By the authorities that they are given; without them nobody answers."""
+    """By the authorities that they are given; without them a command says that it is TLS that does not fit."""
     with open_channel(engine.target, credentials=authority.trust) as channel:
         assert _listed(channel).HasField("as_of")
     with Client(engine.target, credentials=authority.trust) as client:
@@ -120,7 +121,9 @@ def test_clients_and_commands_check_the_certificate(engine, authority):
     assert (done.returncode, "as of" in done.stdout) == (0, True), done.stderr
     for options in ([], ["--tls"]):
         refused = subprocess.run([*spend, *options], cwd=ROOT, capture_output=True, text=True, check=False)
-        assert (refused.returncode, "no engine answers" in refused.stderr) == (2, True), refused.stderr
+        assert (refused.returncode, "not with TLS as this command has it" in refused.stderr) == (2, True), (
+            refused.stderr
+        )
 
 
 def test_the_other_ports_are_encrypted_too(engine, authority):
@@ -248,6 +251,9 @@ def test_without_a_certificate_of_the_authority_nobody_is_heard(strict, authorit
             assert refusal_code(channel) is grpc.StatusCode.UNAVAILABLE
     with grpc.secure_channel(strict.target, authority.client("nobody.test")) as channel:
         assert refusal_code(channel) is grpc.StatusCode.UNAUTHENTICATED
+    trusting = ssl.create_default_context(cafile=authority.authorities)
+    with pytest.raises(OSError, match=r"(?i)certificate required|closed|EOF|reset|alert"):
+        urllib.request.urlopen(f"https://127.0.0.1:{strict.http_port}/healthz", timeout=30, context=trusting)
     context = ssl.create_default_context(cafile=authority.authorities)
     url = f"https://127.0.0.1:{strict.metrics_port}/healthz"
     with urllib.request.urlopen(url, timeout=30, context=context) as response:

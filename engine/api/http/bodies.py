@@ -11,10 +11,13 @@ import asyncio
 from collections.abc import Iterator
 from typing import Final, TypeVar
 
-from google.protobuf.json_format import Parse, ParseError
+from google.protobuf.json_format import MessageToDict, Parse, ParseError
 from google.protobuf.message import DecodeError, Message
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from engine.api.status import http_status_of
 from engine.errors import FieldMistake, InvalidRequestError
 
 JSON: Final = "application/json"
@@ -32,6 +35,30 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
+class FramedOnce:
+    """Lets no request through to the application that says twice how long it is."""
+
+    def __init__(self, application: ASGIApp) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        framing = [
+            name for name, _ in scope.get("headers", ()) if name in (b"content-length", b"transfer-encoding")
+        ]
+        if len(framing) <= 1:
+            await self._application(scope, receive, send)
+            return
+        status = http_status_of(
+            _mistake("says twice how long it is: send Content-Length or Transfer-Encoding, once")
+        )
+        refused = JSONResponse(
+            MessageToDict(status.message, preserving_proto_field_name=True),
+            status.http_code,
+            {"Connection": "close"},
+        )
+        await refused(scope, receive, send)
+
+
 async def read_body(request: Request, bytes_max: int) -> bytes:
     """All of it.
 
@@ -39,8 +66,6 @@ async def read_body(request: Request, bytes_max: int) -> bytes:
         InvalidRequestError: too long, too slow, or not clearly framed.
     """
     headers = request.headers
-    if len(headers.getlist("content-length")) + len(headers.getlist("transfer-encoding")) > 1:
-        raise _mistake("says twice how long it is: send Content-Length or Transfer-Encoding, once")
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise _mistake("is packed: send it without Content-Encoding")
     announced = headers.get("content-length", "0")

@@ -10,7 +10,7 @@ Rules:
 
 import contextlib
 import time
-from asyncio import get_running_loop
+from asyncio import Semaphore, get_running_loop
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,19 +20,20 @@ import structlog
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from engine.access.authenticator import AUTHORIZATION
 from engine.api.gate import Gate, GatedCall, Shown
-from engine.api.http.bodies import NDJSON, PROTOBUF, media_type, parsed, parsed_lines, read_body
-from engine.api.http.cloud_events import BATCHED, usage_request
+from engine.api.http.bodies import NDJSON, PROTOBUF, FramedOnce, media_type, parsed, parsed_lines, read_body
+from engine.api.http.cloud_events import BATCHED, ReadEvents, read_events
 from engine.api.http.openapi import document
 from engine.api.message_json import json_fields, json_line, message_line
 from engine.api.operation import Call, OfBytes, OfMessages, OfStream, Operation
 from engine.api.status import HttpStatus, http_status_of
-from engine.errors import MeterlineError, TooManyCallsError
+from engine.errors import MeterlineError, NotFoundError, TooManyCallsError
 from engine.metrics import METRICS
 from meterline.v1.usage_pb2 import RecordUsageResponse, Verdict
 
@@ -41,9 +42,16 @@ _RECORD_USAGE: Final = "UsageService.RecordUsage"
 # Calls whose handlers run or wait for a thread: as many as gRPC's requests have places.
 _CALLS_MAX: Final = 192
 _THREADS: Final = 64
+_GATE_THREADS: Final = 8
+# protobuf's reader of JSON is slow and roomy: what is larger goes as protobuf.
+_JSON_BYTES_MAX: Final = 1024 * 1024
+_LARGE_BYTES_MIN: Final = 64 * 1024
+_LARGE_MAX: Final = 4
 _RETRY_AFTER_MS: Final = 1_000
 # Of a single CloudEvent, whose sender looks at nothing but the status.
 _VERDICT_CODES: Final = {Verdict.VERDICT_REJECTED: 422, Verdict.VERDICT_CONFLICT: 409}
+
+_BROKEN_OFF: Final = "CANCELLED"
 
 _Result = TypeVar("_Result")
 
@@ -64,19 +72,26 @@ class Calls:
         self._is_serving = is_serving
         self._request_bytes_max = request_bytes_max
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="meterline-http")
+        # Apart, so that slow calls keep nobody waiting for an answer at the gate.
+        self._gate_threads = ThreadPoolExecutor(_GATE_THREADS, thread_name_prefix="meterline-http-gate")
+        self._large = Semaphore(_LARGE_MAX)
         self._open_calls = 0
         self._document = document(operations)
-        self.application = Starlette(
-            routes=[
-                *(Route(path, self._rpc, methods=["POST"]) for path in self._by_path),
-                Route("/cloudevents", self._cloud_events, methods=["POST"]),
-                Route("/openapi.json", self._openapi, methods=["GET"]),
-                Route("/healthz", self._health, methods=["GET"]),
-            ]
+        self.application = FramedOnce(
+            Starlette(
+                routes=[
+                    *(Route(path, self._rpc, methods=["POST"]) for path in self._by_path),
+                    Route("/cloudevents", self._cloud_events, methods=["POST"]),
+                    Route("/openapi.json", self._openapi, methods=["GET"]),
+                    Route("/healthz", self._health, methods=["GET"]),
+                ],
+                exception_handlers={404: _no_such_path, 405: _no_such_path},
+            )
         )
 
     def close(self) -> None:
         self._threads.shutdown()
+        self._gate_threads.shutdown()
 
     async def _openapi(self, _request: Request) -> Response:
         return JSONResponse(self._document)
@@ -89,15 +104,15 @@ class Calls:
         operation = self._by_path[request.url.path]
         async with self._answered(operation) as answer:
             await self._enter(answer, operation, request)
-            body = await read_body(request, self._request_bytes_max)
             media = media_type(request)
+            body = await read_body(request, self._bytes_max(media))
             if isinstance(operation.handler, OfStream | OfMessages):
-                answer.response = await self._on_thread(
-                    lambda: _stream_answer(answer, operation, body, media)
+                answer.response = await self._parsing(
+                    body, lambda: _stream_answer(answer, operation, body, media)
                 )
             else:
-                message = await self._on_thread(
-                    lambda: answer.call_unary(operation, parsed(body, media, operation.request))
+                message = await self._parsing(
+                    body, lambda: answer.call_unary(operation, parsed(body, media, operation.request))
                 )
                 answer.response = _message_response(message, media)
         return answer.response
@@ -106,10 +121,10 @@ class Calls:
         operation = self._record_usage
         async with self._answered(operation) as answer:
             await self._enter(answer, operation, request)
-            body = await read_body(request, self._request_bytes_max)
             media = media_type(request)
-            message = await self._on_thread(
-                lambda: answer.call_unary(operation, usage_request(body, media, request.headers))
+            body = await read_body(request, self._bytes_max(media))
+            message = await self._parsing(
+                body, lambda: _recorded(answer, operation, read_events(body, media, request.headers))
             )
             code = 200
             if media != BATCHED and isinstance(message, RecordUsageResponse):
@@ -125,6 +140,9 @@ class Calls:
         self._open_calls += 1
         try:
             yield answer
+            # Until then it has been broken off.
+            if answer.code == _BROKEN_OFF:
+                answer.code = "OK"
         except Exception as error:  # noqa: BLE001 - the rim: every error becomes a status
             status = http_status_of(error)
             _note(operation, error, status)
@@ -135,7 +153,7 @@ class Calls:
                 time.perf_counter() - started
             )
             if (gated := answer.gated) is not None:
-                await self._on_thread(lambda: gated.ended(answer.code))
+                await self._on_gate(lambda: gated.ended(answer.code))
 
     async def _enter(self, answer: "_Answer", operation: Operation[Any], request: Request) -> None:
         if self._open_calls > _CALLS_MAX:
@@ -143,7 +161,20 @@ class Calls:
                 f"{_CALLS_MAX} calls are open over HTTP: come again later", retry_after_ms=_RETRY_AFTER_MS
             )
         shown = Shown(request.headers.get(AUTHORIZATION))
-        answer.gated = await self._on_thread(lambda: self._gate.enter(operation, shown))
+        answer.gated = await self._on_gate(lambda: self._gate.enter(operation, shown))
+
+    def _bytes_max(self, media: str) -> int:
+        return self._request_bytes_max if media == PROTOBUF else min(self._request_bytes_max, _JSON_BYTES_MAX)
+
+    async def _parsing(self, body: bytes, work: Callable[[], _Result]) -> _Result:
+        """On a thread; of the large bodies, a few at a time: as messages they take sixty times their bytes."""
+        if len(body) < _LARGE_BYTES_MIN:
+            return await self._on_thread(work)
+        async with self._large:
+            return await self._on_thread(work)
+
+    async def _on_gate(self, work: Callable[[], _Result]) -> _Result:
+        return await get_running_loop().run_in_executor(self._gate_threads, work)
 
     async def _on_thread(self, work: Callable[[], _Result]) -> _Result:
         return await get_running_loop().run_in_executor(self._threads, work)
@@ -154,7 +185,7 @@ class _Answer:
     """What becomes of a call."""
 
     response: Response = field(default_factory=Response)
-    code: str = "OK"
+    code: str = _BROKEN_OFF
     gated: GatedCall[Any] | None = None
 
     def call_unary(self, operation: Operation[Any], message: Message) -> Message:
@@ -173,6 +204,14 @@ class _Answer:
             raise TypeError("the call has not passed the gate")
         self.gated.admit(message)
         return self.gated
+
+
+def _recorded(answer: "_Answer", operation: Operation[Any], read: ReadEvents) -> Message:
+    """Where no event is sound, nothing is recorded."""
+    if not read.request.events and read.flaws:
+        return read.with_flaws(RecordUsageResponse())
+    message = answer.call_unary(operation, read.request)
+    return read.with_flaws(message) if isinstance(message, RecordUsageResponse) else message
 
 
 def _stream_answer(answer: _Answer, operation: Operation[Any], body: bytes, media: str) -> Response:
@@ -214,12 +253,22 @@ def _message_response(message: Message, media: str) -> Response:
 
 
 def _error_response(status: HttpStatus) -> Response:
-    headers = {}
+    # Of a body that was not read nothing may be taken for the next request.
+    headers = {"Connection": "close"}
     if status.retry_after_ms is not None:
         headers["Retry-After"] = str(-(-status.retry_after_ms // 1_000))
     if status.http_code == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(_error_fields(status), status.http_code, headers)
+
+
+def _no_such_path(request: Request, error: Exception) -> Response:
+    """In the form of every other refusal."""
+    http_code = error.status_code if isinstance(error, HTTPException) else 404
+    found = http_status_of(
+        NotFoundError(f"{request.method} {request.url.path[:200]}: there is no such RPC: see /openapi.json")
+    )
+    return JSONResponse(_error_fields(found), http_code, {"Connection": "close"})
 
 
 def _error_fields(status: HttpStatus) -> dict[str, Any]:

@@ -9,8 +9,10 @@ Rules:
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import unquote
 
 from starlette.datastructures import Headers
 
@@ -24,7 +26,15 @@ from engine.json_cells import (
     repeated_name,
 )
 from engine.times import datetime_us, to_timestamp
-from meterline.v1.usage_pb2 import PropertyValue, RecordUsageRequest, UsageEvent
+from meterline.v1.usage_pb2 import (
+    EventProblem,
+    ProblemReason,
+    PropertyValue,
+    RecordUsageRequest,
+    RecordUsageResponse,
+    UsageEvent,
+    Verdict,
+)
 
 STRUCTURED: Final = "application/cloudevents+json"
 BATCHED: Final = "application/cloudevents-batch+json"
@@ -36,31 +46,87 @@ _DECODER: Final = json.JSONDecoder(
 )
 
 
-def usage_request(body: bytes, media: str, headers: Headers) -> RecordUsageRequest:
-    """The events of a request, in their order.
+@dataclass(frozen=True, slots=True)
+class ReadEvents:
+    """The events of a request in their order; of those that are no CloudEvents, why, by their places in the request."""
+
+    request: RecordUsageRequest
+    flaws: dict[int, FieldMistake]
+
+    def with_flaws(self, answer: RecordUsageResponse) -> RecordUsageResponse:
+        """The answer to the sound events, with a verdict for the others at their places."""
+        if not self.flaws:
+            return answer
+        count = len(self.request.events) + len(self.flaws)
+        places = [place for place in range(count) if place not in self.flaws]
+        verdicts = dict.fromkeys(self.flaws, Verdict.VERDICT_REJECTED)
+        verdicts |= dict(zip(places, answer.verdicts, strict=True))
+        whole = RecordUsageResponse(verdicts=[verdicts[place] for place in range(count)])
+        if answer.HasField("as_of"):
+            whole.as_of.CopyFrom(answer.as_of)
+        problems = [
+            EventProblem(
+                index=place,
+                field=flaw.field,
+                reason=ProblemReason.PROBLEM_REASON_MALFORMED,
+                message=flaw.message,
+            )
+            for place, flaw in self.flaws.items()
+        ]
+        for problem in answer.problems:
+            moved = EventProblem()
+            moved.CopyFrom(problem)
+            moved.index = places[problem.index]
+            problems.append(moved)
+        whole.problems.extend(sorted(problems, key=lambda each: each.index))
+        return whole
+
+
+def read_events(body: bytes, media: str, headers: Headers) -> ReadEvents:
+    """The events of a request.
 
     Raises:
-        InvalidRequestError: it is not a CloudEvent, or a batch of them.
+        InvalidRequestError: it is not a CloudEvent, or not a batch.
     """
     if media == BATCHED:
         batch = _json(body)
         if not isinstance(batch, list):
             raise _mistake("", "is not a JSON array of CloudEvents")
-        return RecordUsageRequest(events=[_event(each, f"[{i}]") for i, each in enumerate(batch)])
+        events, flaws = [], {}
+        for place, each in enumerate(batch):
+            try:
+                events.append(_event(each))
+            except InvalidRequestError as error:
+                flaws[place] = error.mistakes[0]
+        return ReadEvents(RecordUsageRequest(events=events), flaws)
     if media == STRUCTURED:
-        return RecordUsageRequest(events=[_event(_json(body), "")])
-    attributes: dict[str, Any] = {
-        name.removeprefix(_HEADER): value for name, value in headers.items() if name.startswith(_HEADER)
-    }
+        return ReadEvents(RecordUsageRequest(events=[_event(_json(body))]), {})
+    attributes = _attributes(headers)
     if not attributes:
         raise _mistake(
             "",
             f"is not a CloudEvent: send {STRUCTURED}, {BATCHED}, or its attributes in headers that begin with ce-",
         )
-    return RecordUsageRequest(events=[_event({**attributes, "data": _json(body) if body else None}, "")])
+    data = _json(body) if body else None
+    return ReadEvents(RecordUsageRequest(events=[_event({**attributes, "data": data})]), {})
 
 
-def _event(value: object, where: str) -> UsageEvent:
+def _attributes(headers: Headers) -> dict[str, Any]:
+    """Of binary mode: percent-encoded in headers, since those hold ASCII alone."""
+    found: dict[str, Any] = {}
+    for name, value in headers.items():
+        if name.startswith(_HEADER):
+            attribute = name.removeprefix(_HEADER)
+            if attribute in found:
+                raise _mistake(name, "comes twice")
+            try:
+                found[attribute] = unquote(value, errors="strict")
+            except UnicodeDecodeError:
+                raise _mistake(name, "is not UTF-8 in percent-encoding") from None
+    return found
+
+
+def _event(value: object, where: str = "") -> UsageEvent:
     if not isinstance(value, Mapping):
         raise _mistake(where, "is not a JSON object")
     name = repeated_name(value)
@@ -74,6 +140,8 @@ def _event(value: object, where: str) -> UsageEvent:
         raise _mistake(where, f"has specversion {cells['specversion']}: send 1.0")
     if "data_base64" in cells or "data" in cells:
         raise _mistake(where, "has data that is not a JSON object")
+    if "data.ce_source" in cells:
+        raise _mistake(where, "has ce_source in its data, which is the property of its source")
     event = UsageEvent(
         event_id=_text(cells, "id", where),
         event_type=_text(cells, "type", where),

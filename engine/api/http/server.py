@@ -3,7 +3,7 @@
 Rules:
 1. A peer that does not send a whole head within _HEAD_TIMEOUT_S is cut off, and so is a connection that is kept open and
    says nothing, and one that takes nothing of its answer for _ANSWER_TIMEOUT_S.
-2. There are at most _CONNECTIONS_MAX connections; one more is told to come again.
+2. There are at most _CONNECTIONS_MAX connections; one more is closed at once.
 3. The port is taken before anything is served, and closed when the calls that run have ended, or after the grace.
 """
 
@@ -12,6 +12,7 @@ import logging
 import socket
 import ssl
 import threading
+from functools import partial
 from typing import Any, Final
 
 import uvicorn
@@ -37,6 +38,10 @@ class _PatientProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if len(self.connections) > _CONNECTIONS_MAX:
+            # Nothing is said: an answer would hold the socket that there is no room for.
+            transport.abort()
+            return
         self._head_timer = self.loop.call_later(_HEAD_TIMEOUT_S, self._give_up)
 
     def handle_events(self) -> None:
@@ -48,7 +53,7 @@ class _PatientProtocol(H11Protocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if not self.transport.is_closing() and self._head_timer is None:
+        if not self.transport.is_closing() and self._head_timer is None and not self._is_answering():
             self._head_timer = self.loop.call_later(_KEEP_ALIVE_S + _HEAD_TIMEOUT_S, self._give_up)
 
     def pause_writing(self) -> None:
@@ -71,6 +76,7 @@ class _PatientProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def _give_up(self) -> None:
+        self._head_timer = None
         if not self._is_answering():
             self.transport.close()
 
@@ -103,7 +109,6 @@ class HttpServer:
             access_log=False,
             server_header=False,
             date_header=False,
-            limit_concurrency=_CONNECTIONS_MAX,
             timeout_keep_alive=_KEEP_ALIVE_S,
             h11_max_incomplete_event_size=_HEAD_BYTES_MAX,
             timeout_graceful_shutdown=None,
@@ -113,6 +118,8 @@ class HttpServer:
         self._server = uvicorn.Server(config)
         # Its words about peers that speak no HTTP are no news to an operator.
         logging.getLogger("uvicorn").setLevel(logging.ERROR)
+        # It would say again and again, in a traceback each, that the process has no socket left.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         self._thread = threading.Thread(target=self._run, name="meterline-http", daemon=True)
 
     def start(self) -> None:
@@ -128,7 +135,14 @@ class HttpServer:
         self._calls.close()
 
     def _run(self) -> None:
-        asyncio.run(self._server.serve(sockets=[self._socket]))
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        if self._server.config.ssl is not None:
+            loop: Any = asyncio.get_running_loop()
+            # uvicorn leaves a minute for a handshake.
+            loop.create_server = partial(loop.create_server, ssl_handshake_timeout=_HEAD_TIMEOUT_S)
+        await self._server.serve(sockets=[self._socket])
 
 
 def _bound(listen: str, *, share_port: bool) -> socket.socket:

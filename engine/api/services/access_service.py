@@ -7,7 +7,7 @@ from typing import Final
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from engine.access.access_store import AccessStore, Tenant, in_order
-from engine.access.api_keys import ApiKey
+from engine.access.api_keys import ApiKey, shown_key_id
 from engine.access.audit_log import AuditLog
 from engine.access.caller import Scope
 from engine.access.key_ring import KeyRing
@@ -87,20 +87,20 @@ class AccessService:
 
     def rotate_api_key(self, request: RotateApiKeyRequest, call: Call) -> RotateApiKeyResponse:
         overlap_s = request.overlap_s if request.HasField("overlap_s") else _OVERLAP_DEFAULT_S
-        mistakes = list(text_mistakes("key_id", request.key_id, _NAME_BYTES_MAX))
+        mistakes: list[FieldMistake] = []
         if overlap_s > _OVERLAP_MAX_S:
             mistakes.append(FieldMistake("overlap_s", f"is {overlap_s}: it is at most {_OVERLAP_MAX_S}"))
         raise_all(mistakes)
         made, old = self._ring.rotate(
-            call.caller, request.key_id, overlap_s * 1_000_000, optional_us(request, "expires_at")
+            call.caller, _key_id(request.key_id), overlap_s * 1_000_000, optional_us(request, "expires_at")
         )
         return RotateApiKeyResponse(
             api_key=_key_message(made.key), key_text=made.text, replaced=_key_message(old)
         )
 
     def revoke_api_key(self, request: RevokeApiKeyRequest, call: Call) -> RevokeApiKeyResponse:
-        raise_all(text_mistakes("key_id", request.key_id, _NAME_BYTES_MAX))
-        return RevokeApiKeyResponse(api_key=_key_message(self._ring.revoke(call.caller, request.key_id)))
+        key_id = _key_id(request.key_id)
+        return RevokeApiKeyResponse(api_key=_key_message(self._ring.revoke(call.caller, key_id)))
 
     def list_audit_records(self, request: ListAuditRecordsRequest, call: Call) -> ListAuditRecordsResponse:
         size = checked_size(request.page_size, _PAGE_SIZE_DEFAULT, _PAGE_SIZE_MAX)
@@ -154,6 +154,20 @@ class TenantService:
         if len(found) > size:
             response.next_page_token = sealed("tenants", found[size - 1].tenant)
         return response
+
+
+def _key_id(text: str) -> str:
+    """Of an id, or of the whole text of a key, which is not repeated anywhere.
+
+    Raises:
+        InvalidRequestError: it is neither.
+    """
+    key_id = shown_key_id(text)
+    if not key_id:
+        raise InvalidRequestError(
+            FieldMistake("key_id", "is not the id of a key: 12 hex digits, the part behind mlk_")
+        )
+    return key_id
 
 
 def _scope_mistakes(scopes: Sequence[int]) -> list[FieldMistake]:

@@ -144,7 +144,12 @@ def list_(as_json: bool, target: str) -> None:
     show_default=True,
     help="How long the older key works on.",
 )
-@_expires_option
+@click.option(
+    "--expires-at",
+    type=InstantType(),
+    metavar="INSTANT",
+    help="When the new key ends by itself. Default: when the older one would have.",
+)
 @json_option
 @target_option
 def rotate(

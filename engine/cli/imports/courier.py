@@ -23,6 +23,8 @@ class Courier:
     channel: grpc.Channel
     target: str
     policy: RetryPolicy
+    # Of the API key that the channel carries.
+    key_id: str | None = None
     random: Callable[[], float] = random.random
     clock: Callable[[], float] = time.monotonic
     stopped: threading.Event = field(default_factory=threading.Event)

@@ -65,6 +65,7 @@ class FileImport:
                 self._options.digest(given.name),
                 self._options.ids_digest(given.name),
                 courier.target,
+                courier.key_id,
                 is_editable=source.takes_back,
             )
             state.load(str(given.name))

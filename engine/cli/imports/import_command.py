@@ -14,6 +14,7 @@ from engine.cli.imports.import_input import STANDARD_INPUT, shown
 from engine.cli.imports.import_options import FORMATS, ImportOptions
 from engine.cli.imports.row_times import EPOCHS_US
 from engine.cli.terminal.connection import CommandError, connected
+from engine.cli.terminal.credentials import key_id_for
 from engine.cli.terminal.files import FileType
 from engine.cli.terminal.options import PairType, ZoneType, target_option
 from engine.cli.terminal.text import counted
@@ -122,7 +123,7 @@ def import_(
         for path in paths:
             if path.is_dir():
                 raise CommandError(f"{path}: can't be read: Is a directory")
-            courier = Courier(channel, target, RetryPolicy(timeout_s=retry_timeout_s))
+            courier = Courier(channel, target, RetryPolicy(timeout_s=retry_timeout_s), key_id_for(target))
             rejects_path = rejects or path.with_name(path.name + _REJECTS_SUFFIX)
             state_path = state
             if path != STANDARD_INPUT:

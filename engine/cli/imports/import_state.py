@@ -79,6 +79,8 @@ class ImportState:
     mapping: str
     ids: str
     target: str
+    # Of the API key that it is sent with; None: a certificate shows who sends.
+    key_id: str | None = None
     # Whether the ids stay when the content changes: of a rejects file they do.
     is_editable: bool = False
     progress: Progress = field(default_factory=Progress)
@@ -99,6 +101,7 @@ class ImportState:
             before = {key: kept[key] for key in ("content", "mapping", "target")}
             # States of earlier versions have neither.
             ids, is_finished = kept.get("ids"), bool(kept.get("is_finished", False))
+            key_id = kept.get("key_id", self.key_id)
         except FileNotFoundError:
             return
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -113,7 +116,9 @@ class ImportState:
         if is_edited:
             before["content"] = self.content
         self._check(before, name)
-        if not is_to_repeat and not is_edited:
+        # Another key may be another tenant's, or a new engine's at the same address: what it has is sent again, since
+        # its ids make that safe.
+        if not is_to_repeat and not is_edited and key_id == self.key_id:
             self.progress, self.is_finished = progress, is_finished
 
     def _check(self, before: dict[str, str], name: str) -> None:
@@ -147,6 +152,7 @@ class ImportState:
             "ids": self.ids,
             "is_finished": self.is_finished,
             "target": self.target,
+            "key_id": self.key_id,
             "progress": asdict(self.progress),
         }
         beside = self.path.with_name(self.path.name + ".new")

@@ -90,6 +90,8 @@ def _cloud_event(row: Row) -> Row:
         return replace(row, cells=Flaw(f"has specversion {row.cells['specversion']}: send 1.0"))
     if "data_base64" in row.cells or "data" in row.cells:
         return replace(row, cells=Flaw("has data that is not a JSON object"))
+    if "data.ce_source" in row.cells:
+        return replace(row, cells=Flaw("has ce_source in its data, which is the property of its source"))
     return row
 
 

@@ -11,7 +11,7 @@ import grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from engine.cli.terminal.credentials import api_key_for, channel_credentials
+from engine.cli.terminal.credentials import address_of, api_key_for, channel_credentials
 from meterline import InvalidOptionError, open_channel, read_pushback_ms
 
 # Local commands answer in milliseconds; past this the engine hangs, and a person wants to know.
@@ -22,6 +22,10 @@ _MESSAGE_BYTES_MAX = 64 * 1024 * 1024
 _METADATA_BYTES_MAX = 512 * 1024
 # Asks for every mistake of a document instead of what a client takes by default.
 ALL_MISTAKES = (("meterline-details-bytes-max", "131072"),)
+# How gRPC speaks of a handshake that failed, or of an engine that speaks TLS to who does not.
+_TLS_WORDS = ("handshake", "SSL", "CERTIFICATE", "Socket closed", "connection reset", "end of stream")
+_NOT_CONNECTED = "failed to connect"
+_SAID_CHARACTERS_MAX = 200
 # For a person whose engine has no catalog: revision 0.
 NO_CATALOG = "no catalog yet: meterline apply FILE"
 
@@ -52,7 +56,9 @@ def connected(target: str) -> Iterator[grpc.Channel]:
     ]
     try:
         api_key = api_key_for(target)
-        opened = open_channel(target, api_key=api_key, credentials=channel_credentials(), options=options)
+        opened = open_channel(
+            address_of(target), api_key=api_key, credentials=channel_credentials(), options=options
+        )
     except InvalidOptionError as error:
         raise CommandError(str(error)) from None
     with opened as channel:
@@ -104,6 +110,12 @@ def _answer(call: Callable[..., _Page], request: object, timeout_s: float) -> _P
 def _line(target: str, error: grpc.RpcError) -> str:
     call = call_of(error)
     if nobody_answers(error):
+        said = " ".join((call.details() or "").split())
+        if said.startswith(_NOT_CONNECTED) and any(word in said for word in _TLS_WORDS):
+            return (
+                f"{target} answers, but not with TLS as this command has it: see --tls, --tls-ca and --tls-cert "
+                f"({said[-_SAID_CHARACTERS_MAX:]})"
+            )
         return f"no engine answers at {target}: start one with `meterline serve`, or name it with --target"
     if call.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
         return f"the engine at {target} did not answer in time: see its log"

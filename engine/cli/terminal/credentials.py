@@ -3,7 +3,7 @@
 Rules:
 1. An API key comes from a file that is named, from the environment, or from an engine of the same user on this machine.
    It never stands in an option: whoever lists the processes of a machine would read it.
-2. The key of an engine on this machine goes to a loopback address only.
+2. The key of an engine on this machine goes to the literal address at which that engine listens.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,8 @@ from typing import Any, Final
 import click
 import grpc
 
-from engine.access.local_engines import local_key
+from engine.access.api_keys import key_id_of
+from engine.access.local_engines import local_engine
 from engine.access.secret_files import read_secret
 from engine.errors import StartupError
 from meterline import api_key_metadata
@@ -64,13 +65,38 @@ def api_key_for(target: str) -> str | None:
     """The key for the engine at this address; None leaves it to METERLINE_API_KEY, or to the engine to refuse.
 
     Raises:
-        StartupError: the file can't be read.
-        InvalidOptionError: what the file or the environment has is not a key.
+        StartupError: the file can't be read, or does not hold a key.
+        InvalidOptionError: what the environment has is not a key.
     """
     file: Path | None = _given(_KEY_FILE)
     if file is not None:
-        return read_secret(file)
-    return None if api_key_metadata(None) else local_key(LOCAL_ENGINES, target)
+        text = read_secret(file)
+        if key_id_of(text) is None:
+            raise StartupError(f"{file}: does not hold an API key, mlk_<id>_<secret>")
+        return text
+    if api_key_metadata(None):
+        return None
+    found = local_engine(LOCAL_ENGINES, target)
+    return None if found is None else found.key
+
+
+def address_of(target: str) -> str:
+    """Where to connect: the engine of this user whose key would be sent, by its literal address, or the target itself.
+
+    A name such as localhost may lead to another address of this machine, where somebody else may listen.
+    """
+    if _given(_KEY_FILE) is not None or api_key_metadata(None):
+        return target
+    found = local_engine(LOCAL_ENGINES, target)
+    return target if found is None else found.address
+
+
+def key_id_for(target: str) -> str | None:
+    """The id of the key that a call to this address carries; None without one. Raises as `api_key_for`."""
+    text = api_key_for(target)
+    if text is None:
+        text = "".join(value for _, value in api_key_metadata(None)).removeprefix("Bearer ")
+    return key_id_of(text)
 
 
 def channel_credentials() -> grpc.ChannelCredentials | None:
