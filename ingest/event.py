@@ -36,6 +36,8 @@ class Reason(enum.IntEnum):
     NOT_DECIMAL = 6
     OUT_OF_RANGE = 7
     ID_REUSED = 8
+    # Never of admission: what a face could not read as an event at all.
+    MALFORMED = 9
 
 
 # Time alone can heal these: a clock catches up, a catalog learns a type.
