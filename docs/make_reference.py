@@ -82,7 +82,8 @@ def _metrics() -> list[str]:
     lines = [
         "## Metrics",
         "",
-        "Served for Prometheus at `/metrics` of the metrics port. `/healthz` beside it answers 200 while the engine serves.",
+        "Served for Prometheus at `/metrics` of the metrics port. What to watch, and the probes beside it:",
+        "[operations.md](operations.md#probes).",
         "",
     ]
     lines += ["| metric | type | |", "|---|---|---|"]

@@ -93,6 +93,21 @@ class _Metrics:
             "meterline_rpc_duration_seconds", "Time of one RPC, by method and status code.", "method", "code"
         )
     )
+    store_up: Gauge = field(
+        default_factory=lambda: Gauge(
+            "meterline_store_up",
+            "1 while the store answers, 0 while it does not: usage (ClickHouse) and catalog.",
+            ("store",),
+            registry=REGISTRY,
+        )
+    )
+    store_check_duration_seconds: Histogram = field(
+        default_factory=lambda: _histogram(
+            "meterline_store_check_duration_seconds",
+            "Time in which the store answered the smallest question, or failed to; asked every five seconds.",
+            "store",
+        )
+    )
 
 
 METRICS = _Metrics()

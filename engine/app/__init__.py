@@ -8,7 +8,8 @@
     upkeep       what runs in the background, and what may be started by hand beside it
     operations   the services behind the table of operations
     faces        the ports over that table: gRPC and HTTP
-    metrics_port Prometheus' port
+    checks       whether the stores answer
+    metrics_port the port of Prometheus and of probes
     logs         how the process writes its log
 
 Here alone the clock and chance enter the engine, and nothing here decides anything: what a part needs, it is given.

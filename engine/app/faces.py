@@ -1,6 +1,6 @@
 """Builds the faces over one table of operations and one gate: gRPC, and HTTP beside it where it is asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from engine.api.grpc.server import Server
 from engine.api.http.calls import Calls
 from engine.api.http.server import HttpServer
 from engine.api.operation import Operation
+from engine.health.condition import Condition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,15 @@ class Faces:
         if self.http is not None:
             self.http.start()
 
+    def moving_parts(self) -> list[tuple[str, Callable[[], bool]]]:
+        """What must move for calls to be served, each with its name."""
+        parts: list[tuple[str, Callable[[], bool]]] = [
+            ("the thread that watches gRPC calls", self.grpc.is_moving)
+        ]
+        if self.http is not None:
+            parts.append(("the loop of the HTTP port", self.http.is_moving))
+        return parts
+
     def stop(self, grace_s: int) -> None:
         """Refuses new calls, and gives those that run `grace_s` to end, at each face."""
         if self.http is not None:
@@ -43,7 +53,9 @@ class Faces:
         self.grpc.stop(grace_s)
 
 
-def build_faces(operations: Sequence[Operation[Any]], gate: Gate, listening: Listening) -> Faces:
+def build_faces(
+    operations: Sequence[Operation[Any]], gate: Gate, condition: Condition, listening: Listening
+) -> Faces:
     """Takes the ports without serving yet.
 
     Raises:
@@ -54,6 +66,7 @@ def build_faces(operations: Sequence[Operation[Any]], gate: Gate, listening: Lis
         operations,
         listening.grpc,
         gate=gate,
+        is_ready=condition.is_ready,
         certificates=certificates,
         request_bytes_max=listening.request_bytes_max,
         share_port=listening.share_port,
@@ -61,6 +74,6 @@ def build_faces(operations: Sequence[Operation[Any]], gate: Gate, listening: Lis
     )
     if listening.http is None:
         return Faces(server, None)
-    calls = Calls(operations, gate, server.is_serving, listening.request_bytes_max)
+    calls = Calls(operations, gate, condition.is_serving, listening.request_bytes_max)
     context = None if certificates is None else certificates.http_context(asks_client=True)
     return Faces(server, HttpServer(calls, listening.http, context, share_port=listening.share_port))

@@ -1,6 +1,14 @@
-"""The HTTP port beside gRPC: `/metrics` for Prometheus, `/healthz` for whoever asks whether the engine serves."""
+"""The HTTP port beside gRPC: `/metrics` for Prometheus, and what probes ask. It is there before the stores are opened and
+until they are closed.
+
+    /livez     200 while the process makes progress: kill it when this fails
+    /readyz    200 while calls are served and the stores answer: send it no calls when this fails
+    /startupz  200 once it has served: be patient until then
+    /healthz   200 while calls are taken, whatever becomes of them
+"""
 
 import contextlib
+import json
 import ssl
 from collections.abc import Callable, Iterable, Iterator
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -8,14 +16,15 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from prometheus_client import make_wsgi_app, start_http_server
 
 from engine.errors import StartupError
+from engine.health.condition import Condition
 from engine.metrics import REGISTRY
 
 
 @contextlib.contextmanager
 def serve_metrics(
-    listen: str | None, is_serving: Callable[[], bool], context: ssl.SSLContext | None
+    listen: str | None, condition: Condition, context: ssl.SSLContext | None
 ) -> Iterator[int | None]:
-    """Serves both on HOST:PORT, or not at all; the port. Without `context` in plain text.
+    """Serves them on HOST:PORT, or not at all; the port. Without `context` in plain text.
 
     Raises:
         StartupError: the address can't be had.
@@ -34,24 +43,40 @@ def serve_metrics(
     if context is not None:
         # Each connection shakes hands in its own thread: a peer that never does holds nobody up.
         http.socket = context.wrap_socket(http.socket, server_side=True, do_handshake_on_connect=False)
-    metrics: WSGIApplication = make_wsgi_app(REGISTRY)
-
-    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        path = environ["PATH_INFO"]
-        if path == "/metrics":
-            return metrics(environ, start_response)
-        status, text = "404 Not Found", "ask for /metrics or /healthz"
-        if path == "/healthz":
-            status, text = (
-                ("200 OK", "serving") if is_serving() else ("503 Service Unavailable", "not serving")
-            )
-        start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
-        return [f"{text}\n".encode()]
-
-    http.set_app(answer)
+    http.set_app(_application(condition))
     try:
         yield int(http.server_port)
     finally:
         http.shutdown()
         http.server_close()
         thread.join()
+
+
+def _application(condition: Condition) -> WSGIApplication:
+    metrics: WSGIApplication = make_wsgi_app(REGISTRY)
+    probes: dict[str, Callable[[], list[str]]] = {
+        "/livez": condition.not_alive,
+        "/readyz": condition.not_ready,
+        "/startupz": condition.not_started,
+    }
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path == "/metrics":
+            return metrics(environ, start_response)
+        kind = "text/plain; charset=utf-8"
+        if path in probes:
+            reasons = probes[path]()
+            ok, kind = not reasons, "application/json"
+            text = json.dumps({"ok": ok, "reasons": reasons})
+        elif path == "/healthz":
+            ok = condition.is_serving()
+            text = "serving" if ok else "not serving"
+        else:
+            start_response("404 Not Found", [("Content-Type", kind)])
+            return [b"ask for /metrics, /livez, /readyz, /startupz or /healthz\n"]
+        status = "200 OK" if ok else "503 Service Unavailable"
+        start_response(status, [("Content-Type", kind), ("Cache-Control", "no-store")])
+        return [f"{text}\n".encode()]
+
+    return answer

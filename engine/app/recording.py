@@ -47,6 +47,13 @@ class Recording:
     committer: Committer
     listener: VoidListener
 
+    def moving_parts(self) -> list[tuple[str, Callable[[], bool]]]:
+        """What must move for events to be taken, each with its name."""
+        return [
+            ("the thread that admits events", self.intake.worker.is_moving),
+            ("the thread that stores events", self.committer.worker.is_moving),
+        ]
+
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Takes events in; at the end what waits is stored."""

@@ -16,6 +16,7 @@ from engine.access.local_engines import announced
 from engine.api.certificates import Certificates, TlsFiles
 from engine.api.grpc.server import check_address
 from engine.app.access import Access, open_access
+from engine.app.checks import checked_stores
 from engine.app.faces import Faces, Listening, build_faces
 from engine.app.metrics_port import serve_metrics
 from engine.app.operations import build_operations
@@ -24,6 +25,7 @@ from engine.app.recording import KnownEvents, build_recording
 from engine.app.stores import Stores, open_stores
 from engine.app.upkeep import build_upkeep
 from engine.errors import StartupError
+from engine.health.condition import Condition
 from engine.usage.store.backends.server_address import ServerAddress
 from engine.usage.store.tables.durability import Durability
 from ingest import Limits
@@ -75,20 +77,21 @@ def serve(options: Options, stop: ThreadEvent) -> None:
     _check_plaintext(options)
     certificates = None if options.tls is None else Certificates(options.tls)
     known = KnownEvents.none(options.limits)
+    condition = Condition()
     with contextlib.ExitStack() as stack:
+        # First in and last out: probes are answered while stores open and while what waits is stored.
+        metrics_port = stack.enter_context(
+            serve_metrics(
+                options.metrics_listen,
+                condition,
+                None if certificates is None else certificates.http_context(asks_client=False),
+            )
+        )
         stores = stack.enter_context(
             open_stores(options.data, options.usage_store, options.durability, known.warming, _now_us)
         )
         access = stack.enter_context(open_access(stores, options.admin_key_file, _now_us))
-        faces = stack.enter_context(_faces_over(stores, known, access, certificates, options))
-        metrics_port = stack.enter_context(
-            serve_metrics(
-                options.metrics_listen,
-                faces.grpc.is_serving,
-                None if certificates is None else certificates.http_context(asks_client=False),
-            )
-        )
-        faces.start()
+        faces = stack.enter_context(_faces_over(stores, known, access, certificates, condition, options))
         if options.local_engines is not None and access.admin_key_file is not None:
             stack.enter_context(
                 announced(
@@ -116,6 +119,7 @@ def serve(options: Options, stop: ThreadEvent) -> None:
         # another: look again every so often.
         while not stop.wait(_STOP_POLL_S):
             pass
+        condition.drains()
         _log.info("stopping")
     _log.info("stopped")
 
@@ -126,9 +130,12 @@ def _faces_over(
     known: KnownEvents,
     access: Access,
     certificates: Certificates | None,
+    condition: Condition,
     options: Options,
 ) -> Iterator[Faces]:
-    """Everything behind the port. The faces stop first, then the queue drains, then upkeep ends."""
+    """Everything behind the ports, and the ports, which serve. The faces stop first, then the queue drains, then upkeep
+    ends.
+    """
     reading = build_reading(stores, _now_us)
     recording = build_recording(stores, known, options.limits, _now_us)
     upkeep = build_upkeep(stores, reading.usage, options.raw_events_days_min, _now_us)
@@ -136,6 +143,7 @@ def _faces_over(
     faces = build_faces(
         operations,
         access.gate,
+        condition,
         Listening(
             grpc=options.listen,
             http=options.http_listen,
@@ -146,11 +154,14 @@ def _faces_over(
         ),
     )
     with contextlib.ExitStack() as stack:
+        checks = stack.enter_context(checked_stores(stores))
         stack.enter_context(upkeep.running())
         stack.enter_context(recording.running())
         stack.callback(faces.stop, _GRACE_S)
         # An expiry that waits for time to pass must not hold the server up.
         stack.callback(upkeep.stopping.set)
+        faces.start()
+        condition.serves(checks, [*faces.moving_parts(), *recording.moving_parts()])
         yield faces
 
 

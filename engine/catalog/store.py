@@ -87,6 +87,15 @@ class CatalogStore:
         for tenant in self.tenants()[:SNAPSHOTS_MAX]:
             self.snapshot(tenant)
 
+    def check_answers(self) -> None:
+        """Returns if the database answers.
+
+        Raises:
+            StoreUnavailableError: it does not.
+        """
+        with self._database.reading() as connection:
+            connection.execute(select(1))
+
     def tenants(self) -> list[str]:
         """The tenants that have a catalog.
 

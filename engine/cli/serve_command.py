@@ -72,9 +72,9 @@ class _ServerAddressType(click.ParamType["ServerAddress"]):
     default="127.0.0.1:7071",
     show_default=True,
     metavar="HOST:PORT",
-    help="Over HTTP: /metrics for Prometheus, and /healthz, which is 200 while the engine serves.",
+    help="Over HTTP: /metrics for Prometheus, and the probes /livez, /readyz and /startupz.",
 )
-@click.option("--no-metrics", is_flag=True, help="Serve neither.")
+@click.option("--no-metrics", is_flag=True, help="Serve none of them.")
 @click.option(
     "--event-age-max-days",
     type=click.IntRange(1, 36_525),

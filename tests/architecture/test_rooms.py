@@ -64,6 +64,7 @@ ROOMS = {
         *("catalog", "catalog.documents", "catalog.snapshots", "catalog.kinds"),
         *("usage.query", "usage.recording", "usage.corrections", "usage.facts", "usage.store"),
     },
+    "health": {"errors", "metrics"},
     "api.grpc": {"api", "access", "errors", "metrics"},
     "api.http": {"api", "access", "errors", "metrics", "times", "json_cells"},
     "app": {
@@ -79,6 +80,7 @@ ROOMS = {
             "sql",
             "errors",
             "metrics",
+            "health",
         ),
         *("usage.query", "usage.rollups", "usage.recording", "usage.corrections"),
         *("usage.store", "usage.store.backends", "usage.store.tables"),

@@ -1,11 +1,11 @@
-"""grpc.health.v1.Health: whether the engine serves. All its services do, or none.
+"""grpc.health.v1.Health: whether the engine is ready (engine.health.condition). All its services are, or none.
 
 Ours, because the service of grpcio-health-checking answers under its one lock: a Watch whose peer takes no
 answer would block every Check, and the shutdown of the engine.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
@@ -13,38 +13,29 @@ from engine.api.operation import Call
 from engine.errors import FieldMistake, InvalidRequestError, NotFoundError
 
 NAME = "grpc.health.v1.Health"
-# A Watch whose peer has gone gives its thread back within this.
+# A Watch whose peer has gone gives its thread back within this, and one that lasts is told of a change.
 _LOOK_EVERY_S = 5.0
 
 
 class HealthService:
     """Knows the services by name; the empty name is the engine."""
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], is_ready: Callable[[], bool]) -> None:
         self._names = frozenset({"", *names})
-        self._status = HealthCheckResponse.NOT_SERVING
+        self._is_ready = is_ready
         self._ended = False
         self._changed = threading.Condition()
-
-    def begin(self) -> None:
-        with self._changed:
-            self._status = HealthCheckResponse.SERVING
-            self._changed.notify_all()
 
     def end(self) -> None:
         """Tells every Watch, and ends it."""
         with self._changed:
-            self._status = HealthCheckResponse.NOT_SERVING
             self._ended = True
             self._changed.notify_all()
-
-    def is_serving(self) -> bool:
-        return bool(self._status == HealthCheckResponse.SERVING)
 
     def check(self, request: HealthCheckRequest, _call: Call) -> HealthCheckResponse:
         if request.service not in self._names:
             raise NotFoundError(f"service: {request.service!r} is not served here")
-        return HealthCheckResponse(status=self._status)
+        return HealthCheckResponse(status=self._status())
 
     def watch(self, requests: Iterator[HealthCheckRequest], call: Call) -> Iterator[HealthCheckResponse]:
         request = next(requests, None)
@@ -66,4 +57,8 @@ class HealthService:
             return self._of(service), self._ended
 
     def _of(self, service: str) -> "HealthCheckResponse.ServingStatus":
-        return self._status if service in self._names else HealthCheckResponse.SERVICE_UNKNOWN
+        return self._status() if service in self._names else HealthCheckResponse.SERVICE_UNKNOWN
+
+    def _status(self) -> "HealthCheckResponse.ServingStatus":
+        ready = not self._ended and self._is_ready()
+        return HealthCheckResponse.SERVING if ready else HealthCheckResponse.NOT_SERVING

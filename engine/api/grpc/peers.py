@@ -30,6 +30,8 @@ from engine.errors import TooManyCallsError
 _log = structlog.get_logger(__name__)
 _RETRY_AFTER_MS = 1_000
 _LOOK_EVERY_S = 0.5
+# Far more than a busy machine makes it wait.
+_ROUND_MAX_S = 60
 
 
 class CallEndedError(Exception):
@@ -213,8 +215,10 @@ class Places:
 class Watchdog:
     """The thread that ends overdue calls."""
 
-    def __init__(self, places: Sequence[Places]) -> None:
+    def __init__(self, places: Sequence[Places], clock: Callable[[], float] = time.monotonic) -> None:
         self._places = places
+        self._clock = clock
+        self._looked_at = clock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="meterline-watchdog", daemon=True)
 
@@ -226,7 +230,12 @@ class Watchdog:
         if self._thread.is_alive():
             self._thread.join()
 
+    def is_moving(self) -> bool:
+        """Whether it has looked within the last minute."""
+        return self._thread.is_alive() and self._clock() - self._looked_at < _ROUND_MAX_S
+
     def _run(self) -> None:
         while not self._stopped.wait(_LOOK_EVERY_S):
+            self._looked_at = self._clock()
             for places in self._places:
                 places.end_overdue()

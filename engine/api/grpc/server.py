@@ -2,7 +2,7 @@
 
 import errno
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -49,18 +49,20 @@ _PORT_MAX = 65_535
 class Server:
     """Listens on one address."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a fact of its own about the port
         self,
         operations: Sequence[Operation[Any]],
         address: str,
         *,
         gate: Gate,
+        is_ready: Callable[[], bool],
         certificates: Certificates | None,
         request_bytes_max: int,
         share_port: bool = False,
         reflection: bool = False,
     ) -> None:
-        """Takes the port without serving yet; `share_port`: along with other processes that share it. `reflection`:
+        """Takes the port without serving yet; `is_ready`: what the health service tells. `share_port`: along with other
+        processes that share it. `reflection`:
         whoever asks, without a credential, is told the wire contract. Without `certificates` all is in plain text.
 
         Raises:
@@ -87,7 +89,7 @@ class Server:
         )
         names = [*dict.fromkeys(each.service for each in operations), HEALTH_NAME]
         names += REFLECTION_NAMES if reflection else ()
-        self._health = HealthService(names)
+        self._health = HealthService(names, is_ready)
         check, watch = _health_methods(self._health)
         methods = [
             *((each.service, each.method, method_of(each, gate), each.limits) for each in operations),
@@ -110,11 +112,10 @@ class Server:
     def start(self) -> None:
         self._grpc.start()
         self._watchdog.start()
-        self._health.begin()
 
-    def is_serving(self) -> bool:
-        """Whether calls are taken: from the start until it stops."""
-        return self._health.is_serving()
+    def is_moving(self) -> bool:
+        """Whether the thread that ends overdue calls does its rounds."""
+        return self._watchdog.is_moving()
 
     def stop(self, grace_s: float) -> None:
         """Refuses new calls, and gives those that run `grace_s` to end."""

@@ -12,6 +12,7 @@ import logging
 import socket
 import ssl
 import threading
+import time
 from functools import partial
 from typing import Any, Final
 
@@ -28,6 +29,9 @@ _HEAD_BYTES_MAX: Final = 64 * 1024
 # Each holds a socket, beside gRPC's 512 of a process that has 1,024 by default.
 _CONNECTIONS_MAX: Final = 256
 _BACKLOG: Final = 128
+_BEAT_EVERY_S: Final = 1
+# Far more than a busy machine makes it wait.
+_BEAT_AGE_MAX_S: Final = 60
 
 
 class _PatientProtocol(H11Protocol):
@@ -120,10 +124,15 @@ class HttpServer:
         logging.getLogger("uvicorn").setLevel(logging.ERROR)
         # It would say again and again, in a traceback each, that the process has no socket left.
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+        self._beat_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="meterline-http", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
+
+    def is_moving(self) -> bool:
+        """Whether its loop takes up what comes: it did within the last minute."""
+        return self._thread.is_alive() and time.monotonic() - self._beat_at < _BEAT_AGE_MAX_S
 
     def stop(self, grace_s: int) -> None:
         """Takes no new calls, and gives those that run `grace_s` to end."""
@@ -137,7 +146,12 @@ class HttpServer:
     def _run(self) -> None:
         asyncio.run(self._serve())
 
+    def _beat(self) -> None:
+        self._beat_at = time.monotonic()
+        asyncio.get_running_loop().call_later(_BEAT_EVERY_S, self._beat)
+
     async def _serve(self) -> None:
+        self._beat()
         if self._server.config.ssl is not None:
             loop: Any = asyncio.get_running_loop()
             # uvicorn leaves a minute for a handshake.

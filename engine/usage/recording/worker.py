@@ -93,6 +93,10 @@ class Worker(Generic[ItemT]):
     def start(self) -> None:
         self._thread.start()
 
+    def is_moving(self) -> bool:
+        """Whether its thread is there; how long a step takes is its store's matter."""
+        return self._thread.is_alive()
+
     def when_taken(self, tell: Callable[[], None]) -> None:
         """Calls `tell` each time that what waits has been taken. Before the start."""
         self._when_taken = tell

@@ -150,6 +150,15 @@ class UsageStore:
             with self._reader() as client, reading():
                 self._backend.call_off(client, spans)
 
+    def check_answers(self) -> None:
+        """Returns if the store answers, on a connection that nothing else uses. For one thread.
+
+        Raises:
+            StoreUnavailableError: it does not.
+        """
+        with self._backend.answered(), reading():
+            self._backend.clients.checker.query("SELECT 1", settings=dict(self._backend.bounds))
+
     def query(self, query: Query) -> list[Row]:
         """Rows of one read.
 

@@ -24,9 +24,12 @@ Settings = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """Connections, each of which runs one query at a time. Without `lookers`, readers look through the log as well."""
+    """Connections, each of which runs one query at a time. Without `lookers`, readers look through the log as well.
+    `checker`: asks whether the store answers, however busy the others are.
+    """
 
     writer: Client
+    checker: Client
     readers: Sequence[Client]
     lookers: Sequence[Client] = ()
 

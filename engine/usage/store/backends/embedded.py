@@ -90,14 +90,14 @@ class EmbeddedBackend:
                         first.command(statement)
                     set_durability(first.command, lambda sql: first.query(sql).result_rows, durability)
                 ((rows_as_of_us,),) = first.query(rolled_up_as_of_query().sql).result_rows
-                clients.extend(embedded_client(path, DATABASE) for _ in range(READERS))
+                clients.extend(embedded_client(path, DATABASE) for _ in range(READERS + 1))
                 for reader in clients[2:]:
                     reader.command(READ_IN_MEMORY)
         except StartupError:
             for client in clients:
                 client.close()
             raise
-        return cls(Clients(first, clients[2:]), OwnWrites(int(rows_as_of_us)), watch, watching)
+        return cls(Clients(first, clients[2], clients[3:]), OwnWrites(int(rows_as_of_us)), watch, watching)
 
     def confirmed(self) -> contextlib.AbstractContextManager[None]:
         return self.watch.confirmed()
@@ -140,7 +140,7 @@ class EmbeddedBackend:
         """It is in its directory, and nobody else's."""
 
     def close(self) -> None:
-        for client in (self.clients.writer, *self.clients.readers, self._watching):
+        for client in (self.clients.writer, self.clients.checker, *self.clients.readers, self._watching):
             client.close()
         self._events.close()
 

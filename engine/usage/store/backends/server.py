@@ -95,7 +95,7 @@ class ServerBackend:
                     if not found.result_rows:
                         first.command(create_database(address.database))
                 reads, looks = [patience.read_timeout_s] * READERS, [patience.reconcile_timeout_s] * _LOOKS
-                for timeout_s in (patience.insert_timeout_s, *reads, *looks):
+                for timeout_s in (patience.insert_timeout_s, patience.read_timeout_s, *reads, *looks):
                     clients.append(server_client(address, address.database, timeout_s))  # noqa: PERF401 - closed below
                 writer = clients[0]
                 made = (*log_schema(SERVER_CODEC), *ROLLUP_SCHEMA, *RETENTION_SCHEMA, CREATE_INSERT_FENCES)
@@ -107,7 +107,7 @@ class ServerBackend:
             for client in clients:
                 client.close()
             raise
-        parted = Clients(writer, clients[1:-_LOOKS], clients[-_LOOKS:])
+        parted = Clients(writer, clients[1], clients[2:-_LOOKS], clients[-_LOOKS:])
         return cls(address, parted, by_rank=by_rank)
 
     def claim(self, client: Client, directory: str) -> None:
@@ -182,5 +182,6 @@ class ServerBackend:
             )
 
     def close(self) -> None:
-        for client in (self.clients.writer, *self.clients.readers, *self.clients.lookers):
+        clients = self.clients
+        for client in (clients.writer, clients.checker, *clients.readers, *clients.lookers):
             client.close()

@@ -1,0 +1,7 @@
+"""Whether the engine has started, lives and is ready: what probes are told, and what they are told it of.
+
+condition     the phase of the engine, and what keeps it from being started, alive or ready, in plain words
+store_checks  each store is asked every few seconds, by a thread of its own
+"""
+
+__all__ = ["condition", "store_checks"]
