@@ -1,5 +1,9 @@
-"""Writes docs/reference.md from the code: `make reference`. A test compares the two."""
+"""Writes docs/reference.md, and the schema of the configuration file beside it, from the code: `make reference`.
 
+A test compares them.
+"""
+
+import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,21 +14,30 @@ from prometheus_client import CollectorRegistry
 
 from engine.api.operations import Services, operations
 from engine.cli import cli
+from engine.configuration.settings import SettingRow, configuration_schema, limit_rows, settings
 from engine.metrics import REGISTRY
 
 PAGE = Path(__file__).parent / "reference.md"
+SCHEMA = Path(__file__).parent / "configuration.schema.json"
 _HEAD = """# Reference
 
-Made from the code by `make reference`: every command with its options, every environment variable, every RPC, every metric.
+Made from the code by `make reference`: every command with its options, every setting, every environment variable, every RPC, every metric.
 
 - The catalog's fields: [catalog.md](catalog.md) and [meters.md](meters.md). Bounds of ingestion: [ingest.md](ingest.md#bounds).
 - Messages, errors and their codes: the comments in [proto/meterline/v1](../proto/meterline/v1).
 """
+_SETTINGS = (
+    "What an engine runs with, by its name in the configuration file: [configuration.md](configuration.md). The option of a "
+    "setting is its name with hyphens. The limits are set by `--limit NAME=NUMBER` and METERLINE_LIMIT; "
+    "[ingest.md](ingest.md#bounds) has their reasons."
+)
 
 
 def page() -> str:
     """The whole page."""
-    return "\n".join([_HEAD, *_commands(), *_variables(), *_rpcs(), *_metrics()]).rstrip() + "\n"
+    return (
+        "\n".join([_HEAD, *_commands(), *_settings(), *_variables(), *_rpcs(), *_metrics()]).rstrip() + "\n"
+    )
 
 
 def _commands() -> list[str]:
@@ -41,6 +54,41 @@ def _commands() -> list[str]:
             lines += [f"| `{_cell(option)}` | {_cell(text)} |" for option, text in shown]
             lines += [""]
     return lines
+
+
+def schema() -> str:
+    """The JSON Schema of the configuration file, as it is committed."""
+    return json.dumps(configuration_schema(), indent=2) + "\n"
+
+
+def _settings() -> list[str]:
+    lines = [
+        "## Settings",
+        "",
+        _SETTINGS,
+        "",
+        "| setting | variable | values | unit | default | why that default | secret |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in settings():
+        lines += [_setting(each) for each in limit_rows()] if row.is_limits else [_setting(row)]
+    return [*lines, ""]
+
+
+def _setting(row: SettingRow) -> str:
+    variable = "" if "." in row.name else f"`{row.variable}`"
+    default = "" if row.default is None else f"`{json.dumps(row.default).strip(chr(34))}`"
+    secret = "yes" if row.about.secret else ""
+    cells = [
+        f"`{row.name}`",
+        variable,
+        _cell(row.bounds),
+        row.about.unit,
+        default,
+        _cell(row.about.reason),
+        secret,
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 def _variables() -> list[str]:
@@ -126,4 +174,5 @@ def _cell(text: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
-    sys.stdout.write(f"wrote {PAGE.name}\n")
+    SCHEMA.write_text(schema(), encoding="utf-8")
+    sys.stdout.write(f"wrote {PAGE.name} and {SCHEMA.name}\n")

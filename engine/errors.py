@@ -17,6 +17,7 @@
     │   └── StoreUnavailableError   a store does not answer, or the engine is shutting down
     │       └── RollupMovedError    a rollup was computed again while it was read: read from events
     └── StartupError                the engine can't start: data directory, port, lock
+        └── ConfigurationError      its options, environment or file have mistakes: names each
 
 A bad event is not an error: it is data, a verdict. `engine.api.status` maps each class to a gRPC status
 in one table; the command line prints `str(error)` on one line and exits with 2.
@@ -114,3 +115,11 @@ class RollupMovedError(StoreUnavailableError):
 
 class StartupError(MeterlineError):
     """The engine can't start."""
+
+
+class ConfigurationError(StartupError):
+    """What the engine is told by options, environment and file; `mistakes` has all of them, each with its place."""
+
+    def __init__(self, *mistakes: str) -> None:
+        super().__init__("; ".join(mistakes))
+        self.mistakes = mistakes

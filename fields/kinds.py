@@ -5,6 +5,7 @@ right already. It raises ValueError with a text that completes "<field> ...", or
 deeper. No number is ever read from a binary float.
 """
 
+import contextlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -148,22 +149,24 @@ class DecimalNumber(FieldKind):
 
 @dataclass(frozen=True)
 class Count(FieldKind):
-    """A whole number from 0 to `at_most`."""
+    """A whole number from `at_least` to `at_most`."""
 
     python = int
     at_most: int = 2**31 - 1
+    at_least: int = 0
 
     def read(self, given: object) -> int:
-        value = read_decimal(given)
-        if not 0 <= value <= self.at_most or value != value.to_integral_value():
-            raise ValueError(f"must be a whole number from 0 to {self.at_most}, is {shown(given)}")
-        return int(value)
+        with contextlib.suppress(ValueError):
+            value = read_decimal(given)
+            if self.at_least <= value <= self.at_most and value == value.to_integral_value():
+                return int(value)
+        raise ValueError(f"must be a whole number from {self.at_least} to {self.at_most}, is {shown(given)}")
 
     def schema(self, definitions: Schema) -> Schema:  # noqa: ARG002 - holds no record
         return {
             "type": ["string", "integer"],
             "pattern": r"^\s*[0-9.eE+]+\s*$",
-            "minimum": 0,
+            "minimum": self.at_least,
             "maximum": self.at_most,
         }
 

@@ -30,10 +30,11 @@ _OWN_FILES = Path(tempfile.mkdtemp(prefix="meterline-tests-"))
 atexit.register(shutil.rmtree, _OWN_FILES, ignore_errors=True)
 (_OWN_FILES / "admin.key").write_text(API_KEY, encoding="ascii")
 os.environ["METERLINE_API_KEY"] = API_KEY
+_KEPT = {"METERLINE_API_KEY", "METERLINE_ADMIN_KEY_FILE", "METERLINE_SEED"}
 os.environ["METERLINE_ADMIN_KEY_FILE"] = str(_OWN_FILES / "admin.key")
 os.environ["XDG_CONFIG_HOME"] = str(_OWN_FILES / "config")
-for name in ("METERLINE_API_KEY_FILE", "METERLINE_TARGET", "METERLINE_USAGE_STORE"):
-    os.environ.pop(name, None)
+for name in [each for each in os.environ if each.startswith("METERLINE_") and each not in _KEPT]:
+    os.environ.pop(name)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -74,7 +74,7 @@ def serve(options: Options, stop: ThreadEvent) -> None:
     pa.set_memory_pool(pa.system_memory_pool())
     # Before anything is written: a port that can't be had must not leave a new directory behind.
     check_address(options.listen, share_port=options.share_port)
-    _check_plaintext(options)
+    check_plaintext(options)
     certificates = None if options.tls is None else Certificates(options.tls)
     known = KnownEvents.none(options.limits)
     condition = Condition()
@@ -165,7 +165,7 @@ def _faces_over(
         yield faces
 
 
-def _check_plaintext(options: Options) -> None:
+def check_plaintext(options: Options) -> None:
     """API keys and usage in plain text leave this machine only where somebody has said so.
 
     Raises:

@@ -32,6 +32,7 @@ meterline expire --before D          delete raw events of closed periods; what t
 meterline keys create ...            API keys: made, listed, rotated, revoked
 meterline tenants                    who shares the engine without seeing each other
 meterline audit                      who changed what, by which key
+meterline config check --config FILE what an engine would run with, and whether it can; needs no engine
 meterline quote -f FILE --plan ID    what quantities would cost; needs no engine
 
 A command that fails says why on standard error, at its end in one line, and exits with 2; an import that left rows
@@ -45,6 +46,7 @@ _COMMANDS = {
     "apply": ("catalog.apply_command", "apply"),
     "audit": ("access.tenants_command", "audit"),
     "catalog": ("catalog.catalog_command", "catalog"),
+    "config": ("configuration.config_command", "config"),
     "conflicts": ("corrections.conflicts_command", "conflicts"),
     "corrections": ("corrections.corrections_command", "corrections"),
     "expire": ("corrections.expire_command", "expire"),

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from docs.make_reference import PAGE as PAGE_OF_REFERENCE
-from docs.make_reference import page
+from docs.make_reference import SCHEMA, page, schema
 from examples.engine_process import EngineProcess
 
 ROOT = Path(__file__).parents[2]
@@ -48,6 +48,11 @@ def test_the_commands_of_the_tutorial_print_what_it_says(tmp_path):
 def test_the_reference_is_made_from_the_code_as_it_is():
     """`make reference` writes it anew."""
     assert PAGE_OF_REFERENCE.read_text(encoding="utf-8") == page()
+
+
+def test_the_schema_of_the_configuration_file_is_made_from_the_code_as_it_is():
+    """`make reference` writes it anew."""
+    assert SCHEMA.read_text(encoding="utf-8") == schema()
 
 
 def test_the_index_lists_every_page():

@@ -381,9 +381,9 @@ def test_a_target_that_is_no_address_is_refused_at_once(target):
 def test_a_limit_that_can_not_be_is_refused_before_anything_is_made(tmp_path):
     """The name, the form and what contradicts each other, in one line; no data directory is left behind."""
     cases = [
-        ("id_byte_max=9", ("'id_byte_max' is not a limit", "id_bytes_max")),
-        ("id_bytes_max=many", ("write id_bytes_max=NUMBER",)),
-        ("id_bytes_max=0", ("id_bytes_max must be at least 1",)),
+        ("id_byte_max=9", ("--limit id_byte_max is not a limit", "did you mean 'id_bytes_max'?")),
+        ("id_bytes_max=many", ("--limit id_bytes_max must be a whole number from 1 to ", "is 'many'")),
+        ("id_bytes_max=0", ("--limit id_bytes_max must be a whole number from 1 to ", "is '0'")),
         ("queue_bytes_max=1000", ("request_bytes_max must not be greater than queue_bytes_max",)),
     ]
     told = _serves_in_vain(*(("--data", tmp_path / "data", "--limit", given) for given, _ in cases))

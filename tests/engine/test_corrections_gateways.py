@@ -36,7 +36,7 @@ def channels(tmp_path):
         clickhouse = stack.enter_context(ClickHouseProcess(tmp_path / "clickhouse"))
         opened = []
         for _ in range(2):
-            options = ("--usage-store", clickhouse.url(), "--event-age-max-days", "36525")
+            options = (*clickhouse.option(), "--event-age-max-days", "36525")
             gateway = stack.enter_context(EngineProcess(tmp_path / "data", *options))
             opened.append(stack.enter_context(open_channel(gateway.target)))
         CatalogServiceStub(opened[0]).ApplyCatalog(

@@ -64,9 +64,7 @@ def test_a_full_disk_under_server_or_gateways_loses_and_doubles_nothing(disk, tm
     clickhouse_at, data = (disk, tmp_path) if under == "store" else (tmp_path, disk)
     with (
         ClickHouseProcess(clickhouse_at / "clickhouse") as clickhouse,
-        EngineProcess(
-            data / "data", "--usage-store", clickhouse.url(), "--event-age-max-days", "36525"
-        ) as engine,
+        EngineProcess(data / "data", *clickhouse.option(), "--event-age-max-days", "36525") as engine,
     ):
         books = Books("full", [engine.target], apply_catalog(engine.target, "full"))
         books.run(seconds=0.5, disturb=lambda: _fill_and_clear(disk, books))

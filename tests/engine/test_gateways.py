@@ -42,7 +42,7 @@ PATIENCE = {
 
 def _gateway(data, clickhouse, *options, target=None, database="metering"):
     made = EngineProcess(
-        data, "--usage-store", clickhouse.url(database, **PATIENCE), "--event-age-max-days", "36525", *options
+        data, *clickhouse.option(database, **PATIENCE), "--event-age-max-days", "36525", *options
     )
     if target is not None:
         made.target = target

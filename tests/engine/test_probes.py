@@ -29,7 +29,7 @@ def clickhouse(tmp_path_factory):
 @pytest.fixture
 def gateway(clickhouse, tmp_path):
     with EngineProcess(
-        tmp_path / "data", "--usage-store", clickhouse.url(f"probes_{tmp_path.name}", **_PATIENCE)
+        tmp_path / "data", *clickhouse.option(f"probes_{tmp_path.name}", **_PATIENCE)
     ) as running:
         yield running
 
@@ -116,8 +116,8 @@ def test_a_start_that_waits_for_its_store_is_told_of(clickhouse, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    url = clickhouse.url(f"probes_{tmp_path.name}", **_PATIENCE)
-    engine = EngineProcess(tmp_path / "data", "--usage-store", url, "--metrics-listen", f"127.0.0.1:{port}")
+    store = clickhouse.option(f"probes_{tmp_path.name}", **_PATIENCE)
+    engine = EngineProcess(tmp_path / "data", *store, "--metrics-listen", f"127.0.0.1:{port}")
     clickhouse.fault("slow", seconds=3)
     starting = threading.Thread(target=engine.start)
     starting.start()

@@ -190,7 +190,7 @@ def test_all_mistakes_come_at_once_those_between_fields_too():
     wheels = [{"size": "5", "spokes": "many"}, {"size": "6"}, {"size": "bad"}, {"size": "7"}]
     assert problems_of({"id": None, "wheels": wheels, "is_old": "true", "colour": "red"}) == [
         "id: is missing",
-        "wheels[0].spokes: must be a decimal, is 'many'",
+        "wheels[0].spokes: must be a whole number from 0 to 64, is 'many'",
         "wheels[2].size: must be a decimal, is 'bad'",
         "colour: is not a field of a car; did you mean 'color'?",
         "color: must be blue of an old car, is red",

@@ -128,7 +128,7 @@ class _Entries:
                     self._documents += 1
                     if self._documents > 1:
                         raise YamlError(
-                            _place(event)[0] + 1, "a second document starts here: a catalog is one document"
+                            _place(event)[0] + 1, "a second document starts here: write one document"
                         )
                 case yaml.CollectionEndEvent():
                     self._depth -= 1

@@ -154,7 +154,7 @@ class _Builder:
                     self._documents += 1
                     if self._documents > 1:
                         raise YamlError(
-                            self._line(event), "a second document starts here: a catalog is one document"
+                            self._line(event), "a second document starts here: write one document"
                         )
                 case yaml.CollectionStartEvent():
                     self._start(event)

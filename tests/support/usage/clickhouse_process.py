@@ -38,6 +38,12 @@ class ClickHouseProcess:
         options = "&".join(f"{name}={value}" for name, value in query.items())
         return f"http://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{self._ports[0]}/{database}?{options}"
 
+    def option(self, database: str = "metering", **query: int) -> tuple[str, str]:
+        """For `meterline serve`, which takes no password in an option."""
+        file = self._directory.parent / f"{self._directory.name}-{database}.url"
+        file.write_text(self.url(database, **query), encoding="ascii")
+        return "--usage-store-file", str(file)
+
     @property
     def pid(self) -> int:
         return self._process.pid

@@ -24,7 +24,7 @@ _ON_DISK_COMMENT = "on the disk in every mode"
 ON_DISK = f"{', '.join(f'{setting} = 1' for setting in _POWER_SETTINGS)} COMMENT '{_ON_DISK_COMMENT}'"
 
 
-class Durability(enum.Enum):
+class Durability(enum.StrEnum):
     """What an acknowledgement promises."""
 
     PROCESS = "process"

@@ -1,0 +1,70 @@
+"""`meterline config`: what an engine would run with, and whether it can; needs no engine."""
+
+import json
+
+import click
+
+from engine.cli.configuration.configuration_options import configured
+from engine.cli.terminal.options import json_option
+from engine.cli.terminal.tables import TextTable
+from engine.cli.terminal.text import counted
+from engine.configuration.effective import DEFAULT, Effective
+from engine.configuration.settings import configuration_schema
+
+
+@click.group()
+def config() -> None:
+    """See and check the configuration of an engine: options, environment, file and defaults as `meterline serve` takes them.
+
+    \\b
+    meterline config check --config meterline.yaml
+    meterline config show --config meterline.yaml
+    """  # noqa: D301 - click itself reads the mark
+
+
+@config.command()
+@json_option
+@configured()
+def show(effective: Effective, *, as_json: bool) -> None:
+    """Show every setting as it holds, and where it came from: an option, a variable, a line of the file, or the default.
+
+    Passwords are never shown.
+    """
+    values = effective.values()
+    if as_json:
+        for each in values:
+            click.echo(json.dumps({"name": each.name, "value": each.value, "source": each.source}))
+        return
+    table = TextTable("SETTING", "VALUE", "SOURCE")
+    for each in values:
+        table.add(each.name, _shown(each.value), each.source, style="dim" if each.source == DEFAULT else "")
+    table.show()
+
+
+@config.command()
+@configured()
+def check(effective: Effective) -> None:
+    """Check a configuration as `meterline serve` would, without starting anything.
+
+    Every mistake is reported as file:line: setting: what is wrong, or by its option or variable; then the exit code is 2.
+    """
+    from engine.app.serving import check_plaintext  # noqa: PLC0415 - the heavy parts load for this command only
+    from engine.cli.serve_command import serving_options  # noqa: PLC0415 - as above
+
+    check_plaintext(serving_options(effective.configuration))
+    given = [each for each in effective.values() if each.source != DEFAULT]
+    click.echo(
+        f"the configuration is valid: {counted(len(given), 'setting')} given, the others at their defaults"
+    )
+
+
+@config.command()
+def schema() -> None:
+    """Print the JSON Schema of the configuration file, for editors."""
+    click.echo(json.dumps(configuration_schema(), indent=2))
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)

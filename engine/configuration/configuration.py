@@ -1,0 +1,233 @@
+"""The table of settings: each with its name, type, bounds, default, unit, reason, and whether it is a secret.
+
+A setting `http_listen` is the option `--http-listen`, the variable METERLINE_HTTP_LISTEN and the field `http_listen` of the
+configuration file. A new row here is all of these, and is listed in docs/reference.md and by `meterline config show`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Final
+
+from engine.access.secret_files import read_secret
+from engine.configuration.kinds import Address, FilePath, IngestLimits, UsageStoreUrl
+from engine.errors import ConfigurationError
+from engine.usage.store.backends.server_address import ServerAddress, read_server_address
+from engine.usage.store.tables.durability import Durability
+from fields import Choice, Count, Flag, Problem, Record, rule
+from ingest import Limits
+
+DAY_S: Final = 24 * 60 * 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What a setting is for people.
+
+    help: one or two sentences. metavar: what stands for its value in the help. unit: of a number. reason: why the
+    default is what it is. secret: its value may hold a password. variable: its environment variable, if it is not
+    METERLINE_ and its name.
+    """
+
+    help: str
+    metavar: str = ""
+    unit: str = ""
+    reason: str = ""
+    secret: bool = False
+    variable: str = ""
+
+
+def _pem(variable: str, text: str) -> Setting:
+    # METERLINE_TLS_CERT and METERLINE_TLS_KEY are what a client of this machine shows: an engine that took them for its
+    # own would serve with a client's certificate.
+    return Setting(help=text, metavar="FILE", variable=f"METERLINE_SERVER_{variable}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configuration(Record):
+    """How one engine runs."""
+
+    data: Annotated[
+        Path,
+        FilePath(),
+        Setting(
+            help="Where events and catalog are kept; made if missing.",
+            metavar="DIRECTORY",
+            reason="Beside whoever tries it out.",
+        ),
+    ] = Path("meterline-data")
+    usage_store: Annotated[
+        ServerAddress | None,
+        UsageStoreUrl(),
+        Setting(
+            help="Keep events in a ClickHouse server: http://USER:PASSWORD@HOST:8123/DATABASE, or https. A URL with a "
+            "password stands in the variable, or in --usage-store-file. Default: embedded, in the data directory.",
+            metavar="URL",
+            secret=True,
+            reason="One process needs no server.",
+        ),
+    ] = None
+    usage_store_file: Annotated[
+        Path | None,
+        FilePath(),
+        Setting(help="Holds the URL of --usage-store, in one line, in its place.", metavar="FILE"),
+    ] = None
+    durability: Annotated[
+        Durability,
+        Setting(
+            help="What an acknowledged event survives: kill -9 (process), or power loss as well (power).",
+            reason="Syncing every insert costs about 2.3 times.",
+        ),
+    ] = Durability.PROCESS
+    listen: Annotated[
+        str,
+        Address(),
+        Setting(help="gRPC.", metavar="HOST:PORT", reason="Loopback: nobody else on the network reaches it."),
+    ] = "127.0.0.1:7070"
+    http_listen: Annotated[
+        str | None,
+        Address(),
+        Setting(
+            help="Serve every RPC as JSON over HTTP too, CloudEvents, and /openapi.json. Default: gRPC alone.",
+            metavar="HOST:PORT",
+            reason="A port that nobody asked for is one more to guard.",
+        ),
+    ] = None
+    share_port: Annotated[
+        bool,
+        Flag(),
+        Setting(
+            help="Let several gateways of one data directory listen on the same port; each of them needs this.",
+            reason="A second engine on a port would take half of the events.",
+        ),
+    ] = False
+    metrics_listen: Annotated[
+        str,
+        Address(),
+        Setting(
+            help="Over HTTP: /metrics for Prometheus, and the probes /livez, /readyz and /startupz.",
+            metavar="HOST:PORT",
+            reason="As listen.",
+        ),
+    ] = "127.0.0.1:7071"
+    no_metrics: Annotated[bool, Flag(), Setting(help="Serve none of them.")] = False
+    event_age_max_days: Annotated[
+        int,
+        Count(36_525, at_least=1),
+        Setting(
+            help="Events older than this are rejected.",
+            unit="days",
+            reason="A month of billing and a few days to repair a producer.",
+        ),
+    ] = 35
+    raw_events_days_min: Annotated[
+        int,
+        Count(36_525, at_least=1),
+        Setting(
+            help="Raw events are kept for at least so long: meterline expire refuses to delete younger ones.",
+            unit="days",
+            reason="A year and a month: a yearly bill can still be disputed.",
+        ),
+    ] = 400
+    limits: Annotated[
+        dict[str, int],
+        IngestLimits(),
+        Setting(
+            help="Another bound than the default, again for each; docs/ingest.md has their names and reasons.",
+            metavar="NAME=NUMBER",
+            variable="METERLINE_LIMIT",
+        ),
+    ] = field(default_factory=dict)
+    admin_key_file: Annotated[
+        Path | None,
+        FilePath(),
+        Setting(
+            help="Holds the first API key (meterline keys generate). Default: the engine makes one, in DIRECTORY/admin.key.",
+            metavar="FILE",
+        ),
+    ] = None
+    tls_cert: Annotated[
+        Path | None,
+        FilePath(),
+        _pem(
+            "TLS_CERT",
+            "The engine's certificate with its chain (PEM). Read again when it changes: rotate it by replacing the files.",
+        ),
+    ] = None
+    tls_key: Annotated[Path | None, FilePath(), _pem("TLS_KEY", "Its private key (PEM).")] = None
+    tls_client_ca: Annotated[
+        Path | None,
+        FilePath(),
+        _pem(
+            "TLS_CLIENT_CA",
+            "Every caller must show a certificate that one of these authorities (PEM) has signed.",
+        ),
+    ] = None
+    plaintext: Annotated[
+        bool,
+        Flag(),
+        Setting(
+            help="Listen beyond loopback without TLS: for a private network, or behind a proxy that brings TLS.",
+            reason="API keys would travel readable.",
+        ),
+    ] = False
+    reflection: Annotated[
+        bool,
+        Flag(),
+        Setting(
+            help="Tell the wire contract to whoever asks, without an API key: for grpcurl and its like.",
+            reason="What answers without a key is kept small.",
+        ),
+    ] = False
+    log_format: Annotated[
+        str,
+        Choice(("auto", "console", "json")),
+        Setting(help="auto: console on a terminal, JSON otherwise."),
+    ] = "auto"
+    log_level: Annotated[
+        str,
+        Choice(("debug", "info", "warning", "error")),
+        Setting(help="What is logged: this and what is worse."),
+    ] = "info"
+
+    @rule("tls_cert", "tls_key", "tls_client_ca")
+    def _certificate_has_its_key(self) -> Iterable[Problem]:
+        files = {"tls_cert": self.tls_cert, "tls_key": self.tls_key, "tls_client_ca": self.tls_client_ca}
+        given = [name for name, file in files.items() if file]
+        lacking = [name for name in ("tls_cert", "tls_key") if not files[name]]
+        if given and lacking:
+            yield Problem(
+                (given[0],), f"needs {lacking[0]}: --tls-cert and --tls-key belong together: give both"
+            )
+
+    @rule("usage_store", "usage_store_file")
+    def _store_is_named_once(self) -> Iterable[Problem]:
+        if self.usage_store and self.usage_store_file:
+            yield Problem(("usage_store_file",), "stands in the place of usage_store: give one of them")
+
+    @rule("limits", "event_age_max_days")
+    def _limits_agree(self) -> Iterable[Problem]:
+        try:
+            self.ingest_limits()
+        except ValueError as error:
+            yield Problem(("limits",), f"contradict each other: {error}")
+
+    def ingest_limits(self) -> Limits:
+        """The bounds of ingestion, those that nobody set at their defaults."""
+        return Limits(**{"event_age_max_s": self.event_age_max_days * DAY_S, **self.limits})
+
+    def usage_server(self) -> ServerAddress | None:
+        """The ClickHouse server, from whichever setting names it; None: embedded.
+
+        Raises:
+            StartupError: the file can't be read.
+            ConfigurationError: it does not hold a URL of a ClickHouse server.
+        """
+        if self.usage_store_file is None:
+            return self.usage_store
+        try:
+            return read_server_address(read_secret(self.usage_store_file))
+        except ValueError as error:
+            raise ConfigurationError(
+                f"usage_store_file {self.usage_store_file} can't be used: {error}"
+            ) from None
