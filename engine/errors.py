@@ -123,3 +123,10 @@ class ConfigurationError(StartupError):
     def __init__(self, *mistakes: str) -> None:
         super().__init__("; ".join(mistakes))
         self.mistakes = mistakes
+
+
+def log_text(error: BaseException) -> str:
+    """What a log may say of an error. The text of one that nobody expected may have anything in it, such as a statement
+    with what it was about to store: its kind must do.
+    """
+    return str(error) if isinstance(error, MeterlineError) else type(error).__name__

@@ -21,7 +21,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from engine.access.caller import Caller
-from engine.errors import StoreUnavailableError
+from engine.errors import StoreUnavailableError, log_text
 from engine.sql.database import Database
 from engine.sql.schema import AUDIT_RECORDS
 
@@ -79,7 +79,7 @@ class AuditLog:
             with self._database.writing() as connection:
                 connection.execute(insert(AUDIT_RECORDS).values(**values))
         except (StoreUnavailableError, SQLAlchemyError) as error:
-            _log.error("an audit record could not be written", **values, error=str(error))
+            _log.error("an audit record could not be written", **values, error=log_text(error))
 
     def record_refusal(self, caller: Caller, operation: str, code: str) -> None:
         """A credential's scopes do not allow the call."""

@@ -7,16 +7,14 @@ with the request; `ended` with the code that the caller saw.
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
-import structlog
-
 from engine.access.audit_log import AuditLog
 from engine.access.authenticator import Authenticator
 from engine.access.caller import Caller
 from engine.api.operation import Operation, RequestMessage
+from engine.current_call import CURRENT_CALL
 from engine.errors import PermissionDeniedError, UnauthenticatedError
 from engine.metrics import METRICS
 
-_log = structlog.get_logger(__name__)
 _DENIED = "PERMISSION_DENIED"
 
 
@@ -51,8 +49,9 @@ class Gate:
             caller = self.authenticator.caller(shown.authorization, shown.certificate_subjects)
         except UnauthenticatedError as error:
             METRICS.refused_calls.labels(operation.method, error.reason).inc()
-            _log.info("nobody known", method=operation.method, reason=error.reason)
             raise
+        if (current := CURRENT_CALL.get()) is not None:
+            current.tenant, current.credential = caller.tenant, caller.credential
         try:
             caller.check_scope(operation.scope)
         except PermissionDeniedError:

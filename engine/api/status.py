@@ -1,6 +1,6 @@
 """Every error's status, in one table, with google.rpc details: as gRPC carries it, and as HTTP does."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import grpc
@@ -28,8 +28,7 @@ from engine.errors import (
 )
 
 _DOMAIN = "meterline"
-_INTERNAL_LINE = "an error inside the engine: its log tells more"
-_INTERNAL_INFO = error_details_pb2.ErrorInfo(reason="INTERNAL", domain=_DOMAIN)
+_INTERNAL_LINE = "an error inside the engine, of which its log tells more"
 # gRPC's own hint for retries; clients without google.rpc types read this one.
 _PUSHBACK = "grpc-retry-pushback-ms"
 
@@ -84,6 +83,10 @@ class RpcStatus(grpc.Status):
     details: str
     trailing_metadata: tuple[tuple[str, str | bytes], ...]
 
+    def with_metadata(self, *more: tuple[str, str]) -> "RpcStatus":
+        """It replaces what was set before: whatever is to be sent back goes with the status."""
+        return replace(self, trailing_metadata=(*self.trailing_metadata, *more))
+
 
 @dataclass(frozen=True, slots=True)
 class HttpStatus:
@@ -95,25 +98,28 @@ class HttpStatus:
     retry_after_ms: int | None = None
 
 
-def http_status_of(error: Exception) -> HttpStatus:
+def http_status_of(error: Exception, request_id: str = "") -> HttpStatus:
     """The status that an HTTP caller sees for this error, with as many mistakes as an answer's body may have."""
-    if isinstance(error, MeterlineError):
-        status = _status(error, _DETAILS_BYTES_CEILING)
-    else:
-        status = _packed(code_pb2.INTERNAL, _INTERNAL_LINE, [_INTERNAL_INFO])
+    status = _status(error, request_id, _DETAILS_BYTES_CEILING)
     retry_after_ms = error.retry_after_ms if isinstance(error, RetryLaterError) else None
     return HttpStatus(_HTTP_CODES[status.code], code_pb2.Code.Name(status.code), status, retry_after_ms)
 
 
-def status_of(error: MeterlineError, details_bytes: str | None = None) -> RpcStatus:
-    """The status that a caller sees for this error; `details_bytes` is what the caller sent under the key."""
+def status_of(error: Exception, request_id: str = "", details_bytes: str | None = None) -> RpcStatus:
+    """The status that a gRPC caller sees for this error; `details_bytes` is what the caller sent under the key."""
     retry = [(_PUSHBACK, str(error.retry_after_ms))] if isinstance(error, RetryLaterError) else []
-    return _as_rpc(_status(error, _details_bytes_max(details_bytes)), retry)
+    return _as_rpc(_status(error, request_id, _details_bytes_max(details_bytes)), retry)
 
 
-def _status(error: MeterlineError, violations_bytes_max: int) -> status_pb2.Status:
-    code, reason = next((code, reason) for kind, code, reason in _CODES if isinstance(error, kind))
+def _status(error: Exception, request_id: str, violations_bytes_max: int) -> status_pb2.Status:
+    """Of an error that nobody expected the caller learns nothing but how to find it in the log."""
+    kinds = ((code, reason) for kind, code, reason in _CODES if isinstance(error, kind))
+    code, reason = next(kinds, (code_pb2.INTERNAL, "INTERNAL"))
     details: list[Message] = [error_details_pb2.ErrorInfo(reason=reason, domain=_DOMAIN)]
+    if code == code_pb2.INTERNAL:
+        details.append(error_details_pb2.RequestInfo(request_id=request_id))
+    if not isinstance(error, MeterlineError):
+        return _packed(code, f"{_INTERNAL_LINE}: request_id {request_id}", details)
     if isinstance(error, InvalidRequestError):
         details.append(_bad_request(error, violations_bytes_max))
     if isinstance(error, RetryLaterError):
@@ -121,11 +127,6 @@ def _status(error: MeterlineError, violations_bytes_max: int) -> status_pb2.Stat
         retry.retry_delay.FromMilliseconds(error.retry_after_ms)
         details.append(retry)
     return _packed(code, _cut(str(error), _LINE_BYTES_MAX), details)
-
-
-def internal_status() -> RpcStatus:
-    """For an error that nobody expected: the caller learns nothing of its inside."""
-    return _as_rpc(_packed(code_pb2.INTERNAL, _INTERNAL_LINE, [_INTERNAL_INFO]), [])
 
 
 def _details_bytes_max(asked: str | None) -> int:

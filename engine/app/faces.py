@@ -1,5 +1,6 @@
 """Builds the faces over one table of operations and one gate: gRPC, and HTTP beside it where it is asked for."""
 
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,11 @@ from engine.api.grpc.server import Server
 from engine.api.http.calls import Calls
 from engine.api.http.server import HttpServer
 from engine.api.operation import Operation
+from engine.api.rim import Rim
 from engine.health.condition import Condition
+
+# As many as a trace has: nobody meets one twice.
+_REQUEST_ID_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +67,12 @@ def build_faces(
         StartupError: an address can't be had.
     """
     certificates = listening.certificates
+    rim = Rim(lambda: secrets.token_hex(_REQUEST_ID_BYTES))
     server = Server(
         operations,
         listening.grpc,
         gate=gate,
+        rim=rim,
         is_ready=condition.is_ready,
         certificates=certificates,
         request_bytes_max=listening.request_bytes_max,
@@ -74,6 +81,6 @@ def build_faces(
     )
     if listening.http is None:
         return Faces(server, None)
-    calls = Calls(operations, gate, condition.is_serving, listening.request_bytes_max)
+    calls = Calls(operations, gate, rim, condition.is_serving, listening.request_bytes_max)
     context = None if certificates is None else certificates.http_context(asks_client=True)
     return Faces(server, HttpServer(calls, listening.http, context, share_port=listening.share_port))

@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from engine.errors import MeterlineError
+from engine.errors import log_text
 from engine.metrics import METRICS
 
 _log = structlog.get_logger(__name__)
@@ -71,9 +71,7 @@ class StoreCheck:
 
     def _noted(self, *, answers: bool, error: Exception | None = None) -> None:
         if self._answers and error is not None:
-            # Of an error that nobody expected the text may say anything.
-            text = str(error) if isinstance(error, MeterlineError) else type(error).__name__
-            _log.warning("a store does not answer", store=self.store, error=text)
+            _log.warning("a store does not answer", store=self.store, error=log_text(error))
         elif not self._answers and answers:
             _log.debug("a store answers", store=self.store)
         self._answers = answers

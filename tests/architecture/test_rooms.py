@@ -13,6 +13,7 @@ from tests.support.sources import ROOT, imports, sources
 ROOMS = {
     "errors": set(),
     "metrics": set(),
+    "current_call": set(),
     "times": {"errors"},
     "decimal_texts": {"errors"},
     "recent_answers": set(),
@@ -38,7 +39,10 @@ ROOMS = {
     },
     "usage.facts": {"usage.store.tables", "usage.store.query", "meters", "times"},
     "usage.corrections": {"usage.store", "usage.store.tables", "usage.store.query", "errors", "metrics"},
-    "usage.recording": {"usage.corrections", "usage.store", "usage.store.query", "errors", "metrics"},
+    "usage.recording": {
+        *("usage.corrections", "usage.store", "usage.store.query"),
+        *("errors", "metrics", "current_call"),
+    },
     "usage.rollups": {
         *("usage.facts", "usage.store", "usage.store.tables", "usage.store.query"),
         *("errors", "times", "recent_answers"),
@@ -63,13 +67,13 @@ ROOMS = {
         *("usage.store", "usage.store.tables", "usage.store.query"),
     },
     "api": {
-        *("access", "upkeep", "spend", "billing", "cluster", "errors", "metrics", "times"),
+        *("access", "upkeep", "spend", "billing", "cluster", "errors", "metrics", "times", "current_call"),
         *("catalog", "catalog.documents", "catalog.snapshots", "catalog.kinds"),
         *("usage.query", "usage.recording", "usage.corrections", "usage.facts", "usage.store"),
     },
     "health": {"errors", "metrics"},
-    "api.grpc": {"api", "access", "errors", "metrics"},
-    "api.http": {"api", "access", "errors", "metrics", "times", "json_cells"},
+    "api.grpc": {"api", "access", "errors"},
+    "api.http": {"api", "access", "errors", "times", "json_cells"},
     "app": {
         *(
             "access",
@@ -84,6 +88,7 @@ ROOMS = {
             "errors",
             "metrics",
             "health",
+            "current_call",
         ),
         *("usage.query", "usage.rollups", "usage.recording", "usage.corrections"),
         *("usage.store", "usage.store.backends", "usage.store.tables"),

@@ -198,4 +198,4 @@ def test_fuzzed_requests_end_with_a_clear_status_and_exact_books(tmp_path, reque
                 fuzz.chance.choice(kinds)(number)
         print(dict(sorted(fuzz.codes.items())), f"{len(fuzz.ledger.acknowledged)} events acknowledged")
         assert len(fuzz.ledger.acknowledged) > requests // 5
-        assert not any("rpc failed" in line for line in world[0].log)
+        assert not any("call failed" in line for line in world[0].log)

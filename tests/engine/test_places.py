@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
-from engine.api.grpc.calls import message, raw, stream, unary
+from engine.api.grpc.calls import Serving, message, raw, stream, unary
 from engine.api.grpc.peers import Places, Watchdog
 from engine.api.operation import CallLimits
+from engine.api.rim import Rim
 from meterline import open_channel
 from meterline.v1.usage_pb2 import RecordUsageRequest, RecordUsageResponse
 from tests.support.engine.http2_peer import Peer
@@ -37,7 +38,9 @@ class Served:
         self._places = Places(CallLimits(**(BOUNDS | bounds)), lambda: time.monotonic() + self._ahead_s)
         self._watchdog = Watchdog([self._places])
         work = self._stream if make is stream else self._work
-        handlers = {"Echo": make("Echo", parse, work).handler(self._places, 1_000)}
+        handlers = {
+            "Echo": make("Echo", parse, work).handler(Serving(Rim(lambda: "some-id"), self._places, 1_000))
+        }
         self._grpc = grpc.server(ThreadPoolExecutor(32))
         self._grpc.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Service", handlers),))
         self.target = f"127.0.0.1:{self._grpc.add_insecure_port('127.0.0.1:0')}"

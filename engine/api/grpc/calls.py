@@ -10,14 +10,12 @@ Rules:
 """
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias, TypeVar, cast
 
 import grpc
-import structlog
 from google.protobuf.message import DecodeError, Message
 
 from engine.access.authenticator import AUTHORIZATION
@@ -34,16 +32,15 @@ from engine.api.operation import (
     Operation,
     RequestMessage,
 )
-from engine.api.status import DETAILS_BYTES_KEY, RpcStatus, internal_status, status_of
-from engine.errors import FieldMistake, InvalidRequestError, MeterlineError
-from engine.metrics import METRICS
+from engine.api.rim import REQUEST_ID, Rim
+from engine.api.status import DETAILS_BYTES_KEY, status_of
+from engine.errors import FieldMistake, InvalidRequestError
 
-_log = structlog.get_logger(__name__)
 RpcHandler: TypeAlias = "grpc.RpcMethodHandler[bytes, bytes]"
 
 Request = TypeVar("Request")
-# What a call passes before anything of it is read; None for what is open to all.
-Enter: TypeAlias = "Callable[[grpc.ServicerContext], GatedCall[Any] | None]"
+# What a call passes before anything of it is read, by its metadata; None for what is open to all.
+Enter: TypeAlias = "Callable[[Mapping[str, str], grpc.ServicerContext], GatedCall[Any] | None]"
 
 
 def message(request_type: type[RequestMessage]) -> Callable[[bytes], RequestMessage]:
@@ -69,14 +66,23 @@ def raw(data: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
+class Serving:
+    """By what the methods of a kind are served."""
+
+    rim: Rim
+    places: Places
+    request_bytes_max: int
+
+
+@dataclass(frozen=True, slots=True)
 class Method:
     """One method of the wire contract, to be served in the places of its kind."""
 
     is_stream: bool
-    _handle: Callable[[Places, int, Iterator[bytes], grpc.ServicerContext], bytes | Iterator[bytes]]
+    _handle: Callable[["Serving", Iterator[bytes], grpc.ServicerContext], bytes | Iterator[bytes]]
 
-    def handler(self, places: Places, request_bytes_max: int) -> RpcHandler:
-        handle = partial(self._handle, places, request_bytes_max)
+    def handler(self, serving: "Serving") -> RpcHandler:
+        handle = partial(self._handle, serving)
         if self.is_stream:
             return grpc.stream_stream_rpc_method_handler(handle)
         # The same on the wire as unary_unary, whose wait for the message is not ours to end.
@@ -97,14 +103,17 @@ def method_of(operation: Operation[RequestMessage], gate: Gate) -> Method:
             return unary(operation.method, message(operation.request), serve, enter)
 
 
-def _open_to_all(_context: grpc.ServicerContext) -> None:
+def _open_to_all(_metadata: Mapping[str, str], _context: grpc.ServicerContext) -> None:
     """For what gRPC itself brings: it says nothing of anybody."""
 
 
 def _entered(
-    gate: Gate, operation: Operation[RequestMessage], context: grpc.ServicerContext
+    gate: Gate,
+    operation: Operation[RequestMessage],
+    metadata: Mapping[str, str],
+    context: grpc.ServicerContext,
 ) -> GatedCall[RequestMessage]:
-    authorization = _metadata(context).get(AUTHORIZATION)
+    authorization = metadata.get(AUTHORIZATION)
     subjects = (
         () if authorization else subjects_of(cast("Mapping[str, Sequence[bytes]]", context.auth_context()))
     )
@@ -119,15 +128,13 @@ def unary(
 ) -> Method:
     """Serves one request with one response."""
 
-    def handle(
-        places: Places, bytes_max: int, incoming: Iterator[bytes], context: grpc.ServicerContext
-    ) -> bytes:
-        with _answered(method, context, enter) as entry, places.take(context) as place:
+    def handle(serving: Serving, incoming: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+        with _answered(serving.rim, method, context, enter) as entry, serving.places.take(context) as place:
             data = place.message(incoming)
             # Like gRPC's own unary methods, never reads on: to see the end would cost a tenth of a small call.
             if data is None:
                 raise InvalidRequestError(FieldMistake("request", f"is missing: send one to {method}"))
-            request = parse(_checked(data, bytes_max))
+            request = parse(_checked(data, serving.request_bytes_max))
             if entry is not None:
                 entry.admit(request)
             response = answer_bytes(serve(request, _call(entry, context)))
@@ -145,16 +152,14 @@ def stream(
 ) -> Method:
     """Serves a stream of requests with a stream of responses. A credential that ends, ends the stream."""
 
-    def handle(
-        places: Places, bytes_max: int, incoming: Iterator[bytes], context: grpc.ServicerContext
-    ) -> Iterator[bytes]:
-        with _answered(method, context, enter) as entry, places.take(context) as place:
+    def handle(serving: Serving, incoming: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        with _answered(serving.rim, method, context, enter) as entry, serving.places.take(context) as place:
 
             def requests() -> Iterator[Request]:
                 for data in place.messages(incoming):
                     if entry is not None:
                         entry.renew()
-                    request = parse(_checked(data, bytes_max))
+                    request = parse(_checked(data, serving.request_bytes_max))
                     if entry is not None:
                         entry.admit(request)
                     yield request
@@ -168,29 +173,31 @@ def stream(
 
 
 @contextlib.contextmanager
-def _answered(method: str, context: grpc.ServicerContext, enter: Enter) -> Iterator[GatedCall[Any] | None]:
-    """The rim of every call, from its headers on: an error becomes a status, and the time is measured."""
-    started = time.perf_counter()
-    code = grpc.StatusCode.OK
-    entry = None
+def _answered(
+    rim: Rim, method: str, context: grpc.ServicerContext, enter: Enter
+) -> Iterator[GatedCall[Any] | None]:
+    """Around every call, from its headers on: an error becomes a status."""
+    metadata = _metadata(context)
+    call = rim.begin(method, metadata)
     try:
-        entry = enter(context)
-        yield entry
+        context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
+        call.gated = enter(metadata, context)
+        yield call.gated
     except (grpc.RpcError, GeneratorExit):
         # The peer has gone; there is nobody to tell.
-        code = grpc.StatusCode.CANCELLED
+        call.code = grpc.StatusCode.CANCELLED.name
         raise
     except CallEndedError as ended:
-        code = ended.code
-        context.abort(code, "")
+        call.code = ended.code.name
+        context.abort(ended.code, "")
     except Exception as error:  # noqa: BLE001 - the rim: every error becomes a status
-        status = _status(method, error, context)
-        code = status.code
-        context.abort_with_status(status)
+        status = status_of(error, call.request_id, metadata.get(DETAILS_BYTES_KEY))
+        call.failed(error, status.code.name)
+        context.abort_with_status(status.with_metadata((REQUEST_ID, call.request_id)))
     finally:
-        METRICS.rpc_duration_seconds.labels(method, code.name).observe(time.perf_counter() - started)
-        if entry is not None:
-            entry.ended(code.name)
+        call.ended()
+        if call.gated is not None:
+            call.gated.ended(call.code)
 
 
 def _checked(data: bytes, bytes_max: int) -> bytes:
@@ -210,12 +217,3 @@ def _call(entry: GatedCall[Any] | None, context: grpc.ServicerContext) -> Call:
 def _metadata(context: grpc.ServicerContext) -> dict[str, str]:
     """The texts that came with a call. gRPC joins nothing: of a name that came twice the last counts."""
     return {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
-
-
-def _status(method: str, error: Exception, context: grpc.ServicerContext) -> RpcStatus:
-    if isinstance(error, MeterlineError):
-        status = status_of(error, _metadata(context).get(DETAILS_BYTES_KEY))
-        _log.info("refused", method=method, code=status.code.name, error=str(error))
-        return status
-    _log.error("rpc failed", method=method, exc_info=error)
-    return internal_status()

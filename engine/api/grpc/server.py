@@ -11,7 +11,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest
 
 from engine.api.certificates import Certificates
 from engine.api.gate import Gate
-from engine.api.grpc.calls import Method, RpcHandler, message, method_of, stream, unary
+from engine.api.grpc.calls import Method, RpcHandler, Serving, message, method_of, stream, unary
 from engine.api.grpc.health import NAME as HEALTH_NAME
 from engine.api.grpc.health import HealthService
 from engine.api.grpc.peers import Places, Watchdog
@@ -19,6 +19,7 @@ from engine.api.grpc.reflection import METHOD as REFLECTION_METHOD
 from engine.api.grpc.reflection import NAMES as REFLECTION_NAMES
 from engine.api.grpc.reflection import reflection_method
 from engine.api.operation import CATALOG_STREAMS, REQUESTS, STREAMS, CallLimits, Operation
+from engine.api.rim import Rim
 from engine.errors import StartupError
 
 # What gRPC brings of its own. Whoever asks whether the engine lives is answered also while it is busy.
@@ -55,6 +56,7 @@ class Server:
         address: str,
         *,
         gate: Gate,
+        rim: Rim,
         is_ready: Callable[[], bool],
         certificates: Certificates | None,
         request_bytes_max: int,
@@ -99,14 +101,14 @@ class Server:
         if reflection:
             reflected = reflection_method(names)
             methods += [(name, REFLECTION_METHOD, reflected, _REFLECTIONS) for name in REFLECTION_NAMES]
-        places = {limits: Places(limits) for limits in _KINDS}
+        served = {limits: Serving(rim, Places(limits), request_bytes_max) for limits in _KINDS}
         handlers: dict[str, dict[str, RpcHandler]] = {name: {} for name in names}
         for service, name, method, limits in methods:
-            handlers[service][name] = method.handler(places[limits], request_bytes_max)
+            handlers[service][name] = method.handler(served[limits])
         self._grpc.add_generic_rpc_handlers(
             [grpc.method_handlers_generic_handler(service, each) for service, each in handlers.items()]
         )
-        self._watchdog = Watchdog(list(places.values()))
+        self._watchdog = Watchdog([each.places for each in served.values()])
         self.port = self._bind(address, certificates, share_port=share_port)
 
     def start(self) -> None:

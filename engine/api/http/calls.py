@@ -9,14 +9,13 @@ Rules:
 """
 
 import contextlib
-import time
 from asyncio import Semaphore, get_running_loop
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-import structlog
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from starlette.applications import Starlette
@@ -32,12 +31,11 @@ from engine.api.http.cloud_events import BATCHED, ReadEvents, read_events
 from engine.api.http.openapi import document
 from engine.api.message_json import json_fields, json_line, message_line
 from engine.api.operation import Call, OfBytes, OfMessages, OfStream, Operation
+from engine.api.rim import REQUEST_ID, Rim, RimmedCall
 from engine.api.status import HttpStatus, http_status_of
-from engine.errors import MeterlineError, NotFoundError, TooManyCallsError
-from engine.metrics import METRICS
+from engine.errors import NotFoundError, TooManyCallsError
 from meterline.v1.usage_pb2 import RecordUsageResponse, Verdict
 
-_log = structlog.get_logger(__name__)
 _RECORD_USAGE: Final = "UsageService.RecordUsage"
 # Calls whose handlers run or wait for a thread: as many as gRPC's requests have places.
 _CALLS_MAX: Final = 192
@@ -63,12 +61,14 @@ class Calls:
         self,
         operations: Sequence[Operation[Any]],
         gate: Gate,
+        rim: Rim,
         is_serving: Callable[[], bool],
         request_bytes_max: int,
     ) -> None:
         self._by_path = {f"/{each.service}/{each.method}": each for each in operations}
         self._record_usage = next(each for each in operations if each.name == _RECORD_USAGE)
         self._gate = gate
+        self._rim = rim
         self._is_serving = is_serving
         self._request_bytes_max = request_bytes_max
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="meterline-http")
@@ -102,7 +102,7 @@ class Calls:
 
     async def _rpc(self, request: Request) -> Response:
         operation = self._by_path[request.url.path]
-        async with self._answered(operation) as answer:
+        async with self._answered(operation, request) as answer:
             await self._enter(answer, operation, request)
             media = media_type(request)
             body = await read_body(request, self._bytes_max(media))
@@ -119,7 +119,7 @@ class Calls:
 
     async def _cloud_events(self, request: Request) -> Response:
         operation = self._record_usage
-        async with self._answered(operation) as answer:
+        async with self._answered(operation, request) as answer:
             await self._enter(answer, operation, request)
             media = media_type(request)
             body = await read_body(request, self._bytes_max(media))
@@ -133,27 +133,27 @@ class Calls:
         return answer.response
 
     @contextlib.asynccontextmanager
-    async def _answered(self, operation: Operation[Any]) -> AsyncIterator["_Answer"]:
-        """The rim of every call: an error becomes a status, and the time is measured."""
-        started = time.perf_counter()
-        answer = _Answer()
+    async def _answered(self, operation: Operation[Any], request: Request) -> AsyncIterator["_Answer"]:
+        """Around every call, from its headers on: an error becomes a status."""
+        call = self._rim.begin(operation.method, request.headers)
+        call.code = _BROKEN_OFF
+        answer = _Answer(call)
         self._open_calls += 1
         try:
             yield answer
             # Until then it has been broken off.
-            if answer.code == _BROKEN_OFF:
-                answer.code = "OK"
+            if call.code == _BROKEN_OFF:
+                call.code = "OK"
         except Exception as error:  # noqa: BLE001 - the rim: every error becomes a status
-            status = http_status_of(error)
-            _note(operation, error, status)
-            answer.code, answer.response = status.code, _error_response(status)
+            status = http_status_of(error, call.request_id)
+            call.failed(error, status.code)
+            answer.response = _error_response(status)
         finally:
             self._open_calls -= 1
-            METRICS.rpc_duration_seconds.labels(operation.method, answer.code).observe(
-                time.perf_counter() - started
-            )
-            if (gated := answer.gated) is not None:
-                await self._on_gate(lambda: gated.ended(answer.code))
+            answer.response.headers[REQUEST_ID] = call.request_id
+            call.ended()
+            if (gated := call.gated) is not None:
+                await self._on_gate(lambda: gated.ended(call.code))
 
     async def _enter(self, answer: "_Answer", operation: Operation[Any], request: Request) -> None:
         if self._open_calls > _CALLS_MAX:
@@ -161,7 +161,7 @@ class Calls:
                 f"{_CALLS_MAX} calls are open over HTTP: come again later", retry_after_ms=_RETRY_AFTER_MS
             )
         shown = Shown(request.headers.get(AUTHORIZATION))
-        answer.gated = await self._on_gate(lambda: self._gate.enter(operation, shown))
+        answer.call.gated = await self._on_gate(lambda: self._gate.enter(operation, shown))
 
     def _bytes_max(self, media: str) -> int:
         return self._request_bytes_max if media == PROTOBUF else min(self._request_bytes_max, _JSON_BYTES_MAX)
@@ -174,19 +174,18 @@ class Calls:
             return await self._on_thread(work)
 
     async def _on_gate(self, work: Callable[[], _Result]) -> _Result:
-        return await get_running_loop().run_in_executor(self._gate_threads, work)
+        return await get_running_loop().run_in_executor(self._gate_threads, copy_context().run, work)
 
     async def _on_thread(self, work: Callable[[], _Result]) -> _Result:
-        return await get_running_loop().run_in_executor(self._threads, work)
+        return await get_running_loop().run_in_executor(self._threads, copy_context().run, work)
 
 
 @dataclass(slots=True)
 class _Answer:
     """What becomes of a call."""
 
+    call: RimmedCall
     response: Response = field(default_factory=Response)
-    code: str = _BROKEN_OFF
-    gated: GatedCall[Any] | None = None
 
     def call_unary(self, operation: Operation[Any], message: Message) -> Message:
         gated = self._admitted(message)
@@ -200,10 +199,15 @@ class _Answer:
                 return serve(message, call)
 
     def _admitted(self, message: Message) -> GatedCall[Any]:
-        if self.gated is None:
+        gated = self.gated
+        gated.admit(message)
+        return gated
+
+    @property
+    def gated(self) -> GatedCall[Any]:
+        if self.call.gated is None:
             raise TypeError("the call has not passed the gate")
-        self.gated.admit(message)
-        return self.gated
+        return self.call.gated
 
 
 def _recorded(answer: "_Answer", operation: Operation[Any], read: ReadEvents) -> Message:
@@ -217,8 +221,6 @@ def _recorded(answer: "_Answer", operation: Operation[Any], read: ReadEvents) ->
 def _stream_answer(answer: _Answer, operation: Operation[Any], body: bytes, media: str) -> Response:
     """Every message of the body in its order. What fails after the first answer is the last line."""
     requests = (_each_admitted(answer, each) for each in parsed_lines(body, media, operation.request))
-    if answer.gated is None:
-        raise TypeError("the call has not passed the gate")
     call = Call(answer.gated.caller, is_active=lambda: True)
     match operation.handler:
         case OfStream(serve):
@@ -233,16 +235,14 @@ def _stream_answer(answer: _Answer, operation: Operation[Any], body: bytes, medi
     except Exception as error:
         if not lines:
             raise
-        status = http_status_of(error)
-        _note(operation, error, status)
-        answer.code = status.code
+        status = http_status_of(error, answer.call.request_id)
+        answer.call.failed(error, status.code)
         lines.append(_error_line(status))
     return Response("".join(f"{line}\n" for line in lines), media_type=NDJSON)
 
 
 def _each_admitted(answer: _Answer, message: Message) -> Message:
-    if answer.gated is not None:
-        answer.gated.admit(message)
+    answer.gated.admit(message)
     return message
 
 
@@ -278,10 +278,3 @@ def _error_fields(status: HttpStatus) -> dict[str, Any]:
 
 def _error_line(status: HttpStatus) -> str:
     return json_line({"error": _error_fields(status)})
-
-
-def _note(operation: Operation[Any], error: Exception, status: HttpStatus) -> None:
-    if isinstance(error, MeterlineError):
-        _log.info("refused", method=operation.method, code=status.code, error=str(error))
-    else:
-        _log.error("call failed", method=operation.method, exc_info=error)

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextvars import copy_context
 from typing import TypeVar, cast
 
 import grpc
@@ -72,7 +73,10 @@ class UsageService:
                 end = error
             _put(window, end, closed)
 
-        reader = threading.Thread(target=read, name="meterline-stream-reader", daemon=True)
+        # What it logs belongs to the call.
+        reader = threading.Thread(
+            target=copy_context().run, args=(read,), name="meterline-stream-reader", daemon=True
+        )
         reader.start()
         try:
             while (entry := window.get()) is not None:

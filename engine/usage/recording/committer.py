@@ -17,12 +17,14 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 import pyarrow as pa
 import structlog
 from numpy.typing import NDArray
 
+from engine.errors import log_text
 from engine.metrics import METRICS
 from engine.usage.recording.worker import Worker
 from ingest import (
@@ -40,6 +42,7 @@ from ingest import (
 )
 
 _log = structlog.get_logger(__name__)
+_REQUEST_IDS_LOGGED_MAX = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +59,14 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class AdmittedRequest:
-    """One request of a group: who waits for it, and how many of the group's rows are its own."""
+    """One request of a group: who waits for it, how many of the group's rows are its own, and the call that it came
+    with, for the log.
+    """
 
     done: "Future[Recorded]"
     rows: int
     sequence: int = 0
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +202,14 @@ class Committer:
         elif len(fresh):
             self._store(events.take(pa.array(fresh)), fingerprints.take(fresh))
         as_of_us = self._clock.reached(self._now_us())
+        _log.debug(
+            "stored",
+            requests=sum(len(group.requests) for group in groups),
+            events=sum(group.rows for group in groups),
+            new_events=len(fresh),
+            as_of_us=as_of_us,
+            request_ids=_request_ids(groups),
+        )
         first = 0
         for group in groups:
             last = first + len(group.fingerprints)
@@ -231,9 +245,15 @@ class Committer:
         except BaseException as error:
             # Whatever it was, the batch may be stored all the same.
             METRICS.failed_inserts.inc()
-            _log.warning("insert failed", events=len(tried[-1]) if tried else 0, error=str(error))
+            _log.warning("insert failed", events=len(tried[-1]) if tried else 0, error=log_text(error))
             self._clock.abandon(stamp_us)
             raise
+
+
+def _request_ids(groups: Sequence[CommitGroup]) -> list[str]:
+    """Of the first calls of a batch: enough to find a line by one of them where few share it."""
+    every = (request.request_id for group in groups for request in group.requests)
+    return list(islice(filter(None, every), _REQUEST_IDS_LOGGED_MAX))
 
 
 def _answer(group: CommitGroup, judged: Judged, as_of_us: int) -> None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from engine.current_call import current_request_id
 from engine.errors import FieldMistake, InvalidRequestError, MeterlineError, QueueFullError, RetryLaterError
 from engine.metrics import METRICS
 from engine.usage.recording.committer import AdmittedRequest, CommitGroup, Committer, Recorded
@@ -45,6 +46,7 @@ class _Waiting:
     kind: RequestKind
     data: bytes
     done: "Future[Recorded]" = field(default_factory=Future)
+    request_id: str | None = field(default_factory=current_request_id)
 
     @property
     def key(self) -> tuple[Hashable, ...]:
@@ -150,7 +152,7 @@ class Intake:
                 continue
             room -= events
             keep[i] = True
-            taken.append(AdmittedRequest(request.done, events, int(decoded.sequences[i])))
+            taken.append(AdmittedRequest(request.done, events, int(decoded.sequences[i]), request.request_id))
         if not taken:
             return
         rows = decoded.events if keep.all() else decoded.events.filter(np.repeat(keep, counts))

@@ -4,6 +4,7 @@ Its clients, and its errors as errors of the tree, in one line.
 """
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +40,11 @@ _SERVER_VERSION_MIN = (25, 8)
 # What ClickHouse answers when user or password are wrong (REQUIRED_PASSWORD, AUTHENTICATION_FAILED and kin).
 _REFUSED_USER_CODES = {192, 193, 194, 516}
 _NOT_ALLOWED_CODE = 497
+# From where on an error repeats what was asked, which is nobody's business.
+_STATEMENT = re.compile(
+    r"[:.]?\s*(?:\(?in query\b|in scope\b|while (?:executing|processing)\b|\b(?:SELECT|INSERT|ALTER|CREATE|WITH|DELETE)\b)",
+    re.IGNORECASE,
+)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -140,7 +146,8 @@ def check_version(address: ServerAddress, version: str | None) -> None:
 def _first_line(error: Exception) -> str:
     """What went wrong, in one line: what the server said, or else why there is no answer."""
     if error.__cause__ is None:
-        return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
+        line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        return _STATEMENT.split(line, maxsplit=1)[0][:300]
     causes: list[BaseException] = [error]
     while following := causes[-1].__cause__ or causes[-1].__context__:
         causes.append(following)
