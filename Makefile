@@ -4,7 +4,7 @@ BIN := .venv/bin
 BUF_VERSION := 1.75.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-oracle simulate check golden format proto reference proto-lint lock wheel test-wheel bench-billing bench-catalog bench-rating bench-metering clean test-ids
+.PHONY: help demo test test-long test-oracle simulate check golden format proto reference proto-lint lock sbom wheel test-wheel bench-billing bench-catalog bench-rating bench-metering clean test-ids
 
 help: ## what can be made here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -53,6 +53,9 @@ lock: .venv/dev.stamp ## resolve the dependencies anew, with hashes
 	@$(BIN)/uv pip compile pyproject.toml --extra server --group build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet --output-file requirements/server.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra server --group build --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet --output-file requirements/dev.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra server --group build --group dev --group bench --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet --output-file requirements/bench.lock
+
+sbom: .venv/dev.stamp ## write dist/meterline.cdx.json: what the engine and its container are made of (CycloneDX)
+	@mkdir -p dist && $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file dist/meterline.cdx.json requirements/server.lock && ls dist/meterline.cdx.json
 
 wheel: .venv/dev.stamp ## build dist/*.whl
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist . >/dev/null && ls dist

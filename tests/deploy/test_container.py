@@ -1,0 +1,153 @@
+"""The container: what the Dockerfile says, and its command on a root that can't be written."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from engine.configuration.settings import settings
+from meterline import Client
+from tests.support.deploy.container import Container, install
+from tests.support.deploy.dockerfile import read_dockerfile
+
+ROOT = Path(__file__).parents[2]
+IMAGE = read_dockerfile(ROOT / "Dockerfile")
+VARIABLES = {row.variable for row in settings()} | {"METERLINE_CONFIG"}
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    if os.geteuid() != 0:
+        pytest.skip("only root can become the container's user")
+    return install(tmp_path_factory.mktemp("image"))
+
+
+@pytest.fixture
+def data(tmp_path):
+    """The volume, which belongs to the container's user as the image's own /data does."""
+    made = tmp_path / "data"
+    made.mkdir(mode=0o700)
+    os.chown(made, *map(int, IMAGE.user.split(":")))
+    return made
+
+
+_COMMAND = IMAGE.command[:1]
+
+
+def _free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+def test_every_variable_of_the_image_is_a_setting():
+    """One that nothing reads would look as if it held."""
+    named = {name for name in IMAGE.environment if name.startswith("METERLINE_")}
+    assert named
+    assert named <= VARIABLES
+
+
+def test_the_image_is_nobody_in_particular_and_starts_no_shell():
+    """A numeric user, and the command as a list; data in one volume."""
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", IMAGE.user)
+    assert IMAGE.command == ("/opt/meterline/bin/meterline", "serve")
+    assert IMAGE.volumes == (IMAGE.environment["METERLINE_DATA"],) == (IMAGE.working_directory,)
+    assert IMAGE.stop_signal == "SIGTERM"
+
+
+def test_the_image_holds_what_the_lock_names_and_nothing_else():
+    """By hash; no stage installs from the index besides."""
+    installs = [
+        command
+        for name, value in IMAGE.instructions
+        if name == "RUN"
+        for command in value.split("&&")
+        if " install " in f" {command} " and "pip" in command
+    ]
+    assert len(installs) == 2
+    assert "--require-hashes --no-deps -r requirements/server.lock" in installs[0]
+    assert "--no-deps --no-build-isolation --no-index ." in installs[1]
+
+
+def test_what_is_copied_is_there_and_not_ignored():
+    """.dockerignore lets through what the build copies, and nothing besides."""
+    ignore = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    allowed = {line.removeprefix("!") for line in ignore if line.startswith("!")}
+    assert "*" in ignore
+    copied = {
+        source
+        for name, value in IMAGE.instructions
+        if name == "COPY" and "--from" not in value
+        for source in value.split()[:-1]
+    }
+    assert copied == allowed
+    assert all((ROOT / source).exists() for source in copied)
+
+
+def test_the_wheel_packages_are_all_copied():
+    """A package that is added to the wheel has to reach the image."""
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"^packages = \[(.*)\]$", project.partition("targets.wheel]")[2], re.MULTILINE)[:1]
+    copied = " ".join(value for name, value in IMAGE.instructions if name == "COPY")
+    assert all(f"{package} {package}" in copied for package in re.findall(r'"(\w+)"', listed))
+
+
+def test_the_container_refuses_plain_text_on_its_network_until_somebody_says_so(installed, data):
+    """As the image is, without a certificate: one line, and nothing is written."""
+    container = Container(IMAGE, installed, data)
+    assert container.ended() == 2
+    assert "--plaintext" in "".join(container.log)
+    assert list(data.iterdir()) == []
+
+
+def test_the_container_serves_as_its_user_on_a_root_that_can_not_be_written(installed, data):
+    """It takes usage, answers the health check of the compose file, and stops by its signal; only /data holds anything."""
+    port, metrics_port = _free_port(), _free_port()
+    container = Container(
+        IMAGE, installed, data,
+        METERLINE_LISTEN=f"0.0.0.0:{port}", METERLINE_METRICS_LISTEN=f"0.0.0.0:{metrics_port}",
+        METERLINE_PLAINTEXT="true",
+    )  # fmt: skip
+    try:
+        assert container.serves()["data"] == "/data"
+        assert container.user() == tuple(map(int, IMAGE.user.split(":")))
+        key = (data / "admin.key").read_text(encoding="ascii").strip()
+        _meterline(key, "apply", "-f", ROOT / "examples" / "llm.yaml", "--target", f"127.0.0.1:{port}")
+        with Client(f"127.0.0.1:{port}", api_key=key) as client:
+            client.record("acme", "llm.completion", {"model": "large", "input_tokens": 3, "output_tokens": 4})
+            assert client.flush().accepted == 1
+        with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/readyz", timeout=10) as answer:
+            assert answer.status == 200
+        form, *check = _health_check()
+        assert form == "CMD"
+        assert container.run(*(word.replace(":7071", f":{metrics_port}") for word in check)).returncode == 0
+        assert container.run(*check).returncode != 0, "nobody answers at this port"
+        made = container.run(*_COMMAND, "tenants", "create", "acme", "--target", f"localhost:{port}")
+        assert made.stdout.startswith("mlk_"), made.stderr
+        assert container.stop() == 0
+    finally:
+        container.kill()
+    owners = {(each.stat().st_uid, each.stat().st_gid) for each in data.rglob("*")}
+    assert owners == {tuple(map(int, IMAGE.user.split(":")))}
+    entries = [json.loads(line) for line in container.log]
+    assert [each["event"] for each in entries if each["level"] in ("warning", "error")] == []
+
+
+def _meterline(key, *words):
+    """As somebody on the machine beside the container."""
+    subprocess.run(
+        [sys.executable, "-m", "engine", *map(str, words)],
+        cwd=ROOT, env=os.environ | {"METERLINE_API_KEY": key}, capture_output=True, timeout=120, check=True,
+    )  # fmt: skip
+
+
+def _health_check():
+    import yaml
+
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    return services["meterline"]["healthcheck"]["test"]

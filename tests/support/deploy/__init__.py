@@ -1,0 +1,1 @@
+"""What the tests of container, compose file and chart share."""
