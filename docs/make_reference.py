@@ -12,6 +12,7 @@ from unittest.mock import MagicMock
 import click
 from prometheus_client import CollectorRegistry
 
+from engine.access.tenant_limits import Limit
 from engine.api.operations import Services, operations
 from engine.cli import cli
 from engine.configuration.settings import SettingRow, configuration_schema, limit_rows, settings
@@ -118,10 +119,14 @@ def _rpcs() -> list[str]:
         "The scope is what an API key must hold for the call: [operations.md](operations.md#api-keys).",
         "",
     ]
-    lines += ["| RPC | scope | audited |", "|---|---|---|"]
+    lines += ["| RPC | scope | audited | limits of the tenant |", "|---|---|---|---|"]
     return [
         *lines,
-        *(f"| `{each.name}` | {each.scope} | {'yes' if each.audit else ''} |" for each in table),
+        *(
+            f"| `{each.name}` | {each.scope} | {'yes' if each.audit else ''} | "
+            f"{', '.join(limit for limit in Limit if limit in each.charges)} |"
+            for each in table
+        ),
         "",
     ]
 

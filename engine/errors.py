@@ -14,6 +14,7 @@
     ├── RetryLaterError             nothing is wrong with the request: send it again
     │   ├── QueueFullError          too much waits for the store
     │   ├── TooManyCallsError       too many calls of a kind are open
+    │   ├── LimitExceededError      the tenant has taken what its limits allow for now
     │   └── StoreUnavailableError   a store does not answer, or the engine is shutting down
     │       └── RollupMovedError    a rollup was computed again while it was read: read from events
     └── StartupError                the engine can't start: data directory, port, lock
@@ -103,6 +104,15 @@ class QueueFullError(RetryLaterError):
 
 class TooManyCallsError(RetryLaterError):
     """As many calls of this kind are open as the engine has threads for."""
+
+
+class LimitExceededError(RetryLaterError):
+    """The tenant has taken what one of its limits allows for now: `limit` is its name."""
+
+    def __init__(self, message: str, *, retry_after_ms: int, limit: str, tenant: str) -> None:
+        super().__init__(message, retry_after_ms=retry_after_ms)
+        self.limit = limit
+        self.tenant = tenant
 
 
 class StoreUnavailableError(RetryLaterError):

@@ -48,6 +48,13 @@ class _Metrics:
             "reason",
         )
     )
+    limited_calls: Counter = field(
+        default_factory=lambda: _counter(
+            "meterline_limited_calls_total",
+            "Requests that were refused because their tenant's limit was reached, by the limit's name.",
+            "limit",
+        )
+    )
     failed_upkeep_passes: Counter = field(
         default_factory=lambda: _counter(
             "meterline_failed_upkeep_passes_total",

@@ -4,6 +4,9 @@
     api_keys       an API key: its text, and the hash that is kept of it
     access_store   tenants and API keys in the catalog database
     authenticator  from what a call carries to who calls
+    tenant_limits  what a tenant may ask of a gateway, each limit with its reason
+    tenant_limit_store  what was set for single tenants, in the catalog database
+    allowances     what is left to each tenant of its limits; token_bucket: of one that counts by the second
     audit_log      what was changed, by whose credential, in the catalog database
     key_ring       keys and tenants made, rotated and revoked
     first_key      the key of a first start, and the file of the key under which secrets are hashed
@@ -15,6 +18,7 @@ Everything is refused that a credential does not allow. The tenant is the creden
 
 __all__ = [
     "access_store",
+    "allowances",
     "api_keys",
     "audit_log",
     "authenticator",
@@ -23,4 +27,7 @@ __all__ = [
     "key_ring",
     "local_engines",
     "secret_files",
+    "tenant_limit_store",
+    "tenant_limits",
+    "token_bucket",
 ]

@@ -7,9 +7,11 @@ with the request; `ended` with the code that the caller saw.
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
+from engine.access.allowances import Allowance, Allowances
 from engine.access.audit_log import AuditLog
 from engine.access.authenticator import Authenticator
 from engine.access.caller import Caller
+from engine.access.tenant_limits import Limit
 from engine.api.operation import Operation, RequestMessage
 from engine.current_call import CURRENT_CALL
 from engine.errors import PermissionDeniedError, UnauthenticatedError
@@ -32,6 +34,7 @@ class Gate:
 
     authenticator: Authenticator
     audit_log: AuditLog
+    allowances: Allowances
 
     def enter(self, operation: Operation[RequestMessage], shown: Shown) -> "GatedCall[RequestMessage]":
         """A call of this operation, with the credential that is shown for it.
@@ -39,9 +42,12 @@ class Gate:
         Raises:
             UnauthenticatedError: nobody whom the engine knows.
             PermissionDeniedError: the credential lacks the scope.
+            LimitExceededError: the tenant has taken what its limits allow for now.
         """
         caller = self.caller(operation, shown)
-        return GatedCall(self, operation, shown, caller)
+        allowance = self.allowances.of(caller.tenant)
+        allowance.enter(operation.charges)
+        return GatedCall(self, operation, shown, caller, allowance)
 
     def caller(self, operation: Operation[Any], shown: Shown) -> Caller:
         """Raises as `enter`."""
@@ -72,10 +78,18 @@ class GatedCall(Generic[RequestMessage]):
     operation: Operation[RequestMessage]
     shown: Shown
     caller: Caller
+    allowance: Allowance
     subject: str | None = field(init=False)
 
     def __post_init__(self) -> None:
         self.subject = None if self.operation.audit is None else ""
+
+    def read(self, nbytes: int, *, more_requests: int = 0) -> None:
+        """So many bytes came, and of a stream another request. Raises LimitExceededError."""
+        if more_requests and Limit.REQUESTS in self.operation.charges:
+            self.allowance.charge(Limit.REQUESTS, more_requests)
+        if nbytes and Limit.BYTES in self.operation.charges:
+            self.allowance.charge(Limit.BYTES, nbytes)
 
     def admit(self, request: RequestMessage) -> None:
         """Raises PermissionDeniedError for a customer who is not the credential's."""
@@ -95,8 +109,10 @@ class GatedCall(Generic[RequestMessage]):
                 "the stream's credential has been replaced: open a new one", "replaced"
             )
         self.caller = caller
+        self.allowance = self.gate.allowances.of(caller.tenant)
 
     def ended(self, code: str) -> None:
         """The call is over; `code` is the name of the status code that the caller sees."""
+        self.allowance.leave(self.operation.charges)
         if self.subject is not None:
             self.gate.audit_log.record(self.caller, self.operation.name, self.subject, code)

@@ -8,6 +8,7 @@ Rules:
    only if its row says, by `customer_of`, for which customer a request asks, and then for its own alone.
 4. `audit` marks what changes what is metered, what it costs, what is kept or who may call: each of these calls leaves a
    record (engine.access.audit_log) that names its credential and what it was about.
+5. `charges` are the tenant's limits that hold for the operation (engine.access.tenant_limits): every row says which.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 from google.protobuf.message import Message
 
 from engine.access.caller import Caller, Scope
+from engine.access.tenant_limits import Limit
 
 PACKAGE: Final = "meterline.v1"
 RequestMessage = TypeVar("RequestMessage", bound=Message)
@@ -102,6 +104,7 @@ class Operation(Generic[RequestMessage]):
     request: type[RequestMessage]
     handler: OfMessage[RequestMessage] | OfMessages | OfBytes | OfStream
     scope: Scope
+    charges: frozenset[Limit]
     limits: CallLimits = REQUESTS
     customer_of: Callable[[RequestMessage], str | None] | None = None
     audit: Callable[[RequestMessage], str | None] | None = None

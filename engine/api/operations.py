@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.access.api_keys import shown_key_id
 from engine.access.caller import Scope
+from engine.access.tenant_limits import CALL, STREAM, UNLIMITED, USAGE, USAGE_STREAM
 from engine.api.operation import CATALOG_STREAMS, STREAMS, OfBytes, OfMessages, OfStream, Operation
 from engine.api.services.access_service import AccessService, TenantService
 from engine.api.services.billing_service import BillingService
@@ -19,6 +20,7 @@ from engine.api.services.correction_service import CorrectionService
 from engine.api.services.metering_service import MeteringService
 from engine.api.services.retention_service import RetentionService
 from engine.api.services.spend_service import SpendService
+from engine.api.services.tenant_limits_service import TenantLimitsService
 from engine.api.services.usage_service import UsageService
 from meterline.v1 import (
     access_pb2,
@@ -46,6 +48,7 @@ class Services:
     retention: RetentionService
     access: AccessService
     tenants: TenantService
+    tenant_limits: TenantLimitsService
 
 
 def operations(services: Services) -> tuple[Operation[Any], ...]:
@@ -55,13 +58,18 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
     ingest, read, change = Scope.INGEST, Scope.READ, Scope.CORRECT
     return (
         Operation(
-            "UsageService.RecordUsage", usage_pb2.RecordUsageRequest, OfBytes(usage.record_usage), ingest
+            "UsageService.RecordUsage",
+            usage_pb2.RecordUsageRequest,
+            OfBytes(usage.record_usage),
+            ingest,
+            USAGE,
         ),
         Operation(
             "UsageService.StreamUsage",
             usage_pb2.StreamUsageRequest,
             OfStream(usage.stream_usage),
             ingest,
+            USAGE_STREAM,
             limits=STREAMS,
         ),
         Operation(
@@ -69,12 +77,14 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
             usage_pb2.RecordUsageColumnsRequest,
             OfBytes(usage.record_usage_columns),
             ingest,
+            USAGE,
         ),
         Operation(
             "CatalogService.ApplyCatalog",
             catalog_pb2.ApplyCatalogRequest,
             catalog.apply_catalog,
             Scope.CATALOG,
+            CALL,
             audit=lambda request: None if request.dry_run else request.file_name,
         ),
         Operation(
@@ -82,23 +92,28 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
             catalog_pb2.ApplyCatalogPiecesRequest,
             OfMessages(catalog.apply_catalog_pieces),
             Scope.CATALOG,
+            STREAM,
             limits=CATALOG_STREAMS,
             audit=_nothing,
         ),
-        Operation("CatalogService.GetCatalog", catalog_pb2.GetCatalogRequest, catalog.get_catalog, read),
+        Operation(
+            "CatalogService.GetCatalog", catalog_pb2.GetCatalogRequest, catalog.get_catalog, read, CALL
+        ),
         Operation(
             "SpendService.GetSpend",
             spend_pb2.GetSpendRequest,
             spend.get_spend,
             read,
+            CALL,
             customer_of=lambda request: request.customer_id or None,
         ),
-        Operation("SpendService.ListSpend", spend_pb2.ListSpendRequest, spend.list_spend, read),
+        Operation("SpendService.ListSpend", spend_pb2.ListSpendRequest, spend.list_spend, read, CALL),
         Operation(
             "BillingService.ListLineItems",
             billing_pb2.ListLineItemsRequest,
             services.billing.list_line_items,
             Scope.BILL,
+            CALL,
             customer_of=lambda request: request.customer_id or None,
         ),
         Operation(
@@ -106,6 +121,7 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
             metering_pb2.QueryUsageRequest,
             services.metering.query_usage,
             read,
+            CALL,
             customer_of=_only_customer,
         ),
         Operation(
@@ -113,6 +129,7 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
             correction_pb2.CorrectUsageRequest,
             correct.correct_usage,
             change,
+            CALL,
             audit=_correction,
         ),
         Operation(
@@ -120,6 +137,7 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
             correction_pb2.UndoCorrectionRequest,
             correct.undo_correction,
             change,
+            CALL,
             audit=_correction,
         ),
         Operation(
@@ -127,24 +145,28 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
             correction_pb2.ListCorrectionsRequest,
             correct.list_corrections,
             read,
+            CALL,
         ),
         Operation(
             "CorrectionService.GetCorrection",
             correction_pb2.GetCorrectionRequest,
             correct.get_correction,
             read,
+            CALL,
         ),
         Operation(
             "CorrectionService.ListConflicts",
             correction_pb2.ListConflictsRequest,
             corrections.list_conflicts,
             read,
+            CALL,
         ),
         Operation(
             "CorrectionService.ReconcileUsage",
             correction_pb2.ReconcileUsageRequest,
             corrections.reconcile_usage,
             change,
+            CALL,
             audit=_nothing,
         ),
         Operation(
@@ -152,6 +174,7 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
             retention_pb2.ExpireUsageRequest,
             services.retention.expire_usage,
             Scope.ADMIN,
+            CALL,
             audit=lambda request: None if request.dry_run else "",
         ),
         *_access_operations(services),
@@ -159,21 +182,26 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
 
 
 def _access_operations(services: Services) -> tuple[Operation[Any], ...]:
-    access, tenants, admin = services.access, services.tenants, Scope.ADMIN
+    access, tenants, limits = services.access, services.tenants, services.tenant_limits
+    admin = Scope.ADMIN
     return (
         Operation(
             "AccessService.CreateApiKey",
             access_pb2.CreateApiKeyRequest,
             access.create_api_key,
             admin,
+            CALL,
             audit=lambda request: request.name,
         ),
-        Operation("AccessService.ListApiKeys", access_pb2.ListApiKeysRequest, access.list_api_keys, admin),
+        Operation(
+            "AccessService.ListApiKeys", access_pb2.ListApiKeysRequest, access.list_api_keys, admin, CALL
+        ),
         Operation(
             "AccessService.RotateApiKey",
             access_pb2.RotateApiKeyRequest,
             access.rotate_api_key,
             admin,
+            CALL,
             audit=lambda request: shown_key_id(request.key_id),
         ),
         Operation(
@@ -181,6 +209,7 @@ def _access_operations(services: Services) -> tuple[Operation[Any], ...]:
             access_pb2.RevokeApiKeyRequest,
             access.revoke_api_key,
             admin,
+            CALL,
             audit=lambda request: shown_key_id(request.key_id),
         ),
         Operation(
@@ -188,16 +217,37 @@ def _access_operations(services: Services) -> tuple[Operation[Any], ...]:
             access_pb2.ListAuditRecordsRequest,
             access.list_audit_records,
             admin,
+            CALL,
         ),
         Operation(
             "TenantService.CreateTenant",
             access_pb2.CreateTenantRequest,
             tenants.create_tenant,
             Scope.OPERATE,
+            UNLIMITED,
             audit=lambda request: request.tenant,
         ),
         Operation(
-            "TenantService.ListTenants", access_pb2.ListTenantsRequest, tenants.list_tenants, Scope.OPERATE
+            "TenantService.ListTenants",
+            access_pb2.ListTenantsRequest,
+            tenants.list_tenants,
+            Scope.OPERATE,
+            UNLIMITED,
+        ),
+        Operation(
+            "TenantService.GetTenantLimits",
+            access_pb2.GetTenantLimitsRequest,
+            limits.get_tenant_limits,
+            Scope.OPERATE,
+            UNLIMITED,
+        ),
+        Operation(
+            "TenantService.SetTenantLimits",
+            access_pb2.SetTenantLimitsRequest,
+            limits.set_tenant_limits,
+            Scope.OPERATE,
+            UNLIMITED,
+            audit=lambda request: request.tenant,
         ),
     )
 

@@ -16,6 +16,7 @@ from engine.errors import (
     CorrectionRefusedError,
     InvalidRequestError,
     KeyEndedError,
+    LimitExceededError,
     MeterlineError,
     NotFoundError,
     PermissionDeniedError,
@@ -54,6 +55,7 @@ _CODES: tuple[tuple[type[MeterlineError], int, str], ...] = (
     (CorrectionIdUsedError, code_pb2.ALREADY_EXISTS, "CORRECTION_ID_USED"),
     (UsageExpiredError, code_pb2.FAILED_PRECONDITION, "USAGE_EXPIRED"),
     (QueueFullError, code_pb2.RESOURCE_EXHAUSTED, "QUEUE_FULL"),
+    (LimitExceededError, code_pb2.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED"),
     (TooManyCallsError, code_pb2.RESOURCE_EXHAUSTED, "TOO_MANY_CALLS"),
     (StoreUnavailableError, code_pb2.UNAVAILABLE, "STORE_UNAVAILABLE"),
     (MeterlineError, code_pb2.INTERNAL, "INTERNAL"),
@@ -116,6 +118,8 @@ def _status(error: Exception, request_id: str, violations_bytes_max: int) -> sta
     kinds = ((code, reason) for kind, code, reason in _CODES if isinstance(error, kind))
     code, reason = next(kinds, (code_pb2.INTERNAL, "INTERNAL"))
     details: list[Message] = [error_details_pb2.ErrorInfo(reason=reason, domain=_DOMAIN)]
+    if isinstance(error, LimitExceededError):
+        details = _limit_details(error, reason)
     if code == code_pb2.INTERNAL:
         details.append(error_details_pb2.RequestInfo(request_id=request_id))
     if not isinstance(error, MeterlineError):
@@ -147,6 +151,17 @@ def _bad_request(error: InvalidRequestError, bytes_max: int) -> error_details_pb
             violation.field, violation.description = "…", f"and {left} more: mend these first"
             break
     return request
+
+
+def _limit_details(error: LimitExceededError, reason: str) -> list[Message]:
+    """The limit's name for programs, and for whom it holds."""
+    violation = error_details_pb2.QuotaFailure.Violation(
+        subject=f"tenant:{error.tenant}", description=str(error)
+    )
+    return [
+        error_details_pb2.ErrorInfo(reason=reason, domain=_DOMAIN, metadata={"limit": error.limit}),
+        error_details_pb2.QuotaFailure(violations=[violation]),
+    ]
 
 
 def _cut(text: str, bytes_max: int) -> str:

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.access.access_store import AccessStore
+from engine.access.allowances import Allowances
 from engine.access.audit_log import AuditLog
 from engine.access.authenticator import Authenticator
 from engine.access.first_key import FirstKeys
 from engine.access.key_ring import KeyRing
+from engine.access.tenant_limit_store import TenantLimitStore
+from engine.access.tenant_limits import TenantLimits
 from engine.api.gate import Gate
 from engine.app.stores import Stores
 from engine.cluster.data_directory import start_turn
@@ -26,11 +29,17 @@ class Access:
     ring: KeyRing
     audit_log: AuditLog
     gate: Gate
+    allowances: Allowances
     admin_key_file: Path | None
 
 
 @contextlib.contextmanager
-def open_access(stores: Stores, admin_key_file: Path | None, now_us: Callable[[], int]) -> Iterator[Access]:
+def open_access(
+    stores: Stores,
+    admin_key_file: Path | None,
+    tenant_limits: TenantLimits,
+    now_us: Callable[[], int],
+) -> Iterator[Access]:
     """Connections of its own: a catalog that is being applied keeps nobody waiting at the gate. Makes the first key of
     a new directory.
 
@@ -44,6 +53,7 @@ def open_access(stores: Stores, admin_key_file: Path | None, now_us: Callable[[]
         with start_turn(stores.directory.path):
             hasher = first.hasher(store)
             known = first.make_known(store, hasher)
+        allowances = Allowances(TenantLimitStore(database), tenant_limits, time.monotonic_ns)
         authenticator = Authenticator(store, hasher, now_us, time.monotonic_ns)
         audit_log = AuditLog(database, now_us, time.monotonic_ns)
         with contextlib.closing(audit_log):
@@ -51,6 +61,7 @@ def open_access(stores: Stores, admin_key_file: Path | None, now_us: Callable[[]
                 store,
                 KeyRing(store, hasher, authenticator.forget, now_us, secrets.token_hex),
                 audit_log,
-                Gate(authenticator, audit_log),
+                Gate(authenticator, audit_log, allowances),
+                allowances,
                 known,
             )

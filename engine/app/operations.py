@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
+from engine.access.tenant_limits import LargestRequest
 from engine.api.operation import Operation
 from engine.api.operations import Services, operations
 from engine.api.services.access_service import AccessService, TenantService
@@ -14,6 +15,7 @@ from engine.api.services.correction_service import CorrectionService
 from engine.api.services.metering_service import MeteringParts, MeteringService
 from engine.api.services.retention_service import RetentionService
 from engine.api.services.spend_service import SpendService
+from engine.api.services.tenant_limits_service import TenantLimitsService
 from engine.api.services.usage_service import UsageService
 from engine.app.access import Access
 from engine.app.reading import Reading
@@ -29,6 +31,7 @@ def build_operations(
     reading: Reading,
     upkeep: Upkeep,
     access: Access,
+    largest: LargestRequest,
     now_us: Callable[[], int],
 ) -> tuple[Operation[Any], ...]:
     usage, order, rater = stores.usage, stores.order, reading.rater
@@ -47,5 +50,6 @@ def build_operations(
             retention=RetentionService(upkeep.retention),
             access=AccessService(access.ring, access.store, access.audit_log),
             tenants=TenantService(access.ring, access.store),
+            tenant_limits=TenantLimitsService(access.allowances, access.store, largest),
         )
     )

@@ -10,7 +10,7 @@ from typing import Self
 from engine.app.stores import Stores, Warming
 from engine.catalog.admission_rules import AdmissionRules
 from engine.usage.recording.committer import Committer
-from engine.usage.recording.intake import Intake
+from engine.usage.recording.intake import ChargeEvents, Intake
 from engine.usage.recording.void_listener import VoidListener
 from ingest import Admission, Fingerprinter, HotWindow, Limits
 
@@ -68,13 +68,17 @@ class Recording:
 
 
 def build_recording(
-    stores: Stores, known: KnownEvents, limits: Limits, now_us: Callable[[], int]
+    stores: Stores,
+    known: KnownEvents,
+    limits: Limits,
+    charge_events: ChargeEvents,
+    now_us: Callable[[], int],
 ) -> Recording:
     committer = Committer(stores.usage, known.window, stores.order, limits, now_us)
     admission_for = AdmissionRules(stores.catalog, limits, time.monotonic_ns).for_tenant
     return Recording(
         admission_for,
-        Intake(committer, admission_for, known.fingerprinter, limits, now_us),
+        Intake(committer, admission_for, known.fingerprinter, limits, now_us, charge_events),
         committer,
         VoidListener(stores.usage, stores.order, now_us, known.fingerprinter.of, committer.tell),
     )

@@ -13,6 +13,7 @@ import pyarrow as pa
 import structlog
 
 from engine.access.local_engines import announced
+from engine.access.tenant_limits import LargestRequest, TenantLimits
 from engine.api.certificates import Certificates, TlsFiles
 from engine.api.grpc.server import check_address
 from engine.app.access import Access, open_access
@@ -48,6 +49,8 @@ class Options:
     listen: str
     metrics_listen: str | None
     limits: Limits
+    # For every tenant that has none of its own.
+    tenant_limits: TenantLimits = TenantLimits()  # noqa: RUF009 - a frozen value
     usage_store: ServerAddress | None = None
     share_port: bool = False
     durability: Durability = Durability.PROCESS
@@ -90,7 +93,9 @@ def serve(options: Options, stop: ThreadEvent) -> None:
         stores = stack.enter_context(
             open_stores(options.data, options.usage_store, options.durability, known.warming, _now_us)
         )
-        access = stack.enter_context(open_access(stores, options.admin_key_file, _now_us))
+        access = stack.enter_context(
+            open_access(stores, options.admin_key_file, options.tenant_limits, _now_us)
+        )
         faces = stack.enter_context(_faces_over(stores, known, access, certificates, condition, options))
         if options.local_engines is not None and access.admin_key_file is not None:
             stack.enter_context(
@@ -137,9 +142,11 @@ def _faces_over(
     ends.
     """
     reading = build_reading(stores, _now_us)
-    recording = build_recording(stores, known, options.limits, _now_us)
+    recording = build_recording(stores, known, options.limits, access.allowances.charge_events, _now_us)
     upkeep = build_upkeep(stores, reading.usage, options.raw_events_days_min, _now_us)
-    operations = build_operations(stores, recording, reading, upkeep, access, _now_us)
+    operations = build_operations(
+        stores, recording, reading, upkeep, access, LargestRequest.of(options.limits), _now_us
+    )
     faces = build_faces(
         operations,
         access.gate,

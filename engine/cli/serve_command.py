@@ -58,6 +58,7 @@ def serving_options(configuration: Configuration) -> "serving.Options":
         durability=configuration.durability,
         raw_events_days_min=configuration.raw_events_days_min,
         limits=configuration.ingest_limits(),
+        tenant_limits=configuration.tenant_limits(),
         admin_key_file=configuration.admin_key_file,
         tls=_tls_files(configuration),
         plaintext=configuration.plaintext,

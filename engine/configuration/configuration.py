@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 from engine.access.secret_files import read_secret
+from engine.access.tenant_limits import NUMBER_MAX, LargestRequest, Limit, TenantLimits, mistake_of
 from engine.configuration.kinds import Address, FilePath, IngestLimits, UsageStoreUrl
 from engine.errors import ConfigurationError
 from engine.usage.store.backends.server_address import ServerAddress, read_server_address
@@ -41,6 +42,15 @@ def _pem(variable: str, text: str) -> Setting:
     # METERLINE_TLS_CERT and METERLINE_TLS_KEY are what a client of this machine shows: an engine that took them for its
     # own would serve with a client's certificate.
     return Setting(help=text, metavar="FILE", variable=f"METERLINE_SERVER_{variable}")
+
+
+def _tenant_limit(what: str, unit: str) -> Setting:
+    return Setting(
+        help=f"{what} of every tenant that has no such limit of its own (meterline tenants limits). Default: any number.",
+        metavar="NUMBER",
+        unit=unit,
+        reason="An engine with one tenant needs none.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +148,26 @@ class Configuration(Record):
             variable="METERLINE_LIMIT",
         ),
     ] = field(default_factory=dict)
+    tenant_requests_per_s_max: Annotated[
+        int | None,
+        Count(NUMBER_MAX, at_least=1),
+        _tenant_limit("Calls a second, and messages of streams,", "requests a second"),
+    ] = None
+    tenant_events_per_s_max: Annotated[
+        int | None,
+        Count(NUMBER_MAX, at_least=1),
+        _tenant_limit("Events a second", "events a second"),
+    ] = None
+    tenant_bytes_per_s_max: Annotated[
+        int | None,
+        Count(NUMBER_MAX, at_least=1),
+        _tenant_limit("Bytes of messages a second", "bytes a second"),
+    ] = None
+    tenant_open_streams_max: Annotated[
+        int | None,
+        Count(NUMBER_MAX, at_least=1),
+        _tenant_limit("Streams open at once", "streams"),
+    ] = None
     admin_key_file: Annotated[
         Path | None,
         FilePath(),
@@ -211,6 +241,24 @@ class Configuration(Record):
             self.ingest_limits()
         except ValueError as error:
             yield Problem(("limits",), f"contradict each other: {error}")
+
+    @rule("limits", "event_age_max_days", *(f"tenant_{each.value}" for each in Limit))
+    def _tenants_can_pay(self) -> Iterable[Problem]:
+        try:
+            largest = LargestRequest.of(self.ingest_limits())
+        except ValueError:
+            # Told by the rule before.
+            return
+        limits = self.tenant_limits()
+        for limit in Limit:
+            number = limits.number(limit)
+            mistake = None if number is None else mistake_of(limit, number, largest)
+            if mistake is not None:
+                yield Problem((f"tenant_{limit.value}",), mistake)
+
+    def tenant_limits(self) -> TenantLimits:
+        """What holds for every tenant that has nothing of its own."""
+        return TenantLimits().changed({limit: getattr(self, f"tenant_{limit.value}") for limit in Limit})
 
     def ingest_limits(self) -> Limits:
         """The bounds of ingestion, those that nobody set at their defaults."""

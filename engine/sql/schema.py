@@ -5,6 +5,7 @@
 - event_fences: before which instant a tenant's events are refused, since they expire. It only rises. (The fences of
   inserts are another table, in the usage store: engine.usage.store.backends.guarded_insert.)
 - tenants, api_keys: who may call (engine.access). Rows are never deleted.
+- tenant_limits: what was set for single tenants in the place of what holds for all (engine.access.tenant_limits).
 - audit_records: who changed what (engine.access.audit_log). Rows are only ever added.
 - ingest_order, ingest_in_flight: what gateways that share a usage store agree on (engine.cluster.shared_clock).
 """
@@ -124,6 +125,17 @@ API_KEYS: Final = Table(
     PrimaryKeyConstraint("key_id", name="api_keys_pk"),
     Index("api_keys_by_tenant", "tenant", "created_at_us", "key_id"),
     Index("api_keys_by_subject", "certificate_subject"),
+)
+
+TENANT_LIMITS: Final = Table(
+    "tenant_limits",
+    METADATA,
+    Column("tenant", Text, nullable=False),
+    # One of engine.access.tenant_limits.Limit.
+    Column("name", Text, nullable=False),
+    # NULL: no limit, whatever holds for all.
+    Column("number", BigInteger, nullable=True),
+    PrimaryKeyConstraint("tenant", "name", name="tenant_limits_pk"),
 )
 
 AUDIT_RECORDS: Final = Table(

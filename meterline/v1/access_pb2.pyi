@@ -192,3 +192,55 @@ class Tenant(_message.Message):
     tenant: str
     created_at: _timestamp_pb2.Timestamp
     def __init__(self, tenant: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class GetTenantLimitsRequest(_message.Message):
+    __slots__ = ("tenant",)
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    def __init__(self, tenant: _Optional[str] = ...) -> None: ...
+
+class GetTenantLimitsResponse(_message.Message):
+    __slots__ = ("limits",)
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
+    limits: _containers.RepeatedCompositeFieldContainer[TenantLimit]
+    def __init__(self, limits: _Optional[_Iterable[_Union[TenantLimit, _Mapping]]] = ...) -> None: ...
+
+class TenantLimit(_message.Message):
+    __slots__ = ("name", "number", "is_own", "used", "refused_count")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    IS_OWN_FIELD_NUMBER: _ClassVar[int]
+    USED_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    number: int
+    is_own: bool
+    used: int
+    refused_count: int
+    def __init__(self, name: _Optional[str] = ..., number: _Optional[int] = ..., is_own: _Optional[bool] = ..., used: _Optional[int] = ..., refused_count: _Optional[int] = ...) -> None: ...
+
+class SetTenantLimitsRequest(_message.Message):
+    __slots__ = ("tenant", "changes")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    changes: _containers.RepeatedCompositeFieldContainer[TenantLimitChange]
+    def __init__(self, tenant: _Optional[str] = ..., changes: _Optional[_Iterable[_Union[TenantLimitChange, _Mapping]]] = ...) -> None: ...
+
+class TenantLimitChange(_message.Message):
+    __slots__ = ("name", "number", "unlimited", "inherited")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    UNLIMITED_FIELD_NUMBER: _ClassVar[int]
+    INHERITED_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    number: int
+    unlimited: bool
+    inherited: bool
+    def __init__(self, name: _Optional[str] = ..., number: _Optional[int] = ..., unlimited: _Optional[bool] = ..., inherited: _Optional[bool] = ...) -> None: ...
+
+class SetTenantLimitsResponse(_message.Message):
+    __slots__ = ("limits",)
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
+    limits: _containers.RepeatedCompositeFieldContainer[TenantLimit]
+    def __init__(self, limits: _Optional[_Iterable[_Union[TenantLimit, _Mapping]]] = ...) -> None: ...

@@ -35,7 +35,9 @@ class AccessServiceStub:
     Errors of every method of every service: UNAUTHENTICATED (no key, or one that
     does not exist, has expired or is revoked: all with the same words),
     PERMISSION_DENIED (the key lacks the scope of the call, or is bound to another
-    customer).
+    customer), RESOURCE_EXHAUSTED (a limit of the tenant is reached: ErrorInfo has
+    the reason LIMIT_EXCEEDED and in its metadata "limit", the name; QuotaFailure
+    says for whom, RetryInfo when to send the same again; nothing was done).
     """
 
     def __init__(self, channel):
@@ -81,7 +83,9 @@ class AccessServiceServicer:
     Errors of every method of every service: UNAUTHENTICATED (no key, or one that
     does not exist, has expired or is revoked: all with the same words),
     PERMISSION_DENIED (the key lacks the scope of the call, or is bound to another
-    customer).
+    customer), RESOURCE_EXHAUSTED (a limit of the tenant is reached: ErrorInfo has
+    the reason LIMIT_EXCEEDED and in its metadata "limit", the name; QuotaFailure
+    says for whom, RetryInfo when to send the same again; nothing was done).
     """
 
     def CreateApiKey(self, request, context):
@@ -178,7 +182,9 @@ class AccessService:
     Errors of every method of every service: UNAUTHENTICATED (no key, or one that
     does not exist, has expired or is revoked: all with the same words),
     PERMISSION_DENIED (the key lacks the scope of the call, or is bound to another
-    customer).
+    customer), RESOURCE_EXHAUSTED (a limit of the tenant is reached: ErrorInfo has
+    the reason LIMIT_EXCEEDED and in its metadata "limit", the name; QuotaFailure
+    says for whom, RetryInfo when to send the same again; nothing was done).
     """
 
     @staticmethod
@@ -337,6 +343,16 @@ class TenantServiceStub:
                 request_serializer=meterline_dot_v1_dot_access__pb2.ListTenantsRequest.SerializeToString,
                 response_deserializer=meterline_dot_v1_dot_access__pb2.ListTenantsResponse.FromString,
                 _registered_method=True)
+        self.GetTenantLimits = channel.unary_unary(
+                '/meterline.v1.TenantService/GetTenantLimits',
+                request_serializer=meterline_dot_v1_dot_access__pb2.GetTenantLimitsRequest.SerializeToString,
+                response_deserializer=meterline_dot_v1_dot_access__pb2.GetTenantLimitsResponse.FromString,
+                _registered_method=True)
+        self.SetTenantLimits = channel.unary_unary(
+                '/meterline.v1.TenantService/SetTenantLimits',
+                request_serializer=meterline_dot_v1_dot_access__pb2.SetTenantLimitsRequest.SerializeToString,
+                response_deserializer=meterline_dot_v1_dot_access__pb2.SetTenantLimitsResponse.FromString,
+                _registered_method=True)
 
 
 class TenantServiceServicer:
@@ -359,6 +375,26 @@ class TenantServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetTenantLimits(self, request, context):
+        """Tells the limits of a tenant, and what it takes of them at the gateway that
+        answers.
+
+        Errors: NOT_FOUND (there is no such tenant).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetTenantLimits(self, request, context):
+        """Changes limits of a tenant: at once at this gateway, within 2 seconds at the
+        others, without a restart.
+
+        Errors: INVALID_ARGUMENT (BadRequest names the change), NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TenantServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -371,6 +407,16 @@ def add_TenantServiceServicer_to_server(servicer, server):
                     servicer.ListTenants,
                     request_deserializer=meterline_dot_v1_dot_access__pb2.ListTenantsRequest.FromString,
                     response_serializer=meterline_dot_v1_dot_access__pb2.ListTenantsResponse.SerializeToString,
+            ),
+            'GetTenantLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTenantLimits,
+                    request_deserializer=meterline_dot_v1_dot_access__pb2.GetTenantLimitsRequest.FromString,
+                    response_serializer=meterline_dot_v1_dot_access__pb2.GetTenantLimitsResponse.SerializeToString,
+            ),
+            'SetTenantLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetTenantLimits,
+                    request_deserializer=meterline_dot_v1_dot_access__pb2.SetTenantLimitsRequest.FromString,
+                    response_serializer=meterline_dot_v1_dot_access__pb2.SetTenantLimitsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -428,6 +474,60 @@ class TenantService:
             '/meterline.v1.TenantService/ListTenants',
             meterline_dot_v1_dot_access__pb2.ListTenantsRequest.SerializeToString,
             meterline_dot_v1_dot_access__pb2.ListTenantsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTenantLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/meterline.v1.TenantService/GetTenantLimits',
+            meterline_dot_v1_dot_access__pb2.GetTenantLimitsRequest.SerializeToString,
+            meterline_dot_v1_dot_access__pb2.GetTenantLimitsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetTenantLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/meterline.v1.TenantService/SetTenantLimits',
+            meterline_dot_v1_dot_access__pb2.SetTenantLimitsRequest.SerializeToString,
+            meterline_dot_v1_dot_access__pb2.SetTenantLimitsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,7 +39,8 @@ class UsageServiceStub:
     (Past 8 MiB the transport itself refuses a message,
     with RESOURCE_EXHAUSTED and without RetryInfo. A
     compressed one counts as what it unpacks to.)
-    RESOURCE_EXHAUSTED  the queue is full, or as many calls are open as the
+    RESOURCE_EXHAUSTED  a limit of the tenant is reached (QuotaFailure), the
+    queue is full, or as many calls are open as the
     engine serves: wait as RetryInfo says, send again.
     Without RetryInfo the call kept the engine waiting
     while others needed its place.
@@ -88,7 +89,8 @@ class UsageServiceServicer:
     (Past 8 MiB the transport itself refuses a message,
     with RESOURCE_EXHAUSTED and without RetryInfo. A
     compressed one counts as what it unpacks to.)
-    RESOURCE_EXHAUSTED  the queue is full, or as many calls are open as the
+    RESOURCE_EXHAUSTED  a limit of the tenant is reached (QuotaFailure), the
+    queue is full, or as many calls are open as the
     engine serves: wait as RetryInfo says, send again.
     Without RetryInfo the call kept the engine waiting
     while others needed its place.
@@ -169,7 +171,8 @@ class UsageService:
     (Past 8 MiB the transport itself refuses a message,
     with RESOURCE_EXHAUSTED and without RetryInfo. A
     compressed one counts as what it unpacks to.)
-    RESOURCE_EXHAUSTED  the queue is full, or as many calls are open as the
+    RESOURCE_EXHAUSTED  a limit of the tenant is reached (QuotaFailure), the
+    queue is full, or as many calls are open as the
     engine serves: wait as RetryInfo says, send again.
     Without RetryInfo the call kept the engine waiting
     while others needed its place.

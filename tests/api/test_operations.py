@@ -7,7 +7,7 @@ import pytest
 
 import meterline.v1
 from engine.access.caller import Scope
-from engine.api.operation import CATALOG_STREAMS, STREAMS, OfBytes, OfMessages, OfStream
+from engine.api.operation import CATALOG_STREAMS, STREAMS, OfBytes, OfMessages, OfStream, Operation
 from engine.api.operations import Services, operations
 from engine.api.services.access_service import AccessService, TenantService
 from engine.api.services.billing_service import BillingService
@@ -17,7 +17,9 @@ from engine.api.services.correction_service import CorrectionService
 from engine.api.services.metering_service import MeteringService
 from engine.api.services.retention_service import RetentionService
 from engine.api.services.spend_service import SpendService
+from engine.api.services.tenant_limits_service import TenantLimitsService
 from engine.api.services.usage_service import UsageService
+from meterline.v1.usage_pb2 import RecordUsageRequest
 
 # The classes stand for their objects: the table is the same, and nothing here is called.
 TABLE = operations(
@@ -32,6 +34,7 @@ TABLE = operations(
         retention=RetentionService,
         access=AccessService,
         tenants=TenantService,
+        tenant_limits=TenantLimitsService,
     )
 )
 
@@ -72,6 +75,29 @@ def test_a_row_is_served_by_the_method_of_its_name(row):
     """A row copied from another and changed by half would serve the wrong call."""
     handler = row.handler.serve if isinstance(row.handler, OfBytes | OfStream | OfMessages) else row.handler
     assert handler.__name__.replace("_", "") == row.method.lower()
+
+
+CALL = {"requests_per_s_max", "bytes_per_s_max"}
+# Which limits of its tenant hold for an operation, written out a second time; every other one is a plain CALL.
+CHARGES = {
+    "UsageService.RecordUsage": CALL | {"events_per_s_max"},
+    "UsageService.RecordUsageColumns": CALL | {"events_per_s_max"},
+    "UsageService.StreamUsage": CALL | {"events_per_s_max", "open_streams_max"},
+    "CatalogService.ApplyCatalogPieces": CALL | {"open_streams_max"},
+}
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+def test_a_row_says_which_limits_of_its_tenant_hold(row):
+    """All but what only those do who run the engine: they could not lift a limit that holds for themselves."""
+    expected = set() if row.scope is Scope.OPERATE else CHARGES.get(row.name, CALL)
+    assert set(row.charges) == expected
+
+
+def test_a_row_that_names_no_limits_is_not_a_row():
+    """Whoever adds an operation decides what its tenant is charged with."""
+    with pytest.raises(TypeError, match="charges"):
+        Operation("UsageService.New", RecordUsageRequest, lambda _request, _call: None, Scope.READ)
 
 
 READS = ("Get", "List", "Query")

@@ -20,7 +20,7 @@ ROOMS = {
     "json_cells": set(),
     "sql": {"errors"},
     "cluster": {"sql", "errors", "metrics", "times"},
-    "access": {"sql", "errors", "recent_answers"},
+    "access": {"sql", "errors", "metrics", "recent_answers"},
     "meters": set(),
     "catalog.limits": set(),
     "catalog.kinds": {"meters", "catalog.limits"},

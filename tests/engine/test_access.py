@@ -76,6 +76,8 @@ SCOPES = {
     "ListAuditRecords": "ADMIN",
     "CreateTenant": "OPERATE",
     "ListTenants": "OPERATE",
+    "GetTenantLimits": "OPERATE",
+    "SetTenantLimits": "OPERATE",
 }
 
 

@@ -134,6 +134,8 @@ def unary(
             # Like gRPC's own unary methods, never reads on: to see the end would cost a tenth of a small call.
             if data is None:
                 raise InvalidRequestError(FieldMistake("request", f"is missing: send one to {method}"))
+            if entry is not None:
+                entry.read(len(data))
             request = parse(_checked(data, serving.request_bytes_max))
             if entry is not None:
                 entry.admit(request)
@@ -159,6 +161,7 @@ def stream(
                 for data in place.messages(incoming):
                     if entry is not None:
                         entry.renew()
+                        entry.read(len(data), more_requests=1)
                     request = parse(_checked(data, serving.request_bytes_max))
                     if entry is not None:
                         entry.admit(request)

@@ -105,7 +105,7 @@ class Calls:
         async with self._answered(operation, request) as answer:
             await self._enter(answer, operation, request)
             media = media_type(request)
-            body = await read_body(request, self._bytes_max(media))
+            body = await self._read(answer, request, media)
             if isinstance(operation.handler, OfStream | OfMessages):
                 answer.response = await self._parsing(
                     body, lambda: _stream_answer(answer, operation, body, media)
@@ -122,7 +122,7 @@ class Calls:
         async with self._answered(operation, request) as answer:
             await self._enter(answer, operation, request)
             media = media_type(request)
-            body = await read_body(request, self._bytes_max(media))
+            body = await self._read(answer, request, media)
             message = await self._parsing(
                 body, lambda: _recorded(answer, operation, read_events(body, media, request.headers))
             )
@@ -162,6 +162,11 @@ class Calls:
             )
         shown = Shown(request.headers.get(AUTHORIZATION))
         answer.call.gated = await self._on_gate(lambda: self._gate.enter(operation, shown))
+
+    async def _read(self, answer: "_Answer", request: Request, media: str) -> bytes:
+        body = await read_body(request, self._bytes_max(media))
+        answer.gated.read(len(body))
+        return body
 
     def _bytes_max(self, media: str) -> int:
         return self._request_bytes_max if media == PROTOBUF else min(self._request_bytes_max, _JSON_BYTES_MAX)
@@ -242,6 +247,7 @@ def _stream_answer(answer: _Answer, operation: Operation[Any], body: bytes, medi
 
 
 def _each_admitted(answer: _Answer, message: Message) -> Message:
+    answer.gated.read(0, more_requests=1)
     answer.gated.admit(message)
     return message
 

@@ -3,24 +3,28 @@
 import click
 
 from engine.api.message_json import message_line
-from engine.cli.terminal.connection import TIMEOUT_S, connected, pages
-from engine.cli.terminal.options import TextType, json_option, target_option
-from engine.cli.terminal.tables import TextTable
+from engine.cli.terminal.connection import TIMEOUT_S, CommandError, connected, pages
+from engine.cli.terminal.options import Pair, PairType, TextType, json_option, target_option
+from engine.cli.terminal.tables import NumberColumn, TextTable
 from engine.cli.terminal.text import instant
 from meterline.v1.access_pb2 import (
     AuditRecord,
     CreateTenantRequest,
+    GetTenantLimitsRequest,
     ListAuditRecordsRequest,
     ListTenantsRequest,
+    SetTenantLimitsRequest,
+    TenantLimitChange,
 )
 from meterline.v1.access_pb2_grpc import AccessServiceStub, TenantServiceStub
 
 _PAGE_SIZE = 1_000
+_DIGITS_MAX = 18
 
 
 @click.group()
 def tenants() -> None:
-    """Make and list the tenants of an engine, for whoever runs it: needs the scope operate.
+    """Make and list the tenants of an engine, and limit them, for whoever runs it: needs the scope operate.
 
     Nothing of a tenant is seen by another. Which tenant a call is for, its key says.
     """
@@ -61,6 +65,54 @@ def list_(as_json: bool, target: str) -> None:
     for tenant in found:
         table.add(tenant.tenant, instant(tenant.created_at))
     table.show()
+
+
+@tenants.command()
+@click.argument("tenant", type=TextType("the tenant"), metavar="TENANT")
+@click.argument("changes", nargs=-1, type=PairType("NAME=NUMBER"), metavar="[NAME=NUMBER]...")
+@json_option
+@target_option
+def limits(tenant: str, *, changes: tuple[Pair, ...], as_json: bool, target: str) -> None:
+    """Show what a tenant may take and takes, or change it.
+
+    NAME=NUMBER sets a limit of this tenant, NAME=none lifts it, NAME=default lets hold what holds for all tenants
+    (meterline serve --tenant-events-per-s-max and the like). It holds at once at the gateway that is asked, within two seconds at others, at
+    each by itself. USED and REFUSED are of the gateway that answers: a second, in the last ten, and since its start.
+    """
+    with connected(target) as channel:
+        stub = TenantServiceStub(channel)
+        if changes:
+            request = SetTenantLimitsRequest(tenant=tenant, changes=[_change(*each) for each in changes])
+            found = list(stub.SetTenantLimits(request, timeout=TIMEOUT_S).limits)
+        else:
+            asked = GetTenantLimitsRequest(tenant=tenant)
+            found = list(stub.GetTenantLimits(asked, timeout=TIMEOUT_S).limits)
+    if as_json:
+        for limit in found:
+            click.echo(message_line(limit))
+        return
+    table = TextTable(
+        "LIMIT", NumberColumn("NUMBER"), "SET FOR", NumberColumn("USED"), NumberColumn("REFUSED")
+    )
+    for limit in found:
+        table.add(
+            limit.name,
+            f"{limit.number:,}" if limit.HasField("number") else "none",
+            tenant if limit.is_own else "all",
+            f"{limit.used:,}" if limit.HasField("used") else "not counted",
+            f"{limit.refused_count:,}",
+        )
+    table.show()
+
+
+def _change(name: str, text: str) -> TenantLimitChange:
+    if text == "none":
+        return TenantLimitChange(name=name, unlimited=True)
+    if text == "default":
+        return TenantLimitChange(name=name, inherited=True)
+    if not text.isdecimal() or not text.isascii() or len(text) > _DIGITS_MAX:
+        raise CommandError(f"{name}={text}: write {name}=NUMBER, {name}=none or {name}=default")
+    return TenantLimitChange(name=name, number=int(text))
 
 
 @click.command()

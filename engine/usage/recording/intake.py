@@ -9,7 +9,9 @@ Rules:
 3. A request that can't be taken (no message, no events, too many) fails alone.
 4. What comes while an insert runs gathers until the next one can take it (engine.usage.recording.worker, rule 6): for
    requests of few events the calls cost more than the events.
-5. The step itself (`admit`) has no thread and doesn't wait; its worker (engine.usage.recording.worker) takes the turns.
+5. A tenant whose limit of events is used up (`charge_events`) is refused before its requests are decoded; those that came
+   in together, one by one as they are counted.
+6. The step itself (`admit`) has no thread and doesn't wait; its worker (engine.usage.recording.worker) takes the turns.
 """
 
 import threading
@@ -32,6 +34,8 @@ _GROUP_BYTES_MAX = 4 * 1024 * 1024
 _ENOUGH_BYTES = 512 * 1024
 # A small part of what an answer takes while inserts run. What is wrong with a request is told as quickly.
 _GATHER_MS = 20
+# Charges a tenant with so many events, and raises a RetryLaterError if it owes some; a count of 0 only asks.
+ChargeEvents = Callable[[str, int], None]
 # How many events a request may have: the name of the limit.
 _EVENTS_MAX = {
     RequestKind.RECORD: "request_events_max",
@@ -78,7 +82,9 @@ class Intake:
         fingerprinter: Fingerprinter,
         limits: Limits,
         now_us: Callable[[], int],
+        charge_events: ChargeEvents = lambda _tenant, _count: None,
     ) -> None:
+        self._charge_events = charge_events
         self._committer = committer
         self._admission_for = admission_for
         self._fingerprinter = fingerprinter
@@ -138,6 +144,7 @@ class Intake:
     def admit(self, waiting: Sequence[_Waiting]) -> None:
         """Decodes, judges and fingerprints requests of one tenant and kind, and puts them in the committer's line."""
         tenant, kind = waiting[0].tenant, waiting[0].kind
+        self._charge_events(tenant, 0)
         self._check_columns()
         decoded = decode(kind, [request.data for request in waiting], self._limits)
         counts = np.diff(decoded.offsets)
@@ -146,7 +153,9 @@ class Intake:
         keep = np.zeros(len(waiting), np.bool_)
         for i, request in enumerate(waiting):
             events = int(counts[i])
-            error = self._refusal(kind, events, room, decoded.mistakes.get(i))
+            error = self._refusal(kind, events, room, decoded.mistakes.get(i)) or self._charged(
+                tenant, events
+            )
             if error is not None:
                 request.fail(error)
                 continue
@@ -158,6 +167,13 @@ class Intake:
         rows = decoded.events if keep.all() else decoded.events.filter(np.repeat(keep, counts))
         admitted = self._admission_for(tenant).admit(tenant, rows, self._now_us())
         self._committer.put(CommitGroup(admitted, self._fingerprinter.of(admitted.events), taken, len(rows)))
+
+    def _charged(self, tenant: str, events: int) -> MeterlineError | None:
+        try:
+            self._charge_events(tenant, events)
+        except RetryLaterError as error:
+            return error
+        return None
 
     def _check_columns(self) -> None:
         # A small request can make large columns, by its dictionaries: its bytes alone say little.
