@@ -17,6 +17,7 @@ from engine.api.services.billing_service import BillingService
 from engine.api.services.catalog_service import CatalogService
 from engine.api.services.correct_usage_service import CorrectUsageService
 from engine.api.services.correction_service import CorrectionService
+from engine.api.services.event_service import EventService
 from engine.api.services.metering_service import MeteringService
 from engine.api.services.retention_service import RetentionService
 from engine.api.services.spend_service import SpendService
@@ -27,6 +28,7 @@ from meterline.v1 import (
     billing_pb2,
     catalog_pb2,
     correction_pb2,
+    events_pb2,
     metering_pb2,
     retention_pb2,
     spend_pb2,
@@ -43,6 +45,7 @@ class Services:
     spend: SpendService
     billing: BillingService
     metering: MeteringService
+    events: EventService
     correct_usage: CorrectUsageService
     correction: CorrectionService
     retention: RetentionService
@@ -120,6 +123,14 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
             "MeteringService.QueryUsage",
             metering_pb2.QueryUsageRequest,
             services.metering.query_usage,
+            read,
+            CALL,
+            customer_of=_only_customer,
+        ),
+        Operation(
+            "EventService.ListEvents",
+            events_pb2.ListEventsRequest,
+            services.events.list_events,
             read,
             CALL,
             customer_of=_only_customer,
@@ -263,5 +274,5 @@ def _correction(
     return None if request.dry_run else request.signature.correction_id
 
 
-def _only_customer(request: metering_pb2.QueryUsageRequest) -> str | None:
+def _only_customer(request: metering_pb2.QueryUsageRequest | events_pb2.ListEventsRequest) -> str | None:
     return request.customer_ids[0] if len(request.customer_ids) == 1 else None

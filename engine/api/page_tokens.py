@@ -6,8 +6,11 @@ what is in it is checked like any other input.
 
 import base64
 import binascii
+import hashlib
 import json
 from typing import TypeVar
+
+from google.protobuf.message import Message
 
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.times import INSTANT_US_MAX
@@ -18,6 +21,15 @@ Part = TypeVar("Part", int, str)
 def sealed(listing: str, *parts: int | str) -> str:
     """The token of a place in a listing."""
     return base64.urlsafe_b64encode(json.dumps([listing, *parts]).encode()).decode()
+
+
+def question_digest(request: Message) -> str:
+    """What identifies a request, whatever page of its answer it asks for: the name of its listing."""
+    question = type(request)()
+    question.CopyFrom(request)
+    question.ClearField("page_size")
+    question.ClearField("page_token")
+    return hashlib.sha256(question.SerializeToString(deterministic=True)).hexdigest()[:32]
 
 
 def opened(token: str, listing: str, *kinds: type[int] | type[str]) -> tuple[int | str, ...]:

@@ -1,10 +1,10 @@
 """A QueryUsageRequest read: every mistake of it at once, or a question that can be asked. Pure."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from engine.api.page_tokens import question_digest
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.times import optional_us
 from engine.usage.facts.windows import TooManyWindowsError, Window, time_zone, window_bounds_us
@@ -95,7 +95,7 @@ def read_question(request: QueryUsageRequest) -> UsageQuestion:
         raw_only=noted(lambda: _raw_only(request), False),
         page_size=noted(lambda: _page_size(request), 0),
         page_token=request.page_token,
-        digest=_digest(request),
+        digest=question_digest(request),
     )
     if mistakes:
         raise InvalidRequestError(*mistakes)
@@ -202,11 +202,3 @@ def _check_length(field: str, text: str, bytes_max: int) -> None:
     size_bytes = len(text.encode())
     if size_bytes > bytes_max:
         raise _wrong(field, f"has {size_bytes} bytes: no event has more than {bytes_max}")
-
-
-def _digest(request: QueryUsageRequest) -> str:
-    question = QueryUsageRequest()
-    question.CopyFrom(request)
-    question.ClearField("page_size")
-    question.ClearField("page_token")
-    return hashlib.sha256(question.SerializeToString(deterministic=True)).hexdigest()[:32]

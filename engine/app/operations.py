@@ -12,10 +12,12 @@ from engine.api.services.billing_service import BillingService
 from engine.api.services.catalog_service import CatalogService
 from engine.api.services.correct_usage_service import CorrectUsageService
 from engine.api.services.correction_service import CorrectionService
+from engine.api.services.event_service import EventParts, EventService
 from engine.api.services.metering_service import MeteringParts, MeteringService
 from engine.api.services.retention_service import RetentionService
 from engine.api.services.spend_service import SpendService
 from engine.api.services.tenant_limits_service import TenantLimitsService
+from engine.api.services.turns import Turns
 from engine.api.services.usage_service import UsageService
 from engine.app.access import Access
 from engine.app.reading import Reading
@@ -35,6 +37,8 @@ def build_operations(
     now_us: Callable[[], int],
 ) -> tuple[Operation[Any], ...]:
     usage, order, rater = stores.usage, stores.order, reading.rater
+    # Half of what the store reads with: a question may take minutes, and spend must stay live beside it.
+    turns = Turns("queries of usage and listings of events", at_once=2)
     corrections = Corrections(usage, order, upkeep.reconciler, now_us, lambda: secrets.randbits(63))
     return operations(
         Services(
@@ -42,7 +46,10 @@ def build_operations(
             catalog=CatalogService(stores.catalog, now_us),
             spend=SpendService(rater),
             billing=BillingService(rater, reading.line_windows),
-            metering=MeteringService(MeteringParts(stores.catalog, usage, reading.usage, order), now_us),
+            metering=MeteringService(
+                MeteringParts(stores.catalog, usage, reading.usage, order), now_us, turns
+            ),
+            events=EventService(EventParts(stores.catalog, reading.events, order), now_us, turns),
             correct_usage=CorrectUsageService(
                 corrections, usage, rater, order, recording.admission_for, now_us
             ),

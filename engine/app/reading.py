@@ -8,6 +8,7 @@ from threading import Timer
 from engine.app.stores import Stores
 from engine.billing.line_windows import LineWindows
 from engine.billing.rater import Rater
+from engine.usage.query.event_list import EventList
 from engine.usage.query.expiries import Expiries
 from engine.usage.query.periods_reader import PeriodsReader
 from engine.usage.query.usage_reader import UsageReader
@@ -19,6 +20,7 @@ class Reading:
     """Usage and money on their way out."""
 
     usage: UsageReader
+    events: EventList
     rater: Rater
     line_windows: LineWindows
 
@@ -30,7 +32,7 @@ def build_reading(stores: Stores, now_us: Callable[[], int]) -> Reading:
         expiries=Expiries(stores.usage, time.monotonic_ns),
     )
     rater = Rater(stores.catalog, PeriodsReader(stores.usage, usage), stores.order, now_us)
-    return Reading(usage, rater, LineWindows(rater, _later))
+    return Reading(usage, EventList(stores.usage, usage), rater, LineWindows(rater, _later))
 
 
 def _later(delay_s: int, work: Callable[[], None]) -> None:

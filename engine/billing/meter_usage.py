@@ -5,13 +5,31 @@ from hashlib import blake2b
 from engine.catalog.kinds import json_text
 from engine.catalog.kinds.meter import Meter
 from engine.catalog.snapshots.snapshot import Catalog
+from engine.catalog.snapshots.versions import Versioned
+from engine.errors import NotFoundError
 from engine.usage.facts.usage_request import Measure
+from fields import did_you_mean
 
 # Of a meter's definition, what its rollups are made from.
 _AGGREGATED = ("event_type", "aggregation", "value", "filters", "group_by")
 # Of rollups; another one whenever the same definition reduces the same events to something else. What has expired under
 # an earlier one can't be computed again: it is read beside today's (engine.usage.query.expired_read).
 _FORM, _FIRST_FORM = 2, 1
+
+
+def find_meter(catalog: Catalog, meter_id: str) -> Versioned[Meter]:
+    """The meter with this id.
+
+    Raises:
+        NotFoundError: the catalog has none.
+    """
+    meter = catalog.meters.get(meter_id)
+    if meter is None:
+        hint = did_you_mean(meter_id, catalog.meters)
+        raise NotFoundError(
+            f"meter {meter_id[:128]!r} is not in the catalog at revision {catalog.revision}{hint}"
+        )
+    return meter
 
 
 def measure_of(tenant: str, meter: Meter) -> Measure:

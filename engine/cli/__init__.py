@@ -21,6 +21,7 @@ meterline import usage.csv           load usage from files
 meterline spend                      who has spent what, right now
 meterline lines --customer ID        the rated line items, tier by tier
 meterline usage --meter ID ...       what a meter comes to, by day, customer or property
+meterline events --customer ID       the events behind a number: of a line item, a meter, a correction
 meterline conflicts                  event ids that were used twice, and what was voided
 meterline void --event-id ID         recorded usage that is to count no more; --dry-run shows the money,
 meterline amend --event-id ID        ... or is to count with other properties, for another customer or time
@@ -49,6 +50,7 @@ _COMMANDS = {
     "config": ("configuration.config_command", "config"),
     "conflicts": ("corrections.conflicts_command", "conflicts"),
     "corrections": ("corrections.corrections_command", "corrections"),
+    "events": ("usage.events_command", "events"),
     "expire": ("corrections.expire_command", "expire"),
     "import": ("imports.import_command", "import_"),
     "keys": ("access.keys_command", "keys"),

@@ -14,6 +14,7 @@ from engine.api.services.billing_service import BillingService
 from engine.api.services.catalog_service import CatalogService
 from engine.api.services.correct_usage_service import CorrectUsageService
 from engine.api.services.correction_service import CorrectionService
+from engine.api.services.event_service import EventService
 from engine.api.services.metering_service import MeteringService
 from engine.api.services.retention_service import RetentionService
 from engine.api.services.spend_service import SpendService
@@ -29,6 +30,7 @@ TABLE = operations(
         spend=SpendService,
         billing=BillingService,
         metering=MeteringService,
+        events=EventService,
         correct_usage=CorrectUsageService,
         correction=CorrectionService,
         retention=RetentionService,
@@ -120,4 +122,5 @@ def test_a_credential_bound_to_a_customer_may_call_what_reads_one_customer():
         "SpendService.GetSpend",
         "BillingService.ListLineItems",
         "MeteringService.QueryUsage",
+        "EventService.ListEvents",
     }

@@ -68,7 +68,7 @@ ROOMS = {
     },
     "api": {
         *("access", "upkeep", "spend", "billing", "cluster", "errors", "metrics", "times", "current_call"),
-        *("catalog", "catalog.documents", "catalog.snapshots", "catalog.kinds"),
+        *("catalog", "catalog.documents", "catalog.kinds"),
         *("usage.query", "usage.recording", "usage.corrections", "usage.facts", "usage.store"),
     },
     "health": {"errors", "metrics"},

@@ -22,6 +22,7 @@ from meterline.v1 import (
     billing_pb2,
     catalog_pb2,
     correction_pb2,
+    events_pb2,
     metering_pb2,
     retention_pb2,
     spend_pb2,
@@ -40,7 +41,7 @@ from meterline.v1.usage_pb2_grpc import UsageServiceStub
 from tests.support.engine.api_world import AT, CATALOG, LATE_JUNE, api_event, record, refusal, spend_of
 
 _MODULES = (
-    *(access_pb2, billing_pb2, catalog_pb2, correction_pb2),
+    *(access_pb2, billing_pb2, catalog_pb2, correction_pb2, events_pb2),
     *(metering_pb2, retention_pb2, spend_pb2, usage_pb2),
 )
 METHODS = [
@@ -62,6 +63,7 @@ SCOPES = {
     "ListSpend": "READ",
     "ListLineItems": "BILL",
     "QueryUsage": "READ",
+    "ListEvents": "READ",
     "CorrectUsage": "CORRECT",
     "UndoCorrection": "CORRECT",
     "ListCorrections": "READ",
@@ -186,11 +188,12 @@ def test_every_operation_refuses_the_key_of_a_customer_for_another_one(bare, adm
         "GetSpend": lambda who: {"customer_id": who},
         "ListLineItems": lambda who: {"customer_id": who},
         "QueryUsage": lambda who: {"customer_ids": [who]},
+        "ListEvents": lambda who: {"customer_ids": [who]},
     }.get(method.name, lambda _who: {})
     said = {
         refusal(lambda who=who: call(bare, method, f"Bearer {text}", **fields(who)))[:2]
         for who in (f"{name}_bolt", "nobody", "")
-        if who or method.name != "QueryUsage"
+        if who or method.name not in ("QueryUsage", "ListEvents")
     }
     assert len(said) == 1
     assert said.pop()[0] is DENIED

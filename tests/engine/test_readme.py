@@ -47,7 +47,15 @@ def _outputs(commands, *more):
 
 def test_run_it_works_on_a_fresh_engine(engine):
     """Nothing that it lists needs usage; the quote needs no engine at all."""
-    assert [words[0] for words in FRESH] == ["apply", "apply", "spend", "lines", "conflicts", "keys"]
+    assert [words[0] for words in FRESH] == [
+        "apply",
+        "apply",
+        "spend",
+        "lines",
+        "events",
+        "conflicts",
+        "keys",
+    ]
     _outputs(FRESH, "--target", engine.target)
     (quote,) = _outputs(QUOTE)
     assert "input" in quote

@@ -19,6 +19,8 @@ from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 from meterline.v1.correction_pb2 import CorrectUsageRequest, EventRef, EventRefs, Signature, VoidUsage
 from meterline.v1.correction_pb2_grpc import CorrectionServiceStub
+from meterline.v1.events_pb2 import ListEventsRequest
+from meterline.v1.events_pb2_grpc import EventServiceStub
 from meterline.v1.metering_pb2_grpc import MeteringServiceStub
 from meterline.v1.retention_pb2 import ExpireUsageRequest
 from meterline.v1.retention_pb2_grpc import RetentionServiceStub
@@ -57,7 +59,7 @@ def _row(event_id, tokens, hours, customer="acme"):
     return Row("t1", event_id, "call", customer, JUNE_US + hours * HOUR_US, properties)
 
 
-def _meterline(*arguments, fails=False, answer=None):
+def _meterline(*arguments, fails=False, answer=None, prompts=True):
     """What it prints, or its error; at a terminal where `answer` is typed, or without one."""
     command = [sys.executable, "-m", "engine", *arguments]
     ours, theirs = pty.openpty()
@@ -71,7 +73,7 @@ def _meterline(*arguments, fails=False, answer=None):
         os.close(ours)
         os.close(theirs)
     assert done.returncode == (2 if fails else 0), done.stderr
-    if not fails and "--dry-run" not in arguments:
+    if prompts and not fails and "--dry-run" not in arguments:
         assert done.stderr.startswith("deleting: waits 5 s until every gateway refuses events of that time")
     return done.stdout + done.stderr if fails else done.stdout
 
@@ -86,6 +88,21 @@ def _usage(channel, **fields):
         meter_id="tokens", period_start=Timestamp(seconds=JUNE_US // 1_000_000), period_end=JULY, **fields
     )
     return MeteringServiceStub(channel).QueryUsage(request, timeout=60)
+
+
+def _check_listing(channel, target):
+    """What has expired is not listed, and the answer says so; one that doesn't reach back says nothing."""
+    june = EventServiceStub(channel).ListEvents(ListEventsRequest(customer_ids=["acme"]), timeout=60)
+    assert [each.event_id for each in june.events] == ["july"]
+    said = [(each.event_type, each.expired_before, each.customer_count) for each in june.expired]
+    assert said == [("call", JULY, 1)]
+    shown = _meterline("events", "--customer", "acme", "--target", target, prompts=False)
+    assert (
+        "events of call before 2025-07-01 have expired and can't be listed; what they came to is kept"
+        in shown
+    )
+    after = ListEventsRequest(customer_ids=["acme"], start=JULY)
+    assert not EventServiceStub(channel).ListEvents(after, timeout=60).expired
 
 
 @pytest.mark.timeout(300)
@@ -149,6 +166,8 @@ def test_closed_usage_expires_and_stays_explained(tmp_path):
             ExpireUsageRequest(before=JULY, dry_run=True), timeout=60
         )
         assert (left.event_count, left.customer_count, left.kept_customer_count) == (0, 0, 1)
+
+        _check_listing(channel, engine.target)
 
         assert "deleted 0 raw events" in _meterline(*expire, "2025-07-01", "--expect", "0")
 

@@ -17,6 +17,7 @@ from fractions import Fraction
 import pytest
 
 from engine.api.services.metering_service import MeteringParts, MeteringService
+from engine.api.services.turns import Turns
 from engine.billing.meter_usage import measures_of
 from engine.catalog.documents.document import read_document
 from engine.catalog.store import CatalogStore
@@ -65,7 +66,9 @@ class World:
         clock = IngestClock(NOW_US, lambda _us: None)
         reader = UsageReader(store, Coverages(store, lambda: 0, age_max_ns=0), days_for_customers_min=1)
         self.catalog = catalog
-        self.service = MeteringService(MeteringParts(catalog, store, reader, clock), lambda: NOW_US)
+        self.service = MeteringService(
+            MeteringParts(catalog, store, reader, clock), lambda: NOW_US, Turns("queries", 2)
+        )
         self.rollups = Rollups(store, clock, lambda: NOW_US, Worth(1, 1, 1, 1))
 
     def apply(self, tenant, meter):
@@ -235,7 +238,7 @@ def test_questions_take_turns(world):
             return super().read_on(*arguments, **options)
 
     slow = replace(parts, reader=Reader(parts.store))
-    service = MeteringService(slow, lambda: NOW_US, wait_s=0.05)
+    service = MeteringService(slow, lambda: NOW_US, Turns("queries", 2, wait_s=0.05))
     request = QueryUsageRequest(meter_id="m", group_by=UsageGrouping())
     request.period_start.FromMicroseconds(PERIOD_US[0])
     request.period_end.FromMicroseconds(PERIOD_US[1])

@@ -1,23 +1,19 @@
 """MeteringService: what a meter comes to, in pages that share one snapshot."""
 
 import bisect
-import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass, replace
 from functools import partial
-from threading import BoundedSemaphore
 
 from engine.api.messages import ANSWER_BYTES_MAX, decimal_text
 from engine.api.operation import Call
 from engine.api.page_tokens import bad_token, opened, sealed
+from engine.api.services.turns import Turns
 from engine.api.usage_question import Grouping, UsageQuestion, read_question
-from engine.billing.meter_usage import measure_of
+from engine.billing.meter_usage import find_meter, measure_of
 from engine.catalog.kinds.meter import Meter
-from engine.catalog.snapshots.snapshot import Catalog
-from engine.catalog.snapshots.versions import Versioned
 from engine.catalog.store import CatalogStore
 from engine.cluster.watermarks import read_watermark_us
-from engine.errors import NotFoundError, TooManyCallsError
 from engine.times import to_timestamp
 from engine.usage.facts.usage_request import Groups, GroupUsage, UsageRequest
 from engine.usage.query.usage_pages import (
@@ -30,16 +26,9 @@ from engine.usage.query.usage_pages import (
 )
 from engine.usage.query.usage_reader import UsageReader
 from engine.usage.store.usage_store import UsageStore
-from fields import did_you_mean
 from ingest import IngestOrder
 from meterline.v1.metering_pb2 import QueryUsageRequest, QueryUsageResponse, UsageGrouping, UsageRow
 from rating import converted
-
-# Half of what the store reads with: a question may take minutes, and spend must stay live beside it.
-_AT_ONCE = 2
-# Well below what callers wait for an answer.
-_WAIT_S = 20.0
-_RETRY_AFTER_MS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +44,19 @@ class MeteringParts:
 class MeteringService:
     """Answers QueryUsage, a few questions at a time."""
 
-    def __init__(self, parts: MeteringParts, now_us: Callable[[], int], wait_s: float = _WAIT_S) -> None:
+    def __init__(self, parts: MeteringParts, now_us: Callable[[], int], turns: Turns) -> None:
         self._parts = parts
         self._now_us = now_us
-        self._wait_s = wait_s
-        self._turns = BoundedSemaphore(_AT_ONCE)
+        self._turns = turns
 
     def query_usage(self, request: QueryUsageRequest, call: Call) -> QueryUsageResponse:
         question = read_question(request)
         as_of_us, revision, place = self._start(question)
         catalog = self._parts.catalog.snapshot(call.tenant, revision)
-        meter = _meter(catalog, question.meter_id)
+        meter = find_meter(catalog, question.meter_id)
         grouping = question.grouping or Grouping(customer=True, properties=meter.resource.group_by)
         usage = _usage_request(call.tenant, meter.resource, question, grouping, as_of_us)
-        with self._turn():
+        with self._turns.turn():
             page, following = self._page(usage, place, question, grouping, meter.resource)
         token = sealed(question.digest, as_of_us, catalog.revision, *astuple(following)) if following else ""
         return QueryUsageResponse(
@@ -79,18 +67,6 @@ class MeteringService:
             group_by=UsageGrouping(customer=grouping.customer, properties=grouping.properties),
             next_page_token=token,
         )
-
-    @contextlib.contextmanager
-    def _turn(self) -> Iterator[None]:
-        if not self._turns.acquire(timeout=self._wait_s):
-            raise TooManyCallsError(
-                f"{_AT_ONCE} queries of usage are being answered, and others wait: try again",
-                retry_after_ms=_RETRY_AFTER_MS,
-            )
-        try:
-            yield
-        finally:
-            self._turns.release()
 
     def _start(self, question: UsageQuestion) -> tuple[int, int | None, RowPlace]:
         """Watermark, catalog revision (None for the newest) and place that the page starts with."""
@@ -139,16 +115,6 @@ def _everybody_at_once(_customer_id: str, _count: int) -> Sequence[str]:
 def _named_from(customer_ids: Sequence[str], customer_id: str, count: int) -> Sequence[str]:
     first = bisect.bisect_left(customer_ids, customer_id)
     return customer_ids[first : first + count]
-
-
-def _meter(catalog: Catalog, meter_id: str) -> Versioned[Meter]:
-    meter = catalog.meters.get(meter_id)
-    if meter is None:
-        hint = did_you_mean(meter_id, catalog.meters)
-        raise NotFoundError(
-            f"meter {meter_id[:128]!r} is not in the catalog at revision {catalog.revision}{hint}"
-        )
-    return meter
 
 
 def _usage_request(

@@ -128,6 +128,21 @@ def read_of_event(
     return columns
 
 
+def group_conditions(measure: Measure, group: Mapping[str, str], parameters: Parameters) -> list[str]:
+    """Conditions on the events of one group: a property that isn't named there is one that they lack."""
+    found = []
+    for i, name in enumerate(measure.group_by):
+        parameters[f"group_{i}"] = name
+        if name not in group:
+            found.append(f"NOT {exists_sql(f'group_{i}')}")
+            continue
+        parameters[f"group_{i}_value"] = group[name]
+        found.append(
+            f"({exists_sql(f'group_{i}')} AND {text_sql(f'group_{i}')} = {{group_{i}_value:String}})"
+        )
+    return found
+
+
 def counting_sql(
     read: Sequence[str], where: Sequence[str], conditions: Sequence[str], *, any_facts: bool, draft: bool
 ) -> str:

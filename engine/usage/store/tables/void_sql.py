@@ -92,6 +92,27 @@ def replacements_sql(slice_conditions: Sequence[str], *, draft: bool = False) ->
     )
 
 
+def voided_sql(slice_conditions: Sequence[str]) -> str:
+    """A subquery of the events that are void at `as_of_us`, each as it was: the columns of the log with `content_hash`;
+    `voided_at`, when that was decided; and `voided_by`, the person's correction that did, empty for the engine's own facts.
+    """
+    slices = " AND ".join(slice_conditions)
+    newest, replacing = f"({DECIDED}, recorded_at)", "is_replacement = 1"
+    states = (
+        f"SELECT {KEY}, {HAS_REPLACEMENT} AS replaces, argMinIf(properties, recorded_at, {replacing}) AS content, "
+        f"minIf(recorded_at, {replacing}) AS replaced_at, argMax(recorded_at, {newest}) AS voided_at, "
+        f"argMax(if({BY_PERSON}, correction_id, ''), {newest}) AS voided_by "
+        f"FROM {VOIDS_TABLE} WHERE {slices} AND {RECORDED_BY_THEN} GROUP BY {KEY} HAVING {IS_VOID} = 1"
+    )
+    log = log_sql(f"{KEY}, properties, ingested_at", slice_conditions)
+    return (
+        f"(SELECT {KEY}, properties, ingested_at, voided_at, voided_by FROM ({log}) AS logged "
+        f"INNER JOIN (SELECT {KEY}, voided_at, voided_by FROM ({states}) WHERE replaces = 0) AS state USING ({KEY}) "
+        f"UNION ALL SELECT {KEY}, content AS properties, replaced_at AS ingested_at, voided_at, voided_by "
+        f"FROM ({states}) WHERE replaces = 1)"
+    )
+
+
 def facts_sql(slice_conditions: Sequence[str], *, draft: bool = False) -> str:
     """A subquery of the facts recorded by `as_of_us`, and those of the draft."""
     where = " AND ".join(slice_conditions)
