@@ -1,119 +1,180 @@
-"""The engine's metrics, in the conventions of Prometheus: base units, `_total` on counters."""
+"""The engine's metrics, in the conventions of Prometheus: base units, `_total` on counters, timestamps rather than ages.
 
-from dataclasses import dataclass, field
+Rules:
+1. Labels hold only names that the program itself knows, never customers' text: each has a bounded set of values, which a
+   test names.
+2. A family's help says what it counts, and when.
+"""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
+
+from engine.bulk_histogram import BulkHistogram
 
 REGISTRY = CollectorRegistry(auto_describe=True)
+ProcessCollector(registry=REGISTRY)
+GCCollector(registry=REGISTRY)
+# A gauge beside each counter that says when it began, which a restart tells as well.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+# Seconds: from a quick read to the minute after which nobody waits any more.
+_CALL_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+# Seconds of a pass in the background, which may look through the whole log.
+_PASS_S = (0.01, 0.1, 1, 10, 60, 300, 1_800)
+# Seconds between an event and its coming: from live to the oldest that is taken by default, and more.
+_LATENESS_S = (1, 10, 60, 600, 3_600, 21_600, 86_400, 7 * 86_400, 35 * 86_400)
+# Of events and requests, up to what one insert takes.
+_SIZES = (1, 10, 100, 1_000, 5_000, 10_000, 25_000, 50_000, 100_000)
 
 
 def _counter(name: str, text: str, *labels: str) -> Counter:
     return Counter(name, text, labels, registry=REGISTRY)
 
 
-def _histogram(name: str, text: str, *labels: str) -> Histogram:
-    return Histogram(name, text, labels, registry=REGISTRY)
+def _gauge(name: str, text: str, *labels: str) -> Gauge:
+    return Gauge(name, text, labels, registry=REGISTRY)
 
 
-@dataclass(frozen=True, slots=True)
+def _histogram(name: str, text: str, *labels: str, buckets: tuple[float, ...] = _CALL_S) -> Histogram:
+    return Histogram(name, text, labels, registry=REGISTRY, buckets=buckets)
+
+
 class _Metrics:
-    """One field for each metric. Labels hold only names that the program itself knows, never customers' text."""
+    """One attribute for each family."""
 
-    events: Counter = field(
-        default_factory=lambda: _counter("meterline_events_total", "Events answered, by verdict.", "verdict")
+    # Calls.
+    rpc_duration_seconds = _histogram(
+        "meterline_rpc_duration_seconds",
+        "Time of one RPC, by method and status code, over gRPC and HTTP.",
+        "method",
+        "code",
     )
-    inserted_events: Counter = field(
-        default_factory=lambda: _counter("meterline_inserted_events_total", "Events made durable.")
+    open_calls = _gauge("meterline_open_calls", "Calls that hold a place now, by kind.", "kind")
+    open_calls_max = _gauge(
+        "meterline_open_calls_max", "How many calls of a kind may be open at once.", "kind"
     )
-    failed_inserts: Counter = field(
-        default_factory=lambda: _counter("meterline_failed_inserts_total", "Inserts that the store refused.")
+    admitted_calls = _counter(
+        "meterline_admitted_calls_total", "Calls whose credential allows them, by method.", "method"
     )
-    failed_disk_writes: Counter = field(
-        default_factory=lambda: _counter(
-            "meterline_failed_disk_writes_total",
-            "Writes of the embedded usage store that the operating system refused: is the disk full?",
-        )
+    refused_calls = _counter(
+        "meterline_refused_calls_total",
+        "Calls that the credential, or the lack of one, did not allow: by method and reason.",
+        "method",
+        "reason",
     )
-    reconciled_events: Counter = field(
-        default_factory=lambda: _counter(
-            "meterline_reconciled_events_total",
-            "Events voided because their event_id had been used for an event with other content.",
-        )
+    limited_calls = _counter(
+        "meterline_limited_calls_total",
+        "Requests that were refused because their tenant's limit was reached, by the limit's name.",
+        "limit",
     )
-    refused_calls: Counter = field(
-        default_factory=lambda: _counter(
-            "meterline_refused_calls_total",
-            "Calls that the credential, or the lack of one, did not allow: by method and reason.",
-            "method",
-            "reason",
-        )
+
+    # Events on their way in.
+    events = _counter("meterline_events_total", "Events answered, by verdict.", "verdict")
+    event_lateness_seconds = BulkHistogram(
+        "meterline_event_lateness_seconds",
+        "Time from an event to its becoming durable, of new events; one that is ahead of the clock counts as 0.",
+        _LATENESS_S,
+        REGISTRY,
     )
-    limited_calls: Counter = field(
-        default_factory=lambda: _counter(
-            "meterline_limited_calls_total",
-            "Requests that were refused because their tenant's limit was reached, by the limit's name.",
-            "limit",
-        )
+    queue_events = _gauge("meterline_queue_events", "Events that are admitted and wait for the usage store.")
+    queue_events_max = _gauge(
+        "meterline_queue_events_max", "How many events may wait; beyond it requests are refused."
     )
-    failed_upkeep_passes: Counter = field(
-        default_factory=lambda: _counter(
-            "meterline_failed_upkeep_passes_total",
-            "Passes in the background that ended without a result, by what they do; the next one tries again.",
-            "upkeep",
-        )
+    queue_bytes = _gauge("meterline_queue_bytes", "Bytes of usage requests that are not answered yet.")
+    queue_bytes_max = _gauge(
+        "meterline_queue_bytes_max", "How many bytes of requests may wait; beyond it requests are refused."
     )
-    rollup_checks: Counter = field(
-        default_factory=lambda: _counter(
-            "meterline_rollup_checks_total", "Answers that were read both from rollups and from events."
-        )
+    queue_wait_seconds = _histogram(
+        "meterline_queue_wait_seconds",
+        "Time that the first request of a batch waited before the batch was compared and stored.",
     )
-    rollup_drift: Counter = field(
-        default_factory=lambda: _counter(
-            "meterline_rollup_drift_total",
-            "Groups in which a rollup differed from its events: must stay zero.",
-        )
+    batch_requests = _histogram(
+        "meterline_batch_requests", "Requests that shared one batch.", buckets=(1, 2, 5, 10, 20, 50, 100, 200)
     )
-    queue_events: Gauge = field(
-        default_factory=lambda: Gauge(
-            "meterline_queue_events",
-            "Events that are admitted and wait for the usage store.",
-            registry=REGISTRY,
-        )
+    hot_window_events = _gauge(
+        "meterline_hot_window_events", "Event ids by which duplicates and conflicts are told at once."
     )
-    queue_bytes: Gauge = field(
-        default_factory=lambda: Gauge(
-            "meterline_queue_bytes",
-            "Bytes of usage requests that are not answered yet.",
-            registry=REGISTRY,
-        )
+    insert_duration_seconds = _histogram("meterline_insert_duration_seconds", "Time of one insert.")
+    insert_events = _histogram("meterline_insert_events", "Events of one insert.", buckets=_SIZES)
+    inserted_events = _counter("meterline_inserted_events_total", "Events made durable.")
+    failed_inserts = _counter("meterline_failed_inserts_total", "Inserts that the store refused.")
+    reconciled_events = _counter(
+        "meterline_reconciled_events_total",
+        "Events voided because their event_id had been used for an event with other content.",
     )
-    insert_duration_seconds: Histogram = field(
-        default_factory=lambda: _histogram("meterline_insert_duration_seconds", "Time of one insert.")
+
+    # Upkeep.
+    upkeep_pass_duration_seconds = _histogram(
+        "meterline_upkeep_pass_duration_seconds",
+        "Time of one pass in the background, by what it does.",
+        "upkeep",
+        buckets=_PASS_S,
     )
-    rate_duration_seconds: Histogram = field(
-        default_factory=lambda: _histogram(
-            "meterline_rate_duration_seconds", "Time to read usage and rate it, by one request."
-        )
+    upkeep_succeeded_timestamp_seconds = _gauge(
+        "meterline_upkeep_succeeded_timestamp_seconds",
+        "When the last pass ended well; 0 at a gateway whose turn it is not. Of gateways that share stores one has it.",
+        "upkeep",
     )
-    rpc_duration_seconds: Histogram = field(
-        default_factory=lambda: _histogram(
-            "meterline_rpc_duration_seconds", "Time of one RPC, by method and status code.", "method", "code"
-        )
+    failed_upkeep_passes = _counter(
+        "meterline_failed_upkeep_passes_total",
+        "Passes in the background that ended without a result, by what they do; the next one tries again.",
+        "upkeep",
     )
-    store_up: Gauge = field(
-        default_factory=lambda: Gauge(
-            "meterline_store_up",
-            "1 while the store answers, 0 while it does not: usage (ClickHouse) and catalog.",
-            ("store",),
-            registry=REGISTRY,
-        )
+    rollups_until_timestamp_seconds = _gauge(
+        "meterline_rollups_until_timestamp_seconds",
+        "Up to when the rollups of all meters have taken in what was ingested; 0 at a gateway whose turn it is not.",
     )
-    store_check_duration_seconds: Histogram = field(
-        default_factory=lambda: _histogram(
-            "meterline_store_check_duration_seconds",
-            "Time in which the store answered the smallest question, or failed to; asked every five seconds.",
-            "store",
-        )
+    rollup_checks = _counter(
+        "meterline_rollup_checks_total", "Answers that were read both from rollups and from events."
+    )
+    rollup_drift = _counter(
+        "meterline_rollup_drift_total", "Groups in which a rollup differed from its events: must stay zero."
+    )
+
+    # Money.
+    rate_duration_seconds = _histogram(
+        "meterline_rate_duration_seconds", "Time to read usage and rate it, by one request."
+    )
+    rated_lines = _counter("meterline_rated_lines_total", "Lines that were given an amount, each time.")
+    unrateable_lines = _counter(
+        "meterline_unrateable_lines_total",
+        "Lines that the price could not give an amount, each time they were asked for.",
+    )
+
+    # Stores, disk and build.
+    store_up = _gauge(
+        "meterline_store_up",
+        "1 while the store answers, 0 while it does not: usage (ClickHouse) and catalog.",
+        "store",
+    )
+    store_check_duration_seconds = _histogram(
+        "meterline_store_check_duration_seconds",
+        "Time in which the store answered the smallest question, or failed to; asked every five seconds.",
+        "store",
+    )
+    failed_disk_writes = _counter(
+        "meterline_failed_disk_writes_total",
+        "Writes of the embedded usage store that the operating system refused: is the disk full?",
+    )
+    data_free_bytes = _gauge(
+        "meterline_data_free_bytes", "What is free, for the engine's user, on the disk of the data directory."
+    )
+    data_size_bytes = _gauge(
+        "meterline_data_size_bytes", "How large the disk of the data directory is, with whatever is on it."
+    )
+    build_info = _gauge(
+        "meterline_build_info",
+        "1, with the version, the commit it was built from, and the form of data directories that it writes.",
+        "version",
+        "commit",
+        "storage_format",
     )
 
 

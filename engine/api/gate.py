@@ -47,6 +47,7 @@ class Gate:
         caller = self.caller(operation, shown)
         allowance = self.allowances.of(caller.tenant)
         allowance.enter(operation.charges)
+        METRICS.admitted_calls.labels(operation.method).inc()
         return GatedCall(self, operation, shown, caller, allowance)
 
     def caller(self, operation: Operation[Any], shown: Shown) -> Caller:

@@ -10,6 +10,7 @@
     faces        the ports over that table: gRPC and HTTP
     checks       whether the stores answer
     metrics_port the port of Prometheus and of probes
+    standing_metrics  metrics of the build, the bounds and the disk
     logs         how the process writes its log
 
 Here alone the clock and chance enter the engine, and nothing here decides anything: what a part needs, it is given.

@@ -23,6 +23,7 @@ from engine.app.metrics_port import serve_metrics
 from engine.app.operations import build_operations
 from engine.app.reading import build_reading
 from engine.app.recording import KnownEvents, build_recording
+from engine.app.standing_metrics import tell_standing_metrics
 from engine.app.stores import Stores, open_stores
 from engine.app.upkeep import build_upkeep
 from engine.errors import StartupError
@@ -93,6 +94,7 @@ def serve(options: Options, stop: ThreadEvent) -> None:
         stores = stack.enter_context(
             open_stores(options.data, options.usage_store, options.durability, known.warming, _now_us)
         )
+        tell_standing_metrics(stores.directory.path, options.limits)
         access = stack.enter_context(
             open_access(stores, options.admin_key_file, options.tenant_limits, _now_us)
         )

@@ -73,7 +73,11 @@ class Rater:
         with METRICS.rate_duration_seconds.time():
             charges = charges_at(snapshot.catalog, rows, snapshot.at_us)
             usage = read_usage(self._usage, charges, snapshot.as_of_us, snapshot.draft_id, digests=digests)
-            return rate_charges(charges, usage)
+            rated = rate_charges(charges, usage)
+        unrateable = sum(len(part.unrateable) for part in rated.parts)
+        METRICS.rated_lines.inc(len(rated) - unrateable)
+        METRICS.unrateable_lines.inc(unrateable)
+        return rated
 
     def rate_customer(self, snapshot: Snapshot, customer_id: str) -> Rated:
         """The lines of one customer.

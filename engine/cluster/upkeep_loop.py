@@ -54,6 +54,10 @@ class UpkeepLoop:
         the pass that runs, which an embedded store must not be closed under. `sleep_s`: at least, and at most.
         """
         self._name = name
+        # There from the start: a rate needs a first value.
+        METRICS.failed_upkeep_passes.labels(name)
+        METRICS.upkeep_succeeded_timestamp_seconds.labels(name)
+        METRICS.upkeep_pass_duration_seconds.labels(name)
         self._upkeep = upkeep
         self._lock_path = lock_path
         self._monotonic_ns = monotonic_ns
@@ -83,6 +87,7 @@ class UpkeepLoop:
         began_ns = self._monotonic_ns()
         try:
             self._upkeep.next_pass()
+            METRICS.upkeep_succeeded_timestamp_seconds.labels(self._name).set_to_current_time()
         except RetryLaterError as error:
             METRICS.failed_upkeep_passes.labels(self._name).inc()
             _log.warning("upkeep pass failed", upkeep=self._name, error=str(error))
@@ -91,6 +96,7 @@ class UpkeepLoop:
             METRICS.failed_upkeep_passes.labels(self._name).inc()
             _log.exception("upkeep pass failed", upkeep=self._name)
         took_ns = self._monotonic_ns() - began_ns
+        METRICS.upkeep_pass_duration_seconds.labels(self._name).observe(took_ns / 1_000_000_000)
         sleep_s = max(took_ns * _SLEEP_TIMES // 1_000_000_000, self._sleep_min_s)
         return sleep_s if self._sleep_max_s is None else min(sleep_s, self._sleep_max_s)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from engine.errors import MeterlineError
+from engine.metrics import METRICS
 from engine.upkeep.rollup_check import RollupCheck
 from engine.usage.facts.usage_request import Measure
 from engine.usage.rollups.rollups import Rollups
@@ -27,13 +28,17 @@ class RollupKeeper:
         """
         failed: MeterlineError | None = None
         with self.turn():
+            until_us: list[int] = []
             by_key = {(meter.tenant, meter.rollup_key): meter for meter in self.meters()}
             for meter in by_key.values():
                 # One meter's trouble is not the others'.
                 try:
                     done = self.rollups.keep_up(meter)
                     self.check.compare(meter, done.until_us)
+                    until_us.append(done.until_us)
                 except MeterlineError as error:
                     failed = error
         if failed is not None:
             raise failed
+        if until_us:
+            METRICS.rollups_until_timestamp_seconds.set(min(until_us) / 1_000_000)

@@ -26,6 +26,7 @@ import structlog
 
 from engine.api.operation import CallLimits
 from engine.errors import TooManyCallsError
+from engine.metrics import METRICS
 
 _log = structlog.get_logger(__name__)
 _RETRY_AFTER_MS = 1_000
@@ -156,6 +157,8 @@ class Places:
         # Left without the lock, and copied to be looked through: each is one step of the interpreter.
         self._taken: set[OpenCall] = set()
         self._newcomers = threading.Lock()
+        METRICS.open_calls.labels(limits.kind).set_function(lambda: len(self._taken))
+        METRICS.open_calls_max.labels(limits.kind).set(limits.places)
 
     def take(self, context: grpc.ServicerContext) -> OpenCall:
         """A place for this call, whose handler works inside of it (`with`).

@@ -34,6 +34,7 @@ from engine.api.operation import Call, OfBytes, OfMessages, OfStream, Operation
 from engine.api.rim import REQUEST_ID, Rim, RimmedCall
 from engine.api.status import HttpStatus, http_status_of
 from engine.errors import NotFoundError, TooManyCallsError
+from engine.metrics import METRICS
 from meterline.v1.usage_pb2 import RecordUsageResponse, Verdict
 
 _RECORD_USAGE: Final = "UsageService.RecordUsage"
@@ -76,6 +77,8 @@ class Calls:
         self._gate_threads = ThreadPoolExecutor(_GATE_THREADS, thread_name_prefix="meterline-http-gate")
         self._large = Semaphore(_LARGE_MAX)
         self._open_calls = 0
+        METRICS.open_calls.labels("HTTP requests").set_function(lambda: self._open_calls)
+        METRICS.open_calls_max.labels("HTTP requests").set(_CALLS_MAX)
         self._document = document(operations)
         self.application = FramedOnce(
             Starlette(

@@ -13,6 +13,7 @@ Rules:
 6. The steps themselves (`commit`, `learn`) have no thread; the worker (engine.usage.recording.worker) takes the turns.
 """
 
+import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -59,14 +60,15 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class AdmittedRequest:
-    """One request of a group: who waits for it, how many of the group's rows are its own, and the call that it came
-    with, for the log.
+    """One request of a group: who waits for it, how many of the group's rows are its own, the call that it came with, for
+    the log, and since when it waits.
     """
 
     done: "Future[Recorded]"
     rows: int
     sequence: int = 0
     request_id: str | None = None
+    since_ns: int = field(default_factory=time.monotonic_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,7 @@ class Committer:
 
     def start(self) -> None:
         METRICS.queue_events.set_function(lambda: self.worker.waiting_events)
+        METRICS.hot_window_events.set_function(lambda: len(self._window))
         self.worker.start()
 
     def put(self, group: CommitGroup) -> None:
@@ -192,6 +195,7 @@ class Committer:
         Raises:
             Exception: what the sink raised; no request is answered.
         """
+        _count_waiting(groups)
         events = pa.concat_batches([group.admitted.events for group in groups])
         fingerprints = Fingerprints.join([group.fingerprints for group in groups])
         refused = np.concatenate([group.admitted.refused for group in groups])
@@ -229,6 +233,8 @@ class Committer:
             raise
         self._window.enter(fingerprints)
         METRICS.inserted_events.inc(len(fingerprints))
+        times_us = events.column("event_time").cast(pa.int64()).to_numpy()
+        METRICS.event_lateness_seconds.observe_us(np.maximum(stamp_us - times_us, 0))
 
     def _insert(
         self,
@@ -240,6 +246,7 @@ class Committer:
         try:
             for batch, rows in batches:
                 tried.append(rows)
+                METRICS.insert_events.observe(len(rows))
                 with METRICS.insert_duration_seconds.time():
                     self._sink.insert(batch)
         except BaseException as error:
@@ -248,6 +255,12 @@ class Committer:
             _log.warning("insert failed", events=len(tried[-1]) if tried else 0, error=log_text(error))
             self._clock.abandon(stamp_us)
             raise
+
+
+def _count_waiting(groups: Sequence[CommitGroup]) -> None:
+    since_ns = min(request.since_ns for group in groups for request in group.requests)
+    METRICS.queue_wait_seconds.observe((time.monotonic_ns() - since_ns) / 1_000_000_000)
+    METRICS.batch_requests.observe(sum(len(group.requests) for group in groups))
 
 
 def _request_ids(groups: Sequence[CommitGroup]) -> list[str]:

@@ -15,6 +15,7 @@ Rules:
 """
 
 import threading
+import time
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -51,6 +52,7 @@ class _Waiting:
     data: bytes
     done: "Future[Recorded]" = field(default_factory=Future)
     request_id: str | None = field(default_factory=current_request_id)
+    since_ns: int = field(default_factory=time.monotonic_ns)
 
     @property
     def key(self) -> tuple[Hashable, ...]:
@@ -161,7 +163,11 @@ class Intake:
                 continue
             room -= events
             keep[i] = True
-            taken.append(AdmittedRequest(request.done, events, int(decoded.sequences[i]), request.request_id))
+            taken.append(
+                AdmittedRequest(
+                    request.done, events, int(decoded.sequences[i]), request.request_id, request.since_ns
+                )
+            )
         if not taken:
             return
         rows = decoded.events if keep.all() else decoded.events.filter(np.repeat(keep, counts))

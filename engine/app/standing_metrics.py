@@ -1,0 +1,37 @@
+"""Metrics of what is so for as long as the engine runs: its build, its bounds, and the disk of its data."""
+
+import importlib.metadata
+import json
+import os
+from pathlib import Path
+
+from engine.cluster.data_directory import FORMAT
+from engine.metrics import METRICS
+from ingest import Limits
+
+_UNKNOWN = "unknown"
+
+
+def tell_standing_metrics(data: Path, limits: Limits) -> None:
+    """Sets them; the disk is looked at whenever somebody asks."""
+    METRICS.build_info.labels(importlib.metadata.version("meterline"), _commit(), str(FORMAT)).set(1)
+    METRICS.queue_events_max.set(limits.queue_events_max)
+    METRICS.queue_bytes_max.set(limits.queue_bytes_max)
+    METRICS.data_free_bytes.set_function(lambda: _disk_bytes(data)[0])
+    METRICS.data_size_bytes.set_function(lambda: _disk_bytes(data)[1])
+
+
+def _commit() -> str:
+    """What pip noted of an installation from a repository."""
+    noted = importlib.metadata.distribution("meterline").read_text("direct_url.json")
+    found = json.loads(noted or "{}").get("vcs_info", {}).get("commit_id", _UNKNOWN)
+    return str(found)
+
+
+def _disk_bytes(path: Path) -> tuple[int, int]:
+    """Free and all; NaN would hide that the directory is gone, so it counts as full."""
+    try:
+        found = os.statvfs(path)
+    except OSError:
+        return 0, 0
+    return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
