@@ -77,6 +77,15 @@ class _Metrics:
 
     # Events on their way in.
     events = _counter("meterline_events_total", "Events answered, by verdict.", "verdict")
+    event_problems = _counter(
+        "meterline_event_problems_total",
+        "Problems of events that were answered with CONFLICT or REJECTED, by reason: an event may have several.",
+        "reason",
+    )
+    lost_event_problems = _counter(
+        "meterline_lost_event_problems_total",
+        "Problems of events that ListProblems neither lists nor counts: the usage store did not take them.",
+    )
     event_lateness_seconds = BulkHistogram(
         "meterline_event_lateness_seconds",
         "Time from an event to its becoming durable, of new events; one that is ahead of the clock counts as 0.",

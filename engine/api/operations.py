@@ -19,6 +19,7 @@ from engine.api.services.correct_usage_service import CorrectUsageService
 from engine.api.services.correction_service import CorrectionService
 from engine.api.services.event_service import EventService
 from engine.api.services.metering_service import MeteringService
+from engine.api.services.problem_service import ProblemService
 from engine.api.services.retention_service import RetentionService
 from engine.api.services.spend_service import SpendService
 from engine.api.services.tenant_limits_service import TenantLimitsService
@@ -46,6 +47,7 @@ class Services:
     billing: BillingService
     metering: MeteringService
     events: EventService
+    problems: ProblemService
     correct_usage: CorrectUsageService
     correction: CorrectionService
     retention: RetentionService
@@ -134,6 +136,13 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
             read,
             CALL,
             customer_of=_only_customer,
+        ),
+        Operation(
+            "EventService.ListProblems",
+            events_pb2.ListProblemsRequest,
+            services.problems.list_problems,
+            read,
+            CALL,
         ),
         Operation(
             "CorrectionService.CorrectUsage",

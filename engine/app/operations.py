@@ -14,6 +14,7 @@ from engine.api.services.correct_usage_service import CorrectUsageService
 from engine.api.services.correction_service import CorrectionService
 from engine.api.services.event_service import EventParts, EventService
 from engine.api.services.metering_service import MeteringParts, MeteringService
+from engine.api.services.problem_service import ProblemService
 from engine.api.services.retention_service import RetentionService
 from engine.api.services.spend_service import SpendService
 from engine.api.services.tenant_limits_service import TenantLimitsService
@@ -42,7 +43,7 @@ def build_operations(
     corrections = Corrections(usage, order, upkeep.reconciler, now_us, lambda: secrets.randbits(63))
     return operations(
         Services(
-            usage=UsageService(recording.intake),
+            usage=UsageService(recording.intake, recording.problems),
             catalog=CatalogService(stores.catalog, now_us),
             spend=SpendService(rater),
             billing=BillingService(rater, reading.line_windows),
@@ -50,6 +51,7 @@ def build_operations(
                 MeteringParts(stores.catalog, usage, reading.usage, order), now_us, turns
             ),
             events=EventService(EventParts(stores.catalog, reading.events, order), now_us, turns),
+            problems=ProblemService(usage, now_us),
             correct_usage=CorrectUsageService(
                 corrections, usage, rater, order, recording.admission_for, now_us
             ),

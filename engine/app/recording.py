@@ -11,6 +11,7 @@ from engine.app.stores import Stores, Warming
 from engine.catalog.admission_rules import AdmissionRules
 from engine.usage.recording.committer import Committer
 from engine.usage.recording.intake import ChargeEvents, Intake
+from engine.usage.recording.problem_log import ProblemLog
 from engine.usage.recording.void_listener import VoidListener
 from ingest import Admission, Fingerprinter, HotWindow, Limits
 
@@ -46,6 +47,7 @@ class Recording:
     intake: Intake
     committer: Committer
     listener: VoidListener
+    problems: ProblemLog
 
     def moving_parts(self) -> list[tuple[str, Callable[[], bool]]]:
         """What must move for events to be taken, each with its name."""
@@ -58,6 +60,8 @@ class Recording:
     def running(self) -> Iterator[None]:
         """Takes events in; at the end what waits is stored."""
         with contextlib.ExitStack() as stack:
+            self.problems.start()
+            stack.callback(self.problems.drain)
             self.committer.start()
             stack.callback(self.committer.drain)
             self.listener.start()
@@ -81,4 +85,5 @@ def build_recording(
         Intake(committer, admission_for, known.fingerprinter, limits, now_us, charge_events),
         committer,
         VoidListener(stores.usage, stores.order, now_us, known.fingerprinter.of, committer.tell),
+        ProblemLog(stores.usage, limits, now_us, secrets.randbits),
     )

@@ -22,6 +22,7 @@ meterline spend                      who has spent what, right now
 meterline lines --customer ID        the rated line items, tier by tier
 meterline usage --meter ID ...       what a meter comes to, by day, customer or property
 meterline events --customer ID       the events behind a number: of a line item, a meter, a correction
+meterline problems                   why events were rejected, or in conflict
 meterline conflicts                  event ids that were used twice, and what was voided
 meterline void --event-id ID         recorded usage that is to count no more; --dry-run shows the money,
 meterline amend --event-id ID        ... or is to count with other properties, for another customer or time
@@ -55,6 +56,7 @@ _COMMANDS = {
     "import": ("imports.import_command", "import_"),
     "keys": ("access.keys_command", "keys"),
     "lines": ("billing.lines_command", "lines"),
+    "problems": ("usage.problems_command", "problems"),
     "quote": ("quote.quote_command", "quote"),
     "reconcile": ("corrections.conflicts_command", "reconcile"),
     "restore": ("corrections.correct_commands", "restore"),

@@ -23,9 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from meterline.v1 import usage_pb2 as meterline_dot_v1_dot_usage__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19meterline/v1/events.proto\x12\x0cmeterline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcf\x02\n\x11ListEventsRequest\x12\x14\n\x0c\x63ustomer_ids\x18\x01 \x03(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\x11\n\tevent_ids\x18\x03 \x03(\t\x12)\n\x05start\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x05meter\x18\x06 \x01(\x0b\x32\x19.meterline.v1.MeterEvents\x12\x15\n\rcorrection_id\x18\x07 \x01(\t\x12\x16\n\x0einclude_voided\x18\x08 \x01(\x08\x12)\n\x05\x61s_of\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\n \x01(\r\x12\x12\n\npage_token\x18\x0b \x01(\t\"b\n\x0bMeterEvents\x12\x10\n\x08meter_id\x18\x01 \x01(\t\x12\x18\n\x10\x63\x61talog_revision\x18\x02 \x01(\x04\x12\'\n\x05group\x18\x03 \x01(\x0b\x32\x18.meterline.v1.EventGroup\"}\n\nEventGroup\x12<\n\ndimensions\x18\x01 \x03(\x0b\x32(.meterline.v1.EventGroup.DimensionsEntry\x1a\x31\n\x0f\x44imensionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xcd\x01\n\x12ListEventsResponse\x12+\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1b.meterline.v1.RecordedEvent\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61talog_revision\x18\x03 \x01(\x04\x12\x17\n\x0fnext_page_token\x18\x04 \x01(\t\x12,\n\x07\x65xpired\x18\x05 \x03(\x0b\x32\x1b.meterline.v1.ExpiredEvents\"\xcb\x02\n\rRecordedEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\x12.\n\nevent_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bingested_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12?\n\nproperties\x18\x06 \x03(\x0b\x32+.meterline.v1.RecordedEvent.PropertiesEntry\x12*\n\x06voided\x18\x07 \x01(\x0b\x32\x1a.meterline.v1.EventVoiding\x1a\x31\n\x0fPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"T\n\x0c\x45ventVoiding\x12\x15\n\rcorrection_id\x18\x01 \x01(\t\x12-\n\tvoided_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"o\n\rExpiredEvents\x12\x12\n\nevent_type\x18\x01 \x01(\t\x12\x32\n\x0e\x65xpired_before\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x63ustomer_count\x18\x03 \x01(\x04\x32_\n\x0c\x45ventService\x12O\n\nListEvents\x12\x1f.meterline.v1.ListEventsRequest\x1a .meterline.v1.ListEventsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19meterline/v1/events.proto\x12\x0cmeterline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18meterline/v1/usage.proto\"\xcf\x02\n\x11ListEventsRequest\x12\x14\n\x0c\x63ustomer_ids\x18\x01 \x03(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\x11\n\tevent_ids\x18\x03 \x03(\t\x12)\n\x05start\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x05meter\x18\x06 \x01(\x0b\x32\x19.meterline.v1.MeterEvents\x12\x15\n\rcorrection_id\x18\x07 \x01(\t\x12\x16\n\x0einclude_voided\x18\x08 \x01(\x08\x12)\n\x05\x61s_of\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\n \x01(\r\x12\x12\n\npage_token\x18\x0b \x01(\t\"b\n\x0bMeterEvents\x12\x10\n\x08meter_id\x18\x01 \x01(\t\x12\x18\n\x10\x63\x61talog_revision\x18\x02 \x01(\x04\x12\'\n\x05group\x18\x03 \x01(\x0b\x32\x18.meterline.v1.EventGroup\"}\n\nEventGroup\x12<\n\ndimensions\x18\x01 \x03(\x0b\x32(.meterline.v1.EventGroup.DimensionsEntry\x1a\x31\n\x0f\x44imensionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xcd\x01\n\x12ListEventsResponse\x12+\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1b.meterline.v1.RecordedEvent\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61talog_revision\x18\x03 \x01(\x04\x12\x17\n\x0fnext_page_token\x18\x04 \x01(\t\x12,\n\x07\x65xpired\x18\x05 \x03(\x0b\x32\x1b.meterline.v1.ExpiredEvents\"\xcb\x02\n\rRecordedEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\x12.\n\nevent_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bingested_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12?\n\nproperties\x18\x06 \x03(\x0b\x32+.meterline.v1.RecordedEvent.PropertiesEntry\x12*\n\x06voided\x18\x07 \x01(\x0b\x32\x1a.meterline.v1.EventVoiding\x1a\x31\n\x0fPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"T\n\x0c\x45ventVoiding\x12\x15\n\rcorrection_id\x18\x01 \x01(\t\x12-\n\tvoided_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"o\n\rExpiredEvents\x12\x12\n\nevent_type\x18\x01 \x01(\t\x12\x32\n\x0e\x65xpired_before\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x63ustomer_count\x18\x03 \x01(\x04\"\xd3\x01\n\x13ListProblemsRequest\x12,\n\x07reasons\x18\x01 \x03(\x0e\x32\x1b.meterline.v1.ProblemReason\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12)\n\x05start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x05 \x01(\r\x12\x12\n\npage_token\x18\x06 \x01(\t\"\x8a\x01\n\x14ListProblemsResponse\x12-\n\x08problems\x18\x01 \x03(\x0b\x32\x1b.meterline.v1.LoggedProblem\x12*\n\x06\x63ounts\x18\x02 \x03(\x0b\x32\x1a.meterline.v1.ProblemCount\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"\xa3\x02\n\rLoggedProblem\x12/\n\x0breceived_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x07verdict\x18\x02 \x01(\x0e\x32\x15.meterline.v1.Verdict\x12+\n\x06reason\x18\x03 \x01(\x0e\x32\x1b.meterline.v1.ProblemReason\x12\r\n\x05\x66ield\x18\x04 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x05 \x01(\t\x12\x12\n\nevent_type\x18\x06 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x07 \x01(\t\x12.\n\nevent_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncredential\x18\t \x01(\t\"h\n\x0cProblemCount\x12+\n\x06reason\x18\x01 \x01(\x0e\x32\x1b.meterline.v1.ProblemReason\x12\x15\n\rproblem_count\x18\x02 \x01(\x04\x12\x14\n\x0clogged_count\x18\x03 \x01(\x04\x32\xb6\x01\n\x0c\x45ventService\x12O\n\nListEvents\x12\x1f.meterline.v1.ListEventsRequest\x1a .meterline.v1.ListEventsResponse\x12U\n\x0cListProblems\x12!.meterline.v1.ListProblemsRequest\x1a\".meterline.v1.ListProblemsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,24 +37,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVENTGROUP_DIMENSIONSENTRY']._serialized_options = b'8\001'
   _globals['_RECORDEDEVENT_PROPERTIESENTRY']._loaded_options = None
   _globals['_RECORDEDEVENT_PROPERTIESENTRY']._serialized_options = b'8\001'
-  _globals['_LISTEVENTSREQUEST']._serialized_start=77
-  _globals['_LISTEVENTSREQUEST']._serialized_end=412
-  _globals['_METEREVENTS']._serialized_start=414
-  _globals['_METEREVENTS']._serialized_end=512
-  _globals['_EVENTGROUP']._serialized_start=514
-  _globals['_EVENTGROUP']._serialized_end=639
-  _globals['_EVENTGROUP_DIMENSIONSENTRY']._serialized_start=590
-  _globals['_EVENTGROUP_DIMENSIONSENTRY']._serialized_end=639
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=642
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=847
-  _globals['_RECORDEDEVENT']._serialized_start=850
-  _globals['_RECORDEDEVENT']._serialized_end=1181
-  _globals['_RECORDEDEVENT_PROPERTIESENTRY']._serialized_start=1132
-  _globals['_RECORDEDEVENT_PROPERTIESENTRY']._serialized_end=1181
-  _globals['_EVENTVOIDING']._serialized_start=1183
-  _globals['_EVENTVOIDING']._serialized_end=1267
-  _globals['_EXPIREDEVENTS']._serialized_start=1269
-  _globals['_EXPIREDEVENTS']._serialized_end=1380
-  _globals['_EVENTSERVICE']._serialized_start=1382
-  _globals['_EVENTSERVICE']._serialized_end=1477
+  _globals['_LISTEVENTSREQUEST']._serialized_start=103
+  _globals['_LISTEVENTSREQUEST']._serialized_end=438
+  _globals['_METEREVENTS']._serialized_start=440
+  _globals['_METEREVENTS']._serialized_end=538
+  _globals['_EVENTGROUP']._serialized_start=540
+  _globals['_EVENTGROUP']._serialized_end=665
+  _globals['_EVENTGROUP_DIMENSIONSENTRY']._serialized_start=616
+  _globals['_EVENTGROUP_DIMENSIONSENTRY']._serialized_end=665
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=668
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=873
+  _globals['_RECORDEDEVENT']._serialized_start=876
+  _globals['_RECORDEDEVENT']._serialized_end=1207
+  _globals['_RECORDEDEVENT_PROPERTIESENTRY']._serialized_start=1158
+  _globals['_RECORDEDEVENT_PROPERTIESENTRY']._serialized_end=1207
+  _globals['_EVENTVOIDING']._serialized_start=1209
+  _globals['_EVENTVOIDING']._serialized_end=1293
+  _globals['_EXPIREDEVENTS']._serialized_start=1295
+  _globals['_EXPIREDEVENTS']._serialized_end=1406
+  _globals['_LISTPROBLEMSREQUEST']._serialized_start=1409
+  _globals['_LISTPROBLEMSREQUEST']._serialized_end=1620
+  _globals['_LISTPROBLEMSRESPONSE']._serialized_start=1623
+  _globals['_LISTPROBLEMSRESPONSE']._serialized_end=1761
+  _globals['_LOGGEDPROBLEM']._serialized_start=1764
+  _globals['_LOGGEDPROBLEM']._serialized_end=2055
+  _globals['_PROBLEMCOUNT']._serialized_start=2057
+  _globals['_PROBLEMCOUNT']._serialized_end=2161
+  _globals['_EVENTSERVICE']._serialized_start=2164
+  _globals['_EVENTSERVICE']._serialized_end=2346
 # @@protoc_insertion_point(module_scope)

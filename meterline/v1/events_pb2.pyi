@@ -1,6 +1,7 @@
 import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from meterline.v1 import usage_pb2 as _usage_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -114,3 +115,61 @@ class ExpiredEvents(_message.Message):
     expired_before: _timestamp_pb2.Timestamp
     customer_count: int
     def __init__(self, event_type: _Optional[str] = ..., expired_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., customer_count: _Optional[int] = ...) -> None: ...
+
+class ListProblemsRequest(_message.Message):
+    __slots__ = ("reasons", "customer_id", "start", "end", "page_size", "page_token")
+    REASONS_FIELD_NUMBER: _ClassVar[int]
+    CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    reasons: _containers.RepeatedScalarFieldContainer[_usage_pb2.ProblemReason]
+    customer_id: str
+    start: _timestamp_pb2.Timestamp
+    end: _timestamp_pb2.Timestamp
+    page_size: int
+    page_token: str
+    def __init__(self, reasons: _Optional[_Iterable[_Union[_usage_pb2.ProblemReason, str]]] = ..., customer_id: _Optional[str] = ..., start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListProblemsResponse(_message.Message):
+    __slots__ = ("problems", "counts", "next_page_token")
+    PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    problems: _containers.RepeatedCompositeFieldContainer[LoggedProblem]
+    counts: _containers.RepeatedCompositeFieldContainer[ProblemCount]
+    next_page_token: str
+    def __init__(self, problems: _Optional[_Iterable[_Union[LoggedProblem, _Mapping]]] = ..., counts: _Optional[_Iterable[_Union[ProblemCount, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class LoggedProblem(_message.Message):
+    __slots__ = ("received_at", "verdict", "reason", "field", "event_id", "event_type", "customer_id", "event_time", "credential")
+    RECEIVED_AT_FIELD_NUMBER: _ClassVar[int]
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TIME_FIELD_NUMBER: _ClassVar[int]
+    CREDENTIAL_FIELD_NUMBER: _ClassVar[int]
+    received_at: _timestamp_pb2.Timestamp
+    verdict: _usage_pb2.Verdict
+    reason: _usage_pb2.ProblemReason
+    field: str
+    event_id: str
+    event_type: str
+    customer_id: str
+    event_time: _timestamp_pb2.Timestamp
+    credential: str
+    def __init__(self, received_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., verdict: _Optional[_Union[_usage_pb2.Verdict, str]] = ..., reason: _Optional[_Union[_usage_pb2.ProblemReason, str]] = ..., field: _Optional[str] = ..., event_id: _Optional[str] = ..., event_type: _Optional[str] = ..., customer_id: _Optional[str] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., credential: _Optional[str] = ...) -> None: ...
+
+class ProblemCount(_message.Message):
+    __slots__ = ("reason", "problem_count", "logged_count")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_COUNT_FIELD_NUMBER: _ClassVar[int]
+    LOGGED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    reason: _usage_pb2.ProblemReason
+    problem_count: int
+    logged_count: int
+    def __init__(self, reason: _Optional[_Union[_usage_pb2.ProblemReason, str]] = ..., problem_count: _Optional[int] = ..., logged_count: _Optional[int] = ...) -> None: ...

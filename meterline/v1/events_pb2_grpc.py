@@ -43,6 +43,11 @@ class EventServiceStub:
                 request_serializer=meterline_dot_v1_dot_events__pb2.ListEventsRequest.SerializeToString,
                 response_deserializer=meterline_dot_v1_dot_events__pb2.ListEventsResponse.FromString,
                 _registered_method=True)
+        self.ListProblems = channel.unary_unary(
+                '/meterline.v1.EventService/ListProblems',
+                request_serializer=meterline_dot_v1_dot_events__pb2.ListProblemsRequest.SerializeToString,
+                response_deserializer=meterline_dot_v1_dot_events__pb2.ListProblemsResponse.FromString,
+                _registered_method=True)
 
 
 class EventServiceServicer:
@@ -70,6 +75,18 @@ class EventServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListProblems(self, request, context):
+        """Lists what was wrong with events that were answered with CONFLICT or
+        REJECTED, the newest first. It is a log of the last 7 days, kept beside the
+        way of events: about a second late, at most 500 problems of a reason an
+        hour, and what an engine had not written when it was killed is not in it.
+        How many there were of each reason is counted whatever is listed. Not for
+        keys that are bound to a customer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EventServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +94,11 @@ def add_EventServiceServicer_to_server(servicer, server):
                     servicer.ListEvents,
                     request_deserializer=meterline_dot_v1_dot_events__pb2.ListEventsRequest.FromString,
                     response_serializer=meterline_dot_v1_dot_events__pb2.ListEventsResponse.SerializeToString,
+            ),
+            'ListProblems': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProblems,
+                    request_deserializer=meterline_dot_v1_dot_events__pb2.ListProblemsRequest.FromString,
+                    response_serializer=meterline_dot_v1_dot_events__pb2.ListProblemsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -110,6 +132,33 @@ class EventService:
             '/meterline.v1.EventService/ListEvents',
             meterline_dot_v1_dot_events__pb2.ListEventsRequest.SerializeToString,
             meterline_dot_v1_dot_events__pb2.ListEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProblems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/meterline.v1.EventService/ListProblems',
+            meterline_dot_v1_dot_events__pb2.ListProblemsRequest.SerializeToString,
+            meterline_dot_v1_dot_events__pb2.ListProblemsResponse.FromString,
             options,
             channel_credentials,
             insecure,

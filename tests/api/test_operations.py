@@ -16,6 +16,7 @@ from engine.api.services.correct_usage_service import CorrectUsageService
 from engine.api.services.correction_service import CorrectionService
 from engine.api.services.event_service import EventService
 from engine.api.services.metering_service import MeteringService
+from engine.api.services.problem_service import ProblemService
 from engine.api.services.retention_service import RetentionService
 from engine.api.services.spend_service import SpendService
 from engine.api.services.tenant_limits_service import TenantLimitsService
@@ -31,6 +32,7 @@ TABLE = operations(
         billing=BillingService,
         metering=MeteringService,
         events=EventService,
+        problems=ProblemService,
         correct_usage=CorrectUsageService,
         correction=CorrectionService,
         retention=RetentionService,

@@ -41,7 +41,7 @@ ROOMS = {
     "usage.facts": {"usage.store.tables", "usage.store.query", "meters", "times"},
     "usage.corrections": {"usage.store", "usage.store.tables", "usage.store.query", "errors", "metrics"},
     "usage.recording": {
-        *("usage.corrections", "usage.store", "usage.store.query"),
+        *("usage.corrections", "usage.store", "usage.store.tables", "usage.store.query"),
         *("errors", "metrics", "current_call"),
     },
     "usage.rollups": {

@@ -64,6 +64,7 @@ SCOPES = {
     "ListLineItems": "BILL",
     "QueryUsage": "READ",
     "ListEvents": "READ",
+    "ListProblems": "READ",
     "CorrectUsage": "CORRECT",
     "UndoCorrection": "CORRECT",
     "ListCorrections": "READ",

@@ -15,6 +15,7 @@ from engine.access.tenant_limits import Limit
 from engine.api.operations import Services, operations
 from engine.cluster.data_directory import FORMAT
 from examples.engine_process import EngineProcess
+from ingest import Reason
 from meterline import open_channel
 from meterline.v1.billing_pb2 import ListLineItemsRequest
 from meterline.v1.billing_pb2_grpc import BillingServiceStub
@@ -48,6 +49,7 @@ REFUSALS = {
     *("missing", "malformed", "unknown", "wrong secret", "unknown certificate", "revoked", "expired"),
     *("replaced", "scope", "customer"),
 }
+PROBLEMS = {reason.name.lower() for reason in Reason} - {"malformed"}
 ODD = "odd\n\"name\"{x='y'}"
 EVENTS = 7
 
@@ -101,6 +103,7 @@ def test_every_label_has_a_bounded_set_of_values(families):
                 if label in {"le", "version", "commit", "storage_format"}:
                     continue
                 allowed = REFUSALS if family.name == "meterline_refused_calls" else ALLOWED.get(label, ())
+                allowed = PROBLEMS if family.name == "meterline_event_problems" else allowed
                 allowed = ALLOWED["method"] if label == "method" else allowed
                 assert value in allowed, (sample.name, sample.labels)
                 seen += 1
@@ -117,6 +120,12 @@ def test_events_are_counted_by_verdict_with_their_lateness(families):
     (total,) = _values(families, "meterline_event_lateness_seconds_sum")
     assert total / EVENTS > 86_400 * 365
     assert _values(families, "meterline_hot_window_events") == [EVENTS]
+
+
+def test_problems_are_counted_by_reason_from_the_start(families):
+    """An id with other content, and a type that no meter reads; the other reasons stand at zero."""
+    found = {each: _values(families, "meterline_event_problems_total", reason=each) for each in PROBLEMS}
+    assert found == {each: [each in ("id_reused", "unknown_event_type")] for each in PROBLEMS}
 
 
 def test_batches_and_inserts_are_measured(families):

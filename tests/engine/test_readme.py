@@ -53,6 +53,7 @@ def test_run_it_works_on_a_fresh_engine(engine):
         "spend",
         "lines",
         "events",
+        "problems",
         "conflicts",
         "keys",
     ]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextvars import copy_context
+from dataclasses import dataclass
 from typing import TypeVar, cast
 
 import grpc
@@ -18,6 +19,7 @@ from engine.metrics import METRICS
 from engine.times import to_timestamp
 from engine.usage.recording.committer import Recorded
 from engine.usage.recording.intake import Intake
+from engine.usage.recording.problem_log import ProblemLog, SentRequest
 from ingest import RequestKind, Verdict
 from meterline.v1 import usage_pb2
 from meterline.v1.usage_pb2 import (
@@ -37,26 +39,35 @@ _MESSAGES_MAX = 1_000
 _LENGTH_DELIMITED = 2
 
 
+@dataclass(frozen=True, slots=True)
+class _Submitted:
+    """A request, and what will become of it."""
+
+    request: SentRequest
+    done: "Future[Recorded]"
+
+
 Answer = TypeVar("Answer", RecordUsageResponse, RecordUsageColumnsResponse, StreamUsageResponse)
 
 
 class UsageService:
     """Takes usage events. Requests stay bytes up to the intake."""
 
-    def __init__(self, intake: Intake) -> None:
+    def __init__(self, intake: Intake, problems: ProblemLog) -> None:
         self._intake = intake
+        self._problems = problems
 
     def record_usage(self, request: bytes, call: Call) -> RecordUsageResponse:
-        recorded = _wait(self._intake.submit(call.tenant, RequestKind.RECORD, request))
+        recorded = self._recorded(self._submit(RequestKind.RECORD, request, call))
         return _answered(RecordUsageResponse(), recorded)
 
     def record_usage_columns(self, request: bytes, call: Call) -> RecordUsageColumnsResponse:
-        recorded = _wait(self._intake.submit(call.tenant, RequestKind.COLUMNS, request))
+        recorded = self._recorded(self._submit(RequestKind.COLUMNS, request, call))
         return _answered(RecordUsageColumnsResponse(), recorded)
 
     def stream_usage(self, requests: Iterator[bytes], call: Call) -> Iterator[StreamUsageResponse]:
         """Reads ahead up to a window, so that the inserts of one stream overlap with its requests."""
-        window: queue.Queue[Future[Recorded] | Exception | None] = queue.Queue(_STREAM_WINDOW)
+        window: queue.Queue[_Submitted | Exception | None] = queue.Queue(_STREAM_WINDOW)
         closed = threading.Event()
 
         def read() -> None:
@@ -65,7 +76,7 @@ class UsageService:
                 for request in requests:
                     if closed.is_set():
                         return
-                    _put(window, self._intake.submit(call.tenant, RequestKind.STREAM, request), closed)
+                    _put(window, self._submit(RequestKind.STREAM, request, call), closed)
             except grpc.RpcError:
                 # The client has gone; there is nobody to tell.
                 end = None
@@ -82,15 +93,24 @@ class UsageService:
             while (entry := window.get()) is not None:
                 if isinstance(entry, Exception):
                     raise entry
-                recorded = _wait(entry)
+                recorded = self._recorded(entry)
                 yield _answered(StreamUsageResponse(sequence=recorded.sequence), recorded)
         finally:
             closed.set()
 
+    def _submit(self, kind: RequestKind, request: bytes, call: Call) -> "_Submitted":
+        sent = SentRequest(tenant=call.tenant, credential=call.caller.credential, kind=kind, data=request)
+        return _Submitted(sent, self._intake.submit(call.tenant, kind, request))
+
+    def _recorded(self, submitted: "_Submitted") -> Recorded:
+        recorded = _wait(submitted.done)
+        self._problems.offer(submitted.request, recorded.problems)
+        return recorded
+
 
 def _put(
-    window: "queue.Queue[Future[Recorded] | Exception | None]",
-    entry: "Future[Recorded] | Exception | None",
+    window: "queue.Queue[_Submitted | Exception | None]",
+    entry: "_Submitted | Exception | None",
     closed: threading.Event,
 ) -> None:
     """Waits for a place in the window, unless the stream has ended."""

@@ -2,8 +2,9 @@
 
 intake         admits requests, and bounds what waits
 committer      groups that are admitted while an insert runs share the next one
+problem_log    why events were not stored, written down beside their way
 void_listener  what was decided on acknowledged events, brought to the hot window
 worker         one thread that takes what waits, as much as there is
 """
 
-__all__ = ["committer", "intake", "void_listener", "worker"]
+__all__ = ["committer", "intake", "problem_log", "void_listener", "worker"]

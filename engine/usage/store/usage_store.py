@@ -114,8 +114,12 @@ class UsageStore:
 
     def insert_draft(self, facts: pa.Table) -> None:
         """Stores the facts of a draft, on which nothing depends that lasts; raises StoreUnavailableError."""
+        self.insert_plain(DRAFTS_TABLE, facts)
+
+    def insert_plain(self, table: str, rows: pa.Table) -> None:
+        """Stores rows on which nothing depends that lasts; raises StoreUnavailableError."""
         with self._backend.confirmed(), self._reader() as client, inserting():
-            self._backend.insert_plain(client, DRAFTS_TABLE, facts)
+            self._backend.insert_plain(client, table, rows)
 
     def execute(self, statement: Query, stamp_us: int | None = None) -> None:
         """Runs a statement that inserts a row or two, beside events and voids; with a stamp, one that has no WHERE of

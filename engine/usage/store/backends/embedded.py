@@ -32,6 +32,7 @@ from engine.usage.store.query import Query, structure_of
 from engine.usage.store.tables.durability import Durability, set_durability
 from engine.usage.store.tables.migration import bring_to_form
 from engine.usage.store.tables.newest_rows import rolled_up_as_of_query
+from engine.usage.store.tables.problem_schema import PROBLEM_SCHEMA
 from engine.usage.store.tables.retention_schema import RETENTION_SCHEMA
 from engine.usage.store.tables.rollup_schema import ROLLUP_SCHEMA
 from engine.usage.store.tables.schema import DATABASE, EVENTS_TABLE, create_database, log_schema
@@ -86,7 +87,12 @@ class EmbeddedBackend:
                     first.command(READ_IN_MEMORY)
                     # Each by itself: what replaces a table is asked for after what it is made of is sure to be there.
                     bring_to_form(watch.confirming(first.command), lambda sql: first.query(sql).result_rows)
-                    for statement in (*log_schema(EMBEDDED_CODEC), *ROLLUP_SCHEMA, *RETENTION_SCHEMA):
+                    for statement in (
+                        *log_schema(EMBEDDED_CODEC),
+                        *ROLLUP_SCHEMA,
+                        *RETENTION_SCHEMA,
+                        *PROBLEM_SCHEMA,
+                    ):
                         first.command(statement)
                     set_durability(first.command, lambda sql: first.query(sql).result_rows, durability)
                 ((rows_as_of_us,),) = first.query(rolled_up_as_of_query().sql).result_rows

@@ -35,6 +35,7 @@ from engine.usage.store.backends.server_address import ServerAddress, look_bound
 from engine.usage.store.query import Query, structure_of
 from engine.usage.store.tables.durability import Durability, set_durability
 from engine.usage.store.tables.migration import extend_server
+from engine.usage.store.tables.problem_schema import PROBLEM_SCHEMA
 from engine.usage.store.tables.retention_schema import RETENTION_SCHEMA
 from engine.usage.store.tables.rollup_schema import ROLLUP_SCHEMA
 from engine.usage.store.tables.schema import (
@@ -98,7 +99,13 @@ class ServerBackend:
                 for timeout_s in (patience.insert_timeout_s, patience.read_timeout_s, *reads, *looks):
                     clients.append(server_client(address, address.database, timeout_s))  # noqa: PERF401 - closed below
                 writer = clients[0]
-                made = (*log_schema(SERVER_CODEC), *ROLLUP_SCHEMA, *RETENTION_SCHEMA, CREATE_INSERT_FENCES)
+                made = (
+                    *log_schema(SERVER_CODEC),
+                    *ROLLUP_SCHEMA,
+                    *RETENTION_SCHEMA,
+                    *PROBLEM_SCHEMA,
+                    CREATE_INSERT_FENCES,
+                )
                 for statement in (*made, CREATE_OWNERS):
                     writer.command(statement)
                 by_rank = extend_server(writer.command, lambda sql: writer.query(sql).result_rows)

@@ -1,1 +1,0 @@
-"""What the tests of dashboards and alert rules stand on: outside tools, PromQL's selectors, and histories for alerts."""
