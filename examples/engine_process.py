@@ -15,9 +15,11 @@ _START_TIMEOUT_S = 120
 
 
 class EngineProcess:
-    """Runs the engine on a data directory and, after the first start, on the port that it got then."""
+    """Runs the engine on a data directory (None: the options say where its stores are) and, after the first start, on
+    the port that it got then.
+    """
 
-    def __init__(self, data: Path, *options: str) -> None:
+    def __init__(self, data: Path | None, *options: str) -> None:
         self._data = data
         self._options: Sequence[str] = options
         self._process: subprocess.Popen[str] | None = None
@@ -43,8 +45,7 @@ class EngineProcess:
             "-m",
             "engine",
             "serve",
-            "--data",
-            str(self._data),
+            *(() if self._data is None else ("--data", str(self._data))),
             "--listen",
             self.target,
         ]

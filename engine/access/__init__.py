@@ -10,7 +10,6 @@
     audit_log      what was changed, by whose credential, in the catalog database
     key_ring       keys and tenants made, rotated and revoked
     first_key      the key of a first start, and the file of the key under which secrets are hashed
-    secret_files   files that hold one secret
     local_engines  how a command finds the key of an engine on this machine
 
 Everything is refused that a credential does not allow. The tenant is the credential's, never the payload's.
@@ -26,7 +25,6 @@ __all__ = [
     "first_key",
     "key_ring",
     "local_engines",
-    "secret_files",
     "tenant_limit_store",
     "tenant_limits",
     "token_bucket",

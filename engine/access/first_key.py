@@ -3,6 +3,9 @@
     DIR/api_keys.key   the key of all hashes, in hex, for the engine's own user alone (mode 0600)
     DIR/admin.key      the text of the first API key, for the same user; the command line on this machine finds it
 
+Of a deployment without a data directory, the catalog database has the key of all hashes, and the operator brings the
+first API key.
+
 Rules:
 1. The file of a key is whole on disk before the database knows the key: a start that breaks off leaves no key that
    nobody has. The next one makes another.
@@ -27,60 +30,67 @@ from engine.access.api_keys import (
     new_key_text,
 )
 from engine.access.caller import DEFAULT_TENANT, Scope
-from engine.access.secret_files import read_secret, write_secret
+from engine.cluster.deployment import HashKeyPlace
 from engine.errors import StartupError
+from engine.whole_files import read_secret, write_secret
 
-_HASH_KEY: Final = "api_keys.key"
-_ADMIN_KEY: Final = "admin.key"
-FILE_NAMES: Final = (_HASH_KEY, _ADMIN_KEY)
 _MADE_BY: Final = "engine"
 
 
 @dataclass(frozen=True, slots=True)
 class FirstKeys:
-    """Where keys begin. `admin_key_file` is the operator's own, or None."""
+    """Where keys begin. `first_key_file` is where the engine writes the first; None: it has no place for it.
+    `given_key_file` is the operator's own, or None.
+    """
 
-    directory: Path
-    admin_key_file: Path | None
+    hash_key: HashKeyPlace
+    first_key_file: Path | None
+    given_key_file: Path | None
     now_us: Callable[[], int]
     random_hex: RandomHex
 
     def hasher(self, store: AccessStore) -> KeyHasher:
-        """The hasher of this directory; its key is made if there was never an API key.
+        """The hasher of this deployment; its key is made if there was never an API key.
 
         Raises:
-            StartupError: the file can't be used, or is missing and was there before.
+            StartupError: the key can't be used, or is missing and was there before.
         """
-        place = self.directory / _HASH_KEY
-        if not place.exists():
+        kept = self.hash_key.read()
+        if kept is None:
             if store.has_keys():
                 raise StartupError(
-                    f"{place}: is missing, and was there before: without it no API key is known; "
+                    f"{self.hash_key.shown}: is missing, and was there before: without it no API key is known; "
                     "restore it from a backup"
                 )
-            write_secret(place, self.random_hex(HASH_KEY_BYTES))
+            kept = self.random_hex(HASH_KEY_BYTES)
+            self.hash_key.write(kept)
         try:
-            return KeyHasher(bytes.fromhex(read_secret(place)))
+            return KeyHasher(bytes.fromhex(kept))
         except ValueError:
             raise StartupError(
-                f"{place}: does not hold a key of {HASH_KEY_BYTES} bytes in hex: restore it from a backup"
+                f"{self.hash_key.shown}: does not hold a key of {HASH_KEY_BYTES} bytes in hex: restore it from a backup"
             ) from None
 
     def make_known(self, store: AccessStore, hasher: KeyHasher) -> Path | None:
         """Makes the key to begin with, and its tenant, if they are not there; the file that has the key, if one has.
 
         Raises:
-            StartupError: a file can't be used.
+            StartupError: a file can't be used, or there is no key and no place to write one.
         """
-        if self.admin_key_file is not None:
-            self._make_given_key_known(store, hasher, self.admin_key_file)
-            return self.admin_key_file
-        place = self.directory / _ADMIN_KEY
+        if self.given_key_file is not None:
+            self._make_given_key_known(store, hasher, self.given_key_file)
+            return self.given_key_file
+        place = self.first_key_file
         if not store.has_keys():
+            if place is None:
+                raise StartupError(
+                    "there is no API key yet, and no data directory to write one into: make one with "
+                    "meterline keys generate > FILE, and name it with --admin-key-file FILE"
+                )
             text = new_key_text(self.random_hex)
             write_secret(place, text)
             self._add(store, hasher, text)
-        return place if place.exists() else None
+        return place if place is not None and place.exists() else None
 
     def _make_given_key_known(self, store: AccessStore, hasher: KeyHasher, place: Path) -> None:
         text = read_secret(place)

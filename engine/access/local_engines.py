@@ -18,8 +18,8 @@ from pathlib import Path
 
 import structlog
 
-from engine.access.secret_files import read_secret
 from engine.errors import StartupError
+from engine.whole_files import read_secret
 
 _log = structlog.get_logger(__name__)
 # Where an engine is reached that listens at every address.

@@ -17,8 +17,7 @@ from engine.access.tenant_limit_store import TenantLimitStore
 from engine.access.tenant_limits import TenantLimits
 from engine.api.gate import Gate
 from engine.app.stores import Stores
-from engine.cluster.data_directory import start_turn
-from engine.sql.database import open_database
+from engine.sql.postgresql import Writers
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +45,14 @@ def open_access(
     Raises:
         StartupError: a file with a key can't be used.
     """
-    with contextlib.closing(open_database(stores.directory.catalog_url)) as database:
+    deployment = stores.deployment
+    with contextlib.closing(stores.database.beside(writers=Writers.ACCESS)) as database:
         store = AccessStore(database)
-        first = FirstKeys(stores.directory.path, admin_key_file, now_us, secrets.token_hex)
+        first = FirstKeys(
+            deployment.hash_key, deployment.admin_key_file, admin_key_file, now_us, secrets.token_hex
+        )
         # Of gateways that start together one makes the keys.
-        with start_turn(stores.directory.path):
+        with deployment.start_turn():
             hasher = first.hasher(store)
             known = first.make_known(store, hasher)
         allowances = Allowances(TenantLimitStore(database), tenant_limits, time.monotonic_ns)

@@ -24,10 +24,11 @@ from engine.app.operations import build_operations
 from engine.app.reading import build_reading
 from engine.app.recording import KnownEvents, build_recording
 from engine.app.standing_metrics import tell_standing_metrics
-from engine.app.stores import Stores, open_stores
+from engine.app.stores import Placement, Stores, open_stores
 from engine.app.upkeep import build_upkeep
 from engine.errors import StartupError
 from engine.health.condition import Condition
+from engine.sql.catalog_address import CatalogAddress
 from engine.usage.store.backends.server_address import ServerAddress
 from engine.usage.store.tables.durability import Durability
 from ingest import Limits
@@ -42,8 +43,8 @@ _GARBAGE_AFTER = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How one engine runs. Addresses are HOST:PORT; port 0 takes a free one. Without `usage_store` the events are
-    embedded in the data directory; with it, other gateways may share both, and with `share_port` the port.
+    """How one engine runs. Addresses are HOST:PORT; port 0 takes a free one. Stores that are not named are embedded, in
+    the directory `data`. With a usage store elsewhere, other gateways may share it and, with `share_port`, the port.
     """
 
     data: Path
@@ -53,6 +54,7 @@ class Options:
     # For every tenant that has none of its own.
     tenant_limits: TenantLimits = TenantLimits()  # noqa: RUF009 - a frozen value
     usage_store: ServerAddress | None = None
+    catalog_store: CatalogAddress | None = None
     share_port: bool = False
     durability: Durability = Durability.PROCESS
     raw_events_days_min: int = 400
@@ -92,9 +94,14 @@ def serve(options: Options, stop: ThreadEvent) -> None:
             )
         )
         stores = stack.enter_context(
-            open_stores(options.data, options.usage_store, options.durability, known.warming, _now_us)
+            open_stores(
+                Placement(options.data, options.usage_store, options.catalog_store),
+                options.durability,
+                known.warming,
+                _now_us,
+            )
         )
-        tell_standing_metrics(stores.directory.path, options.limits)
+        tell_standing_metrics(stores.deployment.directory, options.limits)
         access = stack.enter_context(
             open_access(stores, options.admin_key_file, options.tenant_limits, _now_us)
         )
@@ -117,8 +124,8 @@ def serve(options: Options, stop: ThreadEvent) -> None:
             address=f"{options.listen.rpartition(':')[0]}:{faces.grpc.port}",
             http_port=None if faces.http is None else faces.http.port,
             metrics_port=metrics_port,
-            data=str(stores.directory.path),
-            usage_store=stores.directory.usage_store,
+            data=stores.deployment.shown,
+            usage_store=stores.deployment.usage_store,
             durability=options.durability.value,
             admin_key_file=None if access.admin_key_file is None else str(access.admin_key_file),
         )

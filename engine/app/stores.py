@@ -15,22 +15,44 @@ from engine.cluster.data_directory import (
     DataDirectory,
     open_data_directory,
     open_shared_data_directory,
-    start_turn,
+    start_turn_in,
 )
+from engine.cluster.database_locks import DatabaseLocks
+from engine.cluster.deployment import EMBEDDED, Deployment
+from engine.cluster.deployment_database import claim_for_directory, open_deployment_database
+from engine.cluster.locks import start_turn
 from engine.cluster.shared_clock import SharedClock, Surroundings
 from engine.errors import StartupError, StoreUnavailableError
-from engine.sql.database import open_database
+from engine.sql.catalog_address import CatalogAddress
+from engine.sql.database import Database, open_database
+from engine.sql.postgresql import Writers
 from engine.usage.store.backends.server_address import ServerAddress
 from engine.usage.store.tables.durability import Durability
 from engine.usage.store.usage_store import UsageStore
 from ingest import IngestClock, IngestOrder
 
+_POSTGRESQL = "postgresql"
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the stores are. Embedded ones are in the directory `data`, which nobody needs if there is none."""
+
+    data: Path
+    usage: ServerAddress | None = None
+    catalog: CatalogAddress | None = None
+
+    @property
+    def has_directory(self) -> bool:
+        return self.usage is None or self.catalog is None
+
 
 @dataclass(frozen=True, slots=True)
 class UsageStores:
-    """An open usage store with its order of ingestion."""
+    """An open usage store with its order of ingestion, and the database of the catalog beside it."""
 
-    directory: DataDirectory
+    deployment: Deployment
+    database: Database
     usage: UsageStore
     order: IngestOrder
 
@@ -52,52 +74,47 @@ class Warming:
 
 @contextlib.contextmanager
 def open_stores(
-    path: Path,
-    server: ServerAddress | None,
-    durability: Durability,
-    warming: Warming,
-    now_us: Callable[[], int],
+    placement: Placement, durability: Durability, warming: Warming, now_us: Callable[[], int]
 ) -> Iterator[Stores]:
-    """Opens the data directory and all stores that belong to it, and marks it complete.
+    """Opens all stores and what their deployment shares besides, and marks it complete.
 
     Raises:
         StartupError: one of them can't be had.
     """
-    with (
-        open_usage_stores(path, server, durability, warming, now_us) as opened,
-        contextlib.closing(CatalogStore.open(opened.directory.catalog_url)) as catalog,
-    ):
+    with open_usage_stores(placement, durability, warming, now_us) as opened:
+        catalog = CatalogStore(opened.database)
         catalog.load()
-        opened.directory.mark_complete()
-        yield Stores(opened.directory, opened.usage, opened.order, catalog)
+        opened.deployment.mark_complete()
+        yield Stores(opened.deployment, opened.database, opened.usage, opened.order, catalog)
 
 
 @contextlib.contextmanager
 def open_usage_stores(
-    path: Path,
-    server: ServerAddress | None,
-    durability: Durability,
-    warming: Warming,
-    now_us: Callable[[], int],
+    placement: Placement, durability: Durability, warming: Warming, now_us: Callable[[], int]
 ) -> Iterator[UsageStores]:
-    """Opens the data directory and the usage store that belongs to it; the directory is complete with the catalog.
+    """Opens the usage store and the database beside it; they are complete with the catalog.
 
     Raises:
         StartupError: one of them can't be had.
     """
     opening = (
-        _embedded(path, durability, warming)
-        if server is None
-        else _shared(path, server, durability, warming, now_us)
+        _embedded(placement, durability, warming)
+        if placement.usage is None
+        else _shared(placement, placement.usage, durability, warming, now_us)
     )
     with opening as stores:
         yield stores
 
 
 @contextlib.contextmanager
-def _embedded(path: Path, durability: Durability, warming: Warming) -> Iterator[UsageStores]:
+def _embedded(placement: Placement, durability: Durability, warming: Warming) -> Iterator[UsageStores]:
     with contextlib.ExitStack() as stack:
-        directory = stack.enter_context(open_data_directory(path))
+        elsewhere = EMBEDDED if placement.catalog is None else _POSTGRESQL
+        directory = stack.enter_context(open_data_directory(placement.data, elsewhere))
+        database = _opened(stack, directory, placement.catalog)
+        if placement.catalog is not None:
+            identity = directory.identity(secrets.token_hex(16))
+            claim_for_directory(database, placement.catalog.shown, identity)
         usage = stack.enter_context(
             contextlib.closing(UsageStore.open_embedded(directory.usage_path, durability))
         )
@@ -110,38 +127,38 @@ def _embedded(path: Path, durability: Durability, warming: Warming) -> Iterator[
             latest_us = max(usage.latest_stamp_us(), directory.watermark_ceiling_us())
         except StoreUnavailableError as error:
             raise StartupError(f"{directory.usage_path}: {error}") from error
-        yield UsageStores(directory, usage, IngestClock(latest_us, directory.keep_watermark_ceiling))
+        order = IngestClock(latest_us, directory.keep_watermark_ceiling)
+        yield UsageStores(directory, database, usage, order)
 
 
 @contextlib.contextmanager
 def _shared(
-    path: Path,
+    placement: Placement,
     server: ServerAddress,
     durability: Durability,
     warming: Warming,
     now_us: Callable[[], int],
 ) -> Iterator[UsageStores]:
     with contextlib.ExitStack() as stack, contextlib.ExitStack() as starting:
-        starting.enter_context(start_turn(path))
-        directory = stack.enter_context(open_shared_data_directory(path, server.shown))
-        quick = open_database(directory.catalog_url, power_safe=False)
-        stack.callback(quick.close)
-        power_safe = open_database(directory.catalog_url)
-        stack.callback(power_safe.close)
+        deployment, database = _shared_deployment(placement, server, stack, starting)
         usage = stack.enter_context(contextlib.closing(UsageStore.open_server(server, durability)))
         try:
-            usage.claim(directory.identity(secrets.token_hex(16)))
+            usage.claim(deployment.identity(secrets.token_hex(16)))
         except StoreUnavailableError as error:
             raise StartupError(f"{server.shown}: {error}") from error
-        directory.mark_complete()
+        deployment.mark_complete()
         gateway = secrets.token_hex(8)
-        stack.enter_context(directory.gateways.joined(gateway))
+        stack.enter_context(deployment.gateways.joined(gateway))
         surroundings = Surroundings(
             now_us=now_us,
             sleep_ms=lambda ms: time.sleep(ms / 1000),
             call_off=usage.call_off,
-            is_dead=directory.gateways.is_dead,
+            is_dead=deployment.gateways.is_dead,
         )
+        quick = database.beside(power_safe=False, writers=Writers.INGEST_ORDER)
+        stack.callback(quick.close)
+        power_safe = database.beside(writers=Writers.INGEST_ORDER)
+        stack.callback(power_safe.close)
         clock = SharedClock(
             quick,
             power_safe,
@@ -153,9 +170,36 @@ def _shared(
         try:
             # Before the clock joins in: what the hot window knows may be acknowledged as a duplicate.
             warming.remember(usage.recent_events(warming.events_max))
-            clock.start(usage.latest_stamp_us(), alone=directory.alone)
+            clock.start(usage.latest_stamp_us(), alone=deployment.alone)
         except StoreUnavailableError as error:
             raise StartupError(f"{server.shown}: {error}") from error
-        directory.gateways.forget_dead()
+        deployment.gateways.forget_dead()
         starting.close()
-        yield UsageStores(directory, usage, clock)
+        yield UsageStores(deployment, database, usage, clock)
+
+
+def _shared_deployment(
+    placement: Placement,
+    server: ServerAddress,
+    stack: contextlib.ExitStack,
+    starting: contextlib.ExitStack,
+) -> tuple[Deployment, Database]:
+    """Open until `stack` ends; nobody else starts until `starting` ends."""
+    if placement.catalog is None:
+        starting.enter_context(start_turn_in(placement.data))
+        directory = stack.enter_context(open_shared_data_directory(placement.data, server.shown))
+        return directory, _opened(stack, directory, None)
+    database = open_database(placement.catalog.url)
+    stack.callback(database.close)
+    locks = stack.enter_context(contextlib.closing(DatabaseLocks(database)))
+    shown = placement.catalog.shown
+    starting.enter_context(start_turn(locks, shown))
+    return open_deployment_database(database, locks, shown, server.shown), database
+
+
+def _opened(
+    stack: contextlib.ExitStack, directory: DataDirectory, address: CatalogAddress | None
+) -> Database:
+    database = open_database(directory.catalog_url if address is None else address.url)
+    stack.callback(database.close)
+    return database

@@ -5,11 +5,13 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from threading import Event as ThreadEvent
 
 from engine.app.stores import Stores
 from engine.billing.meter_usage import measures_of
-from engine.cluster.data_directory import EMBEDDED
+from engine.cluster.deployment import EMBEDDED
+from engine.cluster.locks import DISK_WATCH, RECONCILER, ROLLUPS, rollups_turn
 from engine.cluster.upkeep_loop import UpkeepLoop
 from engine.errors import StoreUnavailableError
 from engine.upkeep.expire import Clock, Expire
@@ -67,11 +69,11 @@ def build_upkeep(
 
 
 def _reconciler_loop(stores: Stores, reconciler: Reconciler) -> UpkeepLoop:
-    is_embedded = stores.directory.usage_store == EMBEDDED
+    is_embedded = stores.deployment.usage_store == EMBEDDED
     return UpkeepLoop(
         "reconciler",
         reconciler,
-        stores.directory.reconciler_lock,
+        partial(stores.deployment.locks.try_hold, RECONCILER),
         time.monotonic_ns,
         stop_within_s=None if is_embedded else _PASS_GRACE_S,
     )
@@ -85,12 +87,12 @@ def _rollups_loop(stores: Stores, usage: UsageReader, now_us: Callable[[], int])
         rollups,
         RollupCheck(stores.usage, rollups, usage, random.SystemRandom()),
         lambda: [meter for tenant in catalog.tenants() for meter in measures_of(catalog.snapshot(tenant))],
-        lambda: stores.directory.rollups_turn(0),
+        lambda: rollups_turn(stores.deployment.locks, 0),
     )
     return UpkeepLoop(
         "rollups",
         keeper,
-        stores.directory.rollups_lock,
+        partial(stores.deployment.locks.try_hold, ROLLUPS),
         time.monotonic_ns,
         sleep_s=(_ROLLUP_SLEEP_MIN_S, None),
         stopping=stopping,
@@ -103,7 +105,7 @@ def _disk_watch_loop(stores: Stores) -> Iterator[UpkeepLoop]:
         yield UpkeepLoop(
             "disk watch",
             stores.usage.watch,
-            stores.directory.disk_watch_lock,
+            partial(stores.deployment.locks.try_hold, DISK_WATCH),
             time.monotonic_ns,
             sleep_s=_DISK_WATCH_SLEEP_S,
         )
@@ -127,7 +129,7 @@ def _retention(
         stores.catalog,
         Expire(stores.usage, rollups, reconciler, Clock(stores.order, now_us, pause_s)),
         RetentionPolicy(raw_events_days_min),
-        lambda: stores.directory.rollups_turn(_TURN_PATIENCE_S),
+        lambda: rollups_turn(stores.deployment.locks, _TURN_PATIENCE_S),
         now_us,
         pause_s,
     )

@@ -27,12 +27,12 @@ def serve(effective: Effective) -> None:
     which other commands of the same user on this machine find by themselves; meterline keys makes more. Beyond
     loopback it serves with TLS, or where --plaintext says that nobody else listens.
 
-    With --usage-store, any number of engines (gateways) on one machine share the server and the data directory:
+    With both stores elsewhere, any number of engines (gateways) on any machines share them, and keep nothing here:
 
     \b
     export METERLINE_USAGE_STORE=http://meterline:PASSWORD@clickhouse:8123
-    meterline serve --tls-cert tls.crt --tls-key tls.key --listen 0.0.0.0:7070 --share-port
-    meterline serve --tls-cert tls.crt --tls-key tls.key --listen 0.0.0.0:7070 --share-port --metrics-listen 127.0.0.1:7072
+    export METERLINE_CATALOG_STORE=postgresql://meterline:PASSWORD@postgres/meterline
+    meterline serve --tls-cert tls.crt --tls-key tls.key --listen 0.0.0.0:7070 --admin-key-file admin.key
     """  # noqa: D301 - click itself reads the mark
     from engine.app import serving  # noqa: PLC0415 - the heavy parts load for this command only
 
@@ -54,6 +54,7 @@ def serving_options(configuration: Configuration) -> "serving.Options":
         http_listen=configuration.http_listen,
         metrics_listen=None if configuration.no_metrics else configuration.metrics_listen,
         usage_store=configuration.usage_server(),
+        catalog_store=configuration.catalog_database(),
         share_port=configuration.share_port,
         durability=configuration.durability,
         raw_events_days_min=configuration.raw_events_days_min,

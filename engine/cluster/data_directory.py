@@ -1,81 +1,81 @@
 """The data directory: who has it open, which stores belong to it, and what form it has.
 
     DIR/format.json      the form of the directory, so that an older engine never misreads a newer one; of a
-                         directory whose usage store is a server also which one, without user and password
+                         directory whose usage store is a server also which one, without user and password; and
+                         whether the catalog store is elsewhere
     DIR/lock             held by who has the directory open: one engine with embedded stores, or any number of
                          gateways that share a server
-    DIR/start.lock       held by a gateway while it starts: one after the other
-    DIR/reconciler.lock  held by the engine that settles reused ids (engine.usage.corrections.reconciler)
-    DIR/disk_watch.lock  embedded: held by the engine that watches its writes (engine.usage.store.backends.write_watch)
-    DIR/rollups.lock     held by the engine that keeps rollups up (engine.upkeep.rollup_keeper)
-    DIR/rollups_turn.lock  held by who writes rollups: that engine during a pass, and whoever has usage expire
-    DIR/gateways/        the gateways that live (engine.cluster.gateways)
-    DIR/identity         of a directory whose usage store is a server: its name there, drawn at the first start
+    DIR/NAME.lock        the locks of engine.cluster.locks
+    DIR/gateways/        the gateways that live (engine.cluster.gateway_files)
+    DIR/identity         of a directory with a store elsewhere: its name there, drawn at the first start
     DIR/watermark        embedded: no instant after this one was ever handed out (microseconds)
-    DIR/api_keys.key     under which the secrets of API keys are hashed (engine.access.first_key)
-    DIR/admin.key        the first API key; for the engine's own user alone
-    DIR/catalog.sqlite   the catalog store
+    DIR/api_keys.key     under which the secrets of API keys are hashed; for the engine's own user alone
+    DIR/admin.key        the first API key (engine.access.first_key); for the same user
+    DIR/catalog.sqlite   the catalog store, unless it is elsewhere
     DIR/usage/           the embedded usage store
 
 Rules:
 1. A directory that is neither empty nor ours is left alone.
 2. format.json is written last, when both stores are there: with it, a store that is missing was lost, and the
    directory is refused; without it, a first start was cut short, and may start again.
-3. A directory belongs to one usage store for ever: its order of ingestion and its catalog are that store's.
+3. A directory belongs to one usage store and one catalog store for ever: its order of ingestion is theirs.
 """
 
 import contextlib
 import fcntl
 import json
 import os
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.cluster.gateways import Gateways
+from engine.cluster.deployment import EMBEDDED, FORMAT
+from engine.cluster.gateway_files import GatewayFiles
+from engine.cluster.locks import (
+    DISK_WATCH,
+    RECONCILER,
+    ROLLUPS,
+    ROLLUPS_TURN,
+    START,
+    FileLocks,
+    open_lock_file,
+    start_turn,
+    take,
+)
 from engine.errors import StartupError, StoreUnavailableError
+from engine.whole_files import read_secret, write_secret, write_whole
 
-EMBEDDED = "embedded"
-# 1: events without a hash of their properties in the sorting key, always embedded. 2: with it, and voids.
-# 3: corrections, whose replacements an older engine would not count. 4: stamps of events as ranks alone, which an older
-# one would not know how to insert.
-FORMAT = 4
 _CATALOG = "catalog.sqlite"
+_HASH_KEY = "api_keys.key"
+_ADMIN_KEY = "admin.key"
 _OURS = {
     *(
         "format.json",
         "format.new",
         "lock",
-        "start.lock",
-        "reconciler.lock",
-        "disk_watch.lock",
-        "rollups.lock",
-        "rollups_turn.lock",
+        *(f"{name}.lock" for name in (START, RECONCILER, DISK_WATCH, ROLLUPS, ROLLUPS_TURN)),
         "gateways",
         "identity",
         "identity.new",
         "watermark",
         "watermark.new",
-        *("api_keys.key", "api_keys.new", "admin.key", "admin.new"),
+        *(_HASH_KEY, "api_keys.new", _ADMIN_KEY, "admin.new"),
         "usage",
     ),
     *(_CATALOG, f"{_CATALOG}-wal", f"{_CATALOG}-shm"),
 }
-# Another gateway's start takes a second or two; one that waits for its store gives up within this.
-_START_TIMEOUT_S = 60
-_START_POLL_S = 0.05
-_TURN_POLL_S = 0.05
-_TURN_RETRY_AFTER_MS = 30_000
 
 
 @dataclass(frozen=True, slots=True)
 class DataDirectory:
-    """The places in an open data directory. `alone`: nobody else had it open when it was opened."""
+    """The places in an open data directory. `alone`: nobody else had it open when it was opened. `catalog_store` is
+    EMBEDDED or "postgresql".
+    """
 
     path: Path
     usage_store: str = EMBEDDED
     alone: bool = True
+    catalog_store: str = EMBEDDED
 
     def watermark_ceiling_us(self) -> int:
         """The kept ceiling; 0 before the first.
@@ -99,7 +99,7 @@ class DataDirectory:
             StoreUnavailableError: the disk refuses.
         """
         try:
-            _replace(self.path / "watermark", str(ceiling_us))
+            write_whole(self.path / "watermark", str(ceiling_us))
         except OSError as error:
             raise StoreUnavailableError(
                 f"{self.path}: can't be written: {error.strerror}", retry_after_ms=1_000
@@ -113,10 +113,12 @@ class DataDirectory:
         text: dict[str, object] = {"format": FORMAT}
         if self.usage_store != EMBEDDED:
             text["usage_store"] = self.usage_store
-        _replace(self.path / "format.json", json.dumps(text))
+        if self.catalog_store != EMBEDDED:
+            text["catalog_store"] = self.catalog_store
+        write_whole(self.path / "format.json", json.dumps(text))
 
     def identity(self, new_identity: str) -> str:
-        """Under which name the directory is known to its usage store; `new_identity` if it has none yet.
+        """Under which name the directory is known to a store elsewhere; `new_identity` if it has none yet.
 
         Raises:
             StartupError: it can't be read or written.
@@ -124,86 +126,87 @@ class DataDirectory:
         place = self.path / "identity"
         try:
             if not place.exists():
-                _replace(place, new_identity)
+                write_whole(place, new_identity)
             return place.read_text(encoding="ascii")
         except (OSError, ValueError) as error:
             raise StartupError(f"{place}: can't be used: restore the data directory from a backup") from error
 
     @property
+    def shown(self) -> str:
+        return str(self.path)
+
+    @property
     def catalog_url(self) -> str:
+        """Of the catalog store that is not elsewhere."""
         return f"sqlite:///{self.path / _CATALOG}"
-
-    @property
-    def reconciler_lock(self) -> Path:
-        return self.path / "reconciler.lock"
-
-    @property
-    def disk_watch_lock(self) -> Path:
-        return self.path / "disk_watch.lock"
-
-    @property
-    def rollups_lock(self) -> Path:
-        return self.path / "rollups.lock"
-
-    @contextlib.contextmanager
-    def rollups_turn(self, patience_s: int) -> Iterator[None]:
-        """Only one at a time writes rollups, of all threads and gateways.
-
-        Raises:
-            StoreUnavailableError: somebody else does, for longer than `patience_s`.
-        """
-        with _file(self.path / "rollups_turn.lock") as lock:
-            give_up_at = time.monotonic() + patience_s
-            while not _take(lock, fcntl.LOCK_EX):
-                if time.monotonic() >= give_up_at:
-                    raise StoreUnavailableError(
-                        "rollups are being written by somebody else, an expiry or upkeep: try again later",
-                        retry_after_ms=_TURN_RETRY_AFTER_MS,
-                    )
-                time.sleep(_TURN_POLL_S)
-            yield
 
     @property
     def usage_path(self) -> Path:
         return self.path / "usage"
 
     @property
-    def gateways(self) -> Gateways:
-        return Gateways(self.path / "gateways")
+    def locks(self) -> FileLocks:
+        return FileLocks(self.path)
+
+    @property
+    def gateways(self) -> GatewayFiles:
+        return GatewayFiles(self.path / "gateways")
+
+    @property
+    def hash_key(self) -> "HashKeyFile":
+        return HashKeyFile(self.path / _HASH_KEY)
+
+    @property
+    def admin_key_file(self) -> Path:
+        return self.path / _ADMIN_KEY
+
+    def start_turn(self) -> contextlib.AbstractContextManager[None]:
+        return start_turn(self.locks, self.shown)
+
+
+@dataclass(frozen=True, slots=True)
+class HashKeyFile:
+    """The key of hashes in a file of its own, for its owner alone."""
+
+    place: Path
+
+    @property
+    def shown(self) -> str:
+        return str(self.place)
+
+    def read(self) -> str | None:
+        return read_secret(self.place) if self.place.exists() else None
+
+    def write(self, key_hex: str) -> None:
+        write_secret(self.place, key_hex)
 
 
 @contextlib.contextmanager
-def open_data_directory(path: Path) -> Iterator[DataDirectory]:
-    """Makes or checks a directory with embedded stores, and holds its lock.
+def open_data_directory(path: Path, catalog_store: str = EMBEDDED) -> Iterator[DataDirectory]:
+    """Makes or checks a directory with an embedded usage store, and holds its lock.
 
     Raises:
-        StartupError: not a directory, not writable, not ours, of another form, or open in another engine.
+        StartupError: not a directory, not writable, not ours, of another form, with another catalog store, or open in
+            another engine.
     """
     path = _prepared(path)
     with _file(path / "lock") as lock:
-        if not _take(lock, fcntl.LOCK_EX):
+        if not take(lock, fcntl.LOCK_EX):
             raise _taken(path, lock)
         _sign(lock)
-        _check_format(path, EMBEDDED)
-        yield DataDirectory(path)
+        _check_format(path, EMBEDDED, catalog_store)
+        yield DataDirectory(path, catalog_store=catalog_store)
 
 
 @contextlib.contextmanager
-def start_turn(path: Path) -> Iterator[None]:
+def start_turn_in(path: Path) -> Iterator[None]:
     """One gateway of a directory starts at a time: held around `open_shared_data_directory` and the start itself.
 
     Raises:
         StartupError: the directory can't be used, or another gateway takes too long to start.
     """
     path = _prepared(path)
-    with _file(path / "start.lock") as lock:
-        give_up_at = time.monotonic() + _START_TIMEOUT_S
-        while not _take(lock, fcntl.LOCK_EX):
-            if time.monotonic() > give_up_at:
-                raise StartupError(
-                    f"{path}: another gateway has been starting for {_START_TIMEOUT_S} s: see its log"
-                )
-            time.sleep(_START_POLL_S)
+    with start_turn(FileLocks(path), str(path)):
         yield
 
 
@@ -216,12 +219,12 @@ def open_shared_data_directory(path: Path, usage_store: str) -> Iterator[DataDir
     """
     path = _prepared(path)
     with _file(path / "lock") as lock:
-        alone = _take(lock, fcntl.LOCK_EX)
+        alone = take(lock, fcntl.LOCK_EX)
         # Not in one step: an embedded engine may come in between, and is then named.
-        if not _take(lock, fcntl.LOCK_SH):
+        if not take(lock, fcntl.LOCK_SH):
             raise _taken(path, lock)
         _sign(lock)
-        _check_format(path, usage_store)
+        _check_format(path, usage_store, EMBEDDED)
         yield DataDirectory(path, usage_store, alone)
 
 
@@ -243,22 +246,11 @@ def _prepared(path: Path) -> Path:
 
 @contextlib.contextmanager
 def _file(path: Path) -> Iterator[int]:
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise StartupError(f"{path}: can't be written: {error.strerror}") from error
+    descriptor = open_lock_file(path)
     try:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _take(descriptor: int, kind: int) -> bool:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _sign(descriptor: int) -> None:
@@ -274,55 +266,47 @@ def _taken(path: Path, descriptor: int) -> StartupError:
     )
 
 
-def _known(file: Path) -> tuple[object, object] | None:
-    """The form and the usage store that the file names; None without the file."""
+def _known(file: Path) -> tuple[object, object, object] | None:
+    """The form, the usage store and the catalog store that the file names; None without the file."""
     try:
         known = json.loads(file.read_text(encoding="utf-8"))
-        return known["format"], known.get("usage_store", EMBEDDED)
+        return known["format"], known.get("usage_store", EMBEDDED), known.get("catalog_store", EMBEDDED)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StartupError(f"{file}: can't be read: restore the data directory from a backup") from error
 
 
-def _check_format(path: Path, usage_store: str) -> None:
+def _check_format(path: Path, usage_store: str, catalog_store: str) -> None:
     known = _known(path / "format.json")
     if known is None:
         return
-    found, belongs_to = known
+    found, usage_owner, catalog_owner = known
     if not isinstance(found, int) or found > FORMAT:
         raise StartupError(
             f"{path}: was written by a newer Meterline (format {found}; this one reads {FORMAT}): "
             "upgrade Meterline, or name another directory with --data"
         )
-    if belongs_to != usage_store:
-        how = "without --usage-store" if belongs_to == EMBEDDED else f"with --usage-store {belongs_to}"
-        raise StartupError(
-            f"{path}: belongs to another usage store ({belongs_to}): start {how}, "
-            "or name another directory with --data"
-        )
-    _check_stores(path, (_CATALOG, "usage") if usage_store == EMBEDDED else (_CATALOG,))
+    if usage_owner != usage_store:
+        how = "without --usage-store" if usage_owner == EMBEDDED else f"with --usage-store {usage_owner}"
+        raise _belongs_to(path, f"usage store ({usage_owner})", how)
+    if catalog_owner != catalog_store:
+        how = "without --catalog-store" if catalog_owner == EMBEDDED else "with its --catalog-store"
+        raise _belongs_to(path, f"catalog store ({catalog_owner})", how)
+    stores = {"usage": usage_store, _CATALOG: catalog_store}
+    _check_stores(path, [name for name, kept_in in stores.items() if kept_in == EMBEDDED])
 
 
-def _check_stores(path: Path, names: tuple[str, ...]) -> None:
+def _belongs_to(path: Path, other_store: str, how: str) -> StartupError:
+    return StartupError(
+        f"{path}: belongs to another {other_store}: start {how}, or name another directory with --data"
+    )
+
+
+def _check_stores(path: Path, names: Sequence[str]) -> None:
     for name in names:
         if not (path / name).exists():
             raise StartupError(
                 f"{path / name}: is missing, and was there before: restore it from a backup, "
                 "or name a new directory with --data"
             )
-
-
-def _replace(path: Path, text: str) -> None:
-    """Writes a small file whole or not at all: a crash leaves the old content or the new; power loss after it the new."""
-    temporary = path.with_suffix(".new")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

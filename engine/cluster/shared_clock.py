@@ -14,6 +14,7 @@ Rules:
 4. A row whose outcome its gateway doesn't know stays in flight. To settle it, its insert is called off at the
    store, so that nothing can be stored under its stamp any more (engine.usage.store.backends.guarded_insert); then it
    is removed. This needs no trust in clocks: whatever was stored is there by then, and stays.
+   That holds, too, for a row of which the gateway doesn't know whether it is there: the commit of `begin` was not answered.
 5. Anybody may settle a row that its gateway has given up, whose gateway is dead, or whose lease has ended. A lease
    only says how long others are patient; a gateway that was settled too early fails its group and loses nothing.
 6. A gateway settles what it has given up before it begins another group. So a store that is out costs a short
@@ -138,8 +139,15 @@ class SharedClock:
         def put_in_flight(connection: Connection, stamp_us: int) -> None:
             values = {"stamp_us": stamp_us, "gateway": self._gateway, "lease_end_us": now_us + self._lease_us}
             connection.execute(insert(INGEST_IN_FLIGHT).values(values))
+            tried_us.append(stamp_us)
 
-        return self._advance(lambda state: max(now_us, state.latest_us + 1), put_in_flight)
+        tried_us: list[int] = []
+        try:
+            return self._advance(lambda state: max(now_us, state.latest_us + 1), put_in_flight)
+        except StoreUnavailableError:
+            for stamp_us in tried_us:
+                self._give_up(stamp_us)
+            raise
 
     def end(self, stamp_us: int) -> None:
         """The group is stored: it is in every watermark that is asked for from now on.
@@ -204,11 +212,11 @@ class SharedClock:
 
     def _complete(self, state: _State, must_reach_us: int) -> _State:
         """The state once nothing up to this instant is in flight."""
-        waited_ms = 0
+        waited_ms, began_us = 0, self._world.now_us()
         while before := state.up_to(must_reach_us):
             if lost := [stamp for stamp, gateway, lease_end in before if self._is_lost(gateway, lease_end)]:
                 self._resolve(lost)
-            elif waited_ms >= self._wait_ms_max:
+            elif max(waited_ms, (self._world.now_us() - began_us) // 1_000) >= self._wait_ms_max:
                 raise StoreUnavailableError(
                     f"an older group of gateway {before[0][1]} is still being stored",
                     retry_after_ms=_RETRY_AFTER_MS,

@@ -1,8 +1,8 @@
 """Upkeep in the background: one thread for each kind, one of all gateways at a time, a small share of a core.
 
 Rules:
-1. Of the gateways that share a data directory the one that has its lock works; another takes over when that one
-   ends. Were two to work at once, they would do the same twice (engine.usage.corrections.voids, rule 2).
+1. Of the gateways of a deployment the one that has the lock works; another takes over when that one ends, or loses the
+   lock. Were two to work at once, they would do the same twice (engine.usage.corrections.voids, rule 2).
 2. After a pass the thread sleeps nineteen times as long as the pass took: 5% of the time, so that ingestion and
    reads keep the machine however long the log has become. What grows with the log is how late the reconciler finds a
    conflict. What must be done in time whatever it takes has a bound to its sleep.
@@ -11,16 +11,13 @@ Rules:
    the process, and is made again.
 """
 
-import contextlib
-import fcntl
-import os
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol
 
 import structlog
 
+from engine.cluster.locks import Hold
 from engine.errors import RetryLaterError
 from engine.metrics import METRICS
 
@@ -44,13 +41,13 @@ class UpkeepLoop:
         self,
         name: str,
         upkeep: UpkeepPass,
-        lock_path: Path,
+        try_hold: Callable[[], Hold | None],
         monotonic_ns: Callable[[], int],
         sleep_s: tuple[int, int | None] = (_SLEEP_MIN_S, None),
         stopping: threading.Event | None = None,
         stop_within_s: int | None = None,
     ) -> None:
-        """`stopping` is set by `stop`, for an upkeep that can end a long pass early. `stop_within_s`: None waits for
+        """`try_hold` gives the lock, or None. `stopping` is set by `stop`, for an upkeep that can end a long pass early. `stop_within_s`: None waits for
         the pass that runs, which an embedded store must not be closed under. `sleep_s`: at least, and at most.
         """
         self._name = name
@@ -59,7 +56,8 @@ class UpkeepLoop:
         METRICS.upkeep_succeeded_timestamp_seconds.labels(name)
         METRICS.upkeep_pass_duration_seconds.labels(name)
         self._upkeep = upkeep
-        self._lock_path = lock_path
+        self._try_hold = try_hold
+        self._hold: Hold | None = None
         self._monotonic_ns = monotonic_ns
         self._sleep_min_s, self._sleep_max_s = sleep_s
         self._stop_within_s = stop_within_s
@@ -75,17 +73,22 @@ class UpkeepLoop:
         self._thread.join(self._stop_within_s)
 
     def _run(self) -> None:
-        with contextlib.ExitStack() as stack:
-            held = False
-            sleep_s = self._sleep_min_s
+        sleep_s = self._sleep_min_s
+        try:
             while not self._stop.wait(sleep_s):
-                held = held or self._take_lock(stack)
-                sleep_s = self._pass() if held else self._sleep_min_s
+                sleep_s = self._pass()
+        finally:
+            if self._hold is not None:
+                self._hold.release()
 
     def _pass(self) -> int:
-        """One pass; how long to sleep after it."""
+        """One pass, if it is this gateway's turn; how long to sleep after it."""
         began_ns = self._monotonic_ns()
         try:
+            if self._hold is None or not self._hold.is_held():
+                self._hold = self._try_hold()
+            if self._hold is None:
+                return self._sleep_min_s
             self._upkeep.next_pass()
             METRICS.upkeep_succeeded_timestamp_seconds.labels(self._name).set_to_current_time()
         except RetryLaterError as error:
@@ -99,13 +102,3 @@ class UpkeepLoop:
         METRICS.upkeep_pass_duration_seconds.labels(self._name).observe(took_ns / 1_000_000_000)
         sleep_s = max(took_ns * _SLEEP_TIMES // 1_000_000_000, self._sleep_min_s)
         return sleep_s if self._sleep_max_s is None else min(sleep_s, self._sleep_max_s)
-
-    def _take_lock(self, stack: contextlib.ExitStack) -> bool:
-        descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-            return False
-        stack.callback(os.close, descriptor)
-        return True

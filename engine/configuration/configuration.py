@@ -4,21 +4,23 @@ A setting `http_listen` is the option `--http-listen`, the variable METERLINE_HT
 configuration file. A new row here is all of these, and is listed in docs/reference.md and by `meterline config show`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
-from engine.access.secret_files import read_secret
 from engine.access.tenant_limits import NUMBER_MAX, LargestRequest, Limit, TenantLimits, mistake_of
-from engine.configuration.kinds import Address, FilePath, IngestLimits, UsageStoreUrl
+from engine.configuration.kinds import Address, CatalogStoreUrl, FilePath, IngestLimits, UsageStoreUrl
 from engine.errors import ConfigurationError
+from engine.sql.catalog_address import CatalogAddress, read_catalog_address
 from engine.usage.store.backends.server_address import ServerAddress, read_server_address
 from engine.usage.store.tables.durability import Durability
+from engine.whole_files import read_secret
 from fields import Choice, Count, Flag, Problem, Record, rule
 from ingest import Limits
 
 DAY_S: Final = 24 * 60 * 60
+_Url = TypeVar("_Url")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +63,7 @@ class Configuration(Record):
         Path,
         FilePath(),
         Setting(
-            help="Where events and catalog are kept; made if missing.",
+            help="Where embedded stores are kept; made if missing. With both stores elsewhere nothing is kept here.",
             metavar="DIRECTORY",
             reason="Beside whoever tries it out.",
         ),
@@ -81,6 +83,23 @@ class Configuration(Record):
         Path | None,
         FilePath(),
         Setting(help="Holds the URL of --usage-store, in one line, in its place.", metavar="FILE"),
+    ] = None
+    catalog_store: Annotated[
+        CatalogAddress | None,
+        CatalogStoreUrl(),
+        Setting(
+            help="Keep the catalog, keys and the order of ingestion in PostgreSQL: "
+            "postgresql://USER:PASSWORD@HOST:5432/DATABASE. A URL with a password stands in the variable, or in "
+            "--catalog-store-file. Default: embedded, in the data directory.",
+            metavar="URL",
+            secret=True,
+            reason="One process needs no server.",
+        ),
+    ] = None
+    catalog_store_file: Annotated[
+        Path | None,
+        FilePath(),
+        Setting(help="Holds the URL of --catalog-store, in one line, in its place.", metavar="FILE"),
     ] = None
     durability: Annotated[
         Durability,
@@ -231,9 +250,14 @@ class Configuration(Record):
             )
 
     @rule("usage_store", "usage_store_file")
-    def _store_is_named_once(self) -> Iterable[Problem]:
+    def _usage_store_is_named_once(self) -> Iterable[Problem]:
         if self.usage_store and self.usage_store_file:
             yield Problem(("usage_store_file",), "stands in the place of usage_store: give one of them")
+
+    @rule("catalog_store", "catalog_store_file")
+    def _catalog_store_is_named_once(self) -> Iterable[Problem]:
+        if self.catalog_store and self.catalog_store_file:
+            yield Problem(("catalog_store_file",), "stands in the place of catalog_store: give one of them")
 
     @rule("limits", "event_age_max_days")
     def _limits_agree(self) -> Iterable[Problem]:
@@ -273,9 +297,22 @@ class Configuration(Record):
         """
         if self.usage_store_file is None:
             return self.usage_store
-        try:
-            return read_server_address(read_secret(self.usage_store_file))
-        except ValueError as error:
-            raise ConfigurationError(
-                f"usage_store_file {self.usage_store_file} can't be used: {error}"
-            ) from None
+        return _read_url("usage_store_file", self.usage_store_file, read_server_address)
+
+    def catalog_database(self) -> CatalogAddress | None:
+        """The PostgreSQL database, from whichever setting names it; None: embedded.
+
+        Raises:
+            StartupError: the file can't be read.
+            ConfigurationError: it does not hold a URL of a PostgreSQL database.
+        """
+        if self.catalog_store_file is None:
+            return self.catalog_store
+        return _read_url("catalog_store_file", self.catalog_store_file, read_catalog_address)
+
+
+def _read_url(setting: str, file: Path, read: Callable[[str], _Url]) -> _Url:
+    try:
+        return read(read_secret(file))
+    except ValueError as error:
+        raise ConfigurationError(f"{setting} {file} can't be used: {error}") from None

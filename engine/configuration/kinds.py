@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
+from engine.sql.catalog_address import CatalogAddress, read_catalog_address
 from engine.usage.store.backends.server_address import ServerAddress, read_server_address
 from fields import Count, FieldKind, FieldsError, Json, Problem, Schema, did_you_mean, problems_at, shape
 from ingest import Limits
@@ -77,6 +78,27 @@ class UsageStoreUrl(FieldKind):
 
     def schema(self, definitions: Schema) -> Schema:  # noqa: ARG002 - holds no record
         return {"type": "string", "pattern": "^https?://[^@]+$"}
+
+
+class CatalogStoreUrl(FieldKind):
+    """The URL of a PostgreSQL database; as `UsageStoreUrl`."""
+
+    python = CatalogAddress
+
+    def read(self, given: object) -> CatalogAddress:
+        if isinstance(given, CatalogAddress):
+            return given
+        try:
+            return read_catalog_address(given if isinstance(given, str) else "")
+        except ValueError as error:
+            raise ValueError(f"can't be used: {error}") from None
+
+    def written(self, value: CatalogAddress) -> str:
+        """Without user and password."""
+        return value.shown
+
+    def schema(self, definitions: Schema) -> Schema:  # noqa: ARG002 - holds no record
+        return {"type": "string", "pattern": "^postgres(ql)?://[^@]+$"}
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,14 @@
 """The catalog database: one small transactional database, SQLite by default and PostgreSQL in production.
 
-    database     opens it, brings it to this version's schema, and hands out its transactions
-    schema       every table of it, with what its rows mean
-    migrations/  how an older database gets there, step by step
+    database         opens it, brings it to this version's schema, and hands out its transactions
+    catalog_address  the URL of one that is not in the data directory
+    postgresql       what is PostgreSQL's own: who takes turns with whom, settings, errors that pass
+    schema           every table of it, with what its rows mean
+    migrations/      how an older database gets there, step by step
 
 What the rows are about belongs to the rooms that read and write them: resources and the fences of expired events
 to engine.catalog, the order of ingestion and its leases to engine.cluster. They stand in one schema, since one
 transaction may have to change several, and one chain of migrations makes all of them.
 """
 
-__all__ = ["database", "schema"]
+__all__ = ["catalog_address", "database", "postgresql", "schema"]

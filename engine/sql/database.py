@@ -1,8 +1,10 @@
 """The catalog's database: opened, checked, brought to this version's schema; its transactions.
 
 SQLite runs in WAL with synchronous=FULL, so a commit survives power loss; writers take the write lock when
-they begin and wait for each other. PostgreSQL goes through the same code: writers take one advisory lock.
-Who needs a commit to survive processes only, not power, asks for `power_safe=False`: no commit waits for the disk.
+they begin and wait for each other. PostgreSQL goes through the same code: writers of one purpose take an advisory lock
+(engine.sql.postgresql). A reader sees one snapshot, however many statements it makes.
+Who needs a commit to survive processes only, not power, asks for `power_safe=False`: in SQLite no commit waits for the
+disk. A PostgreSQL that crashes doesn't take its gateways along, so there every commit waits.
 """
 
 import sqlite3
@@ -12,36 +14,50 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from engine.errors import StartupError, StoreUnavailableError
+from engine.sql.postgresql import Writers, connect_args, passes, set_up_session
+
+_log = structlog.get_logger(__name__)
 
 # Longer than the slowest apply (a 4 MiB document, about 10 s on a slow disk), shorter than a caller's patience.
 BUSY_TIMEOUT_MS: Final = 20_000
 _RETRY_AFTER_MS: Final = 1_000
-_CONNECT_TIMEOUT_S: Final = 10
-# Any number that other users of the PostgreSQL database don't take: "meterlin" in ASCII.
-_ADVISORY_LOCK: Final = 0x6D657465726C696E
 _WRITES: Final = "meterline_writes"
 
 
 class Database:
     """A pool of connections; every use is one transaction."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, url: URL, *, power_safe: bool = True, writers: Writers = Writers.CATALOG) -> None:
+        self._url = url
+        self._writers = writers
+        self._engine = _engine(url, power_safe=power_safe, writers=writers)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether engines on other machines may use it, too."""
+        return self._engine.dialect.name == "postgresql"
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        with _available(), self._engine.connect() as connection, connection.begin():
-            yield connection
+        with _available(), self._engine.connect() as plain:
+            connection = (
+                plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                if self.is_shared
+                else plain
+            )
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -49,15 +65,32 @@ class Database:
         with _available(), self._engine.connect() as plain:
             connection = plain.execution_options(**{_WRITES: True})
             with connection.begin():
-                if connection.dialect.name == "postgresql":
-                    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
+                if self.is_shared:
+                    connection.execute(
+                        text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": self._writers.value}
+                    )
                 yield connection
+
+    def session(self) -> Connection:
+        """A connection of its own, without transactions, for locks that last as long as it does; the caller closes it.
+
+        Raises:
+            StoreUnavailableError: the server does not answer.
+        """
+        with _available():
+            connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            connection.detach()
+            return connection
+
+    def beside(self, *, power_safe: bool = True, writers: Writers = Writers.CATALOG) -> "Database":
+        """Connections of its own to the same database, which needs no second check."""
+        return Database(self._url, power_safe=power_safe, writers=writers)
 
     def close(self) -> None:
         self._engine.dispose()
 
 
-def open_database(url: str, *, power_safe: bool = True) -> Database:
+def open_database(url: str | URL, *, power_safe: bool = True) -> Database:
     """Opens the database at a SQLAlchemy URL, making or upgrading its tables. Raises StartupError."""
     try:
         parsed = make_url(url)
@@ -65,33 +98,45 @@ def open_database(url: str, *, power_safe: bool = True) -> Database:
         raise StartupError(
             "the catalog's URL must be like sqlite:///PATH or postgresql://HOST/NAME"
         ) from None
-    shown = parsed.render_as_string(hide_password=True)
+    shown = parsed.set(query={}).render_as_string(hide_password=True)
     if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise StartupError(f"the catalog needs a file to be durable: sqlite:///PATH instead of {shown}")
     try:
-        database = Database(_engine(parsed, power_safe=power_safe))
+        database = Database(parsed, power_safe=power_safe)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise StartupError(f"no driver for the catalog at {shown}: {error}") from None
+        raise StartupError(
+            f"no driver for the catalog at {shown}: {error}; PostgreSQL needs pip install 'meterline[postgresql]'"
+        ) from None
     try:
         with database.writing() as connection:
             _check_intact(connection, shown)
             _upgrade(connection, shown)
     except DBAPIError as error:
         database.close()
-        raise StartupError(
-            f"can't open the catalog at {shown}: {_on_one_line(error)}; check that it is there and may be used, "
-            "or restore it from a backup"
-        ) from None
-    except (StartupError, StoreUnavailableError) as error:
+        raise _cannot_open(shown, error) from None
+    except StoreUnavailableError as error:
         database.close()
+        if isinstance(error.__cause__, DBAPIError):
+            raise _cannot_open(shown, error.__cause__) from None
         raise StartupError(str(error)) from None
+    except StartupError:
+        database.close()
+        raise
     return database
 
 
-def _engine(url: URL, *, power_safe: bool) -> Engine:
+def _cannot_open(shown: str, error: DBAPIError) -> StartupError:
+    return StartupError(
+        f"can't open the catalog at {shown}: {_on_one_line(error)}; check that it is there and may be used, "
+        "or restore it from a backup"
+    )
+
+
+def _engine(url: URL, *, power_safe: bool, writers: Writers) -> Engine:
     if url.get_backend_name() != "sqlite":
-        patience = {"connect_timeout": _CONNECT_TIMEOUT_S, "options": f"-c lock_timeout={BUSY_TIMEOUT_MS}"}
-        return create_engine(url, pool_pre_ping=True, connect_args=patience)
+        engine = create_engine(url, pool_pre_ping=True, connect_args=connect_args(writers, BUSY_TIMEOUT_MS))
+        event.listen(engine, "connect", set_up_session)
+        return engine
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
     event.listen(engine, "connect", _set_up_sqlite if power_safe else _set_up_sqlite_without_fsync)
     event.listen(engine, "begin", _begin_sqlite)
@@ -160,17 +205,27 @@ def _on_one_line(error: DBAPIError) -> str:
 
 @contextmanager
 def _available() -> Iterator[None]:
-    """A lock that stays taken, a full disk and a server that doesn't answer pass: the caller may retry."""
+    """A lock that stays taken, a full disk and a server that doesn't answer pass: the caller may retry. What the
+    database said is for the operator's log: it may name hosts, users and rows.
+    """
     try:
         yield
     except PoolTimeoutError as error:
         raise StoreUnavailableError(
             "the catalog store does not answer: all connections are in use", retry_after_ms=_RETRY_AFTER_MS
         ) from error
-    except OperationalError as error:
-        passes = any(word in str(error.orig) for word in ("locked", "busy", "disk", "lock timeout"))
-        if passes or error.connection_invalidated:
-            raise StoreUnavailableError(
-                f"the catalog store does not answer: {_on_one_line(error)}", retry_after_ms=_RETRY_AFTER_MS
-            ) from error
-        raise
+    except DBAPIError as error:
+        if not _passes(error):
+            raise
+        _log.warning("the catalog store does not answer", error=_on_one_line(error))
+        raise StoreUnavailableError(
+            "the catalog store does not answer: try again later", retry_after_ms=_RETRY_AFTER_MS
+        ) from error
+
+
+def _passes(error: DBAPIError) -> bool:
+    if not isinstance(error.orig, sqlite3.Error):
+        return passes(error)
+    return isinstance(error.orig, sqlite3.OperationalError) and any(
+        word in str(error.orig) for word in ("locked", "busy", "disk")
+    )

@@ -7,6 +7,7 @@
 - tenants, api_keys: who may call (engine.access). Rows are never deleted.
 - tenant_limits: what was set for single tenants in the place of what holds for all (engine.access.tenant_limits).
 - audit_records: who changed what (engine.access.audit_log). Rows are only ever added.
+- deployment: whose database this is, if it is not in a data directory (engine.cluster.deployment_database).
 - ingest_order, ingest_in_flight: what gateways that share a usage store agree on (engine.cluster.shared_clock).
 """
 
@@ -154,4 +155,20 @@ AUDIT_RECORDS: Final = Table(
     Column("code", Text, nullable=False),
     PrimaryKeyConstraint("number", name="audit_records_pk"),
     Index("audit_records_by_tenant", "tenant", "number"),
+)
+
+DEPLOYMENT: Final = Table(
+    "deployment",
+    METADATA,
+    # There is one row at most, 1.
+    Column("id", Integer, autoincrement=False, nullable=False),
+    # Drawn once. The usage store knows it, too: in a database of a server, or in the file of a data directory.
+    Column("identity", Text, nullable=False),
+    # The form of what the usage store holds: engine.cluster.deployment.FORMAT.
+    Column("format", Integer, nullable=False),
+    # "embedded" or "server".
+    Column("usage_store", Text, nullable=False),
+    # Under which the secrets of API keys are hashed, in hex; NULL: a file of the data directory has it.
+    Column("api_keys_hash_key", Text, nullable=True),
+    PrimaryKeyConstraint("id", name="deployment_pk"),
 )

@@ -111,9 +111,16 @@ class Expire:
         ((size, rows),) = self._store.query(size_query(before_us))
         return Extent(events, len(customers), len(kept), events * number(size) // max(1, number(rows)))
 
-    def expire(self, tenant: str, meters: Sequence[Measure], before_us: int, keep: Container[str]) -> Extent:
+    def expire(
+        self,
+        tenant: str,
+        meters: Sequence[Measure],
+        before_us: int,
+        keep: Container[str],
+        is_alone: Callable[[], bool] = lambda: True,
+    ) -> Extent:
         """Deletes the tenant's events before an instant, the start of a month, of all types that a meter reads, except
-        of customers to `keep`.
+        of customers to `keep`. `is_alone`: whether upkeep of rollups is still kept away.
 
         Raises:
             StoreUnavailableError: expire again, it goes on.
@@ -127,6 +134,11 @@ class Expire:
         groups = [group for event_type in by_type for group in self._deletable(tenant, event_type)]
         if groups:
             self._clock.pause_s(WAIT_S)
+            if not is_alone():
+                raise StoreUnavailableError(
+                    "the lock on rollups was lost with the connection to the catalog store: expire again",
+                    retry_after_ms=_RETRY_AFTER_MS,
+                )
         for event_type, group_before_us, verified_us in groups:
             self._store.delete(delete_statement(tenant, event_type, group_before_us, verified_us))
         _log.info("usage expired", tenant=tenant, before_us=before_us, events=extent.events)

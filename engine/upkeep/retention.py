@@ -21,6 +21,7 @@ from engine.catalog.admission_rules import FENCE_AGE_MAX_S
 from engine.catalog.kinds.meter import Meter
 from engine.catalog.snapshots.subscription_columns import NO_END_US
 from engine.catalog.store import CatalogStore
+from engine.cluster.locks import Hold
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.times import rfc3339, us_datetime
 from engine.upkeep.expire import Expire, Extent
@@ -47,7 +48,7 @@ class Retention:
         catalog: CatalogStore,
         expire: Expire,
         policy: RetentionPolicy,
-        turn: Callable[[], contextlib.AbstractContextManager[None]],
+        turn: Callable[[], contextlib.AbstractContextManager[Hold]],
         now_us: Callable[[], int],
         pause_s: Callable[[int], None],
     ) -> None:
@@ -72,12 +73,12 @@ class Retention:
         meters, keep = self._catalog_of(tenant)
         if dry_run:
             return self._expire.measure(tenant, meters, before_us, keep)
-        with self._turn():
+        with self._turn() as hold:
             self._catalog.refuse_events_before(tenant, before_us)
             self._pause_s(FENCE_WAIT_S)
             # What was applied meanwhile counts.
             meters, keep = self._catalog_of(tenant)
-            return self._expire.expire(tenant, meters, before_us, keep)
+            return self._expire.expire(tenant, meters, before_us, keep, hold.is_held)
 
     def _check(self, before_us: int) -> None:
         before = us_datetime(before_us)

@@ -20,7 +20,7 @@ class RollupKeeper:
     rollups: Rollups
     check: RollupCheck
     meters: Callable[[], Sequence[Measure]]
-    turn: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
+    turn: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext
 
     def next_pass(self) -> None:
         """Raises StoreUnavailableError if a store does not answer, or usage expires just now: the next pass goes on

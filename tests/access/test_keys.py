@@ -11,6 +11,7 @@ from engine.access.authenticator import Authenticator
 from engine.access.caller import Caller, Scope
 from engine.access.first_key import FirstKeys
 from engine.access.key_ring import KeyRing
+from engine.cluster.data_directory import HashKeyFile
 from engine.errors import (
     AlreadyExistsError,
     InvalidRequestError,
@@ -43,7 +44,13 @@ class World:
         )
 
     def first_keys(self, admin_key_file=None):
-        return FirstKeys(self.directory, admin_key_file, lambda: self.now_us, secrets.token_hex)
+        return FirstKeys(
+            HashKeyFile(self.directory / "api_keys.key"),
+            self.directory / "admin.key",
+            admin_key_file,
+            lambda: self.now_us,
+            secrets.token_hex,
+        )
 
     def gateway(self):
         """What one gateway knows of the keys."""

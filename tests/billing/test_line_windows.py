@@ -13,7 +13,7 @@ from engine.access.caller import Caller, Scope
 from engine.api.operation import Call
 from engine.api.services.billing_service import BillingService
 from engine.app.reading import build_reading
-from engine.app.stores import Warming, open_stores
+from engine.app.stores import Placement, Warming, open_stores
 from engine.billing.line_windows import LINES_MAX, LineWindows
 from engine.catalog.documents.document import read_document
 from engine.usage.store.tables.durability import Durability
@@ -88,7 +88,7 @@ class World:
 def world(tmp_path_factory):
     """60 customers: without events, with one group, and with up to 12, on a plan that lists all of them or none without usage."""
     data = tmp_path_factory.mktemp("windows") / "data"
-    with open_stores(data, None, Durability.PROCESS, Warming(0, lambda _: None), now_us) as stores:
+    with open_stores(Placement(data), Durability.PROCESS, Warming(0, lambda _: None), now_us) as stores:
         made = World(stores)
         names = [f"c{number:02}" for number in range(CUSTOMERS)]
         customers = "\n".join(f"  - {{id: {each}, name: C}}" for each in names)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import delete
 
-from engine.cluster.gateways import Gateways
+from engine.cluster.gateway_files import GatewayFiles
 from engine.cluster.shared_clock import CEILING_STEP_US, SharedClock, Surroundings
 from engine.errors import StoreUnavailableError
 from engine.sql.database import open_database
@@ -338,13 +338,13 @@ from sqlalchemy import delete
 
 from engine.sql.database import open_database
 from engine.sql.schema import INGEST_IN_FLIGHT, INGEST_ORDER
-from engine.cluster.gateways import Gateways
+from engine.cluster.gateway_files import GatewayFiles
 from engine.cluster.shared_clock import SharedClock, Surroundings
 
 path, name, rounds = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 url = f"sqlite:///{path / 'clock.sqlite'}"
 now_us = lambda: time.time_ns() // 1000
-gateways = Gateways(path / "gateways")
+gateways = GatewayFiles(path / "gateways")
 world = Surroundings(now_us, lambda ms: time.sleep(ms / 1000), lambda spans: None, gateways.is_dead)
 with gateways.joined(name):
     clock = SharedClock(open_database(url, power_safe=False), open_database(url), name, world,
@@ -404,7 +404,7 @@ def test_a_killed_process_is_dead_at_once(empty, tmp_path):
     shutil.copy(empty, tmp_path / "clock.sqlite")
     (child,) = _processes(tmp_path, ["a"], 1_000_000)
     child.stdout.readline()
-    gateways = Gateways(tmp_path / "gateways")
+    gateways = GatewayFiles(tmp_path / "gateways")
     assert not gateways.is_dead("a")
     assert gateways.is_dead("b")
     child.kill()

@@ -1,6 +1,7 @@
-"""Several gateways on one ClickHouse server and one data directory, and everything that can go wrong between them.
+"""Several gateways on one ClickHouse server, and everything that can go wrong between them.
 
-The server is chDB behind HTTP (tests/support/usage/clickhouse_front.py); the gateways are real processes.
+The server is chDB behind HTTP (tests/support/usage/clickhouse_front.py); the gateways are real processes. They share
+a data directory besides, on one machine, or else a PostgreSQL and no directory at all.
 """
 
 import contextlib
@@ -40,26 +41,51 @@ PATIENCE = {
 }
 
 
-def _gateway(data, clickhouse, *options, target=None, database="metering"):
+def _gateway(shared, clickhouse, *options, target=None, database="metering"):
     made = EngineProcess(
+<<<<<<< HEAD
         data, *clickhouse.option(database, **PATIENCE), "--event-age-max-days", "36525", *options
+=======
+        shared.data,
+        *("--usage-store", clickhouse.url(database, **PATIENCE), "--event-age-max-days", "36525"),
+        *shared.options,
+        *options,
+>>>>>>> 1887102 (Keep the catalog, locks and leases in PostgreSQL where it is named)
     )
     if target is not None:
         made.target = target
     return made
 
 
+@dataclasses.dataclass(frozen=True)
+class Shared:
+    """What gateways share besides the usage store."""
+
+    data: Path | None
+    options: tuple[str, ...] = ()
+
+
+@pytest.fixture(scope="module", params=["directory", "postgresql"])
+def new_shared(request, tmp_path_factory):
+    """Gives gateways something to share that nobody has used."""
+    if request.param == "directory":
+        return lambda: Shared(tmp_path_factory.mktemp("shared") / "data")
+    server = request.getfixturevalue("postgres_server")
+    return lambda: Shared(None, ("--catalog-store", server.new_url()))
+
+
 @pytest.fixture(scope="module")
-def clickhouse(tmp_path_factory):
+def clickhouse(new_shared, tmp_path_factory):
+    """One for each way to share, since a database of the server belongs to what was shared first."""
     with ClickHouseProcess(tmp_path_factory.mktemp("clickhouse")) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def gateways(clickhouse, tmp_path_factory):
+def gateways(clickhouse, new_shared):
     """Two, each on a port of its own."""
-    data = tmp_path_factory.mktemp("gateways") / "data"
-    with _gateway(data, clickhouse) as first, _gateway(data, clickhouse) as second:
+    shared = new_shared()
+    with _gateway(shared, clickhouse) as first, _gateway(shared, clickhouse) as second:
         yield first, second
 
 
@@ -239,13 +265,13 @@ def test_a_gateway_that_hangs_holds_readers_up_for_its_lease_only(books, clickho
 
 
 @pytest.mark.parametrize("cycles", [3, pytest.param(50, marks=[pytest.mark.long, pytest.mark.timeout(1800)])])
-def test_gateways_that_are_killed_lose_and_double_nothing(tmp_path, cycles):
+def test_gateways_that_are_killed_lose_and_double_nothing(new_shared, tmp_path, cycles):
     """Two gateways on one port, killed in turn at random moments and started again, producers retrying."""
-    data = tmp_path / "data"
+    shared = new_shared()
     moments = random.Random()
     with ClickHouseProcess(tmp_path / "clickhouse") as clickhouse:
-        first = _gateway(data, clickhouse, "--share-port").start()
-        second = _gateway(data, clickhouse, "--share-port", target=first.target).start()
+        first = _gateway(shared, clickhouse, "--share-port").start()
+        second = _gateway(shared, clickhouse, "--share-port", target=first.target).start()
         try:
             books = Books("kills", [first.target], apply_catalog(first.target, "kills"))
 
@@ -264,14 +290,14 @@ def test_gateways_that_are_killed_lose_and_double_nothing(tmp_path, cycles):
 
 
 @pytest.mark.parametrize("cycles", [2, pytest.param(30, marks=[pytest.mark.long, pytest.mark.timeout(1800)])])
-def test_a_store_that_is_killed_loses_and_doubles_nothing(tmp_path, cycles):
+def test_a_store_that_is_killed_loses_and_doubles_nothing(new_shared, tmp_path, cycles):
     """SIGKILL of the ClickHouse process at random moments, started again on its directory."""
-    data = tmp_path / "data"
+    shared = new_shared()
     moments = random.Random()
     with (
         ClickHouseProcess(tmp_path / "clickhouse") as clickhouse,
-        _gateway(data, clickhouse) as first,
-        _gateway(data, clickhouse) as second,
+        _gateway(shared, clickhouse) as first,
+        _gateway(shared, clickhouse) as second,
     ):
         books = Books("storekills", [first.target, second.target], apply_catalog(first.target, "storekills"))
 
@@ -286,13 +312,13 @@ def test_a_store_that_is_killed_loses_and_doubles_nothing(tmp_path, cycles):
         books.check(clickhouse.url())
 
 
-def test_gateways_that_share_a_port_both_get_calls(tmp_path):
+def test_gateways_that_share_a_port_both_get_calls(new_shared, tmp_path):
     """The kernel spreads connections; a third without --share-port is refused in one line."""
-    data = tmp_path / "data"
+    shared = new_shared()
     with (
         ClickHouseProcess(tmp_path / "clickhouse") as clickhouse,
-        _gateway(data, clickhouse, "--share-port") as first,
-        _gateway(data, clickhouse, "--share-port", target=first.target) as second,
+        _gateway(shared, clickhouse, "--share-port") as first,
+        _gateway(shared, clickhouse, "--share-port", target=first.target) as second,
     ):
         books = Books("shared", [first.target], apply_catalog(first.target, "shared"))
         books.run(seconds=1.5, producers=24, pause_s=0.05)

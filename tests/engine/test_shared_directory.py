@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from engine.cluster.data_directory import FORMAT, open_data_directory, open_shared_data_directory, start_turn
+from engine.cluster.data_directory import open_data_directory, open_shared_data_directory, start_turn_in
+from engine.cluster.deployment import FORMAT
 from engine.errors import StartupError
 from engine.usage.store.backends.server_address import read_server_address
 
@@ -77,14 +78,14 @@ def test_a_directory_belongs_to_one_usage_store(tmp_path):
 
 def test_gateways_start_one_after_the_other(tmp_path, monkeypatch):
     """A second waits for its turn, and says so when the first takes too long."""
-    monkeypatch.setattr("engine.cluster.data_directory._START_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("engine.cluster.locks._START_TIMEOUT_S", 0.2)
     with (
-        start_turn(tmp_path),
+        start_turn_in(tmp_path),
         pytest.raises(StartupError, match="another gateway has been starting for"),
-        start_turn(tmp_path),
+        start_turn_in(tmp_path),
     ):
         pass
-    with start_turn(tmp_path):
+    with start_turn_in(tmp_path):
         pass
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.app.stores import Warming, open_usage_stores
+from engine.app.stores import Placement, Warming, open_usage_stores
 from engine.cluster.data_directory import open_data_directory
 from engine.usage.store.tables.durability import Durability, statements
 from engine.usage.store.usage_store import UsageStore
@@ -107,5 +107,5 @@ def test_a_start_with_power_syncs_what_the_other_mode_left(tmp_path, monkeypatch
     """Events that were acknowledged before it are then as safe as those to come."""
     found = []
     monkeypatch.setattr(os, "sync", lambda: found.append("everything"))
-    with open_usage_stores(tmp_path / "data", None, mode, Warming(10, lambda _events: None), lambda: 1):
+    with open_usage_stores(Placement(tmp_path / "data"), mode, Warming(10, lambda _events: None), lambda: 1):
         assert found == synced

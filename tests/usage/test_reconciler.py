@@ -5,11 +5,13 @@ import random
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import structlog
 
 import engine.usage.corrections.reconciler as reconciler_module
+from engine.cluster.locks import FileLocks
 from engine.cluster.upkeep_loop import UpkeepLoop
 from engine.errors import StoreUnavailableError
 from engine.metrics import REGISTRY
@@ -433,13 +435,16 @@ def test_two_reconcilers_at_once_end_where_one_would(store, clock, now_us):
 
 def test_one_loop_of_a_directory_works_and_the_next_takes_over(store, clock, now_us, tmp_path):
     """The second finds the lock taken until the first has ended."""
+    locks = FileLocks(tmp_path)
 
     def looping(passes):
         class Counting:
             def next_pass(self):
                 passes.append(1)
 
-        return UpkeepLoop("counting", Counting(), tmp_path / "reconciler.lock", lambda: 0, sleep_s=(0, None))
+        return UpkeepLoop(
+            "counting", Counting(), partial(locks.try_hold, "reconciler"), lambda: 0, sleep_s=(0, None)
+        )
 
     first, second = [], []
     one, two = looping(first), looping(second)

@@ -1,5 +1,6 @@
 """Reused ids settled in a store that several gateways share, over HTTP."""
 
+import functools
 import itertools
 import time
 from contextlib import closing
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.cluster.locks import FileLocks
 from engine.cluster.upkeep_loop import UpkeepLoop
 from engine.errors import StoreUnavailableError
 from engine.metrics import METRICS
@@ -82,6 +84,10 @@ def test_a_pass_may_take_longer_than_any_read(tmp_path):
         assert reconciler.reconcile("t1", 0, 2**52).voided == 1
 
 
+def _lock(directory):
+    return functools.partial(FileLocks(directory).try_hold, "reconciler")
+
+
 def test_a_pass_that_fails_is_counted_and_made_again(tmp_path):
     """By a metric that an operator can watch; and the engine's end waits only a moment for a pass that hangs."""
     short = {"connect_timeout_s": 1, "read_timeout_s": 1, "answer_margin_s": 1, "reconcile_timeout_s": 1}
@@ -94,7 +100,7 @@ def test_a_pass_that_fails_is_counted_and_made_again(tmp_path):
         deliver(store, [event_of("a", value, ingested_us=int(value)) for value in "12"])
         reconciler = Reconciler(store, IngestClock(10, lambda _: None), itertools.count(20).__next__)
         loop = UpkeepLoop(
-            "reconciler", reconciler, tmp_path / "lock", lambda: 0, sleep_s=(0, None), stop_within_s=0
+            "reconciler", reconciler, _lock(tmp_path), lambda: 0, sleep_s=(0, None), stop_within_s=0
         )
         server.fault("disk_full", only="read")
         loop.start()

@@ -9,9 +9,11 @@ import resource
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 
 import pytest
 
+from engine.cluster.locks import FileLocks
 from engine.cluster.upkeep_loop import UpkeepLoop
 from engine.errors import StartupError, StoreUnavailableError
 from engine.usage.facts.usage_request import Measure
@@ -137,7 +139,13 @@ def test_the_watch_looks_again_in_time_however_long_a_look_took(tmp_path):
             looks.append(1)
 
     seconds = itertools.count(0, 100 * 1_000_000_000)
-    loop = UpkeepLoop("watch", Looking(), tmp_path / "lock", lambda: next(seconds), sleep_s=(0, 0))
+    loop = UpkeepLoop(
+        "watch",
+        Looking(),
+        partial(FileLocks(tmp_path).try_hold, "disk_watch"),
+        lambda: next(seconds),
+        sleep_s=(0, 0),
+    )
     loop.start()
     deadline = time.monotonic() + 20
     while len(looks) < 3 and time.monotonic() < deadline:

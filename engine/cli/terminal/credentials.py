@@ -15,8 +15,8 @@ import grpc
 
 from engine.access.api_keys import key_id_of
 from engine.access.local_engines import local_engine
-from engine.access.secret_files import read_secret
 from engine.errors import StartupError
+from engine.whole_files import read_secret
 from meterline import api_key_metadata
 
 # Where `meterline serve` says which key file belongs to its port.

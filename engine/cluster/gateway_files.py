@@ -19,7 +19,7 @@ from engine.errors import StartupError
 
 
 @dataclass(frozen=True, slots=True)
-class Gateways:
+class GatewayFiles:
     """The gateways of one directory."""
 
     path: Path
