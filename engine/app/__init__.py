@@ -8,6 +8,7 @@
     upkeep       what runs in the background, and what may be started by hand beside it
     operations   the services behind the table of operations
     faces        the ports over that table: gRPC and HTTP
+    migrating    the catalog store brought to this version's schema, without an engine
     checks       whether the stores answer
     metrics_port the port of Prometheus and of probes
     standing_metrics  metrics of the build, the bounds and the disk
@@ -16,4 +17,4 @@
 Here alone the clock and chance enter the engine, and nothing here decides anything: what a part needs, it is given.
 """
 
-__all__ = ["logs", "serving"]
+__all__ = ["logs", "migrating", "serving"]

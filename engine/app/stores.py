@@ -36,15 +36,11 @@ _POSTGRESQL = "postgresql"
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where the stores are. Embedded ones are in the directory `data`, which nobody needs if there is none."""
+    """Where the stores are. Embedded ones are in the directory `data`, unused if there is none."""
 
     data: Path
     usage: ServerAddress | None = None
     catalog: CatalogAddress | None = None
-
-    @property
-    def has_directory(self) -> bool:
-        return self.usage is None or self.catalog is None
 
 
 @dataclass(frozen=True, slots=True)

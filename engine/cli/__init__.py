@@ -35,6 +35,7 @@ meterline keys create ...            API keys: made, listed, rotated, revoked
 meterline tenants                    who shares the engine without seeing each other
 meterline audit                      who changed what, by which key
 meterline config check --config FILE what an engine would run with, and whether it can; needs no engine
+meterline migrate                    the catalog store brought to this version's schema; needs no engine
 meterline quote -f FILE --plan ID    what quantities would cost; needs no engine
 
 A command that fails says why on standard error, at its end in one line, and exits with 2; an import that left rows
@@ -57,6 +58,7 @@ _COMMANDS = {
     "keys": ("access.keys_command", "keys"),
     "lines": ("billing.lines_command", "lines"),
     "problems": ("usage.problems_command", "problems"),
+    "migrate": ("configuration.migrate_command", "migrate"),
     "quote": ("quote.quote_command", "quote"),
     "reconcile": ("corrections.conflicts_command", "reconcile"),
     "restore": ("corrections.correct_commands", "restore"),

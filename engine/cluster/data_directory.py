@@ -181,6 +181,17 @@ class HashKeyFile:
         write_secret(self.place, key_hex)
 
 
+def catalog_of(path: Path) -> str:
+    """The URL of the catalog store in a directory that an engine may have open.
+
+    Raises:
+        StartupError: there is none.
+    """
+    if not (path / _CATALOG).is_file():
+        raise StartupError(f"{path}: holds no catalog store: name the engine's directory with --data")
+    return DataDirectory(path).catalog_url
+
+
 @contextlib.contextmanager
 def open_data_directory(path: Path, catalog_store: str = EMBEDDED) -> Iterator[DataDirectory]:
     """Makes or checks a directory with an embedded usage store, and holds its lock.

@@ -7,10 +7,12 @@ Who needs a commit to survive processes only, not power, asks for `power_safe=Fa
 disk. A PostgreSQL that crashes doesn't take its gateways along, so there every commit waits.
 """
 
+import contextlib
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -92,6 +94,36 @@ class Database:
 
 def open_database(url: str | URL, *, power_safe: bool = True) -> Database:
     """Opens the database at a SQLAlchemy URL, making or upgrading its tables. Raises StartupError."""
+    database, shown = _connected(url, power_safe=power_safe)
+    with _closed_unless_opened(database, shown), database.writing() as connection:
+        _check_intact(connection, shown)
+        _upgrade(connection, shown)
+    return database
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaVersions:
+    """`found`: what a database has, None before its first start. `current`: what this version makes of it."""
+
+    found: str | None
+    current: str
+
+
+def schema_versions(url: str | URL) -> SchemaVersions:
+    """Looks at the database at a SQLAlchemy URL, and changes nothing. Raises StartupError."""
+    database, shown = _connected(url, power_safe=True)
+    with (
+        contextlib.closing(database),
+        _closed_unless_opened(database, shown),
+        database.reading() as connection,
+    ):
+        found = MigrationContext.configure(connection).get_current_revision()
+        steps = _steps(_alembic(connection), shown, () if found is None else (found,))
+        return SchemaVersions(found, str(steps.get_current_head()))
+
+
+def _connected(url: str | URL, *, power_safe: bool) -> tuple[Database, str]:
+    """A database that nobody has asked anything yet, and how it is shown."""
     try:
         parsed = make_url(url)
     except ArgumentError:
@@ -102,15 +134,17 @@ def open_database(url: str | URL, *, power_safe: bool = True) -> Database:
     if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise StartupError(f"the catalog needs a file to be durable: sqlite:///PATH instead of {shown}")
     try:
-        database = Database(parsed, power_safe=power_safe)
+        return Database(parsed, power_safe=power_safe), shown
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise StartupError(
             f"no driver for the catalog at {shown}: {error}; PostgreSQL needs pip install 'meterline[postgresql]'"
         ) from None
+
+
+@contextmanager
+def _closed_unless_opened(database: Database, shown: str) -> Iterator[None]:
     try:
-        with database.writing() as connection:
-            _check_intact(connection, shown)
-            _upgrade(connection, shown)
+        yield
     except DBAPIError as error:
         database.close()
         raise _cannot_open(shown, error) from None
@@ -122,7 +156,6 @@ def open_database(url: str | URL, *, power_safe: bool = True) -> Database:
     except StartupError:
         database.close()
         raise
-    return database
 
 
 def _cannot_open(shown: str, error: DBAPIError) -> StartupError:
@@ -184,19 +217,29 @@ def _check_intact(connection: Connection, shown: str) -> None:
 
 
 def _upgrade(connection: Connection, shown: str) -> None:
+    config = _alembic(connection)
+    current = MigrationContext.configure(connection).get_current_heads()
+    if current != tuple(_steps(config, shown, current).get_heads()):
+        command.upgrade(config, "head")
+
+
+def _alembic(connection: Connection) -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
+    return config
+
+
+def _steps(config: Config, shown: str, current: tuple[str, ...]) -> ScriptDirectory:
+    """Of this version. Raises StartupError for a database that has another step behind it."""
     steps = ScriptDirectory.from_config(config)
     known = {step.revision for step in steps.walk_revisions()}
-    current = MigrationContext.configure(connection).get_current_heads()
     if newer := sorted(set(current) - known):
         raise StartupError(
             f"the catalog at {shown} was written by a newer Meterline (its schema is {', '.join(newer)}, "
             f"this version knows {steps.get_current_head()}): start that version, or restore a backup made before it"
         )
-    if current != tuple(steps.get_heads()):
-        command.upgrade(config, "head")
+    return steps
 
 
 def _on_one_line(error: DBAPIError) -> str:

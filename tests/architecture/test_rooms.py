@@ -37,7 +37,7 @@ ROOMS = {
     "usage.store.backends": {"usage.store.tables", "usage.store.query", "errors", "metrics"},
     "usage.store": {"usage.store.backends", "usage.store.tables", "usage.store.query"},
     "configuration": {
-        *("usage.store.backends", "usage.store.tables", "catalog.documents", "access", "errors"),
+        *("usage.store.backends", "usage.store.tables", "catalog.documents", "sql", "errors", "whole_files"),
     },
     "usage.facts": {"usage.store.tables", "usage.store.query", "meters", "times"},
     "usage.corrections": {"usage.store", "usage.store.tables", "usage.store.query", "errors", "metrics"},
@@ -114,7 +114,7 @@ ROOMS = {
             "usage.facts",
         ),
         *("catalog.documents", "catalog.kinds", "catalog.limits"),
-        *("errors", "times", "decimal_texts", "json_cells", "whole_files", "sql"),
+        *("errors", "times", "decimal_texts", "json_cells", "whole_files"),
     },
     "__main__": {"cli"},
 }

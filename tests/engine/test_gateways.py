@@ -43,14 +43,10 @@ PATIENCE = {
 
 def _gateway(shared, clickhouse, *options, target=None, database="metering"):
     made = EngineProcess(
-<<<<<<< HEAD
-        data, *clickhouse.option(database, **PATIENCE), "--event-age-max-days", "36525", *options
-=======
         shared.data,
-        *("--usage-store", clickhouse.url(database, **PATIENCE), "--event-age-max-days", "36525"),
+        *(*clickhouse.option(database, **PATIENCE), "--event-age-max-days", "36525"),
         *shared.options,
         *options,
->>>>>>> 1887102 (Keep the catalog, locks and leases in PostgreSQL where it is named)
     )
     if target is not None:
         made.target = target
