@@ -136,9 +136,7 @@ def _connected(url: str | URL, *, power_safe: bool) -> tuple[Database, str]:
     try:
         return Database(parsed, power_safe=power_safe), shown
     except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise StartupError(
-            f"no driver for the catalog at {shown}: {error}; PostgreSQL needs pip install 'meterline[postgresql]'"
-        ) from None
+        raise StartupError(f"no driver for the catalog at {shown}: {error}") from None
 
 
 @contextmanager

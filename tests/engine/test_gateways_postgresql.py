@@ -1,0 +1,178 @@
+"""Two gateways that share a ClickHouse server and a PostgreSQL, and nothing else, when the PostgreSQL is in trouble."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
+import pytest
+
+from engine.cluster.shared_clock import SharedClock, Surroundings
+from engine.sql.database import open_database
+from engine.sql.postgresql import Writers
+from examples.engine_process import EngineProcess
+from tests.support.postgres import postgres
+from tests.support.usage.clickhouse_process import ClickHouseProcess
+from tests.support.usage.gateway_drive import Books, apply_catalog, channel_to
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = {
+    "connect_timeout_s": 1,
+    "insert_timeout_s": 2,
+    "read_timeout_s": 3,
+    "answer_margin_s": 1,
+    "lease_s": 10,
+    "watermark_timeout_s": 5,
+}
+
+# Takes the turn of the writers of the order, and hangs with it.
+HANGS = """
+import sys, time
+from engine.sql.database import open_database
+from engine.sql.postgresql import Writers
+
+with open_database(sys.argv[1]).beside(writers=Writers.INGEST_ORDER).writing():
+    print("holds", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """One of their own: it crashes."""
+    with postgres(tmp_path_factory.mktemp("postgres")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def url(server):
+    return server.new_url()
+
+
+@pytest.fixture(scope="module")
+def clickhouse(tmp_path_factory):
+    with ClickHouseProcess(tmp_path_factory.mktemp("clickhouse")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def gateways(url, clickhouse):
+    options = (*clickhouse.option(**PATIENCE), "--catalog-store", url, "--event-age-max-days", "36525")
+    with EngineProcess(None, *options) as first, EngineProcess(None, *options) as second:
+        yield first, second
+
+
+@pytest.fixture
+def books(request, gateways):
+    name = re.sub(r"\W+", "_", request.node.name.removeprefix("test_"))[-40:].strip("_")
+    return Books(name, [each.target for each in gateways], apply_catalog(gateways[0].target, name))
+
+
+@pytest.mark.parametrize("trouble", ["sessions end", "crash"])
+def test_a_postgresql_in_trouble_loses_and_doubles_nothing(books, server, url, clickhouse, trouble):
+    """Every session is ended, or the server crashes and recovers: three times while usage comes in and is read."""
+
+    def disturb():
+        for _ in range(3):
+            time.sleep(0.7)
+            server.crash() if trouble == "crash" else server.end_sessions(url)
+
+    books.run(seconds=1.5, disturb=disturb)
+    books.check(clickhouse.url())
+
+
+def test_callers_are_told_to_come_back_and_nothing_of_the_database(books, server, url):
+    """Neither its address nor its own words."""
+    with channel_to(books.targets[0]) as channel:
+        assert books.send(channel, *books.batch(random.Random(1)))
+        _, request = books.batch(random.Random(4))
+        record = channel.unary_unary("/meterline.v1.UsageService/RecordUsage")
+        with server.refusing(url), pytest.raises(grpc.RpcError) as refused:
+            record(request, timeout=30)
+        assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert refused.value.details() == "the catalog store does not answer: try again later"
+        record(request, timeout=30)
+
+
+def test_a_gateway_that_hangs_in_a_transaction_holds_others_up_for_seconds_only(books, url):
+    """The server ends its session, and undoes what it began."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGS, url], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as hanging:
+        try:
+            assert hanging.stdout.readline() == "holds\n"
+            os.kill(hanging.pid, signal.SIGSTOP)
+            began_s = time.monotonic()
+            with channel_to(books.targets[0]) as channel:
+                while not books.send(channel, *books.batch(random.Random(3))):
+                    assert time.monotonic() - began_s < 60
+            assert time.monotonic() - began_s < 20
+        finally:
+            hanging.kill()
+            hanging.wait(30)
+
+
+def test_twenty_gateways_at_once_never_get_the_same_stamp(server):
+    """Each stamps twenty groups; the order has all of them, one after the other."""
+    url = server.new_url()
+    open_database(url).close()
+    together = threading.Barrier(20)
+
+    def stamps(number):
+        database = open_database(url)
+        quick = database.beside(power_safe=False, writers=Writers.INGEST_ORDER)
+        power_safe = database.beside(writers=Writers.INGEST_ORDER)
+        world = Surroundings(lambda: time.time_ns() // 1000, lambda _: None, lambda _: None, lambda _: False)
+        clock = SharedClock(quick, power_safe, f"g{number}", world, lease_us=60_000_000, wait_ms_max=1000)
+        together.wait(60)
+        clock.start(0, alone=False)
+        found = []
+        for _ in range(20):
+            found.append(clock.begin(time.time_ns() // 1000))
+            clock.end(found[-1])
+        for each in (quick, power_safe, database):
+            each.close()
+        return found
+
+    with ThreadPoolExecutor(20) as threads:
+        found = list(threads.map(stamps, range(20)))
+    assert all(each == sorted(each) for each in found)
+    assert len({stamp for each in found for stamp in each}) == 400
+
+
+def test_a_first_gateway_without_a_key_says_how_to_make_one(server, clickhouse):
+    """There is no data directory to write one into."""
+    command = [sys.executable, "-m", "engine", "serve", "--listen", "127.0.0.1:0", "--no-metrics"]
+    command += [*clickhouse.option("nobody"), "--catalog-store", server.new_url()]
+    environment = {name: value for name, value in os.environ.items() if name != "METERLINE_ADMIN_KEY_FILE"}
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=120, env=environment, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines()[-1] == (
+        "meterline: there is no API key yet, and no data directory to write one into: make one with meterline keys "
+        "generate > FILE, and name it with --admin-key-file FILE"
+    )
+
+
+def test_migrate_makes_the_tables_and_says_what_it_did(server):
+    """Before any engine starts; a dry run changes nothing."""
+    url = server.new_url()
+
+    def migrated(*options):
+        command = [sys.executable, "-m", "engine", "migrate", "--catalog-store", url, *options]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+        return re.sub(r"^postgresql://.*?: the", "the", done.stdout.strip())
+
+    assert re.fullmatch(
+        r"the catalog store would be brought from nothing to schema \d{4}", migrated("--dry-run")
+    )
+    assert re.fullmatch(r"the catalog store was brought from nothing to schema \d{4}", migrated())
+    assert re.fullmatch(r"the catalog store has schema \d{4} already", migrated())
