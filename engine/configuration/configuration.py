@@ -126,7 +126,7 @@ class Configuration(Record):
         bool,
         Flag(),
         Setting(
-            help="Let several gateways of one data directory listen on the same port; each of them needs this.",
+            help="Let several gateways listen on the same port; each of them needs this.",
             reason="A second engine on a port would take half of the events.",
         ),
     ] = False
