@@ -37,7 +37,15 @@ ROOMS = {
     "usage.store.backends": {"usage.store.tables", "usage.store.query", "errors", "metrics"},
     "usage.store": {"usage.store.backends", "usage.store.tables", "usage.store.query"},
     "configuration": {
-        *("usage.store.backends", "usage.store.tables", "catalog.documents", "sql", "errors", "whole_files"),
+        *(
+            "usage.store.backends",
+            "usage.store.tables",
+            "catalog.documents",
+            "access",
+            "sql",
+            "errors",
+            "whole_files",
+        ),
     },
     "usage.facts": {"usage.store.tables", "usage.store.query", "meters", "times"},
     "usage.corrections": {"usage.store", "usage.store.tables", "usage.store.query", "errors", "metrics"},

@@ -167,12 +167,12 @@ def test_a_session_that_breaks_loses_every_lock_and_the_gateway_lives_on(postgre
         assert first.try_hold("rollups") is None
 
 
-def test_a_database_that_is_gone_says_so(tmp_path):
+def test_a_database_that_is_gone_says_so():
     """No lock, no certainty about the dead, and an error of the tree."""
     # Loaded for those who ask for it.
     from tests.support.postgres import postgres
 
-    with postgres(tmp_path / "postgres") as server:
+    with postgres() as server:
         database = open_database(server.new_url())
         locks = DatabaseLocks(database)
         hold = locks.try_hold("rollups")

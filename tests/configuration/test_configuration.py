@@ -230,8 +230,8 @@ def test_no_variable_of_the_engine_is_one_of_a_client():
     assert taken.isdisjoint({row.variable for row in settings()} - SHARED)
 
 
-# Both commands mean the engine's own data.
-SHARED = {"METERLINE_DATA"}
+# Commands that mean the engine's own stores.
+SHARED = {"METERLINE_DATA", "METERLINE_CATALOG_STORE", "METERLINE_CATALOG_STORE_FILE"}
 
 
 @pytest.mark.parametrize(

@@ -45,9 +45,9 @@ with open_database(sys.argv[1]).beside(writers=Writers.INGEST_ORDER).writing():
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server():
     """One of their own: it crashes."""
-    with postgres(tmp_path_factory.mktemp("postgres")) as running:
+    with postgres() as running:
         yield running
 
 

@@ -3,6 +3,7 @@
 import itertools
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,14 +58,18 @@ class Postgres:
 
 
 @contextmanager
-def postgres(directory: Path) -> Iterator[Postgres]:
-    """Runs a server, in a moment, until the block ends. Without fsync: no test pulls the plug."""
-    server = get_server(directory)
-    try:
-        uri = str(server.get_uri())
-        with psycopg.connect(uri, autocommit=True) as connection:
-            connection.execute("ALTER SYSTEM SET fsync = off")
-            connection.execute("SELECT pg_reload_conf()")
-        yield Postgres(uri)
-    finally:
-        server.cleanup()
+def postgres() -> Iterator[Postgres]:
+    """Runs a server, in a moment, until the block ends. Without fsync: no test pulls the plug.
+
+    Not in pytest's own directory: run by root, the server is another user, whom the next run of pytest locks out of there.
+    """
+    with tempfile.TemporaryDirectory(prefix="meterline-postgres-", ignore_cleanup_errors=True) as directory:
+        server = get_server(Path(directory) / "data")
+        try:
+            uri = str(server.get_uri())
+            with psycopg.connect(uri, autocommit=True) as connection:
+                connection.execute("ALTER SYSTEM SET fsync = off")
+                connection.execute("SELECT pg_reload_conf()")
+            yield Postgres(uri)
+        finally:
+            server.cleanup()
