@@ -5,18 +5,22 @@ import json
 import os
 from pathlib import Path
 
-from engine.cluster.data_directory import FORMAT
+from engine.cluster.deployment import FORMAT
 from engine.metrics import METRICS
 from ingest import Limits
 
 _UNKNOWN = "unknown"
 
 
-def tell_standing_metrics(data: Path, limits: Limits) -> None:
-    """Sets them; the disk is looked at whenever somebody asks."""
+def tell_standing_metrics(data: Path | None, limits: Limits) -> None:
+    """Sets them; the disk is looked at whenever somebody asks. Without a data directory its sizes are 0, whose ratio no
+    alert takes for a full disk.
+    """
     METRICS.build_info.labels(importlib.metadata.version("meterline"), _commit(), str(FORMAT)).set(1)
     METRICS.queue_events_max.set(limits.queue_events_max)
     METRICS.queue_bytes_max.set(limits.queue_bytes_max)
+    if data is None:
+        return
     METRICS.data_free_bytes.set_function(lambda: _disk_bytes(data)[0])
     METRICS.data_size_bytes.set_function(lambda: _disk_bytes(data)[1])
 

@@ -132,6 +132,10 @@ class DataDirectory:
             raise StartupError(f"{place}: can't be used: restore the data directory from a backup") from error
 
     @property
+    def directory(self) -> Path:
+        return self.path
+
+    @property
     def shown(self) -> str:
         return str(self.path)
 

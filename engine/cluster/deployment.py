@@ -51,6 +51,10 @@ class Deployment(Protocol):
         """Where it lives, for people."""
 
     @property
+    def directory(self) -> Path | None:
+        """The data directory, if there is one."""
+
+    @property
     def usage_store(self) -> str:
         """EMBEDDED, or the address of the server."""
 

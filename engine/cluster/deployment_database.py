@@ -37,6 +37,7 @@ class DeploymentDatabase:
     shown: str
     usage_store: str
     alone: bool
+    directory: Path | None = None
     admin_key_file: Path | None = None
 
     @property
