@@ -7,23 +7,28 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
+from engine.tracing import CallSpan
+
 
 @dataclass(slots=True)
 class CurrentCall:
-    """`tenant` and `credential` are empty until the caller is known."""
+    """`tenant` and `credential` are empty until the caller is known. `span`: where calls are traced."""
 
     request_id: str
     method: str
     tenant: str = ""
     credential: str = ""
+    span: CallSpan | None = None
+
+    def fields(self) -> dict[str, str]:
+        """Whose call it is, for a log and for a trace."""
+        fields = {"request_id": self.request_id, "method": self.method}
+        if self.credential:
+            fields |= {"tenant": self.tenant, "credential": self.credential}
+        return fields
 
 
 CURRENT_CALL: Final[ContextVar[CurrentCall | None]] = ContextVar("meterline_call", default=None)
-
-
-def current_request_id() -> str | None:
-    call = CURRENT_CALL.get()
-    return None if call is None else call.request_id
 
 
 def current_call_fields() -> dict[str, str]:
@@ -31,7 +36,6 @@ def current_call_fields() -> dict[str, str]:
     call = CURRENT_CALL.get()
     if call is None:
         return {}
-    fields = {"request_id": call.request_id, "method": call.method}
-    if call.credential:
-        fields |= {"tenant": call.tenant, "credential": call.credential}
-    return fields
+    if call.span is None:
+        return call.fields()
+    return {**call.fields(), "trace_id": call.span.trace_id}

@@ -21,6 +21,7 @@ from engine.api.gate import GatedCall
 from engine.current_call import CURRENT_CALL, CurrentCall
 from engine.errors import InvalidRequestError, MeterlineError, UnauthenticatedError
 from engine.metrics import METRICS
+from engine.tracing import Tracing
 
 _log = structlog.get_logger(__name__)
 REQUEST_ID: Final = "x-request-id"
@@ -58,19 +59,24 @@ class RimmedCall:
         duration_s = time.perf_counter() - self._started_s
         METRICS.rpc_duration_seconds.labels(self.current.method, self.code).observe(duration_s)
         _log.debug("call ended", code=self.code, duration_ms=round(duration_s * 1_000, 3))
+        if self.current.span is not None:
+            self.current.span.ended(self.code, self.current.fields())
 
 
 @dataclass(frozen=True, slots=True)
 class Rim:
-    """Begins calls. `new_request_id` is chance, as text."""
+    """Begins calls. `new_request_id` is chance, as text. `tracing`: None where nobody asked for traces."""
 
     new_request_id: Callable[[], str]
+    tracing: Tracing | None = None
 
     def begin(self, method: str, carried: Mapping[str, str]) -> RimmedCall:
         """A call has come; `carried`: its metadata, or headers. Whoever begins it ends it, in the same thread or task."""
         given = carried.get(REQUEST_ID)
         request_id = given if given and _REQUEST_ID.fullmatch(given) else self.new_request_id()
         current = CurrentCall(request_id, method)
+        if self.tracing is not None:
+            current.span = self.tracing.call(method, carried)
         CURRENT_CALL.set(current)
         return RimmedCall(current)
 

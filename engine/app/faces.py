@@ -13,6 +13,7 @@ from engine.api.http.server import HttpServer
 from engine.api.operation import Operation
 from engine.api.rim import Rim
 from engine.health.condition import Condition
+from engine.tracing import Tracing
 
 # As many as a trace has: nobody meets one twice.
 _REQUEST_ID_BYTES = 16
@@ -59,7 +60,11 @@ class Faces:
 
 
 def build_faces(
-    operations: Sequence[Operation[Any]], gate: Gate, condition: Condition, listening: Listening
+    operations: Sequence[Operation[Any]],
+    gate: Gate,
+    condition: Condition,
+    listening: Listening,
+    tracing: Tracing | None,
 ) -> Faces:
     """Takes the ports without serving yet.
 
@@ -67,7 +72,7 @@ def build_faces(
         StartupError: an address can't be had.
     """
     certificates = listening.certificates
-    rim = Rim(lambda: secrets.token_hex(_REQUEST_ID_BYTES))
+    rim = Rim(lambda: secrets.token_hex(_REQUEST_ID_BYTES), tracing)
     server = Server(
         operations,
         listening.grpc,

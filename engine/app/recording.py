@@ -9,6 +9,7 @@ from typing import Self
 
 from engine.app.stores import Stores, Warming
 from engine.catalog.admission_rules import AdmissionRules
+from engine.tracing import Tracing
 from engine.usage.recording.committer import Committer
 from engine.usage.recording.intake import ChargeEvents, Intake
 from engine.usage.recording.problem_log import ProblemLog
@@ -77,8 +78,9 @@ def build_recording(
     limits: Limits,
     charge_events: ChargeEvents,
     now_us: Callable[[], int],
+    tracing: Tracing | None,
 ) -> Recording:
-    committer = Committer(stores.usage, known.window, stores.order, limits, now_us)
+    committer = Committer(stores.usage, known.window, stores.order, limits, now_us, tracing)
     admission_for = AdmissionRules(stores.catalog, limits, time.monotonic_ns).for_tenant
     return Recording(
         admission_for,

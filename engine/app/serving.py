@@ -29,6 +29,7 @@ from engine.app.upkeep import build_upkeep
 from engine.errors import StartupError
 from engine.health.condition import Condition
 from engine.sql.catalog_address import CatalogAddress
+from engine.tracing import Tracing
 from engine.usage.store.backends.server_address import ServerAddress
 from engine.usage.store.tables.durability import Durability
 from ingest import Limits
@@ -61,6 +62,8 @@ class Options:
     # The operator's own first key; None: the engine makes one.
     admin_key_file: Path | None = None
     reflection: bool = False
+    # Whether spans are sent by OpenTelemetry, whose own variables say where to.
+    traces: bool = False
     # None: in plain text, which beyond loopback `plaintext` must allow.
     tls: TlsFiles | None = None
     # None: no HTTP beside gRPC.
@@ -105,7 +108,10 @@ def serve(options: Options, stop: ThreadEvent) -> None:
         access = stack.enter_context(
             open_access(stores, options.admin_key_file, options.tenant_limits, _now_us)
         )
-        faces = stack.enter_context(_faces_over(stores, known, access, certificates, condition, options))
+        tracing = stack.enter_context(_traces()) if options.traces else None
+        faces = stack.enter_context(
+            _faces_over(stores, known, access, certificates, condition, tracing, options)
+        )
         if options.local_engines is not None and access.admin_key_file is not None:
             stack.enter_context(
                 announced(
@@ -145,13 +151,16 @@ def _faces_over(
     access: Access,
     certificates: Certificates | None,
     condition: Condition,
+    tracing: Tracing | None,
     options: Options,
 ) -> Iterator[Faces]:
     """Everything behind the ports, and the ports, which serve. The faces stop first, then the queue drains, then upkeep
     ends.
     """
     reading = build_reading(stores, _now_us)
-    recording = build_recording(stores, known, options.limits, access.allowances.charge_events, _now_us)
+    recording = build_recording(
+        stores, known, options.limits, access.allowances.charge_events, _now_us, tracing
+    )
     upkeep = build_upkeep(stores, reading.usage, options.raw_events_days_min, _now_us)
     operations = build_operations(
         stores, recording, reading, upkeep, access, LargestRequest.of(options.limits), _now_us
@@ -168,6 +177,7 @@ def _faces_over(
             reflection=options.reflection,
             request_bytes_max=options.limits.request_bytes_max,
         ),
+        tracing,
     )
     with contextlib.ExitStack() as stack:
         checks = stack.enter_context(checked_stores(stores))
@@ -179,6 +189,18 @@ def _faces_over(
         faces.start()
         condition.serves(checks, [*faces.moving_parts(), *recording.moving_parts()])
         yield faces
+
+
+def _traces() -> contextlib.AbstractContextManager[Tracing]:
+    """Raises StartupError where what sends them is not installed."""
+    try:
+        from engine.app.otel_tracing import exported_traces  # noqa: PLC0415 - who wants no traces has no such packages
+    except ModuleNotFoundError as error:
+        raise StartupError(
+            f"OTEL_TRACES_EXPORTER asks for traces, and {error.name} is not installed: install meterline[telemetry], "
+            "or set it to none"
+        ) from error
+    return exported_traces()
 
 
 def check_plaintext(options: Options) -> None:

@@ -64,6 +64,7 @@ def serving_options(configuration: Configuration) -> "serving.Options":
         tls=_tls_files(configuration),
         plaintext=configuration.plaintext,
         reflection=configuration.reflection,
+        traces=configuration.traces_exporter == "otlp",
         local_engines=LOCAL_ENGINES,
     )
 

@@ -228,6 +228,16 @@ class Configuration(Record):
             reason="What answers without a key is kept small.",
         ),
     ] = False
+    traces_exporter: Annotated[
+        str,
+        Choice(("none", "otlp")),
+        Setting(
+            help="Send traces of calls and batches by OpenTelemetry, as its own OTEL_ variables say where to and how many. "
+            "Needs meterline[telemetry].",
+            reason="Nothing leaves the engine unasked.",
+            variable="OTEL_TRACES_EXPORTER",
+        ),
+    ] = "none"
     log_format: Annotated[
         str,
         Choice(("auto", "console", "json")),

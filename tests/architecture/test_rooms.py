@@ -14,7 +14,8 @@ ROOMS = {
     "errors": set(),
     "metrics": {"bulk_histogram"},
     "bulk_histogram": set(),
-    "current_call": set(),
+    "tracing": set(),
+    "current_call": {"tracing"},
     "times": {"errors"},
     "decimal_texts": {"errors"},
     "recent_answers": set(),
@@ -51,7 +52,7 @@ ROOMS = {
     "usage.corrections": {"usage.store", "usage.store.tables", "usage.store.query", "errors", "metrics"},
     "usage.recording": {
         *("usage.corrections", "usage.store", "usage.store.tables", "usage.store.query"),
-        *("errors", "metrics", "current_call"),
+        *("errors", "metrics", "current_call", "tracing"),
     },
     "usage.rollups": {
         *("usage.facts", "usage.store", "usage.store.tables", "usage.store.query"),
@@ -86,7 +87,8 @@ ROOMS = {
         *("usage.store", "usage.store.tables", "usage.store.query"),
     },
     "api": {
-        *("access", "upkeep", "spend", "billing", "cluster", "errors", "metrics", "times", "current_call"),
+        *("access", "upkeep", "spend", "billing", "cluster"),
+        *("errors", "metrics", "times", "current_call", "tracing"),
         *("catalog", "catalog.documents", "catalog.kinds"),
         *("usage.query", "usage.recording", "usage.corrections", "usage.facts", "usage.store"),
     },
@@ -108,6 +110,7 @@ ROOMS = {
             "metrics",
             "health",
             "current_call",
+            "tracing",
         ),
         *("usage.query", "usage.rollups", "usage.recording", "usage.corrections"),
         *("usage.store", "usage.store.backends", "usage.store.tables"),

@@ -17,6 +17,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -25,8 +26,10 @@ import pyarrow as pa
 import structlog
 from numpy.typing import NDArray
 
+from engine.current_call import CurrentCall
 from engine.errors import log_text
 from engine.metrics import METRICS
+from engine.tracing import Tracing
 from engine.usage.recording.worker import Worker
 from ingest import (
     Admitted,
@@ -67,7 +70,7 @@ class AdmittedRequest:
     done: "Future[Recorded]"
     rows: int
     sequence: int = 0
-    request_id: str | None = None
+    call: CurrentCall | None = None
     since_ns: int = field(default_factory=time.monotonic_ns)
 
 
@@ -129,13 +132,20 @@ class Committer:
     """Owns the hot window and the only writer of the store."""
 
     def __init__(
-        self, sink: Sink, window: HotWindow, clock: IngestOrder, limits: Limits, now_us: Callable[[], int]
+        self,
+        sink: Sink,
+        window: HotWindow,
+        clock: IngestOrder,
+        limits: Limits,
+        now_us: Callable[[], int],
+        tracing: Tracing | None = None,
     ) -> None:
         self._sink = sink
         self._window = window
         self._clock = clock
         self._limits = limits
         self._now_us = now_us
+        self._tracing = tracing
         self.worker: Worker[CommitGroup | Decisions] = Worker(
             "committer",
             self._step,
@@ -196,6 +206,16 @@ class Committer:
             Exception: what the sink raised; no request is answered.
         """
         _count_waiting(groups)
+        with self._traced(groups):
+            self._commit(groups)
+
+    def _traced(self, groups: Sequence[CommitGroup]) -> AbstractContextManager[None]:
+        if self._tracing is None:
+            return nullcontext()
+        spans = [call.span for call in _calls(groups) if call.span is not None]
+        return self._tracing.batch(spans, sum(group.rows for group in groups))
+
+    def _commit(self, groups: Sequence[CommitGroup]) -> None:
         events = pa.concat_batches([group.admitted.events for group in groups])
         fingerprints = Fingerprints.join([group.fingerprints for group in groups])
         refused = np.concatenate([group.admitted.refused for group in groups])
@@ -265,8 +285,14 @@ def _count_waiting(groups: Sequence[CommitGroup]) -> None:
 
 def _request_ids(groups: Sequence[CommitGroup]) -> list[str]:
     """Of the first calls of a batch: enough to find a line by one of them where few share it."""
-    every = (request.request_id for group in groups for request in group.requests)
-    return list(islice(filter(None, every), _REQUEST_IDS_LOGGED_MAX))
+    return [call.request_id for call in islice(_calls(groups), _REQUEST_IDS_LOGGED_MAX)]
+
+
+def _calls(groups: Sequence[CommitGroup]) -> Iterator[CurrentCall]:
+    for group in groups:
+        for request in group.requests:
+            if request.call is not None:
+                yield request.call
 
 
 def _answer(group: CommitGroup, judged: Judged, as_of_us: int) -> None:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from engine.current_call import current_request_id
+from engine.current_call import CURRENT_CALL, CurrentCall
 from engine.errors import FieldMistake, InvalidRequestError, MeterlineError, QueueFullError, RetryLaterError
 from engine.metrics import METRICS
 from engine.usage.recording.committer import AdmittedRequest, CommitGroup, Committer, Recorded
@@ -51,7 +51,7 @@ class _Waiting:
     kind: RequestKind
     data: bytes
     done: "Future[Recorded]" = field(default_factory=Future)
-    request_id: str | None = field(default_factory=current_request_id)
+    call: CurrentCall | None = field(default_factory=CURRENT_CALL.get)
     since_ns: int = field(default_factory=time.monotonic_ns)
 
     @property
@@ -165,7 +165,7 @@ class Intake:
             keep[i] = True
             taken.append(
                 AdmittedRequest(
-                    request.done, events, int(decoded.sequences[i]), request.request_id, request.since_ns
+                    request.done, events, int(decoded.sequences[i]), request.call, request.since_ns
                 )
             )
         if not taken:
