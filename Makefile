@@ -4,7 +4,7 @@ BIN := .venv/bin
 BUF_VERSION := 1.75.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-oracle simulate check golden format proto reference proto-lint lock sbom wheel test-wheel bench-billing bench-catalog bench-rating bench-metering clean test-ids
+.PHONY: help demo test test-long test-oracle simulate check golden format proto reference dashboard proto-lint lock sbom wheel test-wheel bench-billing bench-catalog bench-rating bench-metering clean test-ids
 
 help: ## what can be made here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -13,7 +13,7 @@ demo: .venv/server.stamp ## real usage in, exact line items out, in under a minu
 	@$(BIN)/python -m examples.demo
 
 test: .venv/dev.stamp ## every test, in about nine minutes on two cores
-	@$(BIN)/python -m pytest -n 4 --dist worksteal tests
+	@$(BIN)/python -m pytest -n 4 --dist worksteal $(if $(REQUIRE_TOOLS),--require-tools) tests
 
 test-long: .venv/dev.stamp ## the full form of the long tests
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m long --run-long tests
@@ -44,6 +44,9 @@ proto: .venv/dev.stamp ## regenerate meterline/v1 from proto/
 
 reference: .venv/dev.stamp ## write docs/reference.md from the code: commands, options, RPCs, metrics
 	@$(BIN)/python -m docs.make_reference
+
+dashboard: .venv/dev.stamp ## write observability/grafana-dashboard.json from its panels
+	@$(BIN)/python -m observability.make_dashboard
 
 proto-lint: .tools/node_modules/.bin/buf
 	@.tools/node_modules/.bin/buf lint proto

@@ -136,7 +136,7 @@ def _metrics() -> list[str]:
         "## Metrics",
         "",
         "Served for Prometheus at `/metrics` of the metrics port. What to watch, and the probes beside it:",
-        "[operations.md](operations.md#probes).",
+        "[operations.md](operations.md#monitor).",
         "",
     ]
     lines += ["| metric | type | |", "|---|---|---|"]

@@ -39,6 +39,11 @@ for name in [each for each in os.environ if each.startswith("METERLINE_") and ea
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-long", action="store_true", help="run the tests marked `long` too")
+    parser.addoption(
+        "--require-tools",
+        action="store_true",
+        help="fail rather than skip where a program of the operating system's packages is missing",
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
