@@ -32,7 +32,7 @@ check: .venv/dev.stamp proto-lint ## lint, formatting, types, wire contract
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-golden: .venv/dev.stamp ## write tests/golden/files anew from what the engine answers now (GOLDEN=help|demo|models)
+golden: .venv/dev.stamp ## write tests/golden/files anew from what the engine answers now (GOLDEN=help|chart|demo|models)
 	@$(BIN)/python -m tests.golden.record $(GOLDEN)
 
 format: .venv/dev.stamp ## rewrite the code in the project's format
