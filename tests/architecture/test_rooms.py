@@ -20,8 +20,6 @@ ROOMS = {
     "decimal_texts": {"errors"},
     "recent_answers": set(),
     "whole_files": {"errors"},
-    "fair_share": set(),
-    "fair_pool": set(),
     "json_cells": set(),
     "sql": {"errors"},
     "cluster": {"sql", "errors", "metrics", "times", "whole_files"},
@@ -38,10 +36,7 @@ ROOMS = {
     "usage.store.query": set(),
     "usage.store.tables": {"usage.store.query", "errors"},
     "usage.store.backends": {"usage.store.tables", "usage.store.query", "errors", "metrics"},
-    "usage.store": {
-        *("usage.store.backends", "usage.store.tables", "usage.store.query"),
-        *("current_call", "fair_pool"),
-    },
+    "usage.store": {"usage.store.backends", "usage.store.tables", "usage.store.query"},
     "configuration": {
         *(
             "usage.store.backends",
@@ -57,7 +52,7 @@ ROOMS = {
     "usage.corrections": {"usage.store", "usage.store.tables", "usage.store.query", "errors", "metrics"},
     "usage.recording": {
         *("usage.corrections", "usage.store", "usage.store.tables", "usage.store.query"),
-        *("errors", "metrics", "current_call", "tracing", "fair_share"),
+        *("errors", "metrics", "current_call", "tracing"),
     },
     "usage.rollups": {
         *("usage.facts", "usage.store", "usage.store.tables", "usage.store.query"),
@@ -93,13 +88,13 @@ ROOMS = {
     },
     "api": {
         *("access", "upkeep", "spend", "billing", "cluster"),
-        *("errors", "metrics", "times", "current_call", "tracing", "fair_pool"),
+        *("errors", "metrics", "times", "current_call", "tracing"),
         *("catalog", "catalog.documents", "catalog.kinds"),
         *("usage.query", "usage.recording", "usage.corrections", "usage.facts", "usage.store"),
     },
     "health": {"errors", "metrics"},
-    "api.grpc": {"api", "access", "fair_share", "errors", "metrics"},
-    "api.http": {"api", "access", "fair_share", "errors", "metrics", "times", "json_cells"},
+    "api.grpc": {"api", "access", "errors", "metrics"},
+    "api.http": {"api", "access", "errors", "metrics", "times", "json_cells"},
     "app": {
         *(
             "access",

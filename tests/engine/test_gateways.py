@@ -25,7 +25,10 @@ from engine.errors import StartupError
 from engine.usage.store.backends.server_address import read_server_address
 from engine.usage.store.usage_store import UsageStore
 from examples.engine_process import EngineProcess
-from meterline.v1.usage_pb2 import RecordUsageResponse
+from meterline.v1.events_pb2 import ListProblemsRequest
+from meterline.v1.events_pb2_grpc import EventServiceStub
+from meterline.v1.usage_pb2 import VERDICT_REJECTED, RecordUsageRequest, RecordUsageResponse, UsageEvent
+from meterline.v1.usage_pb2_grpc import UsageServiceStub
 from tests.support.usage.clickhouse_process import ClickHouseProcess
 from tests.support.usage.gateway_drive import Books, apply_catalog, channel_to
 
@@ -111,6 +114,22 @@ def test_two_gateways_take_usage_and_answer_with_the_same_bytes(books, clickhous
     books.run(seconds=2)
     books.check(clickhouse.url())
     assert books.reads > 0
+
+
+def test_what_one_gateway_rejected_is_listed_at_the_other(gateways):
+    """Each writes its own down, and both list and count them all."""
+    with channel_to(gateways[0].target) as first, channel_to(gateways[1].target) as second:
+        for channel, event_id in ((first, "at-the-first"), (second, "at-the-second")):
+            event = UsageEvent(event_id=event_id, event_type="nobody.reads", customer_id="nobody-knows")
+            event.event_time.FromSeconds(1_749_513_600)
+            answer = UsageServiceStub(channel).RecordUsage(RecordUsageRequest(events=[event]), timeout=30)
+            assert list(answer.verdicts) == [VERDICT_REJECTED]
+        for channel in (first, second):
+            until_s, found = time.monotonic() + 60, []
+            while len(found) < 2 and time.monotonic() < until_s:
+                request = ListProblemsRequest(customer_id="nobody-knows")
+                found = EventServiceStub(channel).ListProblems(request, timeout=30).problems
+            assert [each.event_id for each in found] == ["at-the-second", "at-the-first"]
 
 
 def test_what_is_sent_a_hundred_times_through_two_gateways_counts_once(books, clickhouse):

@@ -158,7 +158,7 @@ def test_every_answer_is_the_same_bytes_in_all_processes(data, tmp_path, monkeyp
             snapshot = snapshot or _settled(engine.target)
             for name, digest in _read_by_many(engine.target, snapshot, readers, tmp_path / str(number)):
                 digests[name].add(digest)
-    assert len(digests) == 28
+    assert len(digests) == 29
     assert [name for name, found in digests.items() if len(found) > 1] == []
 
 

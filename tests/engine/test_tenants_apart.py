@@ -3,6 +3,7 @@
 import itertools
 import random
 import re
+from collections import Counter
 
 import pytest
 
@@ -25,6 +26,8 @@ from meterline.v1.correction_pb2 import (
     VoidUsage,
 )
 from meterline.v1.correction_pb2_grpc import CorrectionServiceStub
+from meterline.v1.events_pb2 import ListEventsRequest
+from meterline.v1.events_pb2_grpc import EventServiceStub
 from meterline.v1.metering_pb2 import QueryUsageRequest
 from meterline.v1.metering_pb2_grpc import MeteringServiceStub
 from meterline.v1.spend_pb2 import GetSpendRequest, ListSpendRequest
@@ -51,25 +54,29 @@ class World:
         self._usage, self._spend = UsageServiceStub(channel), SpendServiceStub(channel)
         self._catalog, self._billing = CatalogServiceStub(channel), BillingServiceStub(channel)
         self._metering, self._corrections = MeteringServiceStub(channel), CorrectionServiceStub(channel)
-        self._access = AccessServiceStub(channel)
+        self._access, self._events = AccessServiceStub(channel), EventServiceStub(channel)
+        # How often an event was to be voided. It gets another id then: the gateway hears of it some seconds later, and
+        # what it answers to the same id until then is a matter of time.
+        self._voids = Counter()
 
     def step(self, kind, one, two):
         """What the call answers, as text, without what no two runs share; or how it is refused."""
         call, request = self._calls(one, two)[kind]
+        self._voids[two % 6] += kind == "void"
         try:
             return _OF_THE_RUN.sub("", str(call(request, timeout=60)))
         except Exception as error:  # noqa: BLE001 - whatever it is, it must be the same alone
             return f"{error.code()} {error.details()}"
 
     def _calls(self, one, two):
-        customer, event = f"w_{CUSTOMERS[one % 2]}", f"w-{EVENTS[two % 6]}"
+        customer, number = f"w_{CUSTOMERS[one % 2]}", f"{EVENTS[two % 6]}.{self._voids[two % 6]}"
         signature = Signature(correction_id=f"c-{CORRECTIONS[two % 4]}", recorded_by="ada", reason="a test")
         period = {"period_start": "2025-06-01T00:00:00Z", "period_end": "2025-07-01T00:00:00Z"}
         usage = QueryUsageRequest(meter_id="w_tokens")
         for field, text in period.items():
             getattr(usage, field).FromJsonString(text)
         document = CATALOG.replace("NAME", "w").replace('"0.01"', f'"0.0{1 + one % 3}"')
-        recorded = api_event("w", two % 6, str(100 * (1 + one % 2)), customer=CUSTOMERS[one // 2 % 2])
+        recorded = api_event("w", number, str(100 * (1 + one % 2)), customer=CUSTOMERS[one // 2 % 2])
         return {
             "apply": (self._catalog.ApplyCatalog, ApplyCatalogRequest(document=document)),
             "catalog": (self._catalog.GetCatalog, GetCatalogRequest()),
@@ -82,7 +89,7 @@ class World:
                 self._corrections.CorrectUsage,
                 CorrectUsageRequest(
                     signature=signature,
-                    event_refs=EventRefs(events=[EventRef(event_id=event)]),
+                    event_refs=EventRefs(events=[EventRef(event_id=f"w-{number}")]),
                     void=VoidUsage(),
                 ),
             ),
@@ -99,6 +106,14 @@ class World:
                 GetCorrectionRequest(correction_id=signature.correction_id),
             ),
             "conflicts": (self._corrections.ListConflicts, ListConflictsRequest()),
+            "events": (
+                self._events.ListEvents,
+                ListEventsRequest(include_voided=True, page_size=1 + one % 4),
+            ),
+            "events of a correction": (
+                self._events.ListEvents,
+                ListEventsRequest(correction_id=signature.correction_id),
+            ),
             "keys": (self._access.ListApiKeys, ListApiKeysRequest()),
         }
 

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import random
 
+import pyarrow as pa
 import pytest
 
 from engine.errors import StoreUnavailableError
@@ -15,6 +16,8 @@ from engine.usage.store.tables.problem_schema import HOUR_US, LOGGED_AN_HOUR_MAX
 from engine.usage.store.usage_store import UsageStore
 from ingest import Limits, Problem, Reason, RequestKind
 from meterline.v1.usage_pb2 import RecordUsageRequest, UsageEvent
+from tests.support.ingest.arrow_streams import batch_of, stream_of
+from tests.support.ingest.arrow_streams import request_of as arrow_request_of
 from tests.support.usage.clickhouse_process import ClickHouseProcess
 
 # A whole hour, so that a test has all of it.
@@ -111,6 +114,19 @@ def test_what_a_producer_sent_is_cut_off(shared_store):
         (each.event_id[:1], len(each.event_id), len(each.field)) for each in rows_of(shared_store, "cut")
     }
     assert lengths == {("\N{ROCKET}", 129, 161), ("", 0, 8)}
+
+
+def test_a_request_in_columns_is_read_again_as_well(shared_store):
+    """Also of an event whose id or time is a null."""
+    ids = pa.array(["a", None, "c"], pa.string())
+    times = pa.array([NOW_US, None, NOW_US + 1], pa.timestamp("us", "UTC"))
+    data = arrow_request_of(stream_of(batch_of(3, event_id=ids, event_time=times)))
+    gateway = Gateway(shared_store)
+    request = SentRequest(tenant="columns", credential="key:k1", kind=RequestKind.COLUMNS, data=data)
+    gateway.log.offer(request, [(1, Problem("event_id", Reason.MISSING, "")), (2, TYPE)])
+    gateway.write()
+    found = {(each.event_id, each.event_time_us) for each in rows_of(shared_store, "columns")}
+    assert found == {("", None), ("c", NOW_US + 1)}
 
 
 def test_a_flood_of_one_reason_hides_no_other(shared_store):

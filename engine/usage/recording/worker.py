@@ -2,9 +2,8 @@
 
 Rules:
 1. There is one way in, `put`. How much may wait is for those to bound who put it in (engine.usage.recording.intake).
-2. A step gets what waits, up to a bound of events and of bytes, but at least one item. Each lane (a tenant) is in its
-   own order, and lanes take turns item by item: who puts much in keeps only himself waiting. Items of different keys
-   have nothing to do with each other: each key has a step of its own.
+2. A step gets what waits, in its order, up to a bound of events and of bytes, but at least one item. Items of
+   different keys have nothing to do with each other: each key has a step of its own.
 3. Whatever a step runs into ends the callers of the items that it got, and of no others; the thread goes on.
 4. Draining does what waits, then refuses.
 5. The thread only repeats `turn`. Who has no thread, such as a simulation, takes the turns himself.
@@ -15,7 +14,7 @@ Rules:
 
 import threading
 import time
-from collections import Counter, OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -29,12 +28,7 @@ RETRY_AFTER_MS = 200
 
 
 class Item(Protocol):
-    """What can wait: its size, behind what it stands in line, what it may be taken together with, and how its callers
-    learn of an error.
-    """
-
-    @property
-    def lane(self) -> str: ...
+    """What can wait: its size, what it may be taken together with, and how its callers learn of an error."""
 
     @property
     def key(self) -> Hashable: ...
@@ -79,11 +73,7 @@ class Worker(Generic[ItemT]):
         self._step = step
         self._turn_events_max = turn_events_max
         self._turn_bytes_max = turn_bytes_max
-        # Whose turn it is comes first.
-        self._lanes: OrderedDict[str, deque[ItemT]] = OrderedDict()
-        self._lane_events: Counter[str] = Counter()
-        self._lane_bytes: Counter[str] = Counter()
-        self._waiting = 0
+        self._waiting: deque[ItemT] = deque()
         self._waiting_events = 0
         self._waiting_bytes = 0
         self._open = True
@@ -99,14 +89,6 @@ class Worker(Generic[ItemT]):
     def waiting_bytes(self) -> int:
         """The bytes of all items that wait."""
         return self._waiting_bytes
-
-    def waiting_events_of(self, lane: str) -> int:
-        """The events of all items of one lane that wait."""
-        return self._lane_events[lane]
-
-    def waiting_bytes_of(self, lane: str) -> int:
-        """And their bytes."""
-        return self._lane_bytes[lane]
 
     def start(self) -> None:
         self._thread.start()
@@ -129,14 +111,11 @@ class Worker(Generic[ItemT]):
         with self._changed:
             if not self._open:
                 raise StoreUnavailableError("the engine is shutting down", retry_after_ms=RETRY_AFTER_MS)
-            self._lanes.setdefault(item.lane, deque()).append(item)
-            self._waiting += 1
-            self._lane_events[item.lane] += item.events
-            self._lane_bytes[item.lane] += item.nbytes
+            self._waiting.append(item)
             self._waiting_events += item.events
             self._waiting_bytes += item.nbytes
             # The thread waits for a first item, or for enough of them.
-            if self._waiting == 1 or self._is_enough():
+            if len(self._waiting) == 1 or self._is_enough():
                 self._changed.notify()
 
     def drain(self) -> None:
@@ -173,7 +152,7 @@ class Worker(Generic[ItemT]):
                 self._changed.wait()
             if self._gathering is not None:
                 self._gather(self._gathering)
-            return self._waiting > 0
+            return bool(self._waiting)
 
     def _gather(self, gathering: Gathering) -> None:
         until_ns = time.monotonic_ns() + gathering.within_ms * 1_000_000
@@ -190,20 +169,12 @@ class Worker(Generic[ItemT]):
         with self._changed:
             taken: list[ItemT] = []
             events = nbytes = 0
-            while self._lanes:
-                lane, items = next(iter(self._lanes.items()))
-                events += items[0].events
-                nbytes += items[0].nbytes
+            while self._waiting:
+                events += self._waiting[0].events
+                nbytes += self._waiting[0].nbytes
                 if taken and (events > self._turn_events_max or nbytes > self._turn_bytes_max):
                     break
-                taken.append(items.popleft())
-                self._lane_events[lane] -= taken[-1].events
-                self._lane_bytes[lane] -= taken[-1].nbytes
-                if items:
-                    self._lanes.move_to_end(lane)
-                else:
-                    del self._lanes[lane], self._lane_events[lane], self._lane_bytes[lane]
-            self._waiting -= len(taken)
+                taken.append(self._waiting.popleft())
             self._waiting_events -= sum(item.events for item in taken)
             self._waiting_bytes -= sum(item.nbytes for item in taken)
             return taken

@@ -16,7 +16,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from engine.cli import cli
 from meterline import Client, open_channel
-from meterline.v1 import billing_pb2, catalog_pb2, correction_pb2, metering_pb2, spend_pb2
+from meterline.v1 import billing_pb2, catalog_pb2, correction_pb2, events_pb2, metering_pb2, spend_pb2
 
 AT = "2025-06-20"
 JUNE = (Timestamp(seconds=1_748_736_000), Timestamp(seconds=1_751_328_000))
@@ -59,6 +59,10 @@ def _messages(channel, as_of, revision):
         (
             "MeteringService/QueryUsage days",
             usage(window=metering_pb2.USAGE_WINDOW_DAY, group_by=by_property, **period),
+        ),
+        (
+            "EventService/ListEvents",
+            events_pb2.ListEventsRequest(page_size=7, include_voided=True, as_of=as_of),
         ),
         ("BillingService/ListLineItems", billing(at=at, page_size=9, **snapshot)),
         ("SpendService/GetSpend", spend_pb2.GetSpendRequest(customer_id="acme", at=at, **snapshot)),
