@@ -4,7 +4,7 @@
 #   docker run --read-only --tmpfs /tmp -v meterline:/data -p 7070:7070 -e METERLINE_PLAINTEXT=true meterline
 #
 # The engine as nobody in particular, on a root that needs not be written: /data holds what is kept, /tmp what passes.
-# Every setting is a variable or a line of a mounted file (METERLINE_CONFIG): docs/configuration.md.
+# Every setting is a variable, or a line of a file that is mounted over container/meterline.yaml: docs/configuration.md.
 
 # Python 3.11 is what every test runs on. glibc, since chDB and the other wheels are built for it. Not a distroless image:
 # its Python is another build than that of the wheels' stage. Nothing at run time starts a shell all the same.
@@ -36,16 +36,14 @@ LABEL org.opencontainers.image.title="Meterline" \
 
 COPY --from=build /opt/meterline /opt/meterline
 COPY --from=build /rootfs/ /
+COPY container/meterline.yaml /etc/meterline/meterline.yaml
 
 ENV PATH=/opt/meterline/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     HOME=/tmp \
     TMPDIR=/tmp \
-    METERLINE_DATA=/data \
-    METERLINE_LISTEN=0.0.0.0:7070 \
-    METERLINE_METRICS_LISTEN=0.0.0.0:7071 \
-    METERLINE_LOG_FORMAT=json
+    METERLINE_CONFIG=/etc/meterline/meterline.yaml
 
 # By numbers, so that an orchestrator can see that it is not root.
 USER 65532:65532

@@ -4,7 +4,7 @@ BIN := .venv/bin
 BUF_VERSION := 1.75.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-oracle simulate check golden format proto reference dashboard proto-lint lock sbom wheel test-wheel bench-billing bench-catalog bench-rating bench-metering clean test-ids
+.PHONY: help demo test test-long test-oracle simulate check golden format proto reference dashboard proto-lint lock sbom wheel test-wheel bench-billing bench-catalog bench-fairness bench-rating bench-metering clean test-ids
 
 help: ## what can be made here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -32,7 +32,7 @@ check: .venv/dev.stamp proto-lint ## lint, formatting, types, wire contract
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-golden: .venv/dev.stamp ## write tests/golden/files anew from what the engine answers now (GOLDEN=help|demo|models)
+golden: .venv/dev.stamp ## write tests/golden/files anew from what the engine answers now (GOLDEN=help|chart|demo|models)
 	@$(BIN)/python -m tests.golden.record $(GOLDEN)
 
 format: .venv/dev.stamp ## rewrite the code in the project's format
@@ -71,6 +71,9 @@ bench-ingest: .venv/bench.stamp ## durable events a second over gRPC, beside raw
 
 bench-client: .venv/dev.stamp ## what one record costs its caller: in memory, on disk, with fsync, on an event loop
 	@$(BIN)/python -m bench.bench_client
+
+bench-fairness: .venv/dev.stamp ## what one tenant's flood does to another, over gRPC and HTTP (BENCH=...)
+	@$(BIN)/python -m bench.bench_fairness $(BENCH)
 
 bench-metering: .venv/bench.stamp ## usage read back from 1M and 10M events, rollups and their upkeep (BENCH=--hundred-million)
 	@$(BIN)/python -m bench.bench_metering $(BENCH)

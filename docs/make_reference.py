@@ -1,4 +1,4 @@
-"""Writes docs/reference.md, and the schema of the configuration file beside it, from the code: `make reference`.
+"""Writes docs/reference.md, the schema of the configuration file, and the chart's settings, from the code: `make reference`.
 
 A test compares them.
 """
@@ -12,6 +12,7 @@ from unittest.mock import MagicMock
 import click
 from prometheus_client import CollectorRegistry
 
+from docs import chart_settings
 from engine.access.tenant_limits import Limit
 from engine.api.operations import Services, operations
 from engine.cli import cli
@@ -180,4 +181,5 @@ def _cell(text: str) -> str:
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
     SCHEMA.write_text(schema(), encoding="utf-8")
-    sys.stdout.write(f"wrote {PAGE.name} and {SCHEMA.name}\n")
+    chart_settings.write()
+    sys.stdout.write(f"wrote {PAGE.name}, {SCHEMA.name} and the settings of the chart\n")

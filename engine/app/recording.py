@@ -84,7 +84,9 @@ def build_recording(
     admission_for = AdmissionRules(stores.catalog, limits, time.monotonic_ns).for_tenant
     return Recording(
         admission_for,
-        Intake(committer, admission_for, known.fingerprinter, limits, now_us, charge_events),
+        Intake(
+            committer, admission_for, known.fingerprinter, limits, now_us, charge_events, time.monotonic_ns
+        ),
         committer,
         VoidListener(stores.usage, stores.order, now_us, known.fingerprinter.of, committer.tell),
         ProblemLog(stores.usage, limits, now_us, secrets.randbits),

@@ -5,16 +5,20 @@ import threading
 from typing import TYPE_CHECKING, cast
 
 import click
+import structlog
 
 from engine.api.certificates import TlsFiles
 from engine.app.logs import LogFormat, configure_logs
 from engine.cli.configuration.configuration_options import configured
+from engine.cli.configuration.environment import unread_variables
 from engine.cli.terminal.credentials import LOCAL_ENGINES
 from engine.configuration.configuration import Configuration
 from engine.configuration.effective import Effective
 
 if TYPE_CHECKING:
     from engine.app import serving
+
+_log = structlog.get_logger(__name__)
 
 
 @click.command()
@@ -38,6 +42,8 @@ def serve(effective: Effective) -> None:
 
     configuration = effective.configuration
     configure_logs(cast("LogFormat", configuration.log_format), configuration.log_level)
+    for line in unread_variables():
+        _log.warning("a variable is not a setting", problem=line)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())

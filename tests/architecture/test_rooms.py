@@ -20,6 +20,8 @@ ROOMS = {
     "decimal_texts": {"errors"},
     "recent_answers": set(),
     "whole_files": {"errors"},
+    "fair_share": set(),
+    "fair_pool": set(),
     "json_cells": set(),
     "sql": {"errors"},
     "cluster": {"sql", "errors", "metrics", "times", "whole_files"},
@@ -36,7 +38,10 @@ ROOMS = {
     "usage.store.query": set(),
     "usage.store.tables": {"usage.store.query", "errors"},
     "usage.store.backends": {"usage.store.tables", "usage.store.query", "errors", "metrics"},
-    "usage.store": {"usage.store.backends", "usage.store.tables", "usage.store.query"},
+    "usage.store": {
+        *("usage.store.backends", "usage.store.tables", "usage.store.query"),
+        *("current_call", "fair_pool"),
+    },
     "configuration": {
         *(
             "usage.store.backends",
@@ -52,7 +57,7 @@ ROOMS = {
     "usage.corrections": {"usage.store", "usage.store.tables", "usage.store.query", "errors", "metrics"},
     "usage.recording": {
         *("usage.corrections", "usage.store", "usage.store.tables", "usage.store.query"),
-        *("errors", "metrics", "current_call", "tracing"),
+        *("errors", "metrics", "current_call", "tracing", "fair_share"),
     },
     "usage.rollups": {
         *("usage.facts", "usage.store", "usage.store.tables", "usage.store.query"),
@@ -88,13 +93,13 @@ ROOMS = {
     },
     "api": {
         *("access", "upkeep", "spend", "billing", "cluster"),
-        *("errors", "metrics", "times", "current_call", "tracing"),
+        *("errors", "metrics", "times", "current_call", "tracing", "fair_pool"),
         *("catalog", "catalog.documents", "catalog.kinds"),
         *("usage.query", "usage.recording", "usage.corrections", "usage.facts", "usage.store"),
     },
     "health": {"errors", "metrics"},
-    "api.grpc": {"api", "access", "errors", "metrics"},
-    "api.http": {"api", "access", "errors", "metrics", "times", "json_cells"},
+    "api.grpc": {"api", "access", "fair_share", "errors", "metrics"},
+    "api.http": {"api", "access", "fair_share", "errors", "metrics", "times", "json_cells"},
     "app": {
         *(
             "access",

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from engine.cli import cli
+from engine.cli.configuration.environment import CLIENT_VARIABLES, unread_variables
 from engine.configuration.configuration import Configuration
 from engine.configuration.effective import Given, effective
 from engine.configuration.settings import configuration_schema, limit_rows, settings
@@ -64,6 +65,16 @@ def test_a_flag_of_the_file_can_be_turned_off(tmp_path):
     file = _file(tmp_path, "plaintext: true\n")
     shown = _shown("--config", file, METERLINE_PLAINTEXT="false")
     assert shown["plaintext"] == (False, "METERLINE_PLAINTEXT")
+
+
+def test_a_flag_that_is_neither_true_nor_false_is_refused_by_its_variable():
+    """In one line; an empty one counts as not given."""
+    done = _config("check", METERLINE_PLAINTEXT="maybe")
+    assert (done.exit_code, done.stderr) == (
+        2,
+        "meterline: METERLINE_PLAINTEXT must be true or false, is 'maybe'\n",
+    )
+    assert _shown(METERLINE_PLAINTEXT="", METERLINE_DATA="")["plaintext"] == (False, "default")
 
 
 def test_limits_are_merged_by_their_names(tmp_path):
@@ -218,20 +229,29 @@ def test_options_variables_file_and_reference_name_the_same_settings():
     assert [each.name for each in effective(None, {}).values()] == listed
 
 
+def test_a_variable_that_nothing_reads_is_warned_of():
+    """Most often a misspelt setting; a client's own, and what Kubernetes tells of services, are not meant."""
+    ours = [*CLIENT_VARIABLES, *(row.variable for row in settings()), "METERLINE_CONFIG"]
+    services = ["METERLINE_PORT", "METERLINE_SERVICE_HOST", "METERLINE_PORT_7070_TCP"]
+    services.append("METERLINE_HEADLESS_SERVICE_PORT_GRPC")
+    told = unread_variables([*ours, *services, "METERLINE_DURABILTY", "PATH"])
+    assert told == ["METERLINE_DURABILTY is set, and nothing reads it; did you mean 'METERLINE_DURABILITY'?"]
+    done = _config("check", METERLINE_DURABILTY="power")
+    assert (done.exit_code, done.stderr.splitlines()) == (0, [f"meterline: warning: {told[0]}"])
+
+
 def test_no_variable_of_the_engine_is_one_of_a_client():
     """An engine on a machine whose user calls another engine takes nothing of that."""
     taken = set()
     for name in cli.list_commands(click.Context(cli)):
-        if name not in ("serve", "config"):
-            command = cli.get_command(click.Context(cli), name)
-            inner = command.commands.values() if isinstance(command, click.Group) else [command]
-            taken |= {param.envvar for each in inner for param in each.params if param.envvar}
-    assert "METERLINE_TARGET" in taken
-    assert taken.isdisjoint({row.variable for row in settings()} - SHARED)
-
-
-# Commands that mean the engine's own stores.
-SHARED = {"METERLINE_DATA", "METERLINE_CATALOG_STORE", "METERLINE_CATALOG_STORE_FILE"}
+        command = cli.get_command(click.Context(cli), name)
+        inner = command.commands.values() if isinstance(command, click.Group) else [command]
+        for each in inner:
+            variables = {param.envvar for param in each.params if param.envvar}
+            # Else it is a command that runs with an engine's settings itself.
+            taken |= variables if "METERLINE_CONFIG" not in variables else set()
+    assert taken | {"METERLINE_API_KEY"} == CLIENT_VARIABLES
+    assert taken.isdisjoint(row.variable for row in settings())
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -11,21 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from engine.configuration.settings import settings
+from engine.configuration.effective import effective
 from meterline import Client
-from tests.support.deploy.container import Container, install
+from tests.support.deploy.container import Container, free_port
 from tests.support.deploy.dockerfile import read_dockerfile
 
 ROOT = Path(__file__).parents[2]
 IMAGE = read_dockerfile(ROOT / "Dockerfile")
-VARIABLES = {row.variable for row in settings()} | {"METERLINE_CONFIG"}
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    if os.geteuid() != 0:
-        pytest.skip("only root can become the container's user")
-    return install(tmp_path_factory.mktemp("image"))
+CONFIGURATION = effective(ROOT / "container" / "meterline.yaml", {}).configuration
 
 
 @pytest.fixture
@@ -40,23 +32,18 @@ def data(tmp_path):
 _COMMAND = IMAGE.command[:1]
 
 
-def _free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
-
-
-def test_every_variable_of_the_image_is_a_setting():
-    """One that nothing reads would look as if it held."""
-    named = {name for name in IMAGE.environment if name.startswith("METERLINE_")}
-    assert named
-    assert named <= VARIABLES
+def test_the_image_is_configured_by_one_file_that_can_be_replaced():
+    """A variable would come before the file that an operator mounts in its place."""
+    named = {name: value for name, value in IMAGE.environment.items() if name.startswith("METERLINE_")}
+    assert list(named) == ["METERLINE_CONFIG"]
+    assert IMAGE.files == {named["METERLINE_CONFIG"]: "container/meterline.yaml"}
 
 
 def test_the_image_is_nobody_in_particular_and_starts_no_shell():
     """A numeric user, and the command as a list; data in one volume."""
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", IMAGE.user)
     assert IMAGE.command == ("/opt/meterline/bin/meterline", "serve")
-    assert IMAGE.volumes == (IMAGE.environment["METERLINE_DATA"],) == (IMAGE.working_directory,)
+    assert IMAGE.volumes == (str(CONFIGURATION.data),) == (IMAGE.working_directory,)
     assert IMAGE.stop_signal == "SIGTERM"
 
 
@@ -107,7 +94,7 @@ def test_the_container_refuses_plain_text_on_its_network_until_somebody_says_so(
 
 def test_the_container_serves_as_its_user_on_a_root_that_can_not_be_written(installed, data):
     """It takes usage, answers the health check of the compose file, and stops by its signal; only /data holds anything."""
-    port, metrics_port = _free_port(), _free_port()
+    port, metrics_port = free_port(), free_port()
     container = Container(
         IMAGE, installed, data,
         METERLINE_LISTEN=f"0.0.0.0:{port}", METERLINE_METRICS_LISTEN=f"0.0.0.0:{metrics_port}",

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from docs import chart_settings
 from docs.make_reference import PAGE as PAGE_OF_REFERENCE
 from docs.make_reference import SCHEMA, page, schema
 from examples.engine_process import EngineProcess
@@ -53,6 +54,12 @@ def test_the_reference_is_made_from_the_code_as_it_is():
 def test_the_schema_of_the_configuration_file_is_made_from_the_code_as_it_is():
     """`make reference` writes it anew."""
     assert SCHEMA.read_text(encoding="utf-8") == schema()
+
+
+def test_the_settings_of_the_chart_are_made_from_the_code_as_they_are():
+    """`make reference` writes them into values.yaml and its schema."""
+    assert chart_settings.VALUES.read_text(encoding="utf-8") == chart_settings.values()
+    assert chart_settings.SCHEMA.read_text(encoding="utf-8") == chart_settings.schema()
 
 
 def test_the_index_lists_every_page():

@@ -1,8 +1,11 @@
 """Limits of tenants on a running engine: each on each face, what the client makes of them, changes without a restart."""
 
+import contextlib
 import http.client
 import itertools
 import json
+import select
+import socket
 import threading
 import time
 import urllib.request
@@ -340,3 +343,29 @@ def test_a_limit_of_the_start_is_held_against_what_a_request_may_hold():
     assert (
         CliRunner().invoke(cli, ["config", "check", "--tenant-events-per-s-max", "1", *small]).exit_code == 0
     )
+
+
+def test_calls_that_one_tenant_holds_open_over_http_leave_room_to_another(engine, operator, tenant):
+    """Its bodies never come: of 192 calls it has two thirds, and its next is refused; the other's are served."""
+    other = Tenant(engine, operator)
+    assert other.post("CatalogService/GetCatalog", b"{}")[0] == 200
+    head = (
+        "POST /meterline.v1.CatalogService/GetCatalog HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {tenant.key}\r\nContent-Length: 2\r\n\r\n{{"
+    ).encode()
+    with contextlib.ExitStack() as stack:
+        opened = []
+        for _ in range(140):
+            opened.append(stack.enter_context(socket.create_connection(("127.0.0.1", engine.http_port), 60)))
+            opened[-1].sendall(head)
+        # 128 wait for their bodies.
+        until, refused = time.monotonic() + 20, []
+        while len(refused) < 12:
+            assert time.monotonic() < until
+            refused = select.select(opened, [], [], 0.1)[0]
+        assert {each.recv(12) for each in refused} == {b"HTTP/1.1 429"}
+        assert (
+            b"calls of this tenant are open over HTTP" in tenant.post("CatalogService/GetCatalog", b"{}")[2]
+        )
+        assert other.post("CatalogService/GetCatalog", b"{}")[0] == 200
+    other.channel.close()

@@ -11,6 +11,7 @@ from engine.api.grpc.calls import Serving, message, raw, stream, unary
 from engine.api.grpc.peers import Places, Watchdog
 from engine.api.operation import CallLimits
 from engine.api.rim import Rim
+from engine.errors import TooManyCallsError
 from meterline import open_channel
 from meterline.v1.usage_pb2 import RecordUsageRequest, RecordUsageResponse
 from tests.support.engine.http2_peer import Peer
@@ -214,3 +215,36 @@ def test_a_call_that_ends_without_a_message_is_refused():
         served.channel.stream_unary(ECHO)(iter(()), timeout=PATIENCE_S)
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert refused.value.details() == "request: is missing: send one to Echo"
+
+
+class Taker:
+    """What places know of a call: a context that does not leave the wire by itself."""
+
+    def __init__(self):
+        self.leave = None
+
+    def add_callback(self, leave):
+        self.leave = leave
+        return True
+
+
+def test_a_tenant_that_floods_leaves_places_to_others():
+    """Of 12 places it has 7 beside another; nobody waits for a peer, so its next is refused, and the other's is not."""
+    places = Places(CallLimits(**(BOUNDS | {"places": 12})))
+    places.take(Taker(), "modest")
+    # Twice what is left free: 7 beside 1, with 4 free.
+    for _ in range(7):
+        places.take(Taker(), "flood")
+    with pytest.raises(TooManyCallsError, match="12 requests are open"):
+        places.take(Taker(), "flood")
+    for _ in range(2):
+        places.take(Taker(), "modest")
+
+
+def test_a_tenant_that_is_alone_has_every_place():
+    """As on an engine with one tenant."""
+    places = Places(CallLimits(**(BOUNDS | {"places": 12})))
+    for _ in range(12):
+        places.take(Taker(), "only")
+    with pytest.raises(TooManyCallsError):
+        places.take(Taker(), "only")

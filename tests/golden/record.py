@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from examples.engine_process import EngineProcess
+from tests.golden.chart import record_chart
 from tests.golden.demo import record_demo
 from tests.golden.events import BATCH
 from tests.golden.faces import Calls, help_of_every_command, now, without_what_no_run_repeats
@@ -47,7 +48,12 @@ def _of_an_engine(record):
     return recording
 
 
-RECORDINGS = {"help": record_help, "demo": _of_an_engine(record_demo), "models": _of_an_engine(record_models)}
+RECORDINGS = {
+    "help": record_help,
+    "chart": record_chart,
+    "demo": _of_an_engine(record_demo),
+    "models": _of_an_engine(record_models),
+}
 
 
 def recorded(name):

@@ -14,7 +14,7 @@ _SHOWN_BEFORE_CHARS = 60
 
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_the_answers_are_those_of_the_golden_files(name):
-    """Of every model and aggregation, of the demo, and the help of every command."""
+    """Of every model and aggregation, of the demo, the help of every command, and what the chart makes."""
     expected = {
         path.relative_to(FILES).as_posix(): path.read_text(encoding="utf-8")
         for path in sorted((FILES / name).iterdir())

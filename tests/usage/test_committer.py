@@ -401,3 +401,28 @@ def test_an_unexpected_error_reaches_its_callers_and_the_next_group_is_stored(si
         path.submit(_events("a")).result(30)
     sink.insert = insert
     assert _verdicts(path.submit(_events("a"))) == [Verdict.ACCEPTED]
+
+
+def test_a_tenant_that_floods_leaves_room_to_another(path, sink):
+    """Of 20 events that may wait it has at most two thirds once another has come; that one's are taken as before."""
+    sink.open.clear()
+    other = [path.intake.submit("t2", RequestKind.RECORD, _bytes(_events("other")))]
+    assert sink.entered.acquire(timeout=30)
+    flood = []
+
+    def send():
+        flood.append(path.intake.submit("t1", RequestKind.RECORD, _bytes(_events(f"flood-{len(flood)}"))))
+        _until(lambda: flood[-1].done() or path.committer.waiting_events == len(flood))
+        return flood[-1]
+
+    while not send().done():
+        assert len(flood) < 20
+    with pytest.raises(QueueFullError, match="and this tenant may add 0; queue_events_max is 20"):
+        flood[-1].result()
+    assert 12 <= path.committer.waiting_events <= 14
+    for number in range(2):
+        other.append(path.intake.submit("t2", RequestKind.RECORD, _bytes(_events(f"other-{number}"))))
+        _until(lambda: path.committer.worker.waiting_events_of("t2") == len(other) - 1)
+    sink.open.set()
+    for future in (*other, *flood[:-1]):
+        assert _verdicts(future) == [Verdict.ACCEPTED]

@@ -18,6 +18,7 @@ class Item:
     key: str = "any"
     events: int = 1
     nbytes: int = 10
+    lane: str = "one"
     errors: list = field(default_factory=list)
 
     def fail(self, error):
@@ -172,3 +173,32 @@ def test_what_gathers_is_done_at_once_when_the_worker_drains():
     _put(worker, Item("a"))
     worker.drain()
     assert done.turns == [["a"]]
+
+
+def test_lanes_take_turns_and_each_keeps_its_order():
+    """Who put six in before another came keeps only himself waiting; who was served last comes last in the next turn."""
+    done = Done()
+    worker = _worker(done)
+    _put(worker, *(Item(f"a{number}", lane="a") for number in range(6)))
+    _put(worker, Item("b0", lane="b"), Item("b1", lane="b"), Item("c0", lane="c"))
+    assert [worker.waiting_events_of(lane) for lane in "abcd"] == [6, 2, 1, 0]
+    while worker.turn():
+        pass
+    assert done.turns == [["a0", "b0", "c0"], ["a1", "b1", "a2"], ["a3", "a4", "a5"]]
+    assert [worker.waiting_events_of("a"), worker.waiting_bytes_of("a"), worker.waiting_bytes] == [0, 0, 0]
+
+
+def test_what_does_not_fit_is_first_in_the_next_turn():
+    """Otherwise a large request could be passed by for ever by small ones of others."""
+    done = Done()
+    worker = _worker(done)
+    _put(
+        worker,
+        Item("b0", lane="b"),
+        Item("a0", nbytes=95, lane="a"),
+        Item("b1", lane="b"),
+        Item("b2", lane="b"),
+    )
+    while worker.turn():
+        pass
+    assert done.turns == [["b0"], ["a0"], ["b1", "b2"]]

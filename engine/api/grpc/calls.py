@@ -129,7 +129,10 @@ def unary(
     """Serves one request with one response."""
 
     def handle(serving: Serving, incoming: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
-        with _answered(serving.rim, method, context, enter) as entry, serving.places.take(context) as place:
+        with (
+            _answered(serving.rim, method, context, enter) as entry,
+            serving.places.take(context, _tenant(entry)) as place,
+        ):
             data = place.message(incoming)
             # Like gRPC's own unary methods, never reads on: to see the end would cost a tenth of a small call.
             if data is None:
@@ -155,7 +158,10 @@ def stream(
     """Serves a stream of requests with a stream of responses. A credential that ends, ends the stream."""
 
     def handle(serving: Serving, incoming: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
-        with _answered(serving.rim, method, context, enter) as entry, serving.places.take(context) as place:
+        with (
+            _answered(serving.rim, method, context, enter) as entry,
+            serving.places.take(context, _tenant(entry)) as place,
+        ):
 
             def requests() -> Iterator[Request]:
                 for data in place.messages(incoming):
@@ -201,6 +207,10 @@ def _answered(
         call.ended()
         if call.gated is not None:
             call.gated.ended(call.code)
+
+
+def _tenant(entry: GatedCall[Any] | None) -> str:
+    return "" if entry is None else entry.caller.tenant
 
 
 def _checked(data: bytes, bytes_max: int) -> bytes:

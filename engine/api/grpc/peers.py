@@ -10,7 +10,9 @@ Rules:
 4. When every place is taken, a newcomer gets the place of a call that keeps the engine waiting: of the host, and
    there of the connection, with most of such calls the one that has done so for longest, if that is
    `yields_after_s`. It is ended with RESOURCE_EXHAUSTED. Without such a call the newcomer is refused.
-5. A place is free when its call has ended on the wire and its handler has returned; both, since a peer that
+5. A tenant that has its fair share (engine.fair_share) of the places is served as if all were taken: its newcomer gets the
+   place of a call of its own, or is refused. So one tenant's calls leave room for another's.
+6. A place is free when its call has ended on the wire and its handler has returned; both, since a peer that
    cancels leaves a handler that waits for its insert.
 """
 
@@ -26,6 +28,7 @@ import structlog
 
 from engine.api.operation import CallLimits
 from engine.errors import TooManyCallsError
+from engine.fair_share import FairShare
 from engine.metrics import METRICS
 
 _log = structlog.get_logger(__name__)
@@ -55,9 +58,11 @@ class OpenCall:
         "_places",
         "_wire_left",
         "ended",
+        "tenant",
     )
 
-    def __init__(self, places: "Places", context: grpc.ServicerContext) -> None:
+    def __init__(self, places: "Places", context: grpc.ServicerContext, tenant: str) -> None:
+        self.tenant = tenant
         self._places = places
         self._context = context
         self._peer: tuple[str, str] | None = None
@@ -159,18 +164,27 @@ class Places:
         self._newcomers = threading.Lock()
         METRICS.open_calls.labels(limits.kind).set_function(lambda: len(self._taken))
         METRICS.open_calls_max.labels(limits.kind).set(limits.places)
+        self._share = FairShare(limits.places, time.monotonic_ns)
 
-    def take(self, context: grpc.ServicerContext) -> OpenCall:
-        """A place for this call, whose handler works inside of it (`with`).
+    def take(self, context: grpc.ServicerContext, tenant: str = "") -> OpenCall:
+        """A place for this call of a tenant (empty: of nobody in particular), whose handler works inside of it (`with`).
 
         Raises:
             TooManyCallsError: all are taken, by calls that are being worked on.
         """
-        place = OpenCall(self, context)
+        place = OpenCall(self, context, tenant)
         with self._newcomers:
             yielding = None
-            if len(self._taken) >= self.limits.places:
-                yielding = self._longest_waiting()
+            taken = len(self._taken)
+            # Counted only where it can matter: up to two thirds nobody has more than a fair share.
+            mine = (
+                sum(each.tenant == tenant for each in list(self._taken))
+                if 3 * taken >= 2 * self.limits.places
+                else 0
+            )
+            room = self._share.room(tenant, taken, mine)
+            if taken >= self.limits.places or room < 1:
+                yielding = self._longest_waiting(None if taken >= self.limits.places else tenant)
                 self._taken.discard(yielding)
             self._taken.add(place)
         if yielding is not None:
@@ -191,10 +205,13 @@ class Places:
             if text is not None and place.ended is None:
                 place.end(grpc.StatusCode.DEADLINE_EXCEEDED, text)
 
-    def _longest_waiting(self) -> OpenCall:
+    def _longest_waiting(self, tenant: str | None) -> OpenCall:
+        """Of this tenant's calls; None: of all."""
         now_s = self.clock()
         waiting = []
         for place in list(self._taken):
+            if tenant is not None and place.tenant != tenant:
+                continue
             since = place.waits_since()
             if since is not None and now_s - since >= self.limits.yields_after_s:
                 waiting.append((place, since))

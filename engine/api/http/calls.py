@@ -5,11 +5,14 @@ Rules:
    protobuf where the request is. A method that streams takes NDJSON, a message a line, and answers so.
 2. The gate is asked before the body is read: who has no credential costs the engine nothing more.
 3. An error is a google.rpc.Status in JSON. Where a stream has answered before it fails, its last line has the error.
-4. Handlers run on threads of their own, so many at a time; who comes when all are taken is told when to come again.
+4. Handlers run on threads of their own, so many at a time; who comes when all are taken is told when to come again, and so is
+   a tenant that has its fair share of them (engine.fair_share). No call waits for a thread behind those of others.
 """
 
 import contextlib
+import time
 from asyncio import Semaphore, get_running_loop
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -34,18 +37,20 @@ from engine.api.operation import Call, OfBytes, OfMessages, OfStream, Operation
 from engine.api.rim import REQUEST_ID, Rim, RimmedCall
 from engine.api.status import HttpStatus, http_status_of
 from engine.errors import NotFoundError, TooManyCallsError
+from engine.fair_share import FairShare
 from engine.metrics import METRICS
 from meterline.v1.usage_pb2 import RecordUsageResponse, Verdict
 
 _RECORD_USAGE: Final = "UsageService.RecordUsage"
 # Calls whose handlers run or wait for a thread: as many as gRPC's requests have places.
 _CALLS_MAX: Final = 192
-_THREADS: Final = 64
 _GATE_THREADS: Final = 8
 # protobuf's reader of JSON is slow and roomy: what is larger goes as protobuf.
 _JSON_BYTES_MAX: Final = 1024 * 1024
 _LARGE_BYTES_MIN: Final = 64 * 1024
 _LARGE_MAX: Final = 4
+# Of one tenant: its next ones wait for each other, and not in the way of others.
+_LARGE_OF_TENANT_MAX: Final = 3
 _RETRY_AFTER_MS: Final = 1_000
 # Of a single CloudEvent, whose sender looks at nothing but the status.
 _VERDICT_CODES: Final = {Verdict.VERDICT_REJECTED: 422, Verdict.VERDICT_CONFLICT: 409}
@@ -72,13 +77,16 @@ class Calls:
         self._rim = rim
         self._is_serving = is_serving
         self._request_bytes_max = request_bytes_max
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="meterline-http")
+        self._threads = ThreadPoolExecutor(_CALLS_MAX, thread_name_prefix="meterline-http")
         # Apart, so that slow calls keep nobody waiting for an answer at the gate.
         self._gate_threads = ThreadPoolExecutor(_GATE_THREADS, thread_name_prefix="meterline-http-gate")
         self._large = Semaphore(_LARGE_MAX)
+        self._large_of: defaultdict[str, Semaphore] = defaultdict(lambda: Semaphore(_LARGE_OF_TENANT_MAX))
         self._open_calls = 0
         METRICS.open_calls.labels("HTTP requests").set_function(lambda: self._open_calls)
         METRICS.open_calls_max.labels("HTTP requests").set(_CALLS_MAX)
+        self._open_calls_of: Counter[str] = Counter()
+        self._share = FairShare(_CALLS_MAX, time.monotonic_ns)
         self._document = document(operations)
         self.application = FramedOnce(
             Starlette(
@@ -111,11 +119,11 @@ class Calls:
             body = await self._read(answer, request, media)
             if isinstance(operation.handler, OfStream | OfMessages):
                 answer.response = await self._parsing(
-                    body, lambda: _stream_answer(answer, operation, body, media)
+                    answer, body, lambda: _stream_answer(answer, operation, body, media)
                 )
             else:
                 message = await self._parsing(
-                    body, lambda: answer.call_unary(operation, parsed(body, media, operation.request))
+                    answer, body, lambda: answer.call_unary(operation, parsed(body, media, operation.request))
                 )
                 answer.response = _message_response(message, media)
         return answer.response
@@ -127,7 +135,7 @@ class Calls:
             media = media_type(request)
             body = await self._read(answer, request, media)
             message = await self._parsing(
-                body, lambda: _recorded(answer, operation, read_events(body, media, request.headers))
+                answer, body, lambda: _recorded(answer, operation, read_events(body, media, request.headers))
             )
             code = 200
             if media != BATCHED and isinstance(message, RecordUsageResponse):
@@ -153,6 +161,7 @@ class Calls:
             answer.response = _error_response(status)
         finally:
             self._open_calls -= 1
+            self._leave(answer.tenant)
             answer.response.headers[REQUEST_ID] = call.request_id
             call.ended()
             if (gated := call.gated) is not None:
@@ -165,6 +174,22 @@ class Calls:
             )
         shown = Shown(request.headers.get(AUTHORIZATION))
         answer.call.gated = await self._on_gate(lambda: self._gate.enter(operation, shown))
+        tenant = answer.gated.caller.tenant
+        held = self._open_calls_of[tenant]
+        # Of those that are open it is one itself.
+        if self._share.room(tenant, self._open_calls - 1, held) < 1:
+            raise TooManyCallsError(
+                f"{held} calls of this tenant are open over HTTP, and others need room: share one among your threads",
+                retry_after_ms=_RETRY_AFTER_MS,
+            )
+        self._open_calls_of[tenant] = held + 1
+        answer.tenant = tenant
+
+    def _leave(self, tenant: str | None) -> None:
+        if tenant is not None:
+            self._open_calls_of[tenant] -= 1
+            if not self._open_calls_of[tenant]:
+                del self._open_calls_of[tenant]
 
     async def _read(self, answer: "_Answer", request: Request, media: str) -> bytes:
         body = await read_body(request, self._bytes_max(media))
@@ -174,11 +199,11 @@ class Calls:
     def _bytes_max(self, media: str) -> int:
         return self._request_bytes_max if media == PROTOBUF else min(self._request_bytes_max, _JSON_BYTES_MAX)
 
-    async def _parsing(self, body: bytes, work: Callable[[], _Result]) -> _Result:
+    async def _parsing(self, answer: "_Answer", body: bytes, work: Callable[[], _Result]) -> _Result:
         """On a thread; of the large bodies, a few at a time: as messages they take sixty times their bytes."""
         if len(body) < _LARGE_BYTES_MIN:
             return await self._on_thread(work)
-        async with self._large:
+        async with self._large_of[answer.gated.caller.tenant], self._large:
             return await self._on_thread(work)
 
     async def _on_gate(self, work: Callable[[], _Result]) -> _Result:
@@ -194,6 +219,8 @@ class _Answer:
 
     call: RimmedCall
     response: Response = field(default_factory=Response)
+    # Once it counts among the open calls of this one.
+    tenant: str | None = None
 
     def call_unary(self, operation: Operation[Any], message: Message) -> Message:
         gated = self._admitted(message)

@@ -163,7 +163,8 @@ def _bound(listen: str, *, share_port: bool) -> socket.socket:
     host, _, port = listen.rpartition(":")
     try:
         family, *_, where = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
-        made: Any = socket.socket(family, socket.SOCK_STREAM)
+        # asyncio sends answers without delay (TCP_NODELAY) only on sockets that say that they are TCP.
+        made: Any = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if share_port:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

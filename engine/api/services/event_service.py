@@ -55,7 +55,7 @@ class EventService:
         question = read_event_question(request)
         start = self._start(question)
         choice, revision = self._choice(call.tenant, question, start)
-        with self._turns.turn():
+        with self._turns.turn(call.tenant):
             if choice.correction_id and not self._parts.events.has_correction(choice):
                 raise NotFoundError(
                     f"correction {choice.correction_id!r} was never recorded, or has no events of these customers"

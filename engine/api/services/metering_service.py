@@ -56,7 +56,7 @@ class MeteringService:
         meter = find_meter(catalog, question.meter_id)
         grouping = question.grouping or Grouping(customer=True, properties=meter.resource.group_by)
         usage = _usage_request(call.tenant, meter.resource, question, grouping, as_of_us)
-        with self._turns.turn():
+        with self._turns.turn(call.tenant):
             page, following = self._page(usage, place, question, grouping, meter.resource)
         token = sealed(question.digest, as_of_us, catalog.revision, *astuple(following)) if following else ""
         return QueryUsageResponse(

@@ -5,6 +5,7 @@ import json
 import click
 
 from engine.cli.configuration.configuration_options import configured
+from engine.cli.configuration.environment import unread_variables
 from engine.cli.terminal.options import json_option
 from engine.cli.terminal.tables import TextTable
 from engine.cli.terminal.text import counted
@@ -51,6 +52,8 @@ def check(effective: Effective) -> None:
     from engine.app.serving import check_plaintext  # noqa: PLC0415 - the heavy parts load for this command only
     from engine.cli.serve_command import serving_options  # noqa: PLC0415 - as above
 
+    for line in unread_variables():
+        click.echo(f"meterline: warning: {line}", err=True)
     check_plaintext(serving_options(effective.configuration))
     given = [each for each in effective.values() if each.source != DEFAULT]
     click.echo(

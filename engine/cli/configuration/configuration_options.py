@@ -14,8 +14,23 @@ from engine.cli.terminal.options import Decorator, PairType, each_once, together
 from engine.configuration.effective import Effective, Given, effective
 from engine.configuration.settings import SettingRow, settings
 from engine.errors import ConfigurationError
+from fields import shown
 
 _LIMIT: Final = PairType("NAME=NUMBER")
+
+
+class _FlagType(click.types.BoolParamType):
+    """True or false, as a variable says it; what is neither is told in one line, with the variable's name."""
+
+    def __init__(self, variable: str) -> None:
+        self._variable = variable
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> bool:
+        """Raises CommandError for any other text."""
+        try:
+            return bool(super().convert(value, param, ctx))
+        except click.BadParameter:
+            raise CommandError(f"{self._variable} must be true or false, is {shown(value)}") from None
 
 
 def configured(*names: str) -> Decorator:
@@ -60,7 +75,13 @@ def _option(row: SettingRow) -> Decorator:
         )
     if row.is_flag:
         return click.option(
-            row.option, row.name, is_flag=True, envvar=row.variable, show_envvar=True, help=row.about.help
+            row.option,
+            row.name,
+            is_flag=True,
+            type=_FlagType(row.variable),
+            envvar=row.variable,
+            show_envvar=True,
+            help=row.about.help,
         )
     # A text, whatever it stands for: the table's own kinds read it, from wherever it comes.
     return click.option(

@@ -82,6 +82,8 @@ class CommitGroup:
     fingerprints: Fingerprints
     requests: Sequence[AdmittedRequest]
     rows: int
+    # Whose they are.
+    lane: str
 
     @property
     def key(self) -> type:
@@ -109,6 +111,11 @@ class Decisions:
     void: Fingerprints
     standing: Fingerprints
     done: "Future[None]" = field(default_factory=Future)
+
+    @property
+    def lane(self) -> str:
+        """No tenant's."""
+        return ""
 
     @property
     def key(self) -> type:

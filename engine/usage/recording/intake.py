@@ -11,11 +11,14 @@ Rules:
    requests of few events the calls cost more than the events.
 5. A tenant whose limit of events is used up (`charge_events`) is refused before its requests are decoded; those that came
    in together, one by one as they are counted.
-6. The step itself (`admit`) has no thread and doesn't wait; its worker (engine.usage.recording.worker) takes the turns.
+6. What waits is shared fairly (engine.fair_share): a tenant that fills its share of bytes or of events is refused while
+   others still have room, and turns are taken tenant by tenant (engine.usage.recording.worker, rule 2).
+7. The step itself (`admit`) has no thread and doesn't wait; its worker (engine.usage.recording.worker) takes the turns.
 """
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -24,6 +27,7 @@ import numpy as np
 
 from engine.current_call import CURRENT_CALL, CurrentCall
 from engine.errors import FieldMistake, InvalidRequestError, MeterlineError, QueueFullError, RetryLaterError
+from engine.fair_share import FairShare
 from engine.metrics import METRICS
 from engine.usage.recording.committer import AdmittedRequest, CommitGroup, Committer, Recorded
 from engine.usage.recording.worker import RETRY_AFTER_MS, Gathering, Worker
@@ -53,6 +57,10 @@ class _Waiting:
     done: "Future[Recorded]" = field(default_factory=Future)
     call: CurrentCall | None = field(default_factory=CURRENT_CALL.get)
     since_ns: int = field(default_factory=time.monotonic_ns)
+
+    @property
+    def lane(self) -> str:
+        return self.tenant
 
     @property
     def key(self) -> tuple[Hashable, ...]:
@@ -85,6 +93,7 @@ class Intake:
         limits: Limits,
         now_us: Callable[[], int],
         charge_events: ChargeEvents = lambda _tenant, _count: None,
+        monotonic_ns: Callable[[], int] = lambda: 0,
     ) -> None:
         self._charge_events = charge_events
         self._committer = committer
@@ -93,6 +102,10 @@ class Intake:
         self._limits = limits
         self._now_us = now_us
         self._held_bytes = 0
+        self._held_by: Counter[str] = Counter()
+        self._bytes_share = FairShare(limits.queue_bytes_max, monotonic_ns)
+        self._columns_share = FairShare(limits.queue_bytes_max, monotonic_ns)
+        self._events_share = FairShare(limits.queue_events_max, monotonic_ns)
         self._holding = threading.Lock()
         self.worker: Worker[_Waiting] = Worker(
             "intake",
@@ -118,8 +131,8 @@ class Intake:
             StoreUnavailableError: the engine is shutting down.
         """
         waiting = _Waiting(tenant, kind, data)
-        self._hold(len(data))
-        waiting.done.add_done_callback(lambda _done: self._release(len(data)))
+        self._hold(tenant, len(data))
+        waiting.done.add_done_callback(lambda _done: self._release(tenant, len(data)))
         try:
             self.worker.put(waiting)
         except RetryLaterError as error:
@@ -127,19 +140,27 @@ class Intake:
             raise
         return waiting.done
 
-    def _hold(self, more_bytes: int) -> None:
+    def _hold(self, tenant: str, more_bytes: int) -> None:
         with self._holding:
-            if self._held_bytes + more_bytes > self._limits.queue_bytes_max:
+            held = self._held_by[tenant]
+            room = self._bytes_share.room(tenant, self._held_bytes, held)
+            if more_bytes > room:
+                if not held:
+                    del self._held_by[tenant]
                 raise QueueFullError(
-                    f"{self._held_bytes} bytes wait for the usage store; "
+                    f"{self._held_bytes} bytes wait for the usage store, {held} of them of this tenant; "
                     f"queue_bytes_max is {self._limits.queue_bytes_max}",
                     retry_after_ms=RETRY_AFTER_MS,
                 )
+            self._held_by[tenant] = held + more_bytes
             self._held_bytes += more_bytes
             METRICS.queue_bytes.set(self._held_bytes)
 
-    def _release(self, held_bytes: int) -> None:
+    def _release(self, tenant: str, held_bytes: int) -> None:
         with self._holding:
+            self._held_by[tenant] -= held_bytes
+            if not self._held_by[tenant]:
+                del self._held_by[tenant]
             self._held_bytes -= held_bytes
             METRICS.queue_bytes.set(self._held_bytes)
 
@@ -147,10 +168,12 @@ class Intake:
         """Decodes, judges and fingerprints requests of one tenant and kind, and puts them in the committer's line."""
         tenant, kind = waiting[0].tenant, waiting[0].kind
         self._charge_events(tenant, 0)
-        self._check_columns()
+        self._check_columns(tenant)
         decoded = decode(kind, [request.data for request in waiting], self._limits)
         counts = np.diff(decoded.offsets)
-        room = self._limits.queue_events_max - self._committer.waiting_events
+        room = self._events_share.room(
+            tenant, self._committer.waiting_events, self._committer.worker.waiting_events_of(tenant)
+        )
         taken: list[AdmittedRequest] = []
         keep = np.zeros(len(waiting), np.bool_)
         for i, request in enumerate(waiting):
@@ -172,7 +195,9 @@ class Intake:
             return
         rows = decoded.events if keep.all() else decoded.events.filter(np.repeat(keep, counts))
         admitted = self._admission_for(tenant).admit(tenant, rows, self._now_us())
-        self._committer.put(CommitGroup(admitted, self._fingerprinter.of(admitted.events), taken, len(rows)))
+        self._committer.put(
+            CommitGroup(admitted, self._fingerprinter.of(admitted.events), taken, len(rows), tenant)
+        )
 
     def _charged(self, tenant: str, events: int) -> MeterlineError | None:
         try:
@@ -181,12 +206,13 @@ class Intake:
             return error
         return None
 
-    def _check_columns(self) -> None:
+    def _check_columns(self, tenant: str) -> None:
         # A small request can make large columns, by its dictionaries: its bytes alone say little.
-        waiting_bytes, bytes_max = self._committer.waiting_bytes, self._limits.queue_bytes_max
-        if waiting_bytes > bytes_max:
+        waiting_bytes, own = self._committer.waiting_bytes, self._committer.worker.waiting_bytes_of(tenant)
+        if self._columns_share.room(tenant, waiting_bytes, own) < 0:
             raise QueueFullError(
-                f"{waiting_bytes} bytes of columns wait for the usage store; queue_bytes_max is {bytes_max}",
+                f"{waiting_bytes} bytes of columns wait for the usage store; "
+                f"queue_bytes_max is {self._limits.queue_bytes_max}",
                 retry_after_ms=RETRY_AFTER_MS,
             )
 
@@ -203,7 +229,8 @@ class Intake:
         if events > room:
             queue_max = self._limits.queue_events_max
             return QueueFullError(
-                f"{queue_max - room} events wait for the usage store; queue_events_max is {queue_max}",
+                f"{self._committer.waiting_events} events wait for the usage store, and this tenant may add {room}; "
+                f"queue_events_max is {queue_max}",
                 retry_after_ms=RETRY_AFTER_MS,
             )
         return None

@@ -105,6 +105,10 @@ class _Waiting:
     events: int = field(default=0, init=False)
 
     @property
+    def lane(self) -> str:
+        return "" if self.request is None else self.request.tenant
+
+    @property
     def nbytes(self) -> int:
         return 0 if self.request is None else len(self.request.data)
 

@@ -2,8 +2,9 @@
 
 Rules:
 1. There is one way in, `put`. How much may wait is for those to bound who put it in (engine.usage.recording.intake).
-2. A step gets what waits, in its order, up to a bound of events and of bytes, but at least one item. Items of
-   different keys have nothing to do with each other: each key has a step of its own.
+2. A step gets what waits, up to a bound of events and of bytes, but at least one item. Each lane (a tenant) is in its
+   own order, and lanes take turns item by item: who puts much in keeps only himself waiting. Items of different keys
+   have nothing to do with each other: each key has a step of its own.
 3. Whatever a step runs into ends the callers of the items that it got, and of no others; the thread goes on.
 4. Draining does what waits, then refuses.
 5. The thread only repeats `turn`. Who has no thread, such as a simulation, takes the turns himself.
@@ -14,7 +15,7 @@ Rules:
 
 import threading
 import time
-from collections import deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -28,7 +29,12 @@ RETRY_AFTER_MS = 200
 
 
 class Item(Protocol):
-    """What can wait: its size, what it may be taken together with, and how its callers learn of an error."""
+    """What can wait: its size, behind what it stands in line, what it may be taken together with, and how its callers
+    learn of an error.
+    """
+
+    @property
+    def lane(self) -> str: ...
 
     @property
     def key(self) -> Hashable: ...
@@ -73,7 +79,11 @@ class Worker(Generic[ItemT]):
         self._step = step
         self._turn_events_max = turn_events_max
         self._turn_bytes_max = turn_bytes_max
-        self._waiting: deque[ItemT] = deque()
+        # Whose turn it is comes first.
+        self._lanes: OrderedDict[str, deque[ItemT]] = OrderedDict()
+        self._lane_events: Counter[str] = Counter()
+        self._lane_bytes: Counter[str] = Counter()
+        self._waiting = 0
         self._waiting_events = 0
         self._waiting_bytes = 0
         self._open = True
@@ -89,6 +99,14 @@ class Worker(Generic[ItemT]):
     def waiting_bytes(self) -> int:
         """The bytes of all items that wait."""
         return self._waiting_bytes
+
+    def waiting_events_of(self, lane: str) -> int:
+        """The events of all items of one lane that wait."""
+        return self._lane_events[lane]
+
+    def waiting_bytes_of(self, lane: str) -> int:
+        """And their bytes."""
+        return self._lane_bytes[lane]
 
     def start(self) -> None:
         self._thread.start()
@@ -111,11 +129,14 @@ class Worker(Generic[ItemT]):
         with self._changed:
             if not self._open:
                 raise StoreUnavailableError("the engine is shutting down", retry_after_ms=RETRY_AFTER_MS)
-            self._waiting.append(item)
+            self._lanes.setdefault(item.lane, deque()).append(item)
+            self._waiting += 1
+            self._lane_events[item.lane] += item.events
+            self._lane_bytes[item.lane] += item.nbytes
             self._waiting_events += item.events
             self._waiting_bytes += item.nbytes
             # The thread waits for a first item, or for enough of them.
-            if len(self._waiting) == 1 or self._is_enough():
+            if self._waiting == 1 or self._is_enough():
                 self._changed.notify()
 
     def drain(self) -> None:
@@ -152,7 +173,7 @@ class Worker(Generic[ItemT]):
                 self._changed.wait()
             if self._gathering is not None:
                 self._gather(self._gathering)
-            return bool(self._waiting)
+            return self._waiting > 0
 
     def _gather(self, gathering: Gathering) -> None:
         until_ns = time.monotonic_ns() + gathering.within_ms * 1_000_000
@@ -169,12 +190,20 @@ class Worker(Generic[ItemT]):
         with self._changed:
             taken: list[ItemT] = []
             events = nbytes = 0
-            while self._waiting:
-                events += self._waiting[0].events
-                nbytes += self._waiting[0].nbytes
+            while self._lanes:
+                lane, items = next(iter(self._lanes.items()))
+                events += items[0].events
+                nbytes += items[0].nbytes
                 if taken and (events > self._turn_events_max or nbytes > self._turn_bytes_max):
                     break
-                taken.append(self._waiting.popleft())
+                taken.append(items.popleft())
+                self._lane_events[lane] -= taken[-1].events
+                self._lane_bytes[lane] -= taken[-1].nbytes
+                if items:
+                    self._lanes.move_to_end(lane)
+                else:
+                    del self._lanes[lane], self._lane_events[lane], self._lane_bytes[lane]
+            self._waiting -= len(taken)
             self._waiting_events -= sum(item.events for item in taken)
             self._waiting_bytes -= sum(item.nbytes for item in taken)
             return taken

@@ -3,18 +3,20 @@
 Rules:
 1. An insert returns when ClickHouse has the block; anything else raises StoreUnavailableError, and the caller must
    treat the block as perhaps stored, perhaps not.
-2. One driver client runs one query at a time: one client writes, a small pool reads.
+2. One driver client runs one query at a time: one client writes, a small pool reads. Tenants whose calls wait for one
+   take turns.
 3. What differs between the two kinds of ClickHouse is their backends' (engine.usage.store.backends.embedded, and
    server).
 """
 
 import contextlib
-import queue
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
+from engine.current_call import CURRENT_CALL
+from engine.fair_pool import FairPool
 from engine.usage.store.backends.backend import Backend, Settings
 from engine.usage.store.backends.clickhouse import Client, inserting, reading
 from engine.usage.store.backends.embedded import EmbeddedBackend
@@ -38,12 +40,8 @@ class UsageStore:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._read_settings = {**READ_SETTINGS, **backend.bounds}
-        self._idle: queue.SimpleQueue[Client] = queue.SimpleQueue()
-        for reader in backend.clients.readers:
-            self._idle.put(reader)
-        self._idle_lookers = queue.SimpleQueue[Client]() if backend.clients.lookers else self._idle
-        for looker in backend.clients.lookers:
-            self._idle_lookers.put(looker)
+        self._idle = FairPool(backend.clients.readers)
+        self._idle_lookers = FairPool(backend.clients.lookers) if backend.clients.lookers else self._idle
 
     @classmethod
     def open_embedded(cls, path: Path, durability: Durability = Durability.PROCESS) -> "UsageStore":
@@ -217,7 +215,7 @@ class UsageStore:
         columns = table.select(EVENT_SCHEMA.names).cast(EVENT_SCHEMA).combine_chunks().to_batches()
         return columns[0] if columns else pa.RecordBatch.from_pylist([], EVENT_SCHEMA)
 
-    def _run(self, idle: "queue.SimpleQueue[Client]", statement: Query, settings: Settings) -> None:
+    def _run(self, idle: FairPool[Client], statement: Query, settings: Settings) -> None:
         with self._backend.confirmed(), _borrowed(idle) as client, reading():
             client.command(statement.sql, parameters=statement.parameters, settings=dict(settings))
 
@@ -225,16 +223,15 @@ class UsageStore:
         return _borrowed(self._idle)
 
 
-def _rows(idle: "queue.SimpleQueue[Client]", query: Query, settings: Settings) -> list[Row]:
+def _rows(idle: FairPool[Client], query: Query, settings: Settings) -> list[Row]:
     with _borrowed(idle) as client, reading():
         result = client.query(query.sql, parameters=query.parameters, settings=dict(settings))
     return [tuple(row) for row in result.result_rows]
 
 
 @contextlib.contextmanager
-def _borrowed(idle: "queue.SimpleQueue[Client]") -> Iterator[Client]:
-    client = idle.get()
-    try:
+def _borrowed(idle: FairPool[Client]) -> Iterator[Client]:
+    call = CURRENT_CALL.get()
+    # What runs in the background is of no call: a lane of its own.
+    with idle.lent("" if call is None else call.tenant) as client:
         yield client
-    finally:
-        idle.put(client)

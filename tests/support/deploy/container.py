@@ -8,11 +8,14 @@ The root is a tmpfs in a mount namespace of its own, remounted read-only: in it 
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import sysconfig
 import venv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.support.deploy.dockerfile import Image
 
@@ -33,11 +36,20 @@ read_only "$PYTHON_HOME" "$PYTHON_HOME"
 read_only "$LIBRARIES" "$LIBRARIES"
 read_only "$INSTALLED" /opt/meterline
 /usr/bin/mount -t tmpfs -o ro,mode=0755 tmpfs "$root/usr/bin"
+/usr/bin/mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
+for seen in $SEEN; do
+  /usr/bin/mkdir -p "$root$seen"
+  /usr/bin/mount --bind "$seen" "$root$seen"
+done
+for copied in $COPIED; do
+  place=${copied##*:}
+  /usr/bin/mkdir -p "$root${place%/*}"
+  /usr/bin/cp "${copied%%:*}" "$root$place"
+done
 /usr/bin/mount --rbind /proc "$root/proc"
 /usr/bin/mount --rbind /sys "$root/sys"
 /usr/bin/mount --rbind /dev "$root/dev"
 /usr/bin/mount --bind "$DATA" "$root/data"
-/usr/bin/mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 /usr/bin/mount -o remount,ro "$root"
 exec /usr/bin/env -i "$@"
 """
@@ -60,20 +72,40 @@ def install(directory: Path) -> Path:
     return made
 
 
-class Container:
-    """One run of the image's command. `log`: what it has said, line by line, once it has ended or served."""
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
 
-    def __init__(self, image: Image, installed: Path, data: Path, **environment: str) -> None:
+
+class Container:
+    """One run of the image's command. `log`: what it has said, line by line, once it has ended or served.
+
+    files: place in the container -> what is mounted there, as a configuration file is. directories: seen at their own places, where other
+    servers' sockets are.
+    """
+
+    def __init__(
+        self,
+        image: Image,
+        installed: Path,
+        data: Path,
+        files: Mapping[str, Path] = MappingProxyType({}),
+        directories: Sequence[Path] = (),
+        **environment: str,
+    ) -> None:
         self._image = image
         self.log: list[str] = []
         root = data.parent / "root"
         root.mkdir(exist_ok=True)
+        copied = {place: ROOT / source for place, source in image.files.items()} | dict(files)
         self._variables = image.environment | environment
         outside = {
             "PYTHON_HOME": sys.base_prefix,
             "LIBRARIES": sysconfig.get_path("purelib"),
             "INSTALLED": str(installed),
             "DATA": str(data),
+            "SEEN": " ".join(map(str, directories)),
+            "COPIED": " ".join(f"{source}:{place}" for place, source in copied.items()),
         }
         self._process = subprocess.Popen(
             [

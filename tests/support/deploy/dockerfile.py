@@ -9,7 +9,9 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Image:
-    """The image's defaults; `instructions` are all of the file, in order, each with its argument."""
+    """The image's defaults; `instructions` are all of the file, in order, each with its argument;
+    `files` what the last stage copies from the checkout: place in the image -> source.
+    """
 
     instructions: tuple[tuple[str, str], ...]
     environment: dict[str, str]
@@ -17,6 +19,7 @@ class Image:
     user: str
     stop_signal: str
     volumes: tuple[str, ...]
+    files: dict[str, str]
     working_directory: str
 
 
@@ -41,5 +44,8 @@ def read_dockerfile(path: Path) -> Image:
         user=argument("USER"),
         stop_signal=argument("STOPSIGNAL"),
         volumes=tuple(value for name, value in stage if name == "VOLUME"),
+        files=dict(
+            reversed(value.split()) for name, value in stage if name == "COPY" and "--from" not in value
+        ),
         working_directory=argument("WORKDIR"),
     )
