@@ -26,11 +26,10 @@ def clickhouse(tmp_path_factory):
         yield running
 
 
-@pytest.fixture
-def gateway(clickhouse, tmp_path):
-    with EngineProcess(
-        tmp_path / "data", *clickhouse.option(f"probes_{tmp_path.name}", **_PATIENCE)
-    ) as running:
+@pytest.fixture(scope="module")
+def gateway(clickhouse, tmp_path_factory):
+    data = tmp_path_factory.mktemp("gateway") / "data"
+    with EngineProcess(data, *clickhouse.option("probes", **_PATIENCE)) as running:
         yield running
 
 
@@ -70,8 +69,8 @@ def test_a_usage_store_that_does_not_answer_makes_the_engine_unready_and_not_dea
     clickhouse, gateway, trouble
 ):
     """Each probe answers at once all the same. When the store is back, so is the engine."""
-    port = gateway.metrics_port
-    assert _probe(port, "/readyz") == (200, [])
+    port, before = gateway.metrics_port, len(gateway.log)
+    _until(lambda: _probe(port, "/readyz"), (200, []))
     if trouble == "gone":
         clickhouse.outage()
     else:
@@ -93,7 +92,7 @@ def test_a_usage_store_that_does_not_answer_makes_the_engine_unready_and_not_dea
     _until(lambda: _probe(port, "/readyz"), (200, []))
     assert _health(gateway) == "SERVING"
     if trouble == "gone":
-        said = [json.loads(line) for line in gateway.log if "a store does not answer" in line]
+        said = [json.loads(line) for line in gateway.log[before:] if "a store does not answer" in line]
         assert [(each["store"], each["level"]) for each in said] == [("usage", "warning")]
 
 
@@ -101,7 +100,8 @@ def test_a_watch_hears_that_the_engine_is_not_ready(clickhouse, gateway):
     """A client that watches gRPC's health goes elsewhere meanwhile."""
     with open_channel(gateway.target) as channel:
         watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=_SOON_S)
-        assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+        while next(watch).status != health_pb2.HealthCheckResponse.SERVING:
+            pass
         clickhouse.outage()
         try:
             assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
