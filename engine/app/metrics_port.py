@@ -9,15 +9,22 @@ until they are closed.
 
 import contextlib
 import json
+import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from prometheus_client import make_wsgi_app, start_http_server
+from prometheus_client import make_wsgi_app
+from prometheus_client.exposition import ThreadingWSGIServer
 
 from engine.errors import StartupError
 from engine.health.condition import Condition
 from engine.metrics import REGISTRY
+
+_PEER_TIMEOUT_S: Final = 10
 
 
 @contextlib.contextmanager
@@ -32,9 +39,8 @@ def serve_metrics(
     if listen is None:
         yield None
         return
-    host, _, port = listen.rpartition(":")
     try:
-        http, thread = start_http_server(int(port), addr=host, registry=REGISTRY)
+        http = _bound(listen, _application(condition))
     except (OSError, ValueError, OverflowError) as error:
         raise StartupError(
             f"{listen}: can't serve metrics there: {error}; name another HOST:PORT with --metrics-listen "
@@ -43,13 +49,38 @@ def serve_metrics(
     if context is not None:
         # Each connection shakes hands in its own thread: a peer that never does holds nobody up.
         http.socket = context.wrap_socket(http.socket, server_side=True, do_handshake_on_connect=False)
-    http.set_app(_application(condition))
+    thread = threading.Thread(target=http.serve_forever, name="meterline-metrics", daemon=True)
+    thread.start()
     try:
         yield int(http.server_port)
     finally:
         http.shutdown()
         http.server_close()
         thread.join()
+
+
+class _Server(ThreadingWSGIServer):
+    """A thread for each connection."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A peer that breaks off, or speaks no TLS, is no news to an operator; it would be a traceback on standard error."""
+
+
+class _Handler(WSGIRequestHandler):
+    """Lets no peer hold its thread for long."""
+
+    timeout = _PEER_TIMEOUT_S
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+        """Nobody wants a line for each probe."""
+
+
+def _bound(listen: str, application: WSGIApplication) -> _Server:
+    """Takes the port. Nobody is answered yet."""
+    host, _, port = listen.rpartition(":")
+    family, *_ = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+    kind = type("_FamilyServer", (_Server,), {"address_family": family})
+    return make_server(host.strip("[]"), int(port), application, kind, handler_class=_Handler)
 
 
 def _application(condition: Condition) -> WSGIApplication:
