@@ -12,10 +12,11 @@ FROM python:3.11-slim-bookworm AS build
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
-# The dependencies first: they change less often than the code. Each by its hash, and nothing beside the lock.
-COPY requirements/server.lock requirements/server.lock
+# The dependencies first: they change less often than the code. Each by its hash, and nothing beside the lock, which has the
+# extras too: every setting works in the container.
+COPY requirements/container.lock requirements/container.lock
 RUN python -m venv --without-pip /opt/meterline \
- && python -m pip --python /opt/meterline/bin/python install --require-hashes --no-deps -r requirements/server.lock
+ && python -m pip --python /opt/meterline/bin/python install --require-hashes --no-deps -r requirements/container.lock
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY meterline meterline
 COPY fields fields

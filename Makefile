@@ -54,11 +54,12 @@ proto-lint: .tools/node_modules/.bin/buf
 lock: .venv/dev.stamp ## resolve the dependencies anew, with hashes
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile pyproject.toml --extra server --group build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet --output-file requirements/server.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra server --extra telemetry --group build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet --constraints requirements/server.lock --output-file requirements/container.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra server --extra telemetry --group build --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet --output-file requirements/dev.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra server --extra telemetry --group build --group dev --group bench --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet --output-file requirements/bench.lock
 
-sbom: .venv/dev.stamp ## write dist/meterline.cdx.json: what the engine and its container are made of (CycloneDX)
-	@mkdir -p dist && $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file dist/meterline.cdx.json requirements/server.lock && ls dist/meterline.cdx.json
+sbom: .venv/dev.stamp ## write dist/meterline.cdx.json: what the container is made of (CycloneDX)
+	@mkdir -p dist && $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file dist/meterline.cdx.json requirements/container.lock && ls dist/meterline.cdx.json
 
 wheel: .venv/dev.stamp ## build dist/*.whl
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist . >/dev/null && ls dist

@@ -341,6 +341,19 @@ def test_services_policies_and_budgets_choose_the_engines_pods(case):
         assert not any(wanted.items() <= other.items() for other in others)
 
 
+def test_the_charts_test_may_ask_the_engine_whoever_else_may(case):
+    """Its pod is among those whom the policy lets reach the port that it asks at."""
+    documents = manifests(case)
+    labels = only(documents, "Pod")["metadata"]["labels"]
+    (metrics,) = [
+        rule["from"]
+        for rule in only(documents, "NetworkPolicy")["spec"]["ingress"]
+        if {"port": "metrics", "protocol": "TCP"} in rule["ports"]
+    ]
+    chosen = [peer["podSelector"]["matchLabels"] for peer in metrics if "podSelector" in peer]
+    assert any(wanted.items() <= labels.items() for wanted in chosen)
+
+
 def test_a_service_monitor_reads_each_pod_once():
     """Of the two services it takes one, by the port that the service has."""
     documents = manifests(CASES["embedded-full"])

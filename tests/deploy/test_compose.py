@@ -94,7 +94,7 @@ def test_the_bill_of_materials_lists_what_the_lock_holds(tmp_path):
     words = recipe.replace("dist/meterline.cdx.json", str(tmp_path / "bom.json")).split()
     subprocess.run([sys.executable, "-m", "cyclonedx_py", *words], cwd=ROOT, check=True, capture_output=True)
     bom = json.loads((tmp_path / "bom.json").read_text(encoding="utf-8"))
-    lock = (ROOT / "requirements" / "server.lock").read_text(encoding="utf-8")
+    lock = (ROOT / "requirements" / "container.lock").read_text(encoding="utf-8")
     assert {f"{each['name']}=={each['version']}" for each in bom["components"]} == set(
         re.findall(r"^([\w.-]+==[\w.]+)", lock, re.MULTILINE)
     )

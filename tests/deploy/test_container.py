@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 import urllib.request
 from pathlib import Path
 
@@ -57,8 +58,24 @@ def test_the_image_holds_what_the_lock_names_and_nothing_else():
         if " install " in f" {command} " and "pip" in command
     ]
     assert len(installs) == 2
-    assert "--require-hashes --no-deps -r requirements/server.lock" in installs[0]
+    assert "--require-hashes --no-deps -r requirements/container.lock" in installs[0]
     assert "--no-deps --no-build-isolation --no-index ." in installs[1]
+
+
+def test_the_image_holds_what_an_engine_elsewhere_holds_and_the_extras():
+    """In the same versions: what is tested is what runs."""
+    locked = {
+        name: set(
+            re.findall(r"^([\w.-]+==\S+)", (ROOT / "requirements" / f"{name}.lock").read_text(), re.MULTILINE)
+        )
+        for name in ("server", "container", "dev")
+    }
+    assert locked["server"] < locked["container"] < locked["dev"]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "optional-dependencies"
+    ]
+    named = {re.match(r"[\w.-]+", each)[0] for group in extras.values() for each in group}
+    assert named <= {each.partition("==")[0] for each in locked["container"]}
 
 
 def test_what_is_copied_is_there_and_not_ignored():
