@@ -2,13 +2,16 @@
 
 import json
 import re
+import secrets
 from pathlib import Path
 
 import click
 import jsonschema
 import pytest
+import trustme
 from click.testing import CliRunner
 
+from engine.access.api_keys import new_key_text
 from engine.cli import cli
 from engine.cli.configuration.environment import CLIENT_VARIABLES, unread_variables
 from engine.configuration.configuration import Configuration
@@ -201,8 +204,26 @@ def test_the_store_is_named_once(tmp_path):
     assert "METERLINE_USAGE_STORE_FILE stands in the place of usage_store: give one of them" in done.stderr
 
 
-def test_check_judges_what_only_a_start_would():
-    """Plain text beyond loopback, and a file of secrets that isn't there."""
+def test_check_judges_what_only_a_start_would(tmp_path):
+    """Plain text beyond loopback, and files that aren't there or don't hold what they should."""
+    nothing = tmp_path / "nothing"
+    nothing.write_text("nothing", encoding="ascii")
+    assert "does not hold an API key" in _config("check", "--admin-key-file", nothing).stderr
+    assert "can't be used for TLS" in _config("check", "--tls-cert", nothing, "--tls-key", nothing).stderr
+    authority = trustme.CA()
+    pair = authority.issue_cert("localhost").private_key_and_cert_chain_pem
+    pair.write_to_path(tmp_path / "pair.pem")
+    nothing.write_text(new_key_text(secrets.token_hex), encoding="ascii")
+    sound = _config(
+        "check",
+        "--admin-key-file",
+        nothing,
+        "--tls-cert",
+        tmp_path / "pair.pem",
+        "--tls-key",
+        tmp_path / "pair.pem",
+    )
+    assert sound.exit_code == 0, sound.stderr
     assert "--plaintext" in _config("check", "--listen", "0.0.0.0:7070").stderr
     assert "can't be read" in _config("check", "--usage-store-file", "/nowhere/url").stderr
     fine = _config("check", "--listen", "0.0.0.0:7070", "--plaintext")

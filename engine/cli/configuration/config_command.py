@@ -1,9 +1,12 @@
 """`meterline config`: what an engine would run with, and whether it can; needs no engine."""
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
+from engine.access.api_keys import key_id_of
+from engine.api.certificates import Certificates
 from engine.cli.configuration.configuration_options import configured
 from engine.cli.configuration.environment import unread_variables
 from engine.cli.terminal.options import json_option
@@ -11,6 +14,11 @@ from engine.cli.terminal.tables import TextTable
 from engine.cli.terminal.text import counted
 from engine.configuration.effective import DEFAULT, Effective
 from engine.configuration.settings import configuration_schema
+from engine.errors import StartupError
+from engine.whole_files import read_secret
+
+if TYPE_CHECKING:
+    from engine.app import serving
 
 
 @click.group()
@@ -54,7 +62,9 @@ def check(effective: Effective) -> None:
 
     for line in unread_variables():
         click.echo(f"meterline: warning: {line}", err=True)
-    check_plaintext(serving_options(effective.configuration))
+    options = serving_options(effective.configuration)
+    check_plaintext(options)
+    _check_files(options)
     given = [each for each in effective.values() if each.source != DEFAULT]
     click.echo(
         f"the configuration is valid: {counted(len(given), 'setting')} given, the others at their defaults"
@@ -65,6 +75,15 @@ def check(effective: Effective) -> None:
 def schema() -> None:
     """Print the JSON Schema of the configuration file, for editors."""
     click.echo(json.dumps(configuration_schema(), indent=2))
+
+
+def _check_files(options: "serving.Options") -> None:
+    """Certificate and key that fit together, and a first API key that is one. Raises StartupError."""
+    if options.tls is not None:
+        Certificates(options.tls)
+    file = options.admin_key_file
+    if file is not None and key_id_of(read_secret(file)) is None:
+        raise StartupError(f"{file}: does not hold an API key: make one with meterline keys generate")
 
 
 def _shown(value: object) -> str:
