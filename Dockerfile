@@ -23,9 +23,10 @@ COPY fields fields
 COPY ingest ingest
 COPY rating rating
 COPY engine engine
-# hatchling, which builds the wheel, is in the lock, and of no use afterwards.
+# In the lock, and of no use afterwards: hatchling has built the wheel, and the engine never loads the pandas that chDB brings
+# (engine/__main__.py): 84 MB.
 RUN python -m pip --python /opt/meterline/bin/python install --no-deps --no-build-isolation --no-index . \
- && python -m pip --python /opt/meterline/bin/python uninstall --yes hatchling \
+ && python -m pip --python /opt/meterline/bin/python uninstall --yes hatchling pandas \
  && /opt/meterline/bin/python -m compileall -q /opt/meterline/lib \
  && install -d -o 65532 -g 65532 -m 0700 /rootfs/data
 
