@@ -46,11 +46,11 @@ class Flood:
 
 @dataclass(frozen=True, slots=True)
 class Modest:
-    """`size` events every `every_s`, and a look at the spend of one customer every `every_s`."""
+    """`size` events every `every_s`, and a look at the spend of one customer every `every_s`, for so many seconds."""
 
     place: Place
     run: int
-    until_s: float
+    seconds: float
     every_s: float
     size: int
     customer_id: str
@@ -113,16 +113,17 @@ def modest(load: Modest) -> Sent:
     """Measures every call; one that is refused counts with the time until it was."""
     found = Sent()
     started_us = time.time_ns() // 1_000 - 3_600_000_000
-    count = 2 + int((load.until_s - time.monotonic()) / load.every_s)
+    count = 2 + int(load.seconds / load.every_s)
     requests = iter(
         list(Events(load.run, started_us).requests("RecordUsage", 0, count * load.size, load.size))
     )
     read = GetSpendRequest(customer_id=load.customer_id).SerializeToString()
+    until_s = time.monotonic() + load.seconds
 
     def every(call: Callable[[], tuple[str, bytes]], times: list[float]) -> None:
         with _sender(load.place) as send:
             next_s = time.monotonic()
-            while (now_s := time.monotonic()) < load.until_s:
+            while (now_s := time.monotonic()) < until_s:
                 if now_s < next_s:
                     time.sleep(next_s - now_s)
                     continue

@@ -17,7 +17,7 @@ from typing import Final
 from engine.access.tenant_limit_store import TenantLimitStore
 from engine.access.tenant_limits import Limit, TenantLimits
 from engine.access.token_bucket import TokenBucket
-from engine.errors import LimitExceededError
+from engine.errors import FieldMistake, InvalidRequestError, LimitExceededError
 from engine.metrics import METRICS
 from engine.recent_answers import RecentAnswers
 
@@ -112,6 +112,25 @@ class Allowance:
                 self._check(limit, bucket, now_ns)
                 bucket.take(count, now_ns)
 
+    def check_groups(self, count: int) -> None:
+        """Whether an answer may have so many groups of one customer.
+
+        Raises:
+            InvalidRequestError: it may not, and won't later.
+        """
+        most = self.limits.usage_groups_max
+        if most is not None and count > most:
+            with self._lock:
+                self._refused[Limit.GROUPS] += 1
+            METRICS.limited_calls.labels(Limit.GROUPS.value).inc()
+            raise InvalidRequestError(
+                FieldMistake(
+                    "group_by",
+                    f"gives more than {most:,} groups of one customer, the tenant's limit ({Limit.GROUPS.value}): "
+                    "group by properties with fewer values, or filter",
+                )
+            )
+
     def uses(self, own: Collection[Limit]) -> list[Use]:
         """`own`: the limits that were set for this tenant."""
         now_ns = self._monotonic_ns()
@@ -186,6 +205,11 @@ class Allowances:
         """Raises as `Allowance.charge`."""
         if (allowance := self._allowances.get(tenant)) is not None:
             allowance.charge(Limit.EVENTS, count)
+
+    def check_groups(self, tenant: str, count: int) -> None:
+        """Raises as `Allowance.check_groups`."""
+        if (allowance := self._allowances.get(tenant)) is not None:
+            allowance.check_groups(count)
 
     def _read(self, tenant: str, known: TenantLimits | None) -> TenantLimits:
         read = self.defaults.changed(self._store.own_limits(tenant))

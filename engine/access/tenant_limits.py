@@ -33,6 +33,10 @@ class Limit(StrEnum):
     BYTES = "bytes_per_s_max"
     # Streams that are open at once: each holds a thread and what it may have under way.
     STREAMS = "open_streams_max"
+    # Groups of one customer in the answer to a usage query, all its pages together: of a property with a value of its own for
+    # every event each page costs what came before it, too. Prices are not meant: what they give may not hang on a number
+    # that somebody changes, and stays what it is at a watermark.
+    GROUPS = "usage_groups_max"
 
     @property
     def unit(self) -> str:
@@ -45,6 +49,7 @@ _UNITS: Final = {
     Limit.EVENTS: "events a second",
     Limit.BYTES: "bytes a second",
     Limit.STREAMS: "open streams",
+    Limit.GROUPS: "groups of one customer",
 }
 
 # What an operation may be charged with: the choices of the table of operations.
@@ -78,6 +83,7 @@ class TenantLimits:
     events_per_s_max: int | None = None
     bytes_per_s_max: int | None = None
     open_streams_max: int | None = None
+    usage_groups_max: int | None = None
 
     def number(self, limit: Limit) -> int | None:
         found: int | None = getattr(self, limit.value)

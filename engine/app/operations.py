@@ -48,7 +48,10 @@ def build_operations(
             spend=SpendService(rater),
             billing=BillingService(rater, reading.line_windows),
             metering=MeteringService(
-                MeteringParts(stores.catalog, usage, reading.usage, order), now_us, turns
+                MeteringParts(stores.catalog, usage, reading.usage, order),
+                now_us,
+                turns,
+                access.allowances.check_groups,
             ),
             events=EventService(EventParts(stores.catalog, reading.events, order), now_us, turns),
             problems=ProblemService(usage, now_us),

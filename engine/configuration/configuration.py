@@ -187,6 +187,11 @@ class Configuration(Record):
         Count(NUMBER_MAX, at_least=1),
         _tenant_limit("Streams open at once", "streams"),
     ] = None
+    tenant_usage_groups_max: Annotated[
+        int | None,
+        Count(NUMBER_MAX, at_least=1),
+        _tenant_limit("Groups of one customer in the answer to a usage query", "groups"),
+    ] = None
     admin_key_file: Annotated[
         Path | None,
         FilePath(),

@@ -28,6 +28,8 @@ from meterline.v1.access_pb2 import (
 from meterline.v1.access_pb2_grpc import AccessServiceStub, TenantServiceStub
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest, GetCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
+from meterline.v1.metering_pb2 import QueryUsageRequest, UsageGrouping
+from meterline.v1.metering_pb2_grpc import MeteringServiceStub
 from meterline.v1.usage_pb2 import RecordUsageRequest, StreamUsageRequest
 from meterline.v1.usage_pb2_grpc import UsageServiceStub
 from tests.support.engine.api_world import CATALOG, api_event, record, refusal
@@ -292,6 +294,7 @@ def test_the_command_shows_and_changes_limits(engine, tenant):
         "events_per_s_max      none  all      not counted        0",
         "bytes_per_s_max       none  all      not counted        0",
         "open_streams_max      none  all                0        0",
+        "usage_groups_max      none  all      not counted        0",
     ]
     shown = run(tenant.name, "events_per_s_max=5000", "open_streams_max=none").splitlines()
     assert shown[2].split() == ["events_per_s_max", "5,000", tenant.name, "0", "0"]
@@ -369,3 +372,46 @@ def test_calls_that_one_tenant_holds_open_over_http_leave_room_to_another(engine
         )
         assert other.post("CatalogService/GetCatalog", b"{}")[0] == 200
     other.channel.close()
+
+
+@pytest.mark.parametrize("page_size", [2, 1_000])
+def test_a_question_that_gives_too_many_groups_is_refused_on_both_faces(tenant, page_size):
+    """Five models are more than four, whatever the pages; four of each of two customers are not. Its bill is as it was."""
+    for customer in ("acme", "bolt"):
+        for number in range(4 + (customer == "acme")):
+            record(
+                tenant.channel, api_event("w", f"{customer}{number}", customer=customer, model=f"m{number}")
+            )
+    metering = MeteringServiceStub(tenant.channel)
+
+    def rows(**fields):
+        request = QueryUsageRequest(meter_id="w_tokens", page_size=page_size, **fields)
+        request.period_start.FromJsonString("2025-06-01T00:00:00Z")
+        request.period_end.FromJsonString("2025-07-01T00:00:00Z")
+        found = []
+        while True:
+            page = metering.QueryUsage(request, timeout=60)
+            found += page.rows
+            request.page_token = page.next_page_token
+            if not page.next_page_token:
+                return found
+
+    tenant.limit(usage_groups_max=5)
+    assert len(rows()) == 9
+    tenant.limit(usage_groups_max=4)
+    code, line, details = refusal(rows)
+    assert (code, details["BadRequest"].field_violations[0].field) == (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "group_by",
+    )
+    assert "more than 4 groups of one customer, the tenant's limit (usage_groups_max)" in line
+    assert len(rows(customer_ids=["w_bolt"])) == 4
+    assert len(rows(group_by=UsageGrouping(customer=True))) == 2
+    asked = {
+        "meter_id": "w_tokens",
+        "period_start": "2025-06-01T00:00:00Z",
+        "period_end": "2025-07-01T00:00:00Z",
+    }
+    status, _, body = tenant.post("MeteringService/QueryUsage", json.dumps(asked))
+    assert (status, b"usage_groups_max" in body) == (400, True)
+    assert tenant.limits()["usage_groups_max"].refused_count == 2

@@ -1,7 +1,7 @@
 """MeteringService: what a meter comes to, in pages that share one snapshot."""
 
 import bisect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
 from functools import partial
 
@@ -44,7 +44,15 @@ class MeteringParts:
 class MeteringService:
     """Answers QueryUsage, a few questions at a time."""
 
-    def __init__(self, parts: MeteringParts, now_us: Callable[[], int], turns: Turns) -> None:
+    def __init__(
+        self,
+        parts: MeteringParts,
+        now_us: Callable[[], int],
+        turns: Turns,
+        check_groups: Callable[[str, int], None] = lambda _tenant, _count: None,
+    ) -> None:
+        """`check_groups` refuses a tenant's question that gives so many groups of one customer."""
+        self._check_groups = check_groups
         self._parts = parts
         self._now_us = now_us
         self._turns = turns
@@ -73,11 +81,11 @@ class MeteringService:
         clock, now_us = self._parts.clock, self._now_us()
         if not question.page_token:
             return read_watermark_us(clock, now_us, question.as_of_us), question.revision, RowPlace()
-        parts = opened(question.page_token, question.digest, int, int, str, int, int)
-        as_of_us, revision, customer_id, states, rows = parts
+        parts = opened(question.page_token, question.digest, int, int, str, int, int, int)
+        as_of_us, revision, customer_id, states, rows, groups = parts
         if int(as_of_us) > clock.watermark(now_us):
             raise bad_token()
-        return int(as_of_us), int(revision), RowPlace(str(customer_id), int(states), int(rows))
+        return int(as_of_us), int(revision), RowPlace(str(customer_id), int(states), int(rows), int(groups))
 
     def _page(
         self, usage: UsageRequest, place: RowPlace, question: UsageQuestion, grouping: Grouping, meter: Meter
@@ -91,7 +99,16 @@ class MeteringService:
             (place, replace(usage, quantity=converted(usage.quantity, meter.conversion)))
             for place, usage in rows
         )
-        return _fitting(in_unit, question, grouping)
+        return _fitting(self._counted(usage.tenant, in_unit), question, grouping)
+
+    def _counted(
+        self, tenant: str, rows: Iterable[tuple[RowPlace, GroupUsage]]
+    ) -> Iterator[tuple[RowPlace, GroupUsage]]:
+        for place, row in rows:
+            # Of every group the first row alone.
+            if not place.rows:
+                self._check_groups(tenant, place.groups + 1)
+            yield place, row
 
     def _read(self, usage: UsageRequest, *, raw_only: bool) -> ReadGroups:
         def read(customer_ids: Sequence[str], groups_max: int, states_skip: int) -> Groups:

@@ -40,12 +40,13 @@ CustomersFrom = Callable[[str, int], Sequence[str]]
 @dataclass(frozen=True, slots=True)
 class RowPlace:
     """A row: its customer (empty where customers are no group), and what comes before it: states of the customer's
-    groups, and rows of its own group.
+    groups, and rows of its own group; `groups`: how many groups of the customer that have rows.
     """
 
     customer_id: str = ""
     states: int = 0
     rows: int = 0
+    groups: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +61,15 @@ def usage_from(
     place: RowPlace, wanted: Wanted, read: ReadGroups, customers_from: CustomersFrom
 ) -> Iterator[tuple[RowPlace, GroupUsage]]:
     """Each row with its place, from a place on, also past those that are wanted. Nothing is read in advance."""
-    customer_id, states, skip_rows = place.customer_id, place.states, place.rows
+    customer_id, states, skip_rows, groups = place.customer_id, place.states, place.rows, place.groups
     for group in _groups_from(place, _Pace(wanted), read, customers_from):
         if group.customer_id != customer_id:
-            customer_id, states = group.customer_id, 0
+            customer_id, states, groups = group.customer_id, 0, 0
         for number, row in enumerate(group.usage):
             if number >= skip_rows:
-                yield RowPlace(customer_id, states, number), row
+                yield RowPlace(customer_id, states, number, groups), row
         states += group.states
+        groups += bool(group.usage)
         skip_rows = 0
 
 
