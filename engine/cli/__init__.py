@@ -34,7 +34,7 @@ meterline expire --before D          delete raw events of closed periods; what t
 meterline keys create ...            API keys: made, listed, rotated, revoked
 meterline tenants                    who shares the engine without seeing each other
 meterline audit                      who changed what, by which key
-meterline config check --config FILE what an engine would run with, and whether it can; needs no engine
+meterline config check --config F    what an engine would run with, and whether it can; needs no engine
 meterline migrate                    the catalog store brought to this version's schema; needs no engine
 meterline quote -f FILE --plan ID    what quantities would cost; needs no engine
 
