@@ -165,7 +165,14 @@ class Calls:
             answer.response.headers[REQUEST_ID] = call.request_id
             call.ended()
             if (gated := call.gated) is not None:
-                await self._on_gate(lambda: gated.ended(call.code))
+                await self._ended(gated, call.code)
+
+    async def _ended(self, gated: GatedCall[Any], code: str) -> None:
+        if gated.subject is None:
+            # It writes nothing: no need for a thread.
+            gated.ended(code)
+        else:
+            await self._on_gate(lambda: gated.ended(code))
 
     async def _enter(self, answer: "_Answer", operation: Operation[Any], request: Request) -> None:
         if self._open_calls > _CALLS_MAX:
