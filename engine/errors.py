@@ -17,6 +17,7 @@
     │   ├── LimitExceededError      the tenant has taken what its limits allow for now
     │   └── StoreUnavailableError   a store does not answer, or the engine is shutting down
     │       └── RollupMovedError    a rollup was computed again while it was read: read from events
+    ├── BackupError                 a backup can't be made, read or restored
     └── StartupError                the engine can't start: data directory, port, lock
         └── ConfigurationError      its options, environment or file have mistakes: names each
 
@@ -121,6 +122,10 @@ class StoreUnavailableError(RetryLaterError):
 
 class RollupMovedError(StoreUnavailableError):
     """A rollup was computed again between the plan and the read; the engine itself reads again, from events."""
+
+
+class BackupError(MeterlineError):
+    """A backup can't be made, read or restored; what it would have been restored to is left as it was, or named."""
 
 
 class StartupError(MeterlineError):

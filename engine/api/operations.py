@@ -13,6 +13,7 @@ from engine.access.caller import Scope
 from engine.access.tenant_limits import CALL, STREAM, UNLIMITED, USAGE, USAGE_STREAM
 from engine.api.operation import CATALOG_STREAMS, STREAMS, OfBytes, OfMessages, OfStream, Operation
 from engine.api.services.access_service import AccessService, TenantService
+from engine.api.services.backup_service import BackupService
 from engine.api.services.billing_service import BillingService
 from engine.api.services.catalog_service import CatalogService
 from engine.api.services.correct_usage_service import CorrectUsageService
@@ -26,6 +27,7 @@ from engine.api.services.tenant_limits_service import TenantLimitsService
 from engine.api.services.usage_service import UsageService
 from meterline.v1 import (
     access_pb2,
+    backup_pb2,
     billing_pb2,
     catalog_pb2,
     correction_pb2,
@@ -54,6 +56,7 @@ class Services:
     access: AccessService
     tenants: TenantService
     tenant_limits: TenantLimitsService
+    backups: BackupService
 
 
 def operations(services: Services) -> tuple[Operation[Any], ...]:
@@ -198,6 +201,14 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
             audit=lambda request: None if request.dry_run else "",
         ),
         *_access_operations(services),
+        Operation(
+            "BackupService.CreateBackup",
+            backup_pb2.CreateBackupRequest,
+            services.backups.create_backup,
+            Scope.OPERATE,
+            UNLIMITED,
+            audit=lambda request: request.name,
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from grpc_status import rpc_status
 
 from engine.errors import (
     AlreadyExistsError,
+    BackupError,
     CatalogDocumentError,
     CorrectionIdUsedError,
     CorrectionRefusedError,
@@ -53,6 +54,7 @@ _CODES: tuple[tuple[type[MeterlineError], int, str], ...] = (
     (NotFoundError, code_pb2.NOT_FOUND, "NOT_FOUND"),
     (CorrectionRefusedError, code_pb2.FAILED_PRECONDITION, "CORRECTION_REFUSED"),
     (CorrectionIdUsedError, code_pb2.ALREADY_EXISTS, "CORRECTION_ID_USED"),
+    (BackupError, code_pb2.FAILED_PRECONDITION, "BACKUP_REFUSED"),
     (UsageExpiredError, code_pb2.FAILED_PRECONDITION, "USAGE_EXPIRED"),
     (QueueFullError, code_pb2.RESOURCE_EXHAUSTED, "QUEUE_FULL"),
     (LimitExceededError, code_pb2.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED"),

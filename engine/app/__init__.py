@@ -8,7 +8,7 @@
     upkeep       what runs in the background, and what may be started by hand beside it
     operations   the services behind the table of operations
     faces        the ports over that table: gRPC and HTTP
-    migrating    the catalog store brought to this version's schema, without an engine
+    offline      what is done to stores without an engine: migrations, restores
     checks       whether the stores answer
     metrics_port the port of Prometheus and of probes
     standing_metrics  metrics of the build, the bounds and the disk
@@ -17,4 +17,4 @@
 Here alone the clock and chance enter the engine, and nothing here decides anything: what a part needs, it is given.
 """
 
-__all__ = ["logs", "migrating", "serving"]
+__all__ = ["logs", "offline", "serving"]

@@ -8,6 +8,7 @@ from engine.access.tenant_limits import LargestRequest
 from engine.api.operation import Operation
 from engine.api.operations import Services, operations
 from engine.api.services.access_service import AccessService, TenantService
+from engine.api.services.backup_service import BackupService
 from engine.api.services.billing_service import BillingService
 from engine.api.services.catalog_service import CatalogService
 from engine.api.services.correct_usage_service import CorrectUsageService
@@ -62,6 +63,7 @@ def build_operations(
             retention=RetentionService(upkeep.retention),
             access=AccessService(access.ring, access.store, access.audit_log),
             tenants=TenantService(access.ring, access.store),
+            backups=BackupService(upkeep.backups),
             tenant_limits=TenantLimitsService(access.allowances, access.store, largest),
         )
     )

@@ -61,6 +61,8 @@ class Options:
     raw_events_days_min: int = 400
     # The operator's own first key; None: the engine makes one.
     admin_key_file: Path | None = None
+    # None: no backups are made.
+    backup_directory: Path | None = None
     reflection: bool = False
     # Whether spans are sent by OpenTelemetry, whose own variables say where to.
     traces: bool = False
@@ -161,9 +163,17 @@ def _faces_over(
     recording = build_recording(
         stores, known, options.limits, access.allowances.charge_events, _now_us, tracing
     )
-    upkeep = build_upkeep(stores, reading.usage, options.raw_events_days_min, _now_us)
+    upkeep = build_upkeep(
+        stores, reading.usage, options.raw_events_days_min, options.backup_directory, _now_us
+    )
     operations = build_operations(
-        stores, recording, reading, upkeep, access, LargestRequest.of(options.limits), _now_us
+        stores,
+        recording,
+        reading,
+        upkeep,
+        access,
+        LargestRequest.of(options.limits),
+        _now_us,
     )
     faces = build_faces(
         operations,

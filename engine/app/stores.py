@@ -18,7 +18,7 @@ from engine.cluster.data_directory import (
     start_turn_in,
 )
 from engine.cluster.database_locks import DatabaseLocks
-from engine.cluster.deployment import EMBEDDED, Deployment
+from engine.cluster.deployment import EMBEDDED, POSTGRESQL, Deployment
 from engine.cluster.deployment_database import claim_for_directory, open_deployment_database
 from engine.cluster.locks import start_turn
 from engine.cluster.shared_clock import SharedClock, Surroundings
@@ -31,8 +31,6 @@ from engine.usage.store.tables.durability import Durability
 from engine.usage.store.usage_store import UsageStore
 from ingest import IngestClock, IngestOrder
 
-_POSTGRESQL = "postgresql"
-
 
 @dataclass(frozen=True, slots=True)
 class Placement:
@@ -41,6 +39,10 @@ class Placement:
     data: Path
     usage: ServerAddress | None = None
     catalog: CatalogAddress | None = None
+
+    @property
+    def has_directory(self) -> bool:
+        return self.usage is None or self.catalog is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ def open_usage_stores(
 @contextlib.contextmanager
 def _embedded(placement: Placement, durability: Durability, warming: Warming) -> Iterator[UsageStores]:
     with contextlib.ExitStack() as stack:
-        elsewhere = EMBEDDED if placement.catalog is None else _POSTGRESQL
+        elsewhere = EMBEDDED if placement.catalog is None else POSTGRESQL
         directory = stack.enter_context(open_data_directory(placement.data, elsewhere))
         database = _opened(stack, directory, placement.catalog)
         if placement.catalog is not None:

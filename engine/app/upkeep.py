@@ -1,19 +1,23 @@
-"""Builds what runs in the background, and what a person may start by hand beside it: settling ids, and expiry."""
+"""Builds what runs in the background, and what a person may start by hand beside it: settling ids, expiry, backups."""
 
 import contextlib
+import importlib.metadata
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from threading import Event as ThreadEvent
 
 from engine.app.stores import Stores
+from engine.backup.backups import Backups, Copied
 from engine.billing.meter_usage import measures_of
 from engine.cluster.deployment import EMBEDDED
 from engine.cluster.locks import DISK_WATCH, RECONCILER, ROLLUPS, rollups_turn
 from engine.cluster.upkeep_loop import UpkeepLoop
 from engine.errors import StoreUnavailableError
+from engine.sql.database import schema_of
 from engine.upkeep.expire import Clock, Expire
 from engine.upkeep.retention import Retention, RetentionPolicy
 from engine.upkeep.rollup_check import RollupCheck
@@ -39,6 +43,7 @@ class Upkeep:
 
     reconciler: Reconciler
     retention: Retention
+    backups: Backups
     loops: Sequence[UpkeepLoop]
     stopping: ThreadEvent
 
@@ -52,13 +57,18 @@ class Upkeep:
 
 
 def build_upkeep(
-    stores: Stores, usage: UsageReader, raw_events_days_min: int, now_us: Callable[[], int]
+    stores: Stores,
+    usage: UsageReader,
+    raw_events_days_min: int,
+    backup_directory: Path | None,
+    now_us: Callable[[], int],
 ) -> Upkeep:
     reconciler = Reconciler(stores.usage, stores.order, now_us)
     stopping = ThreadEvent()
     return Upkeep(
         reconciler,
         _retention(stores, reconciler, raw_events_days_min, now_us, stopping),
+        _backups(stores, backup_directory, now_us),
         [
             _reconciler_loop(stores, reconciler),
             _rollups_loop(stores, usage, now_us),
@@ -132,4 +142,21 @@ def _retention(
         lambda: rollups_turn(stores.deployment.locks, _TURN_PATIENCE_S),
         now_us,
         pause_s,
+    )
+
+
+def _backups(stores: Stores, directory: Path | None, now_us: Callable[[], int]) -> Backups:
+    deployment = stores.deployment
+    return Backups(
+        directory,
+        Copied(
+            stores.usage,
+            stores.order,
+            stores.database,
+            partial(schema_of, stores.database),
+            deployment.hash_key.read,
+        ),
+        lambda: rollups_turn(deployment.locks, _TURN_PATIENCE_S),
+        now_us,
+        importlib.metadata.version("meterline"),
     )

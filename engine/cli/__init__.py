@@ -35,6 +35,7 @@ meterline keys create ...            API keys: made, listed, rotated, revoked
 meterline tenants                    who shares the engine without seeing each other
 meterline audit                      who changed what, by which key
 meterline config check --config F    what an engine would run with, and whether it can; needs no engine
+meterline backup create NAME         all of it at one point; backup verify and restore need no engine
 meterline migrate                    the catalog store brought to this version's schema; needs no engine
 meterline quote -f FILE --plan ID    what quantities would cost; needs no engine
 
@@ -48,6 +49,7 @@ _COMMANDS = {
     "amend": ("corrections.correct_commands", "amend"),
     "apply": ("catalog.apply_command", "apply"),
     "audit": ("access.tenants_command", "audit"),
+    "backup": ("backup.backup_command", "backup"),
     "catalog": ("catalog.catalog_command", "catalog"),
     "config": ("configuration.config_command", "config"),
     "conflicts": ("corrections.conflicts_command", "conflicts"),

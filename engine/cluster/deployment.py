@@ -11,6 +11,8 @@ from typing import Protocol
 from engine.cluster.locks import Locks
 
 EMBEDDED = "embedded"
+# Of a catalog store that is not in the data directory.
+POSTGRESQL = "postgresql"
 # 1: events without a hash of their properties in the sorting key, always embedded. 2: with it, and voids.
 # 3: corrections, whose replacements an older engine would not count. 4: stamps of events as ranks alone, which an older
 # one would not know how to insert.

@@ -26,6 +26,8 @@ from engine.sql.database import Database
 from engine.sql.schema import DEPLOYMENT
 
 _SERVER = "server"
+# In the place of a form: a backup is being restored, or its restore broke off.
+_RESTORING = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,11 @@ class DeploymentDatabase:
     def identity(self, new_identity: str) -> str:
         with _at_start(self.shown), self.database.writing() as connection:
             return claim(connection, self.shown, _SERVER, new_identity)
+
+    def mark_restoring(self) -> None:
+        """Until `mark_complete` nobody else opens it."""
+        with _at_start(self.shown), self.database.writing() as connection:
+            connection.execute(update(DEPLOYMENT).values(format=_RESTORING))
 
     def mark_complete(self) -> None:
         with _at_start(self.shown), self.database.writing() as connection:
@@ -89,6 +96,11 @@ def claim(connection: Connection, shown: str, usage_store: str, identity: str) -
         row = {"id": 1, "identity": identity, "format": FORMAT, "usage_store": usage_store}
         connection.execute(insert(DEPLOYMENT).values(row))
         return identity
+    if kept.format == _RESTORING:
+        raise StartupError(
+            f"{shown}: a backup is being restored there, or its restore broke off: wait, or make the database anew and "
+            "restore again"
+        )
     if kept.format > FORMAT:
         raise StartupError(
             f"{shown}: belongs to a newer Meterline (format {kept.format}; this one reads {FORMAT}): upgrade "

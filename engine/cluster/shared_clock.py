@@ -276,6 +276,13 @@ class SharedClock:
             _log.info("settled groups of unknown outcome", stamps=len(stamps_us))
 
 
+def begin_behind(database: Database, instant_us: int) -> None:
+    """Lets the order of a deployment that has none yet hand out nothing up to this instant."""
+    with database.writing() as connection:
+        row = {"id": 1, "latest_us": instant_us, "stored_us": 0, "ceiling_us": instant_us}
+        connection.execute(insert(INGEST_ORDER).values(row))
+
+
 def _state(connection: Connection) -> _State:
     order = connection.execute(
         select(INGEST_ORDER.c.latest_us, INGEST_ORDER.c.stored_us, INGEST_ORDER.c.ceiling_us)

@@ -192,6 +192,15 @@ class Configuration(Record):
         Count(NUMBER_MAX, at_least=1),
         _tenant_limit("Groups of one customer in the answer to a usage query", "groups"),
     ] = None
+    backup_directory: Annotated[
+        Path | None,
+        FilePath(),
+        Setting(
+            help="Where meterline backup create writes, at the engine. Default: it makes no backups.",
+            metavar="DIRECTORY",
+            reason="What a caller may write to an engine's disk, its operator says.",
+        ),
+    ] = None
     admin_key_file: Annotated[
         Path | None,
         FilePath(),

@@ -92,12 +92,14 @@ class Database:
         self._engine.dispose()
 
 
-def open_database(url: str | URL, *, power_safe: bool = True) -> Database:
-    """Opens the database at a SQLAlchemy URL, making or upgrading its tables. Raises StartupError."""
+def open_database(url: str | URL, *, power_safe: bool = True, schema: str | None = None) -> Database:
+    """Opens the database at a SQLAlchemy URL, making or upgrading its tables: to this version's schema, or to an earlier
+    one of this name. Raises StartupError.
+    """
     database, shown = _connected(url, power_safe=power_safe)
     with _closed_unless_opened(database, shown), database.writing() as connection:
         _check_intact(connection, shown)
-        _upgrade(connection, shown)
+        _upgrade(connection, shown, schema)
     return database
 
 
@@ -120,6 +122,12 @@ def schema_versions(url: str | URL) -> SchemaVersions:
         found = MigrationContext.configure(connection).get_current_revision()
         steps = _steps(_alembic(connection), shown, () if found is None else (found,))
         return SchemaVersions(found, str(steps.get_current_head()))
+
+
+def schema_of(database: Database) -> str:
+    """The schema of an open database."""
+    with database.reading() as connection:
+        return str(MigrationContext.configure(connection).get_current_revision())
 
 
 def _connected(url: str | URL, *, power_safe: bool) -> tuple[Database, str]:
@@ -214,11 +222,13 @@ def _check_intact(connection: Connection, shown: str) -> None:
             raise StartupError(f"the catalog at {shown} is damaged ({found}): restore it from a backup")
 
 
-def _upgrade(connection: Connection, shown: str) -> None:
+def _upgrade(connection: Connection, shown: str, schema: str | None) -> None:
     config = _alembic(connection)
     current = MigrationContext.configure(connection).get_current_heads()
-    if current != tuple(_steps(config, shown, current).get_heads()):
-        command.upgrade(config, "head")
+    wanted = current if schema is None else (*current, schema)
+    steps = _steps(config, shown, wanted)
+    if current != ((schema,) if schema else tuple(steps.get_heads())):
+        command.upgrade(config, schema or "head")
 
 
 def _alembic(connection: Connection) -> Config:

@@ -10,6 +10,7 @@ from engine.access.caller import Scope
 from engine.api.operation import CATALOG_STREAMS, STREAMS, OfBytes, OfMessages, OfStream, Operation
 from engine.api.operations import Services, operations
 from engine.api.services.access_service import AccessService, TenantService
+from engine.api.services.backup_service import BackupService
 from engine.api.services.billing_service import BillingService
 from engine.api.services.catalog_service import CatalogService
 from engine.api.services.correct_usage_service import CorrectUsageService
@@ -39,6 +40,7 @@ TABLE = operations(
         access=AccessService,
         tenants=TenantService,
         tenant_limits=TenantLimitsService,
+        backups=BackupService,
     )
 )
 

@@ -91,8 +91,12 @@ ROOMS = {
         *("usage.query", "usage.rollups", "usage.corrections", "usage.facts"),
         *("usage.store", "usage.store.tables", "usage.store.query"),
     },
+    "backup": {
+        *("cluster", "sql", "errors", "whole_files"),
+        *("usage.store", "usage.store.tables", "usage.store.query"),
+    },
     "api": {
-        *("access", "upkeep", "spend", "billing", "cluster"),
+        *("backup", "access", "upkeep", "spend", "billing", "cluster"),
         *("errors", "metrics", "times", "current_call", "tracing", "fair_pool"),
         *("catalog", "catalog.documents", "catalog.kinds"),
         *("usage.query", "usage.recording", "usage.corrections", "usage.facts", "usage.store"),
@@ -101,6 +105,7 @@ ROOMS = {
     "api.grpc": {"api", "access", "fair_share", "errors", "metrics"},
     "api.http": {"api", "access", "fair_share", "errors", "metrics", "times", "json_cells"},
     "app": {
+        "backup",
         *(
             "access",
             "api",

@@ -18,7 +18,7 @@ def migrate(effective: Effective, *, dry_run: bool) -> None:
     \b
     meterline migrate --dry-run --catalog-store-file catalog-store.url
     """  # noqa: D301 - click itself reads the mark
-    from engine.app.migrating import migrate as migrated  # noqa: PLC0415 - the heavy parts load for this command only
+    from engine.app.offline.migrating import migrate as migrated  # noqa: PLC0415 - the heavy parts load for this command only
 
     configuration = effective.configuration
     shown, schema = migrated(configuration.data, configuration.catalog_database(), dry_run=dry_run)

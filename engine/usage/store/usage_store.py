@@ -10,8 +10,9 @@ Rules:
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 
@@ -28,10 +29,11 @@ from engine.usage.store.query import Query, number
 from engine.usage.store.tables.durability import Durability
 from engine.usage.store.tables.newest_rows import latest_stamp_query, recent_events_query
 from engine.usage.store.tables.schema import DRAFTS_TABLE, VOIDS_TABLE
-from engine.usage.store.tables.settings import OF_EVERY_REPLICA, READ_SETTINGS
+from engine.usage.store.tables.settings import INSERT_SETTINGS, OF_EVERY_REPLICA, READ_SETTINGS
 from ingest import EVENT_SCHEMA, EventBatch
 
 Row = tuple[object, ...]
+_PIECE_BYTES = 1 << 20
 
 
 class UsageStore:
@@ -178,6 +180,34 @@ class UsageStore:
         """
         with self._backend.answered(), self._reader() as client, reading():
             return self._backend.read_columns(client, query, self._read_settings)
+
+    def copy_rows(self, query: Query, write: Callable[[bytes], object]) -> None:
+        """Gives the rows of a read, in ClickHouse's Native format, to `write`, piece by piece; it may take minutes.
+
+        Raises:
+            StoreUnavailableError: the store does not answer, or not for sure: what was written is of no use.
+        """
+        settings = dict(self._backend.look_settings)
+        with (
+            self._backend.confirmed(),
+            _borrowed(self._idle_lookers) as client,
+            reading(),
+            client.raw_stream(
+                query.sql, parameters=query.parameters, settings=settings, fmt="Native"
+            ) as rows,
+        ):
+            while piece := rows.read(_PIECE_BYTES):
+                write(piece)
+
+    def insert_copied_rows(self, table: str, columns: Sequence[str], rows: BinaryIO) -> None:
+        """Stores rows that `copy_rows` gave, of columns in this order.
+
+        Raises:
+            StoreUnavailableError: none, some or all of them may be stored.
+        """
+        settings = {**INSERT_SETTINGS, "max_partitions_per_insert_block": 0}
+        with self._backend.confirmed(), _borrowed(self._idle_lookers) as client, inserting():
+            client.raw_insert(table, columns, rows, settings=settings, fmt="Native")
 
     def query_to_keep(self, query: Query) -> list[Row]:
         """As `query`, and no row goes again, as those of a statement do that is about to be refused."""

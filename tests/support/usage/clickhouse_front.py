@@ -47,6 +47,8 @@ CONNECTIONS = 6
 # What is passed on of a request's settings; the others are about HTTP or would end queries by the clock.
 SETTINGS = ("do_not_merge_across_partitions_select_final", "optimize_on_insert", "insert_deduplicate")
 FORMAT_ARROW = re.compile(rb"FORMAT Arrow\n")
+# Of an insert whose rows come from a file: its text is in the URL.
+FORMAT_NATIVE = b"FORMAT Native"
 # What a server takes by default: http_max_uri_size, http_max_field_value_size, max_query_size.
 URI_BYTES_MAX, FIELD_BYTES_MAX, QUERY_BYTES_MAX = 1024 * 1024, 128 * 1024, 256 * 1024
 
@@ -193,11 +195,11 @@ class Engine:
         with tempfile.NamedTemporaryFile(suffix=".arrow") as file:
             file.write(data)
             file.flush()
-            target = statement.removesuffix(" FORMAT Arrow")
+            target, _, rows_format = statement.strip().rpartition(" FORMAT ")
             if "input(" in target:
                 sql = target.replace("input('", f"file('{file.name}', 'Arrow', '")
             else:
-                sql = f"{target} FROM INFILE '{file.name}' FORMAT Arrow"
+                sql = f"{target} FROM INFILE '{file.name}' FORMAT {rows_format}"
             return self.run(sql, {}, settings, database)
 
     def _kill(self, condition: str) -> None:
@@ -238,12 +240,13 @@ class Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         options, files, body = self._request()
         text = options.get("query", "").encode()
-        arrow = FORMAT_ARROW.search(body[:16_384])
+        arrow = None if text else FORMAT_ARROW.search(body[:16_384])
+        inserts = bool(arrow) or text.endswith(FORMAT_NATIVE)
         if arrow:
             text, body = body[: arrow.end() - 1], body[arrow.end() :]
         elif not text:
             text, body = body, b""
-        fault = self.faults.take("insert" if arrow else "control" if _is_control(text) else "read")
+        fault = self.faults.take("insert" if inserts else "control" if _is_control(text) else "read")
         kind = fault.kind if fault else ""
         if kind == "reset_before":
             self._reset()
@@ -254,7 +257,7 @@ class Handler(BaseHTTPRequestHandler):
             if kind == "hang":
                 self._hang(query_id, fault)
             database = options.get("database")
-            if arrow:
+            if inserts:
                 result = self.engine.insert(text.decode(), body, options, database)
             else:
                 bound = {name[6:]: value for name, value in options.items() if name.startswith("param_")}
@@ -275,9 +278,20 @@ class Handler(BaseHTTPRequestHandler):
             headers["Content-Encoding"] = "lz4"
         self._answer(result, 200, headers, cut=kind == "truncate")
 
+    def _body(self):
+        """With a length, or in chunks, as a client sends what it reads from a file."""
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        chunks = []
+        while size := int(self.rfile.readline(), 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(chunks)
+
     def _request(self) -> tuple[dict[str, str], dict[str, bytes], bytes]:
         """Settings and parameters, files, and what is left of the body; within a server's bounds."""
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self._body()
         if len(self.path) > URI_BYTES_MAX:
             raise ServerError(0, "URI Too Long", 414)
         options = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
@@ -290,7 +304,10 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in options.items():
             if len(value.encode()) > FIELD_BYTES_MAX:
                 raise ServerError(1000, f"HTML Form Exception: Field value too long: {name[:40]}")
-        if not FORMAT_ARROW.search(body[:16_384]) and len(body) > QUERY_BYTES_MAX:
+        is_data = FORMAT_ARROW.search(body[:16_384]) or options.get("query", "").encode().endswith(
+            FORMAT_NATIVE
+        )
+        if not is_data and len(body) > QUERY_BYTES_MAX:
             raise ServerError(62, "Syntax error: Max query size exceeded. (SYNTAX_ERROR)")
         return options, files, body
 
