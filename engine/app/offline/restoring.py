@@ -52,8 +52,8 @@ def restore_backup(
     manifest = read_backup(backup)
     opening = _directory(placement, manifest) if placement.has_directory else _database(placement, manifest)
     with opening as (usage, database, deployment), tempfile.TemporaryDirectory() as scratch:
-        stores = EmptyStores(usage, database, deployment.hash_key, Path(scratch) / "catalog.sqlite")
-        restore(backup, manifest, stores, tell)
+        empty = EmptyStores(usage, database, deployment.hash_key, Path(scratch) / "catalog.sqlite")
+        restore(backup, manifest, empty, tell)
         deployment.mark_complete()
     return manifest
 
