@@ -36,7 +36,9 @@ from meterline.sending.waiting import Waiting
 from meterline.spooling.spool import Spool
 
 _log = logging.getLogger("meterline")
-_JOIN_TIMEOUT_S = 1.0  # for a callback that does not return when the client is closed
+# For a callback that does not return when the client is closed; and for all that return, however many there are.
+_CALLBACK_TIMEOUT_S = 1.0
+_CALLBACKS_TIMEOUT_S = 10.0
 _REST_S = 1.0  # rule 5
 
 
@@ -186,12 +188,19 @@ class Sender:
         disconnect()
         with self._lock:
             self._work.notify_all()
-        give_up_at_s = time.monotonic() + _JOIN_TIMEOUT_S
-        for thread in self._threads:
-            thread.join(max(0.0, give_up_at_s - time.monotonic()))
+        self._join_threads()
         if self._spool is not None:
             self._spool.close()
         return self.delivery()
+
+    def _join_threads(self) -> None:
+        """Until they end, while one batch after another is settled; a callback that does not return is left behind."""
+        give_up_at_s = time.monotonic() + _CALLBACKS_TIMEOUT_S
+        known = None
+        while known != (known := self.delivery()) and time.monotonic() < give_up_at_s:
+            next_look_at_s = time.monotonic() + _CALLBACK_TIMEOUT_S
+            for thread in self._threads:
+                thread.join(max(0.0, next_look_at_s - time.monotonic()))
 
     def _has_room(self, size_bytes: int) -> bool:
         if self._spool is not None:
