@@ -5,7 +5,8 @@ Rules:
    one: by the first of its names that a key belongs to.
 2. Whatever is wrong with a key, the caller hears the same words, after the same work: an unknown id is compared with a
    hash, too. Which it was stands in the metrics and the log.
-3. What was read of a key is remembered for _AGE_MAX_NS, so a revocation at one gateway holds at another after that; at
+3. A bearer that has the form of a signed token is one, where the operator named a provider (engine.access.tokens).
+4. What was read of a key is remembered for _AGE_MAX_NS, so a revocation at one gateway holds at another after that; at
    the gateway that revoked it, at once (`forget`). That a key is unknown is never remembered.
 """
 
@@ -15,11 +16,14 @@ from typing import Final
 from engine.access.access_store import AccessStore, KeptKey
 from engine.access.api_keys import ApiKey, KeyHasher, key_id_of
 from engine.access.caller import Caller
+from engine.access.tokens import Tokens
 from engine.errors import UnauthenticatedError
 from engine.recent_answers import RecentAnswers
 
 AUTHORIZATION: Final = "authorization"
 _SCHEME: Final = "bearer "
+# header.claims.signature
+_TOKEN_DOTS: Final = 2
 _CERTIFICATE: Final = "certificate:"
 _AGE_MAX_NS: Final = 2_000_000_000
 # About 1 KiB each. A tenant's portal may have a key for each customer.
@@ -44,8 +48,10 @@ class Authenticator:
         hasher: KeyHasher,
         now_us: Callable[[], int],
         monotonic_ns: Callable[[], int],
+        tokens: Tokens | None = None,
     ) -> None:
         self._store = store
+        self._tokens = tokens
         self._hasher = hasher
         self._now_us = now_us
         self._known: RecentAnswers[str, KeptKey | None] = RecentAnswers(monotonic_ns, _AGE_MAX_NS, _KEPT_MAX)
@@ -63,6 +69,8 @@ class Authenticator:
             return self._of_certificate(subjects)
         text = authorization[len(_SCHEME) :] if authorization[: len(_SCHEME)].lower() == _SCHEME else ""
         key_id = key_id_of(text)
+        if key_id is None and self._tokens is not None and text.count(".") == _TOKEN_DOTS:
+            return self._tokens.caller(text)
         if key_id is None:
             raise UnauthenticatedError(_INVALID, "malformed")
         kept = self._kept(key_id)

@@ -13,8 +13,11 @@ from engine.access.audit_log import AuditLog
 from engine.access.authenticator import Authenticator
 from engine.access.first_key import FirstKeys
 from engine.access.key_ring import KeyRing
+from engine.access.signing_keys import SigningKeys
 from engine.access.tenant_limit_store import TenantLimitStore
 from engine.access.tenant_limits import TenantLimits
+from engine.access.token_rules import TokenRules
+from engine.access.tokens import Tokens
 from engine.api.gate import Gate
 from engine.app.stores import Stores
 from engine.sql.postgresql import Writers
@@ -37,6 +40,7 @@ def open_access(
     stores: Stores,
     admin_key_file: Path | None,
     tenant_limits: TenantLimits,
+    token_rules: TokenRules | None,
     now_us: Callable[[], int],
 ) -> Iterator[Access]:
     """Connections of its own: a catalog that is being applied keeps nobody waiting at the gate. Makes the first key of
@@ -56,7 +60,18 @@ def open_access(
             hasher = first.hasher(store)
             known = first.make_known(store, hasher)
         allowances = Allowances(TenantLimitStore(database), tenant_limits, time.monotonic_ns)
-        authenticator = Authenticator(store, hasher, now_us, time.monotonic_ns)
+        tokens = (
+            None
+            if token_rules is None
+            else Tokens(
+                token_rules,
+                SigningKeys(token_rules.issuer, time.monotonic_ns),
+                store.has_tenant,
+                now_us,
+                time.monotonic_ns,
+            )
+        )
+        authenticator = Authenticator(store, hasher, now_us, time.monotonic_ns, tokens)
         audit_log = AuditLog(database, now_us, time.monotonic_ns)
         with contextlib.closing(audit_log):
             yield Access(

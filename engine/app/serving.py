@@ -14,6 +14,7 @@ import structlog
 
 from engine.access.local_engines import announced
 from engine.access.tenant_limits import LargestRequest, TenantLimits
+from engine.access.token_rules import TokenRules
 from engine.api.certificates import Certificates, TlsFiles
 from engine.api.grpc.server import check_address
 from engine.app.access import Access, open_access
@@ -61,6 +62,8 @@ class Options:
     raw_events_days_min: int = 400
     # The operator's own first key; None: the engine makes one.
     admin_key_file: Path | None = None
+    # None: no tokens of people are taken.
+    token_rules: TokenRules | None = None
     # None: no backups are made.
     backup_directory: Path | None = None
     reflection: bool = False
@@ -108,7 +111,7 @@ def serve(options: Options, stop: ThreadEvent) -> None:
         )
         tell_standing_metrics(stores.deployment.directory, options.limits)
         access = stack.enter_context(
-            open_access(stores, options.admin_key_file, options.tenant_limits, _now_us)
+            open_access(stores, options.admin_key_file, options.tenant_limits, options.token_rules, _now_us)
         )
         tracing = stack.enter_context(_traces()) if options.traces else None
         faces = stack.enter_context(

@@ -67,6 +67,7 @@ def serving_options(configuration: Configuration) -> "serving.Options":
         limits=configuration.ingest_limits(),
         tenant_limits=configuration.tenant_limits(),
         admin_key_file=configuration.admin_key_file,
+        token_rules=configuration.token_rules(),
         backup_directory=configuration.backup_directory,
         tls=_tls_files(configuration),
         plaintext=configuration.plaintext,

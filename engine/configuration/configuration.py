@@ -10,13 +10,21 @@ from pathlib import Path
 from typing import Annotated, Final, TypeVar
 
 from engine.access.tenant_limits import NUMBER_MAX, LargestRequest, Limit, TenantLimits, mistake_of
-from engine.configuration.kinds import Address, CatalogStoreUrl, FilePath, IngestLimits, UsageStoreUrl
+from engine.access.token_rules import TokenRules
+from engine.configuration.kinds import (
+    Address,
+    CatalogStoreUrl,
+    FilePath,
+    IngestLimits,
+    IssuerUrl,
+    UsageStoreUrl,
+)
 from engine.errors import ConfigurationError
 from engine.sql.catalog_address import CatalogAddress, read_catalog_address
 from engine.usage.store.backends.server_address import ServerAddress, read_server_address
 from engine.usage.store.tables.durability import Durability
 from engine.whole_files import read_secret
-from fields import Choice, Count, Flag, Problem, Record, rule
+from fields import Choice, Count, Flag, Problem, Record, Text, rule
 from ingest import Limits
 
 DAY_S: Final = 24 * 60 * 60
@@ -38,6 +46,10 @@ class Setting:
     reason: str = ""
     secret: bool = False
     variable: str = ""
+
+
+def _of_tokens(text: str, metavar: str = "NAME") -> Setting:
+    return Setting(help=f"Of tokens: {text}.", metavar=metavar)
 
 
 def _pem(variable: str, text: str) -> Setting:
@@ -209,6 +221,27 @@ class Configuration(Record):
             metavar="FILE",
         ),
     ] = None
+    oidc_issuer: Annotated[
+        str | None,
+        IssuerUrl(),
+        Setting(
+            help="Take tokens (JWT) that this OIDC provider signed in the place of API keys. Default: none.",
+            metavar="URL",
+            reason="Whom an engine trusts, its operator says.",
+        ),
+    ] = None
+    oidc_audience: Annotated[str, Text(), _of_tokens("the audience that stands for this engine", "TEXT")] = (
+        "meterline"
+    )
+    oidc_tenant_claim: Annotated[
+        str, Text(), _of_tokens("the claim with the tenant; one without it is refused")
+    ] = "meterline_tenant"
+    oidc_scopes_claim: Annotated[
+        str, Text(), _of_tokens("the claim with what they allow: meterline:read, meterline:bill, ...")
+    ] = "scope"
+    oidc_customer_claim: Annotated[
+        str, Text(), _of_tokens("the claim with the one customer that they may read; without it all")
+    ] = "meterline_customer"
     tls_cert: Annotated[
         Path | None,
         FilePath(),
@@ -311,6 +344,18 @@ class Configuration(Record):
     def ingest_limits(self) -> Limits:
         """The bounds of ingestion, those that nobody set at their defaults."""
         return Limits(**{"event_age_max_s": self.event_age_max_days * DAY_S, **self.limits})
+
+    def token_rules(self) -> TokenRules | None:
+        """Which tokens count; None: none does."""
+        if self.oidc_issuer is None:
+            return None
+        return TokenRules(
+            issuer=self.oidc_issuer,
+            audience=self.oidc_audience,
+            tenant_claim=self.oidc_tenant_claim,
+            scopes_claim=self.oidc_scopes_claim,
+            customer_claim=self.oidc_customer_claim,
+        )
 
     def usage_server(self) -> ServerAddress | None:
         """The ClickHouse server, from whichever setting names it; None: embedded.

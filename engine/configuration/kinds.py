@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
+from engine.access.token_rules import is_safe_url
 from engine.sql.catalog_address import CatalogAddress, read_catalog_address
 from engine.usage.store.backends.server_address import ServerAddress, read_server_address
 from fields import Count, FieldKind, FieldsError, Json, Problem, Schema, did_you_mean, problems_at, shape
@@ -57,6 +58,22 @@ class Address(FieldKind):
 
     def schema(self, definitions: Schema) -> Schema:  # noqa: ARG002 - holds no record
         return {"type": "string", "pattern": r"^.+:\d{1,5}$"}
+
+
+class IssuerUrl(FieldKind):
+    """The URL of an OIDC provider."""
+
+    python = str
+
+    def read(self, given: object) -> str:
+        if isinstance(given, str) and is_safe_url(given) and "?" not in given:
+            return given
+        raise ValueError(
+            "must be the URL of an OIDC provider: write https://HOST/PATH, as its tokens name it"
+        )
+
+    def schema(self, definitions: Schema) -> Schema:  # noqa: ARG002 - holds no record
+        return {"type": "string", "pattern": "^https?://[^@?#]+$"}
 
 
 class UsageStoreUrl(FieldKind):

@@ -17,7 +17,7 @@ from engine.access.api_keys import key_id_of
 from engine.access.local_engines import local_engine
 from engine.errors import StartupError
 from engine.whole_files import read_secret
-from meterline import api_key_metadata
+from meterline import InvalidOptionError, api_key_metadata
 
 # Where `meterline serve` says which key file belongs to its port.
 LOCAL_ENGINES: Final = Path(click.get_app_dir("meterline")) / "engines"
@@ -71,8 +71,10 @@ def api_key_for(target: str) -> str | None:
     file: Path | None = _given(_KEY_FILE)
     if file is not None:
         text = read_secret(file)
-        if key_id_of(text) is None:
-            raise StartupError(f"{file}: does not hold an API key, mlk_<id>_<secret>")
+        try:
+            api_key_metadata(text)
+        except InvalidOptionError:
+            raise StartupError(f"{file}: does not hold an API key, mlk_<id>_<secret>") from None
         return text
     if api_key_metadata(None):
         return None
