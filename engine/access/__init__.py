@@ -7,7 +7,7 @@
     tenant_limits  what a tenant may ask of a gateway, each limit with its reason
     tenant_limit_store  what was set for single tenants, in the catalog database
     allowances     what is left to each tenant of its limits; token_bucket: of one that counts by the second
-    tokens         people's sign-on: what a provider signed, in the place of a key; signing_keys: by which keys
+    oidc           people's sign-on: a provider's tokens in the place of keys
     audit_log      what was changed, by whose credential, in the catalog database
     key_ring       keys and tenants made, rotated and revoked
     first_key      the key of a first start, and the file of the key under which secrets are hashed
@@ -26,10 +26,8 @@ __all__ = [
     "first_key",
     "key_ring",
     "local_engines",
-    "signing_keys",
+    "oidc",
     "tenant_limit_store",
     "tenant_limits",
     "token_bucket",
-    "token_rules",
-    "tokens",
 ]

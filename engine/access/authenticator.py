@@ -5,7 +5,7 @@ Rules:
    one: by the first of its names that a key belongs to.
 2. Whatever is wrong with a key, the caller hears the same words, after the same work: an unknown id is compared with a
    hash, too. Which it was stands in the metrics and the log.
-3. A bearer that has the form of a signed token is one, where the operator named a provider (engine.access.tokens).
+3. A bearer that has the form of a signed token is one, where the operator named a provider (engine.access.oidc.tokens).
 4. What was read of a key is remembered for _AGE_MAX_NS, so a revocation at one gateway holds at another after that; at
    the gateway that revoked it, at once (`forget`). That a key is unknown is never remembered.
 """
@@ -16,7 +16,7 @@ from typing import Final
 from engine.access.access_store import AccessStore, KeptKey
 from engine.access.api_keys import ApiKey, KeyHasher, key_id_of
 from engine.access.caller import Caller
-from engine.access.tokens import Tokens
+from engine.access.oidc.tokens import Tokens
 from engine.errors import UnauthenticatedError
 from engine.recent_answers import RecentAnswers
 

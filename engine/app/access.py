@@ -13,11 +13,11 @@ from engine.access.audit_log import AuditLog
 from engine.access.authenticator import Authenticator
 from engine.access.first_key import FirstKeys
 from engine.access.key_ring import KeyRing
-from engine.access.signing_keys import SigningKeys
+from engine.access.oidc.signing_keys import SigningKeys
+from engine.access.oidc.token_rules import TokenRules
+from engine.access.oidc.tokens import Tokens
 from engine.access.tenant_limit_store import TenantLimitStore
 from engine.access.tenant_limits import TenantLimits
-from engine.access.token_rules import TokenRules
-from engine.access.tokens import Tokens
 from engine.api.gate import Gate
 from engine.app.stores import Stores
 from engine.sql.postgresql import Writers

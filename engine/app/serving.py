@@ -13,8 +13,8 @@ import pyarrow as pa
 import structlog
 
 from engine.access.local_engines import announced
+from engine.access.oidc.token_rules import TokenRules
 from engine.access.tenant_limits import LargestRequest, TenantLimits
-from engine.access.token_rules import TokenRules
 from engine.api.certificates import Certificates, TlsFiles
 from engine.api.grpc.server import check_address
 from engine.app.access import Access, open_access

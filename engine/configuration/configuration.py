@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final, TypeVar
 
+from engine.access.oidc.token_rules import TokenRules
 from engine.access.tenant_limits import NUMBER_MAX, LargestRequest, Limit, TenantLimits, mistake_of
-from engine.access.token_rules import TokenRules
 from engine.configuration.kinds import (
     Address,
     CatalogStoreUrl,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
-from engine.access.token_rules import is_safe_url
+from engine.access.oidc.token_rules import is_safe_url
 from engine.sql.catalog_address import CatalogAddress, read_catalog_address
 from engine.usage.store.backends.server_address import ServerAddress, read_server_address
 from fields import Count, FieldKind, FieldsError, Json, Problem, Schema, did_you_mean, problems_at, shape

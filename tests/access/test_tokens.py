@@ -9,9 +9,9 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey, RSAKey
 
 from engine.access.caller import Scope
-from engine.access.signing_keys import SigningKeys
-from engine.access.token_rules import TokenRules
-from engine.access.tokens import Tokens
+from engine.access.oidc.signing_keys import SigningKeys
+from engine.access.oidc.token_rules import TokenRules
+from engine.access.oidc.tokens import Tokens
 from engine.errors import StoreUnavailableError, UnauthenticatedError
 
 NOW_S = 1_800_000_000

@@ -137,6 +137,7 @@ OTHERS = {
     "imagePullSecrets": [{"name": "other"}],
     "config.limits": {"properties_max": 65},
     "extraEnv": [{"name": "METERLINE_REFLECTION", "value": "true"}],
+    "config.oidc_issuer": "https://login.example.com",
     "service.type": "NodePort",
     "networkPolicy.from": [{"podSelector": {"matchLabels": {"other": "yes"}}}],
     "networkPolicy.metricsFrom": [{"podSelector": {"matchLabels": {"other": "yes"}}}],

@@ -103,7 +103,9 @@ def test_the_wheel_packages_are_all_copied():
 
 def test_the_container_refuses_plain_text_on_its_network_until_somebody_says_so(installed, data):
     """As the image is, without a certificate: one line, and nothing is written."""
-    container = Container(IMAGE, installed, data)
+    # Its own ports may be taken on this machine, where it is no container's.
+    ports = {f"METERLINE_{name}": f"0.0.0.0:{free_port()}" for name in ("LISTEN", "METRICS_LISTEN")}
+    container = Container(IMAGE, installed, data, **ports)
     assert container.ended() == 2
     assert "--plaintext" in "".join(container.log)
     assert list(data.iterdir()) == []
@@ -130,7 +132,8 @@ def test_the_container_serves_as_its_user_on_a_root_that_can_not_be_written(inst
         form, *check = _health_check()
         assert form == "CMD"
         assert container.run(*(word.replace(":7071", f":{metrics_port}") for word in check)).returncode == 0
-        assert container.run(*check).returncode != 0, "nobody answers at this port"
+        nobody = f":{free_port()}"
+        assert container.run(*(word.replace(":7071", nobody) for word in check)).returncode != 0
         made = container.run(*_COMMAND, "tenants", "create", "acme", "--target", f"localhost:{port}")
         assert made.stdout.startswith("mlk_"), made.stderr
         assert container.stop() == 0

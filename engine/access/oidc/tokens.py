@@ -18,8 +18,8 @@ from joserfc import jwt
 from joserfc.errors import ExpiredTokenError, JoseError
 
 from engine.access.caller import Caller, Scope
-from engine.access.signing_keys import SigningKeys
-from engine.access.token_rules import TokenRules
+from engine.access.oidc.signing_keys import SigningKeys
+from engine.access.oidc.token_rules import TokenRules
 from engine.errors import UnauthenticatedError
 from engine.recent_answers import RecentAnswers
 

@@ -10,7 +10,7 @@ _LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRules:
     """`issuer`: the URL of the provider, exactly as its tokens name it. `audience`: what stands for this engine. The
-    claims are names of what a token says (engine.access.tokens, rule 2).
+    claims are names of what a token says (engine.access.oidc.tokens, rule 2).
     """
 
     issuer: str

@@ -21,7 +21,7 @@ import structlog
 from joserfc.errors import JoseError, MissingKeyError
 from joserfc.jwk import GuestProtocol, Key, KeySet
 
-from engine.access.token_rules import is_safe_url
+from engine.access.oidc.token_rules import is_safe_url
 from engine.errors import StoreUnavailableError
 
 _log = structlog.get_logger(__name__)
