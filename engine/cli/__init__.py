@@ -35,12 +35,13 @@ meterline keys create ...            API keys: made, listed, rotated, revoked
 meterline tenants                    who shares the engine without seeing each other
 meterline audit                      who changed what, by which key
 meterline config check --config F    what an engine would run with, and whether it can; needs no engine
+meterline doctor --config F          a whole deployment checked, and what to do; needs no engine
 meterline backup create NAME         all of it at one point; backup verify and restore need no engine
 meterline migrate                    the catalog store brought to this version's schema; needs no engine
 meterline quote -f FILE --plan ID    what quantities would cost; needs no engine
 
 A command that fails says why on standard error, at its end in one line, and exits with 2; an import that left rows
-out exits with 1.
+out, and a doctor that finds something wrong, exit with 1.
 """
 
 
@@ -54,6 +55,7 @@ _COMMANDS = {
     "config": ("configuration.config_command", "config"),
     "conflicts": ("corrections.conflicts_command", "conflicts"),
     "corrections": ("corrections.corrections_command", "corrections"),
+    "doctor": ("configuration.doctor_command", "doctor"),
     "events": ("usage.events_command", "events"),
     "expire": ("corrections.expire_command", "expire"),
     "import": ("imports.import_command", "import_"),

@@ -243,6 +243,59 @@ def open_shared_data_directory(path: Path, usage_store: str) -> Iterator[DataDir
         yield DataDirectory(path, usage_store, alone)
 
 
+def check_data_directory(path: Path, usage_store: str, catalog_store: str) -> int | None:
+    """The form of a directory that is there, looked at only; None before its first start has ended.
+
+    Raises:
+        StartupError: an engine with these stores would refuse it.
+    """
+    try:
+        _check_ours(path, {entry.name for entry in path.iterdir()})
+    except OSError as error:
+        raise StartupError(f"{path}: can't be used as the data directory: {error.strerror}") from error
+    _check_format(path, usage_store, catalog_store)
+    known = _known(path / "format.json")
+    return None if known is None else int(str(known[0]))
+
+
+def process_inside(path: Path) -> str | None:
+    """The process of an engine that has the directory open; None: nobody has."""
+    with contextlib.ExitStack() as stack:
+        try:
+            lock = os.open(path / "lock", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        stack.callback(os.close, lock)
+        return None if take(lock, fcntl.LOCK_EX) else _owner(lock)
+
+
+@contextlib.contextmanager
+def engines_kept_out(path: Path) -> Iterator[None]:
+    """No engine opens the directory meanwhile.
+
+    Raises:
+        StartupError: one has it open.
+    """
+    with _file(path / "lock") as lock:
+        if not take(lock, fcntl.LOCK_EX):
+            raise _taken(path, lock)
+        _sign(lock)
+        yield
+
+
+def secrets_in(path: Path) -> list[Path]:
+    """Those files of a directory that hold a secret."""
+    return [path / name for name in (_HASH_KEY, _ADMIN_KEY) if (path / name).exists()]
+
+
+def known_identity(path: Path) -> str | None:
+    """Under which name the directory is known to a store elsewhere; None if it has none yet."""
+    try:
+        return (path / "identity").read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return None
+
+
 def _prepared(path: Path) -> Path:
     path = path.absolute()
     if path.exists() and not path.is_dir():
@@ -252,11 +305,15 @@ def _prepared(path: Path) -> Path:
         entries = {entry.name for entry in path.iterdir()}
     except OSError as error:
         raise StartupError(f"{path}: can't be used as the data directory: {error.strerror}") from error
+    _check_ours(path, entries)
+    return path
+
+
+def _check_ours(path: Path, entries: set[str]) -> None:
     if not entries & {"format.json", "lock"} and not entries <= _OURS:
         raise StartupError(
             f"{path}: is not empty and not a Meterline data directory: name a new or an empty one with --data"
         )
-    return path
 
 
 @contextlib.contextmanager
@@ -273,10 +330,13 @@ def _sign(descriptor: int) -> None:
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
 
 
+def _owner(descriptor: int) -> str:
+    return os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+
+
 def _taken(path: Path, descriptor: int) -> StartupError:
-    owner = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
     return StartupError(
-        f"{path}: is open in another engine (process {owner}): "
+        f"{path}: is open in another engine (process {_owner(descriptor)}): "
         "stop that one, or name another directory with --data"
     )
 

@@ -25,7 +25,8 @@ from engine.errors import StartupError, StoreUnavailableError
 from engine.sql.database import Database
 from engine.sql.schema import DEPLOYMENT
 
-_SERVER = "server"
+# The form of a usage store that is not in a data directory.
+SERVER = "server"
 # In the place of a form: a backup is being restored, or its restore broke off.
 _RESTORING = 0
 
@@ -52,7 +53,7 @@ class DeploymentDatabase:
 
     def identity(self, new_identity: str) -> str:
         with _at_start(self.shown), self.database.writing() as connection:
-            return claim(connection, self.shown, _SERVER, new_identity)
+            return claim(connection, self.shown, SERVER, new_identity)
 
     def mark_restoring(self) -> None:
         """Until `mark_complete` nobody else opens it."""
@@ -91,7 +92,7 @@ def claim(connection: Connection, shown: str, usage_store: str, identity: str) -
     Raises:
         StartupError: its owner has another form of usage store, or was written by a newer Meterline.
     """
-    kept = _kept(connection)
+    kept = kept_deployment(connection)
     if kept is None:
         row = {"id": 1, "identity": identity, "format": FORMAT, "usage_store": usage_store}
         connection.execute(insert(DEPLOYMENT).values(row))
@@ -141,7 +142,8 @@ def open_deployment_database(
         return DeploymentDatabase(database, locks, shown, usage_store, alone=not locks.others_live)
 
 
-def _kept(connection: Connection) -> Row[Any] | None:
+def kept_deployment(connection: Connection) -> Row[Any] | None:
+    """The row of the deployment that the database belongs to."""
     return connection.execute(select(DEPLOYMENT)).one_or_none()
 
 

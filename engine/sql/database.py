@@ -111,14 +111,22 @@ class SchemaVersions:
     current: str
 
 
-def schema_versions(url: str | URL) -> SchemaVersions:
-    """Looks at the database at a SQLAlchemy URL, and changes nothing. Raises StartupError."""
+@contextmanager
+def looking(url: str | URL) -> Iterator[Connection]:
+    """A transaction that reads in the database at a SQLAlchemy URL, whose tables are left as they are. Raises StartupError."""
     database, shown = _connected(url, power_safe=True)
     with (
         contextlib.closing(database),
         _closed_unless_opened(database, shown),
         database.reading() as connection,
     ):
+        yield connection
+
+
+def schema_versions(url: str | URL) -> SchemaVersions:
+    """Looks at the database at a SQLAlchemy URL, and changes nothing. Raises StartupError."""
+    with looking(url) as connection:
+        shown = _shown(make_url(url))
         found = MigrationContext.configure(connection).get_current_revision()
         steps = _steps(_alembic(connection), shown, () if found is None else (found,))
         return SchemaVersions(found, str(steps.get_current_head()))
@@ -138,13 +146,17 @@ def _connected(url: str | URL, *, power_safe: bool) -> tuple[Database, str]:
         raise StartupError(
             "the catalog's URL must be like sqlite:///PATH or postgresql://HOST/NAME"
         ) from None
-    shown = parsed.set(query={}).render_as_string(hide_password=True)
+    shown = _shown(parsed)
     if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise StartupError(f"the catalog needs a file to be durable: sqlite:///PATH instead of {shown}")
     try:
         return Database(parsed, power_safe=power_safe), shown
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise StartupError(f"no driver for the catalog at {shown}: {error}") from None
+
+
+def _shown(url: URL) -> str:
+    return url.set(query={}).render_as_string(hide_password=True)
 
 
 @contextmanager
@@ -215,11 +227,18 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+def damage_of(connection: Connection) -> str | None:
+    """What SQLite finds damaged; None: nothing. PostgreSQL looks after its own files."""
+    if connection.dialect.name != "sqlite":
+        return None
+    found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+    return None if found == "ok" else str(found)
+
+
 def _check_intact(connection: Connection, shown: str) -> None:
-    if connection.dialect.name == "sqlite":
-        found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
-        if found != "ok":
-            raise StartupError(f"the catalog at {shown} is damaged ({found}): restore it from a backup")
+    damage = damage_of(connection)
+    if damage is not None:
+        raise StartupError(f"the catalog at {shown} is damaged ({damage}): restore it from a backup")
 
 
 def _upgrade(connection: Connection, shown: str, schema: str | None) -> None:

@@ -102,10 +102,14 @@ ROOMS = {
         *("usage.query", "usage.recording", "usage.corrections", "usage.facts", "usage.store"),
     },
     "health": {"errors", "metrics"},
+    "doctor": {
+        *("access", "api", "cluster", "sql", "errors", "whole_files"),
+        *("usage.store.backends", "usage.store.tables"),
+    },
     "api.grpc": {"api", "access", "fair_share", "errors", "metrics"},
     "api.http": {"api", "access", "fair_share", "errors", "metrics", "times", "json_cells"},
     "app": {
-        "backup",
+        *("backup", "doctor"),
         *(
             "access",
             "api",
