@@ -5,7 +5,9 @@ Rules:
    computed as of later than the watermark.
 2. The watermark is drawn after that, and the catalog is copied after it: everything that was acknowledged before the
    backup began is in it, events and catalog alike.
-3. Everything is on the disk, under another name, before the manifest is; then the directory gets its name. One that
+3. The turn may be lost with a connection. So at the end nothing that was copied may be as of later than the watermark,
+   or the backup is refused: what rollups say would be of events that it does not have.
+4. Everything is on the disk, under another name, before the manifest is; then the directory gets its name. One that
    broke off has no manifest, and goes with the next backup.
 """
 
@@ -24,14 +26,16 @@ from engine.backup.copied_tables import (
     columns_query,
     digest_query,
     file_name,
+    latest_watermark_query,
     months_query,
+    pieces_of,
     rows_query,
 )
 from engine.backup.files import compressed, digest_of, sync_directory
 from engine.backup.manifest import HASH_KEY, NAME, VERSION, Manifest, TableState
 from engine.cluster.deployment import FORMAT
-from engine.cluster.locks import Hold
-from engine.errors import BackupError, StoreUnavailableError
+from engine.cluster.locks import Hold, turn_lost
+from engine.errors import BackupError, StartupError, StoreUnavailableError
 from engine.sql.database import Database
 from engine.usage.store.query import number
 from engine.usage.store.usage_store import UsageStore
@@ -39,7 +43,8 @@ from engine.whole_files import write_secret, write_whole
 from ingest import IngestOrder
 
 _log = structlog.get_logger(__name__)
-_UNFINISHED = ".unfinished"
+# No backup has such a name (engine.api.services.backup_service).
+_UNFINISHED = ".unfinished-"
 _RETRY_AFTER_MS = 1_000
 
 
@@ -92,17 +97,19 @@ class Backups:
                 "this engine has no place for backups: start it with --backup-directory DIRECTORY"
             )
         place = self._directory / name
-        unfinished = self._directory / f"{name}{_UNFINISHED}"
+        unfinished = self._directory / f"{_UNFINISHED}{name}"
         with self._turn() as hold:
             try:
                 _make_room(place, unfinished)
                 manifest = self._copy(unfinished)
-                _check_held(hold)
+                _check(hold)
                 write_whole(unfinished / NAME, manifest.text(), mode=0o600)
                 unfinished.rename(place)
                 sync_directory(self._directory)
             except OSError as error:
                 raise BackupError(f"{unfinished}: can't be written: {error.strerror}") from error
+            except StartupError as error:
+                raise BackupError(str(error)) from error
             finally:
                 # Gone with its new name, or of no use.
                 shutil.rmtree(unfinished, ignore_errors=True)
@@ -115,12 +122,20 @@ class Backups:
         return Made(place.absolute(), manifest)
 
     def _copy(self, directory: Path) -> Manifest:
-        made_at_us = self._now_us()
-        watermark_us = self._copied.order.watermark(made_at_us)
         for name in ("catalog", "usage"):
             (directory / name).mkdir()
+        made_at_us = self._now_us()
+        states: dict[str, TableState] = {}
+        for table in COPIED:
+            if table.is_first:
+                states[table.name] = self._copy_table(table, directory / "usage", 0)
+        watermark_us = self._copied.order.watermark(made_at_us)
         catalog_rows = copy_catalog(self._copied.database, directory / "catalog")
-        usage = [self._copy_table(table, directory / "usage", watermark_us) for table in COPIED]
+        for table in COPIED:
+            if not table.is_first:
+                states[table.name] = self._copy_table(table, directory / "usage", watermark_us)
+        self._check_nothing_is_later(watermark_us)
+        usage = list(states.values())
         hash_key = self._copied.hash_key()
         if hash_key is not None:
             write_secret(directory / HASH_KEY, hash_key)
@@ -141,17 +156,21 @@ class Backups:
             ],
         )
 
+    def _check_nothing_is_later(self, watermark_us: int) -> None:
+        """Rule 3."""
+        ((latest_us,),) = self._copied.usage.look_through(latest_watermark_query())
+        if number(latest_us) > watermark_us:
+            raise _later()
+
     def _copy_table(self, table: CopiedTable, directory: Path, watermark_us: int) -> TableState:
         store = self._copied.usage
         columns = [str(name) for (name,) in store.query(columns_query(table))]
-        months: list[int | None] = [None]
-        if table.month:
-            months = [number(month) for (month,) in store.look_through(months_query(table, watermark_us))]
+        counted = store.look_through(months_query(table, watermark_us))
         files = []
-        for month in months:
-            name = file_name(table, month)
+        for piece in pieces_of(table, [(number(month), number(rows)) for month, rows in counted]):
+            name = file_name(table, piece)
             with compressed(directory / name) as file:
-                store.copy_rows(rows_query(table, columns, month, watermark_us), file.write)
+                store.copy_rows(rows_query(table, columns, piece, watermark_us), file.write)
                 is_empty = file.tell() == 0
             # A server refuses an insert of nothing.
             if is_empty:
@@ -162,6 +181,12 @@ class Backups:
         return TableState(table.name, columns, files, rows, digest)
 
 
+def _later() -> StoreUnavailableError:
+    return StoreUnavailableError(
+        "rollups were written while the backup was made: make it again", retry_after_ms=_RETRY_AFTER_MS
+    )
+
+
 def _make_room(place: Path, unfinished: Path) -> None:
     if place.exists():
         raise BackupError(f"{place}: is there already: choose another name")
@@ -170,12 +195,9 @@ def _make_room(place: Path, unfinished: Path) -> None:
     unfinished.mkdir(parents=True, mode=0o700)
 
 
-def _check_held(hold: Hold) -> None:
+def _check(hold: Hold) -> None:
     if not hold.is_held():
-        raise StoreUnavailableError(
-            "the lock on rollups was lost with the connection to the catalog store: make the backup again",
-            retry_after_ms=_RETRY_AFTER_MS,
-        )
+        raise turn_lost()
 
 
 def state_of(store: UsageStore, table: CopiedTable, columns: list[str], watermark_us: int) -> tuple[int, str]:

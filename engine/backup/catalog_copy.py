@@ -21,6 +21,7 @@ from engine.sql.database import Database, open_database
 from engine.sql.schema import DEPLOYMENT, INGEST_IN_FLIGHT, INGEST_ORDER, METADATA
 
 _NOT_COPIED: Final = {DEPLOYMENT.name, INGEST_IN_FLIGHT.name, INGEST_ORDER.name}
+_ALEMBIC: Final = "alembic_version"
 _ROWS_AT_ONCE: Final = 5_000
 ENDING: Final = ".ndjson.zst"
 
@@ -78,6 +79,9 @@ def _load(database: Database, directory: Path, counts: Mapping[str, int]) -> Non
     tables = MetaData()
     with database.writing() as connection:
         tables.reflect(connection)
+        lacking = set(tables.tables) - _NOT_COPIED - {_ALEMBIC} - set(counts)
+        if lacking:
+            raise BackupError(f"{directory}: lacks {', '.join(sorted(lacking))}: use another backup")
         for table in tables.sorted_tables:
             if table.name not in counts:
                 continue

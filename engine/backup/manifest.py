@@ -6,7 +6,9 @@ BACKUP/usage/TABLE[-MONTH].native.zst rows of the usage store in ClickHouse's Na
 BACKUP/api_keys.key                   the key of all hashes, for its owner alone
 """
 
+import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +22,8 @@ NAME: Final = "manifest.json"
 HASH_KEY: Final = "api_keys.key"
 # Of the layout above.
 VERSION: Final = 1
+_NAME: Final = re.compile(r"[a-z0-9_]+")
+_PATH: Final = re.compile(r"(?:(?:catalog|usage)/)?[A-Za-z0-9_-]+(?:\.[a-z0-9]+)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,9 @@ class Manifest:
         return sum(each.rows for each in self.usage if each.table == EVENTS_TABLE)
 
     def text(self) -> str:
-        return json.dumps(asdict(self), indent=1)
+        """With a digest of itself, so that a digit that was changed is seen."""
+        found = asdict(self)
+        return json.dumps(found | {"digest": _digest(found)}, indent=1)
 
 
 def read_manifest(directory: Path) -> Manifest:
@@ -83,11 +89,32 @@ def read_manifest(directory: Path) -> Manifest:
             raise BackupError(
                 f"{place}: is of a newer Meterline (version {found['version']}): restore it with that one"
             )
+        if found.pop("digest") != _digest(found):
+            raise BackupError(f"{place}: was changed after the backup was made: use another backup")
         found["usage"] = [TableState(**each) for each in found["usage"]]
         found["files"] = [FileDigest(**each) for each in found["files"]]
-        return Manifest(**found)
+        manifest = Manifest(**found)
     except (KeyError, TypeError) as error:
         raise BackupError(f"{place}: is not a manifest of a backup: {error}") from error
+    _check_names(place, manifest)
+    return manifest
+
+
+def _digest(found: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
+
+
+def _check_names(place: Path, manifest: Manifest) -> None:
+    """Names become SQL and paths: they are those that a backup has, whoever wrote the manifest."""
+    listed = {each.path for each in manifest.files}
+    names = [name for table in manifest.usage for name in (table.table, *table.columns)]
+    paths = {path for table in manifest.usage for path in table.files}
+    if (
+        not all(_NAME.fullmatch(name) for name in (*names, *manifest.catalog_rows))
+        or not all(_PATH.fullmatch(path) for path in listed)
+        or not paths <= listed
+    ):
+        raise BackupError(f"{place}: is not a manifest of a backup: it names what no backup has")
 
 
 def check_files(directory: Path, manifest: Manifest) -> None:

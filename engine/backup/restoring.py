@@ -45,6 +45,8 @@ def read_backup(directory: Path) -> Manifest:
             f"{directory}: was made by Meterline {manifest.made_by} (format {manifest.usage_format}; this one restores "
             f"{FORMAT}): restore it with that version, and upgrade then"
         )
+    if [each.table for each in manifest.usage] != [table.name for table in COPIED]:
+        raise BackupError(f"{directory}: lacks a table of the usage store: use another backup")
     check_files(directory, manifest)
     return manifest
 

@@ -301,7 +301,8 @@ def _prepared(path: Path) -> Path:
     if path.exists() and not path.is_dir():
         raise StartupError(f"{path}: is a file: name a directory with --data")
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        # For its owner alone: it holds usage and what customers owe.
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
         entries = {entry.name for entry in path.iterdir()}
     except OSError as error:
         raise StartupError(f"{path}: can't be used as the data directory: {error.strerror}") from error

@@ -7,7 +7,7 @@ Rules:
    sign of life anew. Until then others may take the gateway for dead: they settle its groups, which it then can't
    acknowledge (engine.cluster.shared_clock, rule 5), and nothing is lost.
 3. The key of a lock is a class and a hash of 32 bits. Two gateways with the same hash may hide each other's death, which
-   the lease then ends; names of locks are few, and tested to differ.
+   the lease then ends; names of locks are few, and tested to differ. A sign of life is shared, so it is always got.
 """
 
 import contextlib
@@ -28,6 +28,8 @@ _log = structlog.get_logger(__name__)
 _NAMES = 0x6D657465
 _GATEWAYS = 0x6D657466
 _TRY = text("SELECT pg_try_advisory_lock(:class, :key)")
+# Shared: the server may keep a session for a while whose connection broke, and the new one shows life beside it.
+_LIVE = text("SELECT pg_try_advisory_lock_shared(:class, :key)")
 _UNLOCK = text("SELECT pg_advisory_unlock(:class, :key)")
 _LIVING = text(
     "SELECT CAST(objid AS bigint) FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = :class"
@@ -112,9 +114,7 @@ class DatabaseLocks:
             except SQLAlchemyError as error:
                 self._forget_session()
                 if session is None:
-                    raise StoreUnavailableError(
-                        "the catalog store does not answer: try again later", retry_after_ms=1_000
-                    ) from error
+                    raise _not_answering() from error
         raise RuntimeError("a new session either answers or raises")
 
     def _answers(self) -> bool:
@@ -132,13 +132,16 @@ class DatabaseLocks:
         self._session = self._database.session()
         self._number += 1
         self._names.clear()
-        if self._gateway is not None:
+        try:
             self._show_life()
+        except SQLAlchemyError as error:
+            self._forget_session()
+            raise _not_answering() from error
         return self._session
 
     def _show_life(self) -> None:
         if self._session is not None and self._gateway is not None:
-            self._session.execute(_TRY, {"class": _GATEWAYS, "key": _key(self._gateway)})
+            self._session.execute(_LIVE, {"class": _GATEWAYS, "key": _key(self._gateway)})
 
     def _forget_session(self) -> None:
         session, self._session = self._session, None
@@ -161,6 +164,10 @@ class DatabaseHold:
 
     def release(self) -> None:
         self.locks.release(self.name, self.number)
+
+
+def _not_answering() -> StoreUnavailableError:
+    return StoreUnavailableError("the catalog store does not answer: try again later", retry_after_ms=1_000)
 
 
 def _key(name: str) -> int:

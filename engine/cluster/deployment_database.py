@@ -151,5 +151,9 @@ def kept_deployment(connection: Connection) -> Row[Any] | None:
 def _at_start(shown: str) -> Iterator[None]:
     try:
         yield
-    except (StoreUnavailableError, SQLAlchemyError) as error:
-        raise StartupError(f"{shown}: {' '.join(str(error).split())}") from error
+    except StoreUnavailableError as error:
+        raise StartupError(f"{shown}: {error}") from error
+    except SQLAlchemyError as error:
+        # What the database said, and not the statement with what it was to store.
+        said = " ".join(str(getattr(error, "orig", None) or type(error).__name__).split())
+        raise StartupError(f"{shown}: {said}") from error

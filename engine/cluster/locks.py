@@ -31,6 +31,7 @@ _POLL_S = 0.05
 # Another gateway's start takes a second or two; one that waits for its store gives up within this.
 _START_TIMEOUT_S = 60
 _TURN_RETRY_AFTER_MS = 30_000
+_LOST_RETRY_AFTER_MS = 1_000
 
 
 class Hold(Protocol):
@@ -92,6 +93,14 @@ def rollups_turn(locks: Locks, patience_s: int) -> Iterator[Hold]:
                 retry_after_ms=_TURN_RETRY_AFTER_MS,
             )
         yield hold
+
+
+def turn_lost() -> StoreUnavailableError:
+    """Of whoever asked `is_held` of the turn of rollups, and holds it no more."""
+    return StoreUnavailableError(
+        "the lock on rollups was lost with the connection to the catalog store: try again",
+        retry_after_ms=_LOST_RETRY_AFTER_MS,
+    )
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from engine.errors import StartupError, StoreUnavailableError
-from engine.sql.postgresql import Writers, connect_args, passes, set_up_session
+from engine.sql.postgresql import Writers, connect_args, leave_standby, passes, set_up_session
 
 _log = structlog.get_logger(__name__)
 
@@ -185,10 +185,13 @@ def _cannot_open(shown: str, error: DBAPIError) -> StartupError:
 
 def _engine(url: URL, *, power_safe: bool, writers: Writers) -> Engine:
     if url.get_backend_name() != "sqlite":
-        engine = create_engine(url, pool_pre_ping=True, connect_args=connect_args(writers, BUSY_TIMEOUT_MS))
+        arguments = connect_args(url, writers, BUSY_TIMEOUT_MS)
+        # What is stored, such as a key of hashes, is in no error.
+        engine = create_engine(url, pool_pre_ping=True, connect_args=arguments, hide_parameters=True)
         event.listen(engine, "connect", set_up_session)
+        event.listen(engine, "handle_error", leave_standby)
         return engine
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, hide_parameters=True)
     event.listen(engine, "connect", _set_up_sqlite if power_safe else _set_up_sqlite_without_fsync)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -7,19 +7,22 @@ Rules:
 3. A gateway that hangs in the middle of a transaction holds the others up for the time of its purpose at most; then the
    server ends its session, and undoes what it began.
 4. A dead peer is noticed within half a minute at both ends.
+5. Of several hosts the one is taken that takes writes; a connection whose server has become a standby is given up.
 """
 
 from enum import Enum
 from typing import Any, Final
 
+from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import DBAPIError
 
 _CONNECT_TIMEOUT_S: Final = 10
 _KEEPALIVE: Final = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 3}
 _PEER_IS_DEAD_AFTER_MS: Final = 25_000
+_READ_ONLY: Final = "25006"
 # Classes of SQLSTATE, and single ones, that time or an operator mends: the connection, resources such as the disk,
 # an operator's intervention, a transaction that lost against another, a time limit, and a standby that takes no writes.
-_PASSING: Final = ("08", "53", "57", "58", "40", "55P03", "25P03", "25006")
+_PASSING: Final = ("08", "53", "57", "58", "40", "55P03", "25P03", _READ_ONLY)
 
 
 class Writers(Enum):
@@ -37,15 +40,17 @@ class Writers(Enum):
         return 30_000 if self is Writers.CATALOG else 5_000
 
 
-def connect_args(writers: Writers, lock_timeout_ms: int) -> dict[str, Any]:
-    """What psycopg is called with."""
+def connect_args(url: URL, writers: Writers, lock_timeout_ms: int) -> dict[str, Any]:
+    """What psycopg is called with, besides the URL. Rule 5."""
     settings = {
         "lock_timeout": lock_timeout_ms,
         "idle_in_transaction_session_timeout": writers.idle_ms_max,
         "client_min_messages": "warning",
         **_KEEPALIVE,
     }
+    of_writers = {} if "target_session_attrs" in url.query else {"target_session_attrs": "read-write"}
     return {
+        **of_writers,
         "connect_timeout": _CONNECT_TIMEOUT_S,
         "application_name": "meterline",
         "keepalives_idle": _KEEPALIVE["tcp_keepalives_idle"],
@@ -64,6 +69,12 @@ def set_up_session(connection: Any, _record: object) -> None:  # noqa: ANN401 - 
             " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
         )
     connection.commit()
+
+
+def leave_standby(context: ExceptionContext) -> None:
+    """Rule 5, when a server has changed under its connections."""
+    if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+        context.is_disconnect = True
 
 
 def passes(error: DBAPIError) -> bool:

@@ -18,6 +18,7 @@ from itertools import groupby
 
 import structlog
 
+from engine.cluster.locks import turn_lost
 from engine.errors import StoreUnavailableError
 from engine.upkeep.expire_queries import (
     covered_by_hours_query,
@@ -134,12 +135,9 @@ class Expire:
         groups = [group for event_type in by_type for group in self._deletable(tenant, event_type)]
         if groups:
             self._clock.pause_s(WAIT_S)
-            if not is_alone():
-                raise StoreUnavailableError(
-                    "the lock on rollups was lost with the connection to the catalog store: expire again",
-                    retry_after_ms=_RETRY_AFTER_MS,
-                )
         for event_type, group_before_us, verified_us in groups:
+            if not is_alone():
+                raise turn_lost()
             self._store.delete(delete_statement(tenant, event_type, group_before_us, verified_us))
         _log.info("usage expired", tenant=tenant, before_us=before_us, events=extent.events)
         return extent

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from engine.cluster.locks import Hold, turn_lost
 from engine.errors import MeterlineError
 from engine.metrics import METRICS
 from engine.upkeep.rollup_check import RollupCheck
@@ -20,17 +21,19 @@ class RollupKeeper:
     rollups: Rollups
     check: RollupCheck
     meters: Callable[[], Sequence[Measure]]
-    turn: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext
+    turn: Callable[[], contextlib.AbstractContextManager[Hold]]
 
     def next_pass(self) -> None:
         """Raises StoreUnavailableError if a store does not answer, or usage expires just now: the next pass goes on
         from there.
         """
         failed: MeterlineError | None = None
-        with self.turn():
+        with self.turn() as hold:
             until_us: list[int] = []
             by_key = {(meter.tenant, meter.rollup_key): meter for meter in self.meters()}
             for meter in by_key.values():
+                if not hold.is_held():
+                    raise turn_lost()
                 # One meter's trouble is not the others'.
                 try:
                     done = self.rollups.keep_up(meter)

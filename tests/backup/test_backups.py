@@ -1,5 +1,6 @@
 """Backups made under load and restored elsewhere: the same lines to the byte, and nothing acknowledged before missing."""
 
+import dataclasses
 import random
 import re
 import shutil
@@ -14,6 +15,7 @@ import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from engine.backup.manifest import read_manifest
 from examples.engine_process import EngineProcess
 from meterline import open_channel
 from meterline.v1.access_pb2 import CreateApiKeyRequest
@@ -180,6 +182,10 @@ def test_a_backup_moves_between_embedded_stores_and_servers(source, postgres_ser
         refused = _command("restore", source.backup, *stores, check=False)
         assert refused.returncode == 2
         assert "the catalog store is not empty: a backup is restored to new stores only" in refused.stderr
+        # The same with a data directory beside the database: nothing is left of it.
+        beside = ("--data", str(tmp_path / "beside"), "--catalog-store", stores[-1])
+        assert "is not empty" in _command("restore", source.backup, *beside, check=False).stderr
+        assert not list(tmp_path.glob("beside*"))
         with EngineProcess(None, *stores, *ANY_AGE) as unharmed:
             assert _lines(unharmed.target, source.watermark) == source.lines
     _command("restore", tmp_path / "moved" / "moved", "--data", tmp_path / "back")
@@ -195,6 +201,7 @@ def test_a_backup_that_was_changed_or_broke_off_is_not_restored(source, tmp_path
         (lambda place: _flip(next((place / "usage").glob("events-*"))), "is not what was backed up"),
         (lambda place: (place / "catalog" / "resources.ndjson.zst").unlink(), "can't be read: No such file"),
         (lambda place: (place / "manifest.json").unlink(), "is not a backup, or one that broke off"),
+        (lambda place: _change_watermark(place / "manifest.json"), "was changed after the backup was made"),
     ):
         copy = tmp_path / "copy"
         shutil.copytree(source.backup, copy)
@@ -204,6 +211,11 @@ def test_a_backup_that_was_changed_or_broke_off_is_not_restored(source, tmp_path
         assert why in refused.stderr
         assert not (tmp_path / "data").exists()
         shutil.rmtree(copy)
+
+
+def _change_watermark(manifest):
+    text = manifest.read_text()
+    manifest.write_text(re.sub(r'("watermark_us": )\d', r"\g<1>9", text))
 
 
 def _flip(place):
@@ -304,8 +316,11 @@ def test_a_half_restored_postgresql_is_refused_by_every_engine(source, postgres_
         broken = tmp_path / "broken"
         shutil.copytree(source.backup, broken)
         # The manifest fits the file, and the rows don't fit the digest: found when they are in.
-        manifest = (broken / "manifest.json").read_text()
-        (broken / "manifest.json").write_text(re.sub(r'"digest": "\d', '"digest": "x', manifest, count=1))
+        manifest = read_manifest(broken)
+        usage = [
+            dataclasses.replace(each, digest=each.digest and f"1{each.digest}") for each in manifest.usage
+        ]
+        (broken / "manifest.json").write_text(dataclasses.replace(manifest, usage=usage).text())
         refused = _command("restore", broken, *stores, check=False)
         assert "is not what was backed up; begin anew with empty stores" in refused.stderr
         with pytest.raises(RuntimeError, match="a backup is being restored there, or its restore broke off"):

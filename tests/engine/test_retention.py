@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 
@@ -47,6 +48,11 @@ def apply(catalog, document):
     catalog.apply("t1", read_document(document, "test.yaml"), applied_at=NOW)
 
 
+def _alone():
+    """Nobody else writes rollups."""
+    return nullcontext(SimpleNamespace(is_held=lambda: True))
+
+
 class World:
     """A real store with a clock of its own; `pauses` notes each pause, and before which instant events were refused."""
 
@@ -61,7 +67,7 @@ class World:
         reconciler = Reconciler(self.store, self.order, self.now_us)
         expire = Expire(self.store, self.rollups, reconciler, clock)
         return Retention(
-            self.catalog, expire, RetentionPolicy(days), nullcontext, lambda: datetime_us(NOW), self.pause
+            self.catalog, expire, RetentionPolicy(days), _alone, lambda: datetime_us(NOW), self.pause
         )
 
     def pause(self, seconds):

@@ -1,10 +1,12 @@
 """Rollups say what their events say, whatever happens, at every watermark; and reads of them go without events."""
 
+import contextlib
 import random
 import sys
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -34,6 +36,11 @@ from tests.support.usage.rollup_world import (
 )
 
 SUM = {"id": "m", "event_type": "call", "aggregation": "sum", "value": "value"}
+
+
+def _alone():
+    """Nobody else writes rollups."""
+    return contextlib.nullcontext(SimpleNamespace(is_held=lambda: True))
 
 
 @pytest.fixture
@@ -290,7 +297,7 @@ def test_one_meter_s_trouble_is_not_the_others(store):
     check = RollupCheck(store, rollups, reader_of(store), random.Random(4))
     meters = [asked({**SUM, "aggregation": aggregation}) for aggregation in ("sum", "max", "min")]
     with pytest.raises(StoreUnavailableError, match="trouble"):
-        RollupKeeper(rollups, check, lambda: meters).next_pass()
+        RollupKeeper(rollups, check, lambda: meters, _alone).next_pass()
     assert kept == ["sum", "min"]
 
 
@@ -324,7 +331,7 @@ def test_the_keeper_rolls_up_what_meters_share_once(store):
 
     rollups = Counting(store, writer.clock, writer.now_us, WORTHS[0])
     check = RollupCheck(store, rollups, reader_of(store), random.Random(2))
-    RollupKeeper(rollups, check, lambda: [asked(SUM), asked({**SUM, "id": "n"})]).next_pass()
+    RollupKeeper(rollups, check, lambda: [asked(SUM), asked({**SUM, "id": "n"})], _alone).next_pass()
     assert rolled == [keys[0]]
 
 

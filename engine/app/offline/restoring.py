@@ -9,6 +9,7 @@ Rules:
 import contextlib
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ from engine.cluster.deployment import EMBEDDED, POSTGRESQL, Deployment
 from engine.cluster.deployment_database import claim_for_directory, open_deployment_database
 from engine.cluster.locks import start_turn
 from engine.cluster.shared_clock import begin_behind
-from engine.errors import BackupError
+from engine.errors import BackupError, StartupError, StoreUnavailableError
 from engine.sql.catalog_address import CatalogAddress
 from engine.sql.database import Database, open_database
 from engine.usage.store.backends.server_address import ServerAddress
@@ -61,26 +62,62 @@ def restore_backup(
 _Opened = tuple[UsageStore, Database, Deployment]
 
 
+class _RefusedError(BackupError):
+    """Before anything was restored."""
+
+
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except (BackupError, StartupError, StoreUnavailableError) as error:
+        raise _RefusedError(str(error)) from error
+
+
+def _check_empty(usage: UsageStore, database: Database) -> None:
+    with _refusing():
+        check_empty(usage, database)
+
+
 @contextlib.contextmanager
 def _directory(placement: Placement, manifest: Manifest) -> Iterator[_Opened]:
     data = placement.data.absolute()
+    restoring = data.with_name(f"{data.name}{_RESTORING}")
+    _check_room(data, restoring)
+    try:
+        with contextlib.ExitStack() as stack:
+            if placement.usage is None:
+                opened: _Opened = _embedded(stack, restoring, placement, manifest)
+            else:
+                opened = _beside_server(stack, restoring, placement.usage, manifest)
+            yield opened
+    except _RefusedError:
+        # Nothing was restored yet: what is there is ours, and empty.
+        shutil.rmtree(restoring, ignore_errors=True)
+        raise
+    os.sync()
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            data.rmdir()
+        restoring.rename(data)
+    except OSError as error:
+        raise BackupError(
+            f"{restoring}: is whole, and can't be renamed to {data}: {error.strerror}: rename it yourself"
+        ) from error
+    os.sync()
+
+
+def _check_room(data: Path, restoring: Path) -> None:
+    if os.path.ismount(data):
+        raise BackupError(
+            f"{data}: is a mounted volume, which gets its name last: name a directory below it with --data"
+        )
     if data.exists() and (not data.is_dir() or any(data.iterdir())):
         raise BackupError(
             f"{data}: is there already: a backup is restored to a new directory only, name one with --data"
         )
-    restoring = data.with_name(f"{data.name}{_RESTORING}")
     if restoring.exists():
         raise BackupError(f"{restoring}: was left by a restore that broke off: remove it, and restore again")
-    with contextlib.ExitStack() as stack:
-        if placement.usage is None:
-            yield _embedded(stack, restoring, placement, manifest)
-        else:
-            yield _beside_server(stack, restoring, placement.usage, manifest)
-    os.sync()
-    with contextlib.suppress(FileNotFoundError):
-        data.rmdir()
-    restoring.rename(data)
-    os.sync()
 
 
 def _embedded(
@@ -89,9 +126,10 @@ def _embedded(
     elsewhere = EMBEDDED if placement.catalog is None else POSTGRESQL
     directory = stack.enter_context(open_data_directory(path, elsewhere))
     url = directory.catalog_url if placement.catalog is None else placement.catalog.url
-    database = stack.enter_context(contextlib.closing(open_database(url)))
+    with _refusing():
+        database = stack.enter_context(contextlib.closing(open_database(url)))
     usage = stack.enter_context(contextlib.closing(UsageStore.open_embedded(directory.usage_path)))
-    check_empty(usage, database)
+    _check_empty(usage, database)
     if placement.catalog is not None:
         claim_for_directory(database, placement.catalog.shown, directory.identity(secrets.token_hex(16)))
     directory.keep_watermark_ceiling(manifest.watermark_us)
@@ -103,8 +141,9 @@ def _beside_server(
 ) -> tuple[UsageStore, Database, DataDirectory]:
     directory = stack.enter_context(open_shared_data_directory(path, server.shown))
     database = stack.enter_context(contextlib.closing(open_database(directory.catalog_url)))
-    usage = stack.enter_context(contextlib.closing(UsageStore.open_server(server)))
-    check_empty(usage, database)
+    with _refusing():
+        usage = stack.enter_context(contextlib.closing(UsageStore.open_server(server)))
+    _check_empty(usage, database)
     usage.claim(directory.identity(secrets.token_hex(16)))
     begin_behind(database, manifest.watermark_us)
     return usage, database, directory

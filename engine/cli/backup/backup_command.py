@@ -81,4 +81,8 @@ def restore(effective: Effective, *, backup_directory: Path) -> None:
     configuration = effective.configuration
     stores = (configuration.usage_server(), configuration.catalog_database())
     manifest = restore_backup(backup_directory, configuration.data, stores, click.echo)
-    click.echo(f"restored: everything up to {rfc3339_us(manifest.watermark_us)}; start with meterline serve")
+    where = "" if all(stores) else f" --data {configuration.data}"
+    click.echo(
+        f"restored: everything up to {rfc3339_us(manifest.watermark_us)}; start with meterline serve{where} and the "
+        "settings that the engine had"
+    )

@@ -25,6 +25,8 @@ set -e
 root=$1; shift
 /usr/bin/mount -t tmpfs -o mode=0755 tmpfs "$root"
 /usr/bin/mkdir -p "$root/proc" "$root/sys" "$root/dev" "$root/data" "$root/tmp" "$root/opt/meterline"
+# Before what is seen of this machine, which may lie there.
+/usr/bin/mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 for link in bin lib lib64; do /usr/bin/ln -s "usr/$link" "$root/$link"; done
 read_only() {
   /usr/bin/mkdir -p "$root$2"
@@ -36,7 +38,6 @@ read_only "$PYTHON_HOME" "$PYTHON_HOME"
 read_only "$LIBRARIES" "$LIBRARIES"
 read_only "$INSTALLED" /opt/meterline
 /usr/bin/mount -t tmpfs -o ro,mode=0755 tmpfs "$root/usr/bin"
-/usr/bin/mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 for seen in $SEEN; do
   /usr/bin/mkdir -p "$root$seen"
   /usr/bin/mount --bind "$seen" "$root$seen"

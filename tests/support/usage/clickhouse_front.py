@@ -48,7 +48,7 @@ CONNECTIONS = 6
 SETTINGS = ("do_not_merge_across_partitions_select_final", "optimize_on_insert", "insert_deduplicate")
 FORMAT_ARROW = re.compile(rb"FORMAT Arrow\n")
 # Of an insert whose rows come from a file: its text is in the URL.
-FORMAT_NATIVE = b"FORMAT Native"
+INSERT_NATIVE = re.compile(rb"\s*INSERT INTO .* FORMAT Native\s*", re.DOTALL)
 # What a server takes by default: http_max_uri_size, http_max_field_value_size, max_query_size.
 URI_BYTES_MAX, FIELD_BYTES_MAX, QUERY_BYTES_MAX = 1024 * 1024, 128 * 1024, 256 * 1024
 
@@ -241,7 +241,7 @@ class Handler(BaseHTTPRequestHandler):
         options, files, body = self._request()
         text = options.get("query", "").encode()
         arrow = None if text else FORMAT_ARROW.search(body[:16_384])
-        inserts = bool(arrow) or text.endswith(FORMAT_NATIVE)
+        inserts = bool(arrow) or INSERT_NATIVE.fullmatch(text) is not None
         if arrow:
             text, body = body[: arrow.end() - 1], body[arrow.end() :]
         elif not text:
@@ -304,8 +304,8 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in options.items():
             if len(value.encode()) > FIELD_BYTES_MAX:
                 raise ServerError(1000, f"HTML Form Exception: Field value too long: {name[:40]}")
-        is_data = FORMAT_ARROW.search(body[:16_384]) or options.get("query", "").encode().endswith(
-            FORMAT_NATIVE
+        is_data = FORMAT_ARROW.search(body[:16_384]) or INSERT_NATIVE.fullmatch(
+            options.get("query", "").encode()
         )
         if not is_data and len(body) > QUERY_BYTES_MAX:
             raise ServerError(62, "Syntax error: Max query size exceeded. (SYNTAX_ERROR)")

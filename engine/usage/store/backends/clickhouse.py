@@ -42,8 +42,8 @@ _REFUSED_USER_CODES = {192, 193, 194, 516}
 _NOT_ALLOWED_CODE = 497
 # From where on an error repeats what was asked, which is nobody's business.
 _STATEMENT = re.compile(
-    r"[:.]?\s*(?:\(?in query\b|in scope\b|while (?:executing|processing)\b|\b(?:SELECT|INSERT|ALTER|CREATE|WITH|DELETE)\b)",
-    re.IGNORECASE,
+    # Statements are in capitals; "this insert was called off" is none.
+    r"[:.]?\s*(?:(?i:\(?in query\b|in scope\b|while (?:executing|processing)\b)|\b(?:SELECT|INSERT|ALTER|CREATE|WITH|DELETE)\b)"
 )
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
