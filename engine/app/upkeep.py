@@ -16,7 +16,7 @@ from engine.billing.meter_usage import measures_of
 from engine.cluster.deployment import EMBEDDED
 from engine.cluster.locks import DISK_WATCH, RECONCILER, ROLLUPS, rollups_turn
 from engine.cluster.upkeep_loop import UpkeepLoop
-from engine.errors import StoreUnavailableError
+from engine.errors import StartupError, StoreUnavailableError
 from engine.sql.database import schema_of
 from engine.upkeep.expire import Clock, Expire
 from engine.upkeep.retention import Retention, RetentionPolicy
@@ -146,6 +146,9 @@ def _retention(
 
 
 def _backups(stores: Stores, directory: Path | None, now_us: Callable[[], int]) -> Backups:
+    if directory is not None and not directory.is_dir():
+        # A volume that is not mounted would otherwise be made on the disk that it is to keep safe.
+        raise StartupError(f"{directory}: is not there: make the directory of backups, or mount it")
     deployment = stores.deployment
     return Backups(
         directory,

@@ -192,7 +192,7 @@ def _make_room(place: Path, unfinished: Path) -> None:
         raise BackupError(f"{place}: is there already: choose another name")
     if unfinished.exists():
         shutil.rmtree(unfinished)
-    unfinished.mkdir(parents=True, mode=0o700)
+    unfinished.mkdir(mode=0o700)
 
 
 def _check(hold: Hold) -> None:

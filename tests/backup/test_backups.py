@@ -92,6 +92,7 @@ class Source:
 
     def __init__(self, directory):
         self.backups = directory / "backups"
+        self.backups.mkdir()
         self.engine = EngineProcess(directory / "data", *ANY_AGE, "--backup-directory", str(self.backups))
         with self.engine:
             self.books = Books("load", [self.engine.target], apply_catalog(self.engine.target, "load"))
@@ -174,6 +175,7 @@ def test_a_backup_moves_between_embedded_stores_and_servers(source, postgres_ser
     with ClickHouseProcess(tmp_path / "clickhouse") as clickhouse:
         stores = (*clickhouse.option(), "--catalog-store", postgres_server.new_url())
         _command("restore", source.backup, *stores)
+        (tmp_path / "moved").mkdir()
         moved = ("--backup-directory", str(tmp_path / "moved"))
         with EngineProcess(None, *stores, *ANY_AGE, *moved) as gateway:
             _check_restored(source, gateway)
@@ -243,6 +245,8 @@ def test_a_backup_is_refused_with_what_to_do(source, tmp_path):
             with pytest.raises(grpc.RpcError, match=why) as refused:
                 _create(engine.target, name)
             assert refused.value.code() is code
+    with pytest.raises(RuntimeError, match="is not there: make the directory of backups, or mount it"):
+        EngineProcess(tmp_path / "data", "--backup-directory", str(tmp_path / "none")).start()
     with (
         EngineProcess(tmp_path / "data") as engine,
         pytest.raises(grpc.RpcError, match="no place for backups: start it with --backup-directory"),
@@ -253,6 +257,7 @@ def test_a_backup_is_refused_with_what_to_do(source, tmp_path):
 @pytest.mark.parametrize("kills", [2, pytest.param(30, marks=[pytest.mark.long, pytest.mark.timeout(1800)])])
 def test_an_engine_that_is_killed_during_a_backup_leaves_none_that_counts(source, tmp_path, kills):
     """Nothing has the name of a backup that is not whole; the next one is made; nothing acknowledged is lost."""
+    (tmp_path / "backups").mkdir()
     engine = EngineProcess(tmp_path / "data", *ANY_AGE, "--backup-directory", str(tmp_path / "backups"))
     _command("restore", source.backup, "--data", tmp_path / "data")
     moments = random.Random()
