@@ -1,9 +1,11 @@
 """A PostgreSQL of the tests' own: one server a process of the run, a database of its own for each test."""
 
+import contextlib
 import itertools
 import os
 import signal
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,8 +33,14 @@ class Postgres:
 
     def crash(self) -> None:
         """SIGKILL of one of its processes: it ends every session, and recovers what was committed, within a second."""
-        with psycopg.connect(self._uri) as connection:
-            os.kill(connection.info.backend_pid, signal.SIGKILL)
+        for _ in range(200):
+            # It may still recover from the crash before.
+            with contextlib.suppress(psycopg.OperationalError):
+                with psycopg.connect(self._uri) as connection:
+                    os.kill(connection.info.backend_pid, signal.SIGKILL)
+                return
+            time.sleep(0.05)
+        raise RuntimeError("the server did not recover within ten seconds")
 
     def end_sessions(self, url: str) -> None:
         """Of one database, as a network that breaks."""
