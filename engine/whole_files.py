@@ -19,11 +19,16 @@ def write_whole(place: Path, text: str, *, mode: int = 0o644) -> None:
         file.flush()
         os.fsync(file.fileno())
     unfinished.replace(place)
-    directory = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    sync(place.parent)
+
+
+def sync(place: Path) -> None:
+    """Has what was written to a file, or the names in a directory, on the disk. Raises OSError."""
+    descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.fsync(directory)
+        os.fsync(descriptor)
     finally:
-        os.close(directory)
+        os.close(descriptor)
 
 
 def write_secret(place: Path, text: str) -> None:

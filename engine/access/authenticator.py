@@ -69,9 +69,9 @@ class Authenticator:
             return self._of_certificate(subjects)
         text = authorization[len(_SCHEME) :] if authorization[: len(_SCHEME)].lower() == _SCHEME else ""
         key_id = key_id_of(text)
-        if key_id is None and self._tokens is not None and text.count(".") == _TOKEN_DOTS:
-            return self._tokens.caller(text)
         if key_id is None:
+            if self._tokens is not None and text.count(".") == _TOKEN_DOTS:
+                return self._tokens.caller(text)
             raise UnauthenticatedError(_INVALID, "malformed")
         kept = self._kept(key_id)
         secret_hash = "" if kept is None else kept.secret_hash

@@ -20,6 +20,7 @@ from engine.access.tenant_limit_store import TenantLimitStore
 from engine.access.tenant_limits import TenantLimits
 from engine.api.gate import Gate
 from engine.app.stores import Stores
+from engine.cluster.locks import start_turn
 from engine.sql.postgresql import Writers
 
 
@@ -56,7 +57,7 @@ def open_access(
             deployment.hash_key, deployment.admin_key_file, admin_key_file, now_us, secrets.token_hex
         )
         # Of gateways that start together one makes the keys.
-        with deployment.start_turn():
+        with start_turn(deployment.locks, deployment.shown):
             hasher = first.hasher(store)
             known = first.make_known(store, hasher)
         allowances = Allowances(TenantLimitStore(database), tenant_limits, time.monotonic_ns)

@@ -31,15 +31,15 @@ from engine.backup.copied_tables import (
     pieces_of,
     rows_query,
 )
-from engine.backup.files import compressed, digest_of, sync_directory
+from engine.backup.files import compressed, digest_of
 from engine.backup.manifest import HASH_KEY, NAME, VERSION, Manifest, TableState
 from engine.cluster.deployment import FORMAT
-from engine.cluster.locks import Hold, turn_lost
+from engine.cluster.locks import Hold, check_turn
 from engine.errors import BackupError, StartupError, StoreUnavailableError
 from engine.sql.database import Database
 from engine.usage.store.query import number
 from engine.usage.store.usage_store import UsageStore
-from engine.whole_files import write_secret, write_whole
+from engine.whole_files import sync, write_secret, write_whole
 from ingest import IngestOrder
 
 _log = structlog.get_logger(__name__)
@@ -102,10 +102,10 @@ class Backups:
             try:
                 _make_room(place, unfinished)
                 manifest = self._copy(unfinished)
-                _check(hold)
+                check_turn(hold)
                 write_whole(unfinished / NAME, manifest.text(), mode=0o600)
                 unfinished.rename(place)
-                sync_directory(self._directory)
+                sync(self._directory)
             except OSError as error:
                 raise BackupError(f"{unfinished}: can't be written: {error.strerror}") from error
             except StartupError as error:
@@ -140,7 +140,7 @@ class Backups:
         if hash_key is not None:
             write_secret(directory / HASH_KEY, hash_key)
         for name in ("catalog", "usage"):
-            sync_directory(directory / name)
+            sync(directory / name)
         return Manifest(
             version=VERSION,
             made_at_us=made_at_us,
@@ -160,7 +160,10 @@ class Backups:
         """Rule 3."""
         ((latest_us,),) = self._copied.usage.look_through(latest_watermark_query())
         if number(latest_us) > watermark_us:
-            raise _later()
+            raise StoreUnavailableError(
+                "rollups were written while the backup was made: make it again",
+                retry_after_ms=_RETRY_AFTER_MS,
+            )
 
     def _copy_table(self, table: CopiedTable, directory: Path, watermark_us: int) -> TableState:
         store = self._copied.usage
@@ -181,23 +184,12 @@ class Backups:
         return TableState(table.name, columns, files, rows, digest)
 
 
-def _later() -> StoreUnavailableError:
-    return StoreUnavailableError(
-        "rollups were written while the backup was made: make it again", retry_after_ms=_RETRY_AFTER_MS
-    )
-
-
 def _make_room(place: Path, unfinished: Path) -> None:
     if place.exists():
         raise BackupError(f"{place}: is there already: choose another name")
     if unfinished.exists():
         shutil.rmtree(unfinished)
     unfinished.mkdir(mode=0o700)
-
-
-def _check(hold: Hold) -> None:
-    if not hold.is_held():
-        raise turn_lost()
 
 
 def state_of(store: UsageStore, table: CopiedTable, columns: list[str], watermark_us: int) -> tuple[int, str]:

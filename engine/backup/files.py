@@ -11,8 +11,7 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from engine.errors import BackupError
-
-_CHUNK_BYTES = 1 << 20
+from engine.whole_files import sync
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +29,14 @@ def compressed(place: Path) -> Iterator[pa.NativeFile]:
     os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     with pa.CompressedOutputStream(pa.OSFile(str(place), "wb"), "zstd") as sink:
         yield sink
-    _sync(place, os.O_RDONLY)
+    sync(place)
 
 
 def digest_of(directory: Path, path: str) -> FileDigest:
     """Of a file as it is on the disk. Raises OSError."""
-    found = hashlib.sha256()
-    size_bytes = 0
     with (directory / path).open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            found.update(chunk)
-            size_bytes += len(chunk)
-    return FileDigest(path, size_bytes, found.hexdigest())
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return FileDigest(path, file.tell(), digest)
 
 
 @contextlib.contextmanager
@@ -52,16 +47,3 @@ def decompressed(place: Path) -> Iterator[BinaryIO]:
             yield source
     except (OSError, pa.ArrowInvalid) as error:
         raise BackupError(f"{place}: can't be read: {error}") from error
-
-
-def sync_directory(directory: Path) -> None:
-    """Makes names in a directory durable. Raises OSError."""
-    _sync(directory, os.O_RDONLY | os.O_DIRECTORY)
-
-
-def _sync(place: Path, flags: int) -> None:
-    descriptor = os.open(place, flags | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -164,9 +164,6 @@ class DataDirectory:
     def admin_key_file(self) -> Path:
         return self.path / _ADMIN_KEY
 
-    def start_turn(self) -> contextlib.AbstractContextManager[None]:
-        return start_turn(self.locks, self.shown)
-
 
 @dataclass(frozen=True, slots=True)
 class HashKeyFile:
@@ -205,10 +202,7 @@ def open_data_directory(path: Path, catalog_store: str = EMBEDDED) -> Iterator[D
             another engine.
     """
     path = _prepared(path)
-    with _file(path / "lock") as lock:
-        if not take(lock, fcntl.LOCK_EX):
-            raise _taken(path, lock)
-        _sign(lock)
+    with engines_kept_out(path):
         _check_format(path, EMBEDDED, catalog_store)
         yield DataDirectory(path, catalog_store=catalog_store)
 

@@ -6,7 +6,7 @@ Rules:
 2. When the session breaks, all locks are lost at once; the next who asks opens another, and takes the gateway's own
    sign of life anew. Until then others may take the gateway for dead: they settle its groups, which it then can't
    acknowledge (engine.cluster.shared_clock, rule 5), and nothing is lost.
-3. The key of a lock is a class and a hash of 32 bits. Two gateways with the same hash may hide each other's death, which
+3. The key of a lock is a class and a hash of 31 bits. Two gateways with the same hash may hide each other's death, which
    the lease then ends; names of locks are few, and tested to differ. A sign of life is shared, so it is always got.
 """
 
@@ -52,7 +52,7 @@ class DatabaseLocks:
         with self._lock:
             if name in self._names and self._answers():
                 return None
-            if not self._ask(_NAMES, name):
+            if not self._ask(name):
                 return None
             self._names.add(name)
             return DatabaseHold(self, name, self._number)
@@ -81,15 +81,15 @@ class DatabaseLocks:
     def joined(self, gateway: str) -> Iterator[None]:
         with self._lock:
             self._gateway = gateway
-            if not self._answers():
-                self._open_session()
+            if self._session is not None and self._answers():
+                self._show_life(self._session)
             else:
-                self._show_life()
+                self._open_session()
         yield
 
     def is_dead(self, gateway: str) -> bool:
         try:
-            return _key(gateway) not in {key - (1 << 32) if key >= 1 << 31 else key for key in self._living()}
+            return _key(gateway) not in self._living()
         except StoreUnavailableError:
             return False
 
@@ -102,15 +102,15 @@ class DatabaseLocks:
             self._gateway = None
             self._forget_session()
 
-    def _living(self) -> list[int]:
+    def _living(self) -> set[int]:
         with self._database.reading() as connection:
-            return [key for (key,) in connection.execute(_LIVING, {"class": _GATEWAYS})]
+            return set(connection.execute(_LIVING, {"class": _GATEWAYS}).scalars())
 
-    def _ask(self, of_class: int, name: str) -> bool:
+    def _ask(self, name: str) -> bool:
         for session in (self._session, None):
             connection = session or self._open_session()
             try:
-                return bool(connection.execute(_TRY, {"class": of_class, "key": _key(name)}).scalar())
+                return bool(connection.execute(_TRY, {"class": _NAMES, "key": _key(name)}).scalar())
             except SQLAlchemyError as error:
                 self._forget_session()
                 if session is None:
@@ -132,16 +132,17 @@ class DatabaseLocks:
         self._session = self._database.session()
         self._number += 1
         self._names.clear()
+        self._show_life(self._session)
+        return self._session
+
+    def _show_life(self, session: Connection) -> None:
+        if self._gateway is None:
+            return
         try:
-            self._show_life()
+            session.execute(_LIVE, {"class": _GATEWAYS, "key": _key(self._gateway)})
         except SQLAlchemyError as error:
             self._forget_session()
             raise _not_answering() from error
-        return self._session
-
-    def _show_life(self) -> None:
-        if self._session is not None and self._gateway is not None:
-            self._session.execute(_LIVE, {"class": _GATEWAYS, "key": _key(self._gateway)})
 
     def _forget_session(self) -> None:
         session, self._session = self._session, None
@@ -171,5 +172,5 @@ def _not_answering() -> StoreUnavailableError:
 
 
 def _key(name: str) -> int:
-    """A signed number of 32 bits."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big", signed=True)
+    """Of 31 bits: PostgreSQL takes it as a signed number, and lists it as an unsigned one."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") >> 1

@@ -85,6 +85,3 @@ class Deployment(Protocol):
 
     def mark_complete(self) -> None:
         """Both stores are there, in today's form: from now on they must be, and no older engine opens them."""
-
-    def start_turn(self) -> contextlib.AbstractContextManager[None]:
-        """One gateway starts at a time. Raises StartupError."""

@@ -20,15 +20,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from engine.cluster.database_locks import DatabaseLocks
 from engine.cluster.deployment import EMBEDDED, FORMAT
-from engine.cluster.locks import start_turn
 from engine.errors import StartupError, StoreUnavailableError
-from engine.sql.database import Database
+from engine.sql.database import Database, on_one_line
 from engine.sql.schema import DEPLOYMENT
 
 # The form of a usage store that is not in a data directory.
 SERVER = "server"
 # In the place of a form: a backup is being restored, or its restore broke off.
-_RESTORING = 0
+RESTORING = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +57,11 @@ class DeploymentDatabase:
     def mark_restoring(self) -> None:
         """Until `mark_complete` nobody else opens it."""
         with _at_start(self.shown), self.database.writing() as connection:
-            connection.execute(update(DEPLOYMENT).values(format=_RESTORING))
+            connection.execute(update(DEPLOYMENT).values(format=RESTORING))
 
     def mark_complete(self) -> None:
         with _at_start(self.shown), self.database.writing() as connection:
             connection.execute(update(DEPLOYMENT).values(format=FORMAT))
-
-    def start_turn(self) -> contextlib.AbstractContextManager[None]:
-        return start_turn(self.locks, self.shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +93,7 @@ def claim(connection: Connection, shown: str, usage_store: str, identity: str) -
         row = {"id": 1, "identity": identity, "format": FORMAT, "usage_store": usage_store}
         connection.execute(insert(DEPLOYMENT).values(row))
         return identity
-    if kept.format == _RESTORING:
+    if kept.format == RESTORING:
         raise StartupError(
             f"{shown}: a backup is being restored there, or its restore broke off: wait, or make the database anew and "
             "restore again"
@@ -154,6 +150,4 @@ def _at_start(shown: str) -> Iterator[None]:
     except StoreUnavailableError as error:
         raise StartupError(f"{shown}: {error}") from error
     except SQLAlchemyError as error:
-        # What the database said, and not the statement with what it was to store.
-        said = " ".join(str(getattr(error, "orig", None) or type(error).__name__).split())
-        raise StartupError(f"{shown}: {said}") from error
+        raise StartupError(f"{shown}: {on_one_line(error)}") from error

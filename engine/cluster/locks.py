@@ -3,7 +3,7 @@
 Rules:
 1. Whoever holds a lock loses it when its process ends, however it ends, and needs to do nothing for it.
 2. A lock may also be lost while its holder lives, where it depends on a connection. What is done under it stays right
-   if two do it at once; the lock keeps them from doing so in vain. Who does much, asks `is_held` in between.
+   if two do it at once; the lock keeps them from doing so in vain. Who does much, asks in between (`check_turn`).
 """
 
 import contextlib
@@ -95,12 +95,17 @@ def rollups_turn(locks: Locks, patience_s: int) -> Iterator[Hold]:
         yield hold
 
 
-def turn_lost() -> StoreUnavailableError:
-    """Of whoever asked `is_held` of the turn of rollups, and holds it no more."""
-    return StoreUnavailableError(
-        "the lock on rollups was lost with the connection to the catalog store: try again",
-        retry_after_ms=_LOST_RETRY_AFTER_MS,
-    )
+def check_turn(hold: Hold) -> None:
+    """Of whoever has the turn of rollups, before each step that must not be two's.
+
+    Raises:
+        StoreUnavailableError: it was lost.
+    """
+    if not hold.is_held():
+        raise StoreUnavailableError(
+            "the lock on rollups was lost with the connection to the catalog store: try again",
+            retry_after_ms=_LOST_RETRY_AFTER_MS,
+        )
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """What a setting may be, besides what any document's field may be."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
 from pathlib import Path
@@ -76,46 +76,42 @@ class IssuerUrl(FieldKind):
         return {"type": "string", "pattern": "^https?://[^@?#]+$"}
 
 
-class UsageStoreUrl(FieldKind):
-    """The URL of a ClickHouse server. It may hold a password, so no message and no text repeats it."""
+class _StoreUrl(FieldKind):
+    """The URL of a store. It may hold a password, so no message and no text repeats it."""
+
+    parse: Callable[[str], ServerAddress | CatalogAddress]
+    pattern: str
+
+    def read(self, given: object) -> object:
+        if isinstance(given, self.python):
+            return given
+        try:
+            return self.parse(given if isinstance(given, str) else "")
+        except ValueError as error:
+            raise ValueError(f"can't be used: {error}") from None
+
+    def written(self, value: ServerAddress | CatalogAddress) -> str:
+        """Without user and password."""
+        return value.shown
+
+    def schema(self, definitions: Schema) -> Schema:  # noqa: ARG002 - holds no record
+        return {"type": "string", "pattern": self.pattern}
+
+
+class UsageStoreUrl(_StoreUrl):
+    """Of a ClickHouse server."""
 
     python = ServerAddress
-
-    def read(self, given: object) -> ServerAddress:
-        if isinstance(given, ServerAddress):
-            return given
-        try:
-            return read_server_address(given if isinstance(given, str) else "")
-        except ValueError as error:
-            raise ValueError(f"can't be used: {error}") from None
-
-    def written(self, value: ServerAddress) -> str:
-        """Without user and password."""
-        return value.shown
-
-    def schema(self, definitions: Schema) -> Schema:  # noqa: ARG002 - holds no record
-        return {"type": "string", "pattern": "^https?://[^@]+$"}
+    parse = staticmethod(read_server_address)
+    pattern = "^https?://[^@]+$"
 
 
-class CatalogStoreUrl(FieldKind):
-    """The URL of a PostgreSQL database; as `UsageStoreUrl`."""
+class CatalogStoreUrl(_StoreUrl):
+    """Of a PostgreSQL database."""
 
     python = CatalogAddress
-
-    def read(self, given: object) -> CatalogAddress:
-        if isinstance(given, CatalogAddress):
-            return given
-        try:
-            return read_catalog_address(given if isinstance(given, str) else "")
-        except ValueError as error:
-            raise ValueError(f"can't be used: {error}") from None
-
-    def written(self, value: CatalogAddress) -> str:
-        """Without user and password."""
-        return value.shown
-
-    def schema(self, definitions: Schema) -> Schema:  # noqa: ARG002 - holds no record
-        return {"type": "string", "pattern": "^postgres(ql)?://[^@]+$"}
+    parse = staticmethod(read_catalog_address)
+    pattern = "^postgres(ql)?://[^@]+$"
 
 
 @dataclass(frozen=True)

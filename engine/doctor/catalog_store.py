@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from engine.cluster.deployment import FORMAT
-from engine.cluster.deployment_database import kept_deployment
+from engine.cluster.deployment_database import RESTORING, kept_deployment
 from engine.doctor.clocks import ClockReading, clock_finding, read_clock
 from engine.doctor.finding import Finding, ok, warning, wrong
 from engine.sql.database import SchemaVersions, damage_of, looking, schema_versions
@@ -63,7 +63,7 @@ def check_owner(url: str, shown: str, usage_store: str, identity: str | None) ->
     about = "deployment"
     if kept is None:
         yield warning(about, f"{shown}: belongs to no deployment yet", "start an engine")
-    elif kept.format < 1:
+    elif kept.format == RESTORING:
         yield wrong(
             about,
             f"{shown}: a backup is being restored there, or its restore broke off",

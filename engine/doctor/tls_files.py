@@ -12,7 +12,7 @@ from engine.doctor.finding import Finding, ok, warning, wrong
 _ABOUT: Final = "certificate"
 # Whoever renews by hand needs this long; ACME renews earlier.
 _WARN: Final = timedelta(days=30)
-_TODO: Final = "renew it and replace both files: the engine takes them without a restart"
+_RENEW: Final = "renew it and replace both files: the engine takes them without a restart"
 
 
 def check_tls_files(files: TlsFiles, now_us: int) -> Iterator[Finding]:
@@ -36,10 +36,10 @@ def _validity(what: str, certificate: x509.Certificate, now: datetime) -> Findin
             _ABOUT, f"{what}: is valid from {begin:%Y-%m-%d %H:%M} UTC only", "check this machine's clock"
         )
     if now >= end:
-        return wrong(_ABOUT, f"{what}: expired on {end:%Y-%m-%d %H:%M} UTC", _TODO)
+        return wrong(_ABOUT, f"{what}: expired on {end:%Y-%m-%d %H:%M} UTC", _RENEW)
     days = (end - now).days
     if end - now < _WARN:
-        return warning(_ABOUT, f"{what}: expires in {days} days, on {end:%Y-%m-%d}", _TODO)
+        return warning(_ABOUT, f"{what}: expires in {days} days, on {end:%Y-%m-%d}", _RENEW)
     return ok(_ABOUT, f"{what}: is valid until {end:%Y-%m-%d}, {days} days")
 
 

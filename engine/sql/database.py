@@ -23,7 +23,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from engine.errors import StartupError, StoreUnavailableError
@@ -178,7 +178,7 @@ def _closed_unless_opened(database: Database, shown: str) -> Iterator[None]:
 
 def _cannot_open(shown: str, error: DBAPIError) -> StartupError:
     return StartupError(
-        f"can't open the catalog at {shown}: {_on_one_line(error)}; check that it is there and may be used, "
+        f"can't open the catalog at {shown}: {on_one_line(error)}; check that it is there and may be used, "
         "or restore it from a backup"
     )
 
@@ -272,8 +272,9 @@ def _steps(config: Config, shown: str, current: tuple[str, ...]) -> ScriptDirect
     return steps
 
 
-def _on_one_line(error: DBAPIError) -> str:
-    return " ".join(str(error.orig).split())
+def on_one_line(error: SQLAlchemyError) -> str:
+    """What the database said, and not the statement with what it was to store."""
+    return " ".join(str(getattr(error, "orig", None) or type(error).__name__).split())
 
 
 @contextmanager
@@ -290,7 +291,7 @@ def _available() -> Iterator[None]:
     except DBAPIError as error:
         if not _passes(error):
             raise
-        _log.warning("the catalog store does not answer", error=_on_one_line(error))
+        _log.warning("the catalog store does not answer", error=on_one_line(error))
         raise StoreUnavailableError(
             "the catalog store does not answer: try again later", retry_after_ms=_RETRY_AFTER_MS
         ) from error

@@ -18,7 +18,6 @@ from itertools import groupby
 
 import structlog
 
-from engine.cluster.locks import turn_lost
 from engine.errors import StoreUnavailableError
 from engine.upkeep.expire_queries import (
     covered_by_hours_query,
@@ -118,10 +117,10 @@ class Expire:
         meters: Sequence[Measure],
         before_us: int,
         keep: Container[str],
-        is_alone: Callable[[], bool] = lambda: True,
+        check_alone: Callable[[], None] = lambda: None,
     ) -> Extent:
         """Deletes the tenant's events before an instant, the start of a month, of all types that a meter reads, except
-        of customers to `keep`. `is_alone`: whether upkeep of rollups is still kept away.
+        of customers to `keep`. `check_alone` raises if upkeep of rollups is no longer kept away.
 
         Raises:
             StoreUnavailableError: expire again, it goes on.
@@ -136,8 +135,7 @@ class Expire:
         if groups:
             self._clock.pause_s(WAIT_S)
         for event_type, group_before_us, verified_us in groups:
-            if not is_alone():
-                raise turn_lost()
+            check_alone()
             self._store.delete(delete_statement(tenant, event_type, group_before_us, verified_us))
         _log.info("usage expired", tenant=tenant, before_us=before_us, events=extent.events)
         return extent

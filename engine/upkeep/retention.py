@@ -13,6 +13,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import pyarrow as pa
 
@@ -21,7 +22,7 @@ from engine.catalog.admission_rules import FENCE_AGE_MAX_S
 from engine.catalog.kinds.meter import Meter
 from engine.catalog.snapshots.subscription_columns import NO_END_US
 from engine.catalog.store import CatalogStore
-from engine.cluster.locks import Hold
+from engine.cluster.locks import Hold, check_turn
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.times import rfc3339, us_datetime
 from engine.upkeep.expire import Expire, Extent
@@ -78,7 +79,7 @@ class Retention:
             self._pause_s(FENCE_WAIT_S)
             # What was applied meanwhile counts.
             meters, keep = self._catalog_of(tenant)
-            return self._expire.expire(tenant, meters, before_us, keep, hold.is_held)
+            return self._expire.expire(tenant, meters, before_us, keep, partial(check_turn, hold))
 
     def _check(self, before_us: int) -> None:
         before = us_datetime(before_us)

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from engine.cluster.locks import Hold, turn_lost
+from engine.cluster.locks import Hold, check_turn
 from engine.errors import MeterlineError
 from engine.metrics import METRICS
 from engine.upkeep.rollup_check import RollupCheck
@@ -32,8 +32,7 @@ class RollupKeeper:
             until_us: list[int] = []
             by_key = {(meter.tenant, meter.rollup_key): meter for meter in self.meters()}
             for meter in by_key.values():
-                if not hold.is_held():
-                    raise turn_lost()
+                check_turn(hold)
                 # One meter's trouble is not the others'.
                 try:
                     done = self.rollups.keep_up(meter)

@@ -1,7 +1,6 @@
 """API keys and who calls with them, on a real catalog database: made, rotated, revoked, expired, and remembered."""
 
 import secrets
-from contextlib import closing
 
 import pytest
 
@@ -21,7 +20,6 @@ from engine.errors import (
     StartupError,
     UnauthenticatedError,
 )
-from engine.sql.database import open_database
 
 HOUR_US = 3_600_000_000
 
@@ -64,14 +62,10 @@ class World:
         return self.caller(self.first_text)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def world(request, tmp_path):
+@pytest.fixture
+def world(database, tmp_path):
     """Over a database of each kind."""
-    url = f"sqlite:///{tmp_path / 'catalog.sqlite'}"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_server").new_url()
-    with closing(open_database(url)) as database:
-        yield World(database, tmp_path)
+    return World(database, tmp_path)
 
 
 def _reason(world, authorization):

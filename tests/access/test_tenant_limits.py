@@ -1,7 +1,6 @@
 """What a tenant may take: buckets by a clock that the test moves, and limits on a real catalog database."""
 
 import random
-from contextlib import closing
 
 import pytest
 
@@ -23,7 +22,6 @@ from engine.access.tenant_limits import (
 )
 from engine.access.token_bucket import BURST_S, TokenBucket
 from engine.errors import LimitExceededError, NotFoundError
-from engine.sql.database import open_database
 
 SECOND_NS = 1_000_000_000
 LARGEST = LargestRequest(events=50_000, nbytes=4_194_304)
@@ -121,14 +119,10 @@ class World:
         return Allowances(self.store, TenantLimits(**defaults), lambda: self.elapsed_ns)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def world(request, tmp_path):
+@pytest.fixture
+def world(database):
     """Over a database of each kind."""
-    url = f"sqlite:///{tmp_path / 'catalog.sqlite'}"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_server").new_url()
-    with closing(open_database(url)) as database:
-        yield World(database)
+    return World(database)
 
 
 def refused(call):

@@ -30,18 +30,9 @@ from meterline.v1.events_pb2_grpc import EventServiceStub
 from meterline.v1.usage_pb2 import VERDICT_REJECTED, RecordUsageRequest, RecordUsageResponse, UsageEvent
 from meterline.v1.usage_pb2_grpc import UsageServiceStub
 from tests.support.usage.clickhouse_process import ClickHouseProcess
-from tests.support.usage.gateway_drive import Books, apply_catalog, channel_to
+from tests.support.usage.gateway_drive import PATIENCE, Books, apply_catalog, channel_to
 
 ROOT = Path(__file__).parents[2]
-# Short times, so that a hanging store is given up within the test's patience.
-PATIENCE = {
-    "connect_timeout_s": 1,
-    "insert_timeout_s": 2,
-    "read_timeout_s": 3,
-    "answer_margin_s": 1,
-    "lease_s": 10,
-    "watermark_timeout_s": 5,
-}
 
 
 def _gateway(shared, clickhouse, *options, target=None, database="metering"):

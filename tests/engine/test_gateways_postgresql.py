@@ -20,17 +20,9 @@ from engine.sql.postgresql import Writers
 from examples.engine_process import EngineProcess
 from tests.support.postgres import postgres
 from tests.support.usage.clickhouse_process import ClickHouseProcess
-from tests.support.usage.gateway_drive import Books, apply_catalog, channel_to
+from tests.support.usage.gateway_drive import PATIENCE, Books, apply_catalog, channel_to
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = {
-    "connect_timeout_s": 1,
-    "insert_timeout_s": 2,
-    "read_timeout_s": 3,
-    "answer_margin_s": 1,
-    "lease_s": 10,
-    "watermark_timeout_s": 5,
-}
 
 # Takes the turn of the writers of the order, and hangs with it.
 HANGS = """

@@ -1,8 +1,6 @@
 """What may expire: the policy, the catalog's meters and customers, and the events that are refused from then on."""
 
-from contextlib import nullcontext
 from datetime import UTC, datetime
-from types import SimpleNamespace
 
 import pytest
 
@@ -24,6 +22,7 @@ from engine.usage.store.query import Query
 from engine.usage.store.usage_store import UsageStore
 from ingest import IngestClock, Limits
 from tests.support.usage.meter_reads import deliver
+from tests.support.usage.undisturbed import undisturbed_turn
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 METER = "meters: [{id: m, event_type: call, aggregation: sum, value: VALUE}]\n"
@@ -48,11 +47,6 @@ def apply(catalog, document):
     catalog.apply("t1", read_document(document, "test.yaml"), applied_at=NOW)
 
 
-def _alone():
-    """Nobody else writes rollups."""
-    return nullcontext(SimpleNamespace(is_held=lambda: True))
-
-
 class World:
     """A real store with a clock of its own; `pauses` notes each pause, and before which instant events were refused."""
 
@@ -67,7 +61,12 @@ class World:
         reconciler = Reconciler(self.store, self.order, self.now_us)
         expire = Expire(self.store, self.rollups, reconciler, clock)
         return Retention(
-            self.catalog, expire, RetentionPolicy(days), _alone, lambda: datetime_us(NOW), self.pause
+            self.catalog,
+            expire,
+            RetentionPolicy(days),
+            undisturbed_turn,
+            lambda: datetime_us(NOW),
+            self.pause,
         )
 
     def pause(self, seconds):

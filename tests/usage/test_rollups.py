@@ -1,12 +1,10 @@
 """Rollups say what their events say, whatever happens, at every watermark; and reads of them go without events."""
 
-import contextlib
 import random
 import sys
 import threading
 import time
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
@@ -34,13 +32,9 @@ from tests.support.usage.rollup_world import (
     World,
     new_clock,
 )
+from tests.support.usage.undisturbed import undisturbed_turn
 
 SUM = {"id": "m", "event_type": "call", "aggregation": "sum", "value": "value"}
-
-
-def _alone():
-    """Nobody else writes rollups."""
-    return contextlib.nullcontext(SimpleNamespace(is_held=lambda: True))
 
 
 @pytest.fixture
@@ -297,7 +291,7 @@ def test_one_meter_s_trouble_is_not_the_others(store):
     check = RollupCheck(store, rollups, reader_of(store), random.Random(4))
     meters = [asked({**SUM, "aggregation": aggregation}) for aggregation in ("sum", "max", "min")]
     with pytest.raises(StoreUnavailableError, match="trouble"):
-        RollupKeeper(rollups, check, lambda: meters, _alone).next_pass()
+        RollupKeeper(rollups, check, lambda: meters, undisturbed_turn).next_pass()
     assert kept == ["sum", "min"]
 
 
@@ -331,7 +325,9 @@ def test_the_keeper_rolls_up_what_meters_share_once(store):
 
     rollups = Counting(store, writer.clock, writer.now_us, WORTHS[0])
     check = RollupCheck(store, rollups, reader_of(store), random.Random(2))
-    RollupKeeper(rollups, check, lambda: [asked(SUM), asked({**SUM, "id": "n"})], _alone).next_pass()
+    RollupKeeper(
+        rollups, check, lambda: [asked(SUM), asked({**SUM, "id": "n"})], undisturbed_turn
+    ).next_pass()
     assert rolled == [keys[0]]
 
 
@@ -346,7 +342,7 @@ def test_every_meter_of_a_catalog_is_rolled_up():
     assert measure.rollup_key == rollup_key(Meter.read(SUM))
 
 
-def test_who_alone_writes_a_store_sees_rows_move_without_a_look_at_each(store, monkeypatch):
+def test_whoundisturbed_turn_writes_a_store_sees_rows_move_without_a_look_at_each(store, monkeypatch):
     """A pass that begins after the read's statement was chosen, and ends before it is answered, is noticed all the same;
     what earlier processes computed is known from the start.
     """

@@ -95,7 +95,7 @@ signed = together(
         metavar="NAME",
         envvar="METERLINE_RECORDED_BY",
         show_envvar=True,
-        help="Who says so: there are no credentials yet. Required unless --dry-run.",
+        help="Who says so, beside the credential in the audit log. Required unless --dry-run.",
     ),
     click.option(
         "--correction-id",

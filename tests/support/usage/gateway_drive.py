@@ -40,6 +40,15 @@ _PASSING = {
     grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.CANCELLED,
 }
+# Short times, so that a hanging store is given up within the test's patience.
+PATIENCE = {
+    "connect_timeout_s": 1,
+    "insert_timeout_s": 2,
+    "read_timeout_s": 3,
+    "answer_margin_s": 1,
+    "lease_s": 10,
+    "watermark_timeout_s": 5,
+}
 # After the trouble, everything must be acknowledged within this.
 _PATIENCE_S = 60
 # A connection of its own for each channel, and quick to try again.
