@@ -4,7 +4,7 @@ BIN := .venv/bin
 BUF_VERSION := 1.75.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-oracle simulate check golden format proto reference dashboard proto-lint lock sbom wheel test-wheel bench-billing bench-catalog bench-fairness bench-rating bench-metering clean test-ids
+.PHONY: help demo test test-long test-oracle simulate check golden format proto reference dashboard proto-lint lock sbom wheel test-wheel bench-billing bench-catalog bench-event-prices bench-fairness bench-rating bench-metering clean test-ids test-histories
 
 help: ## what can be made here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -12,7 +12,7 @@ help: ## what can be made here
 demo: .venv/server.stamp ## real usage in, exact line items out, in under a minute once installed
 	@$(BIN)/python -m examples.demo
 
-test: .venv/dev.stamp ## every test, in about thirteen minutes on two cores
+test: .venv/dev.stamp ## every test, in about twenty-five minutes on two cores
 	@$(BIN)/python -m pytest -n 4 --dist worksteal $(if $(REQUIRE_TOOLS),--require-tools) tests
 
 test-long: .venv/dev.stamp ## the full form of the long tests
@@ -20,6 +20,9 @@ test-long: .venv/dev.stamp ## the full form of the long tests
 
 test-ids: .venv/dev.stamp ## ids voided, amended and undone in 100,000 random steps, beside a model (STEPS=20000, SEED=7)
 	@$(BIN)/python -m tests.support.usage.live_ids --steps $(or $(STEPS),100000) $(if $(SEED),--seed $(SEED))
+
+test-histories: .venv/dev.stamp ## 100,000 random subscriptions that change, billed beside exact fractions (COUNT=20000, SEED=7)
+	@$(BIN)/python -m tests.support.history_oracle --count $(or $(COUNT),100000) $(if $(SEED),--seed $(SEED))
 
 test-oracle: .venv/dev.stamp ## a million random charges and ten thousand invoices, the rating core against the oracle
 	@$(BIN)/python -m pytest -m long --run-long tests/rating/test_oracle_agrees.py tests/rating/test_oracle_settles.py
@@ -81,6 +84,9 @@ bench-metering: .venv/bench.stamp ## usage read back from 1M and 10M events, rol
 
 bench-billing: .venv/dev.stamp ## spend and lines of 100,000 subscriptions, beside a bare aggregation and the kernel (BENCH=--small)
 	@$(BIN)/python -m bench.bench_billing $(BENCH)
+
+bench-event-prices: .venv/dev.stamp ## spend under a price with terms per event, beside a plain one (BENCH=...)
+	@$(BIN)/python -m bench.bench_event_prices $(BENCH)
 
 bench-catalog: .venv/dev.stamp ## a catalog of a million customers: applied, started with, changed, listed (BENCH=...)
 	@$(BIN)/python -m bench.bench_catalog $(BENCH)

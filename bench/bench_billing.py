@@ -4,9 +4,11 @@
 usage and with 5 million events, subscriptions that start on one day of the month and on 28. For each of the four cases:
 
 - all customers' spend: ListSpend, and `meterline spend` from its start to its end;
-- all lines to a Parquet and an NDJSON file; where `meterline lines` has no --output, a sample of them page by page;
+- all lines to a Parquet and an NDJSON file;
 - one customer's GetSpend, for customers at random;
 - a page of a hundred lines: the first, and one far behind. The first is also timed with 1,000 customers.
+
+And for the last of them once more spend and lines, when every subscription has phases, an override and a coupon.
 
 Beside them, in the same run and on the same store: a bare aggregation in ClickHouse of the same usage in the same periods,
 one statement a meter, deduplicated with FINAL, and the rating kernel alone on the quantities that came out. What everybody
@@ -31,8 +33,16 @@ import numpy as np
 
 from bench.aims import Aim, aims_json, print_aims
 from bench.billing_baselines import Baseline, baselines
-from bench.billing_reads import Patience, measure, measure_page
-from bench.billing_world import ANCHORS, World, apply_plan, record, subscribe, usage_path
+from bench.billing_reads import Patience, measure, measure_changing, measure_page
+from bench.billing_world import (
+    ANCHORS,
+    World,
+    apply_plan,
+    let_change,
+    record,
+    subscribe,
+    usage_path,
+)
 from bench.engine_watch import cpu_s
 from examples.engine_process import EngineProcess
 
@@ -56,7 +66,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="meterline-bench-", dir=options.directory) as folder:
         data = Path(folder) / "data"
         pages = _pages_of_few(Path(folder) / "few", small, patience, options)
-        found = _measured(data, world, patience, options)
+        found, changing = _measured(data, world, patience, options)
         _say("baselines: aggregation and kernel")
         with ProcessPoolExecutor(1, mp_context=_SPAWN) as pool:
             beside = pool.submit(baselines, usage_path(data), world, list(found)).result()
@@ -64,9 +74,9 @@ def main() -> None:
         _check(case, measured, beside[case])
         measured["page"]["few_customers_ms"] = pages[case]
     _print_table(world, small, found, beside)
-    aims = _aims(found, beside)
+    aims = [*_aims(found, beside), *_changing_aims(found[list(found)[-1]], changing)]
     print_aims(aims)
-    print(json.dumps(_as_json(world, small, found, beside, aims)))
+    print(json.dumps(_as_json(world, small, found, beside, aims) | {"changing": changing}))
 
 
 def _options() -> argparse.Namespace:
@@ -81,7 +91,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--few-customers", type=int, default=1_000, help="beside how many pages are judged")
     parser.add_argument("--reads", type=int, default=200, help="customers at random")
     parser.add_argument("--repeat-s", type=float, default=20, help="how long one answer may be repeated")
-    parser.add_argument("--sample-s", type=float, default=15, help="how long lines are sampled, page by page")
+    parser.add_argument(
+        "--sample-s", type=float, default=15, help="how long pages are turned before the one far behind"
+    )
     parser.add_argument(
         "--rollups-s",
         type=float,
@@ -108,7 +120,8 @@ def _smaller(options: argparse.Namespace) -> World:
 
 def _measured(
     data: Path, world: World, patience: Patience, options: argparse.Namespace
-) -> dict[Case, dict[str, Any]]:
+) -> tuple[dict[Case, dict[str, Any]], dict[str, Any]]:
+    """Of each case what it took; and of the last one again, once every subscription has changed."""
     found: dict[Case, dict[str, Any]] = {}
     dice = np.random.default_rng(options.seed)
     with EngineProcess(data, *_OPTIONS) as engine:
@@ -122,7 +135,10 @@ def _measured(
                 _say(f"{_name((anchors, has_usage))}: spend, lines, pages")
                 measured = found[anchors, has_usage] = measure(engine, world, patience, dice)
                 _say(_in_short(measured))
-    return found
+        _say("subscriptions with phases, overrides and coupons: spend, lines")
+        let_change(engine, world, anchors)
+        changing = measure_changing(engine, world, anchors, patience)
+    return found, changing
 
 
 def _in_short(measured: dict[str, Any]) -> str:
@@ -205,6 +221,16 @@ def _aims(found: dict[Case, dict[str, Any]], beside: dict[Case, Baseline]) -> li
     return aims
 
 
+def _changing_aims(before: dict[str, Any], changing: dict[str, Any]) -> list[Aim]:
+    """What phases, overrides and settlement cost: the same subscriptions and usage without and with them."""
+    spend = changing["spend"]["s"] / before["spend"]["s"]
+    lines = before["lines"]["parquet"]["lines_per_second"] / changing["lines"]["parquet"]["lines_per_second"]
+    return [
+        Aim("spend with phases, overrides and settlement / without", spend, 1.5),
+        Aim("time of a line to Parquet with phases and overrides / without", lines, 1.5),
+    ]
+
+
 def _print_table(
     world: World, small: World, found: dict[Case, dict[str, Any]], beside: dict[Case, Baseline]
 ) -> None:
@@ -233,8 +259,6 @@ def _print_table(
         ("    so many lines behind", lambda m, _: f"{m['page']['far_after_lines']:,}"),
     ):
         print(f"{label:<46}" + "".join(f"{cell(found[case], beside[case]):>20}" for case in found))
-    if any(measured["lines"]["ndjson"].get("sampled") for measured in found.values()):
-        print("lines to NDJSON: a sample, page by page through ListLineItems")
     errors = {measured["spend_command"].get("error") for measured in found.values()} - {None}
     for error in sorted(map(str, errors)):
         print(f"meterline spend: {error}")

@@ -102,19 +102,18 @@ def terms_of(count: int, dice: np.random.Generator) -> SettlementTerms:
         Commitment(currency="USD", amount=Decimal(amount), overage_factor=Decimal("1.25"))
         for amount in (9_000, 90_000)
     ]
-    whole = Commitments.of(committed, [0, 1])
+    whole, which = Commitments.of(committed, [0, 1]), dice.integers(0, 2, customers)
     zeros, ones = DecimalColumn.zeros(customers), np.ones(customers, dtype=np.int64)
     return SettlementTerms(
         commitments=replace(
             whole,
-            terms_index=dice.integers(0, 2, customers),
+            terms_index=which,
             subscription=ids,
             final=ones == 1,
             spent_minor=zeros,
             overage_minor=zeros,
             true_up_minor=zeros,
-            proration_numerator=ones,
-            proration_denominator=ones,
+            committed_minor=whole.committed_minor.take(which),
         ),
         adjustments=LineColumns(
             customer=ids, invoice=ids, at_us=ones * 0, tax_profile=ones * 0, split=ones * -1

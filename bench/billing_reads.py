@@ -1,6 +1,5 @@
 """What the billing bench times: spend, lines, one customer and pages, through gRPC and the command line."""
 
-import json
 import subprocess
 import sys
 import tempfile
@@ -15,10 +14,9 @@ from typing import Any, Final
 import grpc
 import numpy as np
 import pyarrow.parquet as pq
-from google.protobuf.json_format import MessageToDict
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from bench.billing_world import AT, TIMEOUT_S, World, channel, customer, numbers
+from bench.billing_world import AT, TIMEOUT_S, World, changing_lines, channel, customer, numbers
 from bench.engine_watch import cpu_s, memory_mib, peak_memory_mib, reset_peak_memory
 from examples.engine_process import EngineProcess
 from meterline.v1.billing_pb2 import ListLineItemsRequest, ListLineItemsResponse
@@ -51,7 +49,16 @@ def measure(
             "spend_command": _spend_command(engine, spend["s"], patience),
             "one_customer": _one_customer(opened, world, patience, dice),
             "page": _pages(opened, world, patience),
-            "lines": _lines(engine, opened, world, patience),
+            "lines": _lines(engine, world.lines),
+        }
+
+
+def measure_changing(engine: EngineProcess, world: World, anchors: str, patience: Patience) -> dict[str, Any]:
+    """Spend and lines of subscriptions that have changed."""
+    with channel(engine) as opened:
+        return {
+            "spend": _spend(engine, opened, patience),
+            "lines": _lines(engine, changing_lines(world, anchors)),
         }
 
 
@@ -136,25 +143,16 @@ def _walk(stub: Any, seconds: float, lines_max: int) -> Iterator[ListLineItemsRe
             return
 
 
-def _lines(
-    engine: EngineProcess, opened: grpc.Channel, world: World, patience: Patience
-) -> dict[str, dict[str, Any]]:
-    """All lines to a file of each form; where the command can't write one, a sample, page by page."""
-    if not _writes_files():
-        return {"parquet": {"lines_per_second": None}, "ndjson": _sampled(engine, opened, world, patience)}
+def _lines(engine: EngineProcess, lines: int) -> dict[str, dict[str, Any]]:
+    """All lines to a file of each form."""
     with tempfile.TemporaryDirectory(prefix="meterline-bench-") as folder:
         return {
-            form: _written(engine, world, Path(folder) / f"lines.{form}", count)
+            form: _written(engine, lines, Path(folder) / f"lines.{form}", count)
             for form, count in (("parquet", _parquet_rows), ("ndjson", _text_lines))
         }
 
 
-def _writes_files() -> bool:
-    command = [sys.executable, "-m", "engine", "lines", "--help"]
-    return "--output" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
-def _written(engine: EngineProcess, world: World, path: Path, count: Callable[[Path], int]) -> dict[str, Any]:
+def _written(engine: EngineProcess, lines: int, path: Path, count: Callable[[Path], int]) -> dict[str, Any]:
     """`meterline lines --output` from its start to its end.
 
     Raises:
@@ -166,30 +164,12 @@ def _written(engine: EngineProcess, world: World, path: Path, count: Callable[[P
     seconds, error = _command("lines", "--at", at, "--output", str(path), "--target", engine.target)
     if error:
         return {"lines_per_second": None, "error": error}
-    if count(path) != world.lines:
-        raise SystemExit(f"{path.name} has {count(path):,} lines of {world.lines:,}: its speed says nothing")
-    return {
-        "lines_per_second": world.lines / seconds,
-        "lines": world.lines,
-        "s": seconds,
-        "growth_mib": peak_memory_mib(engine.pid) - before_mib,
-    }
-
-
-def _sampled(engine: EngineProcess, opened: grpc.Channel, world: World, patience: Patience) -> dict[str, Any]:
-    """ListLineItems and JSON, as `meterline lines --json` does it: that command knows no part of the lines."""
-    reset_peak_memory(engine.pid)
-    before_mib, began_s, lines = memory_mib(engine.pid), perf_counter(), 0
-    for page in _walk(BillingServiceStub(opened), patience.sample_s, world.lines):
-        for item in page.line_items:
-            json.dumps(MessageToDict(item, preserving_proto_field_name=True), ensure_ascii=False)
-        lines += len(page.line_items)
-    seconds = perf_counter() - began_s
+    if count(path) != lines:
+        raise SystemExit(f"{path.name} has {count(path):,} lines of {lines:,}: its speed says nothing")
     return {
         "lines_per_second": lines / seconds,
         "lines": lines,
         "s": seconds,
-        "sampled": lines < world.lines,
         "growth_mib": peak_memory_mib(engine.pid) - before_mib,
     }
 

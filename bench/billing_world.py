@@ -57,6 +57,11 @@ PRICES: Final[dict[str, dict[str, Any]]] = {
     },
 }
 
+# The fee goes back to the plan's in that phase: three prices change.
+CHEAPER: Final = {"calls": {"package_amount": "0.04"}, "tokens": {"percent_off": "5"}}
+
+_CHANGES_EVERY: Final = 10
+
 
 @dataclass(frozen=True, slots=True)
 class World:
@@ -105,7 +110,7 @@ def apply_plan(engine: EngineProcess, world: World) -> None:
         ],
     }
     customers = [{"id": customer(n), "name": f"Customer {n}"} for n in range(world.customers)]
-    _apply(engine, [plan, *_pieces("customers", customers)])
+    apply_documents(engine, [plan, *_pieces("customers", customers)])
 
 
 def subscribe(engine: EngineProcess, world: World, anchors: str) -> None:
@@ -114,14 +119,56 @@ def subscribe(engine: EngineProcess, world: World, anchors: str) -> None:
         {"customer": customer(n), "plan": PLAN, "start": f"2026-01-{n % ANCHORS[anchors] + 1:02}"}
         for n in range(world.customers)
     ]
-    _apply(engine, _pieces("subscriptions", subscriptions))
+    apply_documents(engine, _pieces("subscriptions", subscriptions))
 
 
-def _pieces(kind: str, resources: list[dict[str, str]]) -> list[dict[str, Any]]:
+def let_change(engine: EngineProcess, world: World, anchors: str) -> None:
+    """Everybody has a trial behind it, a fee of its own and a coupon; every tenth changes its terms inside March."""
+    apply_documents(engine, [{"coupons": [{"id": "tenth", "name": "A tenth off", "percent_off": "10"}]}])
+    customers = [
+        {"id": customer(n), "name": f"Customer {n}", "coupons": [{"coupon": "tenth", "start": "2026-01-01"}]}
+        for n in range(world.customers)
+    ]
+    subscriptions = [
+        {
+            "customer": customer(n),
+            "plan": PLAN,
+            "start": f"2026-01-{n % ANCHORS[anchors] + 1:02}",
+            "phases": [
+                {"start": "2026-02-01", "trial": "free"},
+                {"start": "2026-02-08", "overrides": {"fee": {"flat_amount": f"{15 + n % 8}"}}},
+                *(
+                    []
+                    if n % _CHANGES_EVERY
+                    else [{"start": f"2026-03-{_change_day(n)}", "overrides": CHEAPER}]
+                ),
+            ],
+        }
+        for n in range(world.customers)
+    ]
+    apply_documents(engine, [*_pieces("customers", customers), *_pieces("subscriptions", subscriptions)])
+
+
+def changing_lines(world: World, anchors: str) -> int:
+    """How many lines of March there are after `let_change`: the three prices that change in a period have two each."""
+    in_march = (
+        period(n, anchors)[0] < datetime(2026, 3, _change_day(n), tzinfo=UTC)
+        for n in range(0, world.customers, _CHANGES_EVERY)
+    )
+    return world.lines + 3 * sum(in_march)
+
+
+def _change_day(number: int) -> int:
+    """On what day of March the terms of a customer change."""
+    return 15 + number // _CHANGES_EVERY % 14
+
+
+def _pieces(kind: str, resources: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{kind: resources[first : first + _PIECE]} for first in range(0, len(resources), _PIECE)]
 
 
-def _apply(engine: EngineProcess, documents: list[dict[str, Any]]) -> None:
+def apply_documents(engine: EngineProcess, documents: list[dict[str, Any]]) -> None:
+    """Documents of a catalog, one after the other."""
     with channel(engine) as opened:
         for document in documents:
             request = ApplyCatalogRequest(document=json.dumps(document), file_name="bench.json")

@@ -69,6 +69,23 @@ MODELS: Mapping[str, Fields] = {
             for step, size in enumerate(SIZES)
         ],
     },
+    "matrix, tiers in cells": {
+        "model": "matrix",
+        "dimensions": ["region", "size"],
+        "cells": [
+            {"match": {"region": region, "size": size}} | terms
+            for region in REGIONS
+            for size, terms in zip(
+                SIZES,
+                (
+                    {"model": "graduated", "tiers": FIVE_TIERS},
+                    {"model": "volume", "tiers": FIVE_TIERS[-3:]},
+                    {"unit_amount": "0.031"},
+                ),
+                strict=True,
+            )
+        ],
+    },
     "capacity": {
         "model": "capacity",
         "tiers": [
@@ -114,7 +131,7 @@ def case_of(name: str, charges: int, seed: int) -> Case:
     quantity = rng.integers(0, 300_001, charges)
     columns: dict[str, Any] = {"quantity": quantity}
     extra: dict[str, Any] = {}
-    if name == "matrix":
+    if name.startswith("matrix"):
         for dimension, values in (("region", REGIONS), ("size", SIZES)):
             codes = rng.integers(0, len(values), charges)
             columns[dimension] = codes

@@ -36,7 +36,7 @@ def _parsed(fields: dict[str, Any]) -> dict[str, Any]:
         if name == "tiers":
             price["tiers"] = _tiers(value)
         elif name == "cells":
-            price["cells"] = {tuple(cell["match"].values()): Decimal(cell["unit_amount"]) for cell in value}
+            price["cells"] = {tuple(cell["match"].values()): _cell(cell) for cell in value}
         elif name == "conversion":
             price["factor"] = Decimal(value["factor"])
         elif name == "rounding":
@@ -50,6 +50,12 @@ def _parsed(fields: dict[str, Any]) -> dict[str, Any]:
             {unit: Decimal(most) for unit, most in (tier["up_to"] or {}).items()} for tier in fields["tiers"]
         ]
     return price
+
+
+def _cell(fields: dict[str, Any]) -> dict[str, Any]:
+    if "tiers" in fields:
+        return {"model": fields["model"], "scope": "line", "tiers": _tiers(fields["tiers"])}
+    return {"model": "per_unit", "unit_amount": Decimal(fields["unit_amount"])}
 
 
 def _tiers(fields: Sequence[dict[str, Any]]) -> Tiers:
@@ -67,7 +73,7 @@ def _tiers(fields: Sequence[dict[str, Any]]) -> Tiers:
 def _extras(case: Case, sample: int) -> list[Any]:
     """What a charge of a matrix, capacity or percentage price has besides its quantity."""
     columns = case.columns
-    if case.name == "matrix":
+    if case.name.startswith("matrix"):
         named = [column.values for column in case.charges.dimensions.values()]
         codes = zip(columns["region"][:sample].tolist(), columns["size"][:sample].tolist(), strict=True)
         return [(named[0][region], named[1][size]) for region, size in codes]
@@ -161,11 +167,15 @@ def _capacity(price: dict[str, Any], _quantity: Decimal, units: Any, tiers: Brea
     return _single(ZERO, price["tiers"][reached][3], tiers)
 
 
+def _in_cell(cell: dict[str, Any], quantity: Decimal, tiers: Breakdown | None) -> Decimal:
+    return _PRICED[cell["model"]](cell, quantity, None, tiers)
+
+
 _PRICED = {
     "flat": lambda price, quantity, _, tiers: _single(quantity, price["flat_amount"], tiers),
     "per_unit": lambda price, quantity, _, tiers: _single(quantity, quantity * price["unit_amount"], tiers),
     "dynamic": lambda price, quantity, _, tiers: _single(quantity, quantity * price["multiplier"], tiers),
-    "matrix": lambda price, quantity, cell, tiers: _single(quantity, quantity * price["cells"][cell], tiers),
+    "matrix": lambda price, quantity, cell, tiers: _in_cell(price["cells"][cell], quantity, tiers),
     "graduated": _graduated,
     "graduated_percentage": _graduated,
     "volume": _volume,

@@ -88,7 +88,7 @@ def _priced(fields: dict[str, Any], quantity: str) -> str:
         ]
         return _first(fits, [_constant(tier["flat_amount"]) for tier in tiers])
     if model == "matrix":
-        return f"{quantity} * {_cell(fields)}"
+        return _in_cell(fields, quantity)
     if model == "percentage" and "free_events" in fields:
         return _event_fees(fields)
     packages = (
@@ -154,8 +154,12 @@ def _first(conditions: Sequence[str], values: Sequence[str]) -> str:
     return f"multiIf({pairs}, {values[-1]})"
 
 
-def _cell(fields: dict[str, Any]) -> str:
-    """The unit amount of a matrix cell, found by the codes of both dimensions."""
-    sizes = len({cell["match"]["size"] for cell in fields["cells"]})
-    amounts = ", ".join(_constant(cell["unit_amount"]) for cell in fields["cells"])
-    return f"[{amounts}][region * {sizes} + size + 1]"
+def _in_cell(fields: dict[str, Any], quantity: str) -> str:
+    """What a matrix charges, by the codes of both dimensions."""
+    cells = fields["cells"]
+    sizes = len({cell["match"]["size"] for cell in cells})
+    if not any("tiers" in cell for cell in cells):
+        amounts = ", ".join(_constant(cell["unit_amount"]) for cell in cells)
+        return f"{quantity} * [{amounts}][region * {sizes} + size + 1]"
+    is_cell = [f"region * {sizes} + size = {place}" for place in range(len(cells) - 1)]
+    return _first(is_cell, [_priced({"model": "per_unit", **cell}, quantity) for cell in cells])

@@ -1,4 +1,4 @@
-"""Columns of decimals from columns of text and back, without a Python object for what 64 bits hold.
+"""Columns of decimals from columns of text or of Arrow's decimals and back, without a Python object for what 64 bits hold.
 
 A quantity is read exactly as a meter reads one: at most 26 integer and 12 fractional digits, no exponent.
 """
@@ -22,6 +22,7 @@ Texts: TypeAlias = Any
 _INTEGER_DIGITS_MAX, _FRACTION_DIGITS_MAX = 26, 12
 # The largest power of ten that int64 holds.
 _SCALE_MAX = 18
+_DECIMAL128_DIGITS = 38
 
 
 def decimals(texts: Texts, rows: Int64s, where: Callable[[int], str]) -> DecimalColumn:
@@ -42,17 +43,34 @@ def decimals(texts: Texts, rows: Int64s, where: Callable[[int], str]) -> Decimal
     point = pc.find_substring(trimmed, ".")
     digits = pc.subtract(pc.subtract(pc.binary_length(trimmed), point), 1)
     scale = int(pc.max(pc.if_else(pc.less(point, 0), 0, digits)).as_py())
-    return _column(pc.cast(trimmed, pa.decimal128(_INTEGER_DIGITS_MAX + scale, scale)), scale)
+    return decimal128_column(pc.cast(trimmed, pa.decimal128(_INTEGER_DIGITS_MAX + scale, scale)), scale)
 
 
-def _column(array: Texts, scale: int) -> DecimalColumn:
+def decimal128_column(array: Texts, scale: int) -> DecimalColumn:
     """A decimal128 array without nulls as a column: int64 if all mantissas fit, else Python ints."""
     halves = np.frombuffer(array.buffers()[1], dtype=np.int64)[2 * array.offset :][: 2 * len(array)]
     low, high = halves[0::2], halves[1::2]
-    if (high == low >> 63).all() and low.min() > np.iinfo(np.int64).min:
+    if not len(low) or ((high == low >> 63).all() and low.min() > np.iinfo(np.int64).min):
         return DecimalColumn(low.copy(), scale)
     wide = high.astype(object) * 2**64 + low.astype(np.uint64).astype(object)
     return DecimalColumn(wide, scale)
+
+
+def decimal128_array(column: DecimalColumn) -> Texts:
+    """A column as decimal128 with all the digits that there is room for: the way back of `decimal128_column`.
+
+    Raises:
+        ValueError: a value has more than 38 digits.
+    """
+    of = pa.decimal128(_DECIMAL128_DIGITS, column.scale)
+    if not column.is_wide:
+        high = column.mantissa >> 63
+        halves = np.empty(2 * len(column), dtype=np.int64)
+        halves[0::2], halves[1::2] = column.mantissa, high
+        return pa.Array.from_buffers(of, len(column), [None, pa.py_buffer(halves)])
+    if column.magnitude_max() >= 10**_DECIMAL128_DIGITS:
+        raise ValueError(f"an amount has more than {_DECIMAL128_DIGITS} digits")
+    return pa.array(column.to_decimals(), type=of)
 
 
 def _fault(text: str) -> str:

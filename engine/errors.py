@@ -7,6 +7,10 @@
     ├── PermissionDeniedError       the caller's credential does not allow the call
     ├── NotFoundError               no such customer, subscription, ...
     ├── AlreadyExistsError          the name is taken
+    ├── StaleError                  what is to be changed was changed since it was read: read again
+    ├── InUseError                  what is to go is used by something, which it names
+    ├── InvoiceStateError           an invoice is not in a state in which that can be done to it
+    ├── IdempotencyKeyUsedError     the key belongs to a request with other content
     ├── KeyEndedError               an API key that is to be rotated is revoked or has expired
     ├── UsageExpiredError           the events that an exact answer needs have expired
     ├── CorrectionRefusedError      usage is not, or no longer, what a correction takes it for
@@ -73,6 +77,22 @@ class NotFoundError(MeterlineError):
 
 class AlreadyExistsError(MeterlineError):
     """The name or the id is taken."""
+
+
+class StaleError(MeterlineError):
+    """Something was changed since the caller read it; nothing was changed now. Read it again."""
+
+
+class InUseError(MeterlineError):
+    """Something still uses what is to be archived or deleted; its text names it."""
+
+
+class InvoiceStateError(MeterlineError):
+    """An invoice is not in a state in which that can be done to it; nothing was changed. Its text names both."""
+
+
+class IdempotencyKeyUsedError(MeterlineError):
+    """The key was given to a request with other content, which stands; nothing was changed now."""
 
 
 class KeyEndedError(MeterlineError):

@@ -136,6 +136,22 @@ class _Metrics:
         "Passes in the background that ended without a result, by what they do; the next one tries again.",
         "upkeep",
     )
+    webhook_deliveries_pending = _gauge(
+        "meterline_webhook_deliveries_pending",
+        "Facts that active webhook endpoints are still to hear; 0 at a gateway whose turn it is not.",
+    )
+    webhook_oldest_pending_timestamp_seconds = _gauge(
+        "meterline_webhook_oldest_pending_timestamp_seconds",
+        "When the oldest of those facts was recorded; 0 if there is none.",
+    )
+    webhook_attempts = _counter(
+        "meterline_webhook_attempts_total",
+        "Posts to webhook endpoints, by whether they were delivered.",
+        "outcome",
+    )
+    webhook_dead_letters = _counter(
+        "meterline_webhook_dead_letters_total", "Facts that an endpoint did not take in any attempt."
+    )
     rollups_until_timestamp_seconds = _gauge(
         "meterline_rollups_until_timestamp_seconds",
         "Up to when the rollups of all meters have taken in what was ingested; 0 at a gateway whose turn it is not.",

@@ -237,6 +237,21 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "cps",
             ((_rate("meterline_failed_upkeep_passes_total", "upkeep"), "{{upkeep}}"),),
         ),
+        Panel(
+            "Webhooks posted",
+            "By whether they were delivered, and facts that an endpoint never took.",
+            "cps",
+            (
+                (_rate("meterline_webhook_attempts_total", "outcome"), "{{outcome}}"),
+                (_rate("meterline_webhook_dead_letters_total"), "dead"),
+            ),
+        ),
+        Panel(
+            "Webhooks that wait",
+            "Facts that active endpoints are still to hear.",
+            "none",
+            (("sum(meterline_webhook_deliveries_pending{WHERE})", "waiting"),),
+        ),
     ),
     "Stores and processes": (
         Panel(

@@ -10,7 +10,8 @@ Construct prices once with `Price.read(fields)`, put n charges into columns, and
 `quantity` is a `DecimalColumn(mantissa, scale)`: straight from a store's decimals as int64 mantissas, or `of(...)`
 Decimals, ints and texts; `column_of_wide` takes integers of 256 bits. To bill a period in parts give the cumulative quantity, `booked` (what earlier parts
 billed) and `final` (false on all but the last part, where a minimum counts). Tiers that count on another clock
-than the invoice take `consumed_before`; percentage prices with terms per event `events`; matrix prices
+than the invoice take `consumed_before`; charges for a part of their period, whose quantity isn't metered, `proration`;
+percentage prices with terms per event `events`; matrix prices
 `dimensions`; capacity prices `quantities`. `rate` is the only rating path: live spend, drafts, invoices and
 simulations call it alike. It raises `RatingError` rather than bill a charge that its price says nothing about:
 `unrateable_rows(charges)` finds those, to be shown with `unrateable_reason` and left out.
@@ -18,7 +19,7 @@ simulations call it alike. It raises `RatingError` rather than bill a charge tha
 `converted(quantity, conversion)` converts one quantity by itself, as a meter does before anything is priced, and
 `converted_column` a column of them.
 
-What follows the lines (commitments, credit grants, taxes, revenue splits) has one way in as well:
+What follows the lines (discounts, commitments, credit grants, taxes, revenue splits) has one way in as well:
 
     settled = settle(lines_of_rated(lines, price_ids, subscription, columns), SettlementTerms(...))
     settled.due_minor               # what each line leaves to pay, in minor units; the trace of each stage beside it
@@ -27,31 +28,38 @@ What follows the lines (commitments, credit grants, taxes, revenue splits) has o
 
 from rating.kernels.breakdown import TierBreakdown
 from rating.kernels.charges import Charges, Dimension, EventAmounts, RatingError
+from rating.kernels.events import FeeSums
+from rating.kernels.parts import PartColumns
 from rating.lines.line import RatedEvent, RatedLine, RatedTier
 from rating.lines.lines import RatedLines
-from rating.numbers.currency import CurrencyCode
-from rating.numbers.decimals import DecimalColumn
+from rating.numbers.allocate import round_to_total
+from rating.numbers.currency import CurrencyCode, minor_unit_digits, whole_minor_units
+from rating.numbers.decimals import EXACT, DecimalColumn
 from rating.numbers.rounding import RoundingMode
+from rating.numbers.running_sums import sums_before
 from rating.numbers.wide_integers import column_of_wide
 from rating.prices.conversion import Conversion, converted, converted_column
-from rating.prices.matrix import Cell
+from rating.prices.matrix import Cell, CellTerms
 from rating.prices.models import BlockScope, Boundary, Model, Scope, Timing, Whole
 from rating.prices.price import Price, Rounding
+from rating.prices.proration import Part, TierProration, free, prorated, times
+from rating.prices.schedule import tier_spans
 from rating.prices.tiers import Tier
 from rating.rate import rate, unrateable_reason, unrateable_rows
 from rating.settlement.adjustments import LineKind, adjustment_formula
-from rating.settlement.commitments import Commitment, Commitments
+from rating.settlement.commitments import Commitment, Commitments, prorated_minor
+from rating.settlement.discounts import Discount, Discounts, discount_problems
 from rating.settlement.grants import CreditGrant, CreditGrants, GrantCategory
 from rating.settlement.invoice_lines import InvoiceLines, LineColumns, lines_of_rated
+from rating.settlement.plan_discounts import PlanDiscount, PlanDiscounts, SpendDiscount
 from rating.settlement.settle import (
     CreditsApply,
     Settlement,
     SettlementTerms,
-    SplitBase,
     invoice_totals,
     settle,
 )
-from rating.settlement.splits import Share, Split
+from rating.settlement.splits import Share, Split, SplitBase, SplitResult, SplitScope
 from rating.settlement.tax import tax_totals
 from rating.settlement.tax_rates import (
     InclusiveReverseCharge,
@@ -62,9 +70,11 @@ from rating.settlement.tax_rates import (
 )
 
 __all__ = [
+    "EXACT",
     "BlockScope",
     "Boundary",
     "Cell",
+    "CellTerms",
     "Charges",
     "Commitment",
     "Commitments",
@@ -75,13 +85,20 @@ __all__ = [
     "CurrencyCode",
     "DecimalColumn",
     "Dimension",
+    "Discount",
+    "Discounts",
     "EventAmounts",
+    "FeeSums",
     "GrantCategory",
     "InclusiveReverseCharge",
     "InvoiceLines",
     "LineColumns",
     "LineKind",
     "Model",
+    "Part",
+    "PartColumns",
+    "PlanDiscount",
+    "PlanDiscounts",
     "Price",
     "RatedEvent",
     "RatedLine",
@@ -94,25 +111,39 @@ __all__ = [
     "Settlement",
     "SettlementTerms",
     "Share",
+    "SpendDiscount",
     "Split",
     "SplitBase",
+    "SplitResult",
+    "SplitScope",
     "TaxProfile",
     "TaxRate",
     "TaxRounding",
     "TaxScope",
     "Tier",
     "TierBreakdown",
+    "TierProration",
     "Timing",
     "Whole",
     "adjustment_formula",
     "column_of_wide",
     "converted",
     "converted_column",
+    "discount_problems",
+    "free",
     "invoice_totals",
     "lines_of_rated",
+    "minor_unit_digits",
+    "prorated",
+    "prorated_minor",
     "rate",
+    "round_to_total",
     "settle",
+    "sums_before",
     "tax_totals",
+    "tier_spans",
+    "times",
     "unrateable_reason",
     "unrateable_rows",
+    "whole_minor_units",
 ]

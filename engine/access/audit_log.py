@@ -2,7 +2,8 @@
 
 Rules:
 1. Every call of an operation that the table marks as audited leaves one record when it has ended, with the status code
-   that its caller saw. The records of a tenant are numbered as they were written, and never changed.
+   that its caller saw. The records of a tenant are numbered as they were written, and changed by an erasure alone
+   (engine.erasure.catalog_erasure), which puts a pseudonym where they named its customer.
 2. A call that a credential's scopes refuse leaves a record, too, whatever the operation; the same refusal again within
    _REFUSAL_EVERY_NS does not, so that nobody fills the disk by being refused. Each is counted in the metrics. These are
    written by a thread of their own, at most _WAITING_MAX of them waiting: whoever is refused keeps nobody waiting.

@@ -98,9 +98,9 @@ def _line_change(change: LineChange) -> correction_pb2.LineChange:
         quantity_after=_quantity(after),
         event_count_before=before.event_count if before is not None else 0,
         event_count_after=after.event_count if after is not None else 0,
-        amount_before=_amount(before, billed.price.price.digits),
-        amount_after=_amount(after, billed.price.price.digits),
-        currency=billed.price.price.currency,
+        amount_before=_amount(before, billed.effective.digits),
+        amount_after=_amount(after, billed.effective.digits),
+        currency=billed.effective.currency,
     )
 
 

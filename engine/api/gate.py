@@ -112,6 +112,10 @@ class GatedCall(Generic[RequestMessage]):
         self.caller = caller
         self.allowance = self.gate.allowances.of(caller.tenant)
 
+    def is_about(self, subject: str) -> None:
+        """What the audit log says of the call, in the place of what its operation makes of the request."""
+        self.subject = subject
+
     def ended(self, code: str) -> None:
         """The call is over; `code` is the name of the status code that the caller sees."""
         self.allowance.leave(self.operation.charges)

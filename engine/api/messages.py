@@ -1,16 +1,21 @@
 """Line items and spend as messages of the wire contract."""
 
 from collections.abc import Iterable
+from dataclasses import fields
 from decimal import Decimal
 from typing import TypeVar
 
 from google.protobuf.message import Message
 
 from engine.billing.line_item import LineItem
+from engine.spend.applied_terms import AppliedCommitment, AppliedCredit, AppliedDiscount, AppliedTax
+from engine.spend.catalog_effect import CatalogEffect, OwedChange
+from engine.spend.reported import ReportedTotals
+from engine.spend.revenue_shares import AppliedShare, RecipientTotal
 from engine.spend.spend import Spend
 from engine.times import datetime_us, to_timestamp
-from meterline.v1 import billing_pb2, spend_pb2
-from rating import Price, RatedLine
+from meterline.v1 import billing_pb2, catalog_pb2, spend_pb2
+from rating import FeeSums, Model, Price, RatedLine
 
 # Well below the 4 MiB that a gRPC client takes unless it is told otherwise.
 ANSWER_BYTES_MAX = 3 * 1024 * 1024
@@ -32,7 +37,7 @@ def money_text(value: Decimal) -> str:
 
 def line_item_message(item: LineItem) -> billing_pb2.LineItem:
     billed, period = item.charge.billed, item.charge.period
-    price = billed.price.price
+    price = billed.effective
     message = billing_pb2.LineItem(
         line_item_id=item.line_item_id,
         customer_id=item.charge.subscription.customer,
@@ -51,9 +56,19 @@ def line_item_message(item: LineItem) -> billing_pb2.LineItem:
         event_digest=item.event_digest,
         unreadable_event_count=item.unreadable_event_count,
         missing_value_event_count=item.missing_value_event_count,
-        negative_quantity=item.quantity < 0,
+        negative_quantity=item.quantity < 0 if item.rated is None else item.rated.negative_quantity,
         unrateable_reason=item.unrateable_reason,
+        product=billed.price.product,
     )
+    service = item.charge.service
+    message.service_start.FromMicroseconds(datetime_us(service.start))
+    message.service_end.FromMicroseconds(datetime_us(service.end))
+    if (part := billed.part) is not None:
+        message.proration.start, message.proration.end = part.start, part.end
+        message.proration.total = part.total
+        message.proration.unit = "day" if billed.by_day else "second"
+        if item.rated is not None and item.rated.carried_quantity:
+            message.proration.carried_quantity = decimal_text(item.rated.carried_quantity)
     _add_terms(message, price)
     if item.rated is not None:
         _add_amounts(message, item.rated)
@@ -94,6 +109,9 @@ def _add_amounts(message: billing_pb2.LineItem, rated: RatedLine) -> None:
         message.rounding.group_count = rated.together.group_count
         message.rounding.charge_exact_amount = decimal_text(rated.together.exact_amount)
         message.rounding.charge_amount = money_text(rated.together.amount)
+    if rated.fees is not None:
+        message.event_fees.CopyFrom(_fees_message(rated.price, rated.fees))
+    in_cell = rated.price.model is Model.MATRIX
     for tier in rated.tiers:
         message.tiers.add(
             index=tier.index,
@@ -102,20 +120,62 @@ def _add_amounts(message: billing_pb2.LineItem, rated: RatedLine) -> None:
             unit_amount=decimal_text(tier.unit_amount),
             flat_amount=decimal_text(tier.flat_amount),
             amount=decimal_text(tier.amount),
+            from_quantity=decimal_text(tier.from_quantity) if in_cell and tier.from_quantity else None,
         )
     for name, amount in rated.stages:
-        term = None if name == "price" else getattr(rated.price, name)
+        term = None if name in ("price", "proration") else getattr(rated.price, name)
         message.stages.add(stage=name, amount=decimal_text(amount), term=decimal_text(term))
     message.formula = rated.formula
 
 
-def fitting(messages: Iterable[_Message]) -> list[_Message]:
-    """The first messages that fit in one answer, and at least one."""
+def _fees_message(price: Price, fees: FeeSums) -> billing_pb2.EventFees:
+    fixed, most, least = (
+        price.fixed_amount_per_event,
+        price.maximum_per_event,
+        price.minimum_per_event,
+    )
+    return billing_pb2.EventFees(
+        free_event_count=fees.free_event_count,
+        charged_event_count=fees.charged_event_count,
+        charged_amount=decimal_text(fees.charged_amount),
+        percent_amount=decimal_text(fees.percent_amount),
+        fixed_amount="" if fixed is None else decimal_text(fees.fixed_amount),
+        above_maximum="" if most is None else decimal_text(fees.above_maximum),
+        below_minimum="" if least is None else decimal_text(fees.below_minimum),
+        percent=decimal_text(price.percent),
+        fixed_amount_per_event=decimal_text(fixed),
+        maximum_per_event=decimal_text(most),
+        minimum_per_event=decimal_text(least),
+        free_events=price.free_events,
+        free_amount=decimal_text(price.free_amount),
+    )
+
+
+def effect_message(effect: CatalogEffect) -> catalog_pb2.CatalogEffect:
+    return catalog_pb2.CatalogEffect(
+        changes=map(_owed_message, effect.changes),
+        change_count=effect.change_count,
+        totals=map(_owed_message, effect.totals),
+        incomplete=effect.incomplete,
+    )
+
+
+def _owed_message(change: OwedChange) -> catalog_pb2.OwedChange:
+    return catalog_pb2.OwedChange(
+        customer_id=change.customer_id or "",
+        currency=change.currency,
+        before=money_text(change.before),
+        after=money_text(change.after),
+    )
+
+
+def fitting(messages: Iterable[_Message], bytes_max: int = ANSWER_BYTES_MAX) -> list[_Message]:
+    """The first messages that fit in one answer, or in a part of it; and at least one."""
     found: list[_Message] = []
     size_bytes = 0
     for message in messages:
         size_bytes += message.ByteSize()
-        if found and size_bytes > ANSWER_BYTES_MAX:
+        if found and size_bytes > bytes_max:
             break
         found.append(message)
     return found
@@ -129,7 +189,97 @@ def spend_message(spend: Spend) -> spend_pb2.Spend:
         line_item_count=spend.line_item_count,
         event_count=spend.event_count,
         incomplete=spend.incomplete,
+        settled=spend_pb2.SettledAmounts(
+            **{each.name: money_text(getattr(spend.settled, each.name)) for each in fields(spend.settled)}
+        ),
     )
+
+
+def discount_message(applied: AppliedDiscount) -> spend_pb2.AppliedDiscount:
+    return spend_pb2.AppliedDiscount(
+        coupon_id=applied.coupon_id,
+        plan_id=applied.plan_id,
+        subscription_id=applied.subscription_id,
+        period_start=to_timestamp(datetime_us(applied.period.start)),
+        period_end=to_timestamp(datetime_us(applied.period.end)),
+        currency=applied.currency,
+        amount=money_text(applied.amount),
+    )
+
+
+def commitment_message(applied: AppliedCommitment) -> spend_pb2.AppliedCommitment:
+    return spend_pb2.AppliedCommitment(
+        subscription_id=applied.subscription_id,
+        price_ids=applied.prices,
+        period_start=to_timestamp(datetime_us(applied.period.start)),
+        period_end=to_timestamp(datetime_us(applied.period.end)),
+        currency=applied.currency,
+        amount=money_text(applied.amount),
+        spend=money_text(applied.spend),
+        overage=money_text(applied.overage),
+        true_up=money_text(applied.true_up),
+    )
+
+
+def tax_message(applied: AppliedTax) -> spend_pb2.AppliedTax:
+    return spend_pb2.AppliedTax(
+        tax_id=applied.tax_id,
+        percent=decimal_text(applied.percent),
+        included=applied.included,
+        reverse_charge=applied.reverse_charge,
+        period_start=to_timestamp(datetime_us(applied.period.start)),
+        period_end=to_timestamp(datetime_us(applied.period.end)),
+        currency=applied.currency,
+        taxable_amount=money_text(applied.taxable_amount),
+        amount=money_text(applied.amount),
+    )
+
+
+def credit_message(applied: AppliedCredit) -> spend_pb2.AppliedCredit:
+    message = spend_pb2.AppliedCredit(
+        credit_grant_id=applied.credit_grant_id,
+        category=str(applied.category),
+        currency=applied.currency,
+        effective_at=to_timestamp(datetime_us(applied.effective_at)),
+        amount=money_text(applied.amount),
+        balance=money_text(applied.balance),
+    )
+    if applied.expires_at is not None:
+        message.expires_at.CopyFrom(to_timestamp(datetime_us(applied.expires_at)))
+    return message
+
+
+def share_message(applied: AppliedShare) -> spend_pb2.AppliedShare:
+    return spend_pb2.AppliedShare(
+        revenue_split_id=applied.revenue_split_id,
+        recipient_id=applied.recipient_id,
+        period_start=to_timestamp(datetime_us(applied.period.start)),
+        period_end=to_timestamp(datetime_us(applied.period.end)),
+        currency=applied.currency,
+        split_amount=money_text(applied.split_amount),
+        amount=money_text(applied.amount),
+    )
+
+
+def recipient_message(total: RecipientTotal) -> spend_pb2.RecipientTotal:
+    return spend_pb2.RecipientTotal(
+        recipient_id=total.recipient_id, currency=total.currency, amount=money_text(total.amount)
+    )
+
+
+def reported_message(currency: str, reported: ReportedTotals) -> spend_pb2.ReportedSpend:
+    *totals, whole = reported.totals()
+    message = spend_pb2.ReportedSpend(
+        currency=currency, amount=money_text(whole.amount), due=money_text(whole.due)
+    )
+    for each in totals:
+        message.totals.add(currency=each.currency, amount=money_text(each.amount), due=money_text(each.due))
+    for rate in reported.used_rates():
+        effective_from = to_timestamp(datetime_us(rate.effective_from))
+        message.rates.add(
+            from_currency=rate.from_currency, rate=decimal_text(rate.rate), effective_from=effective_from
+        )
+    return message
 
 
 def unrateable_messages(items: Iterable[LineItem]) -> list[billing_pb2.UnrateableCustomer]:

@@ -31,6 +31,8 @@ class Call:
     caller: Caller
     # Whether somebody still waits for answers.
     is_active: Callable[[], bool]
+    # Says what the call is about, for the audit log, where the request can't: engine.api.gate.
+    is_about: Callable[[str], None] = lambda _subject: None
 
     @property
     def tenant(self) -> str:

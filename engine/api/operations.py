@@ -19,12 +19,23 @@ from engine.api.services.catalog_service import CatalogService
 from engine.api.services.correct_usage_service import CorrectUsageService
 from engine.api.services.correction_service import CorrectionService
 from engine.api.services.event_service import EventService
+from engine.api.services.invoices.invoice_operations import invoice_operations
+from engine.api.services.invoices.invoice_service import InvoiceService
 from engine.api.services.metering_service import MeteringService
+from engine.api.services.privacy.privacy_operations import privacy_operations
+from engine.api.services.privacy.privacy_service import PrivacyService
 from engine.api.services.problem_service import ProblemService
+from engine.api.services.resources.migration_service import MigrationService
+from engine.api.services.resources.resource_operations import resource_operations
+from engine.api.services.resources.resource_service import ResourceService
+from engine.api.services.resources.subscription_change_service import SubscriptionChangeService
+from engine.api.services.resources.typed_operations import typed_operations
 from engine.api.services.retention_service import RetentionService
 from engine.api.services.spend_service import SpendService
 from engine.api.services.tenant_limits_service import TenantLimitsService
 from engine.api.services.usage_service import UsageService
+from engine.api.services.webhooks.webhook_operations import webhook_operations
+from engine.api.services.webhooks.webhook_service import WebhookService
 from meterline.v1 import (
     access_pb2,
     backup_pb2,
@@ -35,6 +46,7 @@ from meterline.v1 import (
     metering_pb2,
     retention_pb2,
     spend_pb2,
+    subscriptions_pb2,
     usage_pb2,
 )
 
@@ -45,18 +57,24 @@ class Services:
 
     usage: UsageService
     catalog: CatalogService
+    migrations: MigrationService
+    subscription_changes: SubscriptionChangeService
+    resources: ResourceService
     spend: SpendService
     billing: BillingService
+    invoices: InvoiceService
     metering: MeteringService
     events: EventService
     problems: ProblemService
     correct_usage: CorrectUsageService
     correction: CorrectionService
     retention: RetentionService
+    privacy: PrivacyService
     access: AccessService
     tenants: TenantService
     tenant_limits: TenantLimitsService
     backups: BackupService
+    webhooks: WebhookService
 
 
 def operations(services: Services) -> tuple[Operation[Any], ...]:
@@ -124,6 +142,7 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
             CALL,
             customer_of=lambda request: request.customer_id or None,
         ),
+        *invoice_operations(services.invoices),
         Operation(
             "MeteringService.QueryUsage",
             metering_pb2.QueryUsageRequest,
@@ -200,6 +219,26 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
             CALL,
             audit=lambda request: None if request.dry_run else "",
         ),
+        *resource_operations(services.resources),
+        *typed_operations(services.resources),
+        Operation(
+            "SubscriptionService.MigrateSubscriptions",
+            subscriptions_pb2.MigrateSubscriptionsRequest,
+            services.migrations.migrate_subscriptions,
+            Scope.CATALOG,
+            CALL,
+            audit=lambda request: None if request.dry_run else request.plan_id,
+        ),
+        Operation(
+            "SubscriptionService.ChangeSubscription",
+            subscriptions_pb2.ChangeSubscriptionRequest,
+            services.subscription_changes.change_subscription,
+            Scope.CATALOG,
+            CALL,
+            audit=lambda request: None if request.dry_run else f"subscription {request.subscription_id}",
+        ),
+        *privacy_operations(services.privacy),
+        *webhook_operations(services.webhooks),
         *_access_operations(services),
         Operation(
             "BackupService.CreateBackup",

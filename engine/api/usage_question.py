@@ -6,8 +6,9 @@ from typing import TypeVar
 
 from engine.api.page_tokens import question_digest
 from engine.errors import FieldMistake, InvalidRequestError
+from engine.time_zones import time_zone
 from engine.times import optional_us
-from engine.usage.facts.windows import TooManyWindowsError, Window, time_zone, window_bounds_us
+from engine.usage.facts.windows import TooManyWindowsError, Window, window_bounds_us
 from meterline.v1 import metering_pb2
 from meterline.v1.metering_pb2 import QueryUsageRequest
 

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from engine.access.tenant_limits import LargestRequest
 from engine.api.operation import Operation
@@ -14,19 +14,34 @@ from engine.api.services.catalog_service import CatalogService
 from engine.api.services.correct_usage_service import CorrectUsageService
 from engine.api.services.correction_service import CorrectionService
 from engine.api.services.event_service import EventParts, EventService
+from engine.api.services.invoices.invoice_service import InvoiceParts, InvoiceService
 from engine.api.services.metering_service import MeteringParts, MeteringService
+from engine.api.services.privacy.privacy_service import PrivacyService
 from engine.api.services.problem_service import ProblemService
+from engine.api.services.resources.migration_service import MigrationService
+from engine.api.services.resources.resource_service import ResourceService
+from engine.api.services.resources.subscription_change_service import SubscriptionChangeService
 from engine.api.services.retention_service import RetentionService
 from engine.api.services.spend_service import SpendService
 from engine.api.services.tenant_limits_service import TenantLimitsService
 from engine.api.services.turns import Turns
 from engine.api.services.usage_service import UsageService
+from engine.api.services.webhooks.webhook_service import WebhookService
 from engine.app.access import Access
 from engine.app.reading import Reading
 from engine.app.recording import Recording
 from engine.app.stores import Stores
 from engine.app.upkeep import Upkeep
+from engine.billing.closing.booked_lines import BookedLines
+from engine.billing.closing.closer import Closer
+from engine.billing.closing.invoice_store import InvoiceStore
+from engine.billing.rater import Rater
+from engine.cluster.locks import rollups_turn
+from engine.erasure.held_records import HeldRecords
 from engine.usage.corrections.corrections import Corrections
+
+# A pass over rollups takes well under a second; of a backup or another close the caller waits in calls of its own.
+_CLOSING_PATIENCE_S: Final = 60
 
 
 def build_operations(
@@ -45,9 +60,13 @@ def build_operations(
     return operations(
         Services(
             usage=UsageService(recording.intake, recording.problems),
-            catalog=CatalogService(stores.catalog, now_us),
+            catalog=CatalogService(stores.catalog, rater, now_us),
+            migrations=MigrationService(stores.catalog, rater, now_us),
+            subscription_changes=SubscriptionChangeService(stores.catalog, rater, now_us),
+            resources=ResourceService(stores.catalog, now_us),
             spend=SpendService(rater),
             billing=BillingService(rater, reading.line_windows),
+            invoices=InvoiceService(_closing(stores, rater, now_us), now_us),
             metering=MeteringService(
                 MeteringParts(stores.catalog, usage, reading.usage, order),
                 now_us,
@@ -61,9 +80,21 @@ def build_operations(
             ),
             correction=CorrectionService(usage, upkeep.reconciler, order, now_us),
             retention=RetentionService(upkeep.retention),
+            privacy=PrivacyService(HeldRecords(stores.database, usage), upkeep.erasures, order, now_us),
             access=AccessService(access.ring, access.store, access.audit_log),
             tenants=TenantService(access.ring, access.store),
             backups=BackupService(upkeep.backups),
+            webhooks=WebhookService(upkeep.webhooks.endpoints, upkeep.webhooks.deliverer),
             tenant_limits=TenantLimitsService(access.allowances, access.store, largest),
         )
+    )
+
+
+def _closing(stores: Stores, rater: Rater, now_us: Callable[[], int]) -> InvoiceParts:
+    invoices, booked = InvoiceStore(stores.database), BookedLines(stores.usage)
+    return InvoiceParts(
+        Closer(rater, invoices, booked, now_us, secrets.token_hex),
+        invoices,
+        booked,
+        lambda: rollups_turn(stores.deployment.locks, _CLOSING_PATIENCE_S),
     )

@@ -66,6 +66,7 @@ class Options:
     token_rules: TokenRules | None = None
     # None: no backups are made.
     backup_directory: Path | None = None
+    webhook_allow_private_networks: bool = False
     reflection: bool = False
     # Whether spans are sent by OpenTelemetry, whose own variables say where to.
     traces: bool = False
@@ -167,7 +168,12 @@ def _faces_over(
         stores, known, options.limits, access.allowances.charge_events, _now_us, tracing
     )
     upkeep = build_upkeep(
-        stores, reading.usage, options.raw_events_days_min, options.backup_directory, _now_us
+        stores,
+        reading.usage,
+        options.raw_events_days_min,
+        options.backup_directory,
+        _now_us,
+        webhook_allow_private=options.webhook_allow_private_networks,
     )
     operations = build_operations(
         stores,

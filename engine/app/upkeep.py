@@ -3,6 +3,7 @@
 import contextlib
 import importlib.metadata
 import random
+import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,11 +12,14 @@ from pathlib import Path
 from threading import Event as ThreadEvent
 
 from engine.app.stores import Stores
+from engine.app.webhooks import Webhooks, build_webhooks
 from engine.backup.backups import Backups, Copied
 from engine.billing.meter_usage import measures_of
 from engine.cluster.deployment import EMBEDDED
 from engine.cluster.locks import DISK_WATCH, RECONCILER, ROLLUPS, rollups_turn
 from engine.cluster.upkeep_loop import UpkeepLoop
+from engine.erasure.erasures import Erasures, ErasureSurroundings
+from engine.erasure.usage_erasure import UsageErasure
 from engine.errors import StartupError, StoreUnavailableError
 from engine.sql.database import schema_of
 from engine.upkeep.expire import Clock, Expire
@@ -43,8 +47,10 @@ class Upkeep:
 
     reconciler: Reconciler
     retention: Retention
+    erasures: Erasures
     backups: Backups
     loops: Sequence[UpkeepLoop]
+    webhooks: Webhooks
     stopping: ThreadEvent
 
     @contextlib.contextmanager
@@ -62,18 +68,24 @@ def build_upkeep(
     raw_events_days_min: int,
     backup_directory: Path | None,
     now_us: Callable[[], int],
+    *,
+    webhook_allow_private: bool,
 ) -> Upkeep:
     reconciler = Reconciler(stores.usage, stores.order, now_us)
     stopping = ThreadEvent()
+    webhooks = build_webhooks(stores, now_us, allow_private=webhook_allow_private)
     return Upkeep(
         reconciler,
         _retention(stores, reconciler, raw_events_days_min, now_us, stopping),
+        _erasures(stores, usage, reconciler, now_us, stopping),
         _backups(stores, backup_directory, now_us),
         [
             _reconciler_loop(stores, reconciler),
             _rollups_loop(stores, usage, now_us),
             *_disk_watch_loop(stores),
+            webhooks.loop,
         ],
+        webhooks,
         stopping,
     )
 
@@ -121,6 +133,39 @@ def _disk_watch_loop(stores: Stores) -> Iterator[UpkeepLoop]:
         )
 
 
+def _pause(stopping: ThreadEvent) -> Callable[[int], None]:
+    def pause_s(seconds: int) -> None:
+        if stopping.wait(seconds):
+            raise StoreUnavailableError(
+                "the engine is shutting down", retry_after_ms=_STOPPING_RETRY_AFTER_MS
+            )
+
+    return pause_s
+
+
+def _erasures(
+    stores: Stores,
+    usage: UsageReader,
+    reconciler: Reconciler,
+    now_us: Callable[[], int],
+    stopping: ThreadEvent,
+) -> Erasures:
+    rollups = Rollups(stores.usage, stores.order, now_us, is_stopping=stopping.is_set)
+    return Erasures(
+        stores.database,
+        stores.catalog,
+        UsageErasure(stores.usage, rollups, usage),
+        reconciler,
+        stores.order,
+        ErasureSurroundings(
+            lambda: rollups_turn(stores.deployment.locks, _TURN_PATIENCE_S),
+            now_us,
+            _pause(stopping),
+            secrets.token_hex,
+        ),
+    )
+
+
 def _retention(
     stores: Stores,
     reconciler: Reconciler,
@@ -128,12 +173,7 @@ def _retention(
     now_us: Callable[[], int],
     stopping: ThreadEvent,
 ) -> Retention:
-    def pause_s(seconds: int) -> None:
-        if stopping.wait(seconds):
-            raise StoreUnavailableError(
-                "the engine is shutting down", retry_after_ms=_STOPPING_RETRY_AFTER_MS
-            )
-
+    pause_s = _pause(stopping)
     rollups = Rollups(stores.usage, stores.order, now_us, is_stopping=stopping.is_set)
     return Retention(
         stores.catalog,

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, MetaData, Table, func, insert, select, text
 from engine.backup.files import compressed, decompressed
 from engine.errors import BackupError
 from engine.sql.database import Database, open_database
-from engine.sql.schema import DEPLOYMENT, INGEST_IN_FLIGHT, INGEST_ORDER, METADATA
+from engine.sql.schema import DEPLOYMENT, INGEST_IN_FLIGHT, INGEST_ORDER
 
 _NOT_COPIED: Final = {DEPLOYMENT.name, INGEST_IN_FLIGHT.name, INGEST_ORDER.name}
 _ALEMBIC: Final = "alembic_version"
@@ -28,7 +28,7 @@ ENDING: Final = ".ndjson.zst"
 
 def copied_tables() -> Sequence[Table]:
     """In an order in which each refers to earlier ones only."""
-    return [table for table in METADATA.sorted_tables if table.name not in _NOT_COPIED]
+    return [table for table in DEPLOYMENT.metadata.sorted_tables if table.name not in _NOT_COPIED]
 
 
 def copy_catalog(database: Database, directory: Path) -> dict[str, int]:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.usage.store.query import Query
+from engine.usage.store.tables.booked_schema import BOOKED_LINES_TABLE
 from engine.usage.store.tables.problem_schema import PROBLEM_COUNTS_TABLE, PROBLEMS_TABLE
 from engine.usage.store.tables.retention_schema import EXPIRED_CUSTOMERS_TABLE, EXPIRED_KEYS_TABLE
 from engine.usage.store.tables.rollup_schema import (
@@ -60,6 +61,7 @@ COPIED: Final = (
     CopiedTable(ROLLUP_PROGRESS_TABLE),
     CopiedTable(EXPIRED_KEYS_TABLE),
     CopiedTable(EXPIRED_CUSTOMERS_TABLE, spread="customer_id"),
+    CopiedTable(BOOKED_LINES_TABLE, spread="invoice_id", piece_rows=100_000),
     CopiedTable(PROBLEMS_TABLE, spread="event_id", is_compared=False),
     CopiedTable(PROBLEM_COUNTS_TABLE, is_compared=False),
 )

@@ -3,52 +3,42 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
-from engine.billing.periods import Instants, Period, month_periods
-from engine.catalog.kinds.meter import Meter
-from engine.catalog.kinds.plan import Plan, PlanPrice
+from engine.billing.billed_prices import BilledPrice, BilledPrices
+from engine.billing.parts import charge_parts, spans_of
+from engine.billing.periods import Instants, Period
+from engine.billing.segments import Index, segments_at
 from engine.catalog.kinds.subscription import Subscription
 from engine.catalog.snapshots.snapshot import Catalog
-from engine.catalog.snapshots.versions import Versioned
 from engine.times import us_datetime
-
-Index = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class BilledPrice:
-    """A price of a plan with what a line item says of both. No meter: a flat price."""
-
-    plan: Plan
-    plan_version: int
-    price: PlanPrice
-    price_version: int
-    meter: Versioned[Meter] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One price of a subscription over one billing period."""
+    """One price of a subscription over one billing period, or over the part of it, `service`, in which it holds."""
 
     subscription: Subscription
     billed: BilledPrice
     period: Period
+    service: Period
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class BillingPeriods:
-    """n subscriptions over one billing period each, by customer and subscription.
+    """n stretches of subscriptions' billing periods, by customer, subscription and start: of what usage is read.
 
     Attributes:
         row: int64[n], the subscription's row in the catalog's columns; rising.
-        start_us, end_us: int64[n]; the period is [start, end).
+        start_us, end_us: int64[n]; the stretch is [start, end).
+        period_start_us, period_end_us: int64[n], the billing period that it lies in.
     """
 
     catalog: Catalog
     row: Index
     start_us: Instants
     end_us: Instants
+    period_start_us: Instants
+    period_end_us: Instants
     # Those that lines were shown of, by their places: each has several.
     _shown: dict[int, Subscription] = field(default_factory=dict)
 
@@ -66,7 +56,16 @@ class BillingPeriods:
         return self._shown[place]
 
     def period(self, place: int) -> Period:
-        return Period(us_datetime(int(self.start_us[place])), us_datetime(int(self.end_us[place])))
+        """The billing period."""
+        return _period(self.period_start_us[place], self.period_end_us[place])
+
+    def service(self, place: int) -> Period:
+        """The stretch."""
+        return _period(self.start_us[place], self.end_us[place])
+
+
+def _period(start_us: np.int64, end_us: np.int64) -> Period:
+    return Period(us_datetime(int(start_us)), us_datetime(int(end_us)))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -74,14 +73,18 @@ class ChargeColumns:
     """n charges, by customer, subscription, and the plan's order of prices; so are the line items.
 
     Attributes:
-        place: int64[n], whose and when: a place in `periods`; rising.
+        place: int64[n], whose and when: a place in `periods`.
         price: int64[n], a place in `prices`.
+        row: int64[n], the subscription's row in the catalog's columns; rising.
+        whole: int64[n], rising; the same for the parts of one price in one billing period, which are rounded together.
     """
 
     periods: BillingPeriods
     prices: tuple[BilledPrice, ...]
     place: Index
     price: Index
+    row: Index
+    whole: Index
 
     def __len__(self) -> int:
         return len(self.place)
@@ -89,43 +92,28 @@ class ChargeColumns:
     def charge(self, number: int) -> Charge:
         """One of them, for a line that is shown."""
         place = int(self.place[number])
+        periods = self.periods
         return Charge(
-            self.periods.subscription(place), self.prices[int(self.price[number])], self.periods.period(place)
+            periods.subscription(place),
+            self.prices[int(self.price[number])],
+            periods.period(place),
+            periods.service(place),
         )
 
 
-def charges_at(catalog: Catalog, rows: Index, at_us: int) -> ChargeColumns:
-    """The charges of these subscriptions' billing periods that contain an instant. `rows` rise."""
-    columns = catalog.subscription_columns
-    start_us, end_us, exists = month_periods(columns.start_us[rows], columns.end_us[rows], at_us)
-    found = np.flatnonzero(exists)
-    row = rows[found]
-    plan = columns.plan_index[row]
-    prices: list[BilledPrice] = []
-    first, count = np.zeros((2, len(columns.plan_ids)), dtype=np.int64)
-    for used in np.unique(plan).tolist():
-        of_plan = _billed_prices(catalog, columns.plan_ids[used])
-        first[used], count[used] = len(prices), len(of_plan)
-        prices += of_plan
-    counts = count[plan]
-    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    return ChargeColumns(
-        periods=BillingPeriods(catalog, row, start_us[found], end_us[found]),
-        prices=tuple(prices),
-        place=np.repeat(np.arange(len(row)), counts),
-        price=np.repeat(first[plan], counts) + within,
+def charges_at(catalog: Catalog, rows: Index, at_us: int | Instants) -> ChargeColumns:
+    """The charges of these subscriptions' billing periods that contain an instant, or each one of its own. `rows` rise."""
+    segments = segments_at(catalog, rows, at_us)
+    prices = BilledPrices(catalog, segments)
+    parts = charge_parts(catalog, segments, prices)
+    spans = spans_of(parts, segments)
+    periods = BillingPeriods(
+        catalog,
+        segments.row[spans.period],
+        spans.start_us,
+        spans.end_us,
+        segments.periods.start_us[spans.period],
+        segments.periods.end_us[spans.period],
     )
-
-
-def _billed_prices(catalog: Catalog, plan_id: str) -> list[BilledPrice]:
-    plan = catalog.plans[plan_id]
-    return [
-        BilledPrice(
-            plan=plan.resource,
-            plan_version=plan.version,
-            price=price,
-            price_version=catalog.price_version(plan_id, price.id),
-            meter=catalog.meters[price.meter] if price.meter is not None else None,
-        )
-        for price in plan.resource.prices
-    ]
+    row = segments.row[parts.period]
+    return ChargeColumns(periods, tuple(prices.prices), spans.of_charge, parts.price, row, parts.whole)

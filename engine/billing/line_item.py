@@ -34,13 +34,13 @@ class LineItem:
             charge.subscription.id,
             charge.billed.price.id,
             tuple(self.dimensions.items()),
-            charge.period.start.isoformat(),
+            charge.service.start.isoformat(),
         )
 
 
 def line_item_id(
-    subscription_id: str, price_id: str, dimensions: tuple[tuple[str, str], ...], period_start: str
+    subscription_id: str, price_id: str, dimensions: tuple[tuple[str, str], ...], service_start: str
 ) -> str:
-    """128 bits, hex: the same for the same subscription, price, dimensions (in the meter's order) and period."""
-    key = (subscription_id, price_id, dimensions, period_start)
+    """128 bits, hex: the same for the same subscription, price, dimensions (in the meter's order) and start of the service."""
+    key = (subscription_id, price_id, dimensions, service_start)
     return blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from engine.billing.charges import BilledPrice, Index
+from engine.billing.billed_prices import BilledPrice
 from engine.billing.line_item import line_item_id
 from engine.billing.rated import Rated, RatedPart
+from engine.billing.segments import Index
 from engine.decimal_texts import fixed_texts, plain_texts
 from engine.times import us_datetime
 from rating import DecimalColumn, Dimension
@@ -42,6 +43,9 @@ LINE_SCHEMA = pa.schema(
         ("missing_value_event_count", pa.uint64()),
         ("unrateable_reason", pa.string()),
         ("billable_quantity", pa.string()),
+        ("service_start", _INSTANT),
+        ("service_end", _INSTANT),
+        ("product", pa.string()),
     ]
 )
 # What a line says of its price alone.
@@ -50,10 +54,11 @@ _OF_PRICE: dict[str, Callable[[BilledPrice], Any]] = {
     "plan_version": lambda billed: billed.plan_version,
     "price_id": lambda billed: billed.price.id,
     "price_version": lambda billed: billed.price_version,
-    "model": lambda billed: str(billed.price.price.model),
+    "model": lambda billed: str(billed.effective.model),
     "meter_id": lambda billed: billed.meter.resource.id if billed.meter else None,
     "meter_version": lambda billed: billed.meter.version if billed.meter else None,
-    "currency": lambda billed: billed.price.price.currency,
+    "currency": lambda billed: billed.effective.currency,
+    "product": lambda billed: billed.price.product,
 }
 
 
@@ -97,8 +102,10 @@ def _of_subscription(rated: Rated, charge: Index) -> dict[str, pa.Array]:
     return {
         "customer_id": catalog.customer_id.take(row),
         "subscription_id": catalog.subscription_id.take(row),
-        "period_start": pa.array(periods.start_us[place]).cast(_INSTANT),
-        "period_end": pa.array(periods.end_us[place]).cast(_INSTANT),
+        "period_start": pa.array(periods.period_start_us[place]).cast(_INSTANT),
+        "period_end": pa.array(periods.period_end_us[place]).cast(_INSTANT),
+        "service_start": pa.array(periods.start_us[place]).cast(_INSTANT),
+        "service_end": pa.array(periods.end_us[place]).cast(_INSTANT),
     }
 
 
@@ -107,7 +114,6 @@ def _of_usage(part: RatedPart, rows: Index) -> dict[str, pa.Array]:
     counts = ("event_count", "unreadable_event_count", "missing_value_event_count")
     return {
         "quantity": plain_texts(quantity),
-        "negative_quantity": pa.array(np.asarray(quantity.mantissa < 0, dtype=np.bool_)),
         "event_digest": usage.event_digest.take(pa.array(rows)),
         **{name: pa.array(getattr(usage, name)[rows].astype(np.uint64)) for name in counts},
     }
@@ -118,6 +124,8 @@ def _of_amounts(part: RatedPart, rows: Index) -> dict[str, pa.Array]:
     place = np.searchsorted(part.rated, rows)
     is_rated = np.append(part.rated, -1)[place] == rows
     lines = part.lines.part(place[is_rated])
+    negative = np.asarray(part.charges.quantity.take(rows).mantissa < 0, dtype=np.bool_)
+    negative[is_rated] |= lines.negative_quantity
     digits = np.array([price.digits for price in part.charges.prices])[part.charges.price_index[rows]]
     # Where in the rated ones a row is; null for another.
     where = pa.array(np.cumsum(is_rated) - 1, mask=~is_rated)
@@ -125,6 +133,7 @@ def _of_amounts(part: RatedPart, rows: Index) -> dict[str, pa.Array]:
     return {
         "exact_amount": plain_texts(lines.exact_amount).take(where),
         "amount": _money_texts(lines.amount, digits[is_rated]).take(where),
+        "negative_quantity": pa.array(negative),
         "billable_quantity": plain_texts(lines.billable_quantity).take(where),
         "unrateable_reason": pa.array(reasons, pa.string()),
     }
@@ -162,14 +171,14 @@ def _of_group(
         ]
     starts = {
         start: us_datetime(start).isoformat()
-        for start in np.unique(_micros(columns["period_start"])).tolist()
+        for start in np.unique(_micros(columns["service_start"])).tolist()
     }
     ids = map(
         line_item_id,
         columns["subscription_id"].to_pylist(),
         columns["price_id"].to_pylist(),
         pairs,
-        (starts[start] for start in _micros(columns["period_start"]).tolist()),
+        (starts[start] for start in _micros(columns["service_start"]).tolist()),
     )
     return {
         "dimensions": pa.array([sorted(each) for each in pairs] if names else pairs, _TEXTS),

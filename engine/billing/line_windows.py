@@ -5,8 +5,8 @@ Rules:
    same for ever (engine.billing.rater). A page for which nothing is kept, after a restart or at another engine, is rated by itself.
 2. The first page of a listing rates no more than it shows. The next one rates a window of as many lines as several pages have,
    by how many lines a charge had so far.
-3. All windows together have at most LINES_MAX lines, and none is kept longer than AGE_S, whether anybody comes back or not.
-   Where there is no room, a page rates no more than it shows: nobody's window is taken away, to be read again.
+3. All windows together have at most LINES_MAX lines (what is kept of events counts as lines, too), and none is kept longer
+   than AGE_S, whether anybody comes back or not. Where there is no room, a page rates no more than it shows: nobody's window is taken away, to be read again.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,6 +18,7 @@ import numpy as np
 
 from engine.billing.rated import Rated
 from engine.billing.rater import Rater, Snapshot
+from engine.billing.segments import NthPeriod
 
 AGE_S = 30
 # Of a line some 200 bytes are kept: 60 MB. Five listings at once in the largest pages have their windows.
@@ -30,12 +31,15 @@ _LISTINGS_MAX = 100
 Later: TypeAlias = Callable[[int, Callable[[], None]], None]
 """Does something once, after so many seconds."""
 
-_Key: TypeAlias = tuple[str, int, int, int, int]
+_Key: TypeAlias = tuple[str, int, NthPeriod | None, int, int, int]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Window:
-    """The lines of the subscriptions in [first, last): how many of how many charges; and themselves, if they are kept."""
+    """The lines of the subscriptions in [first, last): how many of how many charges; and themselves, if they are kept.
+
+    Its length is what it keeps, in lines.
+    """
 
     first: int
     last: int
@@ -44,7 +48,7 @@ class _Window:
     rated: Rated | None
 
     def __len__(self) -> int:
-        return 0 if self.rated is None else self.lines
+        return 0 if self.rated is None else self.rated.size
 
 
 class LineWindows:
@@ -68,7 +72,11 @@ class LineWindows:
 
     def lines_from(self, snapshot: Snapshot, rows: slice, lines: int) -> Iterator[tuple[Rated, int]]:
         """The lines of a stretch of subscriptions, for who stops when it has so many: columns, and where in them to begin."""
-        key = snapshot.catalog.tenant, snapshot.at_us, snapshot.as_of_us, snapshot.catalog.revision, rows.stop
+        catalog = snapshot.catalog
+        key = (
+            *(catalog.tenant, snapshot.at_us, snapshot.nth, snapshot.as_of_us, catalog.revision),
+            rows.stop,
+        )
         first = rows.start
         with self._lock:
             window = self._windows.get(key)
@@ -100,7 +108,7 @@ class LineWindows:
 
     def _keep(self, key: _Key, rated: Rated, first: int, last: int) -> None:
         with self._lock:
-            kept = rated if len(rated) <= self._room(key) else None
+            kept = rated if rated.size <= self._room(key) else None
             if key not in self._windows and len(self._windows) >= _LISTINGS_MAX:
                 return
             self._windows[key] = _Window(first, last, len(rated), len(rated.charges), kept)
@@ -122,5 +130,4 @@ class LineWindows:
 
 def _line_of_row(rated: Rated, row: int) -> int:
     """The first line of the subscriptions from this row of the catalog's columns on."""
-    place = np.searchsorted(rated.charges.periods.row, row)
-    return int(rated.offsets[np.searchsorted(rated.charges.place, place)])
+    return int(rated.offsets[np.searchsorted(rated.charges.row, row)])

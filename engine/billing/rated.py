@@ -5,16 +5,28 @@ where it comes in the order of customer, subscription, the plan's order of price
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.billing.charges import ChargeColumns, Index
+from engine.billing.charges import ChargeColumns
 from engine.billing.line_item import LineItem
-from engine.usage.facts.usage_columns import GROUPS_MAX, UsageColumns
+from engine.billing.segments import Index
+from engine.usage.facts.usage_columns import UsageColumns
 from rating import Charges, DecimalColumn, RatedLines, unrateable_reason
+
+# What of a line some 200 bytes are kept is, of an event, 8.
+_EVENTS_OF_LINE = 25
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Flagged:
+    """Lines of a part that have no amount for one reason: int64, rising."""
+
+    rows: Index
+    reason: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +39,8 @@ class RatedPart:
         usage: m groups, whose dimensions are those that the meter groups by.
         charges: what was to be rated.
         unrateable: int64[u], which of the m have no amount, rising.
-        too_many: int64, which of these stand for more groups than can be told.
+        flagged: of these the ones whose usage is not known, by the reason.
+        unfit: of each price why it can't be rated at all; empty for every other.
         lines: the other m - u, rated.
     """
 
@@ -36,7 +49,8 @@ class RatedPart:
     usage: UsageColumns
     charges: Charges
     unrateable: Index
-    too_many: Index
+    flagged: Sequence[Flagged]
+    unfit: tuple[str, ...]
     lines: RatedLines
 
     def __len__(self) -> int:
@@ -44,12 +58,23 @@ class RatedPart:
 
     def reason(self, row: int) -> str:
         """Why a line has no amount."""
-        if row in self.too_many:
-            return (
-                f"has more than {GROUPS_MAX:,} combinations of its meter's group_by properties: "
-                "have the meter group by properties with fewer values"
-            )
+        if unfit := self.unfit[int(self.charges.price_index[row])]:
+            return unfit
+        for each in self.flagged:
+            if row in each.rows:
+                return each.reason
         return unrateable_reason(self.charges, row)
+
+    @property
+    def event_count(self) -> int:
+        """How many events' values it keeps."""
+        return 0 if self.charges.events is None else len(self.charges.events.amounts)
+
+    def without_events(self) -> "RatedPart":
+        """Without the values of events."""
+        if self.charges.events is None:
+            return self
+        return replace(self, charges=replace(self.charges, events=None), lines=self.lines.without_events())
 
     @cached_property
     def rated(self) -> Index:
@@ -74,6 +99,15 @@ class Rated:
 
     def __len__(self) -> int:
         return int(self.offsets[-1])
+
+    @property
+    def size(self) -> int:
+        """In lines: what it keeps of events weighs as much as so many."""
+        return len(self) + sum(part.event_count for part in self.parts) // _EVENTS_OF_LINE
+
+    def without_events(self) -> "Rated":
+        """For sums: without the values of events, which only a line that is shown in full looks at again."""
+        return replace(self, parts=[part.without_events() for part in self.parts])
 
     @cached_property
     def charge(self) -> Index:

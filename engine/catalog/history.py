@@ -23,7 +23,7 @@ _SPLIT_ROWS: Final = 65_536
 _FOLDED_ROWS: Final = 500_000
 # Revisions that the driver fetches at once; the rows of one may have as many bytes as a document, several times.
 _REVISIONS_AT_ONCE: Final = 4
-_JOINED: Final = ("kind", "id", "version", "position", "definition")
+_JOINED: Final = ("kind", "id", "version", "position", "definition", "state")
 
 
 def versions_between(connection: Connection, tenant: str, after: int, revision: int) -> Iterator[Versions]:

@@ -32,9 +32,56 @@ PLAN_PRICES_MAX = 200
 # reads them, a few seconds a million.
 CUSTOMERS_MAX = 2_000_000
 SUBSCRIPTIONS_MAX = 2_000_000
+# Ten years of days are more than any contract bills at once.
+BILLING_PERIOD_COUNT_MAX = 3_660
+# As the prices that a person negotiates one by one.
+COMMITMENTS_MAX = 50
+# A phase a month for ten years.
+PHASES_MAX = 120
+# Each bills the prices of a plan besides.
+ADD_ONS_MAX = 50
+ADD_ON_TIMES_MAX = 1_000_000
 # As the metadata of payment providers.
 METADATA_ENTRIES_MAX = 50
 METADATA_VALUE_BYTES_MAX = 500
+# Ids of devices, accounts and other systems; a read of a customer asks for the usage of each.
+CUSTOMER_ALIASES_MAX = 100
+# A group, its companies, their departments and teams, and one to spare.
+CUSTOMER_LEVELS_MAX = 5
+# A UUID, and a name before it.
+IDEMPOTENCY_KEY_BYTES_MAX = 128
 # The years that the usage store's times (microseconds in 64 bits) hold, with room for periods around them.
 SUBSCRIPTION_YEAR_MIN = 1970
 SUBSCRIPTION_YEAR_MAX = 2199
+
+# People write coupons one by one, or have a program make a code for each customer of a campaign.
+COUPONS_MAX = 100_000
+# Each is one pass over an invoice's lines.
+REDEMPTIONS_MAX = 10
+# A century of months.
+COUPON_PERIODS_MAX = 1_200
+# As the prices of a plan.
+SCOPE_ENTRIES_MAX = 200
+
+# As plans: a marketplace has a plan for each of its sellers, and a split for it.
+REVENUE_SPLITS_MAX = 10_000
+# Recipients of one: as rating's splits, each is a row of every invoice.
+SPLIT_SHARES_MAX = 100
+# Splits that follow each other, or are for other prices; each is one pass over a plan's lines.
+PLAN_SPLITS_MAX = 100
+
+# Daily rates of thirty currencies for eight years.
+EXCHANGE_RATES_MAX = 100_000
+
+# More than the world has with taxes of their own, states and provinces included.
+TAX_REGIONS_MAX = 10_000
+# Ten at a time, through a generation's changes.
+TAX_RATES_MAX = 100
+# A customer has one of each kind that it trades under.
+TAX_IDS_MAX = 10
+TAX_ID_BYTES_MAX = 64
+
+# As objects some 100 MB; a purchase a month of a thousand customers, for eight years.
+CREDIT_GRANTS_MAX = 100_000
+# Ten years.
+RECURS_MONTHS_MAX = 120

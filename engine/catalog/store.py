@@ -1,30 +1,51 @@
-"""The catalog store: documents in, snapshots out.
+"""The catalog store: documents and changes of single resources in, snapshots out.
 
-1. A document is applied in one transaction, or not at all; concurrent applies run one after the other.
-2. Rows are only added: a changed resource is a new version, and each apply that changes something makes one
-   revision. Applying the same again makes none.
+1. A write is one transaction, or nothing; concurrent writes run one after the other, each on what the one before left.
+2. Rows are only added: a changed resource is a new version, and so is one that is archived or deleted. Each write that
+   changes something makes one revision, which says who made it and when, and records facts in the outbox. Writing the same
+   again makes none.
 3. A snapshot is a tenant's catalog at one revision, immutable, and shared by all who ask for it.
+4. An erasure (engine.erasure) changes what is stored of earlier revisions. How many there were is asked with every
+   snapshot: one that was read before the last of them is given to nobody any more, by no gateway.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 import pyarrow as pa
 from sqlalchemy import Connection, delete, func, insert, select
 
-from engine.catalog.documents.changes import Applied
+from engine.catalog.catalog_facts import catalog_facts
+from engine.catalog.documents.changes import Applied, Changes, ResourceChange
 from engine.catalog.documents.document import Document
 from engine.catalog.history import versions_between
+from engine.catalog.idempotency import Once, Remembered, remember, remembered
+from engine.catalog.past_changes import ResourceVersion, changes_of, version_at, versions_of
 from engine.catalog.snapshots.kept_snapshots import SNAPSHOTS_MAX, KeptSnapshots
 from engine.catalog.snapshots.snapshot import Catalog
 from engine.catalog.snapshots.versions import Versions
-from engine.errors import NotFoundError
+from engine.errors import MeterlineError, NotFoundError
+from engine.outbox.facts import record_facts
 from engine.sql.database import Database, open_database
-from engine.sql.schema import EVENT_FENCES, RESOURCES, REVISIONS
+from engine.sql.schema import ERASURES, EVENT_FENCES, RESOURCES, REVISIONS
+from engine.times import datetime_us
 
 _RELEASED_AFTER: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What a write leaves beside its change: when it was, whose credential made it, the SHA-256 of what was sent (hex),
+    and that it counts once, if it does.
+    """
+
+    at: datetime
+    by: str
+    digest: str
+    once: Once | None = None
 
 
 class CatalogStore:
@@ -34,6 +55,9 @@ class CatalogStore:
         self._database = database
         self._loading = threading.Lock()
         self._kept = KeptSnapshots()
+        # By tenant, how many erasures the kept snapshots know.
+        self._erasures: dict[str, int] = {}
+        self._looking = threading.Lock()
 
     @classmethod
     def open(cls, url: str) -> "CatalogStore":
@@ -46,36 +70,81 @@ class CatalogStore:
     def close(self) -> None:
         self._database.close()
 
-    def apply(self, tenant: str, document: Document, *, applied_at: datetime) -> Applied:
+    def apply(
+        self,
+        tenant: str,
+        document: Document,
+        *,
+        applied_at: datetime,
+        applied_by: str = "",
+        once: Once | None = None,
+    ) -> Applied:
         """Applies a document as a whole or not at all.
 
         Raises:
             CatalogDocumentError: the document has mistakes: all of them.
+            IdempotencyKeyUsedError: `once` has the key of another request.
             StoreUnavailableError: the store does not answer; apply again.
         """
-        at = _rfc3339(applied_at)
-        # Compared before the transaction, which others wait for; anew in it if somebody applied something meanwhile.
+        write = Write(applied_at, applied_by, document.digest, once)
+        return self.write(tenant, lambda catalog: document.changes(catalog, applied_at), write)
+
+    def write(self, tenant: str, changes: Callable[[Catalog], Changes], write: Write) -> Applied:
+        """Makes what `changes` finds to change in the newest catalog. It is called again if that moves meanwhile, and what
+        it raises leaves everything as it is.
+
+        Raises:
+            IdempotencyKeyUsedError: the write has the key of another request.
+            StoreUnavailableError: the store does not answer; write again.
+        """
+        once = write.once
+        if once is not None and (known := self._remembered(tenant, once)):
+            return known
+        # Compared before the transaction, which others wait for; anew in it if somebody changed something meanwhile.
         catalog = self.snapshot(tenant)
-        found = document.changes(catalog)
-        if not found.changes:
+        try:
+            found = changes(catalog)
+        except MeterlineError:
+            # Another call with the same key may have made the change that this one stumbles on.
+            if once is not None and (known := self._remembered(tenant, once)):
+                return known
+            raise
+        if not found.changes and once is None:
             return found.at(catalog.revision)
         with self._database.writing() as connection:
+            if once is not None and (what := remembered(connection, tenant, once)):
+                return _answer(connection, tenant, what)
             newest = self._newest(connection, tenant)
-            if newest.revision != catalog.revision:
-                found = document.changes(newest)
-                if not found.changes:
-                    return found.at(newest.revision)
-            revision = newest.revision + 1
-            connection.execute(
-                insert(REVISIONS).values(
-                    tenant=tenant, revision=revision, applied_at=at, document_digest=document.digest
-                )
-            )
-            rows = found.rows(revision)
-            connection.execute(
-                insert(RESOURCES), [{**row, "tenant": tenant, "applied_at": at} for row in rows]
-            )
+            # Another one of the same revision: an erasure came in between.
+            if newest is not catalog:
+                found = changes(newest)
+            revision = newest.revision + 1 if found.changes else newest.revision
+            if found.changes:
+                _insert(connection, tenant, revision, found, write)
+            if once is not None:
+                what = Remembered(revision, len(found.changes), found.unchanged_count)
+                remember(connection, tenant, once, what, datetime_us(write.at))
         return found.at(revision)
+
+    def versions(
+        self, tenant: str, kind: str, resource_id: str, before: int | None, count: int
+    ) -> Sequence[ResourceVersion]:
+        """The versions of a resource, of one that is gone too, the newest first; those before the version `before`.
+
+        Raises:
+            StoreUnavailableError: the store does not answer.
+        """
+        with self._database.reading() as connection:
+            return versions_of(connection, tenant, kind, resource_id, before, count)
+
+    def version_at(self, tenant: str, kind: str, resource_id: str, revision: int) -> ResourceChange | None:
+        """What made the version that a resource had at a revision; None if it had none yet.
+
+        Raises:
+            StoreUnavailableError: the store does not answer.
+        """
+        with self._database.reading() as connection:
+            return version_at(connection, tenant, kind, resource_id, revision)
 
     def load(self) -> None:
         """Reads the newest catalogs ahead of whoever asks for them: of a million customers it takes seconds.
@@ -114,15 +183,13 @@ class CatalogStore:
             NotFoundError: there is no such revision.
             StoreUnavailableError: the store does not answer.
         """
-        if revision is not None and (cached := self._kept.get(tenant, revision)):
-            return cached
         with self._database.reading() as connection:
             if revision is None:
                 return self._newest(connection, tenant)
-            newest = _newest_revision(connection, tenant)
+            newest, erasures = self._look(connection, tenant)
             if not 0 <= revision <= newest:
                 raise NotFoundError(f"the catalog has no revision {revision}: its newest is {newest}")
-            return self._loaded(connection, tenant, revision)
+            return self._loaded(connection, tenant, revision, erasures)
 
     def history(self, tenant: str) -> Iterator[Versions]:
         """Every version of every resource that any revision had, in order, part by part.
@@ -154,23 +221,75 @@ class CatalogStore:
         with self._database.reading() as connection:
             return _refused_before_us(connection, tenant)
 
-    def _newest(self, connection: Connection, tenant: str) -> Catalog:
-        revision = _newest_revision(connection, tenant)
-        return self._kept.get(tenant, revision) or self._loaded(connection, tenant, revision)
+    def _remembered(self, tenant: str, once: Once) -> Applied | None:
+        with self._database.reading() as connection:
+            what = remembered(connection, tenant, once)
+            return None if what is None else _answer(connection, tenant, what)
 
-    def _loaded(self, connection: Connection, tenant: str, revision: int) -> Catalog:
+    def _newest(self, connection: Connection, tenant: str) -> Catalog:
+        revision, erasures = self._look(connection, tenant)
+        return self._loaded(connection, tenant, revision, erasures)
+
+    def _look(self, connection: Connection, tenant: str) -> tuple[int, int]:
+        """The newest revision and the number of erasures; forgets what was read before the last one. Rule 4."""
+        changed = (
+            select(func.count())
+            .where(ERASURES.c.tenant == tenant, ERASURES.c.catalog_is_changed == 1)
+            .scalar_subquery()
+        )
+        newest = select(func.max(REVISIONS.c.revision)).where(REVISIONS.c.tenant == tenant).scalar_subquery()
+        revision, erasures = connection.execute(select(newest, changed)).one()
+        with self._looking:
+            if erasures > self._erasures.get(tenant, 0):
+                self._kept.forget(tenant)
+                self._erasures[tenant] = erasures
+        return int(revision or 0), int(erasures)
+
+    def _loaded(self, connection: Connection, tenant: str, revision: int, erasures: int) -> Catalog:
         """Brings the nearest earlier snapshot forward. One at a time: a large catalog takes seconds, and memory."""
+        if self._knows(tenant, erasures) and (catalog := self._kept.get(tenant, revision)):
+            return catalog
         with self._loading:
-            if catalog := self._kept.get(tenant, revision):
+            # A transaction that began before an erasure sees what nobody else is to see.
+            is_newest = self._knows(tenant, erasures)
+            if is_newest and (catalog := self._kept.get(tenant, revision)):
                 return catalog
-            catalog = self._kept.before(tenant, revision)
+            catalog = self._kept.before(tenant, revision) if is_newest else Catalog.empty(tenant)
             for versions in versions_between(connection, tenant, catalog.revision, revision):
                 catalog = catalog.advanced(revision, versions)
                 if len(versions) > _RELEASED_AFTER:
                     # What a large part was read into is free again, in pieces that malloc would keep.
                     pa.default_memory_pool().release_unused()
-            self._kept.keep(catalog)
+            with self._looking:
+                if self._erasures.get(tenant, 0) == erasures:
+                    self._kept.keep(catalog)
             return catalog
+
+    def _knows(self, tenant: str, erasures: int) -> bool:
+        with self._looking:
+            return self._erasures.get(tenant, 0) == erasures
+
+
+def _insert(connection: Connection, tenant: str, revision: int, changes: Changes, write: Write) -> None:
+    at = _rfc3339(write.at)
+    connection.execute(
+        insert(REVISIONS).values(
+            tenant=tenant,
+            revision=revision,
+            applied_at=at,
+            document_digest=write.digest,
+            changed_by=write.by,
+        )
+    )
+    rows = changes.rows(revision)
+    connection.execute(insert(RESOURCES), [{**row, "tenant": tenant, "applied_at": at} for row in rows])
+    record_facts(connection, tenant, catalog_facts(changes, revision), datetime_us(write.at))
+
+
+def _answer(connection: Connection, tenant: str, what: Remembered) -> Applied:
+    """As the write was answered that is remembered."""
+    made = changes_of(connection, tenant, what.revision) if what.changed_count else ()
+    return Applied(what.revision, made, what.unchanged_count)
 
 
 def _newest_revision(connection: Connection, tenant: str) -> int:

@@ -16,10 +16,18 @@ _HELP = """Meterline: usage metering and rating.
 \b
 meterline serve --data DIR           run the engine
 meterline apply examples/llm.yaml    say what is metered and what it costs
+meterline diff FILE                  what applying a catalog would change; exits with 1 if anything
 meterline catalog                    what is applied
+meterline export -o DIR/             what is applied as YAML, to keep under version control
+meterline customers ...              one at a time: create, get, update, list, archive, delete, history;
+                                     subscriptions, plans, meters, coupons, tax-regions, sellers, credit-grants,
+                                     revenue-splits, exchange-rates alike
+meterline migrate-subscriptions ...  who runs on a plan to another version of it; --dry-run shows the money
 meterline import usage.csv           load usage from files
 meterline spend                      who has spent what, right now
 meterline lines --customer ID        the rated line items, tier by tier
+meterline close --period 2026-11     billing periods that are over made invoices
+meterline invoices ...               what was billed: list, show, lines, void
 meterline usage --meter ID ...       what a meter comes to, by day, customer or property
 meterline events --customer ID       the events behind a number: of a line item, a meter, a correction
 meterline problems                   why events were rejected, or in conflict
@@ -31,8 +39,11 @@ meterline corrections                who corrected what, when and why
 meterline restore --event-id ID      a voided event of `conflicts` that is to count all the same
 meterline reconcile --from D --to D  settle a period's event ids now
 meterline expire --before D          delete raw events of closed periods; what they came to stays
+meterline customers export ID        everything that is held about one customer
+meterline customers erase ID         its personal data erased; every amount stays
 meterline keys create ...            API keys: made, listed, rotated, revoked
 meterline tenants                    who shares the engine without seeing each other
+meterline webhooks create URL        hear what happens, by signed posts; list, test, rotate, deliveries, replay
 meterline audit                      who changed what, by which key
 meterline config check --config F    what an engine would run with, and whether it can; needs no engine
 meterline doctor --config F          a whole deployment checked, and what to do; needs no engine
@@ -41,7 +52,7 @@ meterline migrate                    the catalog store brought to this version's
 meterline quote -f FILE --plan ID    what quantities would cost; needs no engine
 
 A command that fails says why on standard error, at its end in one line, and exits with 2; an import that left rows
-out, and a doctor that finds something wrong, exit with 1.
+out, a doctor that finds something wrong, and a diff that is not empty, exit with 1.
 """
 
 
@@ -52,25 +63,41 @@ _COMMANDS = {
     "audit": ("access.tenants_command", "audit"),
     "backup": ("backup.backup_command", "backup"),
     "catalog": ("catalog.catalog_command", "catalog"),
+    "close": ("invoices.close_command", "close"),
     "config": ("configuration.config_command", "config"),
     "conflicts": ("corrections.conflicts_command", "conflicts"),
     "corrections": ("corrections.corrections_command", "corrections"),
+    "coupons": ("catalog.resource_commands", "coupons"),
+    "credit-grants": ("catalog.resource_commands", "credit_grants"),
+    "customers": ("customers.customers_command", "customers"),
+    "diff": ("catalog.apply_command", "diff"),
     "doctor": ("configuration.doctor_command", "doctor"),
     "events": ("usage.events_command", "events"),
+    "exchange-rates": ("catalog.resource_commands", "exchange_rates"),
     "expire": ("corrections.expire_command", "expire"),
+    "export": ("catalog.export_command", "export"),
     "import": ("imports.import_command", "import_"),
+    "invoices": ("invoices.invoices_command", "invoices"),
     "keys": ("access.keys_command", "keys"),
     "lines": ("billing.lines_command", "lines"),
+    "meters": ("catalog.resource_commands", "meters"),
     "problems": ("usage.problems_command", "problems"),
     "migrate": ("configuration.migrate_command", "migrate"),
+    "migrate-subscriptions": ("catalog.migrate_subscriptions", "migrate_subscriptions"),
+    "plans": ("catalog.resource_commands", "plans"),
     "quote": ("quote.quote_command", "quote"),
     "reconcile": ("corrections.conflicts_command", "reconcile"),
     "restore": ("corrections.correct_commands", "restore"),
+    "revenue-splits": ("catalog.resource_commands", "revenue_splits"),
+    "sellers": ("catalog.resource_commands", "sellers"),
     "serve": ("serve_command", "serve"),
     "spend": ("billing.spend_command", "spend"),
+    "subscriptions": ("catalog.subscription_commands", "subscriptions"),
+    "tax-regions": ("catalog.resource_commands", "tax_regions"),
     "tenants": ("access.tenants_command", "tenants"),
     "undo": ("corrections.correct_commands", "undo"),
     "usage": ("usage.usage_command", "usage"),
+    "webhooks": ("webhooks.webhooks_command", "webhooks"),
     "void": ("corrections.correct_commands", "void"),
 }
 
@@ -113,10 +140,10 @@ def run() -> int:
         KeyboardInterrupt: somebody pressed Ctrl-C.
     """
     try:
-        cli.main(standalone_mode=False)
+        code = cli.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except click.exceptions.Abort:
         raise KeyboardInterrupt from None
-    return 0
+    return code if isinstance(code, int) else 0

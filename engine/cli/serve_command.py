@@ -71,6 +71,7 @@ def serving_options(configuration: Configuration) -> "serving.Options":
         backup_directory=configuration.backup_directory,
         tls=_tls_files(configuration),
         plaintext=configuration.plaintext,
+        webhook_allow_private_networks=configuration.webhook_allow_private_networks,
         reflection=configuration.reflection,
         traces=configuration.traces_exporter == "otlp",
         local_engines=LOCAL_ENGINES,

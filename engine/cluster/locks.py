@@ -25,6 +25,8 @@ DISK_WATCH = "disk_watch"
 ROLLUPS = "rollups"
 # Writes rollups: that engine during a pass, and whoever has usage expire.
 ROLLUPS_TURN = "rollups_turn"
+# Posts facts to webhook endpoints (engine.outbox.webhooks.deliverer).
+WEBHOOKS = "webhooks"
 # Starts: one gateway after the other.
 START = "start"
 _POLL_S = 0.05

@@ -267,6 +267,14 @@ class Configuration(Record):
             reason="API keys would travel readable.",
         ),
     ] = False
+    webhook_allow_private_networks: Annotated[
+        bool,
+        Flag(),
+        Setting(
+            help="Post webhooks to private, loopback and link-local addresses, too.",
+            reason="A tenant's URL must not reach what only the engine's own network may.",
+        ),
+    ] = False
     reflection: Annotated[
         bool,
         Flag(),

@@ -12,24 +12,24 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import TypeAlias
 
 import numpy as np
 
-from engine.billing.charges import Index
 from engine.billing.line_item import LineItem
-from engine.billing.periods import Period, month_period, month_periods
 from engine.billing.rated import Rated
 from engine.billing.rater import Rater, Snapshot
-from engine.catalog.kinds.subscription import Subscription
+from engine.billing.segments import Index, periods_of_rows
 from engine.catalog.snapshots.snapshot import Catalog
 from engine.spend.line_changes import LineChange, changed_lines
-from engine.spend.spend import Spend, joined, spend_of
-from engine.times import datetime_us, us_datetime
+from engine.spend.spend import Spend, joined, sums_of
 from engine.usage.corrections.correction import CorrectionPlan
 
 # Each is rated twice; ten years of one customer are 120 months, and two instants a month do for any number of them.
 _INSTANTS_MAX = 120
 _ONE_US = 1
+# The start and end of a billing period.
+_Span: TypeAlias = tuple[int, int]
 # What a person reads; the rest is counted, and in the totals.
 _SHOWN_MAX = 100
 
@@ -67,51 +67,72 @@ def correction_effect(rater: Rater, tenant: str, plan: CorrectionPlan, draft_id:
     )
 
 
-def _periods(catalog: Catalog, plan: CorrectionPlan, now_us: int) -> Iterator[tuple[Period, str]]:
+def _periods(catalog: Catalog, plan: CorrectionPlan, now_us: int) -> Iterator[tuple[_Span, str]]:
     """The billing periods to rate, with their customers; one for each subscription."""
     times: dict[str, set[int]] = defaultdict(set)
+    owners = catalog.customers.links.owners_of({fact.event.customer_id for fact in plan.facts})
     for fact in plan.facts:
-        times[fact.event.customer_id].add(fact.event.event_time_us)
-    for subscription in (each.resource for customer in times for each in catalog.subscriptions_of(customer)):
-        lasts = any(
-            price.meter is not None and catalog.meters[price.meter].resource.carries_over
-            for price in catalog.plans[subscription.plan].resource.prices
-        )
-        ordered = sorted(times[subscription.customer])
-        found = _carried(subscription, ordered[0], now_us) if lasts else _containing(subscription, ordered)
-        yield from ((period, subscription.customer) for period in found)
+        customer = owners.get(fact.event.customer_id, fact.event.customer_id)
+        times[customer].add(fact.event.event_time_us)
+    columns = catalog.subscription_columns
+    for customer, times_us in times.items():
+        rows = columns.rows_of(customer)
+        for row in range(rows.start, rows.stop):
+            ordered = sorted(times_us)
+            lasts = _carries_over(catalog, row)
+            found = (
+                _carried(catalog, row, ordered[0], now_us) if lasts else _containing(catalog, row, ordered)
+            )
+            yield from ((period, customer) for period in found)
 
 
-def _containing(subscription: Subscription, times_us: Iterable[int]) -> Iterator[Period]:
+def _carries_over(catalog: Catalog, row: int) -> bool:
+    """Whether a meter of any plan that a subscription ever has carries over."""
+    plans = catalog.subscription_columns.plans_of(row)
+    versions = (each.resource for plan in plans for each in catalog.plan_versions[plan].versions)
+    return any(
+        price.meter is not None and catalog.meters[price.meter].resource.carries_over
+        for plan in versions
+        for price in plan.prices
+    )
+
+
+def _period(catalog: Catalog, row: int, at_us: int) -> _Span | None:
+    periods = periods_of_rows(catalog, np.array([row]), at_us)
+    return (int(periods.start_us[0]), int(periods.end_us[0])) if periods.exists[0] else None
+
+
+def _containing(catalog: Catalog, row: int, times_us: Iterable[int]) -> Iterator[_Span]:
     end_us = 0
     for time_us in times_us:
         if time_us < end_us:
             continue
-        period = month_period(subscription.start, subscription.end, us_datetime(time_us))
+        period = _period(catalog, row, time_us)
         if period is not None:
-            end_us = datetime_us(period.end)
+            end_us = period[1]
             yield period
 
 
-def _carried(subscription: Subscription, first_us: int, now_us: int) -> Iterator[Period]:
+def _carried(catalog: Catalog, row: int, first_us: int, now_us: int) -> Iterator[_Span]:
     """From the period of this instant, or the first one after it, up to now."""
-    at_us = max(first_us, datetime_us(subscription.start))
+    columns = catalog.subscription_columns
+    at_us = max(first_us, int(columns.start_us[row]))
     while at_us <= max(now_us, first_us):
-        period = month_period(subscription.start, subscription.end, us_datetime(at_us))
+        period = _period(catalog, row, at_us)
         if period is None:
             return
         yield period
-        at_us = datetime_us(period.end)
-        if subscription.end is not None and period.end >= subscription.end:
+        at_us = period[1]
+        if at_us >= columns.end_us[row]:
             return
 
 
-def _instants(periods: Iterable[tuple[Period, str]]) -> list[tuple[int, set[str]]]:
+def _instants(periods: Iterable[tuple[_Span, str]]) -> list[tuple[int, set[str]]]:
     """The fewest instants that lie in all of these periods, each with its customers; the newest first."""
     found: list[tuple[int, set[str]]] = []
-    for period, customer in sorted(periods, key=lambda each: each[0].end):
-        if not found or datetime_us(period.start) > found[-1][0]:
-            found.append((datetime_us(period.end) - _ONE_US, set()))
+    for (start_us, end_us), customer in sorted(periods, key=lambda each: each[0][1]):
+        if not found or start_us > found[-1][0]:
+            found.append((end_us - _ONE_US, set()))
         found[-1][1].add(customer)
     return found[::-1]
 
@@ -124,7 +145,8 @@ def _rated(
     for at_us, customers in instants:
         rows = _rows_not_in(seen, snapshot.catalog, sorted(customers), at_us)
         at = replace(snapshot, at_us=at_us)
-        yield rater.rate(at, rows), rater.rate(replace(at, draft_id=draft_id), rows)
+        for before, own in rater.rate_rows(at, rows):
+            yield before, rater.rate(replace(at, draft_id=draft_id), own)
 
 
 def _rows_not_in(seen: set[tuple[int, int]], catalog: Catalog, customers: Sequence[str], at_us: int) -> Index:
@@ -132,9 +154,9 @@ def _rows_not_in(seen: set[tuple[int, int]], catalog: Catalog, customers: Sequen
     columns = catalog.subscription_columns
     found = [np.arange(rows.start, rows.stop) for rows in map(columns.rows_of, customers)]
     rows = np.concatenate(found)
-    starts_us, _, exists = month_periods(columns.start_us[rows], columns.end_us[rows], at_us)
-    periods = list(zip(rows.tolist(), starts_us.tolist(), strict=True))
-    new = [row for row, period in enumerate(periods) if exists[row] and period not in seen]
+    at = periods_of_rows(catalog, rows, at_us)
+    periods = list(zip(rows.tolist(), at.start_us.tolist(), strict=True))
+    new = [row for row, period in enumerate(periods) if at.exists[row] and period not in seen]
     seen.update(periods[row] for row in new)
     return rows[np.array(new, dtype=np.int64)]
 
@@ -147,7 +169,10 @@ def _unrateable(rated: Iterable[Rated]) -> list[LineItem]:
 
 
 def _totals(ratings: Iterable[tuple[Rated, Rated]]) -> dict[str, tuple[Decimal, Decimal]]:
-    sums = [_by_currency(joined(map(spend_of, rated)).totals()) for rated in zip(*ratings, strict=True)]
+    sums = [
+        _by_currency(joined(sums_of(each, None) for each in rated).totals())
+        for rated in zip(*ratings, strict=True)
+    ]
     if not sums:
         return {}
     before, after = sums

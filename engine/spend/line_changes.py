@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Context, Decimal, Inexact, InvalidOperation
+from decimal import Decimal
 
 import numpy as np
 
 from engine.billing.line_item import LineItem
 from engine.billing.rated import Rated, RatedPart
+from rating import EXACT
 
-# Amounts and quantities of lines; their differences are exact or raise.
-_EXACT = Context(prec=200, traps=[Inexact, InvalidOperation])
 _NOTHING = Decimal(0)
 
 
@@ -48,10 +47,10 @@ class _Line:
 
     @property
     def period(self) -> tuple[int, int]:
-        """The subscription's place in the order of customers, and when the period starts."""
+        """The subscription's place in the order of customers, and when its service starts."""
         charges = self.rated.charges
-        place = int(charges.place[int(self.rated.charge[self.number])])
-        return int(charges.periods.row[place]), int(charges.periods.start_us[place])
+        charge = int(self.rated.charge[self.number])
+        return int(charges.row[charge]), int(charges.periods.start_us[int(charges.place[charge])])
 
     @property
     def says_something(self) -> bool:
@@ -127,7 +126,7 @@ def _order(pair: _Pair) -> tuple[Decimal, Decimal, int, int]:
     quantities = [each.quantity if each else _NOTHING for each in pair]
     line = pair[0] or pair[1]
     row, start_us = line.period if line is not None else (0, 0)
-    return -abs(_EXACT.subtract(*amounts)), -abs(_EXACT.subtract(*quantities)), row, start_us
+    return -abs(EXACT.subtract(*amounts)), -abs(EXACT.subtract(*quantities)), row, start_us
 
 
 def _in_full(line: _Line | None) -> LineItem | None:

@@ -3,7 +3,8 @@
     database         opens it, brings it to this version's schema, and hands out its transactions
     catalog_address  the URL of one that is not in the data directory
     postgresql       what is PostgreSQL's own: who takes turns with whom, settings, errors that pass
-    schema           every table of it, with what its rows mean
+    purging          bytes of what was deleted, out of the files
+    schema           every table of it, with what its rows mean; invoice_tables has those of invoices
     migrations/      how an older database gets there, step by step
 
 What the rows are about belongs to the rooms that read and write them: resources and the fences of expired events
@@ -11,4 +12,4 @@ to engine.catalog, the order of ingestion and its leases to engine.cluster. They
 transaction may have to change several, and one chain of migrations makes all of them.
 """
 
-__all__ = ["catalog_address", "database", "postgresql", "schema"]
+__all__ = ["catalog_address", "database", "invoice_tables", "postgresql", "schema"]

@@ -10,7 +10,7 @@ disk. A PostgreSQL that crashes doesn't take its gateways along, so there every 
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from engine.errors import StartupError, StoreUnavailableError
 from engine.sql.postgresql import Writers, connect_args, leave_standby, passes, set_up_session
+from engine.sql.purging import purge_postgresql, purge_sqlite
 
 _log = structlog.get_logger(__name__)
 
@@ -83,6 +84,19 @@ class Database:
             connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             connection.detach()
             return connection
+
+    def purge(self, tables: Sequence[str]) -> None:
+        """Takes what was deleted or changed in these tables out of the files.
+
+        Raises:
+            StoreUnavailableError: the database does not answer, or is in use: purge again.
+        """
+        if not self.is_shared:
+            with _purging():
+                purge_sqlite(self._engine)
+            return
+        with _available(), contextlib.closing(self.session()) as session:
+            purge_postgresql(session, tables)
 
     def beside(self, *, power_safe: bool = True, writers: Writers = Writers.CATALOG) -> "Database":
         """Connections of its own to the same database, which needs no second check."""
@@ -294,6 +308,18 @@ def _available() -> Iterator[None]:
         _log.warning("the catalog store does not answer", error=on_one_line(error))
         raise StoreUnavailableError(
             "the catalog store does not answer: try again later", retry_after_ms=_RETRY_AFTER_MS
+        ) from error
+
+
+@contextmanager
+def _purging() -> Iterator[None]:
+    """As `_available`, for what SQLite itself is asked."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        _log.warning("the catalog store can't be purged", error=str(error))
+        raise StoreUnavailableError(
+            "the catalog store can't be purged now: try again later", retry_after_ms=_RETRY_AFTER_MS
         ) from error
 
 

@@ -1,12 +1,22 @@
 """The tables of the catalog database; the migrations make the same tables.
 
-- revisions: one row for each document that changed something, by tenant, from 1. Rows are only ever added.
-- resources: one row for each version of each resource; the current one is the newest. Rows are only ever added.
+- revisions: one row for each write that changed something, by tenant, from 1. Rows are only ever added.
+- idempotency_keys: what the keys of writes to the catalog were used for, and what came of it, for a while
+  (engine.catalog.idempotency).
+- resources: one row for each version of each resource; the current one is the newest. Rows are only ever added, and
+  changed by an erasure alone (engine.erasure.catalog_erasure).
 - event_fences: before which instant a tenant's events are refused, since they expire. It only rises. (The fences of
   inserts are another table, in the usage store: engine.usage.store.backends.guarded_insert.)
 - tenants, api_keys: who may call (engine.access). Rows are never deleted.
 - tenant_limits: what was set for single tenants in the place of what holds for all (engine.access.tenant_limits).
-- audit_records: who changed what (engine.access.audit_log). Rows are only ever added.
+- audit_records: who changed what (engine.access.audit_log). Rows are only ever added; an erasure takes out of them what
+  names its customer.
+- outbox: facts that others must hear (engine.outbox), each written in the transaction of its cause. Rows are only added,
+  changed by an erasure alone, and deleted once they are old.
+- webhook_endpoints, webhook_deliveries, webhook_attempts: where tenants hear those facts, what each endpoint is still to
+  hear, and how it went (engine.outbox.webhooks).
+- erasures: customers whose personal data was erased, by pseudonym (engine.erasure.jobs).
+- closes, invoice_series, invoices: what was billed (engine.sql.invoice_tables).
 - deployment: whose database this is, if it is not in a data directory (engine.cluster.deployment_database).
 - ingest_order, ingest_in_flight: what gateways that share a usage store agree on (engine.cluster.shared_clock).
 """
@@ -19,13 +29,12 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
-    MetaData,
     PrimaryKeyConstraint,
     Table,
     Text,
 )
 
-METADATA: Final = MetaData()
+from engine.sql.invoice_tables import METADATA
 
 REVISIONS: Final = Table(
     "revisions",
@@ -36,6 +45,8 @@ REVISIONS: Final = Table(
     Column("applied_at", Text, nullable=False),
     # SHA-256 of the document's UTF-8, in hex.
     Column("document_digest", Text, nullable=False),
+    # Whose credential made it, as in audit_records; empty for revisions of before there was such a column.
+    Column("changed_by", Text, nullable=False, server_default=""),
     PrimaryKeyConstraint("tenant", "revision", name="revisions_pk"),
 )
 
@@ -43,7 +54,7 @@ RESOURCES: Final = Table(
     "resources",
     METADATA,
     Column("tenant", Text, nullable=False),
-    # "meter", "plan", "customer", "subscription"
+    # One of engine.catalog.kinds.
     Column("kind", Text, nullable=False),
     Column("id", Text, nullable=False),
     # From 1, by one.
@@ -55,11 +66,31 @@ RESOURCES: Final = Table(
     # The canonical JSON of engine.catalog.kinds.
     Column("definition", Text, nullable=False),
     Column("applied_at", Text, nullable=False),
+    # "active", or what this version made of the resource: "archived", "deleted". Those keep the definition of before.
+    Column("state", Text, nullable=False, server_default="active"),
     PrimaryKeyConstraint("tenant", "kind", "id", "version", name="resources_pk"),
     ForeignKeyConstraint(
         ["tenant", "revision"], ["revisions.tenant", "revisions.revision"], name="resources_revision_fk"
     ),
     Index("resources_by_revision", "tenant", "revision", "position", unique=True),
+)
+
+IDEMPOTENCY_KEYS: Final = Table(
+    "idempotency_keys",
+    METADATA,
+    Column("tenant", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    # SHA-256 of the request that used it, in hex.
+    Column("request_digest", Text, nullable=False),
+    # Microseconds since 1970.
+    Column("used_at_us", BigInteger, nullable=False),
+    # After the write.
+    Column("revision", BigInteger, nullable=False),
+    # Resources that the write changed, and left as they were; if it changed any, it made the revision.
+    Column("changed_count", Integer, nullable=False),
+    Column("unchanged_count", Integer, nullable=False),
+    PrimaryKeyConstraint("tenant", "key", name="idempotency_keys_pk"),
+    Index("idempotency_keys_by_time", "tenant", "used_at_us"),
 )
 
 EVENT_FENCES: Final = Table(
@@ -157,6 +188,84 @@ AUDIT_RECORDS: Final = Table(
     Index("audit_records_by_tenant", "tenant", "number"),
 )
 
+OUTBOX: Final = Table(
+    "outbox",
+    METADATA,
+    # In the order of commits. An Integer, so that SQLite numbers the rows itself.
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), autoincrement=True, nullable=False),
+    Column("tenant", Text, nullable=False),
+    # One of engine.outbox.fact_types.
+    Column("fact_type", Text, nullable=False),
+    # What the fact is about: facts of one object are told in order.
+    Column("object_kind", Text, nullable=False),
+    Column("object_id", Text, nullable=False),
+    # Canonical JSON: ids and figures, no personal data but the customer's id.
+    Column("payload", Text, nullable=False),
+    Column("recorded_at_us", BigInteger, nullable=False),
+    PrimaryKeyConstraint("number", name="outbox_pk"),
+    Index("outbox_by_tenant", "tenant", "number"),
+)
+
+WEBHOOK_ENDPOINTS: Final = Table(
+    "webhook_endpoints",
+    METADATA,
+    Column("endpoint_id", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    # What it hears, a JSON list.
+    Column("fact_types", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    # engine.outbox.webhooks.endpoints.EndpointState, and why it is disabled.
+    Column("state", Text, nullable=False),
+    Column("disabled_reason", Text, nullable=False),
+    Column("created_at_us", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    # From which, and the deployment's key, secrets are derived; the one before is good until an instant.
+    Column("secret_nonce", Text, nullable=False),
+    Column("previous_nonce", Text, nullable=True),
+    Column("previous_until_us", BigInteger, nullable=True),
+    # Up to which fact of the outbox it has its deliveries.
+    Column("read_number", BigInteger, nullable=False),
+    # NULL: the last attempt was a delivery.
+    Column("failing_since_us", BigInteger, nullable=True),
+    PrimaryKeyConstraint("endpoint_id", name="webhook_endpoints_pk"),
+    Index("webhook_endpoints_by_tenant", "tenant", "created_at_us", "endpoint_id"),
+)
+
+WEBHOOK_DELIVERIES: Final = Table(
+    "webhook_deliveries",
+    METADATA,
+    Column("endpoint_id", Text, nullable=False),
+    # Of the fact in the outbox.
+    Column("number", BigInteger, nullable=False),
+    Column("tenant", Text, nullable=False),
+    # engine.outbox.webhooks.deliveries.DeliveryState.
+    Column("state", Text, nullable=False),
+    Column("attempt_count", Integer, nullable=False),
+    Column("failed_count", Integer, nullable=False),
+    Column("next_attempt_at_us", BigInteger, nullable=False),
+    # How the last attempt went; a status of NULL: without an answer.
+    Column("last_status", Integer, nullable=True),
+    Column("last_error", Text, nullable=False),
+    PrimaryKeyConstraint("endpoint_id", "number", name="webhook_deliveries_pk"),
+    Index("webhook_deliveries_by_state", "endpoint_id", "state", "number"),
+)
+
+WEBHOOK_ATTEMPTS: Final = Table(
+    "webhook_attempts",
+    METADATA,
+    Column("endpoint_id", Text, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    # From 1, by one.
+    Column("attempt", Integer, nullable=False),
+    Column("attempted_at_us", BigInteger, nullable=False),
+    Column("status", Integer, nullable=True),
+    # Why there was no answer.
+    Column("error", Text, nullable=False),
+    Column("took_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("endpoint_id", "number", "attempt", name="webhook_attempts_pk"),
+)
+
 DEPLOYMENT: Final = Table(
     "deployment",
     METADATA,
@@ -171,4 +280,30 @@ DEPLOYMENT: Final = Table(
     # Under which the secrets of API keys are hashed, in hex; NULL: a file of the data directory has it.
     Column("api_keys_hash_key", Text, nullable=True),
     PrimaryKeyConstraint("id", name="deployment_pk"),
+)
+
+ERASURES: Final = Table(
+    "erasures",
+    METADATA,
+    Column("tenant", Text, nullable=False),
+    # What stands in the place of the customer's id everywhere.
+    Column("pseudonym", Text, nullable=False),
+    # The step that is done (engine.erasure.jobs.Step).
+    Column("step", Text, nullable=False),
+    # 1 once no version of the catalog names the customer: whoever has read it before reads it anew.
+    Column("catalog_is_changed", Integer, nullable=False),
+    # By which the customer is known again until the last step: SHA-256 of salt and id, in hex. Empty afterwards.
+    Column("salt", Text, nullable=False),
+    Column("customer_hash", Text, nullable=False),
+    # Instants are in microseconds since 1970. Of the usage up to this watermark.
+    Column("as_of_us", BigInteger, nullable=False),
+    # The names of the properties that keep their values, a JSON list.
+    Column("keep_properties", Text, nullable=False),
+    Column("begun_at_us", BigInteger, nullable=False),
+    # NULL until the last step.
+    Column("ended_at_us", BigInteger, nullable=True),
+    Column("begun_by", Text, nullable=False),
+    # What was found when it began, a JSON object of numbers (engine.erasure.extent).
+    Column("extent", Text, nullable=False),
+    PrimaryKeyConstraint("tenant", "pseudonym", name="erasures_pk"),
 )

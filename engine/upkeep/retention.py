@@ -20,6 +20,7 @@ import pyarrow as pa
 from engine.billing.meter_usage import measure_of
 from engine.catalog.admission_rules import FENCE_AGE_MAX_S
 from engine.catalog.kinds.meter import Meter
+from engine.catalog.snapshots.customer_links import CustomerLinks
 from engine.catalog.snapshots.subscription_columns import NO_END_US
 from engine.catalog.store import CatalogStore
 from engine.cluster.locks import Hold, check_turn
@@ -99,7 +100,7 @@ class Retention:
             )
 
     def _catalog_of(self, tenant: str) -> tuple[list[Measure], frozenset[str]]:
-        """Every meter that ever was, and the customers whose periods cut hours."""
+        """Every meter that ever was, and the customers whose periods cut hours or whose usage has several ids."""
         meters: list[Measure] = []
         keep: set[str] = set()
         for versions in self._catalog.history(tenant):
@@ -109,6 +110,7 @@ class Retention:
             start_us, end_us = (subscriptions.column(name).to_numpy() for name in ("start_us", "end_us"))
             cut = (start_us % _HOUR_US != 0) | ((end_us % _HOUR_US != 0) & (end_us != NO_END_US))
             keep.update(subscriptions.column("customer").filter(pa.array(cut)).to_pylist())
+            keep.update(CustomerLinks.of(versions.customers.to_batches(), None).with_aliases)
         return meters, frozenset(keep)
 
 

@@ -28,9 +28,9 @@ class TierAmount:
 
 @dataclass(frozen=True, slots=True)
 class StageAmount:
-    """The amount after one stage of the calculation: "price", "percent_off", "maximum", ...
+    """The amount after one stage of the calculation: "price", "percent_off", "maximum_amount", ..., "proration".
 
-    `term` is the price's term for it: 10 of "percent_off", an amount of the others; None for "price".
+    `term` is the price's term for it: 10 of "percent_off", an amount of the others; None for "price" and "proration".
     """
 
     stage: str

@@ -18,7 +18,7 @@ LINE_ITEM_FORM_UNSPECIFIED: LineItemForm
 LINE_ITEM_FORM_ARROW: LineItemForm
 
 class ListLineItemsRequest(_message.Message):
-    __slots__ = ("customer_id", "at", "as_of", "page_size", "page_token", "catalog_revision", "form")
+    __slots__ = ("customer_id", "at", "as_of", "page_size", "page_token", "catalog_revision", "form", "period_start_from", "period_start_before", "period_number")
     CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
     AT_FIELD_NUMBER: _ClassVar[int]
     AS_OF_FIELD_NUMBER: _ClassVar[int]
@@ -26,6 +26,9 @@ class ListLineItemsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     CATALOG_REVISION_FIELD_NUMBER: _ClassVar[int]
     FORM_FIELD_NUMBER: _ClassVar[int]
+    PERIOD_START_FROM_FIELD_NUMBER: _ClassVar[int]
+    PERIOD_START_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    PERIOD_NUMBER_FIELD_NUMBER: _ClassVar[int]
     customer_id: str
     at: _timestamp_pb2.Timestamp
     as_of: _timestamp_pb2.Timestamp
@@ -33,10 +36,13 @@ class ListLineItemsRequest(_message.Message):
     page_token: str
     catalog_revision: int
     form: LineItemForm
-    def __init__(self, customer_id: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., catalog_revision: _Optional[int] = ..., form: _Optional[_Union[LineItemForm, str]] = ...) -> None: ...
+    period_start_from: _timestamp_pb2.Timestamp
+    period_start_before: _timestamp_pb2.Timestamp
+    period_number: int
+    def __init__(self, customer_id: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., catalog_revision: _Optional[int] = ..., form: _Optional[_Union[LineItemForm, str]] = ..., period_start_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period_start_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period_number: _Optional[int] = ...) -> None: ...
 
 class ListLineItemsResponse(_message.Message):
-    __slots__ = ("line_items", "as_of", "catalog_revision", "next_page_token", "unrateable_customers", "arrow", "listed_subscription_count", "subscription_count")
+    __slots__ = ("line_items", "as_of", "catalog_revision", "next_page_token", "unrateable_customers", "arrow", "listed_subscription_count", "subscription_count", "has_later_periods")
     LINE_ITEMS_FIELD_NUMBER: _ClassVar[int]
     AS_OF_FIELD_NUMBER: _ClassVar[int]
     CATALOG_REVISION_FIELD_NUMBER: _ClassVar[int]
@@ -45,6 +51,7 @@ class ListLineItemsResponse(_message.Message):
     ARROW_FIELD_NUMBER: _ClassVar[int]
     LISTED_SUBSCRIPTION_COUNT_FIELD_NUMBER: _ClassVar[int]
     SUBSCRIPTION_COUNT_FIELD_NUMBER: _ClassVar[int]
+    HAS_LATER_PERIODS_FIELD_NUMBER: _ClassVar[int]
     line_items: _containers.RepeatedCompositeFieldContainer[LineItem]
     as_of: _timestamp_pb2.Timestamp
     catalog_revision: int
@@ -53,7 +60,8 @@ class ListLineItemsResponse(_message.Message):
     arrow: bytes
     listed_subscription_count: int
     subscription_count: int
-    def __init__(self, line_items: _Optional[_Iterable[_Union[LineItem, _Mapping]]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ..., next_page_token: _Optional[str] = ..., unrateable_customers: _Optional[_Iterable[_Union[UnrateableCustomer, _Mapping]]] = ..., arrow: _Optional[bytes] = ..., listed_subscription_count: _Optional[int] = ..., subscription_count: _Optional[int] = ...) -> None: ...
+    has_later_periods: bool
+    def __init__(self, line_items: _Optional[_Iterable[_Union[LineItem, _Mapping]]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ..., next_page_token: _Optional[str] = ..., unrateable_customers: _Optional[_Iterable[_Union[UnrateableCustomer, _Mapping]]] = ..., arrow: _Optional[bytes] = ..., listed_subscription_count: _Optional[int] = ..., subscription_count: _Optional[int] = ..., has_later_periods: _Optional[bool] = ...) -> None: ...
 
 class UnrateableCustomer(_message.Message):
     __slots__ = ("customer_id", "message")
@@ -64,7 +72,7 @@ class UnrateableCustomer(_message.Message):
     def __init__(self, customer_id: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class LineItem(_message.Message):
-    __slots__ = ("line_item_id", "customer_id", "subscription_id", "plan_id", "plan_version", "price_id", "price_version", "model", "meter_id", "meter_version", "dimensions", "period_start", "period_end", "quantity", "exact_amount", "amount", "currency", "rounding", "tiers", "stages", "formula", "event_count", "event_digest", "unreadable_event_count", "negative_quantity", "missing_value_event_count", "unrateable_reason", "billable_quantity", "conversion", "allowance", "free_amount", "package_size", "block_size")
+    __slots__ = ("line_item_id", "customer_id", "subscription_id", "plan_id", "plan_version", "price_id", "price_version", "model", "meter_id", "meter_version", "dimensions", "period_start", "period_end", "quantity", "exact_amount", "amount", "currency", "rounding", "tiers", "stages", "formula", "event_count", "event_digest", "unreadable_event_count", "negative_quantity", "missing_value_event_count", "unrateable_reason", "billable_quantity", "conversion", "allowance", "free_amount", "package_size", "block_size", "service_start", "service_end", "proration", "event_fees", "product")
     class DimensionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -105,6 +113,11 @@ class LineItem(_message.Message):
     FREE_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     PACKAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     BLOCK_SIZE_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_START_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_END_FIELD_NUMBER: _ClassVar[int]
+    PRORATION_FIELD_NUMBER: _ClassVar[int]
+    EVENT_FEES_FIELD_NUMBER: _ClassVar[int]
+    PRODUCT_FIELD_NUMBER: _ClassVar[int]
     line_item_id: str
     customer_id: str
     subscription_id: str
@@ -138,7 +151,56 @@ class LineItem(_message.Message):
     free_amount: str
     package_size: str
     block_size: str
-    def __init__(self, line_item_id: _Optional[str] = ..., customer_id: _Optional[str] = ..., subscription_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., plan_version: _Optional[int] = ..., price_id: _Optional[str] = ..., price_version: _Optional[int] = ..., model: _Optional[str] = ..., meter_id: _Optional[str] = ..., meter_version: _Optional[int] = ..., dimensions: _Optional[_Mapping[str, str]] = ..., period_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., quantity: _Optional[str] = ..., exact_amount: _Optional[str] = ..., amount: _Optional[str] = ..., currency: _Optional[str] = ..., rounding: _Optional[_Union[Rounding, _Mapping]] = ..., tiers: _Optional[_Iterable[_Union[TierAmount, _Mapping]]] = ..., stages: _Optional[_Iterable[_Union[StageAmount, _Mapping]]] = ..., formula: _Optional[str] = ..., event_count: _Optional[int] = ..., event_digest: _Optional[str] = ..., unreadable_event_count: _Optional[int] = ..., negative_quantity: _Optional[bool] = ..., missing_value_event_count: _Optional[int] = ..., unrateable_reason: _Optional[str] = ..., billable_quantity: _Optional[str] = ..., conversion: _Optional[_Union[Conversion, _Mapping]] = ..., allowance: _Optional[str] = ..., free_amount: _Optional[str] = ..., package_size: _Optional[str] = ..., block_size: _Optional[str] = ...) -> None: ...
+    service_start: _timestamp_pb2.Timestamp
+    service_end: _timestamp_pb2.Timestamp
+    proration: Proration
+    event_fees: EventFees
+    product: str
+    def __init__(self, line_item_id: _Optional[str] = ..., customer_id: _Optional[str] = ..., subscription_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., plan_version: _Optional[int] = ..., price_id: _Optional[str] = ..., price_version: _Optional[int] = ..., model: _Optional[str] = ..., meter_id: _Optional[str] = ..., meter_version: _Optional[int] = ..., dimensions: _Optional[_Mapping[str, str]] = ..., period_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., quantity: _Optional[str] = ..., exact_amount: _Optional[str] = ..., amount: _Optional[str] = ..., currency: _Optional[str] = ..., rounding: _Optional[_Union[Rounding, _Mapping]] = ..., tiers: _Optional[_Iterable[_Union[TierAmount, _Mapping]]] = ..., stages: _Optional[_Iterable[_Union[StageAmount, _Mapping]]] = ..., formula: _Optional[str] = ..., event_count: _Optional[int] = ..., event_digest: _Optional[str] = ..., unreadable_event_count: _Optional[int] = ..., negative_quantity: _Optional[bool] = ..., missing_value_event_count: _Optional[int] = ..., unrateable_reason: _Optional[str] = ..., billable_quantity: _Optional[str] = ..., conversion: _Optional[_Union[Conversion, _Mapping]] = ..., allowance: _Optional[str] = ..., free_amount: _Optional[str] = ..., package_size: _Optional[str] = ..., block_size: _Optional[str] = ..., service_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., service_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., proration: _Optional[_Union[Proration, _Mapping]] = ..., event_fees: _Optional[_Union[EventFees, _Mapping]] = ..., product: _Optional[str] = ...) -> None: ...
+
+class EventFees(_message.Message):
+    __slots__ = ("free_event_count", "charged_event_count", "charged_amount", "percent_amount", "fixed_amount", "above_maximum", "below_minimum", "percent", "fixed_amount_per_event", "maximum_per_event", "minimum_per_event", "free_events", "free_amount")
+    FREE_EVENT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CHARGED_EVENT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CHARGED_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    PERCENT_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    FIXED_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    ABOVE_MAXIMUM_FIELD_NUMBER: _ClassVar[int]
+    BELOW_MINIMUM_FIELD_NUMBER: _ClassVar[int]
+    PERCENT_FIELD_NUMBER: _ClassVar[int]
+    FIXED_AMOUNT_PER_EVENT_FIELD_NUMBER: _ClassVar[int]
+    MAXIMUM_PER_EVENT_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_PER_EVENT_FIELD_NUMBER: _ClassVar[int]
+    FREE_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    FREE_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    free_event_count: int
+    charged_event_count: int
+    charged_amount: str
+    percent_amount: str
+    fixed_amount: str
+    above_maximum: str
+    below_minimum: str
+    percent: str
+    fixed_amount_per_event: str
+    maximum_per_event: str
+    minimum_per_event: str
+    free_events: int
+    free_amount: str
+    def __init__(self, free_event_count: _Optional[int] = ..., charged_event_count: _Optional[int] = ..., charged_amount: _Optional[str] = ..., percent_amount: _Optional[str] = ..., fixed_amount: _Optional[str] = ..., above_maximum: _Optional[str] = ..., below_minimum: _Optional[str] = ..., percent: _Optional[str] = ..., fixed_amount_per_event: _Optional[str] = ..., maximum_per_event: _Optional[str] = ..., minimum_per_event: _Optional[str] = ..., free_events: _Optional[int] = ..., free_amount: _Optional[str] = ...) -> None: ...
+
+class Proration(_message.Message):
+    __slots__ = ("start", "end", "total", "unit", "carried_quantity")
+    START_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    CARRIED_QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    start: int
+    end: int
+    total: int
+    unit: str
+    carried_quantity: str
+    def __init__(self, start: _Optional[int] = ..., end: _Optional[int] = ..., total: _Optional[int] = ..., unit: _Optional[str] = ..., carried_quantity: _Optional[str] = ...) -> None: ...
 
 class Conversion(_message.Message):
     __slots__ = ("factor", "divisor")
@@ -165,20 +227,22 @@ class Rounding(_message.Message):
     def __init__(self, mode: _Optional[str] = ..., scope: _Optional[str] = ..., digits: _Optional[int] = ..., group_count: _Optional[int] = ..., charge_exact_amount: _Optional[str] = ..., charge_amount: _Optional[str] = ...) -> None: ...
 
 class TierAmount(_message.Message):
-    __slots__ = ("index", "up_to", "quantity", "unit_amount", "flat_amount", "amount")
+    __slots__ = ("index", "up_to", "quantity", "unit_amount", "flat_amount", "amount", "from_quantity")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     UP_TO_FIELD_NUMBER: _ClassVar[int]
     QUANTITY_FIELD_NUMBER: _ClassVar[int]
     UNIT_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     FLAT_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    FROM_QUANTITY_FIELD_NUMBER: _ClassVar[int]
     index: int
     up_to: str
     quantity: str
     unit_amount: str
     flat_amount: str
     amount: str
-    def __init__(self, index: _Optional[int] = ..., up_to: _Optional[str] = ..., quantity: _Optional[str] = ..., unit_amount: _Optional[str] = ..., flat_amount: _Optional[str] = ..., amount: _Optional[str] = ...) -> None: ...
+    from_quantity: str
+    def __init__(self, index: _Optional[int] = ..., up_to: _Optional[str] = ..., quantity: _Optional[str] = ..., unit_amount: _Optional[str] = ..., flat_amount: _Optional[str] = ..., amount: _Optional[str] = ..., from_quantity: _Optional[str] = ...) -> None: ...
 
 class StageAmount(_message.Message):
     __slots__ = ("stage", "amount", "term")

@@ -24,33 +24,37 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ameterline/v1/catalog.proto\x12\x0cmeterline.v1\"z\n\x13\x41pplyCatalogRequest\x12\x12\n\x08\x64ocument\x18\x01 \x01(\tH\x00\x12\x0f\n\x05lines\x18\x04 \x01(\tH\x00\x12\x11\n\tfile_name\x18\x02 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\x12\x12\n\nfirst_line\x18\x05 \x01(\rB\x06\n\x04text\"p\n\x14\x41pplyCatalogResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12-\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x1c.meterline.v1.ResourceChange\x12\x17\n\x0funchanged_count\x18\x03 \x01(\r\"M\n\x19\x41pplyCatalogPiecesRequest\x12\x30\n\x05piece\x18\x01 \x01(\x0b\x32!.meterline.v1.ApplyCatalogRequest\"O\n\x1a\x41pplyCatalogPiecesResponse\x12\x31\n\x05piece\x18\x01 \x01(\x0b\x32\".meterline.v1.ApplyCatalogResponse\"\xe3\x01\n\x0eResourceChange\x12\x33\n\x06\x61\x63tion\x18\x01 \x01(\x0e\x32#.meterline.v1.ResourceChange.Action\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\r\x12)\n\x06\x66ields\x18\x05 \x03(\x0b\x32\x19.meterline.v1.FieldChange\"F\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x11\n\rACTION_CREATE\x10\x01\x12\x11\n\rACTION_UPDATE\x10\x02\":\n\x0b\x46ieldChange\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\"\'\n\x11GetCatalogRequest\x12\x12\n\npage_token\x18\x01 \x01(\t\"j\n\x12GetCatalogResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12)\n\tresources\x18\x02 \x03(\x0b\x32\x16.meterline.v1.Resource\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"I\n\x08Resource\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\r\x12\x12\n\ndefinition\x18\x04 \x01(\t2\xa5\x02\n\x0e\x43\x61talogService\x12U\n\x0c\x41pplyCatalog\x12!.meterline.v1.ApplyCatalogRequest\x1a\".meterline.v1.ApplyCatalogResponse\x12k\n\x12\x41pplyCatalogPieces\x12\'.meterline.v1.ApplyCatalogPiecesRequest\x1a(.meterline.v1.ApplyCatalogPiecesResponse(\x01\x30\x01\x12O\n\nGetCatalog\x12\x1f.meterline.v1.GetCatalogRequest\x1a .meterline.v1.GetCatalogResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ameterline/v1/catalog.proto\x12\x0cmeterline.v1\"\xde\x01\n\x13\x41pplyCatalogRequest\x12\x12\n\x08\x64ocument\x18\x01 \x01(\tH\x00\x12\x0f\n\x05lines\x18\x04 \x01(\tH\x00\x12\x11\n\tfile_name\x18\x02 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\x12\x12\n\nfirst_line\x18\x05 \x01(\r\x12\x1e\n\x11\x65xpected_revision\x18\x06 \x01(\x04H\x01\x88\x01\x01\x12\x17\n\x0fidempotency_key\x18\x07 \x01(\t\x12\x13\n\x0bwith_effect\x18\x08 \x01(\x08\x42\x06\n\x04textB\x14\n\x12_expected_revision\"\x9d\x01\n\x14\x41pplyCatalogResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12-\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x1c.meterline.v1.ResourceChange\x12\x17\n\x0funchanged_count\x18\x03 \x01(\r\x12+\n\x06\x65\x66\x66\x65\x63t\x18\x04 \x01(\x0b\x32\x1b.meterline.v1.CatalogEffect\"\x8e\x01\n\rCatalogEffect\x12)\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x18.meterline.v1.OwedChange\x12\x14\n\x0c\x63hange_count\x18\x02 \x01(\r\x12(\n\x06totals\x18\x03 \x03(\x0b\x32\x18.meterline.v1.OwedChange\x12\x12\n\nincomplete\x18\x04 \x01(\x08\"R\n\nOwedChange\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x03 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x04 \x01(\t\"M\n\x19\x41pplyCatalogPiecesRequest\x12\x30\n\x05piece\x18\x01 \x01(\x0b\x32!.meterline.v1.ApplyCatalogRequest\"O\n\x1a\x41pplyCatalogPiecesResponse\x12\x31\n\x05piece\x18\x01 \x01(\x0b\x32\".meterline.v1.ApplyCatalogResponse\"\xab\x02\n\x0eResourceChange\x12\x33\n\x06\x61\x63tion\x18\x01 \x01(\x0e\x32#.meterline.v1.ResourceChange.Action\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\r\x12)\n\x06\x66ields\x18\x05 \x03(\x0b\x32\x19.meterline.v1.FieldChange\x12\x1f\n\x17kept_subscription_count\x18\x06 \x01(\r\"m\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x11\n\rACTION_CREATE\x10\x01\x12\x11\n\rACTION_UPDATE\x10\x02\x12\x12\n\x0e\x41\x43TION_ARCHIVE\x10\x03\x12\x11\n\rACTION_DELETE\x10\x04\":\n\x0b\x46ieldChange\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\"\'\n\x11GetCatalogRequest\x12\x12\n\npage_token\x18\x01 \x01(\t\"j\n\x12GetCatalogResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12)\n\tresources\x18\x02 \x03(\x0b\x32\x16.meterline.v1.Resource\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"i\n\x08Resource\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\r\x12\x12\n\ndefinition\x18\x04 \x01(\t\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\x12\x10\n\x08\x61rchived\x18\x06 \x01(\x08\x32\xa5\x02\n\x0e\x43\x61talogService\x12U\n\x0c\x41pplyCatalog\x12!.meterline.v1.ApplyCatalogRequest\x1a\".meterline.v1.ApplyCatalogResponse\x12k\n\x12\x41pplyCatalogPieces\x12\'.meterline.v1.ApplyCatalogPiecesRequest\x1a(.meterline.v1.ApplyCatalogPiecesResponse(\x01\x30\x01\x12O\n\nGetCatalog\x12\x1f.meterline.v1.GetCatalogRequest\x1a .meterline.v1.GetCatalogResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'meterline.v1.catalog_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_APPLYCATALOGREQUEST']._serialized_start=44
-  _globals['_APPLYCATALOGREQUEST']._serialized_end=166
-  _globals['_APPLYCATALOGRESPONSE']._serialized_start=168
-  _globals['_APPLYCATALOGRESPONSE']._serialized_end=280
-  _globals['_APPLYCATALOGPIECESREQUEST']._serialized_start=282
-  _globals['_APPLYCATALOGPIECESREQUEST']._serialized_end=359
-  _globals['_APPLYCATALOGPIECESRESPONSE']._serialized_start=361
-  _globals['_APPLYCATALOGPIECESRESPONSE']._serialized_end=440
-  _globals['_RESOURCECHANGE']._serialized_start=443
-  _globals['_RESOURCECHANGE']._serialized_end=670
-  _globals['_RESOURCECHANGE_ACTION']._serialized_start=600
-  _globals['_RESOURCECHANGE_ACTION']._serialized_end=670
-  _globals['_FIELDCHANGE']._serialized_start=672
-  _globals['_FIELDCHANGE']._serialized_end=730
-  _globals['_GETCATALOGREQUEST']._serialized_start=732
-  _globals['_GETCATALOGREQUEST']._serialized_end=771
-  _globals['_GETCATALOGRESPONSE']._serialized_start=773
-  _globals['_GETCATALOGRESPONSE']._serialized_end=879
-  _globals['_RESOURCE']._serialized_start=881
-  _globals['_RESOURCE']._serialized_end=954
-  _globals['_CATALOGSERVICE']._serialized_start=957
-  _globals['_CATALOGSERVICE']._serialized_end=1250
+  _globals['_APPLYCATALOGREQUEST']._serialized_start=45
+  _globals['_APPLYCATALOGREQUEST']._serialized_end=267
+  _globals['_APPLYCATALOGRESPONSE']._serialized_start=270
+  _globals['_APPLYCATALOGRESPONSE']._serialized_end=427
+  _globals['_CATALOGEFFECT']._serialized_start=430
+  _globals['_CATALOGEFFECT']._serialized_end=572
+  _globals['_OWEDCHANGE']._serialized_start=574
+  _globals['_OWEDCHANGE']._serialized_end=656
+  _globals['_APPLYCATALOGPIECESREQUEST']._serialized_start=658
+  _globals['_APPLYCATALOGPIECESREQUEST']._serialized_end=735
+  _globals['_APPLYCATALOGPIECESRESPONSE']._serialized_start=737
+  _globals['_APPLYCATALOGPIECESRESPONSE']._serialized_end=816
+  _globals['_RESOURCECHANGE']._serialized_start=819
+  _globals['_RESOURCECHANGE']._serialized_end=1118
+  _globals['_RESOURCECHANGE_ACTION']._serialized_start=1009
+  _globals['_RESOURCECHANGE_ACTION']._serialized_end=1118
+  _globals['_FIELDCHANGE']._serialized_start=1120
+  _globals['_FIELDCHANGE']._serialized_end=1178
+  _globals['_GETCATALOGREQUEST']._serialized_start=1180
+  _globals['_GETCATALOGREQUEST']._serialized_end=1219
+  _globals['_GETCATALOGRESPONSE']._serialized_start=1221
+  _globals['_GETCATALOGRESPONSE']._serialized_end=1327
+  _globals['_RESOURCE']._serialized_start=1329
+  _globals['_RESOURCE']._serialized_end=1434
+  _globals['_CATALOGSERVICE']._serialized_start=1437
+  _globals['_CATALOGSERVICE']._serialized_end=1730
 # @@protoc_insertion_point(module_scope)

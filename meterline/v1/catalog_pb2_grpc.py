@@ -65,7 +65,9 @@ class CatalogServiceServicer:
         document (field: "FILE:LINE: path", description: what is wrong), as many as
         fit in the 8 KiB of metadata that a gRPC client takes by default. A client
         that takes more sends the bytes that mistakes may have, up to 131072, as
-        metadata "meterline-details-bytes-max".
+        metadata "meterline-details-bytes-max". ABORTED: the catalog has another
+        revision than expected_revision. ALREADY_EXISTS: the idempotency key was
+        used for another request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from meterline.v1 import billing_pb2 as meterline_dot_v1_dot_billing__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18meterline/v1/spend.proto\x12\x0cmeterline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ameterline/v1/billing.proto\"\x93\x01\n\x0fGetSpendRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61talog_revision\x18\x04 \x01(\x04\"\xa8\x01\n\x10GetSpendResponse\x12#\n\x06spends\x18\x01 \x03(\x0b\x32\x13.meterline.v1.Spend\x12*\n\nline_items\x18\x02 \x03(\x0b\x32\x16.meterline.v1.LineItem\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61talog_revision\x18\x04 \x01(\x04\"\x8e\x01\n\x10ListSpendRequest\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05limit\x18\x03 \x01(\r\x12\x18\n\x10\x63\x61talog_revision\x18\x04 \x01(\x04\"\xe2\x01\n\x11ListSpendResponse\x12#\n\x06spends\x18\x01 \x03(\x0b\x32\x13.meterline.v1.Spend\x12#\n\x06totals\x18\x02 \x03(\x0b\x32\x13.meterline.v1.Spend\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61talog_revision\x18\x04 \x01(\x04\x12>\n\x14unrateable_customers\x18\x05 \x03(\x0b\x32 .meterline.v1.UnrateableCustomer\"\x80\x01\n\x05Spend\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\x0e\n\x06\x61mount\x18\x03 \x01(\t\x12\x17\n\x0fline_item_count\x18\x04 \x01(\r\x12\x13\n\x0b\x65vent_count\x18\x05 \x01(\x04\x12\x12\n\nincomplete\x18\x06 \x01(\x08\x32\xa7\x01\n\x0cSpendService\x12I\n\x08GetSpend\x12\x1d.meterline.v1.GetSpendRequest\x1a\x1e.meterline.v1.GetSpendResponse\x12L\n\tListSpend\x12\x1e.meterline.v1.ListSpendRequest\x1a\x1f.meterline.v1.ListSpendResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18meterline/v1/spend.proto\x12\x0cmeterline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ameterline/v1/billing.proto\"\x93\x01\n\x0fGetSpendRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61talog_revision\x18\x04 \x01(\x04\"\x93\x03\n\x10GetSpendResponse\x12#\n\x06spends\x18\x01 \x03(\x0b\x32\x13.meterline.v1.Spend\x12*\n\nline_items\x18\x02 \x03(\x0b\x32\x16.meterline.v1.LineItem\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61talog_revision\x18\x04 \x01(\x04\x12\x30\n\tdiscounts\x18\x05 \x03(\x0b\x32\x1d.meterline.v1.AppliedDiscount\x12\'\n\x05taxes\x18\x06 \x03(\x0b\x32\x18.meterline.v1.AppliedTax\x12,\n\x07\x63redits\x18\x07 \x03(\x0b\x32\x1b.meterline.v1.AppliedCredit\x12\x34\n\x0b\x63ommitments\x18\x08 \x03(\x0b\x32\x1f.meterline.v1.AppliedCommitment\x12*\n\x06shares\x18\t \x03(\x0b\x32\x1a.meterline.v1.AppliedShare\"\xd8\x01\n\x0c\x41ppliedShare\x12\x18\n\x10revenue_split_id\x18\x01 \x01(\t\x12\x14\n\x0crecipient_id\x18\x02 \x01(\t\x12\x30\n\x0cperiod_start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nperiod_end\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x14\n\x0csplit_amount\x18\x06 \x01(\t\x12\x0e\n\x06\x61mount\x18\x07 \x01(\t\"\xcf\x01\n\rAppliedCredit\x12\x17\n\x0f\x63redit_grant_id\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12\x30\n\x0c\x65\x66\x66\x65\x63tive_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61mount\x18\x06 \x01(\t\x12\x0f\n\x07\x62\x61lance\x18\x07 \x01(\t\"\xf4\x01\n\x11\x41ppliedCommitment\x12\x17\n\x0fsubscription_id\x18\x01 \x01(\t\x12\x11\n\tprice_ids\x18\x02 \x03(\t\x12\x30\n\x0cperiod_start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nperiod_end\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x0e\n\x06\x61mount\x18\x06 \x01(\t\x12\r\n\x05spend\x18\x07 \x01(\t\x12\x0f\n\x07overage\x18\x08 \x01(\t\x12\x0f\n\x07true_up\x18\t \x01(\t\"\xf3\x01\n\nAppliedTax\x12\x0e\n\x06tax_id\x18\x01 \x01(\t\x12\x0f\n\x07percent\x18\x02 \x01(\t\x12\x10\n\x08included\x18\x03 \x01(\x08\x12\x16\n\x0ereverse_charge\x18\x04 \x01(\x08\x12\x30\n\x0cperiod_start\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nperiod_end\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63urrency\x18\x07 \x01(\t\x12\x16\n\x0etaxable_amount\x18\x08 \x01(\t\x12\x0e\n\x06\x61mount\x18\t \x01(\t\"\xd2\x01\n\x0f\x41ppliedDiscount\x12\x11\n\tcoupon_id\x18\x01 \x01(\t\x12\x17\n\x0fsubscription_id\x18\x02 \x01(\t\x12\x30\n\x0cperiod_start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nperiod_end\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x0e\n\x06\x61mount\x18\x06 \x01(\t\x12\x0f\n\x07plan_id\x18\x07 \x01(\t\"\xbf\x01\n\x10ListSpendRequest\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05limit\x18\x03 \x01(\r\x12\x18\n\x10\x63\x61talog_revision\x18\x04 \x01(\x04\x12\x13\n\x0b\x63ustomer_id\x18\x05 \x01(\t\x12\x1a\n\x12reporting_currency\x18\x06 \x01(\t\"\xdc\x02\n\x11ListSpendResponse\x12#\n\x06spends\x18\x01 \x03(\x0b\x32\x13.meterline.v1.Spend\x12#\n\x06totals\x18\x02 \x03(\x0b\x32\x13.meterline.v1.Spend\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61talog_revision\x18\x04 \x01(\x04\x12>\n\x14unrateable_customers\x18\x05 \x03(\x0b\x32 .meterline.v1.UnrateableCustomer\x12\x30\n\nrecipients\x18\x06 \x03(\x0b\x32\x1c.meterline.v1.RecipientTotal\x12\x17\n\x0frecipient_count\x18\x07 \x01(\r\x12-\n\x08reported\x18\x08 \x01(\x0b\x32\x1b.meterline.v1.ReportedSpend\"\x92\x01\n\rReportedSpend\x12\x10\n\x08\x63urrency\x18\x01 \x01(\t\x12+\n\x06totals\x18\x02 \x03(\x0b\x32\x1b.meterline.v1.ReportedTotal\x12\x0e\n\x06\x61mount\x18\x03 \x01(\t\x12\x0b\n\x03\x64ue\x18\x04 \x01(\t\x12%\n\x05rates\x18\x05 \x03(\x0b\x32\x16.meterline.v1.UsedRate\">\n\rReportedTotal\x12\x10\n\x08\x63urrency\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\t\x12\x0b\n\x03\x64ue\x18\x03 \x01(\t\"c\n\x08UsedRate\x12\x15\n\rfrom_currency\x18\x01 \x01(\t\x12\x0c\n\x04rate\x18\x02 \x01(\t\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"H\n\x0eRecipientTotal\x12\x14\n\x0crecipient_id\x18\x01 \x01(\t\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\x0e\n\x06\x61mount\x18\x03 \x01(\t\"\xaf\x01\n\x05Spend\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\x0e\n\x06\x61mount\x18\x03 \x01(\t\x12\x17\n\x0fline_item_count\x18\x04 \x01(\r\x12\x13\n\x0b\x65vent_count\x18\x05 \x01(\x04\x12\x12\n\nincomplete\x18\x06 \x01(\x08\x12-\n\x07settled\x18\x07 \x01(\x0b\x32\x1c.meterline.v1.SettledAmounts\"\x92\x01\n\x0eSettledAmounts\x12\x11\n\tdiscounts\x18\x01 \x01(\t\x12\x17\n\x0f\x61\x66ter_discounts\x18\x02 \x01(\t\x12\x13\n\x0b\x63ommitments\x18\x03 \x01(\t\x12\x0f\n\x07\x63redits\x18\x04 \x01(\t\x12\x14\n\x0cincluded_tax\x18\x05 \x01(\t\x12\x0b\n\x03tax\x18\x06 \x01(\t\x12\x0b\n\x03\x64ue\x18\x07 \x01(\t2\xa7\x01\n\x0cSpendService\x12I\n\x08GetSpend\x12\x1d.meterline.v1.GetSpendRequest\x1a\x1e.meterline.v1.GetSpendResponse\x12L\n\tListSpend\x12\x1e.meterline.v1.ListSpendRequest\x1a\x1f.meterline.v1.ListSpendResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,13 +36,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSPENDREQUEST']._serialized_start=104
   _globals['_GETSPENDREQUEST']._serialized_end=251
   _globals['_GETSPENDRESPONSE']._serialized_start=254
-  _globals['_GETSPENDRESPONSE']._serialized_end=422
-  _globals['_LISTSPENDREQUEST']._serialized_start=425
-  _globals['_LISTSPENDREQUEST']._serialized_end=567
-  _globals['_LISTSPENDRESPONSE']._serialized_start=570
-  _globals['_LISTSPENDRESPONSE']._serialized_end=796
-  _globals['_SPEND']._serialized_start=799
-  _globals['_SPEND']._serialized_end=927
-  _globals['_SPENDSERVICE']._serialized_start=930
-  _globals['_SPENDSERVICE']._serialized_end=1097
+  _globals['_GETSPENDRESPONSE']._serialized_end=657
+  _globals['_APPLIEDSHARE']._serialized_start=660
+  _globals['_APPLIEDSHARE']._serialized_end=876
+  _globals['_APPLIEDCREDIT']._serialized_start=879
+  _globals['_APPLIEDCREDIT']._serialized_end=1086
+  _globals['_APPLIEDCOMMITMENT']._serialized_start=1089
+  _globals['_APPLIEDCOMMITMENT']._serialized_end=1333
+  _globals['_APPLIEDTAX']._serialized_start=1336
+  _globals['_APPLIEDTAX']._serialized_end=1579
+  _globals['_APPLIEDDISCOUNT']._serialized_start=1582
+  _globals['_APPLIEDDISCOUNT']._serialized_end=1792
+  _globals['_LISTSPENDREQUEST']._serialized_start=1795
+  _globals['_LISTSPENDREQUEST']._serialized_end=1986
+  _globals['_LISTSPENDRESPONSE']._serialized_start=1989
+  _globals['_LISTSPENDRESPONSE']._serialized_end=2337
+  _globals['_REPORTEDSPEND']._serialized_start=2340
+  _globals['_REPORTEDSPEND']._serialized_end=2486
+  _globals['_REPORTEDTOTAL']._serialized_start=2488
+  _globals['_REPORTEDTOTAL']._serialized_end=2550
+  _globals['_USEDRATE']._serialized_start=2552
+  _globals['_USEDRATE']._serialized_end=2651
+  _globals['_RECIPIENTTOTAL']._serialized_start=2653
+  _globals['_RECIPIENTTOTAL']._serialized_end=2725
+  _globals['_SPEND']._serialized_start=2728
+  _globals['_SPEND']._serialized_end=2903
+  _globals['_SETTLEDAMOUNTS']._serialized_start=2906
+  _globals['_SETTLEDAMOUNTS']._serialized_end=3052
+  _globals['_SPENDSERVICE']._serialized_start=3055
+  _globals['_SPENDSERVICE']._serialized_end=3222
 # @@protoc_insertion_point(module_scope)

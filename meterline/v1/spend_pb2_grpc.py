@@ -27,7 +27,9 @@ if _version_not_supported:
 
 class SpendServiceStub:
     """Answers "what do I owe right now". Spend is the sum of the line items that
-    BillingService gives at the same as_of: there is one rating path.
+    BillingService gives at the same as_of: there is one rating path. Spend.settled
+    says what it comes to after coupons, commitments,
+    credits and taxes.
     """
 
     def __init__(self, channel):
@@ -50,7 +52,9 @@ class SpendServiceStub:
 
 class SpendServiceServicer:
     """Answers "what do I owe right now". Spend is the sum of the line items that
-    BillingService gives at the same as_of: there is one rating path.
+    BillingService gives at the same as_of: there is one rating path. Spend.settled
+    says what it comes to after coupons, commitments,
+    credits and taxes.
     """
 
     def GetSpend(self, request, context):
@@ -67,8 +71,9 @@ class SpendServiceServicer:
         """The customers who spend most in each currency, in descending order of
         amount.
 
-        Errors: INVALID_ARGUMENT (a limit over 1,000, an as_of in the future),
-        NOT_FOUND (no such catalog revision).
+        Errors: INVALID_ARGUMENT (a limit over 1,000, an as_of in the future, a reporting
+        currency without an exchange rate),
+        NOT_FOUND (no such customer or catalog revision).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -97,7 +102,9 @@ def add_SpendServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class SpendService:
     """Answers "what do I owe right now". Spend is the sum of the line items that
-    BillingService gives at the same as_of: there is one rating path.
+    BillingService gives at the same as_of: there is one rating path. Spend.settled
+    says what it comes to after coupons, commitments,
+    credits and taxes.
     """
 
     @staticmethod

@@ -6,6 +6,8 @@ Rules:
    reached is computed, with the same kernel as the line's amount; so entries add up to the price stage exactly.
 3. On a running counter a tier's entry is what it has after this charge less what it had before. Where the whole
    quantity is priced at one tier, what the counter cost before comes off as an entry of its own, negated.
+4. On what is carried over from an earlier part of the period, that is priced in the tier of the whole, so one entry
+   is enough there, too; the flat amount of a line's first entry is due in each part, and stays.
 """
 
 from collections.abc import Sequence
@@ -24,6 +26,8 @@ from rating.numbers.rounding import Mantissas
 from rating.prices.models import BlockScope
 
 Offsets = npt.NDArray[np.int64]
+_INT16_MAX = 32_767
+Tiers = npt.NDArray[np.int16] | npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +36,8 @@ class TierBreakdown:
 
     Attributes:
         offsets: int64[n + 1].
-        tier: int16[k], the tier's index; of a matrix price the cell's place.
+        tier: int16[k] (int32 of a matrix of very many tiers), the tier's place among those of its price: of a matrix
+            the tiers of its cells, then of its default, follow each other, and a cell without tiers is one.
         quantity: k quantities inside the tier, counted in what unit_amount prices (units or whole blocks).
         unit_amount: k unit amounts.
         flat_amount: k flat amounts due, rounded where the price rounds each tier.
@@ -41,7 +46,7 @@ class TierBreakdown:
     """
 
     offsets: Offsets
-    tier: npt.NDArray[np.int16]
+    tier: Tiers
     quantity: DecimalColumn
     unit_amount: DecimalColumn
     flat_amount: DecimalColumn
@@ -53,7 +58,7 @@ class _Entries:
     """Ragged mantissas at a plan's scales."""
 
     offsets: Offsets
-    tier: npt.NDArray[np.int16]
+    tier: Tiers
     quantity: Mantissas
     unit: Mantissas
     flat: Mantissas
@@ -114,14 +119,21 @@ def _entries_on_counter(
 ) -> _Entries:
     if inputs.before is None:
         return _entries(plan, tables, inputs.schedule, billable)
+    is_carried = inputs.carried is not None
     started = inputs.before > 0 if inputs.started is None else inputs.started
-    after = _entries(plan, tables, inputs.schedule, billable + inputs.before)
+    so_far = billable + inputs.before
+    after = _entries(plan, tables, inputs.schedule, so_far)
     rows = np.flatnonzero(started)
     schedule = None if inputs.schedule is None else inputs.schedule[rows]
-    before = _entries(plan, tables, schedule, inputs.before[rows])
+    tiers_of = so_far if is_carried and not plan.profile.cumulative else inputs.before
+    before = _entries(plan, tables, schedule, inputs.before[rows], tiers_of[rows])
+    if is_carried:
+        first = before.offsets[:-1]
+        before.amount[first] -= before.flat[first]
+        before.flat[first] = 0
     counts = np.diff(before.offsets)
     nth = np.arange(len(before.tier)) - np.repeat(before.offsets[:-1], counts)
-    if plan.profile.cumulative and merge:
+    if (plan.profile.cumulative or is_carried) and merge:
         place = np.repeat(after.offsets[rows], counts) + nth
         for column, earlier in (
             (after.quantity, before.quantity),
@@ -151,13 +163,20 @@ def _interleaved(first: _Entries, second: _Entries, rows: npt.NDArray[np.int64])
     return _Entries(offsets, *(merged(name) for name in ("tier", "quantity", "unit", "flat", "amount")))
 
 
-def _entries(plan: Plan, tables: Tables, schedule: ScheduleColumn, quantity: Mantissas) -> _Entries:
-    """The entries of quantities counted from zero, filled chunk by chunk."""
+def _entries(
+    plan: Plan,
+    tables: Tables,
+    schedule: ScheduleColumn,
+    quantity: Mantissas,
+    tiers_of: Mantissas | None = None,
+) -> _Entries:
+    """The entries of quantities counted from zero, filled chunk by chunk. `tiers_of`: in whose tiers they are; None: their own."""
     length, dtype = len(quantity), quantity.dtype
+    tiers_of = quantity if tiers_of is None else tiers_of
     reached = np.zeros(length, dtype=np.int8)
     chunks = [slice(start, start + CHUNK_NARROW) for start in range(0, length, CHUNK_NARROW)]
     for rows in chunks:
-        counted = counted_units(plan.profile, tables, _part(schedule, rows), quantity[rows])
+        counted = counted_units(plan.profile, tables, _part(schedule, rows), tiers_of[rows])
         tier = tier_index(
             tables, _part(schedule, rows), counted, lower_inclusive=plan.profile.lower_inclusive
         )
@@ -166,7 +185,9 @@ def _entries(plan: Plan, tables: Tables, schedule: ScheduleColumn, quantity: Man
     offsets = np.zeros(length + 1, dtype=np.int64)
     np.cumsum(counts, out=offsets[1:])
     total = int(offsets[-1])
-    entries = _Entries(offsets, np.empty(total, np.int16), *(np.empty(total, dtype) for _ in range(4)))
+    last_tier = int(plan.first_tier.max()) + plan.profile.tiers - 1
+    tiers: Tiers = np.empty(total, np.int16) if last_tier <= _INT16_MAX else np.empty(total, np.int32)
+    entries = _Entries(offsets, tiers, *(np.empty(total, dtype) for _ in range(4)))
     full = _full_tiers(plan, tables)
     for rows in chunks:
         _fill(entries, plan, tables, rows, (_part(schedule, rows), quantity[rows], reached[rows]), full)
@@ -223,7 +244,8 @@ def _fill(
     code = _code(tier, of_entry, schedules)
     for name in ("quantity", "unit", "flat", "amount"):
         np.take(getattr(full, name), code, out=getattr(entries, name)[own], mode="clip")
-    entries.tier[own] = tier if of_entry is None else tier + plan.cell[of_entry]
+    first = plan.first_tier[0 if of_entry is None else of_entry]
+    entries.tier[own] = tier if of_entry is None and not first else tier + first
     code = _code(top, schedule, schedules)
     size = pick(tables.block_size, None, schedule)
     inside = counted_units(profile, tables, schedule, quantity) - tables.lower.ravel().take(code)
@@ -254,7 +276,7 @@ def joined(
         for places, part in zip(rows, parts, strict=True)
     ]
     total = int(offsets[-1])
-    tier = np.zeros(total, dtype=np.int16)
+    tier = np.zeros(total, dtype=np.result_type(np.int16, *(part.tier for part in parts)))
     for places, part in zip(places_of, parts, strict=True):
         tier[places] = part.tier
 

@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from rating.kernels.parts import PartColumns
 from rating.numbers.decimals import DecimalColumn
 from rating.prices.price import Price
 
@@ -112,10 +113,17 @@ class Charges:
             discounts, maximum and minimum apply to this charge alone.
         counter_started: bool[n], whether anything was rated on that counter before, so that the flat amount of
             the first tier isn't due again; by default where consumed_before > 0.
+        carried: n quantities that earlier parts of the same billing period consumed, in the meter's unit: tiers and
+            allowances go on from there, and this charge's units are priced where they come to lie. What is due
+            without usage, such as a first tier's flat amount, is due in each part. A price of the whole quantity
+            at one tier (volume, stairstep) has the tier that the counter has reached, its flat amount in each
+            part, and this charge's units at its unit amount. Not beside consumed_before; every amount stays 0 or more.
         booked: n amounts already billed for this period. `quantity` is then the cumulative one, and the line
             bills the rounded amount for it less what is booked: the parts add up to the whole.
         final: bool[n], whether this is the last part of the period, the one in which a minimum counts; by
             default all are.
+        proration: for which part of its billing period each charge is: it owes that part of what its price comes to at
+            the quantity, after every stage and before the rounding; by default all of it.
 
     Raises:
         RatingError: columns of different lengths, or a price index out of range.
@@ -129,8 +137,10 @@ class Charges:
     quantities: Mapping[str, DecimalColumn] = field(default_factory=lambda: MappingProxyType({}))
     consumed_before: DecimalColumn | None = None
     counter_started: npt.NDArray[np.bool_] | None = None
+    carried: DecimalColumn | None = None
     booked: DecimalColumn | None = None
     final: npt.NDArray[np.bool_] | None = None
+    proration: PartColumns | None = None
 
     def __post_init__(self) -> None:
         _check_lengths(self)
@@ -142,8 +152,12 @@ class Charges:
             raise RatingError(
                 f"price_index must be 0..{len(self.prices) - 1}, is {index.min()}..{index.max()}"
             )
-        if self.consumed_before is not None and len(self) and self.consumed_before.mantissa.min() < 0:
-            raise RatingError("consumed_before must be 0 or more")
+        for name in ("consumed_before", "carried"):
+            column = getattr(self, name)
+            if column is not None and len(self) and column.mantissa.min() < 0:
+                raise RatingError(f"{name} must be 0 or more")
+        if self.carried is not None and self.consumed_before is not None:
+            raise RatingError("carried and consumed_before can't both be given: each is what a counter holds")
 
     def __len__(self) -> int:
         return len(self.price_index)
@@ -159,15 +173,17 @@ class Charges:
             quantities={unit: column.take(rows) for unit, column in self.quantities.items()},
             consumed_before=None if self.consumed_before is None else self.consumed_before.take(rows),
             counter_started=None if self.counter_started is None else self.counter_started[rows],
+            carried=None if self.carried is None else self.carried.take(rows),
             booked=None if self.booked is None else self.booked.take(rows),
             final=None if self.final is None else self.final[rows],
+            proration=None if self.proration is None else self.proration.take(rows),
         )
 
 
 def _check_lengths(charges: Charges) -> None:
     """Every column has a row for each charge."""
     lengths = {"quantity": len(charges.quantity)}
-    for name in ("consumed_before", "counter_started", "booked", "final"):
+    for name in ("consumed_before", "counter_started", "carried", "booked", "final", "proration"):
         column = getattr(charges, name)
         lengths |= {} if column is None else {name: len(column)}
     lengths |= {f"dimensions.{name}": len(column.codes) for name, column in charges.dimensions.items()}
@@ -184,6 +200,7 @@ def _check_scales(charges: Charges) -> None:
     columns = {
         "quantity": charges.quantity,
         "consumed_before": charges.consumed_before,
+        "carried": charges.carried,
         "booked": charges.booked,
     }
     columns |= {f"quantities.{name}": column for name, column in charges.quantities.items()}

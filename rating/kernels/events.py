@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rating.kernels.charges import EventAmounts
-from rating.numbers.decimals import EXACT, NARROW_MAX, DecimalColumn
+from rating.numbers.decimals import EXACT, NARROW_MAX, DecimalColumn, canonical
 from rating.prices.price import Price
 
 ZERO = Decimal(0)
@@ -97,20 +97,89 @@ class EventFees:
 
 def fees_of_events(terms: Terms, price_index: Index, rows: Index, events: EventAmounts) -> EventFees:
     """The fee of each event; `rows` rise strictly. A negative event counts for nothing and isn't among them."""
+    steps = _steps(terms, price_index, rows, events)
+    fee = steps.bounded
+    if steps.is_free is not None:
+        fee = DecimalColumn(np.where(steps.is_free, 0, fee.mantissa), fee.scale)
+    return EventFees(steps.charge, fee)
+
+
+@dataclass(frozen=True)
+class FeeSums:
+    """What the fees of one charge's events are made of: percent_amount + fixed_amount - above_maximum + below_minimum is
+    their sum.
+
+    Attributes:
+        free_event_count: events that cost nothing by the allowance.
+        charged_event_count, charged_amount: the events that pay, and their amounts beyond the allowance.
+        percent_amount, fixed_amount: percent of these amounts, and the fixed fees.
+        above_maximum, below_minimum: what the bounds of an event's fee take off, and add, in all.
+    """
+
+    free_event_count: int
+    charged_event_count: int
+    charged_amount: Decimal
+    percent_amount: Decimal
+    fixed_amount: Decimal
+    above_maximum: Decimal
+    below_minimum: Decimal
+
+    @property
+    def amount(self) -> Decimal:
+        """Their sum."""
+        fees = EXACT.add(self.percent_amount, self.fixed_amount)
+        return EXACT.add(EXACT.subtract(fees, self.above_maximum), self.below_minimum)
+
+
+def fee_sums(price: Price, row: int, events: EventAmounts) -> FeeSums:
+    """Those of the charge at a row of `events`, without trailing zeros: the same whatever it is rated beside."""
+    terms = Terms.of([price])
+    steps = _steps(terms, np.zeros(1, dtype=np.int64), np.array([row]), events)
+    count = len(steps.charge)
+    pays = np.ones(count, dtype=np.bool_) if steps.is_free is None else ~steps.is_free
+    charged = int(pays.sum())
+    charged_amount = steps.beyond.take(pays).total()
+    above = steps.plain.subtract(steps.capped).take(pays)
+    below = steps.bounded.subtract(steps.capped).take(pays)
+    return FeeSums(
+        free_event_count=count - charged,
+        charged_event_count=charged,
+        charged_amount=canonical(charged_amount),
+        percent_amount=canonical(EXACT.multiply(charged_amount, terms.share.decimal(0))),
+        fixed_amount=canonical(EXACT.multiply(Decimal(charged), price.fixed_amount_per_event or ZERO)),
+        above_maximum=canonical(above.total()),
+        below_minimum=canonical(below.total()),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Steps:
+    """The fees of counted events, step by step; of free ones they say nothing.
+
+    plain: percent and fixed fee; capped: at most the maximum; bounded: and at least the minimum.
+    """
+
+    charge: Index
+    beyond: DecimalColumn
+    is_free: npt.NDArray[np.bool_] | None
+    plain: DecimalColumn
+    capped: DecimalColumn
+    bounded: DecimalColumn
+
+
+def _steps(terms: Terms, price_index: Index, rows: Index, events: EventAmounts) -> _Steps:
     charge, counts, amounts = _flattened(rows, events)
     price = price_index.take(charge)
     beyond, is_free = _beyond_allowance(terms, price, counts, amounts)
-    fee = beyond.multiply(_spread(terms.share, price))
+    plain = beyond.multiply(_spread(terms.share, price))
     if terms.fixed is not None:
-        fee = fee.add(_spread(terms.fixed, price))
+        plain = plain.add(_spread(terms.fixed, price))
+    capped = plain
     if terms.maximum is not None:
-        capped = fee.minimum(_spread(terms.maximum, price))
-        fee = capped if terms.has_maximum.all() else capped.where(terms.has_maximum.take(price), fee)
-    if terms.minimum is not None:
-        fee = fee.maximum(_spread(terms.minimum, price))
-    if is_free is not None:
-        fee = DecimalColumn(np.where(is_free, 0, fee.mantissa), fee.scale)
-    return EventFees(charge, fee)
+        capped = plain.minimum(_spread(terms.maximum, price))
+        capped = capped if terms.has_maximum.all() else capped.where(terms.has_maximum.take(price), plain)
+    bounded = capped if terms.minimum is None else capped.maximum(_spread(terms.minimum, price))
+    return _Steps(charge, beyond, is_free, plain, capped, bounded)
 
 
 def _spread(term: DecimalColumn, price: Index) -> DecimalColumn:

@@ -87,6 +87,47 @@ def price_amount(
     """
     counted = counted_units(profile, tables, schedule, quantity)
     tier = tier_index(tables, schedule, counted, lower_inclusive=profile.lower_inclusive)
+    return _amount_in_tier(profile, scales, tables, schedule, counted, tier)
+
+
+def carried_amount(
+    profile: Profile,
+    scales: Scales,
+    tables: Tables,
+    schedule: ScheduleColumn,
+    before: Mantissas,
+    quantity: Mantissas,
+) -> Mantissas:
+    """What each quantity costs on a counter that holds `before`, with what is due without usage; never below zero.
+
+    A cumulative schedule: price(before + quantity) - price(before) + price(0). Any other: all three at the tier of
+    before + quantity.
+    """
+    counted, earlier = (
+        counted_units(profile, tables, schedule, each) for each in (before + quantity, before)
+    )
+    tier = tier_index(tables, schedule, counted, lower_inclusive=profile.lower_inclusive)
+    of_earlier = of_nothing = tier
+    nothing = np.zeros_like(counted)
+    if profile.cumulative:
+        of_earlier, of_nothing = (
+            tier_index(tables, schedule, each, lower_inclusive=profile.lower_inclusive)
+            for each in (earlier, nothing)
+        )
+    amount: Mantissas = _amount_in_tier(profile, scales, tables, schedule, counted, tier)
+    amount -= _amount_in_tier(profile, scales, tables, schedule, earlier, of_earlier)
+    amount += _amount_in_tier(profile, scales, tables, schedule, nothing, of_nothing)
+    return amount
+
+
+def _amount_in_tier(
+    profile: Profile,
+    scales: Scales,
+    tables: Tables,
+    schedule: ScheduleColumn,
+    counted: Mantissas,
+    tier: npt.NDArray[np.intp] | None,
+) -> Mantissas:
     unit = pick(tables.unit, tier, schedule)
     if not profile.tier_rounding and profile.blocks is not BlockScope.TIER:
         amount: Mantissas = counted * unit

@@ -33,8 +33,8 @@ class Plan:
     profile: Profile
     scales: Scales
     wide: Tables
-    cell: npt.NDArray[np.int64]
-    """int64[R], a schedule's place among those of its price: the cell of a matrix, else 0."""
+    first_tier: npt.NDArray[np.int64]
+    """int64[R], the place of a schedule's first tier among those of its price: 0 but for a matrix."""
 
     @cached_property
     def narrow(self) -> Tables | None:
@@ -98,7 +98,7 @@ FEW_PRICES = 64
 
 
 def compile_plan(profile: Profile, scales: Scales, prices: tuple[Price, ...]) -> Plan:
-    """The plan of all schedules of prices of one profile, in order; kept, since bills repeat with the same prices."""
+    """The plan of all schedules of one profile that prices have, in order; kept, since bills repeat with the same prices."""
     return (_few if len(prices) <= FEW_PRICES else _many)(profile, scales, prices)
 
 
@@ -113,9 +113,11 @@ def _many(profile: Profile, scales: Scales, prices: tuple[Price, ...]) -> Plan:
 
 
 def _compiled(profile: Profile, scales: Scales, prices_of_profile: tuple[Price, ...]) -> Plan:
-    priced = [(price, *one) for price in prices_of_profile for one in enumerate(analysed(price)[1])]
-    prices = [price for price, _, _ in priced]
-    schedules = [schedule for _, _, schedule in priced]
+    alike = [
+        (price, each) for price in prices_of_profile for each in analysed(price) if each.profile == profile
+    ]
+    prices = [price for price, each in alike for _ in each.schedules]
+    schedules = [schedule for _, each in alike for schedule in each.schedules]
 
     def column(values: Sequence[Decimal | None], scale: int) -> Mantissas:
         return objects(scaled_int(value or Decimal(0), scale) for value in values)
@@ -148,7 +150,7 @@ def _compiled(profile: Profile, scales: Scales, prices_of_profile: tuple[Price, 
             maximum=column([price.maximum_amount for price in prices], scales.amount),
             minimum=column([price.minimum_amount for price in prices], scales.amount),
         ),
-        np.array([cell for _, cell, _ in priced], dtype=np.int64),
+        np.concatenate([each.first_tier for _, each in alike]),
     )
 
 

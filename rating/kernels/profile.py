@@ -6,6 +6,9 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
 
+import numpy as np
+import numpy.typing as npt
+
 from fields import fraction_digits
 from rating.numbers.decimals import EXACT
 from rating.numbers.rounding import RoundingMode
@@ -55,11 +58,39 @@ class Profile:
     has_minimum: bool
 
 
+@dataclass(frozen=True, eq=False)
+class AlikeSchedules:
+    """Those schedules of a price that have one profile.
+
+    Attributes:
+        place: int64[s], their places among the price's schedules, rising: the cells of a matrix, else 0.
+        first_tier: int64[s], the place of the first tier of each among all tiers of the price.
+    """
+
+    profile: Profile
+    schedules: tuple[Schedule, ...]
+    place: npt.NDArray[np.int64]
+    first_tier: npt.NDArray[np.int64]
+
+
 @lru_cache(maxsize=16_384)  # a few KB each
-def analysed(price: Price) -> tuple[Profile, tuple[Schedule, ...]]:
-    """The profile and the schedules of a price; kept, since a catalog's prices are rated again and again."""
+def analysed(price: Price) -> tuple[AlikeSchedules, ...]:
+    """The schedules of a price by profile; kept, since a catalog's prices are rated again and again.
+
+    A price has one profile, but for a matrix whose cells have tiers: one for each number and kind of tiers.
+    """
     schedules = schedules_of(price)
-    return _the_one(profile_of(price, schedules)), schedules
+    tiers = [len(each.unit) for each in schedules]
+    first_tier = np.cumsum([0, *tiers[:-1]], dtype=np.int64)
+    by_shape: dict[tuple[int, bool], list[int]] = {}
+    for place, each in enumerate(schedules):
+        by_shape.setdefault((len(each.unit), each.cumulative), []).append(place)
+    found = []
+    for places in by_shape.values():
+        own = tuple(schedules[place] for place in places)
+        at = np.array(places, dtype=np.int64)
+        found.append(AlikeSchedules(_the_one(profile_of(price, own)), own, at, first_tier[at]))
+    return tuple(found)
 
 
 @lru_cache(maxsize=4096)
@@ -69,7 +100,7 @@ def _the_one(profile: Profile) -> Profile:
 
 
 def profile_of(price: Price, schedules: Sequence[Schedule]) -> Profile:
-    """The profile of a price with its schedules."""
+    """The profile of schedules of a price that have equally many tiers, counted alike."""
     first = schedules[0]
     source = Source.QUANTITY
     if price.needs_events:

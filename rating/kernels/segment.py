@@ -43,7 +43,7 @@ class Segment:
     def broken_down(self, charges: Charges, *, merge: bool = True) -> TierBreakdown:
         """The tier entries."""
         by_quantity = self.plan.profile.source is Source.QUANTITY
-        price = self.outcome.exact if by_quantity else self.recorded().stages["price"]
+        price = self.outcome.whole if by_quantity else self.recorded().stages["price"]
         return break_down(self.plan, self.tables, self.inputs, self.billable(charges), price, merge=merge)
 
     def part(self, rows: npt.NDArray[np.int64]) -> "Segment | None":

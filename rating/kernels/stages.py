@@ -1,17 +1,19 @@
 """The stages of a line, in their order, for one chunk of charges at a time.
 
-Order: unit conversion, allowance, price, percent discount, amount discount, maximum, minimum, rounding.
+Order: unit conversion, allowance, price, percent discount, amount discount, maximum, minimum, proration, rounding.
 A chunk's columns stay in the processor's cache from the first stage to the last; only what is asked for is written
 out. What each stage left can be asked for, so that a line can show how it came about.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from rating.kernels.kernels import ScheduleColumn, price_amount
+from rating.kernels.kernels import ScheduleColumn, carried_amount, price_amount
+from rating.kernels.parts import PartColumns
 from rating.kernels.plan import Plan
 from rating.kernels.profile import Profile
 from rating.kernels.tables import Tables, pick
@@ -28,7 +30,9 @@ CHUNK_WIDE = 4_096
 class Inputs:
     """The columns of m charges that share a plan; optional ones are None where no charge has them.
 
-    `measured` has the plan's measured scale, `before` its quantity scale; `started` and `final` are bool[m].
+    `measured` and `carried` have the plan's measured scale, `before` its quantity scale; `started` and `final` are
+    bool[m]. Where there is a `carried`, `before` is what is billable of it (`with_carried`). `proration`: the part of its
+    period that each is for; None where all are whole.
     """
 
     measured: Mantissas
@@ -36,6 +40,8 @@ class Inputs:
     before: Mantissas | None = None
     started: npt.NDArray[np.bool_] | None = None
     final: npt.NDArray[np.bool_] | None = None
+    carried: Mantissas | None = None
+    proration: PartColumns | None = None
 
     def part(self, rows: slice | npt.NDArray[np.int64]) -> "Inputs":
         """The same columns of some of the charges."""
@@ -45,31 +51,44 @@ class Inputs:
             None if self.before is None else self.before[rows],
             None if self.started is None else self.started[rows],
             None if self.final is None else self.final[rows],
+            None if self.carried is None else self.carried[rows],
+            None if self.proration is None else self.proration.take(rows),
         )
 
     def cast(self, dtype: npt.DTypeLike) -> "Inputs":
         """The same numbers as int64 or as Python ints; the caller has proven that they fit."""
         measured = self.measured.astype(dtype, copy=False)
         before = None if self.before is None else self.before.astype(dtype, copy=False)
-        return replace(self, measured=measured, before=before)
+        carried = None if self.carried is None else self.carried.astype(dtype, copy=False)
+        return replace(self, measured=measured, before=before, carried=carried)
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
     """What the stages leave for m charges: the billable quantity, the exact amount, the rounded one.
 
-    `stages` has the exact amounts after each stage if they were to be recorded, else only after the last.
+    `stages` has the exact amounts after each stage if they were to be recorded, else only after the last. `whole` is the
+    exact amount before proration, of the whole period; `proration` the part that is owed, where there is one.
     """
 
     billable: DecimalColumn
     stages: Mapping[str, DecimalColumn]
-    exact: DecimalColumn
+    whole: DecimalColumn
     amount: DecimalColumn
+    proration: PartColumns | None = None
+
+    @cached_property
+    def exact(self) -> DecimalColumn:
+        """The exact amounts; of parts as they are shown (rating.kernels.parts)."""
+        return self.whole if self.proration is None else self.proration.shown(self.whole)
 
     def part(self, rows: npt.NDArray[np.int64]) -> "Outcome":
         """What they leave for some of the charges."""
         stages = {name: column.take(rows) for name, column in self.stages.items()}
-        return Outcome(self.billable.take(rows), stages, self.exact.take(rows), self.amount.take(rows))
+        proration = None if self.proration is None else self.proration.take(rows)
+        return Outcome(
+            self.billable.take(rows), stages, self.whole.take(rows), self.amount.take(rows), proration
+        )
 
 
 def run_stages(plan: Plan, tables: Tables, inputs: Inputs, *, record: bool = False) -> Outcome:
@@ -102,16 +121,24 @@ def run_stages(plan: Plan, tables: Tables, inputs: Inputs, *, record: bool = Fal
         for name, column in columns.items()
     }
     counted = inputs.measured if billable is None else billable
-    return Outcome(
+    outcome = Outcome(
         billable=DecimalColumn.proven(counted, scales.quantity),
         stages=stages,
-        exact=stages[names[-1]],
+        whole=stages[names[-1]],
         amount=DecimalColumn.proven(amount, plan.profile.digits),
     )
+    return outcome if inputs.proration is None else _prorated(plan, outcome, inputs.proration, record=record)
+
+
+def _prorated(plan: Plan, outcome: Outcome, parts: PartColumns, *, record: bool) -> Outcome:
+    """Of whole periods what parts of them owe."""
+    rounded = parts.rounded(outcome.whole, plan.profile.digits, plan.profile.mode)
+    found = replace(outcome, amount=rounded, proration=parts)
+    return replace(found, stages={**outcome.stages, "proration": found.exact}) if record else found
 
 
 def stage_names(profile: Profile) -> list[str]:
-    """The amount stages that a profile's charges pass, in order."""
+    """The amount stages that a profile's charges pass, in order; those for a part of their period pass `proration` behind them."""
     passed = {
         "price": True,
         "percent_off": profile.has_percent_off,
@@ -129,17 +156,35 @@ def _changes_quantity(plan: Plan, measured: Mantissas) -> bool:
     return changes or bool(len(measured) and measured.min() < 0)
 
 
+def with_carried(plan: Plan, tables: Tables, inputs: Inputs) -> Inputs:
+    """With what the counter holds, where an earlier part of the period is carried over: what is billable of it."""
+    if inputs.carried is None:
+        return inputs
+    return replace(inputs, before=_billable(plan, tables, inputs.schedule, inputs.carried))
+
+
 def billable_quantity(plan: Plan, tables: Tables, chunk: Inputs) -> Mantissas:
-    """Stages 1 and 2, at the quantity scale: nothing below zero, the price's unit, less the allowance."""
-    profile, scales = plan.profile, plan.scales
+    """Stages 1 and 2, at the quantity scale: nothing below zero, the price's unit, less the allowance.
+
+    On what is carried over: what is billable of all so far, less what was.
+    """
     quantity = np.maximum(chunk.measured, 0)
+    if chunk.carried is None or chunk.before is None:
+        return _billable(plan, tables, chunk.schedule, quantity)
+    so_far = _billable(plan, tables, chunk.schedule, quantity + chunk.carried)
+    left: Mantissas = so_far - chunk.before
+    return left
+
+
+def _billable(plan: Plan, tables: Tables, schedule: ScheduleColumn, quantity: Mantissas) -> Mantissas:
+    profile, scales = plan.profile, plan.scales
     if profile.conversion is not None:
         multiplier, divisor = plan.conversion_ratio
         quantity = divide_rounded(quantity * multiplier, divisor, profile.conversion.mode)
     if scales.quantity != scales.converted:
         quantity = quantity * 10 ** (scales.quantity - scales.converted)
     if profile.has_allowance:
-        quantity = np.maximum(quantity - pick(tables.allowance, None, chunk.schedule), 0)
+        quantity = np.maximum(quantity - pick(tables.allowance, None, schedule), 0)
     return quantity
 
 
@@ -148,6 +193,8 @@ def priced(plan: Plan, tables: Tables, chunk: Inputs, quantity: Mantissas) -> Ma
     profile, scales = plan.profile, plan.scales
     if chunk.before is None:
         return price_amount(profile, scales, tables, chunk.schedule, quantity)
+    if chunk.carried is not None:
+        return carried_amount(profile, scales, tables, chunk.schedule, chunk.before, quantity)
     after = price_amount(profile, scales, tables, chunk.schedule, quantity + chunk.before)
     earlier = price_amount(profile, scales, tables, chunk.schedule, chunk.before)
     started = chunk.before > 0 if chunk.started is None else chunk.started

@@ -8,20 +8,23 @@ import numpy as np
 
 from rating.kernels.breakdown import TierBreakdown
 from rating.kernels.charges import Charges
-from rating.kernels.events import Terms, fees_of_events
+from rating.kernels.events import FeeSums, Terms, fee_sums, fees_of_events
 from rating.kernels.segment import Segment
-from rating.lines.formula import Together, formula_of
+from rating.lines.formula import Due, Together, formula_of
 from rating.lines.together import Shares
 from rating.numbers.decimals import EXACT, DecimalColumn, canonical
 from rating.prices.price import Price, Rounding
+from rating.prices.proration import Part
+from rating.prices.schedule import tier_spans
 
 
 @dataclass(frozen=True)
 class RatedTier:
     """What one tier contributes to a line. `quantity` counts what `unit_amount` prices: units or whole blocks.
 
-    `amount` is quantity x unit_amount + flat_amount, each rounded where the price rounds each tier. A matrix
-    cell is a tier whose `index` is the cell's place; the default comes after the last cell.
+    `amount` is quantity x unit_amount + flat_amount, each rounded where the price rounds each tier. `index` is the tier's
+    place among those of its price: those of a matrix's cells follow each other, then its default's, and a cell
+    without tiers is one.
     """
 
     index: int
@@ -46,12 +49,16 @@ class RatedLine:
     """One charge, rated. Amounts are in units of the currency.
 
     Attributes:
-        exact_amount: before the line's rounding and before what is booked.
+        exact_amount: before the line's rounding and before what is booked; of a part as it is shown (rating.kernels.parts).
         amount: rounded to `digits`, less what is booked; of a group its share of what `together` is rounded to.
         stages: (name, exact amount after it) of every amount stage the price has: price, percent_off,
-            amount_off, maximum_amount, minimum_amount (in the last part of a period only).
+            amount_off, maximum_amount, minimum_amount (in the last part of a period only), proration.
         formula: the whole calculation in one legible line.
         negative_quantity: the quantity, or an event's amount, was below zero and billed as zero.
+        carried_quantity: what earlier parts of the billing period consumed of the tiers and allowances.
+        fees: of a price with terms per event, what the fees are made of.
+        part: of its billing period, whose share of the price's amount the line is; None where it is all of it. Tiers and
+            the stages before `proration` are those of the whole.
     """
 
     price: Price
@@ -68,6 +75,9 @@ class RatedLine:
     formula: str
     negative_quantity: bool
     together: Together | None = None
+    carried_quantity: Decimal = Decimal(0)
+    fees: FeeSums | None = None
+    part: Part | None = None
 
 
 def lines_of(
@@ -95,6 +105,8 @@ def lines_of(
             Decimal(0) if charges.booked is None else charges.booked.decimal(row), price.digits
         )
         shown = _tiers_of(tiers, place, price)
+        fees = _fees_of(charges, row, price)
+        part = None if charges.proration is None else charges.proration.part(row)
         yield (
             row,
             RatedLine(
@@ -113,12 +125,15 @@ def lines_of(
                     price,
                     shown if terms is tiers else _tiers_of(terms, place, price),
                     stages,
-                    rounded,
-                    booked,
-                    together,
+                    Due(rounded, booked, together),
+                    fees,
+                    part,
                 ),
                 negative_quantity=_is_negative(charges, row, price),
                 together=together,
+                carried_quantity=Decimal(0) if charges.carried is None else _plain(charges.carried, row),
+                fees=fees,
+                part=part,
             ),
         )
 
@@ -137,6 +152,10 @@ def events_of(charges: Charges, row: int) -> tuple[RatedEvent, ...]:
     )
 
 
+def _fees_of(charges: Charges, row: int, price: Price) -> FeeSums | None:
+    return fee_sums(price, row, charges.events) if charges.events and price.needs_events else None
+
+
 def _is_negative(charges: Charges, row: int, price: Price) -> bool:
     """Whether the quantity, or an event's amount that the price looks at, is below zero."""
     if charges.quantity.mantissa[row] < 0:
@@ -153,17 +172,16 @@ def _plain(column: DecimalColumn, row: int) -> Decimal:
 
 def _tiers_of(parts: TierBreakdown, line: int, price: Price) -> tuple[RatedTier, ...]:
     """The tiers of one line."""
-    bounds = [Decimal(0)]
-    bounds += [tier.up_to for tier in price.tiers or () if isinstance(tier.up_to, Decimal)]
+    spans = tier_spans(price)
     tiers = []
     for entry in range(int(parts.offsets[line]), int(parts.offsets[line + 1])):
         index = int(parts.tier[entry])
-        from_quantity = bounds[index] if index < len(bounds) else bounds[0]
+        from_quantity, up_to = spans[index]
         tiers.append(
             RatedTier(
                 index=index,
                 from_quantity=from_quantity,
-                up_to=bounds[index + 1] if index + 1 < len(bounds) else None,
+                up_to=up_to,
                 quantity=_plain(parts.quantity, entry),
                 unit_amount=_plain(parts.unit_amount, entry),
                 flat_amount=_plain(parts.flat_amount, entry),

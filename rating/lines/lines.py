@@ -40,8 +40,13 @@ class RatedLines:
 
     @cached_property
     def exact_amount(self) -> DecimalColumn:
-        """N amounts before rounding and before what is booked."""
+        """N amounts before rounding and before what is booked; of parts of periods as they are shown."""
         return self._joined(lambda segment: segment.outcome.exact)
+
+    @cached_property
+    def whole_amount(self) -> DecimalColumn:
+        """N exact amounts before proration: of whole billing periods."""
+        return self._joined(lambda segment: segment.outcome.whole)
 
     @cached_property
     def billable_quantity(self) -> DecimalColumn:
@@ -64,7 +69,7 @@ class RatedLines:
 
     def stage(self, name: str) -> DecimalColumn:
         """N exact amounts after the named stage; where a price lacks it, after the last stage before it."""
-        order = ("price", "percent_off", "amount_off", "maximum_amount", "minimum_amount")
+        order = ("price", "percent_off", "amount_off", "maximum_amount", "minimum_amount", "proration")
         until = order[: order.index(name) + 1]
         return self._joined(
             lambda segment: [part for passed, part in segment.recorded().stages.items() if passed in until][
@@ -83,9 +88,9 @@ class RatedLines:
         """The same lines, as groups of charges: `charge` is int64[n], rising, the same for the groups of one charge.
 
         Raises:
-            RatingError: the groups of a charge have different prices.
+            RatingError: the groups of a charge are rounded in different ways.
         """
-        return replace(self, shares=shares_of(self.charges, charge, self.exact_amount.take))
+        return replace(self, shares=shares_of(self.charges, charge, self.whole_amount.take))
 
     def part(self, rows: npt.NDArray[np.int64]) -> "RatedLines":
         """Some of the lines, in the order of `rows`: nothing is rated again."""
@@ -95,6 +100,10 @@ class RatedLines:
             tuple(each for each in segments if each is not None),
             None if self.shares is None else self.shares.part(rows),
         )
+
+    def without_events(self) -> "RatedLines":
+        """The same lines for who adds them up: without the events, which their details are worked out from."""
+        return replace(self, charges=replace(self.charges, events=None))
 
     def in_full(self) -> list[RatedLine]:
         """Every line in full, one object each: for the few that are shown (`part`)."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
 
 ROUNDING_DIGITS_MAX = 12
@@ -65,10 +66,12 @@ class BlockScope(StrEnum):
 
 
 class Timing(StrEnum):
-    """Whether a flat amount is due at the start or at the end of its period."""
+    """When a flat amount is due: at the start or at the end of each period, or once."""
 
     IN_ADVANCE = "in_advance"
     IN_ARREARS = "in_arrears"
+    ONCE = "once"
+    """In the period in which the subscription comes to it, and never again: a set-up fee. Who bills it sees to that."""
 
 
 ANY_MODEL = frozenset(
@@ -94,7 +97,7 @@ class Takes:
     tier_must: tuple[str, ...] = ()
     """Those of which a tier needs at least one."""
 
-    @property
+    @cached_property
     def any(self) -> frozenset[str]:
         """Every field that it takes."""
         return ANY_MODEL | self.may | set(self.must)

@@ -10,7 +10,7 @@ from fields import Count, DecimalNumber, ListOf, Nested, Problem, Record, Schema
 from rating.numbers.currency import CurrencyCode, NotNegative, minor_unit_digits
 from rating.numbers.rounding import RoundingMode
 from rating.prices.conversion import Conversion
-from rating.prices.matrix import Cell, cell_problems
+from rating.prices.matrix import Cell, CellTerms, DefaultTerms, cell_problems
 from rating.prices.models import (
     CELLS_MAX,
     DIMENSIONS_MAX,
@@ -26,7 +26,7 @@ from rating.prices.models import (
     Timing,
     Whole,
 )
-from rating.prices.tiers import Tier, block_problems, schedule_problems
+from rating.prices.tiers import Tier, block_problems, schedule_problems, tiers_schema
 
 Size = Annotated[Decimal, DecimalNumber(positive=True)]
 
@@ -51,7 +51,7 @@ class Price(Record):
         currency: ISO 4217 code; its minor unit gives the digits of a line.
         model: how a quantity becomes an amount.
         unit_amount: of one unit; of an overage price, of one unit beyond included_units.
-        flat_amount: whatever the usage; `timing` tells whether it is due in advance or in arrears (billing reads it).
+        flat_amount: whatever the usage; `timing` tells whether it is due in advance, in arrears or once (billing reads it).
         tiers: the schedule, rising, the last tier open.
         boundary: whether a quantity equal to `up_to` is still in the tier (default) or in the next.
         block_size: unit_amounts are per block of so many units; `block_rounding` makes blocks whole (default up),
@@ -62,7 +62,8 @@ class Price(Record):
             and maximum bound percent and fixed amount together.
         free_events, free_amount: the allowance of a percentage price; it ends when either is used up.
         multiplier: of a dynamic price, on the amount that the events carry.
-        dimensions, cells, default: of a matrix, the unit amount for each combination of values, or for any other.
+        dimensions, cells, default: of a matrix, the unit amount or the tiers for each combination of values, or for any
+            other.
         included_units: of an overage price, what costs nothing.
         conversion: the price's unit from the meter's, before all else.
         free_units: allowance, taken off before tiers count from zero.
@@ -98,7 +99,7 @@ class Price(Record):
     multiplier: NotNegative | None = None
     dimensions: Annotated[tuple[str, ...] | None, ListOf(Text(), 1, DIMENSIONS_MAX, distinct=True)] = None
     cells: Annotated[tuple[Cell, ...] | None, ListOf(Nested(Cell), 1, CELLS_MAX)] = None
-    default: NotNegative | None = None
+    default: Annotated[Decimal | CellTerms | None, DefaultTerms()] = None
     included_units: NotNegative | None = None
     conversion: Conversion | None = None
     free_units: NotNegative | None = None
@@ -213,11 +214,7 @@ def _schema_of_model(model: Model, takes: Takes) -> Schema:
     shape: Schema = {name: none for name in declaration(Price).names if name not in takes.any}
     shape |= {name: {"not": none} for name in takes.must}
     if takes.tier:
-        tier: Schema = {
-            name: none for name in ("unit_amount", "flat_amount", "percent") if name not in takes.tier
-        }
-        needed = [{"required": [name], "properties": {name: {"not": none}}} for name in takes.tier_must]
-        shape["tiers"] = {"not": none, "items": {"properties": tier, "anyOf": needed}}
+        shape["tiers"] = tiers_schema(takes)
     return {
         "if": {"required": ["model"], "properties": {"model": {"const": str(model)}}},
         "then": {"required": list(takes.must), "properties": shape},

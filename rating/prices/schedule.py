@@ -2,16 +2,20 @@
 
 A price becomes one schedule, a matrix one for each cell (and one for its default). What remains of the models:
 - `cumulative`: each unit at its own tier's amount (graduated), or the whole quantity at one tier's (volume).
-  flat, per_unit, dynamic, overage, percentage and a matrix cell are volume with a single tier.
+  flat, per_unit, dynamic, overage, percentage and a matrix cell without tiers are volume with a single tier.
 - `block_size`: units count as whole blocks, on the total (a package is one tier per block) or in each tier.
 - a percentage price with terms per event is rated event by event first; its schedule passes on the fees.
 - a capacity price's tier index is found first; its schedule looks up the flat amount of tier 0, 1, 2...
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import lru_cache
+from itertools import pairwise
 
 from rating.numbers.decimals import EXACT
+from rating.prices.matrix import CellTerms
 from rating.prices.models import BlockScope, Model, Whole
 from rating.prices.price import Price
 from rating.prices.tiers import Tier
@@ -36,10 +40,28 @@ class Schedule:
 def schedules_of(price: Price) -> tuple[Schedule, ...]:
     """The schedules of a price: one, or for a matrix one a cell in order and then the default's."""
     if price.model is Model.MATRIX:
-        amounts = [cell.unit_amount for cell in price.cells or ()]
-        amounts += [] if price.default is None else [price.default]
-        return tuple(_single(unit=amount, allowance=price.allowance) for amount in amounts)
+        cells: list[CellTerms | Decimal] = [*(price.cells or ())]
+        cells += [] if price.default is None else [price.default]
+        return tuple(_of_cell(terms, price.allowance) for terms in cells)
     return (_schedule_of(price),)
+
+
+Span = tuple[Decimal, Decimal | None]
+
+
+@lru_cache(maxsize=1024)
+def tier_spans(price: Price) -> tuple[Span, ...]:
+    """Where each tier of a price starts and ends, in its order; those of a matrix's cells, then of its default, follow each other.
+
+    The tiers of a capacity price, whose units have bounds of their own, have none.
+    """
+    if price.model is Model.CAPACITY:
+        return ((ZERO, None),) * len(price.tiers or ())
+    spans: list[Span] = []
+    for schedule in schedules_of(price):
+        spans += pairwise([ZERO, *schedule.upper])
+        spans.append((schedule.upper[-1] if schedule.upper else ZERO, None))
+    return tuple(spans)
 
 
 def _schedule_of(price: Price) -> Schedule:
@@ -64,22 +86,36 @@ def _single(unit: Decimal | None = None, flat: Decimal | None = None, allowance:
     return Schedule((), (unit or ZERO,), (flat or ZERO,), allowance=allowance)
 
 
+def _of_cell(terms: CellTerms | Decimal, allowance: Decimal) -> Schedule:
+    if isinstance(terms, Decimal):
+        return _single(unit=terms, allowance=allowance)
+    if terms.tiers is None:
+        return _single(unit=terms.unit_amount, allowance=allowance)
+    found = _ladder([tier.up_to for tier in terms.tiers], terms.tiers)
+    return replace(found, cumulative=terms.model is Model.GRADUATED, allowance=allowance)
+
+
 def _tiered(price: Price, tiers: tuple[Tier, ...]) -> Schedule:
-    bounds = (
-        Decimal(index) if price.model is Model.CAPACITY else tier.up_to
-        for index, tier in enumerate(tiers[:-1])
-    )
-    return Schedule(
-        upper=tuple(bound for bound in bounds if isinstance(bound, Decimal)),
-        unit=tuple(
-            _share(tier.percent) if tier.percent is not None else tier.unit_amount or ZERO for tier in tiers
-        ),
-        flat=tuple(tier.flat_amount or ZERO for tier in tiers),
+    is_capacity = price.model is Model.CAPACITY
+    bounds = [Decimal(index) if is_capacity else tier.up_to for index, tier in enumerate(tiers)]
+    return replace(
+        _ladder(bounds, tiers),
         cumulative=price.model in (Model.GRADUATED, Model.GRADUATED_PERCENTAGE),
         allowance=price.allowance,
         block_size=price.block_size,
         block_scope=price.block_scope or BlockScope.TOTAL,
         block_rounding=price.block_rounding or Whole.UP,
+    )
+
+
+def _ladder(bounds: Sequence[object], tiers: tuple[Tier, ...]) -> Schedule:
+    """The bounds of all tiers but the last, and what each costs."""
+    return Schedule(
+        upper=tuple(bound for bound in bounds[:-1] if isinstance(bound, Decimal)),
+        unit=tuple(
+            _share(tier.percent) if tier.percent is not None else tier.unit_amount or ZERO for tier in tiers
+        ),
+        flat=tuple(tier.flat_amount or ZERO for tier in tiers),
     )
 
 

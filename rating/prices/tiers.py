@@ -22,6 +22,9 @@ _NO_END = ("null", "~", "")
 """How YAML and JSON write an `up_to` without end, also where it was quoted."""
 
 
+_AMOUNTS = ("unit_amount", "flat_amount", "percent")
+
+
 class _Bound(DecimalNumber):
     """A bound; None: no end."""
 
@@ -77,7 +80,7 @@ def schedule_problems(model: Model, takes: Takes, tiers: Sequence[Tier]) -> Iter
     """Everything that is wrong between the tiers of a price of the model; paths begin at the tiers."""
     sound = [(index, tier) for index, tier in enumerate(tiers) if tier is not BAD]
     for index, tier in sound:
-        for name in ("unit_amount", "flat_amount", "percent"):
+        for name in _AMOUNTS:
             if name not in takes.tier and getattr(tier, name) is not None:
                 yield Problem((index, name), f"is not taken by a tier of a {model} price")
         if all(getattr(tier, name) is None for name in takes.tier_must):
@@ -87,6 +90,14 @@ def schedule_problems(model: Model, takes: Takes, tiers: Sequence[Tier]) -> Iter
         yield from _capacity_problems(bounds)
     else:
         yield from _bound_problems([(index, "up_to") for index in range(len(bounds))], bounds)
+
+
+def tiers_schema(takes: Takes) -> Schema:
+    """JSON Schema of what the tiers of a model's prices may and must have."""
+    none: Schema = {"type": "null"}
+    tier: Schema = {name: none for name in _AMOUNTS if name not in takes.tier}
+    needed = [{"required": [name], "properties": {name: {"not": none}}} for name in takes.tier_must]
+    return {"not": none, "items": {"properties": tier, "anyOf": needed}}
 
 
 def _bound_problems(paths: Sequence[Path], bounds: Sequence[Any]) -> Iterator[Problem]:

@@ -49,9 +49,6 @@ def with_adjustments(lines: InvoiceLines, commitments: Commitments, columns: Lin
 
     An adjustment has the subscription and the currency of its commitment and no price, so only grants for all
     prices pay for it; `columns` has K rows and says what else it belongs to.
-
-    Raises:
-        ValueError: two commitments of a subscription for the same prices.
     """
     found = apply_commitments(lines, commitments)
     amounts = DecimalColumn.concatenate([found.overage_minor, found.true_up_minor])

@@ -1,10 +1,10 @@
 """What a subscription committed to spend in a period: the true-up for less, the overage factor for more.
 
 Rules:
-1. A line counts toward the commitment of its subscription that names its price, else toward the one for all
-   prices, else toward none. A line in another currency than the commitment's counts toward none.
+1. A line counts toward the commitment of its subscription in its currency that names its price, else toward the one for
+   all prices, else toward none. Of several that name its price the last counts.
 2. spend = what earlier parts of the period booked + the lines of this part. Adjustments don't count as spend.
-3. committed = amount x proration, rounded to minor units by the commitment's mode.
+3. committed = the amount, or its share of a whole period: `prorated_minor`, rounded once to minor units.
 4. overage = (spend - committed, if positive) x (overage_factor - 1), rounded once. Spend beyond the commitment so
    comes to spend x factor in all; a factor below 1 makes the adjustment negative.
 5. true-up = committed - spend, if positive; only in the final part, and only if `true_up` is on. Negative spend
@@ -33,6 +33,7 @@ from rating.settlement.invoice_lines import (
     check_ids,
     check_minor,
     codes_of,
+    divided_minor,
     expanded,
 )
 
@@ -80,8 +81,8 @@ class Commitments:
         subscription: whose it is, int64[K] ids as in the lines.
         final: whether this is the last part of the period, bool[K].
         spent_minor, overage_minor, true_up_minor: booked in earlier parts of the period, in minor units.
-        proration_numerator, proration_denominator: the share of a whole period, int64[K], 0 <= numerator,
-            0 < denominator.
+        committed_minor: what is committed, in minor units, 0 or more.
+        price_names: by what `terms` call each of the lines' price_ids, several maybe alike; None (default): as the lines do.
     """
 
     terms: tuple[Commitment, ...]
@@ -91,16 +92,14 @@ class Commitments:
     spent_minor: DecimalColumn
     overage_minor: DecimalColumn
     true_up_minor: DecimalColumn
-    proration_numerator: Ids
-    proration_denominator: Ids
+    committed_minor: DecimalColumn
+    price_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         check_columns(self, len(self))
         check_ids("terms_index", self.terms_index, 0, len(self.terms) - 1)
         check_ids("subscription", self.subscription, 0)
-        check_ids("proration_numerator", self.proration_numerator, 0, 2**62)
-        check_ids("proration_denominator", self.proration_denominator, 1, 2**62)
-        for name in ("spent_minor", "overage_minor", "true_up_minor"):
+        for name in ("spent_minor", "overage_minor", "true_up_minor", "committed_minor"):
             check_minor(getattr(self, name), name)
 
     def __len__(self) -> int:
@@ -120,8 +119,7 @@ class Commitments:
             spent_minor=DecimalColumn.zeros(rows),
             overage_minor=DecimalColumn.zeros(rows),
             true_up_minor=DecimalColumn.zeros(rows),
-            proration_numerator=np.ones(rows, dtype=np.int64),
-            proration_denominator=np.ones(rows, dtype=np.int64),
+            committed_minor=DecimalColumn.of_ints([each.amount_minor for each in terms]),
         )
 
 
@@ -131,7 +129,7 @@ class CommitmentResult:
 
     Attributes:
         counted_by: the commitment that each line counts toward, int64[n], -1: none.
-        committed_minor: the amount after proration.
+        committed_minor: as given.
         spend_minor: the spend of the period so far.
         overage_minor: to charge now for spend beyond the commitment, any sign.
         true_up_minor: to charge now for the shortfall; negative where late usage takes it back.
@@ -145,16 +143,12 @@ class CommitmentResult:
 
 
 def apply_commitments(lines: InvoiceLines, commitments: Commitments) -> CommitmentResult:
-    """What commitments add to the n lines. O(n log K), no Python per line or commitment but for distinct terms.
-
-    Raises:
-        ValueError: two commitments of a subscription for one price, or two for all prices.
-    """
+    """What commitments add to the n lines. O(n log K), no Python per line or commitment but for distinct terms."""
     counted_by = _matches(lines, commitments)
     counts = counted_by != NONE
     part = lines.amount_minor.take(counts).sum_by_group(counted_by[counts], len(commitments))
     spend = commitments.spent_minor.add(part)
-    committed = _committed(commitments)
+    committed = commitments.committed_minor
     over = spend.subtract(committed)
     zeros = DecimalColumn.zeros(len(commitments))
     factor = DecimalColumn.of([terms.overage_factor for terms in commitments.terms])
@@ -172,63 +166,65 @@ def apply_commitments(lines: InvoiceLines, commitments: Commitments) -> Commitme
     )
 
 
-def _committed(commitments: Commitments) -> DecimalColumn:
-    whole = DecimalColumn.of_ints([terms.amount_minor for terms in commitments.terms])
-    amount = whole.take(commitments.terms_index)
-    share = amount.multiply(DecimalColumn(commitments.proration_numerator, 0))
-    return _rounded(share, commitments, commitments.proration_denominator)
+def prorated_minor(
+    amount_minor: DecimalColumn,
+    counted: Ids,
+    owner: Ids,
+    whole: Ids,
+    mode: RoundingMode = RoundingMode.HALF_UP,
+) -> DecimalColumn:
+    """Of K periods what is committed: the sum of amount x counted / whole over the stretches of each, rounded once.
+
+    amount_minor, counted, owner: of m stretches, their amounts for a whole period, what of it they are, and whose they are, 0 to
+    K - 1. whole: int64[K], what a whole period counts, above 0.
+    """
+    exact = amount_minor.multiply(DecimalColumn(counted, 0)).sum_by_group(owner, len(whole))
+    return divided_minor(exact, whole, mode)
 
 
-def _rounded(exact: DecimalColumn, commitments: Commitments, divisor: Ids | None = None) -> DecimalColumn:
-    """Exact / divisor in whole units, each row by the rounding mode of its terms."""
-    by = 10**exact.scale if divisor is None else divisor
+def _rounded(exact: DecimalColumn, commitments: Commitments) -> DecimalColumn:
+    """In whole units, each row by the rounding mode of its terms."""
     modes = [terms.rounding for terms in commitments.terms]
-    return DecimalColumn(divide_rounded_each(exact.mantissa, by, modes, commitments.terms_index), 0)
+    return DecimalColumn(
+        divide_rounded_each(exact.mantissa, 10**exact.scale, modes, commitments.terms_index), 0
+    )
 
 
 def _matches(lines: InvoiceLines, commitments: Commitments) -> Ids:
     """For each line the commitment that it counts toward, by rule 1."""
+    codes = codes_of((*lines.currencies, *(terms.currency for terms in commitments.terms)))
+    currency = np.array([codes[terms.currency] for terms in commitments.terms], dtype=np.int64)
+    # The subscription in a currency; a line without one matches none.
+    own = commitments.subscription * len(codes) + currency[commitments.terms_index]
+    wanted = np.where(lines.subscription == NONE, NONE, lines.subscription * len(codes) + lines.currency)
     unscoped = np.array([terms.price_ids is None for terms in commitments.terms], dtype=np.bool_)
     for_all = np.flatnonzero(unscoped[commitments.terms_index])
-    by_price = _matches_by_price(lines, commitments)
-    by_subscription = _lookup(commitments.subscription[for_all], for_all, lines.subscription)
-    match = np.where(by_price != NONE, by_price, by_subscription)
-    if not len(commitments):
-        return match
-    codes = codes_of(lines.currencies)
-    currency = np.array([codes.get(terms.currency, NONE) for terms in commitments.terms], dtype=np.int64)
-    foreign = currency[commitments.terms_index[match]] != lines.currency
-    return np.where(foreign, NONE, match)
+    by_price = _matches_by_price(lines, commitments, own, wanted)
+    return np.where(by_price != NONE, by_price, _lookup(own[for_all], for_all, wanted))
 
 
-def _matches_by_price(lines: InvoiceLines, commitments: Commitments) -> Ids:
+def _matches_by_price(lines: InvoiceLines, commitments: Commitments, own: Ids, wanted: Ids) -> Ids:
     """For each line the commitment that names its price, -1 where there is none."""
-    prices, named = len(lines.price_ids), codes_of(lines.price_ids)
+    names = lines.price_ids if commitments.price_names is None else commitments.price_names
+    if len(names) != len(lines.price_ids):
+        raise ValueError(f"price_names has {len(names)} names for {len(lines.price_ids)} prices of lines")
+    named = codes_of(names)
+    name_of_price = np.array([*(named[each] for each in names), NONE], dtype=np.int64)
     scopes = [[named[each] for each in terms.price_ids or () if each in named] for terms in commitments.terms]
     sizes = np.array([len(scope) for scope in scopes], dtype=np.int64)
     starts = np.cumsum(sizes) - sizes
     flat = np.array([code for scope in scopes for code in scope], dtype=np.int64)
     row, within = expanded(sizes[commitments.terms_index])
     price = flat[starts[commitments.terms_index[row]] + within]
-    match = _lookup(
-        commitments.subscription[row] * prices + price, row, lines.subscription * prices + lines.price
-    )
-    return np.where((lines.price == NONE) | (lines.subscription == NONE), NONE, match)
+    match = _lookup(own[row] * len(named) + price, row, wanted * len(named) + name_of_price[lines.price])
+    return np.where((lines.price == NONE) | (wanted == NONE), NONE, match)
 
 
 def _lookup(key: Ids, value: Ids, wanted: Ids) -> Ids:
-    """The value of each wanted key, -1 for one that isn't there.
-
-    Raises:
-        ValueError: a key has two values.
-    """
+    """The value of each wanted key, of several the last; -1 for one that isn't there."""
     if not len(key):
         return np.full(len(wanted), NONE, dtype=np.int64)
     order = np.argsort(key, kind="stable")
     key, value = key[order], value[order]
-    twice = np.flatnonzero(key[1:] == key[:-1])
-    if len(twice):
-        one, other = sorted((int(value[twice[0]]), int(value[twice[0] + 1])))
-        raise ValueError(f"commitments {one} and {other} of one subscription are for the same prices")
-    place = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
+    place = np.searchsorted(key, wanted, side="right") - 1
     return np.where(key[place] == wanted, value[place], NONE)

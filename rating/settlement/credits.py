@@ -28,6 +28,7 @@ from rating.numbers.decimals import NARROW_MAX, DecimalColumn
 from rating.numbers.rounding import Mantissas
 from rating.settlement.grants import CreditGrants
 from rating.settlement.invoice_lines import NONE, Flags, Ids, InvoiceLines, codes_of
+from rating.settlement.scopes import in_scope, scope_pairs
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -130,7 +131,7 @@ class _Accounts:
         self, lines: InvoiceLines, grants: CreditGrants, owing: Mantissas
     ) -> Iterator[tuple[Ids, Ids]]:
         """For each run in turn, the places (in `line` and `grant`) of the lines it may pay for and of its grants."""
-        scoped = _scope_pairs(lines, grants)
+        scoped = scope_pairs(grants.scopes, lines.price_ids)
         place = np.arange(len(self.line))
         for run in range(len(self.runs) - 1):
             more = (self.account_runs[self.line_account[place]] > run) & (owing[self.line[place]] > 0)
@@ -142,7 +143,7 @@ class _Accounts:
             row = self.line[place]
             at = lines.at_us[row]
             fits = (grants.effective_us[of] <= at) & (at < grants.expires_us[of])
-            fits &= _in_scope(scoped, grants.scope[of], lines.price[row], len(lines.price_ids))
+            fits &= in_scope(scoped, grants.scope[of], lines.price[row], len(lines.price_ids))
             yield place[fits], own
 
 
@@ -238,26 +239,3 @@ def _runs(scope: Ids, account: Ids, partly: Flags) -> Ids:
     first = _starts(account)
     number: Ids = run - np.repeat(run[first], np.diff(np.r_[first, len(run)]))
     return number
-
-
-def _scope_pairs(lines: InvoiceLines, grants: CreditGrants) -> Ids:
-    """The pairs (scope, price) that fit, as sorted keys."""
-    named = codes_of(lines.price_ids)
-    prices = len(named)
-    pairs = [
-        scope * prices + named[price]
-        for scope, ids in enumerate(grants.scopes)
-        for price in ids
-        if price in named
-    ]
-    return np.array(sorted(pairs), dtype=np.int64)
-
-
-def _in_scope(pairs: Ids, scope: Ids, price: Ids, prices: int) -> Flags:
-    everything: Flags = scope == NONE
-    if not len(pairs) or everything.all():
-        return everything
-    key = scope * prices + price
-    place = np.minimum(np.searchsorted(pairs, key), len(pairs) - 1)
-    fits: Flags = everything | ((pairs[place] == key) & (price != NONE))
-    return fits

@@ -7,7 +7,7 @@ stage from here on adds, splits and allocates whole units.
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from rating.lines.lines import RatedLines
 from rating.numbers.currency import minor_unit_digits
 from rating.numbers.decimals import DecimalColumn, decimal_of, scaled_int
+from rating.numbers.rounding import RoundingMode, divide_rounded
 
 Ids = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -132,6 +133,14 @@ class InvoiceLines:
         """One line's amount in units of its currency."""
         return decimal_of(int(self.amount_minor.mantissa[row]), int(self.digits()[self.currency[row]]))
 
+    def taken(self, rows: Ids) -> "InvoiceLines":
+        """Some of the lines, or all in another order."""
+        columns = {each.name: getattr(self, each.name) for each in fields(self)}
+        chosen: dict[str, Any] = {
+            name: column[rows] for name, column in columns.items() if isinstance(column, np.ndarray)
+        }
+        return replace(self, amount_minor=self.amount_minor.take(rows), **chosen)
+
     def with_amounts(self, amount_minor: DecimalColumn) -> "InvoiceLines":
         return replace(self, amount_minor=amount_minor)
 
@@ -204,6 +213,16 @@ def codes_of(values: Iterable[Value]) -> dict[Value, int]:
     for value in values:
         codes.setdefault(value, len(codes))
     return codes
+
+
+def divided_minor(
+    exact: DecimalColumn, whole: Ids, mode: RoundingMode = RoundingMode.HALF_UP
+) -> DecimalColumn:
+    """Row by row exact / whole in whole minor units, rounded once."""
+    by = DecimalColumn(whole, 0).rescale(exact.scale)
+    if exact.is_wide or by.is_wide:
+        exact, by = exact.widened(), by.widened()
+    return DecimalColumn(divide_rounded(exact.mantissa, by.mantissa, mode), 0).narrowed()
 
 
 def check_minor(column: DecimalColumn, name: str) -> None:

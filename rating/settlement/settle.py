@@ -1,8 +1,9 @@
-"""From rated lines to what is due: commitments, credits, taxes and splits in their one order.
+"""From rated lines to what is due: discounts, commitments, credits, taxes and splits in their one order.
 
-Order: the lines' spend is held against the commitments of their subscriptions, whose adjustments become lines of
+Order: discounts of plans are taken off the lines, then those of invoices; the lines' spend is held against the commitments of their subscriptions, whose adjustments become lines of
 their own after the given ones; credit grants pay; taxes are added or found; marketplace revenue is split. By
-`CreditsApply` the taxes may come before the credits. Every stage is pure and may also be called by itself.
+`CreditsApply` the taxes may come before the credits. Credit pays invoice after invoice, in the order of their ids: of each the given
+lines, then its adjustments. Every stage is pure and may also be called by itself.
 """
 
 from collections.abc import Sequence
@@ -15,9 +16,18 @@ from rating.numbers.decimals import DecimalColumn
 from rating.settlement.adjustments import with_adjustments, without_commitments
 from rating.settlement.commitments import CommitmentResult, Commitments
 from rating.settlement.credits import CreditResult, apply_credits
+from rating.settlement.discounts import DiscountResult, Discounts, apply_discounts
 from rating.settlement.grants import CreditGrants
-from rating.settlement.invoice_lines import Ids, InvoiceLines, LineColumns, check_columns
-from rating.settlement.splits import Split, SplitResult, apply_splits
+from rating.settlement.invoice_lines import NONE, Ids, InvoiceLines, LineColumns, check_columns
+from rating.settlement.plan_discounts import PlanDiscountResult, PlanDiscounts, apply_plan_discounts
+from rating.settlement.splits import (
+    Split,
+    SplitBase,
+    SplitResult,
+    SplitScope,
+    apply_splits,
+    lines_together,
+)
 from rating.settlement.tax import TaxResult, apply_taxes
 from rating.settlement.tax_rates import TaxProfile, TaxRounding
 
@@ -31,33 +41,26 @@ class CreditsApply(StrEnum):
     """Credit is a means of payment: the lines are taxed, and it pays for amounts with their taxes."""
 
 
-class SplitBase(StrEnum):
-    """Which amount of a line is split."""
-
-    LINE = "line"
-    """The line's own amount, before credits and taxes."""
-    NET = "net"
-    """What the line comes to without taxes (default)."""
-    GROSS = "gross"
-    """What the line comes to with taxes."""
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SettlementTerms:
     """Everything that settles lines. Left out, a stage changes nothing.
 
     Attributes:
+        plan_discounts: off the lines, before those of their invoices.
+        discounts: of the lines' invoices.
         commitments, adjustments: given together; the latter says what the adjustment lines of each belong to.
         grants: of the lines' customers.
         tax_profiles, splits: what the lines' columns `tax_profile` and `split` point to.
         tax_rounding: default half_up on each line.
         credits_apply: default before_tax.
-        split_base: default net.
+        split_scope: what is split at once; default each line.
 
     Raises:
         ValueError: commitments without adjustment columns, or of another length.
     """
 
+    plan_discounts: PlanDiscounts | None = None
+    discounts: Discounts | None = None
     commitments: Commitments | None = None
     adjustments: LineColumns | None = None
     grants: CreditGrants | None = None
@@ -65,7 +68,7 @@ class SettlementTerms:
     splits: Sequence[Split] = ()
     tax_rounding: TaxRounding | None = None
     credits_apply: CreditsApply = CreditsApply.BEFORE_TAX
-    split_base: SplitBase = SplitBase.NET
+    split_scope: SplitScope = SplitScope.LINE
 
     def __post_init__(self) -> None:
         if (self.commitments is None) != (self.adjustments is None):
@@ -79,13 +82,16 @@ class Settlement:
     """Settled lines: the n given ones, then the adjustments, N in all; amounts in minor units at scale 0.
 
     Attributes:
-        lines: the N lines with their amounts before credits and taxes.
+        plan_discounts, discounts: what was taken off the given lines; None without any.
+        lines: the N lines with their amounts after discounts, before credits and taxes.
         kind: `LineKind` of each, int64[N].
         commitment: row of the commitment of an adjustment, -1 for a rated line, int64[N].
         commitments, credits, taxes, splits: what each stage found, with its trace.
         due_minor: what each line leaves to pay, after credits and with taxes.
     """
 
+    plan_discounts: PlanDiscountResult | None
+    discounts: DiscountResult | None
     lines: InvoiceLines
     kind: Ids
     commitment: Ids
@@ -116,9 +122,15 @@ def settle(lines: InvoiceLines, terms: SettlementTerms) -> Settlement:
     """Runs the stages in their order. The complexity of each is with it; all are vectorised over the lines.
 
     Raises:
-        ValueError: terms that the lines point to and that aren't there, commitments that overlap, a fixed fee in
-            another currency.
+        ValueError: terms that the lines point to and that aren't there, a fixed fee in another currency.
     """
+    plan_discount = discount = None
+    if terms.plan_discounts is not None:
+        plan_discount = apply_plan_discounts(lines, terms.plan_discounts)
+        lines = lines.with_amounts(plan_discount.left_minor)
+    if terms.discounts is not None:
+        discount = apply_discounts(lines, terms.discounts)
+        lines = lines.with_amounts(discount.left_minor)
     if terms.commitments is not None and terms.adjustments is not None:
         adjusted = with_adjustments(lines, terms.commitments, terms.adjustments)
     else:
@@ -126,27 +138,57 @@ def settle(lines: InvoiceLines, terms: SettlementTerms) -> Settlement:
     lines = adjusted.lines
     grants = terms.grants if terms.grants is not None else CreditGrants.of([], [])
     if terms.credits_apply is CreditsApply.BEFORE_TAX:
-        credit = apply_credits(lines, grants)
+        credit = _credits_by_invoice(lines, grants)
         tax = apply_taxes(lines.with_amounts(credit.left_minor), terms.tax_profiles, terms.tax_rounding)
         due = tax.gross_minor
     else:
         tax = apply_taxes(lines, terms.tax_profiles, terms.tax_rounding)
-        credit = apply_credits(lines.with_amounts(tax.gross_minor), grants)
+        credit = _credits_by_invoice(lines.with_amounts(tax.gross_minor), grants)
         due = credit.left_minor
-    base = {
-        SplitBase.LINE: lines.amount_minor,
-        SplitBase.NET: tax.net_minor,
-        SplitBase.GROSS: tax.gross_minor,
-    }[terms.split_base]
+    divided = lines.with_amounts(_split_amounts(lines, tax, terms.splits))
+    if terms.split_scope is SplitScope.INVOICE:
+        divided = lines_together(divided)
     return Settlement(
+        plan_discounts=plan_discount,
+        discounts=discount,
         lines=lines,
         kind=adjusted.kind,
         commitment=adjusted.commitment,
         commitments=adjusted.found,
         credits=credit,
         taxes=tax,
-        splits=apply_splits(lines.with_amounts(base), terms.splits),
+        splits=apply_splits(divided, terms.splits),
         due_minor=due,
+    )
+
+
+def _split_amounts(lines: InvoiceLines, tax: TaxResult, splits: Sequence[Split]) -> DecimalColumn:
+    """Of each line the amount that its split is of; of a line without one any."""
+    amounts = tax.net_minor
+    for base, own in ((SplitBase.LINE, lines.amount_minor), (SplitBase.GROSS, tax.gross_minor)):
+        has_base = np.array([each.base is base for each in splits], dtype=np.bool_)
+        if has_base.any():
+            amounts = own.where(has_base[lines.split] & (lines.split != NONE), amounts)
+    return amounts
+
+
+def _credits_by_invoice(lines: InvoiceLines, grants: CreditGrants) -> CreditResult:
+    """What pays for the lines, in the order of their invoices."""
+    if not len(grants) or not (np.diff(lines.invoice) < 0).any():
+        return apply_credits(lines, grants)
+    order = np.argsort(lines.invoice, kind="stable")
+    found = apply_credits(lines.taken(order), grants)
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    line = order[found.line]
+    by_line = np.argsort(line, kind="stable")
+    return CreditResult(
+        grant=found.grant[by_line],
+        line=line[by_line],
+        amount_minor=found.amount_minor.take(by_line),
+        credited_minor=found.credited_minor.take(place),
+        left_minor=found.left_minor.take(place),
+        balance_minor=found.balance_minor,
     )
 
 

@@ -36,6 +36,7 @@ class TaxResult:
         taxable_minor: what each tax is charged on: the line's net, with the taxes before it if it compounds.
         amount_minor: m taxes; 0 under reverse charge.
         net_minor, tax_minor, gross_minor: of each of the n lines; net + tax = gross.
+        included_minor: of each of the n lines, what was taken out of its amount; amount - included = net.
         reverse_charge: bool[n].
     """
 
@@ -48,6 +49,7 @@ class TaxResult:
     net_minor: DecimalColumn
     tax_minor: DecimalColumn
     gross_minor: DecimalColumn
+    included_minor: DecimalColumn
     reverse_charge: Flags
 
 
@@ -165,7 +167,8 @@ def _result(
     kept = reverse_charge & np.array(keeps, dtype=np.bool_)[np.maximum(lines.tax_profile, 0)]
     none = DecimalColumn.zeros(len(nominal))
     contained = nominal.where(table.inclusive[entry] & ~kept[line], none)
-    net = lines.amount_minor.subtract(contained.sum_by_group(line, len(lines))).narrowed()
+    included = contained.sum_by_group(line, len(lines))
+    net = lines.amount_minor.subtract(included).narrowed()
     amount = nominal.where(~reverse_charge[line], none)
     tax = amount.sum_by_group(line, len(lines))
     taxable = net.take(line).add(_taxes_before(amount, line, table.compound[entry]))
@@ -179,6 +182,7 @@ def _result(
         net_minor=net,
         tax_minor=tax.narrowed(),
         gross_minor=net.add(tax).narrowed(),
+        included_minor=included.narrowed(),
         reverse_charge=reverse_charge,
     )
 

@@ -189,7 +189,7 @@ def test_the_client_loads_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("command", ["spend", "usage", "import", "void", "apply"])
+@pytest.mark.parametrize("command", ["spend", "usage", "import", "void", "apply", "close", "invoices"])
 def test_a_command_loads_nothing_of_the_engine_that_it_asks(command):
     """A person waits for each start: neither the usage store, the catalog store, the rating core nor pandas."""
     code = (

@@ -29,4 +29,7 @@ def test_the_billing_bench_names_every_aim_for_every_case():
     assert totals[:2] == [1200.0, 1200.0]
     assert min(totals[2:]) > 1200
     assert all(case["spend"]["line_items"] == 300 for case in result["cases"])
-    assert [set(aim) for aim in result["aims"]] == [{"name", "value", "aim", "met"}] * 28
+    # Customers 0, 10, 30 and 40 change their terms inside the period: three of their five prices have two lines.
+    assert result["changing"]["lines"]["parquet"]["lines"] == 312
+    # Seven aims for each case, and two for subscriptions that change.
+    assert [set(aim) for aim in result["aims"]] == [{"name", "value", "aim", "met"}] * 30

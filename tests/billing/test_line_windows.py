@@ -147,6 +147,8 @@ LINES = sum(
 )  # fmt: skip
 
 
+# Pages of one line that share no read ask the store more than a thousand times.
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("page_size", [1, 7, 20, 100, 1_000])
 @pytest.mark.parametrize("lines_max", [0, 40, LINES_MAX])
 def test_pages_are_cut_from_windows_as_from_one_listing(world, whole, page_size, lines_max):

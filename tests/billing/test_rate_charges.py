@@ -15,7 +15,16 @@ from engine.spend.spend import joined, spend_of
 from engine.times import datetime_us
 from engine.usage.facts.usage_columns import UsageColumns
 from engine.usage.facts.usage_request import GroupUsage
-from tests.support.billing_cases import AT, CATALOG, catalog_of, plan, random_case, rated, subscriptions
+from tests.support.billing_cases import (
+    AT,
+    CATALOG,
+    catalog_of,
+    plan,
+    random_case,
+    rated,
+    service_lines,
+    subscriptions,
+)
 from tests.support.charge_oracle import lines_by_oracle, sums_by_oracle
 
 
@@ -26,6 +35,7 @@ def said(item):
         "id": item.line_item_id,
         "customer": item.charge.subscription.customer,
         "subscription": item.charge.subscription.id,
+        "plan": item.charge.billed.plan.id,
         "price": item.charge.billed.price.id,
         "period": item.charge.period,
         "dimensions": dict(item.dimensions),
@@ -39,7 +49,7 @@ def said(item):
             item.unreadable_event_count,
             item.missing_value_event_count,
         ),
-        "currency": item.charge.billed.price.price.currency,
+        "currency": item.charge.billed.effective.currency,
     }
 
 
@@ -191,3 +201,41 @@ def test_a_region_without_a_cell_is_a_line_without_an_amount(region):
         assert lines["mars"].rated is None
         assert lines["mars"].unrateable_reason.endswith("region=mars")
         assert (spend.amount, spend.line_item_count, spend.incomplete) == (Decimal("0.30"), 1, True)
+
+
+SEATS = """
+plans:
+  - id: team
+    name: Team
+    currency: USD
+    billing_period: PERIOD
+    prices: [{id: seats, quantity: 9, MODEL}]
+customers: [{id: c, name: C}]
+subscriptions: [{customer: c, plan: team, SUBSCRIPTION}]
+"""
+
+
+def test_a_part_of_a_week_of_seats_is_exact_to_the_cent():
+    """Nine at 3.32 and 155.58 are 185.46; 70 of 168 hours of it are 77.275, a tie that no share of 3.32 alone meets."""
+    tiers = "[{up_to: 100, unit_amount: 3.32, flat_amount: 155.58}, {unit_amount: 1}]"
+    text = SEATS.replace("PERIOD", "week").replace("MODEL", f"model: graduated, tiers: {tiers}")
+    catalog = catalog_of(text.replace("SUBSCRIPTION", "start: 2026-11-16, end: '2026-11-18T22:00:00Z'"))
+    at_us = datetime_us(datetime(2026, 11, 17, tzinfo=UTC))
+    (item,) = rate_charges(charges_at(catalog, np.arange(1), at_us), {}).line_items(np.arange(1))
+    assert item.rated.formula == "9 × 3.32 + 155.58 = 185.46; × 5/12 = 77.275 → 77.28 USD"
+
+
+def test_parts_of_other_quantities_are_added_exactly_before_they_are_rounded():
+    """10 of 30 days of 2,000 x 0.005, of 1,000 x 0.01 and of 2,603 x 0.005: a third of 33.015 is 11.005, hence 11.01."""
+    phases = ", ".join(
+        f"{{start: 2026-11-{day}, quantities: {{seats: {count}}}, overrides: {{seats: {{unit_amount: {unit}}}}}}}"
+        for day, count, unit in (("01", 2000, "0.005"), (11, 1000, "0.01"), (21, 2603, "0.005"))
+    )
+    text = SEATS.replace("PERIOD", "month").replace("MODEL", "model: per_unit, unit_amount: 1")
+    catalog = catalog_of(text.replace("SUBSCRIPTION", f"start: 2026-11-01, phases: [{phases}]"))
+    # The first two are equal: of the two cents more one is the last one's, one the first one's.
+    assert [line[2:] for line in service_lines(catalog, datetime(2026, 11, 20, tzinfo=UTC))] == [
+        (1, 11, "3.34"),
+        (11, 21, "3.33"),
+        (21, 1, "4.34"),
+    ]

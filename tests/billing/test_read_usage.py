@@ -61,7 +61,7 @@ def store(request, tmp_path_factory):
 
 def catalog_of(tenant, text):
     empty = Catalog.empty(tenant)
-    resources = read_document(text, "c.yaml").resources(empty)
+    resources = read_document(text, "c.yaml").resources(empty, datetime(2026, 1, 1, tzinfo=UTC))
     return empty.advanced(1, versions_of(Versioned(each, 1, 1) for each in resources))
 
 

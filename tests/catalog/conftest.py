@@ -81,7 +81,7 @@ def apply(store: CatalogStore) -> Callable[..., Applied]:
         document = read_document(text, "llm.yaml")
         if dry_run:
             catalog = store.snapshot(tenant)
-            return document.changes(catalog).at(catalog.revision)
+            return document.changes(catalog, datetime(2026, 1, 1, tzinfo=UTC)).at(catalog.revision)
         return store.apply(tenant, document, applied_at=APPLIED_AT)
 
     return apply_document
@@ -93,7 +93,9 @@ def mistakes_of() -> Callable[..., list[str]]:
 
     def read(text: str, catalog: Catalog | None = None) -> list[str]:
         with pytest.raises(CatalogDocumentError) as caught:
-            read_document(text, "llm.yaml").resources(catalog or Catalog.empty("t"))
+            read_document(text, "llm.yaml").resources(
+                catalog or Catalog.empty("t"), datetime(2026, 1, 1, tzinfo=UTC)
+            )
         return [str(mistake) for mistake in caught.value.mistakes]
 
     return read

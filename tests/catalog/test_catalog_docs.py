@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 from dataclasses import MISSING, fields
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
@@ -29,7 +30,7 @@ from engine.meters import limits as meter_limits
 from engine.meters.kinds import AGGREGATIONS
 from examples.engine_process import EngineProcess
 from fields import Choice, declaration
-from rating import Charges, Conversion, DecimalColumn, Dimension, Model, Price, Tier, rate
+from rating import Cell, Charges, Conversion, DecimalColumn, Dimension, EventAmounts, Model, Price, Tier, rate
 from rating.prices import models
 from rating.prices.models import MODELS, PER_EVENT
 from tests.support.catalogs import catalog_of
@@ -37,7 +38,7 @@ from tests.support.catalogs import catalog_of
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "catalog.md").read_text(encoding="utf-8")
 RATING_PAGE = (ROOT / "docs" / "rating.md").read_text(encoding="utf-8")
-STORAGE = (ROOT / "examples" / "storage.yaml").read_text(encoding="utf-8")
+STORAGE = (ROOT / "examples" / "storage" / "catalog.yaml").read_text(encoding="utf-8")
 
 BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 FILES = {match[1]: block for block in BLOCKS if (match := re.match(r"# (\S+\.yaml)\n", block))}
@@ -47,13 +48,15 @@ LINES = dict(
 )
 EXAMPLES = [STORAGE, *(block for block in BLOCKS if block not in FILES.values())]
 COST = re.compile(r"# (\w+)((?: \w+=\w+)*): ([\d.,]+) costs ([\d.]+)$", re.MULTILINE)
+EVENT_COST = re.compile(r"# (\w+): events of ([\d., ]+) cost ([\d.]+)$", re.MULTILINE)
 
 # A price's currency is its plan's, and its fields lie flat beside `id` and `meter`.
 FIELDS = declaration(Price).names
 ROUNDING_FIELDS = declaration(type(Price.rounding)).names
-PRICE_FIELDS = {"id", "meter", *FIELDS} - {"currency"}
+OF_PLAN = {"id", "meter", "product", "quantity", "proration", "tier_proration"}
+PRICE_FIELDS = {*OF_PLAN, *FIELDS} - {"currency"}
 # A default that the class can't name, since it is made of other fields.
-COMPUTED = {"subscription": {"id"}}
+COMPUTED = {"subscription": {"id"}, "exchange_rate": {"id"}}
 # They bound what the reader does, not what a document may hold.
 INTERNAL_LIMITS = {"FILE_NAME_CHARS_MAX", "DOCUMENT_BYTES_MAX"}
 
@@ -123,8 +126,9 @@ def surroundings(document):
             for name, by in grouped.items()
         ),
         *(
-            Plan.read({"id": each["plan"], "name": "P", "currency": "USD", "prices": []})
+            Plan.read({"id": name, "name": "P", "currency": "USD", "prices": []})
             for each in subscriptions
+            for name in {each["plan"], *(phase.get("plan", each["plan"]) for phase in each.get("phases", ()))}
         ),
         *(Customer.read({"id": each["customer"], "name": "C"}) for each in subscriptions),
     ]
@@ -140,7 +144,9 @@ def surroundings(document):
 def read(example):
     """The resources of an example, through the reader that `meterline apply` uses."""
     document = as_document(example)
-    return read_document(document, "example.yaml").resources(surroundings(document))
+    return read_document(document, "example.yaml").resources(
+        surroundings(document), datetime(2026, 1, 1, tzinfo=UTC)
+    )
 
 
 def cost_of(price, dimensions, quantity):
@@ -164,6 +170,11 @@ def costs():
     ]
 
 
+def event_costs():
+    """Every comment that says what events cost: its example, price, their amounts, and the amount of the line."""
+    return [(example, *found) for example in EXAMPLES for found in EVENT_COST.findall(example)]
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
 def test_an_example_reads_without_a_mistake(example):
     """Those of the page, and the catalog of the storage seller."""
@@ -172,7 +183,9 @@ def test_an_example_reads_without_a_mistake(example):
 
 def test_the_storage_seller_needs_nothing_else():
     """Its catalog stands alone, and shows two currencies."""
-    resources = read_document(STORAGE, "storage.yaml").resources(Catalog.empty("t"))
+    resources = read_document(STORAGE, "storage.yaml").resources(
+        Catalog.empty("t"), datetime(2026, 1, 1, tzinfo=UTC)
+    )
     assert {each.currency for each in resources if isinstance(each, Plan)} == {"USD", "EUR"}
 
 
@@ -189,11 +202,26 @@ def test_a_quantity_costs_what_the_comment_says(example, price_id, dimensions, q
     assert amount in [cost_of(price.price, dimensions, quantity) for price in prices]
 
 
+@pytest.mark.parametrize(("example", "price_id", "amounts", "amount"), event_costs())
+def test_events_cost_what_the_comment_says(example, price_id, amounts, amount):
+    """Worked out by hand: the amounts of single events, in order."""
+    prices = [price for plan in read(example) if isinstance(plan, Plan) for price in plan.prices]
+    (price,) = [each.price for each in prices if each.id == price_id]
+    events = [Decimal(each) for each in amounts.split(", ")]
+    charges = Charges(
+        prices=[price],
+        price_index=np.array([0]),
+        quantity=DecimalColumn.of([sum(events)]),
+        events=EventAmounts.of([events]),
+    )
+    assert str(rate(charges).line(0).amount) == amount
+
+
 def test_every_cost_comment_is_understood():
     """A comment with the word that doesn't have the form would never be rated."""
     for text in (PAGE, STORAGE):
-        written = [line for line in text.splitlines() if re.match(r"\s*# .* costs [\d.]+$", line)]
-        assert len(written) == len(COST.findall(text)), written
+        written = [line for line in text.splitlines() if re.match(r"\s*# .* costs? [\d.]+$", line)]
+        assert len(written) == len(COST.findall(text)) + len(EVENT_COST.findall(text)), written
 
 
 def test_every_model_that_a_plan_can_have_has_an_example_with_a_cost():
@@ -207,7 +235,7 @@ def test_every_model_that_a_plan_can_have_has_an_example_with_a_cost():
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_every_field_of_a_resource_is_explained(kind):
     """No other is, and it is called required if and only if it is."""
-    described = first_table(kind.section.capitalize())
+    described = first_table(kind.section.capitalize().replace("_", " "))
     fields = {field.name: field for field in declaration(kind).fields}
     assert described.keys() == fields.keys()
     for name in fields.keys() - COMPUTED.get(kind.kind, set()):
@@ -220,12 +248,12 @@ def test_every_aggregation_is_explained():
 
 
 def test_every_field_of_a_price_is_explained():
-    """A field that no plan can have yet is named where the page says so."""
-    assert first_table("Prices").keys() == PRICE_FIELDS - PER_EVENT
+    """And no other."""
+    assert first_table("Prices").keys() == PRICE_FIELDS
     assert first_table("Tiers of a price").keys() == declaration(Tier).names.keys()
     around = names(section("Around the model"))
     assert {*declaration(Conversion).names, *ROUNDING_FIELDS} <= around
-    assert first_table("matrix").keys() == {"match", "unit_amount"}
+    assert first_table("matrix").keys() == declaration(Cell).names.keys()
 
 
 def test_every_choice_and_its_default_is_named():
@@ -247,7 +275,7 @@ def test_a_field_belongs_to_the_models_that_take_it():
     """Where the page lists models they are those, and what they must have is called required."""
     described = first_table("Prices")
     models = {str(model): takes for model, takes in MODELS.items() if model is not Model.CAPACITY}
-    for name in PRICE_FIELDS - PER_EVENT - {"id", "meter", "model"}:
+    for name in PRICE_FIELDS - OF_PLAN - {"model"}:
         _, _, default, of, _ = described[name]
         must = {model for model, takes in models.items() if name in takes.must}
         takers = must | {model for model, takes in models.items() if name in takes.may}
@@ -260,13 +288,12 @@ def test_a_field_belongs_to_the_models_that_take_it():
 
 def test_what_a_plan_cannot_have_yet_is_what_is_refused():
     """A price that becomes possible must leave the list."""
-    refused = names(section("Not in a plan yet")) - {"what"}
-    assert refused == {"capacity", *(f"percentage with {name}" for name in PER_EVENT)}
+    assert "`capacity`" in section("Not in a plan yet")
     steps = [{"up_to": {"seats": "5"}, "flat_amount": "1"}, {"flat_amount": "2"}]
-    capacity = {"model": "capacity", "tiers": steps}
-    per_event = [{"model": "percentage", "percent": "1", name: "1"} for name in sorted(PER_EVENT)]
-    for price in (capacity, *per_event):
-        assert usage_problem(Price.read({"currency": "USD", **price})), price
+    assert usage_problem(Price.read({"currency": "USD", "model": "capacity", "tiers": steps}))
+    for name in sorted(PER_EVENT):
+        price = {"currency": "USD", "model": "percentage", "percent": "1", name: "1"}
+        assert usage_problem(Price.read(price)) is None
 
 
 def test_every_limit_is_named():
@@ -293,7 +320,7 @@ def test_the_commands_of_the_page_print_what_it_shows(tmp_path):
     assert {word for command, _ in shown for word in shlex.split(command)} >= FILES.keys()
     with EngineProcess(tmp_path / "data") as engine:
         for command, output in shown:
-            target = ["--target", engine.target] if command.startswith("apply") else []
+            target = [] if command.startswith("quote") else ["--target", engine.target]
             done = subprocess.run(
                 [sys.executable, "-m", "engine", *shlex.split(command), *target],
                 cwd=tmp_path,

@@ -126,7 +126,9 @@ def test_one_arithmetic_and_one_group_have_one_definition():
 
 def test_the_example_applies_without_a_mistake():
     """The first thing that newcomers edit."""
-    resources = read_document(EXAMPLE.read_text(encoding="utf-8"), EXAMPLE.name).resources(Catalog.empty("t"))
+    resources = read_document(EXAMPLE.read_text(encoding="utf-8"), EXAMPLE.name).resources(
+        Catalog.empty("t"), datetime(2026, 1, 1, tzinfo=UTC)
+    )
     kinds = [resource.kind for resource in resources]
     assert {kind: kinds.count(kind) for kind in set(kinds)} == {
         "meter": 4,
@@ -142,7 +144,9 @@ def test_the_example_applies_without_a_mistake():
 @pytest.mark.parametrize("plan", ["developer", "scale"])
 def test_the_example_shows_the_common_models(plan):
     """Graduated with a tier's flat amount, per unit, package, flat."""
-    resources = read_document(EXAMPLE.read_text(encoding="utf-8"), EXAMPLE.name).resources(Catalog.empty("t"))
+    resources = read_document(EXAMPLE.read_text(encoding="utf-8"), EXAMPLE.name).resources(
+        Catalog.empty("t"), datetime(2026, 1, 1, tzinfo=UTC)
+    )
     (found,) = (each for each in resources if each.kind == "plan" and each.id == plan)
     models = {str(price.price.model) for price in found.prices}
     assert models >= {"graduated", "per_unit", "package"}

@@ -25,13 +25,21 @@ PAGE = (ROOT / "docs" / "catalog.md").read_text(encoding="utf-8")
 ON_THE_PAGE = [
     text for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if "flat_amuont" not in text
 ]
-EXAMPLES = [(ROOT / "examples" / name).read_text(encoding="utf-8") for name in ("llm.yaml", "storage.yaml")]
+FILES = [ROOT / "examples" / "llm.yaml", *sorted(ROOT.glob("examples/*/catalog.yaml"))]
+EXAMPLES = [path.read_text(encoding="utf-8") for path in FILES]
 EXAMPLES += ON_THE_PAGE
 SCHEMA = Draft7Validator(catalog_schema())
 
 # JSON Schema knows neither the catalog nor arithmetic, and a mapping has each name once when it sees it.
 BEYOND_A_SCHEMA = {
+    "a phase before the start",
+    "a quantity of a price that has none",
+    "a time zone that isn't one",
+    "a version that a plan doesn't have",
+    "an add-on that there isn't",
+    "an override that makes no price",
     "a maximum that carries over",
+    "a price with terms per event of a meter that counts",
     "a percentile that there isn't",
     "a percentile without its value and its number",
     "the number of another aggregation",
@@ -88,6 +96,14 @@ def test_examples_are_valid(example, loader):
     if isinstance(document, list):  # prices of a plan
         document = {"plans": [{"id": "p", "name": "P", "currency": "USD", "prices": document}]}
     assert [error.message for error in SCHEMA.iter_errors(document)] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.parent.name)
+def test_examples_name_their_schema_for_editors(path):
+    """The file that the page of the examples has written."""
+    first, _, _ = path.read_text(encoding="utf-8").partition("\n")
+    _, _, schema = first.partition("# yaml-language-server: $schema=")
+    assert (path.parent / schema).resolve() == ROOT / "examples" / "catalog.schema.json"
 
 
 @settings(max_examples=60, deadline=None, print_blob=True)

@@ -1,6 +1,7 @@
 """A text that is not a catalog, or too much of one, is refused quickly and on one line; all mistakes come at once."""
 
 import time
+from datetime import UTC, datetime
 
 import pytest
 import yaml
@@ -19,7 +20,7 @@ from tests.support.catalogs import catalog_of
         ("", "llm.yaml:1: the document is empty"),
         ("# nothing yet\n", "llm.yaml:1: the document is empty"),
         ("--- ~\n", "llm.yaml:1: the document is empty"),
-        ("- a\n", "llm.yaml:1: a catalog document is a mapping with the fields meters, plans, customers, "),
+        ("- a\n", "llm.yaml:1: a catalog document is a mapping with the fields meters, plans, coupons, "),
         ("customers: []\n---\ncustomers: []\n", "llm.yaml:2: a second document starts here"),
         ("customers: [\n", "llm.yaml:2: is not YAML: "),
         ("customers:\n  - {id: 'acme}\n", "(while scanning a quoted scalar that starts on line 2)"),
@@ -101,7 +102,9 @@ def test_thousands_of_wrong_references_are_refused_quickly(mistakes_of):
 def test_a_mistake_stays_on_one_line_whatever_the_document_holds():
     """Neither a file's name nor a value can break the line, or the terminal that shows it."""
     with pytest.raises(CatalogDocumentError) as caught:
-        read_document('customers: [{id: "a\\n\\e[31m", name: N}]', "a\nb.yaml").resources(Catalog.empty("t"))
+        read_document('customers: [{id: "a\\n\\e[31m", name: N}]', "a\nb.yaml").resources(
+            Catalog.empty("t"), datetime(2026, 1, 1, tzinfo=UTC)
+        )
     (mistake,) = caught.value.mistakes
     assert str(mistake).isprintable()
     assert str(mistake).startswith("a\N{REPLACEMENT CHARACTER}b.yaml:1: ")
@@ -134,7 +137,7 @@ def test_a_catalog_of_too_many_meters_is_refused(mistakes_of):
         f"  - {{id: m{number}, event_type: e, aggregation: count}}\n" for number in range(limits.METERS_MAX)
     )
     more = "meters:\n  - {id: one-more, event_type: e, aggregation: count}\n"
-    resources = read_document(text, "a").resources(Catalog.empty("t"))
+    resources = read_document(text, "a").resources(Catalog.empty("t"), datetime(2026, 1, 1, tzinfo=UTC))
     catalog = catalog_of(resources)
     assert mistakes_of(more, catalog) == [
         "llm.yaml:1: meters: there would be 1001 meters, counting those of the catalog; at most 1000 are allowed"

@@ -16,7 +16,7 @@ from fields import DecimalNumber, Instant, ListOf, Problem, rule
 
 
 @dataclass(frozen=True, kw_only=True)
-class Coupon(Resource, section="coupons", count_max=2):
+class Voucher(Resource, section="vouchers", count_max=2):
     """A toy: so much off, on these plans, until then."""
 
     name: Name
@@ -34,10 +34,10 @@ class Coupon(Resource, section="coupons", count_max=2):
 DOCUMENT = """\
 plans:
   - {id: starter, name: Starter, currency: USD, prices: []}
-coupons:
+vouchers:
   - {id: welcome, name: Welcome, percent_off: 12.50, plans: [starter], end: 2026-01-01}
 """
-WELCOME = Coupon(
+WELCOME = Voucher(
     id="welcome",
     name="Welcome",
     percent_off=Decimal("12.5"),
@@ -47,9 +47,9 @@ WELCOME = Coupon(
 
 
 @pytest.fixture(autouse=True)
-def _coupons(monkeypatch):
+def _vouchers(monkeypatch):
     """All that makes it a kind of the catalog."""
-    monkeypatch.setitem(KINDS, Coupon.kind, Coupon)
+    monkeypatch.setitem(KINDS, Voucher.kind, Voucher)
 
 
 def test_its_definition_is_canonical_and_is_read_again():
@@ -58,25 +58,25 @@ def test_its_definition_is_canonical_and_is_read_again():
     assert text == (
         '{"end":"2026-01-01T00:00:00Z","id":"welcome","name":"Welcome","percent_off":"12.5","plans":["starter"]}'
     )
-    assert read_definition("coupon", text) == WELCOME
+    assert read_definition("voucher", text) == WELCOME
 
 
 def test_it_is_applied_stored_listed_and_compared(apply, store):
     """From a document, by a revision; what comes after is told field by field."""
     assert [(each.action, each.kind, each.id) for each in apply(DOCUMENT).changes] == [
         ("create", "plan", "starter"),
-        ("create", "coupon", "welcome"),
+        ("create", "voucher", "welcome"),
     ]
     catalog = store.snapshot("t")
-    assert catalog.of_kind("coupon")["welcome"].resource == WELCOME
-    assert [each.resource.kind for each in catalog.all()] == ["plan", "coupon"]
+    assert catalog.of_kind("voucher")["welcome"].resource == WELCOME
+    assert [each.resource.kind for each in catalog.all()] == ["plan", "voucher"]
     assert [(each.kind, each.id, each.definition) for each in catalog.listed(1)] == [
-        ("coupon", "welcome", definition(WELCOME))
+        ("voucher", "welcome", definition(WELCOME))
     ]
     assert apply(DOCUMENT).changes == ()
     (change,) = apply(DOCUMENT.replace("12.50", "15")).changes
     assert (change.version, change.fields) == (2, (FieldChange("percent_off", '"12.5"', '"15"'),))
-    again = "coupons: [{id: more, name: N, percent_off: 1, plans: [starter]}]"
+    again = "vouchers: [{id: more, name: N, percent_off: 1, plans: [starter]}]"
     assert apply(again).revision == 3
 
 
@@ -88,17 +88,17 @@ def test_its_mistakes_have_their_places_and_its_references_are_looked_up(mistake
         "  - {id: more, nmae: N, percent_off: 10}\n"
     )
     assert mistakes_of(text) == [
-        "llm.yaml:3: coupons: there would be 3 coupons, counting those of the catalog; at most 2 are allowed",
-        "llm.yaml:5: coupons.welcome.id: 'welcome' is the coupon on line 4, too",
-        "llm.yaml:5: coupons.welcome.percent_off: must be more than 0, is 0",
+        "llm.yaml:3: vouchers: there would be 3 vouchers, counting those of the catalog; at most 2 are allowed",
+        "llm.yaml:5: vouchers.welcome.id: 'welcome' is the voucher on line 4, too",
+        "llm.yaml:5: vouchers.welcome.percent_off: must be more than 0, is 0",
         (
-            "llm.yaml:5: coupons.welcome.plans[0]: "
+            "llm.yaml:5: vouchers.welcome.plans[0]: "
             "there is no plan 'startre' in this document or in the catalog; did you mean 'starter'?"
         ),
-        "llm.yaml:6: coupons.free.end: is missing: all off must end",
-        "llm.yaml:6: coupons.free.customer: there is no customer 'acme' in this document or in the catalog",
-        "llm.yaml:7: coupons.more.name: is missing",
-        "llm.yaml:7: coupons.more.nmae: is not a field of a coupon; did you mean 'name'?",
+        "llm.yaml:6: vouchers.free.end: is missing: all off must end",
+        "llm.yaml:6: vouchers.free.customer: there is no customer 'acme' in this document or in the catalog",
+        "llm.yaml:7: vouchers.more.name: is missing",
+        "llm.yaml:7: vouchers.more.nmae: is not a field of a voucher; did you mean 'name'?",
     ]
 
 
@@ -106,7 +106,7 @@ def test_the_schema_of_documents_has_it():
     """With its bounds."""
     schema = Draft7Validator(catalog_schema())
     fields = WELCOME.to_fields()
-    assert schema.is_valid({"coupons": [fields]})
+    assert schema.is_valid({"vouchers": [fields]})
     for wrong in (
         {"percent_off": "0.0"},
         {"percent_off": 101},
@@ -114,4 +114,4 @@ def test_the_schema_of_documents_has_it():
         {"colour": "red"},
         {"id": None},
     ):
-        assert not schema.is_valid({"coupons": [fields | wrong]}), wrong
+        assert not schema.is_valid({"vouchers": [fields | wrong]}), wrong

@@ -1,6 +1,7 @@
 """A file in pieces says what the whole file says: the same resources, and the same mistakes on the same lines."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -50,7 +51,11 @@ def resources_of(parts):
     catalog = Catalog.empty("t")
     for piece in parts:
         read = read_lines if piece.is_lines else read_document
-        catalog = read(piece.text, "f", piece.first_line).changes(catalog).applied_to(catalog)
+        catalog = (
+            read(piece.text, "f", piece.first_line)
+            .changes(catalog, datetime(2026, 1, 1, tzinfo=UTC))
+            .applied_to(catalog)
+        )
     return {(each.kind, each.id): each.definition for each in catalog.listed(0)}
 
 
@@ -60,7 +65,7 @@ def test_sections_are_in_the_order_of_the_kinds():
 
 def mistakes_of(text, first_line=1):
     with pytest.raises(CatalogDocumentError) as caught:
-        read_document(text, "f", first_line).resources(Catalog.empty("t"))
+        read_document(text, "f", first_line).resources(Catalog.empty("t"), datetime(2026, 1, 1, tzinfo=UTC))
     return [str(each) for each in caught.value.mistakes]
 
 
@@ -195,7 +200,10 @@ def test_lines_are_resources_as_a_document_has_them():
             line("subscription", {"customer": "acme", "plan": "p", "start": "2026-01-01"}),
         ]
     )
-    found = {each.id: each for each in read_lines(text, "f").resources(Catalog.empty("t"))}
+    found = {
+        each.id: each
+        for each in read_lines(text, "f").resources(Catalog.empty("t"), datetime(2026, 1, 1, tzinfo=UTC))
+    }
     assert list(found) == ["p", "acme", "m", "acme:p"]
     assert str(found["p"].prices[0].price.flat_amount) == "0.1"
     assert found["acme"].name == "Acme \u00e9\U0001f680"
@@ -209,8 +217,11 @@ def test_lines_are_resources_as_a_document_has_them():
         ('{"kind": "customer", "definition": {"id": NaN}}', "f:7: is not JSON: NaN is not a number"),
         ("[]", "f:7: must be an object"),
         ('{"kind": "customer"}', "f:7: definition: must be an object with the fields of a customer"),
-        ('{"definition": {}}', "f:7: kind: must be one of meter, plan, customer, subscription"),
-        ('{"kind": "coupon", "definition": {}}', "f:7: kind: must be one of meter, plan"),
+        (
+            '{"definition": {}}',
+            "f:7: kind: must be one of meter, plan, coupon, tax_region, seller, revenue_split, exchange_rate, customer, subscription, credit_grant",
+        ),
+        ('{"kind": "voucher", "definition": {}}', "f:7: kind: must be one of meter, plan"),
         ('{"kind": "plan", "kind": "plan", "definition": {}}', "f:7: gives one of its fields twice"),
         ('{"kind": "plan", "definition": {}, "name": 1}', "f:7: 'name' is not a field of a line"),
         (line("customer", {"id": "a", "name": "A"}, id="b"), "f:7: id: is 'b', but the definition's is 'a'"),
@@ -228,5 +239,7 @@ def test_a_line_that_is_no_resource_is_refused_with_its_number(text, said):
     """The first such line, or every mistake of lines that are."""
     good = line("customer", {"id": "x", "name": "X"})
     with pytest.raises(CatalogDocumentError) as caught:
-        read_lines(f"{good}\n\n{text}", "f", 5).resources(Catalog.empty("t"))
+        read_lines(f"{good}\n\n{text}", "f", 5).resources(
+            Catalog.empty("t"), datetime(2026, 1, 1, tzinfo=UTC)
+        )
     assert str(caught.value.mistakes[0]).startswith(said)

@@ -88,6 +88,31 @@ def test_merged_rows_are_what_a_mapping_would_hold(batches, wanted, place):
         assert some.column("id").to_pylist() == [key[1] for key in sorted(expected)]
 
 
+@given(batches=st.lists(st.lists(st.tuples(keys, st.booleans()), max_size=12), max_size=6))
+def test_ends_and_beginnings_merge_alike_in_whatever_parts(batches):
+    """A row that ended is gone; one that begins anew stands behind the others, as if it had never been."""
+    model, versions, parts, created = {}, {}, [], 0
+    for batch in batches:
+        parts.append([])
+        for key, ends in batch:
+            versions[key] = versions.get(key, 0) + 1
+            row = {"owner": key[0], "id": key[1], "version": versions[key], "text": str(created)}
+            if ends:
+                model.pop(key, None)
+            else:
+                _, first, _ = model.get(key, (0, created, ""))
+                model[key] = (versions[key], first, str(created))
+            parts[-1].append(row | {"created": None if ends else created})
+            created += 1
+    rows = SortedRows.empty(SCHEMA, ("owner", "id"))
+    for part in parts:
+        rows = rows.merged(table(part))
+    assert list(contents(rows).items()) == sorted(model.items())
+    at_once = SortedRows.empty(SCHEMA, ("owner", "id")).merged(table([row for part in parts for row in part]))
+    assert contents(at_once) == contents(rows)
+    assert len(at_once) == len(rows) == len(model)
+
+
 def test_a_change_copies_the_chunk_that_it_falls_into_and_no_other():
     """A million rows must not be copied for one."""
     rows = merge(SortedRows.empty(SCHEMA, ("id",)), {}, [("o", f"{number:03}") for number in range(90)], 0)

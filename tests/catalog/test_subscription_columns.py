@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from engine.catalog.documents.document import read_document
 from engine.catalog.kinds.subscription import Subscription
+from engine.catalog.kinds.terms import SubscriptionTerms
 from engine.catalog.snapshots.snapshot import Catalog
-from engine.catalog.snapshots.subscription_columns import NO_END_US
+from engine.catalog.snapshots.subscription_columns import BY_START, NO_END_US
 from engine.catalog.snapshots.versions import Versioned
 from tests.support.catalogs import catalog_of, versions_of
 
@@ -34,7 +35,7 @@ def test_rows_are_ordered_by_customer_and_subscription_whatever_the_document_say
     columns = catalog_of(given_order).subscription_columns
     assert columns.customer_id.to_pylist() == ["B", "a", "a", "a", "a-1", "b"]
     assert columns.subscription_id.to_pylist() == ["B:free", "s1", "s10", "s2", "a-1:free", "b:free"]
-    assert [columns.plan_ids[i] for i in columns.plan_index] == [
+    assert [SubscriptionTerms.read(columns.terms[place]).plan for place in columns.step_terms] == [
         "free",
         "pro",
         "free",
@@ -84,8 +85,22 @@ customers: [{id: acme, name: Acme}]
 subscriptions: [{customer: acme, plan: free, start: 2026-01-01T00:00:01Z}]
 """
     empty = Catalog.empty("default")
-    versions = [Versioned(each, 1, 1) for each in read_document(text, "c.yaml").resources(empty)]
+    versions = [
+        Versioned(each, 1, 1)
+        for each in read_document(text, "c.yaml").resources(empty, datetime(2026, 1, 1, tzinfo=UTC))
+    ]
     catalog = empty.advanced(1, versions_of(versions))
     assert len(empty.subscription_columns) == 0
     assert catalog.subscription_columns.customer_id.to_pylist() == ["acme"]
     assert catalog.subscription_columns is catalog.subscription_columns
+
+
+def test_terms_say_their_plan_and_version():
+    """Two subscriptions of one plan, one of them on its second version: two terms, one plan."""
+    pinned = Subscription(id="b:free", customer="b", plan="free", start=START, plan_version=2)
+    columns = catalog_of([_subscription("a"), pinned, _subscription("c", plan="pro")]).subscription_columns
+    plans = [columns.plans[place] for place in columns.terms_plan[columns.step_terms]]
+    assert plans == ["free", "free", "pro"]
+    assert columns.terms_version[columns.step_terms].tolist() == [BY_START, 2, BY_START]
+    assert columns.rows_of_steps(columns.steps_of_plan("free")).tolist() == [0, 1]
+    assert columns.steps_of_plan("gone").tolist() == []

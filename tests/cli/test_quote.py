@@ -104,6 +104,21 @@ def test_a_quote_as_json_has_the_whole_working(meterline):
     assert "output_small: no quantity given: quoted at zero" in done.stderr
 
 
+def test_seats_are_quoted_at_what_the_plan_says(meterline):
+    """A subscription that says nothing has one seat for 12.00; five are 60.00. Usage is at zero."""
+    team = ("quote", "-f", ROOT / "examples" / "saas" / "catalog.yaml", "--plan", "team", "--json")
+    done = meterline(*team)
+    assert {name: each["amount"] for name, each in _lines(done).items()} == {
+        "seats": "12.00",
+        "automation_runs": "0.00",
+    }
+    assert done.stderr.splitlines() == [
+        "seats: no quantity given: quoted at 1, the plan's",
+        "automation_runs: no quantity given: quoted at zero",
+    ]
+    assert _totals(meterline(*team, "--quantity", "seats=5")) == {"EUR": "60.00"}
+
+
 def test_flat_prices_are_always_included(meterline):
     """The plan "scale" costs 49.00 before anything is used."""
     done = meterline("quote", "-f", EXAMPLE, "--plan", "scale", "--json")

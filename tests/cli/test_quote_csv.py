@@ -236,6 +236,39 @@ def test_quantities_past_64_bits_are_exact_in_a_column(meterline, write):
     ]
 
 
+CELLS = """
+- {id: calls, currency: USD, model: graduated, tiers: [{up_to: 10, unit_amount: 2}, {unit_amount: 1}]}
+- id: traffic
+  currency: USD
+  model: matrix
+  dimensions: [region]
+  cells:
+    - {match: {region: eu}, unit_amount: 3}
+    - {match: {region: us}, model: graduated, tiers: [{up_to: 5, unit_amount: 2}, {up_to: 9, unit_amount: 1}, {unit_amount: 0.5}]}
+  default: {model: volume, tiers: [{up_to: 7, unit_amount: 4}, {unit_amount: 3}]}
+"""
+
+
+def test_tiers_of_a_matrix_stand_under_their_cells(meterline, write):
+    """The cell eu has tier 0, us tiers 1 to 3, the default 4 and 5: 5 x 2 + 4 x 1 + 1 x 0.5 are 14.50, 8 x 3 are 24.00."""
+    usage = write(
+        "usage.csv", "price,quantity,region\ncalls,12,\ntraffic,10,us\ntraffic,8,ap\ntraffic,7,eu\n"
+    )
+    done = meterline("quote", "--price", write("cells.yaml", CELLS), "--csv", usage, "--format", "tiers")
+    assert [
+        (row["price"], row["region"], row["tier"], row["up_to"], row["tier_quantity"], row["amount"])
+        for row in _rows(done.stdout)
+    ] == [
+        ("calls", "", "0", "10", "10", "22.00"),
+        ("calls", "", "1", "", "2", "22.00"),
+        ("traffic", "us", "1", "5", "5", "14.50"),
+        ("traffic", "us", "2", "9", "4", "14.50"),
+        ("traffic", "us", "3", "", "1", "14.50"),
+        ("traffic", "ap", "5", "", "8", "24.00"),
+        ("traffic", "eu", "0", "", "7", "21.00"),
+    ]
+
+
 def test_a_large_file_keeps_its_order_and_loses_no_row(meterline, write):
     """More rows than are written at a time: row i pays i x 0.01."""
     price = write("p.yaml", "{currency: USD, model: per_unit, unit_amount: 0.01}")

@@ -32,7 +32,7 @@ def test_the_commands_of_the_tutorial_print_what_it_says(tmp_path):
         for block in BLOCKS
         for found in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
     ]
-    assert (len(FILES), len(commands)) == (2, 10)
+    assert (len(FILES), len(commands)) == (3, 12)
     with EngineProcess(tmp_path / "data", "--event-age-max-days", "36525") as running:
         for command, expected in commands:
             program, *words = shlex.split(command)
@@ -44,6 +44,26 @@ def test_the_commands_of_the_tutorial_print_what_it_says(tmp_path):
             )  # fmt: skip
             shown = (done.stdout + done.stderr).replace(f" --target {running.target}", "")
             assert _comparable(shown) == _comparable(expected), command
+
+
+def test_the_phases_of_the_page_about_subscriptions_can_be_applied(tmp_path):
+    """Its plans and its subscription, as one file: the seats from 10 December on are 8 x 10, Enterprise's 8 x 8."""
+    page = (ROOT / "docs" / "subscriptions.md").read_text(encoding="utf-8")
+    phases = page.split("## Phases\n")[1].split("## New prices\n")[0]
+    file = tmp_path / "catalog.yaml"
+    file.write_text("".join(re.findall(r"```yaml\n(.*?)```", phases, re.DOTALL)), encoding="utf-8")
+    with EngineProcess(tmp_path / "data") as running:
+        for words, expected in {
+            ("apply", "-f", str(file)): "5 changed, 0 unchanged",
+            ("lines", "--customer", "acme", "--at", "2027-01-10"): "total of 2 line items: 110.00 EUR",
+            ("lines", "--customer", "acme", "--at", "2027-03-10"): "total of 2 line items: 154.00 EUR",
+        }.items():
+            done = subprocess.run(
+                [sys.executable, "-m", "engine", *words, "--target", running.target],
+                cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "METERLINE_API_KEY": running.api_key},
+                capture_output=True, text=True, timeout=180, check=False,
+            )  # fmt: skip
+            assert expected in done.stdout, done.stderr
 
 
 def test_the_reference_is_made_from_the_code_as_it_is():

@@ -23,11 +23,17 @@ from meterline.v1 import (
     billing_pb2,
     catalog_pb2,
     correction_pb2,
+    customers_pb2,
     events_pb2,
+    invoices_pb2,
     metering_pb2,
+    privacy_pb2,
+    resources_pb2,
     retention_pb2,
     spend_pb2,
+    subscriptions_pb2,
     usage_pb2,
+    webhooks_pb2,
 )
 from meterline.v1.access_pb2 import (
     CreateApiKeyRequest,
@@ -42,8 +48,9 @@ from meterline.v1.usage_pb2_grpc import UsageServiceStub
 from tests.support.engine.api_world import AT, CATALOG, LATE_JUNE, api_event, record, refusal, spend_of
 
 _MODULES = (
-    *(access_pb2, backup_pb2, billing_pb2, catalog_pb2, correction_pb2, events_pb2),
-    *(metering_pb2, retention_pb2, spend_pb2, usage_pb2),
+    *(access_pb2, backup_pb2, billing_pb2, catalog_pb2, correction_pb2, customers_pb2, events_pb2),
+    *(metering_pb2, privacy_pb2, resources_pb2, retention_pb2, spend_pb2, subscriptions_pb2, usage_pb2),
+    *(invoices_pb2, webhooks_pb2),
 )
 METHODS = [
     method
@@ -61,9 +68,35 @@ SCOPES = {
     "ApplyCatalog": "CATALOG",
     "ApplyCatalogPieces": "CATALOG",
     "GetCatalog": "READ",
+    "CreateResource": "CATALOG",
+    "GetResource": "READ",
+    "UpdateResource": "CATALOG",
+    "ListResources": "READ",
+    "ArchiveResource": "CATALOG",
+    "DeleteResource": "CATALOG",
+    "ListResourceVersions": "READ",
+    "CreateCustomer": "CATALOG",
+    "GetCustomer": "READ",
+    "UpdateCustomer": "CATALOG",
+    "ListCustomers": "READ",
+    "ArchiveCustomer": "CATALOG",
+    "DeleteCustomer": "CATALOG",
+    "CreateSubscription": "CATALOG",
+    "GetSubscription": "READ",
+    "UpdateSubscription": "CATALOG",
+    "ListSubscriptions": "READ",
+    "ArchiveSubscription": "CATALOG",
+    "DeleteSubscription": "CATALOG",
+    "MigrateSubscriptions": "CATALOG",
+    "ChangeSubscription": "CATALOG",
     "GetSpend": "READ",
     "ListSpend": "READ",
     "ListLineItems": "BILL",
+    "ClosePeriods": "BILL",
+    "ListInvoices": "BILL",
+    "GetInvoice": "BILL",
+    "ListInvoiceLines": "BILL",
+    "VoidInvoice": "BILL",
     "QueryUsage": "READ",
     "ListEvents": "READ",
     "ListProblems": "READ",
@@ -74,11 +107,23 @@ SCOPES = {
     "ListConflicts": "READ",
     "ReconcileUsage": "CORRECT",
     "ExpireUsage": "ADMIN",
+    "ExportCustomer": "ADMIN",
+    "EraseCustomer": "ADMIN",
+    "ListErasures": "ADMIN",
     "CreateApiKey": "ADMIN",
     "ListApiKeys": "ADMIN",
     "RotateApiKey": "ADMIN",
     "RevokeApiKey": "ADMIN",
     "ListAuditRecords": "ADMIN",
+    "CreateWebhookEndpoint": "ADMIN",
+    "ListWebhookEndpoints": "ADMIN",
+    "GetWebhookEndpoint": "ADMIN",
+    "UpdateWebhookEndpoint": "ADMIN",
+    "DeleteWebhookEndpoint": "ADMIN",
+    "RotateWebhookSecret": "ADMIN",
+    "ListWebhookDeliveries": "ADMIN",
+    "ReplayWebhookDelivery": "ADMIN",
+    "SendTestWebhook": "ADMIN",
     "CreateTenant": "OPERATE",
     "ListTenants": "OPERATE",
     "GetTenantLimits": "OPERATE",
@@ -190,6 +235,9 @@ def test_every_operation_refuses_the_key_of_a_customer_for_another_one(bare, adm
     fields = {
         "GetSpend": lambda who: {"customer_id": who},
         "ListLineItems": lambda who: {"customer_id": who},
+        "ListInvoices": lambda who: {"customer_id": who},
+        "GetInvoice": lambda who: {"customer_id": who, "number": "INV-000001"},
+        "ListInvoiceLines": lambda who: {"customer_id": who, "number": "INV-000001"},
         "QueryUsage": lambda who: {"customer_ids": [who]},
         "ListEvents": lambda who: {"customer_ids": [who]},
     }.get(method.name, lambda _who: {})
@@ -218,6 +266,17 @@ def test_the_key_of_a_customer_reads_what_is_theirs(engine, channel, admin, name
             portal.lines(at=at)
         with pytest.raises(AccessDeniedError, match="bound to one customer"):
             portal.usage(f"{name}_tokens", start, end, customer_ids=[f"{name}_acme", f"{name}_bolt"])
+
+
+def test_the_key_of_a_customer_is_not_told_how_its_money_is_divided(channel, bare, admin, name, apply):
+    """The customer owes the same; who has which part of it is the platform's matter."""
+    split = "{id: NAME_s, name: S, plans: [NAME], shares: [{recipient: author, percent: 70}]}"
+    apply(f"revenue_splits: [{split}]".replace("NAME", name))
+    get_spend = next(each for each in METHODS if each.name == "GetSpend")
+    key = f"Bearer {made(admin, 'READ', customer_id=f'{name}_acme')}"
+    answer = call(bare, get_spend, key, customer_id=f"{name}_acme", at=AT)
+    assert answer.spends == spend_of(channel, name).spends
+    assert (len(answer.shares), len(spend_of(channel, name).shares)) == (0, 2)
 
 
 def test_a_page_token_leads_nobody_to_another_customer(channel, bare, admin, name):

@@ -33,6 +33,7 @@ from tests.support.engine.api_world import (
     JUNE_10,
     LATE_JUNE,
     api_event,
+    moved,
     record,
     refusal,
     spend_of,
@@ -208,14 +209,20 @@ def test_a_period_without_usage_still_owes_its_fee(channel, name):
     assert list(SpendServiceStub(channel).GetSpend(bolt, timeout=30).spends) == []
 
 
-def test_a_changed_price_makes_a_new_version_that_rates_the_open_period(channel, name, apply):
-    """The line names the version of the price that changed; the other price keeps its own."""
+def test_a_changed_price_makes_a_new_version_for_who_is_moved_to_it(channel, name, apply):
+    """Who runs keeps its price. Of who is moved the line names the version of the price that changed; the other price
+    keeps its own.
+    """
     record(channel, api_event(name, "a", "100"))
-    changed = apply(CATALOG.replace("NAME", name).replace('"0.01"', '"0.02"'))
-    (change,) = changed.changes
+    dearer = CATALOG.replace("NAME", name).replace('"0.01"', '"0.02"')
+    (change,) = apply(dearer).changes
+    assert change.kept_subscription_count == 2
     assert [(field.path, field.before, field.after) for field in change.fields] == [
         ("prices.tokens.tiers.0.unit_amount", '"0.01"', '"0.02"')
     ]
+    lines = {line.price_id: line for line in spend_of(channel, name).line_items}
+    assert (lines["tokens"].amount, lines["tokens"].plan_version) == ("1.00", 1)
+    apply(f"subscriptions: [{{customer: {name}_acme, plan: {name}, start: 2025-06-01, plan_version: 2}}]")
     lines = {line.price_id: line for line in spend_of(channel, name).line_items}
     assert (lines["tokens"].amount, lines["tokens"].price_version, lines["fee"].price_version) == (
         "2.00",
@@ -252,11 +259,12 @@ def test_a_matrix_rates_by_dimension_and_flags_what_has_no_cell(channel, name, a
     """8 large at 0.5 and 2 small at 0.25; no usage, no line but the minimum's; a model without a cell is a line
     without an amount, never free, and the total of the others, 4.50, says that it is incomplete.
     """
-    apply(MATRIX.replace("NAME", name))
+    matrix = MATRIX.replace("NAME", name)
+    apply(moved(matrix, name, 2))
     assert list(spend_of(channel, name).line_items) == []
-    apply(MATRIX.replace("NAME", name).replace("model: matrix", "model: matrix\n        minimum_amount: 3"))
+    apply(moved(matrix.replace("model: matrix", "model: matrix\n        minimum_amount: 3"), name, 3))
     assert [(line.quantity, line.amount) for line in spend_of(channel, name).line_items] == [("0", "3.00")]
-    apply(MATRIX.replace("NAME", name))
+    apply(moved(matrix, name, 4))
     record(channel, api_event(name, "a", "8"), api_event(name, "b", "2", model="small"))
     lines = {line.dimensions["model"]: line.amount for line in spend_of(channel, name).line_items}
     assert lines == {"large": "4.00", "small": "0.50"}
@@ -290,17 +298,14 @@ def test_a_matrix_rates_by_dimension_and_flags_what_has_no_cell(channel, name, a
     assert [each.customer_id for each in listing.unrateable_customers] == [f"{name}_acme"]
     assert listing.line_items == spend.line_items
     # Mended, the bill is whole.
-    apply(
-        MATRIX.replace("NAME", name).replace("dimensions: [model]", "dimensions: [model]\n        default: 1")
-    )
+    apply(moved(matrix.replace("dimensions: [model]", "dimensions: [model]\n        default: 1"), name, 5))
     assert spend_of(channel, name).spends[0].amount == "5.50"
 
 
 def test_a_matrix_default_rates_usage_without_the_dimension(channel, name, apply):
     """Also where no other line of the answer has it: 4 at the default of 1."""
-    apply(
-        MATRIX.replace("NAME", name).replace("dimensions: [model]", "dimensions: [model]\n        default: 1")
-    )
+    matrix = MATRIX.replace("NAME", name)
+    apply(moved(matrix.replace("dimensions: [model]", "dimensions: [model]\n        default: 1"), name, 2))
     event = api_event(name, "a", "4")
     del event.properties["model"]
     record(channel, event)
@@ -323,7 +328,13 @@ def test_a_pinned_catalog_revision_keeps_its_prices(channel, name, apply):
     """Watermark and revision together give the same bytes, after a price has changed too."""
     record(channel, api_event(name, "a", "100"))
     first = spend_of(channel, name)
-    apply(CATALOG.replace("NAME", name).replace('"0.01"', '"0.02"'))
+    dearer = CATALOG.replace("NAME", name).replace('"0.01"', '"0.02"')
+    apply(
+        dearer.replace(
+            f"_acme, plan: {name}, start: 2025-06-01",
+            f"_acme, plan: {name}, start: 2025-06-01, plan_version: 2",
+        )
+    )
     assert spend_of(channel, name).spends[0].amount == "22.00"
     again = spend_of(channel, name, as_of=first.as_of, catalog_revision=first.catalog_revision)
     assert again.SerializeToString(deterministic=True) == first.SerializeToString(deterministic=True)
@@ -333,14 +344,17 @@ def test_a_pinned_catalog_revision_keeps_its_prices(channel, name, apply):
 
 
 def test_a_customer_who_left_is_billed_at_the_end_of_the_month(channel, name, apply):
-    """From 1 to 10 June: asked on the 30th, the period is [1, 10) with its usage; in July there is none."""
+    """From 1 to 10 June: asked on the 30th, the period is [1, 10) with its usage; in July there is none.
+
+    9 of 30 days of 20.00 are 6.00, and 100 x 0.01 are 1.00.
+    """
     leaving = "subscriptions:\n  - {customer: NAME_acme, plan: NAME, start: 2025-06-01, end: 2025-06-10}\n"
     apply(leaving.replace("NAME", name))
     record(channel, api_event(name, "in", "100", seconds=JUNE_10 - 1), api_event(name, "out", "1000"))
     stub = SpendServiceStub(channel)
     last_day = GetSpendRequest(customer_id=f"{name}_acme", at=Timestamp(seconds=JUNE_10 + 20 * 86_400))
     spend = stub.GetSpend(last_day, timeout=30)
-    assert spend.spends[0].amount == "21.00"
+    assert spend.spends[0].amount == "7.00"
     assert {line.period_end.ToJsonString() for line in spend.line_items} == {"2025-06-10T00:00:00Z"}
     july = GetSpendRequest(customer_id=f"{name}_acme", at=Timestamp(seconds=JUNE_10 + 21 * 86_400))
     assert list(stub.GetSpend(july, timeout=30).line_items) == []

@@ -262,3 +262,38 @@ def test_an_empty_file_is_refused(run, tmp_path):
     path = tmp_path / "empty.ndjson"
     path.write_text("")
     assert run(apply, path).stderr == f"meterline: {path}: is empty\n"
+
+
+def test_customers_and_subscriptions_come_from_csv_in_pieces(own, tmp_path, monkeypatch):
+    """A mistake has its line in the file; the file that is mended goes on where it stopped."""
+    monkeypatch.setattr(pieces, "ENTRIES_MAX", 4)
+    rows = [f"csv{number},N{number},{'eu' if number % 2 else ''}" for number in range(10)]
+    rows[7] = "csv7,,eu"
+    file = tmp_path / "customers.csv"
+    file.write_text("\n".join(["id,name,metadata.team", *rows]))
+    done = CliRunner().invoke(apply, [str(file), "--target", own.target])
+    assert done.exit_code == 2
+    assert f"{file}:9: customers.csv7.name: is missing" in done.output
+    assert "4 resources before that are applied" in done.output
+    rows[7] = "csv7,Seven,eu"
+    file.write_text("\n".join(["id,name,metadata.team", *rows]))
+    done = CliRunner().invoke(apply, [str(file), "--target", own.target])
+    assert "6 changed, 4 unchanged" in done.output
+    plans = tmp_path / "plan.yaml"
+    plans.write_text(plan("csv"))
+    subscriptions = tmp_path / "new.csv"
+    subscriptions.write_text("customer,plan,start\n" + "".join(f"csv{n},csv,2026-01-01\n" for n in range(10)))
+    for words in ([str(plans)], [str(subscriptions), "--section", "subscriptions"]):
+        done = CliRunner().invoke(apply, [*words, "--target", own.target])
+        assert done.exit_code == 0, done.output
+    assert "10 changed, 0 unchanged" in done.output
+    unnamed = CliRunner().invoke(apply, [str(subscriptions), "--target", own.target])
+    assert "name the file after what its rows are" in unnamed.output
+    lines = tmp_path / "customers.ndjson"
+    lines.write_text('{"id": "csv0", "name": "Other"}\n')
+    done = CliRunner().invoke(apply, [str(lines), "--target", own.target])
+    assert "~ customer csv0 (version 2)" in done.output
+    piped = CliRunner().invoke(
+        apply, ["-", "--section", "customers", "--target", own.target], input="id,name\ncsv0,Third\n"
+    )
+    assert "~ customer csv0 (version 3)" in piped.output

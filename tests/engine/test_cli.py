@@ -243,6 +243,7 @@ def test_the_example_from_empty_to_lines(running):
             "line_item_count",
             "event_count",
             "incomplete",
+            "settled",
         )
     ]
     lines = _meterline("lines", "--at", "2023-11-16T12:00:00Z", "--json", *target).stdout.splitlines()

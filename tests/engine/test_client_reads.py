@@ -46,7 +46,7 @@ customers:
   - {id: NAME_acme, name: Acme}
   - {id: NAME_mars, name: Mars}
 subscriptions:
-  - {customer: NAME_acme, plan: NAME, start: 2025-06-01}
+  - {customer: NAME_acme, plan: NAME, start: 2025-06-01, plan_version: 2}
   - {customer: NAME_mars, plan: NAME_matrix, start: 2025-06-01}
 """
 JUNE = (datetime(2025, 6, 1, tzinfo=UTC), datetime(2025, 7, 1, tzinfo=UTC))
@@ -187,7 +187,8 @@ def test_who_can_not_be_rated_is_told_with_the_lines(client, world):
 def test_an_earlier_catalog_rates_as_it_did(client, world, apply):
     """The fee was 18.00 before it was 27.00; without usage the other line is of nothing."""
     before = client.spend(f"{world}_acme", at=JUNE_10)
-    apply(CATALOG.replace("NAME", world).replace('flat_amount: "20"', 'flat_amount: "30"'))
+    dearer = CATALOG.replace("NAME", world).replace('flat_amount: "20"', 'flat_amount: "30"')
+    apply(dearer.replace("plan_version: 2", "plan_version: 3"))
     assert client.spend(f"{world}_acme", at=JUNE_10).amount == Decimal("27.00")
     pinned = {"at": JUNE_10, "catalog_revision": before.catalog_revision}
     assert client.spend(f"{world}_acme", **pinned).amount == before.amount == Decimal("18.00")

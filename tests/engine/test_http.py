@@ -130,12 +130,31 @@ def test_a_refusal_is_a_status_in_json_with_the_words_of_grpc(engine, channel, n
         assert {each["@type"].rpartition(".")[2] for each in found.json["details"]} == set(details)
 
 
+def test_an_idempotency_key_may_be_a_header(engine, name):
+    """As clients of other services send it; a stale etag is a 409."""
+    create, update = "ResourceService/CreateResource", "ResourceService/UpdateResource"
+    request = {"kind": "customer", "definition": json.dumps({"id": f"{name}_new", "name": "H"})}
+    key = {"idempotency_key": f"{name}-1"}
+    first = rpc(engine, create, request, **key)
+    assert first.status == 200
+    assert rpc(engine, create, request, **key).json == first.json
+    assert rpc(engine, create, request).status == 409
+    changed = {"kind": "customer", "id": f"{name}_new", "definition": '{"name": "I"}'}
+    etag = {"etag": first.json["resource"]["etag"]}
+    assert rpc(engine, update, changed | etag).status == 200
+    stale = rpc(engine, update, changed | etag)
+    assert (stale.status, stale.json["code"]) == (409, 10)
+    assert rpc(engine, update, changed | {"idempotency_key": "x"}, **key).status == 400
+    # A request without the field takes no notice of the header.
+    assert rpc(engine, "CatalogService/GetCatalog", {}, **key).status == 200
+
+
 def test_every_wrong_credential_is_refused_before_the_body_is_read(engine, channel):
     """For every operation, without a word of the body, which is not JSON; the refusal of a scope is audited."""
     admin = AccessServiceStub(channel)
     narrow = admin.CreateApiKey(CreateApiKeyRequest(name="n", scopes=["SCOPE_OPERATE"]), timeout=30).key_text
     paths = list(ask(engine, "/openapi.json", method="GET", key=None).json["paths"])
-    assert len(paths) == 30
+    assert len(paths) == 68
     for path in paths:
         for key in (None, "nonsense", new_key_text(secrets.token_hex)):
             refused = ask(engine, path, b"{", key=key)

@@ -60,6 +60,22 @@ def test_a_total_past_28_digits_is_exact(engine, channel, name, apply):
     assert total == "total of 1 line item: 99,999,999,999,999,999,999,999,999,999.99 USD"
 
 
+def test_a_part_of_a_period_is_shown_behind_all_that_the_price_comes_to(engine, name, apply):
+    """Nine seats at 3.32 and 155.58, from the 18th of June at noon on: 12.5 of 30 days are 5/12."""
+    tiers = "{up_to: 100, unit_amount: 3.32, flat_amount: 155.58}, {unit_amount: 1}"
+    apply(
+        f"plans:\n  - {{id: {name}_p, name: P, currency: USD, prices: [{{id: seats, model: graduated, quantity: 9, "
+        f"tiers: [{tiers}]}}]}}\ncustomers:\n  - {{id: {name}_c, name: C}}\nsubscriptions:\n"
+        f"  - {{customer: {name}_c, plan: {name}_p, start: '2025-06-18T12:00:00Z', anchor: calendar}}\n"
+    )
+    words = ["lines", "--customer", f"{name}_c", *JUNE, "--target", engine.target]
+    rows = [line.split() for line in CliRunner().invoke(cli, words).stdout.splitlines()]
+    (place,) = (number for number, row in enumerate(rows) if row[:1] == ["seats"])
+    assert rows[place][-3:] == ["77.275", "77.28", "USD"]
+    assert rows[place + 1][-2:] == ["9", "185.46"]
+    assert rows[place + 2] == ["proration", "5/12", "of", "185.46", "77.275"]
+
+
 # Of the fields of a line those that are columns of the Arrow form, but for instants and maps.
 COLUMNS = (
     *("line_item_id", "customer_id", "subscription_id", "plan_id", "price_id", "model", "meter_id"),
@@ -155,16 +171,16 @@ def _objects_of(text, name):
 
 
 def test_lines_of_all_billing_periods_that_start_in_a_time(periods, name):
-    """Each once, in order; the one that starts at the end is not in it."""
+    """Each once: the first of each subscription, then the second; the one that starts at the end is not in it."""
     for form in ("json", "ndjson"):
         code, text, _ = periods("lines", *SPAN, "--format", form)
         assert code == 0
         lines = _objects_of(text, name)
         assert [(each["customer_id"][-1], each["period_start"]) for each in lines] == [
             ("a", "2025-01-31T00:00:00Z"),
-            ("a", "2025-02-28T00:00:00Z"),
             ("b", "2025-02-28T12:00:00Z"),
             ("c", "2025-03-01T00:00:00Z"),
+            ("a", "2025-02-28T00:00:00Z"),
         ]
         assert len({(each["as_of"], each["catalog_revision"]) for each in lines}) == 1
     _, text, _ = periods("lines", "--customer", f"{name}_a", *SPAN)
@@ -174,20 +190,23 @@ def test_lines_of_all_billing_periods_that_start_in_a_time(periods, name):
 
 
 def test_spend_of_all_billing_periods_that_start_in_a_time(periods, name):
-    """Acme two fees, Bolt and Cora one each; largest first."""
+    """Acme two fees, Cora one, Bolt a second of one, which is nothing; largest first."""
     _, text, _ = periods("spend", *SPAN, "--json", "--top", "1000")
     sums = [
         (each["customer_id"][-1], each["amount"], each["line_item_count"]) for each in _objects_of(text, name)
     ]
-    assert sums == [("a", "40", 2), ("b", "20", 1), ("c", "20", 1)]
+    assert sums == [("a", "40", 2), ("c", "20", 1), ("b", "0", 1)]
     _, text, _ = periods("spend", *SPAN, "--customer", f"{name}_a")
     assert "40 JPY" in text
     assert "all customers" not in text
+    assert "\nlines before discounts, commitments, credit and taxes; --at shows what is due" in text
     # One period alone is what spend says at an instant of it.
     june = ("--from", "2025-06-01", "--to", "2025-06-02")
     _, alone, _ = periods("spend", *june, "--customer", f"{name}_c", "--json")
     _, at, _ = periods("spend", "--at", "2025-06-15", "--customer", f"{name}_c", "--json")
     (one,), (other,) = _objects_of(alone, name), _objects_of(at, name)
+    # What terms of money make of it is said of one instant only.
+    assert other.pop("settled")["due"] == other["amount"]
     assert one | {"as_of": ""} == other | {"as_of": ""}
 
 

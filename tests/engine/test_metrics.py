@@ -39,7 +39,8 @@ ALLOWED = {
     "verdict": {"accepted", "duplicate", "conflict", "rejected"},
     "store": {"usage", "catalog"},
     "limit": {limit.value for limit in Limit},
-    "upkeep": {"reconciler", "rollups", "disk watch"},
+    "upkeep": {"reconciler", "rollups", "disk watch", "webhooks"},
+    "outcome": {"delivered", "failed"},
     "kind": {
         *("requests", "usage streams", "catalog streams", "health checks", "health watches"),
         *("reflection streams", "HTTP requests"),
@@ -172,5 +173,5 @@ def test_stores_disk_process_and_build_are_told(families):
 
 def test_upkeep_is_told_from_the_start(families):
     """So that a rate has a first value."""
-    for upkeep in ("reconciler", "rollups", "disk watch"):
+    for upkeep in ("reconciler", "rollups", "disk watch", "webhooks"):
         assert _values(families, "meterline_failed_upkeep_passes_total", upkeep=upkeep) == [0]

@@ -50,8 +50,12 @@ def test_run_it_works_on_a_fresh_engine(engine):
     assert [words[0] for words in FRESH] == [
         "apply",
         "apply",
+        "customers",
+        "subscriptions",
+        "export",
         "spend",
         "lines",
+        "close",
         "events",
         "problems",
         "conflicts",

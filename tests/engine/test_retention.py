@@ -147,6 +147,20 @@ def test_every_meter_that_ever_was_is_kept_and_whose_periods_cut_hours_keeps_eve
         world.quantities("other")
 
 
+def test_events_of_customers_with_aliases_stay_under_all_their_ids(world):
+    """Also of one that a later revision took back: an earlier one is still rated with it."""
+    catalog = METER.replace("VALUE", "tokens") + CATALOG.replace("END", "")
+    apply(world.catalog, catalog.replace("name: Acme", "name: Acme, aliases: [device]"))
+    apply(world.catalog, catalog)
+    world.record("acme", "cut", "device")
+    done = world.retention().expire("t1", us(2025, 10), dry_run=False)
+    assert (done.events, done.kept_customers) == (1, 2)
+    assert world.store.query(Query("SELECT customer_id FROM events ORDER BY customer_id", {})) == [
+        ("acme",),
+        ("device",),
+    ]
+
+
 def test_a_gateway_learns_within_a_second_that_events_are_refused(catalog):
     """It asks again when what it knows is that old."""
     apply(catalog, METER.replace("VALUE", "tokens"))

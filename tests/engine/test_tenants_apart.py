@@ -39,10 +39,11 @@ from tests.support.long_forms import numbered
 
 _STEPS = 40
 _tenants = itertools.count(1)
-# What differs between two runs of the same: instants of now, and page tokens, which hold one.
+# What differs between two runs of the same: instants of now, also in the definition of a plan that was changed, and page
+# tokens, which hold one.
 _OF_THE_RUN = re.compile(
     r"(?s)(as_of|recorded_at|voided_at|ingested_at|created_at) \{.*?\}|next_page_token: \"[^\"]*\"|"
-    r"(event_digest|usage_digest|key_id|created_by): \"[^\"]*\""
+    r"(event_digest|usage_digest|key_id|created_by): \"[^\"]*\"|effective_from\\\":\\\"[^\"]*\""
 )
 CUSTOMERS, EVENTS, CORRECTIONS = ("acme", "bolt"), range(6), range(4)
 

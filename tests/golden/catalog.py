@@ -166,6 +166,21 @@ def _plan(name, currency, prices):
     return {"id": name, "name": f"Paid in {name}", "currency": currency, "prices": prices}
 
 
+SUBSCRIPTIONS = [
+    {"customer": "ada", "plan": "dollars", "start": "2025-01-31"},
+    {"customer": "ben", "plan": "dollars", "start": "2025-02-28"},
+    {"customer": "cleo", "plan": "yen", "start": "2025-03-01"},
+    {"customer": "dan", "plan": "aggregates", "start": "2025-03-15T08:30:00Z"},
+    {"customer": "eva", "plan": "dollars", "start": "2025-01-10", "end": "2025-03-20"},
+    {"customer": "fay", "plan": "dollars", "start": "2025-01-30"},
+    {"customer": "fay", "plan": "yen", "start": "2025-02-14"},
+    {"customer": "fay", "plan": "aggregates", "start": "2025-02-15T08:30:00Z"},
+    {"customer": "gus", "plan": "dollars", "start": "2025-01-31"},
+    {"customer": "hal", "plan": "cells", "start": "2025-01-01"},
+    {"customer": "ida", "plan": "yen", "start": "2025-03-01"},
+]
+
+
 def first_document():
     """The catalog as it is when the events come."""
     return _written(
@@ -181,29 +196,19 @@ def first_document():
                 {"id": name, "name": f"{name.title()} & Co.", "metadata": {"crm": str(100 + n), "land": "ø"}}
                 for n, name in enumerate(CUSTOMERS)
             ],
-            "subscriptions": [
-                {"customer": "ada", "plan": "dollars", "start": "2025-01-31"},
-                {"customer": "ben", "plan": "dollars", "start": "2025-02-28"},
-                {"customer": "cleo", "plan": "yen", "start": "2025-03-01"},
-                {"customer": "dan", "plan": "aggregates", "start": "2025-03-15T08:30:00Z"},
-                {"customer": "eva", "plan": "dollars", "start": "2025-01-10", "end": "2025-03-20"},
-                {"customer": "fay", "plan": "dollars", "start": "2025-01-30"},
-                {"customer": "fay", "plan": "yen", "start": "2025-02-14"},
-                {"customer": "fay", "plan": "aggregates", "start": "2025-02-15T08:30:00Z"},
-                {"customer": "gus", "plan": "dollars", "start": "2025-01-31"},
-                {"customer": "hal", "plan": "cells", "start": "2025-01-01"},
-                {"customer": "ida", "plan": "yen", "start": "2025-03-01"},
-            ],
+            "subscriptions": SUBSCRIPTIONS,
         }
     )
 
 
 def second_document():
-    """What is applied after the events: a late meter with its price, and a dearer call."""
+    """What is applied after the events: a late meter with its price, and a dearer call, for all who have these plans."""
     prices = [{**price, "unit_amount": "0.025"} if price["id"] == "per_call" else price for price in DOLLARS]
     late = {"id": "late", "meter": "late", "model": "per_unit", "unit_amount": "0.01"}
     plans = [_plan("dollars", "USD", prices), _plan("aggregates", "USD", [*AGGREGATES, late])]
-    return _written({"meters": [LATE_METER], "plans": plans})
+    changed = {plan["id"] for plan in plans}
+    moved = [{**each, "plan_version": 2} for each in SUBSCRIPTIONS if each["plan"] in changed]
+    return _written({"meters": [LATE_METER], "plans": plans, "subscriptions": moved})
 
 
 def prices_of(revision):

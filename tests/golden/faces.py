@@ -124,7 +124,9 @@ def run_command(*arguments, stdin=""):
 def help_of_every_command():
     """Command -> its --help."""
     names = _names("")
-    names += [f"{group} {name}" for group in ("keys", "tenants") for name in _names(group)]
+    names += [
+        f"{group} {name}" for group in ("customers", "invoices", "keys", "tenants") for name in _names(group)
+    ]
     with ThreadPoolExecutor(2) as pool:
         texts = pool.map(lambda name: run_command(*name.split(), "--help"), ["", *names])
     return dict(zip(["meterline", *(name.replace(" ", "_") for name in names)], texts, strict=True))
@@ -133,7 +135,7 @@ def help_of_every_command():
 def _names(group):
     """The commands that a group's --help lists."""
     commands = run_command(*group.split(), "--help").partition("Commands:\n")[2]
-    return re.findall(r"^  ([a-z]+)  ", commands, re.MULTILINE)
+    return re.findall(r"^  ([a-z-]+)  ", commands, re.MULTILINE)
 
 
 def metric_names(port):

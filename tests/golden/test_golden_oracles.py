@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -134,17 +135,56 @@ def _amounts(prices, lines):
         if len(charge) == 1:
             yield rated[0].amount
             continue
-        exact = [each.exact_amount for each in rated]
+        exact = [each.owed for each in rated]
         total = rounded(sum(exact), rounding["digits"], rounding["mode"])
         assert {Fraction(line["rounding"]["charge_amount"]) for line in charge} == {total}
-        assert {Fraction(line["rounding"]["charge_exact_amount"]) for line in charge} == {sum(exact)}
+        of_parts = any(each.owed != each.exact_amount for each in rated)
+        shown = rounded(sum(exact), 12, "half_up") if of_parts else sum(exact)
+        assert {Fraction(line["rounding"]["charge_exact_amount"]) for line in charge} == {shown}
         for units in shares_by_oracle(exact, total, rounding["digits"]):
             yield units / 10 ** rounding["digits"]
 
 
+_PRORATED = (
+    *("flat_amount", "amount_off", "maximum_amount", "minimum_amount"),
+    *("included_units", "free_units", "free_amount", "up_to"),
+)
+
+
+def _in_part(fields, part):
+    """A price of usage that sums up, for a part of its period, as the contract says it: each end of the part rounded."""
+    start, end, total = (int(part[name]) for name in ("start", "end", "total"))
+
+    def of(value):
+        ends = [Fraction(value) * each / total * 10**12 for each in (start, end)]
+        return sum(
+            sign * (Fraction(each) if at == total else math.floor(each + Fraction(1, 2)))
+            for sign, each, at in zip((-1, 1), ends, (start, end), strict=True)
+        ) / Fraction(10**12)
+
+    found = {
+        name: of(value) if name in _PRORATED and value is not None else value
+        for name, value in fields.items()
+    }
+    whole_blocks = "block_size" in fields and fields.get("block_scope") != "tier"
+    if "tiers" in fields:
+        found["tiers"] = [
+            _in_part(tier, part) | ({"up_to": tier["up_to"]} if whole_blocks else {})
+            for tier in fields["tiers"]
+        ]
+    return found
+
+
 def _rated(prices, line):
-    _, price = prices[line["plan_id"], line["price_id"]]
+    meter_id, price = prices[line["plan_id"], line["price_id"]]
     charge = {"quantity": line["quantity"] if line["meter_id"] else "0", "dimensions": line["dimensions"]}
+    if part := line.get("proration"):
+        meter = _METERS.get(meter_id, {"aggregation": "none"})
+        if meter["aggregation"] in ("count", "sum") and meter.get("carries_over") != "true":
+            price = _in_part(price, part)
+        else:
+            # Of a fee, and of a level, which is measured anew in each part, the whole is rated, and the part taken of it.
+            charge["proration"] = [part[name] for name in ("start", "end", "total")]
     return rate_one(exactly(price), exactly(charge), _MINOR_UNITS[price["currency"]])
 
 

@@ -11,7 +11,7 @@ import pytest
 from fields import FieldsError
 from rating.numbers.decimals import DecimalColumn
 from rating.numbers.rounding import RoundingMode
-from rating.settlement.commitments import Commitment, Commitments, apply_commitments
+from rating.settlement.commitments import Commitment, Commitments, apply_commitments, prorated_minor
 from rating.settlement.invoice_lines import InvoiceLines
 
 
@@ -117,8 +117,15 @@ def test_late_usage_takes_back_the_true_up_that_it_covers():
 
 def test_a_partial_period_commits_its_share():
     """10 of 31 days of 1000.00 is 322.5806..: 322.58 committed, 22.58 short of 300.00."""
-    share = {"proration_numerator": np.array([10]), "proration_denominator": np.array([31])}
-    assert charged(InvoiceLines.of(["300"]), commitment(), **share) == [(0, 22_58)]
+    committed = prorated_minor(minors(1000_00), np.array([10]), np.array([0]), np.array([31]))
+    assert charged(InvoiceLines.of(["300"]), commitment(), committed_minor=committed) == [(0, 22_58)]
+
+
+def test_what_is_committed_in_stretches_of_a_period_is_rounded_once():
+    """100.00 for 10 of 31 days and 1000.00 for the other 21 are 32.258.. and 677.419..: 709.677.., 709.68; half of 0.01 is 0.01."""
+    whole, owner = np.array([31, 2]), np.array([1, 0, 0])
+    committed = prorated_minor(minors(1, 100_00, 1000_00), np.array([1, 10, 21]), owner, whole)
+    assert committed.mantissa.tolist() == [709_68, 1]
 
 
 @pytest.mark.parametrize(
@@ -165,11 +172,18 @@ def test_a_commitment_counts_only_lines_in_its_own_currency():
 
 
 @pytest.mark.parametrize("scope", [None, ("api",)])
-def test_two_commitments_for_the_same_prices_are_refused(scope):
-    """Their lines would count twice."""
+def test_of_two_commitments_for_the_same_prices_the_last_counts(scope):
+    """10.00 toward the second, 990.00 short; the first has no spend. No line counts twice."""
     lines = InvoiceLines.of(["10"], price=["api"])
-    with pytest.raises(ValueError, match="commitments 0 and 1 of one subscription"):
-        charged(lines, commitment(price_ids=scope), commitment(price_ids=scope))
+    found = charged(lines, commitment(price_ids=scope), commitment(price_ids=scope))
+    assert found == [(0, 1000_00), (0, 990_00)]
+
+
+def test_a_subscription_has_commitments_in_two_currencies():
+    """30.00 EUR of 100.00 EUR, 40.00 USD of 50.00 USD."""
+    lines = InvoiceLines.of(["40", "30"], ["USD", "EUR"], invoice=[0, 1])
+    found = charged(lines, commitment("100", currency="EUR"), commitment("50", currency="USD"))
+    assert found == [(0, 70_00), (0, 10_00)]
 
 
 def test_amounts_past_64_bits_stay_exact():

@@ -40,6 +40,15 @@ def test_a_line_in_full_is_what_the_oracle_says_and_its_formula_holds(part, seed
     assert not list(islice(line_differences(batch), SHOWN_MAX))
 
 
+@pytest.mark.parametrize("part", range(6))
+def test_cells_of_a_matrix_with_tiers_of_their_own_are_rated_as_the_oracle_does(part, seed):
+    """Matrices only, most of whose cells have tiers: graduated ones, volume and amounts a unit side by side."""
+    batch = random_batch(f"{seed}-cells-{part}", 600, model="matrix")
+    assert not list(islice(differences(batch), SHOWN_MAX))
+    few = random_batch(f"{seed}-cells-full-{part}", 60, model="matrix")
+    assert not list(islice(line_differences(few), SHOWN_MAX))
+
+
 @pytest.mark.parametrize("part", range(2))
 def test_a_large_batch_is_rated_as_the_oracle_does(part, seed):
     """Tens of thousands of charges of one price: more than the core takes in one bite."""

@@ -62,7 +62,9 @@ def test_credits_never_exceed_their_grant_nor_their_line(part, seed):
 def test_fees_and_shares_of_a_split_add_up_to_its_amount(part, seed):
     """Over random settlements: platform fee plus shares is the line's amount, exactly, for every line with a split."""
     for number in range(SHORT_CASES):
-        case = random_settlement(f"{seed}-splits-{part}-{number}") | {"split_base": "line"}
+        case = random_settlement(f"{seed}-splits-{part}-{number}") | {"split_scope": "line"}
+        for each in case["splits"]:
+            each["base"] = "line"
         tables = actual(case)
         shared = list(tables["fees"])
         for line, _, amount in tables["shares"]:

@@ -31,14 +31,17 @@ COUNTED = (
 
 
 @st.composite
-def priced(draw, models=tuple(MODELS), charges_max=6, parts=True, counters=True):
+def priced(draw, models=tuple(MODELS), charges_max=6, parts=True, counters=True, carries=False):
     """(the fields of a price, charges for it), by the generator that the oracle uses."""
     dice: Random = draw(st.randoms(use_true_random=False))
     reach = reach_of(draw(st.sampled_from(REACHES)), dice)
     price = random_price(dice, reach, draw(st.sampled_from(models)))
     edges = list(edge_quantities(price))
     count = draw(st.integers(1, charges_max))
-    charges = [random_charge(dice, reach, price, edges, parts=parts, counters=counters) for _ in range(count)]
+    charges = [
+        random_charge(dice, reach, price, edges, parts=parts, counters=counters, carries=carries)
+        for _ in range(count)
+    ]
     return price, charges
 
 
@@ -55,7 +58,7 @@ def written(value: Fraction) -> str:
     return text(Decimal(int(value * 10**40)).scaleb(-40, EXACT).normalize(EXACT))
 
 
-@given(priced())
+@given(priced() | priced(counters=False, carries=True))
 def test_the_tiers_of_a_line_add_up_to_its_price_stage(case):
     """The sum of the tiers' amounts is the first stage, to the last digit."""
     lines = lines_of(*case)
@@ -78,7 +81,7 @@ def test_the_tiers_of_a_graduated_line_share_out_its_whole_quantity(case):
             assert tier.up_to is None or exact(tier.quantity) <= exact(tier.up_to) - exact(tier.from_quantity)
 
 
-@given(priced())
+@given(priced() | priced(counters=False, carries=True))
 def test_a_charge_is_rated_alone_as_it_is_among_others(case):
     """One by one equals all at once, line by line, with working and formula, to the same bytes."""
     price, charges = case

@@ -49,7 +49,7 @@ PRICES = {
 def plan_of(fields, scale):
     """The plan of one price for quantities of a scale."""
     price = Price.read({"currency": "USD", **fields})
-    profile, _ = analysed(price)
+    profile = analysed(price)[0].profile
     return compile_plan(profile, scales_of(profile, scale), (price,))
 
 

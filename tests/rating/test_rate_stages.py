@@ -250,6 +250,11 @@ def test_no_charges_make_no_lines():
         ({"price_index": np.array([0, -1])}, "price_index must be 0"),
         ({"price_index": np.array([0.0, 0.0])}, "int64"),
         ({"booked": DecimalColumn.of([1])}, "booked has 1 rows"),
+        ({"carried": DecimalColumn.of([1, -1])}, "0 or more"),
+        (
+            {"carried": DecimalColumn.of([1, 1]), "consumed_before": DecimalColumn.of([1, 1])},
+            "can't both be given",
+        ),
         ({"consumed_before": DecimalColumn.of([1, -1])}, "0 or more"),
         ({"quantity": DecimalColumn.of([1, "1e-37"])}, "quantity has 37 fractional digits"),
     ],
@@ -260,3 +265,66 @@ def test_charges_that_do_not_fit_together_are_refused(columns, words):
     whole = {"prices": [price], "price_index": np.zeros(2, np.int64), "quantity": DecimalColumn.of([1, 2])}
     with pytest.raises(RatingError, match=words):
         Charges(**{**whole, **columns})
+
+
+GRADED = {
+    "model": "graduated",
+    "tiers": [
+        {"up_to": "100", "unit_amount": "0.10", "flat_amount": "5"},
+        {"up_to": None, "unit_amount": "0.05", "flat_amount": "2"},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("carried", "quantity", "amount", "formula"),
+    [
+        # The first tier's 5 is due in each part, the second's 2 where it is entered.
+        ("0", "80", "13.00", "80 × 0.1 + 5 = 13 → 13.00 USD"),
+        ("80", "40", "10.00", "20 × 0.1 + 5 + 20 × 0.05 + 2 = 10 → 10.00 USD"),
+        ("120", "40", "7.00", "0 × 0.1 + 5 + 40 × 0.05 = 7 → 7.00 USD"),
+        ("80", "0", "5.00", "0 × 0.1 + 5 = 5 → 5.00 USD"),
+    ],
+)
+def test_what_is_carried_over_fills_the_tiers_first(carried, quantity, amount, formula):
+    """By hand, unit by unit."""
+    line = rate_one(GRADED, quantity, carried=carried)
+    assert (str(line.amount), line.formula) == (amount, formula)
+    assert line.carried_quantity == Decimal(carried)
+
+
+@pytest.mark.parametrize(
+    ("model", "fields", "carried", "quantity", "billable", "amount"),
+    [
+        # Included: 100 less 70 leaves 30 of 50; all of it gone; none of it gone.
+        ("overage", {"unit_amount": "2", "included_units": "100"}, "70", "50", "20", "40.00"),
+        ("overage", {"unit_amount": "2", "included_units": "100"}, "170", "50", "50", "100.00"),
+        ("overage", {"unit_amount": "2", "included_units": "100"}, "0", "50", "0", "0.00"),
+        # 1,500 fill two packages of 1,000; 300 more are in the second, 600 more begin a third.
+        ("package", {"package_size": "1000", "package_amount": "4"}, "1500", "300", "300", "0.00"),
+        ("package", {"package_size": "1000", "package_amount": "4"}, "1500", "600", "600", "4.00"),
+        # 1 % of what is beyond 100: of 50 after 80 these are 30.
+        ("percentage", {"percent": "1", "free_amount": "100"}, "80", "50", "30", "0.30"),
+        # 90 and 20 s are 1.5 and 0.33 min, rounded up 2 of both together: nothing is left for the second.
+        (
+            "per_unit",
+            {"unit_amount": "3", "conversion": {"divisor": "60", "rounding": {"mode": "up", "digits": 0}}},
+            "90",
+            "20",
+            "0",
+            "0.00",
+        ),
+        ("stairstep", {"tiers": [{"up_to": "10", "flat_amount": "5"}, {"up_to": None, "flat_amount": "9"}]}, "8", "4", "4", "9.00"),
+    ],
+)  # fmt: skip
+def test_every_model_goes_on_behind_what_is_carried_over(model, fields, carried, quantity, billable, amount):
+    """Allowances, packages and conversions count all so far."""
+    line = rate_one({"model": model, **fields}, quantity, carried=carried)
+    assert (str(line.billable_quantity), str(line.amount)) == (billable, amount)
+
+
+def test_prices_of_events_carry_nothing_over():
+    """Their allowance is used up event by event, which a quantity doesn't tell."""
+    price = {"model": "percentage", "percent": "1", "free_events": 2}
+    with pytest.raises(RatingError, match="carries nothing over"):
+        rate_one(price, "10", events=["10"], carried="5")

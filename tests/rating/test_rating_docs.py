@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fields import Instant
-from rating import Charges, DecimalColumn, EventAmounts, Model, Price, rate
+from rating import Charges, DecimalColumn, EventAmounts, Model, Part, PartColumns, Price, rate
 from rating.kernels.charges import Dimension
 from rating.numbers.allocate import allocate
 from rating.numbers.decimals import decimal_of
@@ -49,8 +49,10 @@ def charges_of(price, charge):
         dimensions={name: Dimension.of([value]) for name, value in charge.get("dimensions", {}).items()},
         quantities={name: DecimalColumn.of([value]) for name, value in charge.get("quantities", {}).items()},
         consumed_before=column("consumed_before"),
+        carried=column("carried"),
         booked=column("booked"),
         final=np.array([charge["final"]]) if "final" in charge else None,
+        proration=PartColumns.of([Part(*charge["proration"])]) if "proration" in charge else None,
     )
 
 

@@ -13,8 +13,8 @@ from rating.settlement.adjustments import LineKind, adjustment_formula
 from rating.settlement.commitments import Commitment, Commitments
 from rating.settlement.grants import CreditGrant, CreditGrants, GrantCategory
 from rating.settlement.invoice_lines import InvoiceLines, LineColumns, lines_of_rated, minor_units
-from rating.settlement.settle import CreditsApply, SettlementTerms, SplitBase, invoice_totals, settle
-from rating.settlement.splits import Share, Split
+from rating.settlement.settle import CreditsApply, SettlementTerms, invoice_totals, settle
+from rating.settlement.splits import Share, Split, SplitBase, SplitScope
 from rating.settlement.tax_rates import TaxProfile, TaxRate, TaxRounding
 
 
@@ -96,8 +96,18 @@ def test_the_totals_of_an_invoice_are_the_sums_of_its_lines():
 )
 def test_the_amount_that_is_split_is_named(base, fee):
     """2.9 % + 0.30 of 1200.00: 35.10; of 1100.00: 32.20; of 1309.00: 37.961 + 0.30 = 38.26."""
-    settled = settle(LINES, replace(TERMS, split_base=base))
+    settled = settle(LINES, replace(TERMS, splits=[replace(TERMS.splits[0], base=base)]))
     assert minors(settled.splits.platform_minor)[0] == fee
+
+
+def test_lines_of_an_invoice_may_be_split_together():
+    """2.9 % + 0.30 of 1100.00 + 30.00 is 33.07, once; a line without a split stays out. By lines: 32.20, and 1.17."""
+    lines = replace(LINES, split=np.array([0, 0]))
+    together = settle(lines, replace(TERMS, split_scope=SplitScope.INVOICE)).splits
+    assert minors(together.lines.amount_minor) == [1130_00]
+    assert (minors(together.platform_minor), minors(together.amount_minor)) == ([33_07], [1096_93])
+    assert minors(settle(lines, TERMS).splits.platform_minor) == [32_20, 1_17, 0]
+    assert len(settle(replace(LINES, split=np.array([-1, -1])), TERMS).splits.line) == 0
 
 
 def test_a_shortfall_becomes_a_line_of_the_invoice_that_its_commitment_names():

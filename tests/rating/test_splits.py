@@ -84,6 +84,39 @@ def test_splits_are_in_the_minor_unit_of_the_currency(currency, amount, fixed, e
     assert divided([amount], terms, currency=currency) == [expected]
 
 
+def with_fixed(*shares, **more):
+    """Recipients r0, r1, ... by (fixed amount in USD, weight)."""
+    made = tuple(
+        Share(recipient_id=f"r{i}", fixed=Decimal(fixed), weight=Decimal(weight))
+        for i, (fixed, weight) in enumerate(shares)
+    )
+    return Split(shares=made, **({"currency": "USD"} | more))
+
+
+def test_fixed_shares_come_first():
+    """1.00 to r0; of 99.00 the platform has 30 %, 29.70, and r1 the rest. r0 may have a weight as well: 34.65 more."""
+    assert divided(["100"], with_fixed((1, 0), (0, 1), platform_percent=Decimal(30))) == [
+        (29_70, 1_00, 69_30)
+    ]
+    assert divided(["100"], with_fixed((1, 1), (0, 1), platform_percent=Decimal(30))) == [
+        (29_70, 35_65, 34_65)
+    ]
+
+
+def test_fixed_shares_take_one_after_another_what_there_is():
+    """2.50 and 2.00 of 5.00, 4.00, 2.50, 1.00; without weights the rest is the platform's."""
+    rows = divided(["5", "4", "2.50", "1", "0"], with_fixed(("2.50", 0), (2, 0)))
+    assert rows == [(50, 2_50, 2_00), (0, 2_50, 1_50), (0, 2_50, 0), (0, 1_00, 0), (0, 0, 0)]
+
+
+def test_a_refund_returns_fixed_shares_only_if_it_says_so():
+    """-100.00 at 30 %: -30.00 and -70.00; with refund_fixed -1.00 first, then 30 % of -99.00."""
+    terms = ((1, 0), (0, 1))
+    percent = {"platform_percent": Decimal(30)}
+    assert divided(["-100"], with_fixed(*terms, **percent)) == [(-30_00, 0, -70_00)]
+    assert divided(["-100"], with_fixed(*terms, **percent, refund_fixed=True)) == [(-29_70, -1_00, -69_30)]
+
+
 def test_lines_without_a_split_are_left_alone():
     """Neither fee nor shares; also when there is no split or no line at all."""
     assert divided(["5", "6"], split([1]), split=[-1, 0]) == [(0,), (0, 6_00)]
@@ -102,7 +135,7 @@ def test_shares_name_their_recipients():
 
 def test_a_fixed_fee_in_another_currency_is_refused():
     """0.30 USD is not a fee on a line in EUR; a percentage is."""
-    with pytest.raises(ValueError, match="line 0 is in EUR, the fixed fee of its split 0 in USD"):
+    with pytest.raises(ValueError, match="line 0 is in EUR, the fixed amounts of its split 0 in USD"):
         divided(["5"], split([1], fixed="0.30"), currency="EUR")
     assert divided(["5"], split([1], percent="10"), currency="EUR") == [(50, 4_50)]
 
@@ -186,6 +219,9 @@ def test_every_mistake_in_a_split_is_named_at_once():
         (lambda: split([-1]), ("weight",)),
         (lambda: Split(shares=(split([1]).shares * 2)), ("shares", 1, "recipient_id")),
         (lambda: split([1], refund_fixed="no"), ("refund_fixed",)),
+        (lambda: with_fixed((1, 0), currency=None), ("currency",)),
+        (lambda: with_fixed(("0.001", 0)), ("shares", 0, "fixed")),
+        (lambda: with_fixed((0, 0)), ("shares",)),
     ],
 )
 def test_an_invalid_split_can_not_be_constructed(make, path):

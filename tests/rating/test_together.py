@@ -60,7 +60,16 @@ def test_a_share_of_more_digits_than_64_bits_hold():
     assert lines.amount.to_decimals() == [Decimal(10**27), Decimal("0.01"), Decimal("0.00")]
 
 
-def test_the_groups_of_a_charge_have_one_price():
+def test_the_parts_of_a_charge_may_have_prices_of_their_own():
+    """0.004 at one price and 0.0045 at another are 0.0085, hence 0.01: the larger remainder has the cent."""
+    lines = _rated(["4", "9"], [_price(), _price(unit_amount="0.0005")], [0, 0], index=[0, 1])
+    assert lines.amount.to_decimals() == list(map(Decimal, ["0.00", "0.01"]))
+
+
+@pytest.mark.parametrize(
+    "other", [{"rounding": {"mode": "up"}}, {"rounding": {"digits": 3}}, {"currency": "EUR"}]
+)
+def test_the_groups_of_a_charge_are_rounded_alike(other):
     """Anything else is a mistake of the caller, not to be billed."""
-    with pytest.raises(RatingError, match="the groups of one charge must have one price"):
-        _rated(["1", "2"], [_price(), _price(percent_off="5")], [0, 0], index=[0, 1])
+    with pytest.raises(RatingError, match="must have one currency and one rounding"):
+        _rated(["1", "2"], [_price(), _price(**other)], [0, 0], index=[0, 1])

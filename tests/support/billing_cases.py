@@ -2,14 +2,17 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 
 from engine.billing.charges import charges_at
 from engine.billing.rate_charges import rate_charges
+from engine.billing.terms.history import History
 from engine.catalog.documents.document import read_document
 from engine.catalog.snapshots.snapshot import Catalog
 from engine.catalog.snapshots.versions import Versioned
+from engine.spend.spend import joined, spend_of
 from engine.times import datetime_us
 from engine.usage.facts.usage_columns import UsageColumns
 from engine.usage.facts.usage_request import GroupUsage
@@ -17,7 +20,7 @@ from tests.support.catalogs import versions_of
 
 AT = datetime(2026, 3, 30, 12, tzinfo=UTC)
 PRICES = {
-    "fee": '{id: fee, model: flat, flat_amount: "9.99"}',
+    "fee": '{id: fee, model: flat, flat_amount: "9.99", product: base}',
     "calls": '{id: calls, meter: calls, model: package, package_size: 100, package_amount: "0.05"}',
     "tokens": (
         "{id: tokens, meter: tokens, model: graduated, "
@@ -25,7 +28,8 @@ PRICES = {
     ),
     "by_region": (
         "{id: by_region, meter: by_place, model: matrix, dimensions: [region], "
-        'cells: [{match: {region: eu}, unit_amount: "0.02"}, {match: {region: us}, unit_amount: "0.03"}]}'
+        'cells: [{match: {region: eu}, unit_amount: "0.02"}, {match: {region: us}, model: graduated, '
+        'tiers: [{up_to: 50, unit_amount: "0.03"}, {unit_amount: "0.025", flat_amount: 1}]}]}'
     ),
     "by_place": '{id: by_place, meter: by_place, model: per_unit, unit_amount: "0.0004", percent_off: 5}',
     "each_place": (
@@ -55,7 +59,11 @@ GROUP_BY = {"calls": (), "tokens": (), "by_place": ("region", "class")}
 def catalog_of(text):
     empty = Catalog.empty("t")
     return empty.advanced(
-        1, versions_of(Versioned(each, 1, 1) for each in read_document(text, "c.yaml").resources(empty))
+        1,
+        versions_of(
+            Versioned(each, 1, 1)
+            for each in read_document(text, "c.yaml").resources(empty, datetime(2026, 1, 1, tzinfo=UTC))
+        ),
     )
 
 
@@ -75,7 +83,7 @@ def subscriptions(*fields):
 def rated(catalog, usage, at=AT, rows=None):
     """`usage` as the oracle takes it."""
     rows = np.arange(len(catalog.subscription_columns)) if rows is None else rows
-    charges = charges_at(catalog, rows, datetime_us(at))
+    charges = charges_at(catalog, rows, at if isinstance(at, np.ndarray) else datetime_us(at))
     periods = charges.periods
     columns = {}
     for meter, names in GROUP_BY.items():
@@ -95,7 +103,13 @@ def rated(catalog, usage, at=AT, rows=None):
     return rate_charges(charges, columns)
 
 
-def random_case(dice):
+def history_of(catalog, usage, at=AT):
+    """What came before, as a rater gives it."""
+    return History(datetime_us(at), lambda rows, at_us: iter([rated(catalog, usage, at_us, rows)]))
+
+
+def random_case(dice, with_terms=lambda _dice, text: text):
+    """A catalog and usage. `with_terms`: of dice and the catalog's text, the text with terms of money."""
     text = CATALOG
     for number in range(dice.randint(1, 3)):
         prices = dice.sample(sorted(PRICES), dice.randint(1, len(PRICES)))
@@ -108,14 +122,18 @@ def random_case(dice):
         if dice.random() < 0.3:
             each["end"] = (start + timedelta(days=dice.randint(1, 90))).date()
         fields[each["customer"], each["plan"]] = each
-    catalog = catalog_of(text + subscriptions(*fields.values()))
-    return catalog, random_usage(dice, catalog)
+    catalog = catalog_of(with_terms(dice, text + subscriptions(*fields.values())))
+    usage = {}
+    # Two instants so far apart miss no month.
+    for months in range(5):
+        usage = random_usage(dice, catalog, AT - timedelta(days=28 * months)) | usage
+    return catalog, usage
 
 
-def random_usage(dice, catalog):
+def random_usage(dice, catalog, at=AT):
     """Of every customer and meter in each of its periods: nothing, little, or more than 64 bits hold."""
     usage = {}
-    periods = charges_at(catalog, np.arange(len(catalog.subscription_columns)), datetime_us(AT)).periods
+    periods = charges_at(catalog, np.arange(len(catalog.subscription_columns)), datetime_us(at)).periods
     for place in range(len(periods)):
         for meter, names in GROUP_BY.items():
             if dice.random() < 0.3:
@@ -148,3 +166,37 @@ def random_usage(dice, catalog):
             if groups:
                 usage[meter, periods.customer_id(place), periods.period(place).start] = groups
     return usage
+
+
+def service_lines(catalog, at):
+    """(plan, price, day from, day to, amount) of each line of the first subscription's period that contains an instant."""
+    found = rate_charges(charges_at(catalog, np.arange(1), datetime_us(at)), {})
+    return [
+        (
+            item.charge.billed.plan.id,
+            item.charge.billed.price.id,
+            item.charge.service.start.day,
+            item.charge.service.end.day,
+            str(item.rated.amount),
+        )
+        for item in found.line_items(np.arange(len(found)))
+    ]
+
+
+def spends_at_once_and_in_pieces(catalog, usage):
+    """What everybody spends: of all customers together, and of some customers at a time."""
+    columns, history = catalog.subscription_columns, history_of(catalog, usage)
+    cuts = sorted({columns.customer_end(row) for row in range(0, len(columns), 3)} | {len(columns)})
+    parts = [
+        spend_of(rated(catalog, usage, rows=np.arange(first, last)), history)
+        for first, last in zip([0, *cuts], cuts, strict=False)
+    ]
+    return spend_of(rated(catalog, usage), history), joined(parts)
+
+
+def settled_sums(spends, names):
+    """(customer, currency) -> the sums of these names, as fractions."""
+    return {
+        (each.customer_id, each.currency): {name: Fraction(getattr(each.settled, name)) for name in names}
+        for each in spends.by_amount(10**6)
+    }

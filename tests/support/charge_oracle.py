@@ -1,8 +1,8 @@
 """Line items one at a time, the slow and obvious way: what the columns of engine.billing are judged by.
 
-It walks subscriptions, prices and groups in plain loops, works out each period by itself rates each group alone and rounds
+It walks subscriptions, prices and groups in plain loops, works out each period by itself, rates each group alone and rounds
 those of a charge together.
-The rating core is judged by oracles of its own.
+The rating core is judged by oracles of its own, and subscriptions that change by tests.support.history_oracle.
 """
 
 import math
@@ -13,8 +13,21 @@ from hashlib import blake2b
 
 import numpy as np
 
-from engine.billing.periods import month_period
-from rating import Charges, DecimalColumn, Dimension, Model, RatingError, converted, rate
+from engine.billing.periods import Period
+from rating import (
+    Charges,
+    DecimalColumn,
+    Dimension,
+    Model,
+    Part,
+    PartColumns,
+    RatingError,
+    TierProration,
+    converted,
+    prorated,
+    rate,
+)
+from tests.support.period_oracle import period_by_oracle
 
 _MODES = {"half_up": ROUND_HALF_UP, "half_even": ROUND_HALF_EVEN, "up": ROUND_UP, "down": ROUND_DOWN}
 NO_USAGE = (Decimal(0), 0, "0" * 32, 0, 0)
@@ -26,9 +39,11 @@ def lines_by_oracle(catalog, usage, at):
     """
     subscriptions = [each.resource for each in catalog.subscriptions.values()]
     for subscription in sorted(subscriptions, key=lambda each: (each.customer, each.id)):
-        period = month_period(subscription.start, subscription.end, at)
-        if period is None:
+        found = period_by_oracle(subscription.start, subscription.end, at)
+        if found is None:
             continue
+        period, whole = (Period(*each) for each in found)
+        part = Part(*(int((each - whole.start).total_seconds()) for each in (*found[0], whole.end)))
         for price in catalog.plans[subscription.plan].resource.prices:
             meter = None if price.meter is None else catalog.meters[price.meter].resource
             groups = _without_usage(price.price)
@@ -39,11 +54,12 @@ def lines_by_oracle(catalog, usage, at):
             for found, metered, *counts in groups:
                 quantity = metered if meter is None else converted(metered, meter.conversion)
                 dimensions = [(name, dict(found)[name]) for name in names if name in dict(found)]
-                rated = _rated(price.price, quantity, dimensions)
+                rated = _rated(price.price, part, quantity, dimensions, is_metered=meter is not None)
                 line = {
                     "id": _id(subscription.id, price.id, dimensions, period.start),
                     "customer": subscription.customer,
                     "subscription": subscription.id,
+                    "plan": subscription.plan,
                     "price": price.id,
                     "period": period,
                     "dimensions": dict(dimensions),
@@ -110,13 +126,16 @@ def _without_usage(price):
     return [(price.cells[0].match, *NO_USAGE)] if price.minimum_amount is not None else []
 
 
-def _rated(price, quantity, dimensions):
+def _rated(price, part, quantity, dimensions, *, is_metered):
+    if is_metered:
+        price, part = prorated(price, part, TierProration.PRORATE), None
     names = {*dict(dimensions), *(price.dimensions or ())}
     charges = Charges(
         prices=[price],
         price_index=np.zeros(1, dtype=np.int64),
         quantity=DecimalColumn.of([quantity]),
         dimensions={name: Dimension.of([dict(dimensions).get(name)]) for name in names},
+        proration=PartColumns.of([part]),
     )
     try:
         return rate(charges).line(0)

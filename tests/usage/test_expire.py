@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from engine.billing.rater import Rater, Snapshot
 from engine.errors import MeterlineError, StoreUnavailableError, UsageExpiredError
 from engine.upkeep.expire import Clock, Expire
 from engine.upkeep.rollup_check import RollupCheck
@@ -23,6 +24,7 @@ from engine.usage.rollups.rollups import Rollups
 from engine.usage.store.backends.server_address import read_server_address
 from engine.usage.store.query import Query
 from engine.usage.store.usage_store import UsageStore
+from tests.support.event_bills import catalog_of
 from tests.support.usage.clickhouse_process import ClickHouseProcess
 from tests.support.usage.expired_usage import COUNT, JULY, JUNE, MAY, SUM, meter
 from tests.support.usage.meter_reads import deliver
@@ -331,6 +333,55 @@ def test_what_has_expired_is_read_for_many_customers_at_once_too(usage):
         at_once(MAY + 1)
     with pytest.raises(UsageExpiredError, match="events"):
         at_once(MAY, draft_id=7)
+
+
+PER_EVENT = """
+meters:
+  - {id: m, event_type: call, aggregation: sum, value: value, group_by: [region]}
+plans:
+  - id: p
+    name: P
+    currency: USD
+    prices:
+      - {id: fees, meter: m, model: percentage, percent: 10, free_events: 1}
+      - {id: plain, meter: m, model: percentage, percent: 10}
+customers:
+  - {id: acme, name: A}
+  - {id: bolt, name: B}
+subscriptions:
+  - {customer: acme, plan: p, start: 2025-05-01}
+  - {customer: bolt, plan: p, start: 2025-06-01}
+"""
+
+
+def test_terms_per_event_of_what_has_expired_are_a_line_that_says_so(usage):
+    """In May acme had 1 + ... + 5: 1.50 at 10 %, and 1.40 with the first one free, which nobody knows any more. What is billed
+    of June stands, before and after.
+    """
+    catalog = catalog_of(PER_EVENT, usage.tenant)
+    rater = Rater(None, PeriodsReader(usage.store, usage.reader), None, None)
+
+    def lines(at_us):
+        (rated,) = rater.rate_all(Snapshot(catalog, at_us, usage.as_of()))
+        return [
+            (
+                each.charge.subscription.customer,
+                str(each.rated.amount) if each.rated else each.unrateable_reason,
+            )
+            for each in rated.line_items(np.arange(len(rated)))
+        ]
+
+    assert lines(JUNE - 1) == [("acme", "1.40"), ("acme", "1.50")]
+    june = lines(JULY - 1)
+    usage.expire()
+    assert lines(JUNE - 1) == [
+        (
+            "acme",
+            "has events that have expired, and its price has terms per event: what each came to is known from events only",
+        ),
+        ("acme", "1.50"),
+    ]
+    assert lines(JULY - 1) == june == [("acme", "0.00"), ("acme", "0.60"), ("bolt", "0.00"), ("bolt", "1.00")]
 
 
 def test_a_read_that_began_before_an_expiry_and_ends_after_it_is_read_again(usage, monkeypatch):

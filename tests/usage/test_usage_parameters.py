@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from engine.time_zones import time_zone
 from engine.times import datetime_us
 from engine.usage.facts.queries import usage_query
 from engine.usage.facts.usage_request import UsageRequest
-from engine.usage.facts.windows import WINDOWS_MAX, Window, time_zone, window_bounds_us
+from engine.usage.facts.windows import WINDOWS_MAX, Window, window_bounds_us
 
 # http_max_field_value_size, as a server has it by default.
 FIELD_BYTES_MAX = 128 * 1024

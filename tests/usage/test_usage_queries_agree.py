@@ -22,8 +22,9 @@ from engine.billing.meter_usage import measures_of
 from engine.catalog.documents.document import read_document
 from engine.catalog.store import CatalogStore
 from engine.errors import TooManyCallsError
+from engine.time_zones import time_zone
 from engine.usage.facts.usage_request import UsageRequest
-from engine.usage.facts.windows import WINDOWS_MAX, Window, time_zone, window_bounds_us
+from engine.usage.facts.windows import WINDOWS_MAX, Window, window_bounds_us
 from engine.usage.query.usage_pages import customers_from
 from engine.usage.query.usage_reader import UsageReader
 from engine.usage.rollups.coverage import Coverages

@@ -5,13 +5,13 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from engine.time_zones import time_zone
 from engine.times import datetime_us, us_datetime
 from engine.usage.facts.windows import (
     WINDOWS_MAX,
     TooManyWindowsError,
     Window,
     day_start_us,
-    time_zone,
     window_bounds_us,
 )
 from tests.support.usage.window_oracle import bounds_by_oracle

@@ -224,7 +224,9 @@ def _checked(data: bytes, bytes_max: int) -> bytes:
 
 
 def _call(entry: GatedCall[Any] | None, context: grpc.ServicerContext) -> Call:
-    return Call(NOBODY if entry is None else entry.caller, context.is_active)
+    if entry is None:
+        return Call(NOBODY, context.is_active)
+    return Call(entry.caller, context.is_active, entry.is_about)
 
 
 def _metadata(context: grpc.ServicerContext) -> dict[str, str]:

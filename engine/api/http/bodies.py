@@ -23,6 +23,8 @@ from engine.errors import FieldMistake, InvalidRequestError
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
 PROTOBUF: Final = "application/protobuf"
+IDEMPOTENCY_KEY: Final = "idempotency-key"
+_KEY_FIELD: Final = "idempotency_key"
 _BODY_TIMEOUT_S: Final = 30
 # Deeper than any message of the contract.
 _DEPTH_MAX: Final = 20
@@ -99,6 +101,19 @@ def parsed(body: bytes, media: str, kind: type[_Message]) -> _Message:
     if media not in ("", JSON):
         raise _mistake(f"has the Content-Type {media!r}: send {JSON} or {PROTOBUF}")
     return from_json(body or b"{}", kind)
+
+
+def keyed(message: _Message, key: str) -> _Message:
+    """With the idempotency key of a header, if it is of a kind that has one.
+
+    Raises:
+        InvalidRequestError: the message has another one.
+    """
+    if key and _KEY_FIELD in message.DESCRIPTOR.fields_by_name:
+        if getattr(message, _KEY_FIELD) not in ("", key):
+            raise InvalidRequestError(FieldMistake(_KEY_FIELD, "is another than the header Idempotency-Key"))
+        setattr(message, _KEY_FIELD, key)
+    return message
 
 
 def parsed_lines(body: bytes, media: str, kind: type[_Message]) -> Iterator[_Message]:

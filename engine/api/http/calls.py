@@ -4,6 +4,7 @@ Rules:
 1. `POST /meterline.v1.SERVICE/METHOD` is an RPC of the wire contract, its request and answer in protobuf's JSON, or in
    protobuf where the request is. A method that streams takes NDJSON, a message a line, and answers so.
 2. The gate is asked before the body is read: who has no credential costs the engine nothing more.
+   What a request's field idempotency_key says may be the header Idempotency-Key.
 3. An error is a google.rpc.Status in JSON. Where a stream has answered before it fails, its last line has the error.
 4. Handlers run on threads of their own, so many at a time; who comes when all are taken is told when to come again, and so is
    a tenant that has its fair share of them (engine.fair_share). No call waits for a thread behind those of others.
@@ -29,7 +30,17 @@ from starlette.routing import Route
 
 from engine.access.authenticator import AUTHORIZATION
 from engine.api.gate import Gate, GatedCall, Shown
-from engine.api.http.bodies import NDJSON, PROTOBUF, FramedOnce, media_type, parsed, parsed_lines, read_body
+from engine.api.http.bodies import (
+    IDEMPOTENCY_KEY,
+    NDJSON,
+    PROTOBUF,
+    FramedOnce,
+    keyed,
+    media_type,
+    parsed,
+    parsed_lines,
+    read_body,
+)
 from engine.api.http.cloud_events import BATCHED, ReadEvents, read_events
 from engine.api.http.openapi import document
 from engine.api.message_json import json_fields, json_line, message_line
@@ -122,8 +133,11 @@ class Calls:
                     answer, body, lambda: _stream_answer(answer, operation, body, media)
                 )
             else:
+                key = request.headers.get(IDEMPOTENCY_KEY, "")
                 message = await self._parsing(
-                    answer, body, lambda: answer.call_unary(operation, parsed(body, media, operation.request))
+                    answer,
+                    body,
+                    lambda: answer.call_unary(operation, keyed(parsed(body, media, operation.request), key)),
                 )
                 answer.response = _message_response(message, media)
         return answer.response
@@ -231,7 +245,7 @@ class _Answer:
 
     def call_unary(self, operation: Operation[Any], message: Message) -> Message:
         gated = self._admitted(message)
-        call = Call(gated.caller, is_active=lambda: True)
+        call = Call(gated.caller, is_active=lambda: True, is_about=gated.is_about)
         match operation.handler:
             case OfBytes(serve):
                 return serve(message.SerializeToString(), call)
@@ -263,7 +277,7 @@ def _recorded(answer: "_Answer", operation: Operation[Any], read: ReadEvents) ->
 def _stream_answer(answer: _Answer, operation: Operation[Any], body: bytes, media: str) -> Response:
     """Every message of the body in its order. What fails after the first answer is the last line."""
     requests = (_each_admitted(answer, each) for each in parsed_lines(body, media, operation.request))
-    call = Call(answer.gated.caller, is_active=lambda: True)
+    call = Call(answer.gated.caller, is_active=lambda: True, is_about=answer.gated.is_about)
     match operation.handler:
         case OfStream(serve):
             answers = serve((each.SerializeToString() for each in requests), call)

@@ -1,7 +1,7 @@
 """BillingService: rated line items, in pages that share one snapshot, and reads of the store."""
 
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -9,12 +9,12 @@ import pyarrow as pa
 from engine.api.messages import ANSWER_BYTES_MAX, fitting, line_item_message, unrateable_messages
 from engine.api.operation import Call
 from engine.api.page_tokens import checked_size, opened, sealed
-from engine.billing.charges import Index
 from engine.billing.line_item import LineItem
 from engine.billing.line_table import LINE_SCHEMA, line_table
 from engine.billing.line_windows import LineWindows
 from engine.billing.rated import Rated
 from engine.billing.rater import Rater, Snapshot, rows_of_customer
+from engine.billing.segments import Index, NthPeriod
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.times import optional_us, to_timestamp
 from meterline.v1.billing_pb2 import LineItemForm, ListLineItemsRequest, ListLineItemsResponse
@@ -27,6 +27,8 @@ _PAGE_SIZES = {
 }
 _ARROW_OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")
 _UNRATEABLE_MAX = 1_000
+# Of a day, two centuries; and a bound for what is computed with it.
+_PERIODS_MAX = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class _Place:
         """None for the first page. Raises InvalidRequestError for a token of another listing."""
         if not request.page_token:
             return None
-        parts = opened(request.page_token, request.customer_id, int, int, int, int, str, str)
+        parts = opened(request.page_token, _listing(request), int, int, int, int, str, str)
         at_us, as_of_us, revision, skip, customer_id, subscription_id = parts
         return cls(
             int(at_us), int(as_of_us), int(revision), int(skip), str(customer_id), str(subscription_id)
@@ -101,17 +103,23 @@ class BillingService:
             row, skip = _place_of(rated, line)
             response.listed_subscription_count = row - all_rows.start
             response.next_page_token = _token(request, snapshot, row, skip)
+        elif snapshot.nth is not None:
+            asked = np.arange(all_rows.start, all_rows.stop)
+            response.has_later_periods = not snapshot.nth.is_last(snapshot.catalog, asked)
         return response
 
     def _snapshot(self, request: ListLineItemsRequest, call: Call, place: _Place | None) -> Snapshot:
+        nth = _nth(request)
         if place is not None:
-            return self._rater.snapshot(call.tenant, place.at_us, place.as_of_us, place.revision)
-        return self._rater.snapshot(
-            call.tenant,
-            optional_us(request, "at"),
-            optional_us(request, "as_of"),
-            request.catalog_revision or None,
-        )
+            snapshot = self._rater.snapshot(call.tenant, place.at_us, place.as_of_us, place.revision)
+        else:
+            snapshot = self._rater.snapshot(
+                call.tenant,
+                optional_us(request, "at"),
+                optional_us(request, "as_of"),
+                request.catalog_revision or None,
+            )
+        return replace(snapshot, nth=nth)
 
     def _first(self, snapshot: Snapshot, rows: slice, skip: int, count: int) -> list[_Lines]:
         """The first lines of a stretch of subscriptions, behind so many."""
@@ -124,6 +132,28 @@ class BillingService:
             if not count:
                 break
         return found
+
+
+def _nth(request: ListLineItemsRequest) -> NthPeriod | None:
+    start_us, end_us = (optional_us(request, name) for name in ("period_start_from", "period_start_before"))
+    if start_us is None and end_us is None:
+        return None
+    if start_us is None or end_us is None or request.HasField("at") or end_us <= start_us:
+        raise InvalidRequestError(
+            FieldMistake(
+                "period_start_before",
+                "must be after period_start_from: the two say together, without at, when billing periods start",
+            )
+        )
+    if request.period_number > _PERIODS_MAX:
+        raise InvalidRequestError(FieldMistake("period_number", f"must be at most {_PERIODS_MAX}"))
+    return NthPeriod(start_us, end_us, request.period_number)
+
+
+def _listing(request: ListLineItemsRequest) -> str:
+    """What pages of one listing share, as text."""
+    nth = _nth(request)
+    return request.customer_id if nth is None else f"{request.customer_id} {astuple(nth)}"
 
 
 def _page_size(request: ListLineItemsRequest) -> int:
@@ -197,9 +227,9 @@ def _line_at(found: list[_Lines], place: int) -> tuple[Rated, int] | None:
 def _place_of(rated: Rated, line: int) -> tuple[int, int]:
     """The row of a line's subscription in the catalog's columns, and how many lines of it come before."""
     charges = rated.charges
-    place = charges.place[rated.charge[line]]
-    first = rated.offsets[np.searchsorted(charges.place, place)]
-    return int(charges.periods.row[place]), int(line - first)
+    row = int(charges.row[rated.charge[line]])
+    first = rated.offsets[np.searchsorted(charges.row, row)]
+    return row, int(line - first)
 
 
 def _token(request: ListLineItemsRequest, snapshot: Snapshot, row: int, skip: int) -> str:
@@ -208,4 +238,4 @@ def _token(request: ListLineItemsRequest, snapshot: Snapshot, row: int, skip: in
     place = _Place(
         snapshot.at_us, snapshot.as_of_us, snapshot.catalog.revision, skip, customer_id, subscription_id
     )
-    return sealed(request.customer_id, *astuple(place))
+    return sealed(_listing(request), *astuple(place))

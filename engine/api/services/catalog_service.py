@@ -1,30 +1,34 @@
 """CatalogService: documents in, differences out."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from itertools import chain
 from typing import Final
 
-from engine.api.messages import ANSWER_BYTES_MAX
+from engine.api.messages import ANSWER_BYTES_MAX, effect_message
 from engine.api.operation import Call
 from engine.api.page_tokens import opened, sealed
-from engine.catalog.documents.changes import Applied
+from engine.api.services.resources.catalog_messages import change_message, once_of, resource_message, write_of
+from engine.billing.rater import Rater
+from engine.catalog.documents.changes import Applied, Changes
 from engine.catalog.documents.document import Document, read_document, read_lines
+from engine.catalog.snapshots.snapshot import Catalog
 from engine.catalog.store import CatalogStore
-from engine.errors import FieldMistake, InvalidRequestError
+from engine.errors import FieldMistake, InvalidRequestError, StaleError
+from engine.spend.catalog_effect import catalog_effect
 from engine.times import us_datetime
 from meterline.v1.catalog_pb2 import (
     ApplyCatalogPiecesRequest,
     ApplyCatalogPiecesResponse,
     ApplyCatalogRequest,
     ApplyCatalogResponse,
-    FieldChange,
     GetCatalogRequest,
     GetCatalogResponse,
-    Resource,
-    ResourceChange,
 )
 
 _LISTING: Final = "catalog"
+# Those that a person looks at; the others are counted.
+_EFFECTS_MAX: Final = 100
 # What 31 bits hold.
 _FIRST_LINE_MAX: Final = 2_147_483_647
 
@@ -32,16 +36,26 @@ _FIRST_LINE_MAX: Final = 2_147_483_647
 class CatalogService:
     """Applies and shows the catalog."""
 
-    def __init__(self, catalog: CatalogStore, now_us: Callable[[], int]) -> None:
+    def __init__(self, catalog: CatalogStore, rater: Rater, now_us: Callable[[], int]) -> None:
         self._catalog = catalog
+        self._rater = rater
         self._now_us = now_us
 
     def apply_catalog(self, request: ApplyCatalogRequest, call: Call) -> ApplyCatalogResponse:
-        document = _document(request)
         if request.dry_run:
-            catalog = self._catalog.snapshot(call.tenant)
-            return _applied_message(document.changes(catalog).at(catalog.revision))
-        return self._apply(document, call)
+            return self._tried(request, call)
+        return self._apply(request, call)
+
+    def _tried(self, request: ApplyCatalogRequest, call: Call) -> ApplyCatalogResponse:
+        snapshot = self._rater.snapshot(call.tenant, None, None)
+        catalog = snapshot.catalog
+        found = _changes(request, self._now())(catalog)
+        response = _applied_message(found.at(catalog.revision))
+        if request.with_effect:
+            after = found.applied_to(catalog)
+            effect = catalog_effect(self._rater, snapshot, after, None, _EFFECTS_MAX)
+            response.effect.CopyFrom(effect_message(effect))
+        return response
 
     def apply_catalog_pieces(
         self, requests: Iterator[ApplyCatalogPiecesRequest], call: Call
@@ -57,20 +71,23 @@ class CatalogService:
     def _apply_each(
         self, pieces: Iterator[ApplyCatalogRequest], call: Call
     ) -> Iterator[ApplyCatalogResponse]:
-        return (self._apply(_document(piece), call) for piece in pieces)
+        return (self._apply(piece, call) for piece in pieces)
 
     def _compare(self, pieces: Iterator[ApplyCatalogRequest], call: Call) -> Iterator[ApplyCatalogResponse]:
         """Each with the catalog as the pieces before it would leave it."""
         catalog = self._catalog.snapshot(call.tenant)
         revision = catalog.revision
         for piece in pieces:
-            found = _document(piece).changes(catalog)
+            found = _changes(piece, self._now())(catalog)
             catalog = found.applied_to(catalog)
             yield _applied_message(found.at(revision))
 
-    def _apply(self, document: Document, call: Call) -> ApplyCatalogResponse:
-        applied = self._catalog.apply(call.tenant, document, applied_at=us_datetime(self._now_us()))
-        return _applied_message(applied)
+    def _apply(self, request: ApplyCatalogRequest, call: Call) -> ApplyCatalogResponse:
+        write = write_of(call, self._now_us(), request, once_of(request, request.idempotency_key))
+        return _applied_message(self._catalog.write(call.tenant, _changes(request, write.at), write))
+
+    def _now(self) -> datetime:
+        return us_datetime(self._now_us())
 
     def get_catalog(self, request: GetCatalogRequest, call: Call) -> GetCatalogResponse:
         revision, first = None, 0
@@ -80,13 +97,28 @@ class CatalogService:
         response = GetCatalogResponse(revision=catalog.revision)
         size_bytes = 0
         for index, each in enumerate(catalog.listed(first), start=first):
-            resource = Resource(kind=each.kind, id=each.id, version=each.version, definition=each.definition)
+            resource = resource_message(each)
             size_bytes += resource.ByteSize()
             if response.resources and size_bytes > ANSWER_BYTES_MAX:
                 response.next_page_token = sealed(_LISTING, catalog.revision, index)
                 break
             response.resources.append(resource)
         return response
+
+
+def _changes(request: ApplyCatalogRequest, at: datetime) -> Callable[[Catalog], Changes]:
+    """What it changes in a catalog at an instant. Raises CatalogDocumentError if the text can't be parsed."""
+    document = _document(request)
+
+    def changes(catalog: Catalog) -> Changes:
+        if request.HasField("expected_revision") and request.expected_revision != catalog.revision:
+            raise StaleError(
+                f"the catalog has revision {catalog.revision} now, not {request.expected_revision} as expected: look at "
+                "what was changed, and apply again"
+            )
+        return document.changes(catalog, at)
+
+    return changes
 
 
 def _document(request: ApplyCatalogRequest) -> Document:
@@ -111,17 +143,5 @@ def _applied_message(applied: Applied) -> ApplyCatalogResponse:
     return ApplyCatalogResponse(
         revision=applied.revision,
         unchanged_count=applied.unchanged_count,
-        changes=[
-            ResourceChange(
-                action=ResourceChange.ACTION_CREATE if change.version == 1 else ResourceChange.ACTION_UPDATE,
-                kind=change.kind,
-                id=change.id,
-                version=change.version,
-                fields=[
-                    FieldChange(path=field.path, before=field.before, after=field.after)
-                    for field in change.fields
-                ],
-            )
-            for change in applied.changes
-        ],
+        changes=map(change_message, applied.changes),
     )

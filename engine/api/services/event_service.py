@@ -1,7 +1,7 @@
 """EventService: events as they are stored, in pages that share one snapshot."""
 
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 from engine.api.event_requests import EventQuestion, MeterQuestion, check_group, read_event_question
 from engine.api.messages import fitting
@@ -97,6 +97,8 @@ class EventService:
     def _choice(self, tenant: str, question: EventQuestion, start: _Start) -> tuple[EventChoice, int]:
         """Which events are meant, and the revision of the catalog that says so; 0 if none does."""
         event_type, meter, revision = question.event_type, None, 0
+        question, revision = self._with_aliases(tenant, question, start)
+        start = replace(start, revision=revision or start.revision)
         if question.meter is not None:
             meter, revision = self._meter(tenant, question, question.meter, start)
             event_type = meter.usage.event_type
@@ -113,6 +115,19 @@ class EventService:
             with_void=question.with_void,
         )
         return choice, revision
+
+    def _with_aliases(self, tenant: str, question: EventQuestion, start: _Start) -> tuple[EventQuestion, int]:
+        """Of the customers that are asked for also what is recorded under their aliases, and by which revision of the catalog
+        those are theirs; 0 if none has any.
+        """
+        goes_on_without = start.place is not FIRST and not start.revision
+        if not question.customer_ids or goes_on_without:
+            return question, 0
+        catalog = self._parts.catalog.snapshot(tenant, start.revision)
+        ids = catalog.customers.with_aliases(question.customer_ids)
+        if ids == question.customer_ids:
+            return question, 0
+        return replace(question, customer_ids=ids), catalog.revision
 
     def _meter(
         self, tenant: str, question: EventQuestion, asked: MeterQuestion, start: _Start

@@ -61,9 +61,10 @@ class MeteringService:
         question = read_question(request)
         as_of_us, revision, place = self._start(question)
         catalog = self._parts.catalog.snapshot(call.tenant, revision)
+        asked = replace(question, customer_ids=catalog.customers.with_aliases(question.customer_ids))
         meter = find_meter(catalog, question.meter_id)
         grouping = question.grouping or Grouping(customer=True, properties=meter.resource.group_by)
-        usage = _usage_request(call.tenant, meter.resource, question, grouping, as_of_us)
+        usage = _usage_request(call.tenant, meter.resource, asked, grouping, as_of_us)
         with self._turns.turn(call.tenant):
             page, following = self._page(usage, place, question, grouping, meter.resource)
         token = sealed(question.digest, as_of_us, catalog.revision, *astuple(following)) if following else ""

@@ -2,14 +2,38 @@
 
 import numpy as np
 
-from engine.api.messages import fitting, line_item_message, spend_message, unrateable_messages
+from engine.api.messages import (
+    commitment_message,
+    credit_message,
+    discount_message,
+    fitting,
+    line_item_message,
+    recipient_message,
+    reported_message,
+    share_message,
+    spend_message,
+    tax_message,
+    unrateable_messages,
+)
 from engine.api.operation import Call
 from engine.billing.line_item import LineItem
 from engine.billing.rater import Rater, Snapshot
+from engine.billing.terms.history import History
+from engine.billing.terms.settled import settled
+from engine.catalog.snapshots.snapshot import Catalog
 from engine.errors import FieldMistake, InvalidRequestError
-from engine.spend.spend import SpendColumns, joined, spend_of
+from engine.spend.applied_terms import (
+    applied_commitments,
+    applied_credits,
+    applied_discounts,
+    applied_taxes,
+)
+from engine.spend.reported import ReportedTotals
+from engine.spend.revenue_shares import RecipientTotals, applied_shares
+from engine.spend.spend import SpendColumns, joined, sums_of
 from engine.times import optional_us, to_timestamp
 from meterline.v1.spend_pb2 import GetSpendRequest, GetSpendResponse, ListSpendRequest, ListSpendResponse
+from rating import CurrencyCode
 
 _LIMIT_DEFAULT = 10
 # An answer stays a message of some hundred KiB.
@@ -18,6 +42,10 @@ _LIMIT_MAX = 1_000
 _LINE_ITEMS_MAX = 1_000
 # Each is a message of some hundred bytes; a person mends a catalog by the first few.
 _UNRATEABLE_MAX = 1_000
+# Beside the line items of a customer, and the customers of a list.
+_SHARES_BYTES_MAX = 512 * 1024
+_RECIPIENTS_MAX = 10_000
+_RECIPIENTS_BYTES_MAX = 1024 * 1024
 
 
 class SpendService:
@@ -32,8 +60,16 @@ class SpendService:
         snapshot = self._snapshot(request, call)
         rated = self._rater.rate_customer(snapshot, request.customer_id)
         items = rated.line_items(np.arange(min(len(rated), _LINE_ITEMS_MAX)))
+        terms = settled(rated, History.of(self._rater, snapshot))
+        # How a customer's money is divided is no matter of the customer's.
+        shares = applied_shares(terms) if call.caller.customer_id is None else []
         return GetSpendResponse(
-            spends=map(spend_message, spend_of(rated).by_amount(1)),
+            spends=map(spend_message, sums_of(rated, terms).by_amount(1)),
+            discounts=map(discount_message, applied_discounts(terms)),
+            taxes=map(tax_message, applied_taxes(terms)),
+            commitments=map(commitment_message, applied_commitments(terms)),
+            credits=map(credit_message, applied_credits(terms)),
+            shares=fitting(map(share_message, shares), _SHARES_BYTES_MAX),
             line_items=fitting(map(line_item_message, items)),
             as_of=to_timestamp(snapshot.as_of_us),
             catalog_revision=snapshot.catalog.revision,
@@ -46,16 +82,33 @@ class SpendService:
         snapshot = self._snapshot(request, call)
         sums: list[SpendColumns] = []
         unrateable: list[LineItem] = []
-        for rated in self._rater.rate_all(snapshot, digests=False):
-            sums.append(spend_of(rated))
+        recipients = RecipientTotals()
+        reported = _reported(request, snapshot.catalog)
+        rater, history = self._rater, History.of(self._rater, snapshot)
+        stretches = (
+            rater.rate_group(snapshot, request.customer_id, digests=False)
+            if request.customer_id
+            else rater.rate_all(snapshot, digests=False)
+        )
+        for rated in stretches:
+            terms = settled(rated, history)
+            sums.append(sums_of(rated, terms))
+            recipients.add(terms)
+            if reported is not None:
+                reported.add(rated, terms)
             unrateable += rated.unrateable_lines(_UNRATEABLE_MAX - len(unrateable))
-        spends = joined(sums)
+        spends, of_recipients = joined(sums), recipients.by_amount()
         return ListSpendResponse(
             spends=map(spend_message, spends.by_amount(limit)),
             totals=map(spend_message, spends.totals()),
             as_of=to_timestamp(snapshot.as_of_us),
             catalog_revision=snapshot.catalog.revision,
             unrateable_customers=unrateable_messages(unrateable),
+            recipients=fitting(
+                map(recipient_message, of_recipients[:_RECIPIENTS_MAX]), _RECIPIENTS_BYTES_MAX
+            ),
+            recipient_count=len(of_recipients),
+            reported=None if reported is None else reported_message(request.reporting_currency, reported),
         )
 
     def _snapshot(self, request: GetSpendRequest | ListSpendRequest, call: Call) -> Snapshot:
@@ -65,3 +118,13 @@ class SpendService:
             optional_us(request, "as_of"),
             request.catalog_revision or None,
         )
+
+
+def _reported(request: ListSpendRequest, catalog: Catalog) -> ReportedTotals | None:
+    if not request.reporting_currency:
+        return None
+    try:
+        currency = CurrencyCode().read(request.reporting_currency)
+    except ValueError as error:
+        raise InvalidRequestError(FieldMistake("reporting_currency", str(error))) from None
+    return ReportedTotals(catalog, currency)

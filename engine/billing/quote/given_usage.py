@@ -2,8 +2,9 @@
 
 Rules:
 1. Each given quantity is a line of its own, as a meter gives one for each group: they are never added up.
-2. A price that a quote gives no quantity is a line at zero, as a subscription without usage has one; a flat
-   price is always a line. A matrix price without a quantity has no cell to look up, and gives no line.
+2. A price that a quote gives no quantity is a line at zero, as a subscription without usage has one, or at the quantity that
+   the plan says (seats); a flat price is always a line. A matrix price without a quantity has no cell to look up, and gives no
+   line.
 3. Everything is a column: no Python object is made for a row, unless its numbers are past 64 bits.
 """
 
@@ -106,9 +107,16 @@ def _charges(given: GivenUsage, missing_price: Int64s) -> Charges:
     places = np.concatenate([plain, given.counting(Counts.EVENTS)])
     is_other = np.ones(count, dtype=np.bool_)
     is_other[places] = False
+    # Those that are missing come last.
     others = np.flatnonzero(is_other)
+    defaults = DecimalColumn.of([each.quantity for each in given.prices.prices])
     column = DecimalColumn.concatenate(
-        [_quantities(given, plain), event_sums, DecimalColumn.zeros(len(others))]
+        [
+            _quantities(given, plain),
+            event_sums,
+            DecimalColumn.zeros(len(others) - len(missing_price)),
+            defaults.take(missing_price),
+        ]
     )
     back = np.empty(count, dtype=np.int64)
     back[np.concatenate([places, others])] = np.arange(count)

@@ -14,6 +14,7 @@ be quoted so, also one that plans don't take yet.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 from pathlib import PurePath
@@ -43,11 +44,16 @@ class Counts(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QuotedPrice:
-    """A price under its id. `dimensions`: what tells its lines apart, be it by a matrix or by its meter's groups."""
+    """A price under its id.
+
+    dimensions: what tells its lines apart, be it by a matrix or by its meter's groups.
+    quantity: what it counts where none is given: of a price by a quantity that isn't metered, the plan's.
+    """
 
     id: str
     price: Price
     dimensions: tuple[str, ...]
+    quantity: Decimal = Decimal(0)
 
     @property
     def counts(self) -> Counts:
@@ -135,6 +141,7 @@ def prices_of_plan(file_name: str, text: str, plan_id: str | None) -> PriceList:
                 each.id,
                 each.price,
                 tuple(dict.fromkeys((*group_by.get(each.meter or "", ()), *(each.price.dimensions or ())))),
+                each.quantity or Decimal(0),
             )
             for each in plan.prices
         ),

@@ -91,7 +91,8 @@ class Quotes:
             has_none[self.quote[(self.price == place) & self.is_given]] = False
             count = int(has_none.sum())
             if count:
-                outcome = "no line" if each.price.model is Model.MATRIX else "quoted at zero"
+                at = f"{each.quantity:f}, the plan's" if each.quantity else "zero"
+                outcome = "no line" if each.price.model is Model.MATRIX else f"quoted at {at}"
                 of = f" in {count:,} of {self.count:,} quotes" if self.count > 1 else ""
                 said.append(f"{each.id}: no quantity given{of}: {outcome}")
         return said

@@ -11,18 +11,21 @@ no difference if and only if the definitions are equal.
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from datetime import datetime
+from typing import Final, Literal, TypeAlias, assert_never
 
 import pyarrow as pa
 
+from engine.catalog.documents.checks.plan_changes import effective_plan, kept_subscriptions
 from engine.catalog.documents.excerpt import Excerpt
 from engine.catalog.kinds import definition, json_text
+from engine.catalog.kinds.plan import Plan
 from engine.catalog.kinds.resource import Resource
 from engine.catalog.snapshots.snapshot import Catalog
-from engine.catalog.snapshots.versions import VERSION_ROWS, Versions
+from engine.catalog.snapshots.versions import VERSION_ROWS, ResourceState, Versions
 from fields import Json
 
-Action: TypeAlias = Literal["create", "update"]
+Action: TypeAlias = Literal["create", "update", "archive", "delete"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +39,31 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class ResourceChange:
-    """One resource of a document that is new or differs; `version` is the version that the change makes."""
+    """One resource that is new, differs or ends; `version` is the version that the change makes. A resource that is
+    created anew after its end goes on with the versions of the one before.
 
+    kept_subscription_count: of a plan, how many subscriptions stay on the version that they have.
+    """
+
+    action: Action
     kind: str
     id: str
     version: int
     fields: tuple[FieldChange, ...]
     definition: str
+    kept_subscription_count: int = 0
 
     @property
-    def action(self) -> Action:
-        return "create" if self.version == 1 else "update"
+    def state(self) -> ResourceState:
+        match self.action:
+            case "create" | "update":
+                return ResourceState.ACTIVE
+            case "archive":
+                return ResourceState.ARCHIVED
+            case "delete":
+                return ResourceState.DELETED
+            case other:
+                assert_never(other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +95,7 @@ class Changes:
                 "revision": revision,
                 "position": position,
                 "definition": change.definition,
+                "state": change.state,
             }
             for position, change in enumerate(self.changes)
         ]
@@ -89,21 +107,29 @@ class Changes:
         return catalog.advanced(revision, Versions.read(rows)) if self.changes else catalog
 
 
-def changes(resources: Iterable[Resource], excerpt: Excerpt) -> Changes:
-    """Two resources are equal if and only if their definitions are."""
+def changes(resources: Iterable[Resource], excerpt: Excerpt, at: datetime) -> Changes:
+    """What differs if it is applied at an instant. Two resources are equal if and only if their definitions are."""
     found: list[ResourceChange] = []
     unchanged_count = 0
-    for resource in resources:
+    for given in resources:
+        resource = effective_plan(given, excerpt.catalog, at) if isinstance(given, Plan) else given
         text = definition(resource)
         before = excerpt.before.get((resource.kind, resource.id))
         if before is None:
             # Of a new resource every field is new: its definition says them.
-            found.append(ResourceChange(resource.kind, resource.id, 1, (), text))
+            ended = excerpt.ended.get((resource.kind, resource.id))
+            version = 1 if ended is None else ended.version + 1
+            found.append(ResourceChange("create", resource.kind, resource.id, version, (), text))
         elif before.definition == text:
             unchanged_count += 1
         else:
-            fields = differences(json.loads(before.definition), resource.to_fields())
-            found.append(ResourceChange(resource.kind, resource.id, before.version + 1, fields, text))
+            # What the document didn't say is not its change: from when on the plan's new version is effective.
+            fields = differences(json.loads(before.definition), given.to_fields())
+            if isinstance(given, Plan) and given.effective_from is None:
+                fields = tuple(each for each in fields if each.path != "effective_from")
+            kept = kept_subscriptions(resource.id, excerpt.catalog) if isinstance(given, Plan) else 0
+            version = before.version + 1
+            found.append(ResourceChange("update", resource.kind, resource.id, version, fields, text, kept))
     return Changes(tuple(found), unchanged_count)
 
 

@@ -1,8 +1,8 @@
 """A catalog document: YAML (or JSON) text to resources, with all of its mistakes at once.
 
     document = read_document(text, "llm.yaml")   # alone: form, fields, prices; read_lines for lines of JSON
-    resources = document.resources(catalog)      # against the catalog: references, double billing, totals
-    changes = document.changes(catalog)          # what of them the catalog hasn't, or has otherwise
+    resources = document.resources(catalog, at)  # against the catalog: references, double billing, totals
+    changes = document.changes(catalog, at)      # what of them the catalog hasn't, or has otherwise
 
 Reading is the slow step and needs no store; a store compares then, before its transaction. Only a text that is
 no YAML, or no line of JSON, stops at its first mistake; otherwise CatalogDocumentError holds every mistake of both
@@ -12,14 +12,25 @@ steps, by line, each as `FILE:LINE: FIELD: what is wrong`.
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from engine.catalog import limits
 from engine.catalog.documents.changes import Changes, changes
+from engine.catalog.documents.checks.plan_changes import check_plans, next_versions
+from engine.catalog.documents.checks.rate_checks import check_rates
+from engine.catalog.documents.checks.split_checks import check_splits
+from engine.catalog.documents.checks.term_checks import check_terms
+from engine.catalog.documents.coupon_checks import check_coupons
+from engine.catalog.documents.customer_checks import check_customers
 from engine.catalog.documents.entries import Entry, read_entries
 from engine.catalog.documents.excerpt import Excerpt
 from engine.catalog.documents.json_lines import LineError, parse_lines
 from engine.catalog.documents.mistakes import Mistakes, unreadable
-from engine.catalog.documents.references import check_dimensions, check_references, check_subscriptions
+from engine.catalog.documents.references import (
+    check_meters,
+    check_references,
+    check_subscriptions,
+)
 from engine.catalog.documents.yaml_tree import Node, TextNode, YamlError, parse_yaml
 from engine.catalog.kinds import KINDS
 from engine.catalog.kinds.resource import Resource
@@ -37,20 +48,27 @@ class Document:
     entries: tuple[Entry, ...]
     own_mistakes: Mistakes
 
-    def resources(self, catalog: Catalog) -> tuple[Resource, ...]:
+    def resources(self, catalog: Catalog, at: datetime) -> tuple[Resource, ...]:
         """The resources in the document's order, fit for `catalog`. Raises CatalogDocumentError."""
-        return self._resources(Excerpt.of(self.entries, catalog))
+        return self._resources(Excerpt.of(self.entries, catalog), at)
 
-    def changes(self, catalog: Catalog) -> Changes:
-        """What the document changes in `catalog`. Raises CatalogDocumentError."""
+    def changes(self, catalog: Catalog, at: datetime) -> Changes:
+        """What the document changes in `catalog` if it is applied at an instant. Raises CatalogDocumentError."""
         excerpt = Excerpt.of(self.entries, catalog)
-        return changes(self._resources(excerpt), excerpt)
+        return changes(self._resources(excerpt, at), excerpt, at)
 
-    def _resources(self, excerpt: Excerpt) -> tuple[Resource, ...]:
+    def _resources(self, excerpt: Excerpt, at: datetime) -> tuple[Resource, ...]:
         mistakes = self.own_mistakes.copy()
         check_references(self.entries, excerpt, mistakes)
-        check_dimensions(self.entries, excerpt, mistakes)
+        check_meters(self.entries, excerpt, mistakes)
         check_subscriptions(self.entries, excerpt, mistakes)
+        check_customers(self.entries, excerpt, mistakes)
+        check_coupons(self.entries, excerpt, mistakes)
+        check_splits(self.entries, excerpt, mistakes)
+        check_rates(self.entries, excerpt, mistakes)
+        following = next_versions(self.entries, excerpt.catalog, at)
+        check_terms(self.entries, following, excerpt, mistakes)
+        check_plans(self.entries, following, excerpt.catalog, at, mistakes)
         if mistakes:
             raise mistakes.error()
         return tuple(entry.resource for entry in self.entries if entry.resource is not None)

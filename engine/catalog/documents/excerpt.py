@@ -6,15 +6,17 @@ A document's entries come first, since they say what is looked up:
     excerpt.knows("customer", "acme")
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from engine.catalog.documents.entries import Entry
 from engine.catalog.kinds import definition
+from engine.catalog.snapshots.ended_resources import EndedResource
 from engine.catalog.snapshots.snapshot import Catalog
 from engine.catalog.snapshots.stored_resources import StoredSubscription, StoredVersion
-from engine.catalog.snapshots.versions import IN_COLUMNS
+from engine.catalog.snapshots.versions import IN_COLUMNS, ResourceState
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +25,16 @@ class Excerpt:
 
     given: the ids of the document's entries, with mistakes or not.
     before: what the catalog has of `given`, by kind and id (and other subscriptions of the customers).
+    ended: those of `given` that were archived or deleted, by kind and id.
     customers: those that the document gives or names and the catalog has.
-    customer_of: the customers of those subscriptions in `given` that the catalog has.
+    customer_of: the customers of those subscriptions in `given` that the catalog has, or that are archived.
     subscriptions_of: all of a customer's, for each that the document names.
     """
 
     catalog: Catalog
     given: Mapping[str, Collection[str]]
     before: Mapping[tuple[str, str], StoredVersion]
+    ended: Mapping[tuple[str, str], EndedResource]
     customers: Collection[str]
     customer_of: Mapping[str, str]
     subscriptions_of: Mapping[str, list[StoredSubscription]]
@@ -39,14 +43,21 @@ class Excerpt:
     def of(cls, entries: Iterable[Entry], catalog: Catalog) -> "Excerpt":
         given: dict[str, set[str]] = defaultdict(set)
         named: set[str] = set()
+        others: set[str] = set()
         for entry in entries:
             if entry.id is not None:
                 given[entry.kind].add(entry.id)
-            if entry.kind == "subscription" and isinstance(customer := entry.fields.get("customer"), str):
-                named.add(customer)
-        customers = catalog.customers.stored(given["customer"] | named)
+            if isinstance(customer := entry.fields.get("customer"), str):
+                (named if entry.kind == "subscription" else others).add(customer)
+            if entry.kind == "customer" and isinstance(parent := entry.fields.get("parent"), str):
+                others.add(parent)
+        customers = catalog.customers.stored(given["customer"] | named | others)
         customer_of = catalog.subscriptions.customer_of(given["subscription"])
         subscriptions_of = catalog.subscriptions.of_customers(named.union(customer_of.values()))
+        ended = catalog.ended.stored({(kind, key) for kind, keys in given.items() for key in keys})
+        for each in ended.values():
+            if each.kind == "subscription" and each.state == ResourceState.ARCHIVED:
+                customer_of[each.id] = json.loads(each.definition)["customer"]
         before = [customers[key] for key in given["customer"] if key in customers]
         before += [each.stored for of_one in subscriptions_of.values() for each in of_one]
         for kind in given.keys() - {*IN_COLUMNS}:
@@ -57,6 +68,7 @@ class Excerpt:
             catalog=catalog,
             given=given,
             before={(each.kind, each.id): each for each in before},
+            ended=ended,
             customers=customers.keys(),
             customer_of=customer_of,
             subscriptions_of=subscriptions_of,

@@ -3,7 +3,7 @@
     {"kind": "customer", "definition": {"id": "acme", "name": "Acme"}}
 
 1. As in YAML, a value is the text that was written: no number becomes a float, and true is a word.
-2. `id` and `version`, which `meterline catalog` prints beside them, may be there; an id must be the definition's.
+2. `id`, `version` and `etag`, which `meterline catalog` prints beside them, may be there; an id must be the definition's.
 3. Every node has the line of its resource. Empty lines count and hold nothing.
 
 Quicker by far than the same entries in YAML.
@@ -17,7 +17,7 @@ from typing import Any, Final, NoReturn
 from engine.catalog import limits
 from engine.catalog.documents.yaml_tree import Field, ListNode, MapNode, Node, TextNode
 
-_FIELDS: Final = ("kind", "definition", "id", "version")
+_FIELDS: Final = ("kind", "definition", "id", "version", "etag")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 

@@ -27,7 +27,18 @@ _NOT_PARTED: Final = (
 )
 # What is referred to comes first; sections that an engine doesn't know come last, for it to say so. Those of
 # engine.catalog.kinds, which a command that only parts a file doesn't load: the rating core takes a second.
-SECTIONS: Final = ("meters", "plans", "customers", "subscriptions")
+SECTIONS: Final = (
+    "meters",
+    "plans",
+    "coupons",
+    "tax_regions",
+    "sellers",
+    "revenue_splits",
+    "exchange_rates",
+    "customers",
+    "subscriptions",
+    "credit_grants",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,36 @@ if and only if their definitions are, and reading one gives the resource back.
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
+from engine.catalog.kinds.coupon import Coupon
+from engine.catalog.kinds.credit_grant import CustomerCredit
 from engine.catalog.kinds.customer import Customer
+from engine.catalog.kinds.exchange_rate import ExchangeRate
 from engine.catalog.kinds.meter import Meter
 from engine.catalog.kinds.plan import Plan
-from engine.catalog.kinds.resource import Resource
+from engine.catalog.kinds.resource import Reference, Resource
+from engine.catalog.kinds.revenue_split import RevenueSplit
+from engine.catalog.kinds.seller import Seller
 from engine.catalog.kinds.subscription import Subscription
-from fields import Json, Nested, Schema
+from engine.catalog.kinds.tax_region import TaxRegion
+from fields import Json, Nested, Schema, declaration
 
 KINDS: Final[Mapping[str, type[Resource]]] = {
-    each.kind: each for each in (Meter, Plan, Customer, Subscription)
+    each.kind: each
+    for each in (
+        Meter,
+        Plan,
+        Coupon,
+        TaxRegion,
+        Seller,
+        RevenueSplit,
+        ExchangeRate,
+        Customer,
+        Subscription,
+        CustomerCredit,
+    )
 }
 
 
@@ -30,6 +49,20 @@ def read_definition(kind: str, text: str) -> Resource:
     if kind not in KINDS:
         raise ValueError(f"it knows no {kind}")
     return KINDS[kind].read(json.loads(text))
+
+
+@cache
+def owner_field(kind: str) -> str | None:
+    """The field of a kind of resources that names the customer whose they are; None for one that is nobody's."""
+    names = declaration(KINDS[kind]).names
+    return next(
+        (
+            name
+            for name, each in names.items()
+            if kind != Customer.kind and isinstance(each, Reference) and each.to == Customer.kind
+        ),
+        None,
+    )
 
 
 def json_text(value: Json) -> str:

@@ -6,8 +6,10 @@ from types import MappingProxyType
 from typing import Annotated
 
 from engine.catalog import limits
-from engine.catalog.kinds.resource import Name, Resource
-from fields import MapOf, Text
+from engine.catalog.kinds.coupon import Redemptions
+from engine.catalog.kinds.resource import Name, Reference, Resource, TimeZone
+from engine.catalog.kinds.tax_id import TaxIds
+from fields import ListOf, MapOf, Text
 
 _METADATA = MapOf(
     Text(limits.ID_BYTES_MAX), Text(limits.METADATA_VALUE_BYTES_MAX, free=True), limits.METADATA_ENTRIES_MAX
@@ -16,7 +18,22 @@ _METADATA = MapOf(
 
 @dataclass(frozen=True, kw_only=True)
 class Customer(Resource, section="customers", count_max=limits.CUSTOMERS_MAX):
-    """Who pays. `metadata` is the user's own, for joins with other systems."""
+    """Who pays. `metadata` is the user's own, for joins with other systems; `coupons` are off all that it buys.
+
+    tax_region: whose taxes are charged; none without one, and none of a customer that is exempt.
+    aliases: other ids that events may have, each of one customer only; what is recorded under them is this one's.
+    parent: the customer above, if there is one.
+    time_zone: of the billing periods of subscriptions that don't say one of their own; by default UTC.
+    """
 
     name: Name
+    time_zone: Annotated[str | None, TimeZone()] = None
     metadata: Annotated[Mapping[str, str], _METADATA] = field(default_factory=lambda: MappingProxyType({}))
+    coupons: Redemptions = ()
+    tax_region: Annotated[str | None, Reference(to="tax_region")] = None
+    tax_ids: TaxIds = ()
+    tax_exempt: bool = False
+    aliases: Annotated[
+        tuple[str, ...], ListOf(Text(limits.ID_BYTES_MAX), 0, limits.CUSTOMER_ALIASES_MAX, distinct=True)
+    ] = ()
+    parent: Annotated[str | None, Reference(to="customer")] = None

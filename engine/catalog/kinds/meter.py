@@ -76,6 +76,16 @@ class Meter(Resource, section="meters", count_max=limits.METERS_MAX):
             yield Problem(("carries_over",), f"does not belong to {self.aggregation}: only {able} carry over")
 
     @property
+    def is_additive(self) -> bool:
+        """Whether the quantities of the parts of a period sum up to that of the period."""
+        return self.aggregation in ("count", "sum") and not self.carries_over
+
+    @property
+    def gives_event_amounts(self) -> bool:
+        """Whether its quantity is the sum of values that events of the period itself have, each an amount of its own."""
+        return self.aggregation == "sum" and not self.carries_over
+
+    @property
     def properties(self) -> frozenset[str]:
         """The properties that it reads."""
         return frozenset(

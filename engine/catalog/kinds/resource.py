@@ -13,12 +13,23 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final, Self
 
 from engine.catalog import limits
+from engine.time_zones import time_zone
 from fields import FieldsError, Record, Schema, Text
 
 ID: Final = Text(limits.ID_BYTES_MAX, allowed="A-Z a-z 0-9 _ . : @ -")
 Id = Annotated[str, ID]
 NAME: Final = Text(limits.NAME_BYTES_MAX)
 Name = Annotated[str, NAME]
+
+
+@dataclass(frozen=True)
+class TimeZone(Text):
+    """An IANA name, such as Europe/Berlin."""
+
+    bytes_max: int = 64
+
+    def read(self, given: object) -> str:
+        return time_zone(super().read(given)).key
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,12 @@ class KeptSnapshots:
                 self._drop(next(iter(self._snapshots)))
             self._shrink(catalog)
 
+    def forget(self, tenant: str) -> None:
+        """All of a tenant's: what is in them was changed where it is stored."""
+        with self._lock:
+            for key in [each for each in self._snapshots if each[0] == tenant]:
+                self._drop(key)
+
     def _shrink(self, asked_for: Catalog) -> None:
         """Rule 2, but for what was just asked for."""
         newest = {tenant: self._snapshots[tenant, revision] for tenant, revision in sorted(self._snapshots)}

@@ -6,19 +6,31 @@ Versions are append-only, so a snapshot that is at hand is brought forward by th
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from engine.catalog.kinds import KINDS, definition
+from engine.catalog.kinds.coupon import Coupon
+from engine.catalog.kinds.credit_grant import CustomerCredit
+from engine.catalog.kinds.exchange_rate import ExchangeRate
 from engine.catalog.kinds.meter import Meter
-from engine.catalog.kinds.plan import Plan, PlanPrice
+from engine.catalog.kinds.plan import Plan
 from engine.catalog.kinds.resource import Resource
+from engine.catalog.kinds.revenue_split import RevenueSplit
+from engine.catalog.kinds.seller import Seller
 from engine.catalog.kinds.subscription import Subscription
+from engine.catalog.kinds.tax_region import TaxRegion
+from engine.catalog.snapshots.ended_resources import EndedResources
+from engine.catalog.snapshots.plan_versions import PlanVersions, with_versions
 from engine.catalog.snapshots.stored_resources import Customers, StoredVersion, Subscriptions
 from engine.catalog.snapshots.subscription_columns import SubscriptionColumns
 from engine.catalog.snapshots.versions import Versioned, Versions
@@ -28,9 +40,9 @@ from engine.catalog.snapshots.versions import Versioned, Versions
 class Catalog:
     """Every resource's newest version at `revision`; revision 0 is the catalog before anything was applied.
 
+    ended: what was archived or deleted, which is in nothing else here.
     objects: kind -> id -> the resource, of the kinds that aren't kept in columns.
-    price_versions: (plan id, price id) -> the version of the plan in which that price last changed, be it
-    through the plan's currency. A price that went and came back changed when it came back.
+    plan_versions: plan id -> all of its versions, of which running subscriptions have earlier ones, too.
     """
 
     tenant: str
@@ -38,7 +50,8 @@ class Catalog:
     objects: Mapping[str, Mapping[str, Versioned[Any]]]
     customers: Customers
     subscriptions: Subscriptions
-    price_versions: Mapping[tuple[str, str], int]
+    ended: EndedResources
+    plan_versions: Mapping[str, PlanVersions]
 
     @classmethod
     def empty(cls, tenant: str) -> "Catalog":
@@ -48,7 +61,8 @@ class Catalog:
             objects={},
             customers=Customers.empty(),
             subscriptions=Subscriptions.empty(),
-            price_versions={},
+            ended=EndedResources.empty(),
+            plan_versions={},
         )
 
     @property
@@ -57,7 +71,72 @@ class Catalog:
 
     @property
     def plans(self) -> Mapping[str, Versioned[Plan]]:
+        """Of each the newest version."""
         return self.objects.get("plan", {})
+
+    @property
+    def coupons(self) -> Mapping[str, Versioned[Coupon]]:
+        return self.objects.get("coupon", {})
+
+    @property
+    def tax_regions(self) -> Mapping[str, Versioned[TaxRegion]]:
+        return self.objects.get("tax_region", {})
+
+    @property
+    def seller(self) -> Seller | None:
+        """There is at most one."""
+        return next((each.resource for each in self.objects.get("seller", {}).values()), None)
+
+    @cached_property
+    def currencies(self) -> tuple[str, ...]:
+        """Those of all plans and their versions, in alphabetical order."""
+        versions = (each for plan in self.plan_versions.values() for each in plan.versions)
+        return tuple(sorted({each.resource.currency for each in versions}))
+
+    @cached_property
+    def plans_have_discounts(self) -> bool:
+        """Whether some version of a plan has one."""
+        versions = (each for plan in self.plan_versions.values() for each in plan.versions)
+        return any(each.resource.discount is not None for each in versions)
+
+    @cached_property
+    def committing_terms(self) -> npt.NDArray[np.bool_]:
+        """bool[terms of `subscription_columns`]: whether they have commitments, their own or some version of their plan's."""
+        plans = {
+            name
+            for name, plan in self.plan_versions.items()
+            if any(each.resource.all_commitments for each in plan.versions)
+        }
+        columns = self.subscription_columns
+        of_plan = np.array([each in plans for each in columns.plans], dtype=np.bool_)[columns.terms_plan]
+        own = np.fromiter(('"commitments":' in each for each in columns.terms), np.bool_, len(columns.terms))
+        found: npt.NDArray[np.bool_] = own | of_plan
+        return found
+
+    @cached_property
+    def credit_grants_of(self) -> Mapping[str, Sequence[CustomerCredit]]:
+        """Customer -> its credit grants, in the order of their creation."""
+        found: dict[str, list[CustomerCredit]] = defaultdict(list)
+        for each in self.objects.get("credit_grant", {}).values():
+            found[each.resource.customer].append(each.resource)
+        return found
+
+    @cached_property
+    def revenue_splits_of(self) -> Mapping[str, Sequence[RevenueSplit]]:
+        """Plan -> the splits of its prices, in the order of their creation."""
+        found: dict[str, list[RevenueSplit]] = defaultdict(list)
+        for each in self.objects.get("revenue_split", {}).values():
+            for plan in each.resource.plans:
+                found[plan].append(each.resource)
+        return found
+
+    @cached_property
+    def exchange_rates(self) -> Mapping[tuple[str, str], Sequence[ExchangeRate]]:
+        """(from, to) -> the rates of a pair of currencies, by when they are effective."""
+        found: dict[tuple[str, str], list[ExchangeRate]] = defaultdict(list)
+        for each in self.objects.get("exchange_rate", {}).values():
+            found[each.resource.from_currency, each.resource.to_currency].append(each.resource)
+        return {pair: sorted(rates, key=lambda each: each.effective_from) for pair, rates in found.items()}
 
     def of_kind(self, kind: str) -> Mapping[str, Versioned[Resource]]:
         in_columns: Mapping[str, Mapping[str, Versioned[Resource]]] = {
@@ -67,56 +146,57 @@ class Catalog:
         return in_columns.get(kind) or self.objects.get(kind, {})
 
     def all(self) -> Iterator[Versioned[Resource]]:
-        """Every resource, by kind, customers and subscriptions last; each in the order of their creation."""
+        """Every resource, by kind, each in the order of their creation."""
         for kind in KINDS:
-            yield from self.objects.get(kind, {}).values()
-        yield from self.customers.in_order()
-        yield from self.subscriptions.in_order()
+            if kind == self.customers.kind:
+                yield from self.customers.in_order()
+            elif kind == self.subscriptions.kind:
+                yield from self.subscriptions.in_order()
+            else:
+                yield from self.objects.get(kind, {}).values()
 
     def listed(self, first: int) -> Iterator[StoredVersion]:
         """As `all`, from a place in that order, and without objects of customers and subscriptions."""
+        in_columns = {each.kind: each for each in (self.customers, self.subscriptions)}
         for kind in KINDS:
-            of_kind = self.objects.get(kind, {})
+            stored, of_kind = in_columns.get(kind), self.objects.get(kind, {})
+            if stored is not None:
+                yield from stored.listed(first)
             for each in islice(of_kind.values(), first, None):
                 yield StoredVersion(kind, each.resource.id, each.version, definition(each.resource))
-            first = max(0, first - len(of_kind))
-        yield from self.customers.listed(first)
-        yield from self.subscriptions.listed(max(0, first - len(self.customers)))
+            first = max(0, first - len(of_kind if stored is None else stored))
 
     def subscriptions_of(self, customer: str) -> tuple[Versioned[Subscription], ...]:
         """By start. Empty for a customer without one, or unknown."""
         return self.subscriptions.of_customer(customer)
 
-    def price_version(self, plan: str, price: str) -> int:
-        return self.price_versions[plan, price]
-
     def advanced(self, revision: int, versions: Versions) -> "Catalog":
         """The catalog at a later revision. `versions`: those made since; of a plan all, in order."""
-        objects, price_versions = self.objects, self.price_versions
+        objects, plan_versions = self.objects, self.plan_versions
         if versions.objects:
-            objects, price_versions = self._with(versions.objects)
+            objects = self._with(versions.objects)
+            plans = [each for each in versions.objects if isinstance(each.resource, Plan)]
+            plan_versions = with_versions(plan_versions, cast("list[Versioned[Plan]]", plans))
         return Catalog(
             tenant=self.tenant,
             revision=revision,
             objects=objects,
             customers=self.customers.merged(versions.customers),
             subscriptions=self.subscriptions.merged(versions.subscriptions),
-            price_versions=price_versions,
+            ended=self.ended.merged(versions),
+            plan_versions=plan_versions,
         )
 
-    def _with(
-        self, versions: Iterable[Versioned[Resource]]
-    ) -> tuple[Mapping[str, Mapping[str, Versioned[Any]]], Mapping[tuple[str, str], int]]:
+    def _with(self, versions: Iterable[Versioned[Resource]]) -> Mapping[str, Mapping[str, Versioned[Any]]]:
         objects: dict[str, dict[str, Any]] = defaultdict(dict)
         objects |= {kind: dict(of_kind) for kind, of_kind in self.objects.items()}
-        price_versions = dict(self.price_versions)
         for each in versions:
             of_kind = objects[each.resource.kind]
-            if isinstance(each.resource, Plan):
-                _advance_prices(price_versions, of_kind.get(each.resource.id), each.resource, each.version)
-            of_kind[each.resource.id] = each
-        frozen = {kind: MappingProxyType(of_kind) for kind, of_kind in objects.items()}
-        return MappingProxyType(frozen), MappingProxyType(price_versions)
+            if each.is_active:
+                of_kind[each.resource.id] = each
+            else:
+                of_kind.pop(each.resource.id, None)
+        return MappingProxyType({kind: MappingProxyType(of_kind) for kind, of_kind in objects.items()})
 
     @property
     def row_count(self) -> int:
@@ -124,24 +204,32 @@ class Catalog:
         return sum(chunk.num_rows for chunk in self.chunks())
 
     def chunks(self) -> Iterator[pa.RecordBatch]:
-        """What customers and subscriptions are kept in, which snapshots share."""
+        """What customers, subscriptions and ended resources are kept in, which snapshots share."""
         yield from self.customers.chunks()
         yield from self.subscriptions.chunks()
+        yield from self.ended.chunks()
 
     @property
     def subscription_columns(self) -> SubscriptionColumns:
         """All subscriptions by customer and id: what is billed row by row."""
         return self.subscriptions.columns
 
+    def zones_of(self, rows: npt.NDArray[np.int64]) -> tuple[Sequence[str], npt.NDArray[np.int64]]:
+        """The names of time zones, and of some subscriptions of `subscription_columns` the place of each one's: its own, or
+        its customer's, or UTC.
+        """
+        columns = self.subscription_columns
+        customers, of_customer = self.customers.time_zones
+        names = tuple(dict.fromkeys(("UTC", *columns.zones, *of_customer)))
+        places = {name: number for number, name in enumerate(names)}
 
-def _advance_prices(
-    price_versions: dict[tuple[str, str], int], before: Versioned[Plan] | None, plan: Plan, version: int
-) -> None:
-    earlier: dict[str, PlanPrice] = (
-        {} if before is None else {each.id: each for each in before.resource.prices}
-    )
-    for price in plan.prices:
-        if earlier.pop(price.id, None) != price:
-            price_versions[plan.id, price.id] = version
-    for gone in earlier:
-        del price_versions[plan.id, gone]
+        def placed(zones: Iterable[str], none: int) -> npt.NDArray[np.int64]:
+            """The place of each, and behind them of none."""
+            return np.array([*(places[name] for name in zones), none], dtype=np.int64)
+
+        own = placed(columns.zones, -1)[columns.zone[rows]]
+        if not len(customers) or (own >= 0).all():
+            return names, np.maximum(own, 0)
+        ids = columns.customer_id.take(pa.array(rows))
+        of_row = pc.index_in(ids, value_set=customers).fill_null(-1).to_numpy()
+        return names, np.where(own >= 0, own, placed(of_customer, 0)[of_row])

@@ -8,10 +8,11 @@
 2. A key is one or more columns of text, unique, in the order of code points (which is that of UTF-8).
 3. Rows are merged as versions: of several with one key the highest `version` stands, in the place that the lowest
    `created` gives it. `created` orders the rows as they came to be.
+4. A version without `created` ends the row: it is gone, and a later version begins it anew, in its own place.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final, TypeAlias
@@ -54,7 +55,9 @@ class SortedRows:
         """These versions besides, or in place of earlier ones of theirs."""
         if not versions.num_rows:
             return self
-        rows = self._newest(versions)
+        # Ends count against the rows that there are: all versions stay until they are merged with those.
+        has_ends = versions.column("created").null_count > 0
+        rows = self._ordered(versions) if has_ends else self._newest(versions)
         chunks: list[pa.RecordBatch] = []
         firsts: list[Key] = []
         done = begin = 0
@@ -68,6 +71,8 @@ class SortedRows:
             piece = rows.slice(begin, end - begin)
             if self.chunks:
                 piece = self._newest(pa.Table.from_batches([self.chunks[at], piece]))
+            elif has_ends:
+                piece = self._newest(pa.Table.from_batches([piece]))
             for chunk in _split(piece):
                 chunks.append(chunk)
                 firsts.append(self._key_at(chunk, 0))
@@ -113,10 +118,25 @@ class SortedRows:
 
     def by_creation(self, first: int, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
         """These columns of the rows in the order in which they came to be, from a place in it."""
+        return self.at_places(range(first, len(self)), names)
+
+    def places_where(
+        self, first: int, condition: Callable[[pa.RecordBatch], pa.BooleanArray]
+    ) -> npt.NDArray[np.int64]:
+        """The places in the order of creation, from one of them on, of the rows that a condition on chunks holds for."""
+        if first >= len(self):
+            return np.empty(0, dtype=np.int64)
+        holds = np.concatenate([condition(chunk).to_numpy(zero_copy_only=False) for chunk in self.chunks])
+        return first + np.flatnonzero(holds[self._by_creation[first:]])
+
+    def at_places(
+        self, places: range | npt.NDArray[np.int64], names: Sequence[str]
+    ) -> Iterator[tuple[Any, ...]]:
+        """These columns of the rows at places in the order of creation."""
         columns = [[chunk.column(name) for name in names] for chunk in self.chunks]
         begins = np.concatenate([[0], self._ends])
-        for begin in range(first, len(self), _ROWS_AT_ONCE):
-            positions = self._by_creation[begin : begin + _ROWS_AT_ONCE]
+        for begin in range(0, len(places), _ROWS_AT_ONCE):
+            positions = self._by_creation[np.asarray(places[begin : begin + _ROWS_AT_ONCE])]
             chunks = np.searchsorted(self._ends, positions, side="right")
             indexes = positions - begins[chunks]
             for chunk, index in zip(chunks.tolist(), indexes.tolist(), strict=True):
@@ -131,26 +151,40 @@ class SortedRows:
     def _by_creation(self) -> npt.NDArray[np.int64]:
         return np.argsort(self.column("created").to_numpy(), kind="stable")
 
-    def _newest(self, rows: pa.Table) -> pa.RecordBatch:
-        """In the order of the key, each key once (rule 3)."""
+    def _ordered(self, rows: pa.Table) -> pa.RecordBatch:
+        """By key, and the versions of each from the newest on."""
         order = pc.sort_indices(
             rows, sort_keys=[*((name, "ascending") for name in self._key), ("version", "descending")]
         )
         # Column by column, since taking from chunks makes one array of them first.
         ordered = [column.take(order).combine_chunks() for column in rows.columns]
-        begins = np.ones(rows.num_rows, dtype=np.bool_)
-        begins[1:] = False
-        for name in self._key:
-            column = ordered[self._schema.get_field_index(name)]
-            begins[1:] |= pc.not_equal(column[1:], column[:-1]).to_numpy(zero_copy_only=False)
+        return pa.record_batch(ordered, schema=self._schema)
+
+    def _newest(self, rows: pa.Table) -> pa.RecordBatch:
+        """In the order of the key, each key once (rules 3 and 4)."""
+        versions = self._ordered(rows)
+        begins = self._begins(versions)
+        created = self._schema.get_field_index("created")
+        if versions.column(created).null_count:
+            since = ~_ended_later(begins, versions.column(created).is_null().to_numpy(zero_copy_only=False))
+            versions, begins = versions.filter(pa.array(since)), begins[since]
+        ordered = versions.columns
         if not begins.all():
             newest = np.flatnonzero(begins)
-            oldest = np.append(newest[1:], rows.num_rows) - 1
-            created = self._schema.get_field_index("created")
+            oldest = np.append(newest[1:], len(begins)) - 1
             first_created = ordered[created].take(pa.array(oldest))
             ordered = [column.take(pa.array(newest)) for column in ordered]
             ordered[created] = first_created
         return pa.record_batch(ordered, schema=self._schema)
+
+    def _begins(self, rows: pa.RecordBatch) -> npt.NDArray[np.bool_]:
+        """Where another key begins, among ordered rows."""
+        begins = np.ones(rows.num_rows, dtype=np.bool_)
+        begins[1:] = False
+        for name in self._key:
+            column = rows.column(name)
+            begins[1:] |= pc.not_equal(column[1:], column[:-1]).to_numpy(zero_copy_only=False)
+        return begins
 
     def _key_at(self, rows: pa.RecordBatch, index: int) -> Key:
         return tuple(rows.column(name)[index].as_py() for name in self._key)
@@ -162,7 +196,18 @@ class SortedRows:
         )
 
 
+def _ended_later(begins: npt.NDArray[np.bool_], ends: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Of versions by key from the newest on: whether each ends its row, or is older than one that does."""
+    so_far = np.cumsum(ends)
+    of_key = np.cumsum(begins) - 1
+    before_key: npt.NDArray[np.int64] = (so_far - ends)[begins]
+    found: npt.NDArray[np.bool_] = so_far > before_key[of_key]
+    return found
+
+
 def _split(rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    if not rows.num_rows:
+        return
     parts = -(-rows.num_rows // _CHUNK_ROWS_MAX)
     bounds = [rows.num_rows * part // parts for part in range(parts + 1)]
     for begin, end in pairwise(bounds):

@@ -7,23 +7,30 @@
 A tenant has a million of them: an object is a KiB, a row a tenth of it, and snapshots share rows (sorted_rows).
 """
 
+import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import takewhile
-from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, cast
+from typing import ClassVar, Generic, NamedTuple, Self, TypeVar, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.catalog.kinds.customer import Customer
 from engine.catalog.kinds.subscription import Subscription
+from engine.catalog.kinds.terms import plan_spans
+from engine.catalog.snapshots.customer_links import ALIASES_KEY, CustomerLinks
+from engine.catalog.snapshots.redemption_columns import RedemptionColumns
 from engine.catalog.snapshots.sorted_rows import Row, SortedRows
-from engine.catalog.snapshots.subscription_columns import SubscriptionColumns
+from engine.catalog.snapshots.subscription_columns import SubscriptionColumns, columns_of
+from engine.catalog.snapshots.taxed_customers import TaxedCustomers
 from engine.catalog.snapshots.versions import CUSTOMERS, SUBSCRIPTIONS, Versioned, read_stored
 
 R_co = TypeVar("R_co", Customer, Subscription, covariant=True)
 
+# Customers whose definitions are read one by one rather than looked for among all aliases.
+_FEW = 50
 _VERSIONED = ("id", "version", "revision", "definition")
 # Where a subscription is found that only its id is known of.
 _BY_ID = pa.schema([SUBSCRIPTIONS.field(name) for name in ("id", "customer", "version", "created")])
@@ -47,6 +54,12 @@ class StoredSubscription(NamedTuple):
     end_us: int
     version: int
     definition: str
+
+    def plan_spans(self) -> Sequence[tuple[str, int, int]]:
+        """Plan, start and end of each plan that it has, add-ons too."""
+        if '"phases":' not in self.definition and '"add_ons":' not in self.definition:
+            return [(self.plan, self.start_us, self.end_us)]
+        return plan_spans(json.loads(self.definition), self.end_us)
 
     @property
     def stored(self) -> StoredVersion:
@@ -85,9 +98,36 @@ class _Stored(Mapping[str, Versioned[R_co]], Generic[R_co]):
         for row in self._rows.by_creation(first, ("id", "version", "definition")):
             yield StoredVersion(self.kind, *row)
 
+    def chosen(self, first: int, id_prefix: str, texts: Sequence[str]) -> Iterator[tuple[int, StoredVersion]]:
+        """As `listed`, those whose ids begin so and whose definitions have all of these texts in them; each with its place."""
+
+        def is_chosen(chunk: pa.RecordBatch) -> pa.BooleanArray:
+            found = pc.starts_with(chunk.column("id"), id_prefix)
+            for text in texts:
+                found = pc.and_(found, pc.match_substring(chunk.column("definition"), text))
+            return found
+
+        places = self._rows.places_where(first, is_chosen)
+        rows = self._rows.at_places(places, ("id", "version", "definition"))
+        for place, row in zip(map(int, places), rows, strict=True):
+            yield place, StoredVersion(self.kind, *row)
+
+    def holding(self, text: str) -> Iterator[StoredVersion]:
+        """Those whose definitions have a text in them, by id; they are looked through as they are asked for."""
+        for chunk in self._rows.chunks:
+            found = pc.match_substring(chunk.column("definition"), text)
+            if pc.any(found).as_py():
+                for row in chunk.filter(found).select(["id", "version", "definition"]).to_pylist():
+                    yield StoredVersion(self.kind, **row)
+
     def chunks(self) -> Iterator[pa.RecordBatch]:
         """What they are kept in, and later versions of them share."""
         yield from self._rows.chunks
+
+    @cached_property
+    def redemptions(self) -> RedemptionColumns:
+        """The coupons that they have, in the order of the rows."""
+        return RedemptionColumns.of(self._rows.chunks)
 
     def _find(self, key: str) -> Row | None:
         return self._rows.find((key,))
@@ -105,13 +145,53 @@ class Customers(_Stored[Customer]):
 
     kind = "customer"
 
+    def __init__(self, rows: SortedRows, earlier_links: CustomerLinks | None = None) -> None:
+        super().__init__(rows)
+        self._earlier_links = earlier_links
+
     @classmethod
     def empty(cls) -> Self:
         return cls(SortedRows.empty(CUSTOMERS, ("id",)))
 
     def merged(self, versions: pa.Table) -> "Customers":
         """With these versions, of the schema CUSTOMERS."""
-        return Customers(self._rows.merged(versions)) if versions.num_rows else self
+        if not versions.num_rows:
+            return self
+        known: CustomerLinks | None = self.__dict__.get("links", self._earlier_links)
+        return Customers(self._rows.merged(versions), known)
+
+    def aliases_of(self, customers: Collection[str]) -> Mapping[str, Sequence[str]]:
+        """The aliases of those of these customers that have any."""
+        if len(customers) > _FEW:
+            return self.links.aliases_of(customers)
+        found = {
+            key: json.loads(each.definition).get("aliases", ())
+            for key, each in self.stored(customers).items()
+            if ALIASES_KEY in each.definition
+        }
+        return {key: aliases for key, aliases in found.items() if aliases}
+
+    def with_aliases(self, customers: tuple[str, ...]) -> tuple[str, ...]:
+        """These customers as they are, or sorted with their aliases if any of them has one."""
+        aliases = self.aliases_of(customers)
+        also = {alias for each in aliases.values() for alias in each}
+        return tuple(sorted({*customers, *also})) if also else customers
+
+    def with_all_below(self, customer: str) -> tuple[str, ...]:
+        """A customer and all below it, sorted."""
+        found, level = {customer}, {customer}
+        while level:
+            below = {each for children in self.links.children_of(level).values() for each in children}
+            level = below - found
+            found |= level
+        return tuple(sorted(found))
+
+    @cached_property
+    def links(self) -> CustomerLinks:
+        """Their aliases, and who is above whom."""
+        found = CustomerLinks.of(self._rows.chunks, self._earlier_links)
+        self._earlier_links = None
+        return found
 
     def stored(self, ids: Collection[str]) -> dict[str, StoredVersion]:
         """Those of them that there are."""
@@ -120,9 +200,21 @@ class Customers(_Stored[Customer]):
         return {row[0]: StoredVersion(self.kind, *row) for row in zip(*columns, strict=True)}
 
     @cached_property
+    def taxed(self) -> TaxedCustomers:
+        """Those that have a tax region."""
+        return TaxedCustomers.of(self._rows.chunks)
+
+    @cached_property
     def ids(self) -> pa.StringArray:
         """All of them, sorted."""
         return self._rows.column("id").combine_chunks()
+
+    @cached_property
+    def time_zones(self) -> tuple[pa.StringArray, tuple[str, ...]]:
+        """The customers that have one, sorted, and the time zone of each."""
+        with_zone = [chunk.filter(pc.is_valid(chunk["time_zone"])) for chunk in self._rows.chunks]
+        found = pa.Table.from_batches(with_zone, CUSTOMERS)
+        return found["id"].combine_chunks(), tuple(found["time_zone"].to_pylist())
 
 
 class Subscriptions(_Stored[Subscription]):
@@ -168,19 +260,7 @@ class Subscriptions(_Stored[Subscription]):
     @cached_property
     def columns(self) -> SubscriptionColumns:
         """All of them, in order."""
-        arrays: dict[str, Any] = {
-            name: self._rows.column(name).combine_chunks()
-            for name in ("customer", "id", "plan", "start_us", "end_us")
-        }
-        plans = pc.dictionary_encode(arrays["plan"])
-        return SubscriptionColumns(
-            arrays["customer"],
-            arrays["id"],
-            plans.indices.to_numpy(),
-            arrays["start_us"].to_numpy(),
-            arrays["end_us"].to_numpy(),
-            tuple(plans.dictionary.to_pylist()),
-        )
+        return columns_of(self._rows.column)
 
     @property
     def column_rows(self) -> int:

@@ -22,7 +22,7 @@ from engine.times import rfc3339_us
 from meterline.v1.billing_pb2 import ListLineItemsResponse
 
 _DECIMALS = ("quantity", "amount")
-_INSTANTS = ("period_start", "period_end")
+_INSTANTS = ("period_start", "period_end", "service_start", "service_end")
 # A page and its table; pyarrow ships no types.
 _Pages: TypeAlias = Iterator[tuple[ListLineItemsResponse, Any]]
 

@@ -1,15 +1,17 @@
 """`meterline spend`: who has spent what."""
 
-from datetime import datetime
 from typing import Any
 
 import click
+from grpc import Channel
 
 from engine.api.message_json import json_fields, json_line
 from engine.cli.billing.billed_periods import ALL_LINES, NO_PERIOD, lines_of_periods
 from engine.cli.billing.line_tables import report_unrateable, spend_table
 from engine.cli.billing.period_spend import summed
-from engine.cli.terminal.connection import NO_CATALOG, TIMEOUT_S, connected
+from engine.cli.billing.reported_spend import show_reported
+from engine.cli.billing.spend_splits import show_splits
+from engine.cli.terminal.connection import NO_CATALOG, TIMEOUT_S, CommandError, connected
 from engine.cli.terminal.options import (
     INSTANT_HELP,
     TextType,
@@ -26,9 +28,25 @@ from meterline.v1.billing_pb2_grpc import BillingServiceStub
 from meterline.v1.spend_pb2 import GetSpendRequest, ListSpendRequest, ListSpendResponse
 from meterline.v1.spend_pb2_grpc import SpendServiceStub
 
+_BEFORE_TERMS = (
+    "lines before discounts, commitments, credit and taxes; --at shows what is due of one billing period"
+)
+
 
 @click.command(epilog=INSTANT_HELP)
 @click.option("--customer", type=TextType("a customer"), metavar="ID", help="Only this customer.")
+@click.option(
+    "--children", is_flag=True, help="Of --customer and all customers below it, each, with their total."
+)
+@click.option(
+    "--currency",
+    type=TextType("a currency"),
+    metavar="CODE",
+    help="The totals in this currency besides, by the catalog's exchange rates.",
+)
+@click.option(
+    "--splits", is_flag=True, help="What each recipient of a revenue split has of it, and the platform."
+)
 @click.option(
     "--top",
     type=click.IntRange(1, 1000),
@@ -49,53 +67,90 @@ from meterline.v1.spend_pb2_grpc import SpendServiceStub
 def spend(
     customer: str | None,
     top: int,
-    as_of: datetime | None,
-    catalog_revision: int | None,
+    currency: str | None,
     target: str,
     *,
+    children: bool,
+    splits: bool,
     as_json: bool,
-    **when: Any,  # noqa: ANN401 - the arguments of asked_periods
+    **when: Any,  # noqa: ANN401 - the arguments of asked_periods, as_of and catalog_revision
 ) -> None:
     """Show the customers who spend most in their current billing period, or what one customer spends.
 
-    With --from and --to it is the sum of all billing periods that start in that time.
+    With --children it is what a customer and all below it spend. With --from and --to it is the sum of the lines of all billing periods that start in that time, before discounts, commitments, credit and taxes. What is due is shown of one billing period: the current one, or that of --at.
     """
+    snapshot: dict[str, Any] = {
+        "as_of": timestamp(when.pop("as_of")),
+        "catalog_revision": when.pop("catalog_revision") or 0,
+    }
     periods = asked_periods(**when)
+    if children and (customer is None or periods is not None):
+        raise CommandError("--children needs --customer ID, and goes without --from and --to")
+    if splits and periods is not None:
+        raise CommandError("--splits goes without --from and --to: it is of current billing periods")
+    of_all = periods is None and not splits and (customer is None or children)
+    if currency is not None and not of_all:
+        raise CommandError(
+            "--currency converts totals of several customers: it goes without --from and --to, without --splits, and with "
+            "--customer only beside --children"
+        )
     at = timestamp(when["at"])
-    snapshot: dict[str, Any] = {"as_of": timestamp(as_of), "catalog_revision": catalog_revision or 0}
     with connected(target) as channel:
-        if periods is not None:
-            request = ListLineItemsRequest(customer_id=customer or "", **ALL_LINES, **snapshot)
-            lines = lines_of_periods(BillingServiceStub(channel).ListLineItems, request, *periods)
-            response = summed(lines, top, of_all=customer is None)
+        if splits:
+            stub, of = SpendServiceStub(channel), {"at": at, **snapshot}
+            show_splits(stub, customer, of, children=children, as_json=as_json)
+            return
+        if periods is None:
+            response = _of_instant(
+                channel, customer, top, currency, {"at": at, **snapshot}, children=children
+            )
+            nothing = f"no subscription covers {'this instant' if at is None else instant(at)} (name another with --at)"
         else:
-            response = _of_one_instant(SpendServiceStub(channel), customer, top, {"at": at, **snapshot})
+            of_lines = ListLineItemsRequest(customer_id=customer or "", **ALL_LINES, **snapshot)
+            lines = lines_of_periods(BillingServiceStub(channel).ListLineItems, of_lines, *periods)
+            response, nothing = summed(lines, top, of_all=customer is None), NO_PERIOD
+    _show(response, nothing, as_json=as_json, is_before_terms=periods is not None)
+
+
+def _show(response: ListSpendResponse, nothing: str, *, as_json: bool, is_before_terms: bool) -> None:
+    """`nothing`: why there is no spend, if there is none. `is_before_terms`: nothing is known of what is due."""
     if as_json:
         fields = snapshot_fields(response.as_of, response.catalog_revision)
         for each in (*response.spends, *response.totals):
             click.echo(json_line(fields | json_fields(each)))
+        if response.HasField("reported"):
+            click.echo(json_line(fields | {"reported": json_fields(response.reported)}))
     elif response.spends or response.unrateable_customers:
         spend_table(response.spends, response.totals).show()
-    elif not response.catalog_revision:
-        click.echo(NO_CATALOG)
-    elif periods is not None:
-        click.echo(f"no spend: {NO_PERIOD}")
+        if is_before_terms:
+            click.echo(_BEFORE_TERMS)
+        if response.HasField("reported"):
+            show_reported(response.reported)
     else:
-        instant_of = "this instant" if at is None else instant(at)
-        click.echo(f"no spend: no subscription covers {instant_of} (name another with --at)")
+        click.echo(f"no spend: {nothing}" if response.catalog_revision else NO_CATALOG)
     if not as_json:
         click.echo(footer(response.as_of, response.catalog_revision))
     report_unrateable(response.unrateable_customers)
 
 
-def _of_one_instant(
-    stub: SpendServiceStub, customer: str | None, top: int, of: dict[str, Any]
+def _of_instant(
+    channel: Channel,
+    customer: str | None,
+    top: int,
+    currency: str | None,
+    of: dict[str, Any],
+    *,
+    children: bool,
 ) -> ListSpendResponse:
-    """Of one customer there are no totals, and a sum that lacks a line says so itself."""
-    if customer is None:
-        all_customers: ListSpendResponse = stub.ListSpend(
-            ListSpendRequest(limit=top, **of), timeout=TIMEOUT_S
-        )
-        return all_customers
+    stub = SpendServiceStub(channel)
+    if customer is not None and not children:
+        return _of_one_customer(stub, customer, of)
+    request = ListSpendRequest(limit=top, customer_id=customer or "", reporting_currency=currency or "", **of)
+    response: ListSpendResponse = stub.ListSpend(request, timeout=TIMEOUT_S)
+    return response
+
+
+def _of_one_customer(stub: SpendServiceStub, customer: str, of: dict[str, Any]) -> ListSpendResponse:
+    """There are no totals, and a sum that lacks a line says so itself."""
     found = stub.GetSpend(GetSpendRequest(customer_id=customer, **of), timeout=TIMEOUT_S)
     return ListSpendResponse(spends=found.spends, as_of=found.as_of, catalog_revision=found.catalog_revision)

@@ -14,8 +14,7 @@ import grpc
 from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
-from engine.catalog.documents.pieces import Piece
-from engine.cli.catalog.catalog_file import request_of
+from engine.cli.catalog.catalog_file import FilePiece, request_of
 from engine.cli.catalog.changes_shown import show_counts, show_each, show_sum
 from engine.cli.terminal.connection import ALL_MISTAKES, CommandError, field_violations
 from engine.cli.terminal.text import counted
@@ -61,31 +60,30 @@ class _Sofar:
 class _Requests:
     """The pieces as gRPC asks for them, in a thread of its own: what goes wrong there ends the stream, and is kept."""
 
-    def __init__(self, path: Path, pieces: Iterable[Piece], dry_run: bool) -> None:
-        self._path = path
+    def __init__(self, pieces: Iterable[FilePiece], dry_run: bool) -> None:
         self._pieces = pieces
         self._dry_run = dry_run
-        self.sent: deque[Piece] = deque()
+        self.sent: deque[FilePiece] = deque()
         self.failure: CommandError | None = None
 
     def __iter__(self) -> Iterator[ApplyCatalogRequest]:
         try:
             for piece in self._pieces:
                 self.sent.append(piece)
-                yield request_of(piece, self._path, self._dry_run)
+                yield request_of(piece, self._dry_run)
         except CommandError as error:
             self.failure = error
 
 
-def apply_pieces(channel: grpc.Channel, path: Path, pieces: Iterable[Piece], dry_run: bool) -> None:
-    """Applies the pieces in order, and shows what they changed together.
+def apply_pieces(channel: grpc.Channel, path: Path, pieces: Iterable[FilePiece], dry_run: bool) -> int:
+    """Applies the pieces in order, and shows what they changed together: so many resources.
 
     Raises:
         CommandError: a piece has mistakes, or can't be read; the ones before it stay applied.
         grpc.RpcError: the engine is away.
     """
     sofar = _Sofar()
-    requests = _Requests(path, pieces, dry_run)
+    requests = _Requests(pieces, dry_run)
     try:
         for response in _with_progress(CatalogServiceStub(channel), requests, sofar):
             sofar.add(response)
@@ -107,6 +105,7 @@ def apply_pieces(channel: grpc.Channel, path: Path, pieces: Iterable[Piece], dry
         click.echo(f"the first {len(sofar.updates)} of these:")
     show_each(sofar.updates)
     show_sum(sofar.changed, sofar.unchanged, sofar.revision, dry_run)
+    return sofar.changed
 
 
 def _with_progress(
@@ -119,8 +118,9 @@ def _with_progress(
         pieces = (ApplyCatalogPiecesRequest(piece=request) for request in requests)
         for response in stub.ApplyCatalogPieces(pieces, metadata=ALL_MISTAKES):
             yield response.piece
-            line = requests.sent.popleft().last_line
-            done = f"{counted(sofar.changed + sofar.unchanged, 'resource')}, up to line {line:,}"
+            path, piece = requests.sent.popleft()
+            sum_sofar = counted(sofar.changed + sofar.unchanged, "resource")
+            done = f"{sum_sofar}, up to line {piece.last_line:,} of {path.name}"
             progress.update(task, done=done)
 
 

@@ -19,7 +19,7 @@ from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 )
 @target_option
 def catalog(target: str, schema: bool) -> None:
-    """Print the applied catalog: one line of JSON for each resource, with its version."""
+    """Print the applied catalog: one line of JSON for each resource, with its version and etag."""
     if schema:
         from engine.catalog.kinds import catalog_schema  # noqa: PLC0415 - the rating core, which takes a second
 
@@ -31,7 +31,7 @@ def catalog(target: str, schema: bool) -> None:
             applied = True
             definition = json.loads(resource.definition)
             fields = {"kind": resource.kind, "id": resource.id, "version": resource.version}
-            click.echo(json_line({**fields, "definition": definition}))
+            click.echo(json_line({**fields, "etag": resource.etag, "definition": definition}))
     if not applied:
         click.echo(NO_CATALOG, err=True)
 

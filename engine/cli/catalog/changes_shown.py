@@ -1,4 +1,4 @@
-"""What an apply changed, for people."""
+"""What an apply or another write changed, for people."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -6,11 +6,18 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.text import Text
 
+from engine.cli.terminal.text import instant, visible
 from meterline.v1.catalog_pb2 import ApplyCatalogResponse, ResourceChange
+from meterline.v1.resources_pb2 import ResourceVersion
 
 # Beyond these the new ones are counted by kind; what changes in a document is always shown whole.
 _CREATES_SHOWN_MAX = 20
-_MARK = {ResourceChange.ACTION_CREATE: ("+", "green"), ResourceChange.ACTION_UPDATE: ("~", "yellow")}
+_MARK = {
+    ResourceChange.ACTION_CREATE: ("+", "green"),
+    ResourceChange.ACTION_UPDATE: ("~", "yellow"),
+    ResourceChange.ACTION_ARCHIVE: ("- (archived)", "red"),
+    ResourceChange.ACTION_DELETE: ("- (deleted)", "red"),
+}
 
 
 def show_changes(response: ApplyCatalogResponse, dry_run: bool) -> None:
@@ -38,6 +45,21 @@ def show_each(changes: Iterable[ResourceChange]) -> None:
             console.print(
                 Text(f"    {field.path}: {field.before or 'nothing'} -> {field.after or 'nothing'}")
             )
+        if change.kept_subscription_count:
+            console.print(Text(f"    {_stay(change.kept_subscription_count)}"))
+
+
+def _stay(count: int) -> str:
+    if count == 1:
+        return "1 subscription keeps the version that it has"
+    return f"{count:,} subscriptions keep the versions that they have"
+
+
+def show_version(version: ResourceVersion) -> None:
+    """One of a resource's versions: when, by whom, and what it changed."""
+    who = visible(version.changed_by) or "not kept"
+    _console().print(f"{instant(version.changed_at)}  {who}  catalog revision {version.revision}")
+    show_each([version.change])
 
 
 def show_counts(by_kind: Counter[str], action: ResourceChange.Action) -> None:

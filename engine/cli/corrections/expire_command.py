@@ -75,6 +75,6 @@ def _show(done: str, before: datetime, response: ExpireUsageResponse) -> None:
     )
     if response.kept_customer_count:
         click.echo(
-            f"kept those of {counted(response.kept_customer_count, 'customer')}: a billing period cuts an hour, "
+            f"kept those of {counted(response.kept_customer_count, 'customer')}: a billing period cuts an hour, it has aliases, "
             "or usage was corrected after it had expired"
         )

@@ -5,7 +5,6 @@ tiers     a row for each tier of each line: the whole working, with the line's a
 """
 
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +14,7 @@ from engine.api.messages import decimal_text
 from engine.billing.quote.quotes import Quotes
 from engine.cli.terminal.csv_text import csv_line
 from engine.decimal_texts import Int64s, Texts, fixed_texts, plain_texts
-from rating import Dimension
+from rating import Dimension, tier_spans
 
 # Rows of text made at a time: some ten MiB.
 _CHUNK_ROWS = 65_536
@@ -48,7 +47,7 @@ def tiers_csv(quotes: Quotes) -> Iterator[bytes]:
         ]
     )
     parts = quotes.lines.breakdown()
-    bounds, width = _bounds(quotes)
+    bounds, first_tier = _bounds(quotes)
     for chunk in _chunks(len(quotes.order)):
         of_chunk = quotes.order[chunk.start : chunk.stop]
         counts = parts.offsets[of_chunk + 1] - parts.offsets[of_chunk]
@@ -56,7 +55,7 @@ def tiers_csv(quotes: Quotes) -> Iterator[bytes]:
         first = np.repeat(parts.offsets[of_chunk] - (np.cumsum(counts) - counts), counts)
         entry = first + np.arange(len(row))
         tier = parts.tier[entry].astype(np.int64)
-        bound = quotes.price[row] * width + np.minimum(tier, width - 1)
+        bound = first_tier[quotes.price[row]] + tier
         columns = _line_columns(quotes, row)
         columns += [_numbers(tier), bounds.take(pa.array(bound))]
         columns += [
@@ -145,12 +144,8 @@ def _amounts(quotes: Quotes, rows: Int64s) -> Texts:
     return texts
 
 
-def _bounds(quotes: Quotes) -> tuple[Texts, int]:
-    """(up_to as text of price x width + tier, width); empty where a tier has no end."""
-    width = max(len(each.price.tiers or ()) for each in quotes.prices.prices) or 1
-    texts = [""] * (width * len(quotes.prices))
-    for place, each in enumerate(quotes.prices.prices):
-        for tier, of_tier in enumerate(each.price.tiers or ()):
-            if isinstance(of_tier.up_to, Decimal):
-                texts[place * width + tier] = decimal_text(of_tier.up_to)
-    return pa.array(texts), width
+def _bounds(quotes: Quotes) -> tuple[Texts, Int64s]:
+    """(up_to of every tier of every price as text, empty where it has no end; the place of each price's first)."""
+    spans = [tier_spans(each.price) for each in quotes.prices.prices]
+    texts = [decimal_text(up_to) for of_price in spans for _, up_to in of_price]
+    return pa.array(texts, pa.string()), np.cumsum([0, *map(len, spans[:-1])], dtype=np.int64)

@@ -29,8 +29,9 @@ meterline quote -f examples/llm.yaml --plan developer --quantity input=1482229 -
 meterline quote -f examples/llm.yaml --plan scale --csv usage.csv --by customer --format csv
 meterline quote --price fee.yaml --events 50,100,250
 
-Flat prices are always included, and a price that is given no quantity is quoted at zero. Each quantity is a
-line of its own: several of one price are not added up before they are rated, as those of a meter's groups.
+Flat prices are always included, and a price that is given no quantity is quoted at the quantity that the plan says
+(seats), or at zero. Each quantity is a line of its own: several of one price are not added up before they are rated,
+as those of a meter's groups.
 """
 
 

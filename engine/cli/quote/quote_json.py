@@ -14,7 +14,17 @@ from rating import RatedLine
 
 _RATED = (
     *("billable_quantity", "conversion", "allowance", "free_amount", "package_size", "block_size"),
-    *("tiers", "stages", "exact_amount", "rounding", "amount", "currency", "formula", "negative_quantity"),
+    *(
+        "tiers",
+        "event_fees",
+        "stages",
+        "exact_amount",
+        "rounding",
+        "amount",
+        "currency",
+        "formula",
+        "negative_quantity",
+    ),
 )
 
 

@@ -38,7 +38,7 @@ def _working(quotes: Quotes) -> TextTable:
         message = rated_message(line)
         message.price_id = quoted.id
         message.dimensions.update(quotes.dimensions_of(row))
-        add_line(table, message, (), _quantity(quotes, row, line), by_event=quoted.price.needs_events)
+        add_line(table, message, (), _quantity(quotes, row, line))
     for currency, total in quotes.totals.items():
         table.add("total", "", "", "", f"{grouped(money_text(total.decimal(0)))} {currency}", style="bold")
     return table

@@ -14,7 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from engine.cli.terminal.connection import CommandError
 from engine.cli.terminal.credentials import CREDENTIAL_OPTIONS
-from engine.usage.facts.windows import time_zone
+from engine.time_zones import time_zone
 from meterline import InvalidOptionError, check_target
 
 DEFAULT_TARGET = "localhost:7070"

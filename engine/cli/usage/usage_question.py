@@ -48,8 +48,8 @@ class UsageOptions:
         """Raises click.BadParameter for a moment that is out of the calendar."""
         return QueryUsageRequest(
             meter_id=self.meter,
-            period_start=timestamp(_instant(self.start, self.zone, "--from")),
-            period_end=timestamp(_instant(self.end, self.zone, "--to")),
+            period_start=timestamp(instant_of(self.start, self.zone, "--from")),
+            period_end=timestamp(instant_of(self.end, self.zone, "--to")),
             window=f"USAGE_WINDOW_{'UNSPECIFIED' if self.window is Window.NONE else self.window.value.upper()}",
             time_zone=self.zone.key,
             group_by=self._grouping(),
@@ -106,7 +106,8 @@ def _escaped(character: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in character.encode())
 
 
-def _instant(moment: datetime | date, zone: ZoneInfo, option: str) -> datetime:
+def instant_of(moment: datetime | date, zone: ZoneInfo, option: str) -> datetime:
+    """A date is its start in the zone. Raises click.BadParameter for a moment that is out of the calendar."""
     try:
         if isinstance(moment, datetime):
             return moment.astimezone(UTC)

@@ -12,6 +12,7 @@ Rules:
 from engine.usage.corrections.correction import Amendment, PropertyFilter, Selection
 from engine.usage.corrections.voids import KEY_COLUMNS, STANDS_COLUMNS
 from engine.usage.store.query import Parameters, Query
+from engine.usage.store.tables.event_digest import ERASED_EVENT_PROPERTY
 from engine.usage.store.tables.properties import exists_sql, text_sql
 from engine.usage.store.tables.schema import DRAFTS_TABLE, VOIDS_TABLE, content_hash_sql, stamp_sql
 from engine.usage.store.tables.void_sql import BY_PERSON, KEY, RECORDED_BY_THEN, source_sql
@@ -76,12 +77,14 @@ def _filter(each: PropertyFilter, parameter: str, parameters: Parameters) -> lis
 
 
 def amended_sql(amendment: Amendment | None, parameters: Parameters) -> str:
-    """The properties as the amendment leaves them, sorted by key as admission sorts them."""
+    """The properties as the amendment leaves them, sorted by key as admission sorts them. Without the one that says what
+    hash an erased event had before: what is made here is another event.
+    """
     if amendment is None:
         return "map()::Map(String, String)"
     names = [name for name, _ in amendment.set_properties]
     parameters |= {
-        "gone": [*amendment.remove_properties, *names],
+        "gone": [ERASED_EVENT_PROPERTY, *amendment.remove_properties, *names],
         "set_names": names,
         "set_texts": [text for _, text in amendment.set_properties],
     }

@@ -6,6 +6,7 @@ queries         whole statements, and how their rows are read
 aggregations    from partials to a quantity
 periods_request which usage of many customers at once, each in a period of its own
 period_scan     the statement that answers it, and period_states the columns that come of it
+event_amounts   the statement that reads the value of each event
 listed_events   the statements that list events
 usage_columns   many customers' usage as columns
 value_sql       the value of a meter as SQL; filter_sql its filters
@@ -14,6 +15,7 @@ windows         days, hours and months of a time zone
 
 __all__ = [
     "aggregations",
+    "event_amounts",
     "event_source",
     "listed_events",
     "period_scan",

@@ -27,9 +27,9 @@ from itertools import pairwise
 
 from engine.usage.facts.usage_request import GroupUsage, UsageRequest
 from engine.usage.store.tables.event_digest import EventDigest
+from engine.usage.store.tables.partials import VALUE_DIGITS
 
 QUOTIENT_DIGITS = 12
-_VALUE_DIGITS = 12
 # What a window is called in which an event lies that is older than the first.
 BEFORE = -1
 _RANK = "intDiv({percentile_thousandths:UInt64} * length(value_list) + 99999, 100000)"
@@ -198,7 +198,7 @@ def _quotient(mantissa: int, denominator: int) -> Decimal:
     """Mantissa / 10^12 / denominator, rounded half_even to QUOTIENT_DIGITS fractional digits."""
     if denominator <= 0:
         raise ValueError(f"a quotient's denominator must be positive, is {denominator}")
-    whole, rest = divmod(mantissa * 10 ** (QUOTIENT_DIGITS - _VALUE_DIGITS), denominator)
+    whole, rest = divmod(mantissa * 10 ** (QUOTIENT_DIGITS - VALUE_DIGITS), denominator)
     if 2 * rest > denominator or (2 * rest == denominator and whole % 2):
         whole += 1
     return _of_mantissa(whole)
@@ -207,4 +207,4 @@ def _quotient(mantissa: int, denominator: int) -> Decimal:
 def _of_mantissa(mantissa: int) -> Decimal:
     # Made from its digits: arithmetic would round to the digits of a context.
     digits = tuple(map(int, str(abs(mantissa))))
-    return Decimal((int(mantissa < 0), digits, -_VALUE_DIGITS))
+    return Decimal((int(mantissa < 0), digits, -VALUE_DIGITS))

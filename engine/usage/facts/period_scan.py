@@ -15,7 +15,8 @@ Rules:
 2. A meter that carries over reads the events before the period as well. An event before it counts as if it were at its
    start: then a level that lasts has the one formula end * total - moment.
 3. Whose usage is asked for comes as a table with the statement (engine.usage.store.query), each customer with the period.
-   A few customers in one period are bound as values instead: a join takes longer to plan than such a read takes.
+   A few customers in one period are bound as values instead: a join takes longer to plan than such a read takes. A
+   customer's aliases are further rows with its place, so what is recorded under any of its ids is reduced together.
 4. Names that come from a person are parameters. Those of a scan begin with its number; all other names are written here.
 """
 
@@ -115,7 +116,7 @@ class Asked:
         self._periods = periods
         customers = periods.customer_id
         few = len(periods) <= _FEW_MAX and len(customers.unique()) == len(customers)
-        self.are_bound = few and periods.are_one
+        self.are_bound = few and periods.are_one and not len(periods.with_aliases)
 
     def __len__(self) -> int:
         return len(self._periods)
@@ -158,12 +159,11 @@ class Asked:
 
     def parameters(self) -> Parameters:
         periods = self._periods
-        customers: Parameters = {
-            "first_customer_id": periods.customer_id[0].as_py(),
-            "last_customer_id": periods.customer_id[-1].as_py(),
-        }
         if self.are_bound:
-            customers = {"customer_ids": periods.customer_id.to_pylist()}
+            customers: Parameters = {"customer_ids": periods.customer_id.to_pylist()}
+        else:
+            bounds = pc.min_max(periods.subjects()[0]).as_py()
+            customers = {"first_customer_id": bounds["min"], "last_customer_id": bounds["max"]}
         return customers | {
             "period_start_us": int(periods.start_us.min()),
             "period_end_us": int(periods.end_us.max()),
@@ -172,11 +172,12 @@ class Asked:
     def tables(self) -> dict[str, pa.Table]:
         if self.are_bound:
             return {}
+        customer_id, place = self._periods.subjects()
         columns = {
-            "place": pa.array(range(len(self)), pa.uint32()),
-            "customer_id": self._periods.customer_id,
-            "start_us": pa.array(self._periods.start_us),
-            "end_us": pa.array(self._periods.end_us),
+            "place": pa.array(place, pa.uint32()),
+            "customer_id": customer_id,
+            "start_us": pa.array(self._periods.start_us[place]),
+            "end_us": pa.array(self._periods.end_us[place]),
         }
         return {_ASKED: pa.table(columns)}
 

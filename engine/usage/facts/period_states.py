@@ -124,6 +124,13 @@ def _digests(rows: pa.Table) -> pa.StringArray:
     return pa.StringArray.from_buffers(len(numbers), pa.py_buffer(offsets), pa.py_buffer(texts.tobytes()))
 
 
+def integers_of(rows: pa.Table, name: str, digits: int) -> DecimalColumn:
+    """A column of Int256 that are mantissas with so many fractional digits."""
+    chunks = rows[name].chunks
+    wide = [_fixed_bytes(each, _INTEGER_BYTES) for each in chunks]
+    return column_of_wide(np.concatenate(wide) if wide else np.zeros((0, _INTEGER_BYTES), np.uint8), digits)
+
+
 def _fixed_bytes(column: pa.Array, width: int) -> Bytes:
     """The bytes of a column of equally long ones: uint8[n, width]."""
     if not len(column):

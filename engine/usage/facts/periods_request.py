@@ -1,11 +1,12 @@
 """What is asked of several meters at once, for customers each in a period of its own: plain columns."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from engine.usage.facts.usage_request import Measure
 
@@ -19,11 +20,13 @@ class Periods:
     Attributes:
         customer_id: Arrow strings [n], ascending.
         start_us, end_us: int64[n].
+        aliases: other ids of customers; what is recorded under them is used at their places.
     """
 
     customer_id: pa.StringArray
     start_us: Index
     end_us: Index
+    aliases: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.start_us)
@@ -35,7 +38,30 @@ class Periods:
         return bool(same.all())
 
     def part(self, places: Index) -> "Periods":
-        return Periods(self.customer_id.take(places), self.start_us[places], self.end_us[places])
+        return Periods(
+            self.customer_id.take(places), self.start_us[places], self.end_us[places], self.aliases
+        )
+
+    @property
+    def with_aliases(self) -> Index:
+        """The places whose customers have aliases, rising."""
+        if not self.aliases:
+            return np.empty(0, dtype=np.int64)
+        customers = pa.array(list(self.aliases), pa.string())
+        found = pc.is_in(self.customer_id, value_set=customers).to_numpy(zero_copy_only=False)
+        return np.flatnonzero(found)
+
+    def subjects(self) -> tuple[pa.StringArray, Index]:
+        """Every id that events of these places may have, each with its place."""
+        places = self.with_aliases
+        if not len(places):
+            return self.customer_id, np.arange(len(self))
+        ids = [self.aliases[self.customer_id[place].as_py()] for place in places.tolist()]
+        also = pa.array([alias for each in ids for alias in each], pa.string())
+        return (
+            pa.concat_arrays([pa.array(self.customer_id, pa.string()), also]),
+            np.concatenate([np.arange(len(self)), np.repeat(places, [len(each) for each in ids])]),
+        )
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)

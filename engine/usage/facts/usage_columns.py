@@ -1,4 +1,4 @@
-"""Usage of many customers as columns: what rating takes without an object for each group."""
+"""Usage of many customers as columns: what rating takes without an object for each group, or for each event."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,13 +8,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from engine.usage.facts.usage_request import GroupUsage
-from rating import DecimalColumn, Dimension
+from rating import DecimalColumn, Dimension, EventAmounts
 
 Index = npt.NDArray[np.int64]
 # Of no event; also where nobody asked for digests.
 NO_DIGEST = "0" * 32
 # Groups of one meter at one place that can be told: far past any invoice.
 GROUPS_MAX = 200_000
+# Events of one meter at one place whose amounts are read: 8 MB, and some 150 MB where the store sorts them.
+EVENTS_MAX = 1_000_000
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -42,6 +44,11 @@ class UsageColumns:
 
     def __len__(self) -> int:
         return len(self.place)
+
+    @property
+    def value_count(self) -> Index:
+        """int64[m], how many events have a value that the quantity is made of."""
+        return self.event_count - self.unreadable_event_count - self.missing_value_event_count
 
     @classmethod
     def of_groups(
@@ -99,6 +106,28 @@ class UsageColumns:
             np.append(self.unreadable_event_count, 0)[rows],
             np.append(self.missing_value_event_count, 0)[rows],
         )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class UsageAmounts:
+    """The value of each event, for prices with terms per event: of the groups of a UsageColumns.
+
+    Attributes:
+        events: of each group its events' values, in the order of their time, then their id; none of a group at a place
+            at which they weren't asked for.
+        too_many: int64, places with more than EVENTS_MAX events; expired: places of which events have expired. Both
+            rise, and there the values are not known.
+    """
+
+    events: EventAmounts
+    too_many: Index
+    expired: Index
+
+    def taken_or_none(self, groups: Index) -> EventAmounts:
+        """The events of these groups; none where a group is -1."""
+        # Behind the last group stands one without events, which is where -1 leads.
+        offsets = np.append(self.events.offsets, self.events.offsets[-1])
+        return EventAmounts(offsets, self.events.amounts).part(groups)
 
 
 def _joined_dimension(columns: Sequence[Dimension], order: Index) -> Dimension:

@@ -14,16 +14,13 @@ Rules:
 5. There are at most WINDOWS_MAX.
 """
 
-import importlib.resources
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from functools import cache, lru_cache
 from heapq import merge
 from zoneinfo import ZoneInfo
 
 from engine.times import datetime_us, us_datetime
-from fields import did_you_mean
 
 # A week of minutes is 10,080; more is no answer for people, and each is a row of every group.
 WINDOWS_MAX = 10_000
@@ -158,36 +155,3 @@ def _offset_change_us(before_us: int, after_us: int, zone: ZoneInfo) -> int:
         else:
             low = middle
     return high * _SECOND_US
-
-
-# The zones of the IANA database, from the package `tzdata`: the same rules on every machine. The operating system's own
-# copy is not read: a container may have none, and two gateways with copies of different years would cut the same day in
-# two places.
-_PACKAGE = "tzdata"
-
-
-def time_zone(name: str) -> ZoneInfo:
-    """The zone of this name, such as Europe/Berlin or UTC; names are compared exactly.
-
-    Raises:
-        ValueError: there is none.
-    """
-    if name not in _names():
-        raise ValueError(
-            f"{name[:64]!r} is not a time zone of the IANA database: write one such as Europe/Berlin, or UTC"
-            f"{did_you_mean(name, _names())}"
-        )
-    return _load(name)
-
-
-@cache
-def _names() -> frozenset[str]:
-    listed = importlib.resources.files(_PACKAGE).joinpath("zones").read_text(encoding="utf-8")
-    return frozenset(listed.split())
-
-
-@lru_cache(maxsize=1024)
-def _load(name: str) -> ZoneInfo:
-    # Only names of the list come here: no path of somebody's own.
-    with importlib.resources.files(_PACKAGE).joinpath("zoneinfo", *name.split("/")).open("rb") as file:
-        return ZoneInfo.from_file(file, key=name)

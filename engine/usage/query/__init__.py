@@ -2,6 +2,7 @@
 
 usage_reader    the one way in to an answer: from rollups and the exact rest, or from events alone
 periods_reader  many customers and several meters at once, each customer in a period of its own
+amounts_reader  the values of their single events, for prices with terms per event
 usage_pages     rows from a place on, as far as somebody wants them, and the customers who may have some
 event_list      the events themselves, page by page
 problem_list    why events were not stored

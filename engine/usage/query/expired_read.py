@@ -24,8 +24,10 @@ from engine.usage.facts.event_source import (
     OF_TENANT_AND_TYPE,
     parameters_of,
 )
-from engine.usage.facts.usage_request import UsageRequest
+from engine.usage.facts.periods_request import Periods
+from engine.usage.facts.usage_request import Measure, UsageRequest
 from engine.usage.query.expiries import ExpiredKey, Expiry
+from engine.usage.query.usage_pages import CUSTOMERS_AT_ONCE_MAX
 from engine.usage.rollups.changes import changed_sql
 from engine.usage.rollups.coverage import Coverage
 from engine.usage.rollups.plan import ReadPlan, covered_customers
@@ -34,6 +36,7 @@ from engine.usage.store.query import Parameters, Query, number
 from engine.usage.store.tables.retention_schema import EXPIRED_CUSTOMERS_TABLE
 from engine.usage.store.tables.rollup_schema import HOUR_S, ROLLUPS_TABLE
 from engine.usage.store.tables.schema import stamp_sql
+from engine.usage.store.usage_store import UsageStore
 
 _HOUR_US = HOUR_S * 1_000_000
 _RETRY_AFTER_MS = 30_000
@@ -80,6 +83,24 @@ def expired_customers_query(request: UsageRequest) -> Query:
 
 def read_customers(rows: Sequence[Sequence[object]]) -> Customers:
     return {str(row[0]): Expired(*map(number, row[1:])) for row in rows}
+
+
+def expired_us(
+    store: UsageStore, measure: Measure, periods: Periods, as_of_us: int, known: Expiry
+) -> Mapping[str, int]:
+    """The customers of whom something has expired that a meter asks for in these periods: before which instant."""
+    if not len(periods) or not known.before_us:
+        return {}
+    customers = periods.subjects()[0].unique()
+    asked = measure.asked(
+        customers.to_pylist() if len(customers) <= CUSTOMERS_AT_ONCE_MAX else None,
+        (int(periods.start_us.min()), int(periods.end_us.max())),
+        as_of_us,
+    )
+    if not reaches_back(asked, known):
+        return {}
+    found = read_customers(store.query(expired_customers_query(asked)))
+    return {customer_id: each.before_us for customer_id, each in found.items()}
 
 
 def check_servable(request: UsageRequest, expired: Customers, key: ExpiredKey | None) -> None:

@@ -5,7 +5,9 @@ Rules:
    are, but for what rollups are for: customers who have them, and those whose events have expired. These are read
    by the reader of one meter and period (engine.usage.query.usage_reader), which gives the same answers.
 2. One customer with very many groups takes nothing from the others: such a place has no usage in the answer, and says so.
-3. What is in memory at once is bounded. Places that make more groups together are read in two halves.
+3. Customers with aliases are always read from events: no rollup has what their ids come to together. Where events of one
+   of these ids have expired, the read is refused.
+4. What is in memory at once is bounded. Places that make more groups together are read in two halves.
 """
 
 from collections import Counter, defaultdict
@@ -17,6 +19,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from engine.errors import UsageExpiredError
+from engine.times import us_datetime
 from engine.usage.facts.period_scan import (
     Asked,
     GroupLimits,
@@ -26,10 +30,11 @@ from engine.usage.facts.period_scan import (
     scans_of,
 )
 from engine.usage.facts.period_states import usage_of_scan
-from engine.usage.facts.periods_request import Index, PeriodsRequest
+from engine.usage.facts.periods_request import Index, Periods, PeriodsRequest
 from engine.usage.facts.usage_columns import GROUPS_MAX, UsageColumns
 from engine.usage.facts.usage_request import Measure, UsageRequest
-from engine.usage.query.expired_read import expired_customers_query, reaches_back, read_customers
+from engine.usage.query.amounts_reader import AmountsReader
+from engine.usage.query.expired_read import expired_us
 from engine.usage.query.expiries import Expiry
 from engine.usage.query.usage_pages import CUSTOMERS_AT_ONCE_MAX
 from engine.usage.query.usage_reader import UsageReader
@@ -47,6 +52,7 @@ class PeriodsReader:
         self._store = store
         self._reader = reader
         self._limits = limits
+        self.amounts = AmountsReader(store, reader)
 
     def read(self, request: PeriodsRequest) -> list[UsageColumns]:
         """The usage of each meter, by place.
@@ -136,37 +142,25 @@ class PeriodsReader:
     def _apart(self, request: PeriodsRequest, number: int, known: Expiry) -> Index:
         """The places of a meter that are not read from its events as all others are (rule 1)."""
         measure, wanted = request.measures[number], request.wanted[number]
-        expired_us = self._expired_us(request, number, known) if known.before_us else {}
+        of_meter = request.periods.part(wanted)
+        before = expired_us(self._store, measure, of_meter, request.as_of_us, known)
         covered = self._slice_s(request, number)
-        if not len(wanted) or not (expired_us or covered):
+        if not len(wanted) or not (before or covered):
             return wanted[:0]
-        periods = request.periods.part(wanted)
-        customers = periods.customer_id.to_pylist()
-        before_us = _looked_up(expired_us, customers)
+        customers = of_meter.customer_id.to_pylist()
+        before_us = _looked_up(before, customers)
         slice_s = _looked_up(covered, customers)
-        apart = before_us > (0 if measure.carries_over else periods.start_us)
+        apart = before_us > (0 if measure.carries_over else of_meter.start_us)
         apart |= slice_s == HOUR_S
+        with_aliases = of_meter.with_aliases
+        _check_none_expired(of_meter, with_aliases, before, carries_over=measure.carries_over)
+        apart[with_aliases] = False
+        slice_s[with_aliases] = 0
         by_days = np.flatnonzero((slice_s > 0) & ~apart)
-        bounds = np.stack([periods.start_us, periods.end_us], axis=1)[by_days]
+        bounds = np.stack([of_meter.start_us, of_meter.end_us], axis=1)[by_days]
         _, group, counts = np.unique(bounds, axis=0, return_inverse=True, return_counts=True)
         apart[by_days] = counts[group] >= self._reader.days_for_customers_min
         return wanted[apart]
-
-    def _expired_us(self, request: PeriodsRequest, number: int, known: Expiry) -> Mapping[str, int]:
-        """The customers of whom something has expired that a meter asks for: before which instant."""
-        periods = request.periods.part(request.wanted[number])
-        if not len(periods):
-            return {}
-        customers = periods.customer_id.unique()
-        asked = request.measures[number].asked(
-            customers.to_pylist() if len(customers) <= CUSTOMERS_AT_ONCE_MAX else None,
-            (int(periods.start_us.min()), int(periods.end_us.max())),
-            request.as_of_us,
-        )
-        if not reaches_back(asked, known):
-            return {}
-        found = read_customers(self._store.query(expired_customers_query(asked)))
-        return {customer_id: each.before_us for customer_id, each in found.items()}
 
     def _slice_s(self, request: PeriodsRequest, number: int) -> Mapping[str, int]:
         """The customers with rollups of a meter, each with the length of its slices; a draft is in none."""
@@ -213,6 +207,22 @@ class PeriodsReader:
         )
         without = sorted(place for each in too_many for place in places_of[each])
         yield replace(usage, too_many=np.array(without, dtype=np.int64))
+
+
+def _check_none_expired(
+    periods: Periods, places: Index, before: Mapping[str, int], *, carries_over: bool
+) -> None:
+    """Of customers with aliases, at these places. Raises UsageExpiredError."""
+    for place in places.tolist():
+        customer = periods.customer_id[place].as_py()
+        first_us = 0 if carries_over else int(periods.start_us[place])
+        for each in (customer, *periods.aliases[customer]):
+            if before.get(each, 0) > first_us:
+                raise UsageExpiredError(
+                    f"usage of {each!r} before {us_datetime(before[each]).date()} has expired, and the customer "
+                    f"{customer!r} has aliases: what its ids used together is known from events only; ask for a later "
+                    "period"
+                )
 
 
 def _looked_up(found: Mapping[str, int], customers: Sequence[str]) -> npt.NDArray[np.int64]:

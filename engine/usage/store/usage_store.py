@@ -26,6 +26,7 @@ from engine.usage.store.backends.server import ServerBackend
 from engine.usage.store.backends.server_address import ServerAddress
 from engine.usage.store.backends.write_watch import WriteWatch
 from engine.usage.store.query import Query, number
+from engine.usage.store.tables.booked_schema import BOOKED_LINES_TABLE
 from engine.usage.store.tables.durability import Durability
 from engine.usage.store.tables.newest_rows import latest_stamp_query, recent_events_query
 from engine.usage.store.tables.schema import DRAFTS_TABLE, VOIDS_TABLE
@@ -121,6 +122,14 @@ class UsageStore:
         with self._backend.confirmed(), self._reader() as client, inserting():
             self._backend.insert_plain(client, table, rows)
 
+    def insert_booked_lines(self, rows: pa.Table) -> None:
+        """Makes lines of invoices durable (engine.usage.store.tables.booked_schema).
+
+        Raises:
+            StoreUnavailableError: none, some or all of them may be stored; insert the same again.
+        """
+        self.insert_plain(BOOKED_LINES_TABLE, rows)
+
     def execute(self, statement: Query, stamp_us: int | None = None) -> None:
         """Runs a statement that inserts a row or two, beside events and voids; with a stamp, one that has no WHERE of
         its own and can be called off like an insert. If it raises StoreUnavailableError, it may or may not be stored.
@@ -137,10 +146,33 @@ class UsageStore:
         self._run(self._idle_lookers, statement, self._backend.transform_settings)
 
     def delete(self, statement: Query) -> None:
-        """Runs a statement that deletes rows; they are gone when it returns. If it raises StoreUnavailableError, they may
+        """Runs a statement that deletes rows, or changes them in their place; they are gone when it returns. If it raises StoreUnavailableError, they may
         be gone, or go yet: delete them again.
         """
         self._run(self._idle_lookers, statement, OF_EVERY_REPLICA)
+
+    def rewrite(self, statement: Query) -> None:
+        """Runs an INSERT ... SELECT of events or facts that come in the place of others and have their stamps
+        (engine.erasure); as `transform`.
+        """
+        try:
+            self.transform(statement)
+        finally:
+            if self.own_writes is not None:
+                self.own_writes.events_inserted()
+                self.own_writes.facts_inserted()
+
+    def drop_old_parts(self, tables: Sequence[str]) -> None:
+        """Removes the files of rows that were deleted or replaced in these tables. A server does so by itself, some minutes
+        later.
+
+        Raises:
+            StoreUnavailableError: some may be left; call again.
+        """
+        with self._backend.confirmed():
+            pass
+        with self._reader() as client, reading():
+            self._backend.drop_old_parts(client, tables)
 
     def call_off(self, spans: Sequence[tuple[int, int]]) -> None:
         """Returns when no insert with a stamp in these spans (inclusive ends) runs or will ever store anything.

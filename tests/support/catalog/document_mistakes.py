@@ -334,10 +334,81 @@ TABLE = {
             )
         ],
     ),
-    "a billing period of a later version": (
+    "a billing period that isn't one": (
         "currency: USD",
-        "currency: USD\n    billing_period: week",
-        ["llm.yaml:12: plans.starter.billing_period: 'week' is not supported yet: only month is"],
+        "currency: USD\n    billing_period: fortnight",
+        [
+            (
+                "llm.yaml:12: plans.starter.billing_period: "
+                "must be one of day, week, month, quarter, year, is 'fortnight'"
+            )
+        ],
+    ),
+    "a quantity beside a meter": (
+        "        meter: input\n",
+        "        meter: input\n        quantity: 5\n",
+        [
+            (
+                "llm.yaml:18: plans.starter.prices.input.quantity: "
+                "does not belong to a price with a meter: remove one of them"
+            )
+        ],
+    ),
+    "a time zone that isn't one": (
+        "start: 2023-11-01}",
+        "start: 2023-11-01, time_zone: Europe/Berlino}",
+        [
+            (
+                "llm.yaml:27: subscriptions.acme:starter.time_zone: "
+                "'Europe/Berlino' is not a time zone of the IANA database: write one such as Europe/Berlin, or UTC; "
+                "did you mean 'Europe/Berlin'?"
+            )
+        ],
+    ),
+    "a phase before the start": (
+        "start: 2023-11-01}",
+        "start: 2023-11-01, phases: [{start: 2023-10-31, plan: starter}]}",
+        [
+            (
+                "llm.yaml:27: subscriptions.acme:starter.phases[0].start: "
+                "must not be before the subscription's start"
+            )
+        ],
+    ),
+    "a quantity of a price that has none": (
+        "start: 2023-11-01}",
+        "start: 2023-11-01, quantities: {input: 3}}",
+        [
+            (
+                "llm.yaml:27: subscriptions.acme:starter.quantities.input: "
+                "does not belong to a price without a quantity of its own: it is flat, or a meter gives it"
+            )
+        ],
+    ),
+    "an override that makes no price": (
+        "start: 2023-11-01}",
+        "start: 2023-11-01, overrides: {platform: {unit_amount: 3}}}",
+        [
+            (
+                "llm.yaml:27: subscriptions.acme:starter.overrides.platform.unit_amount: "
+                "is not taken by a flat price"
+            )
+        ],
+    ),
+    "a version that a plan doesn't have": (
+        "start: 2023-11-01}",
+        "start: 2023-11-01, plan_version: 7}",
+        [("llm.yaml:27: subscriptions.acme:starter.plan_version: the plan 'starter' has no version 7")],
+    ),
+    "an add-on that there isn't": (
+        "start: 2023-11-01}",
+        "start: 2023-11-01, add_ons: {support: 1}}",
+        [
+            (
+                "llm.yaml:27: subscriptions.acme:starter.add_ons.support: "
+                "there is no plan 'support' in this document or in the catalog"
+            )
+        ],
     ),
     "an unknown field of a price": (
         "flat_amount: 20.00",
@@ -365,20 +436,20 @@ TABLE = {
         [
             (
                 "llm.yaml:16: plans.starter.prices.input.meter: "
-                "is missing: a graduated price rates the quantity of a meter"
+                "is missing: a graduated price rates the quantity of a meter, or one that subscriptions give (quantity)"
             )
         ],
     ),
-    "a price that needs each event's amount": (
+    "a price with terms per event of a meter that counts": (
         (
-            "model: graduated\n        tiers:\n          - {up_to: 1000, unit_amount: 0.000003}\n"
+            "meter: input\n        model: graduated\n        tiers:\n          - {up_to: 1000, unit_amount: 0.000003}\n"
             "          - {up_to: 5000, unit_amount: 0.000002}\n          - {unit_amount: 0.10}\n"
         ),
-        "model: percentage\n        percent: 1\n        free_events: 3\n",
+        "meter: requests\n        model: percentage\n        percent: 1\n        free_events: 3\n",
         [
             (
-                "llm.yaml:18: plans.starter.prices.input.model: needs the amount of each event "
-                "(for its terms per event), which a meter doesn't give yet"
+                "llm.yaml:17: plans.starter.prices.input.meter: must be a meter with aggregation: sum, without "
+                "carries_over, whose values are the amounts of events: the price has terms per event, and 'requests' is a count"
             )
         ],
     ),

@@ -98,6 +98,61 @@ price_models = st.one_of(
     ),
 )
 
+random_coupons = st.builds(
+    lambda coupon, off: {**coupon, **off},
+    st.fixed_dictionaries(
+        {"id": ids, "name": texts},
+        optional={
+            "periods": st.sampled_from(["1", "12.0"]),
+            "redemptions_max": st.just("100"),
+            "valid_from": st.just("2020-01-01"),
+        },
+    ),
+    st.sampled_from([{"percent_off": "12.50"}, {"amount_off": "3e1", "currency": "JPY"}]),
+)
+
+random_splits = st.fixed_dictionaries(
+    {
+        "name": texts,
+        "shares": st.lists(
+            st.fixed_dictionaries({"recipient": ids, "percent": st.sampled_from(["12.50", "1e1", "0.001"])}),
+            min_size=1,
+            max_size=3,
+            unique_by=lambda share: share["recipient"],
+        ),
+    },
+    optional={
+        "split_base": st.sampled_from(["line", "gross"]),
+        "platform_rounding": st.just("up"),
+        "start": st.just("2024-01-01"),
+        "end": st.just("2025-01-01T01:00:00+01:00"),
+    },
+)
+
+random_rates = st.fixed_dictionaries(
+    {
+        "from_currency": st.sampled_from(["USD", "JPY", "KWD"]),
+        "to_currency": st.just("EUR"),
+        "rate": st.sampled_from(["0.90", "1e2", "0.0000001"]),
+        "effective_from": st.sampled_from(["2024-01-01", "2024-01-01T01:00:00Z"]),
+    }
+)
+
+random_regions = st.fixed_dictionaries(
+    {"id": ids, "name": texts},
+    optional={
+        "country": st.just("AT"),
+        "union": ids,
+        "rates": st.just(
+            [
+                {"id": "vat", "percent": "20.0", "inclusive": "true", "end": "2026-01-01"},
+                {"id": "vat", "percent": "2e1", "start": "2026-01-01"},
+                {"id": "city", "percent": "1", "compound": "true"},
+            ]
+        ),
+    },
+)
+
 
 @st.composite
 def catalogs(draw):
@@ -147,11 +202,38 @@ def catalogs(draw):
             unique_by=lambda plan: plan["id"],
         )
     )
+    coupons = draw(st.lists(random_coupons, min_size=1, max_size=2, unique_by=lambda coupon: coupon["id"]))
+    redemptions = st.builds(
+        lambda coupon, start: [{"coupon": coupon, "start": start}],
+        st.sampled_from([each["id"] for each in coupons]),
+        st.sampled_from(["2024-01-01", "2024-01-01T01:00:00.5+01:00"]),
+    )
+    regions = draw(st.lists(random_regions, min_size=1, max_size=2, unique_by=lambda region: region["id"]))
+    region = st.sampled_from([each["id"] for each in regions])
+    sellers = draw(
+        st.lists(
+            st.fixed_dictionaries(
+                {"id": ids, "name": texts},
+                optional={"tax_region": region, "tax_rounding": st.just("up")},
+            ),
+            max_size=1,
+        )
+    )
+    splits = [
+        {"id": f"split{number}", "plans": [plan["id"]], **draw(random_splits)}
+        for number, plan in enumerate(draw(st.lists(st.sampled_from(plans), max_size=2, unique_by=id)))
+    ]
     customers = draw(
         st.lists(
             st.fixed_dictionaries(
                 {"id": ids, "name": texts},
-                optional={"metadata": st.dictionaries(texts, st.text("aé \u4e2d"), max_size=5)},
+                optional={
+                    "tax_region": region,
+                    "tax_exempt": st.sampled_from(["true", "false"]),
+                    "tax_ids": st.just([{"type": "eu_vat", "value": "ATU 13585627"}]),
+                    "metadata": st.dictionaries(texts, st.text("aé \u4e2d"), max_size=5),
+                    "coupons": redemptions,
+                },
             ),
             min_size=1,
             max_size=3,
@@ -166,7 +248,36 @@ def catalogs(draw):
             "plan": draw(st.sampled_from(plans))["id"],
             "start": start.isoformat(),
             "end": draw(st.none() | st.just("2100-01-01")),
+            **draw(st.fixed_dictionaries({}, optional={"coupons": redemptions})),
         }
         for number, customer in enumerate(customers)
     ]
-    return {"meters": meters, "plans": plans, "customers": customers, "subscriptions": subscriptions}
+    return {
+        "meters": meters,
+        "plans": plans,
+        "coupons": coupons,
+        "tax_regions": regions,
+        "sellers": sellers,
+        "revenue_splits": splits,
+        "exchange_rates": draw(
+            st.lists(random_rates, max_size=2, unique_by=lambda rate: rate["from_currency"])
+        ),
+        "customers": customers,
+        "subscriptions": subscriptions,
+        "credit_grants": draw(
+            st.lists(
+                st.fixed_dictionaries(
+                    {
+                        "id": ids,
+                        "customer": st.sampled_from([each["id"] for each in customers]),
+                        "currency": st.just("USD"),
+                        "amount": st.sampled_from(["5", "5.00", "1e2"]),
+                        "effective_at": st.just("2024-01-01"),
+                    },
+                    optional={"priority": st.just("1"), "recurs_months": st.just("1.0")},
+                ),
+                max_size=2,
+                unique_by=lambda grant: grant["id"],
+            )
+        ),
+    }

@@ -43,6 +43,11 @@ subscriptions:
 """
 
 
+def moved(text, name, version):
+    """A document with subscriptions at its end, and with acme's, which has a version of its plan from the start on."""
+    return f"{text}  - {{customer: {name}_acme, plan: {name}, start: 2025-06-01, plan_version: {version}}}\n"
+
+
 def api_event(name, event_id, tokens="1", *, customer="acme", model="large", seconds=JUNE_10):
     return UsageEvent(
         event_id=f"{name}-{event_id}",

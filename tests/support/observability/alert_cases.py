@@ -212,6 +212,16 @@ CASES = [
         None,
         {f'meterline_failed_upkeep_passes_total{{{_AT},upkeep="rollups"}}': "0x20 1x60"},
     ),
+    AlertCase(
+        "MeterlineWebhooksBehind", 480, _JOB, _series(webhook_oldest_pending_timestamp_seconds="600x600")
+    ),
+    AlertCase(
+        "MeterlineWebhooksBehind", 480, None, _series(webhook_oldest_pending_timestamp_seconds="0+60x600")
+    ),
+    # Nothing waits.
+    AlertCase(
+        "MeterlineWebhooksBehind", 480, None, _series(webhook_oldest_pending_timestamp_seconds="0x600")
+    ),
     AlertCase("MeterlineLinesUnrateable", 20, _JOB, _series(unrateable_lines_total="0x9 3x90")),
     AlertCase("MeterlineLinesUnrateable", 20, None, _series(unrateable_lines_total="0x90")),
 ]

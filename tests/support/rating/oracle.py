@@ -12,20 +12,28 @@ Rules, in the order in which they are applied:
    another clock than the invoice, the price is that of all it has counted less that of what it had counted.
 6. Discounts: percent_off of the sum, then amount_off; a discount never turns a charge negative.
 7. Maximum, then minimum; the minimum only in the last part of a period.
-8. The line is rounded once; then what is booked already comes off, so that parts add up to the whole.
+8. What earlier parts of the period consumed (`carried`) fills allowance and tiers first. Each unit of this part costs
+   what it costs in the place where it comes to lie; amounts that are due at no usage are due as well. Where one tier has
+   the whole quantity, this part's units have the amounts of the tier that the whole has reached.
+9. Of a part [start, end) of `total` of its period (`proration`) the line owes that fraction of the whole. It shows the amount up
+   to its end less the amount up to its start, each rounded half up to 12 digits.
+10. The line is rounded once, exactly; then what is booked already comes off, so that parts add up to the whole.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from tests.support.rating.oracle_models import HUNDRED, MODELS, Fields
+from tests.support.rating.oracle_models import HUNDRED, MODELS, Fields, cell_of
 from tests.support.rating.oracle_numbers import ZERO, rounded
 
 WORDS = {
     *("currency", "model", "timing", "boundary", "mode", "scope", "dimensions", "match"),
     *("package_rounding", "block_rounding", "block_scope"),
 }
+
+
+SHOWN_DIGITS = 12
 
 
 class Tier(NamedTuple):
@@ -41,13 +49,15 @@ class Tier(NamedTuple):
 class Line(NamedTuple):
     """A rated charge.
 
-    `stages` are (name, exact amount after it); `exact_amount` is before the rounding of the line and before what is booked.
+    `stages` are (name, exact amount after it); `exact_amount` is before the rounding of the line and before what is booked;
+    of a part, both are as they are shown, and `owed` is the fraction that is rounded.
     """
 
     billable_quantity: Fraction
     tiers: list[Tier]
     stages: list[tuple[str, Fraction]]
     exact_amount: Fraction
+    owed: Fraction
     amount: Fraction
     negative: bool
 
@@ -69,11 +79,16 @@ def rate_one(price: Fields, charge: Fields, digits: int) -> Line:
     mode = rounding.get("mode", "half_up")
     digits = int(rounding.get("digits", digits))
     raw = charge.get("quantity", ZERO)
-    quantity = allowed(converted(max(ZERO, raw), price.get("conversion")), allowance(price, charge))
 
-    def priced(counted: Fraction) -> list[Tier]:
+    def billable(units: Fraction) -> Fraction:
+        return allowed(converted(max(ZERO, units), price.get("conversion")), allowance(price, charge))
+
+    carried = charge.get("carried", ZERO)
+    quantity = billable(carried + max(ZERO, raw)) - billable(carried)
+
+    def priced(counted: Fraction, under: Fields = price) -> list[Tier]:
         tiers = []
-        for part in MODELS[price["model"]](price, counted, charge):
+        for part in MODELS[under["model"]](under, counted, charge):
             usage, once = part.quantity * part.unit_amount, part.flat_amount
             if rounding.get("scope") == "tier":
                 usage, once = rounded(usage, digits, mode), rounded(once, digits, mode)
@@ -84,6 +99,9 @@ def rate_one(price: Fields, charge: Fields, digits: int) -> Line:
     tiers = priced(before + quantity)
     if charge.get("counter_started", before > 0):
         tiers = beyond(tiers, priced(before))
+    if carried:
+        filled = billable(carried)
+        tiers = behind_carried(price, charge, priced(filled + quantity), filled, priced)
     amount = sum((tier.amount for tier in tiers), ZERO)
 
     stages = [("price", amount)]
@@ -93,9 +111,43 @@ def rate_one(price: Fields, charge: Fields, digits: int) -> Line:
             continue
         amount = stage(amount, value)
         stages.append((name, amount))
-    due = rounded(amount, digits, mode) - charge.get("booked", ZERO)
+    owed = amount
+    start, end, total = charge.get("proration", (0, 1, 1))
+    if end - start < total:
+        owed = amount * (end - start) / total
+        amount = shown_until(amount, end, total) - shown_until(amount, start, total)
+        stages.append(("proration", amount))
+    due = rounded(owed, digits, mode) - charge.get("booked", ZERO)
     negative = raw < 0 or any(amount < 0 for amount in charge.get("events", ()))
-    return Line(quantity, tiers, stages, amount, due, negative)
+    return Line(quantity, tiers, stages, amount, owed, due, negative)
+
+
+def shown_until(amount: Fraction, end: Fraction, total: Fraction) -> Fraction:
+    """What a line shows of an amount up to an end; at the end of the whole it is all of it."""
+    return amount if end == total else rounded(amount * end / total, SHOWN_DIGITS, "half_up")
+
+
+def behind_carried(
+    price: Fields,
+    charge: Fields,
+    now: list[Tier],
+    filled: Fraction,
+    priced: Callable[[Fraction, Fields], list[Tier]],
+) -> list[Tier]:
+    """Of the tiers of all that is counted so far what this part adds, tier by tier."""
+    own, before = cell_of(price, charge) if price["model"] == "matrix" else (price, 0)
+    if len(now) == 1 and "tiers" in own and not own["model"].startswith("graduated"):
+        # All at one tier: as if there were no other one.
+        (tier,) = now
+        alone = {**own, "tiers": [{**own["tiers"][tier.index - before], "up_to": None}]}
+        (earlier,) = priced(filled, alone)
+        earlier = earlier._replace(index=tier.index)
+    else:
+        earlier, *later = priced(filled, price)
+        now = [now[0], *beyond(now[1:], later)]
+    usage = now[0].amount - earlier.amount + earlier.flat_amount
+    first = now[0]._replace(quantity=now[0].quantity - earlier.quantity, amount=usage)
+    return [first, *now[1:]]
 
 
 def beyond(now: list[Tier], before: list[Tier]) -> list[Tier]:

@@ -9,7 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from rating import Charges, DecimalColumn, Dimension, EventAmounts, Price, RatedLines, RatedTier, rate
+from rating import (
+    Charges,
+    DecimalColumn,
+    Dimension,
+    EventAmounts,
+    Part,
+    PartColumns,
+    Price,
+    RatedLines,
+    RatedTier,
+    rate,
+)
 from tests.support.rating.oracle import Line, exactly, rate_one
 from tests.support.rating.oracle_charges import MINOR_UNITS, Batch
 from tests.support.rating.oracle_formula import mistakes
@@ -17,7 +28,7 @@ from tests.support.rating.oracle_models import event_fees
 from tests.support.rating.oracle_numbers import ZERO
 from tests.support.rating.oracle_random import Fields
 
-STAGES = ("price", "percent_off", "amount_off", "maximum_amount", "minimum_amount")
+STAGES = ("price", "percent_off", "amount_off", "maximum_amount", "minimum_amount", "proration")
 
 
 def charges_of(prices: Sequence[Fields], index: Sequence[int], charges: Sequence[Fields]) -> Charges:
@@ -42,10 +53,15 @@ def charges_of(prices: Sequence[Fields], index: Sequence[int], charges: Sequence
             [charge.get("consumed_before", "0") for charge in charges]
         )
         columns["counter_started"] = np.array([charge.get("counter_started", False) for charge in charges])
+    if any("carried" in charge for charge in charges):
+        columns["carried"] = DecimalColumn.of([charge.get("carried", "0") for charge in charges])
     if any("booked" in charge for charge in charges):
         columns["booked"] = DecimalColumn.of([charge.get("booked", "0") for charge in charges])
     if any("final" in charge for charge in charges):
         columns["final"] = np.array([charge.get("final", True) for charge in charges])
+    if any("proration" in charge for charge in charges):
+        parts = (charge.get("proration") for charge in charges)
+        columns["proration"] = PartColumns.of(None if part is None else Part(*part) for part in parts)
     return Charges(
         prices=[Price.read(fields) for fields in prices],
         price_index=np.array(index, dtype=np.int64),
@@ -132,11 +148,16 @@ def line_differences(batch: Batch) -> Iterator[str]:
 
 
 def bounds_of(price: Fields, tiers: Sequence[RatedTier]) -> list[tuple[Fraction, Fraction | None]]:
-    """Where each of the line's tiers starts and ends; a price without tiers has one without an end."""
-    ends = [tier["up_to"] for tier in price.get("tiers", [])]
-    if not ends or price["model"] == "capacity":
-        return [(ZERO, None)] * len(tiers)
-    spans = list(zip([ZERO, *map(Fraction, ends[:-1])], [*map(Fraction, ends[:-1]), None], strict=True))
+    """Where each of the line's tiers starts and ends; a price or a cell without tiers has one without an end."""
+    cells = [price] if price["model"] != "matrix" else [*price["cells"], price.get("default", {})]
+    spans: list[tuple[Fraction, Fraction | None]] = []
+    for cell in cells:
+        ends = [tier["up_to"] for tier in cell["tiers"]] if "tiers" in cell else [None]
+        if price["model"] == "capacity":
+            spans += [(ZERO, None)] * len(ends)
+        else:
+            starts = [ZERO, *map(Fraction, ends[:-1])]
+            spans += zip(starts, [*map(Fraction, ends[:-1]), None], strict=True)
     return [spans[tier.index] for tier in tiers]
 
 

@@ -1,7 +1,7 @@
 """Random charges for a price, half of them chosen to hurt, as fields with decimals as strings.
 
 Edges: zero, where a tier, package, block or allowance ends, the smallest unit to either side of it, the largest
-quantity of the reach, a negative correction; parts of a period with something booked; counters already running.
+quantity of the reach, a negative correction; parts of a period with something booked, or prorated; counters already running.
 """
 
 from collections.abc import Iterator
@@ -40,23 +40,36 @@ class Batch(NamedTuple):
     charges: list[Fields]
 
 
-def random_batch(seed: str, size: int, prices_max: int | None = None) -> Batch:
-    """A batch that the seed alone decides: one reach, some prices, `size` charges in random order."""
+def random_batch(seed: str, size: int, prices_max: int | None = None, model: str | None = None) -> Batch:
+    """A batch that the seed alone decides: one reach, some prices (of the model, if one is named), `size` charges in random order."""
     dice = Random(seed)
     reach = reach_of(dice.choice(REACHES), dice)
-    model = dice.choice((None, None, None, "graduated", "volume", *MODELS))
+    model = model or dice.choice((None, None, None, "graduated", "volume", *MODELS))
     charges_per_price = dice.choice((5, 20, 100))
     count = max(1, size // charges_per_price) if prices_max is None else prices_max
     prices = [random_price(dice, reach, model) for _ in range(count)]
     parts, counters = dice.random() < 0.5, dice.random() < 0.3
+    carries = not counters and dice.random() < 0.4
+    prorates = dice.random() < 0.3
     index = [dice.randrange(len(prices)) for _ in range(size)]
     edges = [list(edge_quantities(price)) for price in prices]
-    charges = [random_charge(dice, reach, prices[i], edges[i], parts=parts, counters=counters) for i in index]
+    charges = [
+        random_charge(dice, reach, prices[i], edges[i], parts=parts, counters=counters, carries=carries)
+        | ({"proration": random_part(dice)} if prorates and dice.random() < 0.7 else {})
+        for i in index
+    ]
     return Batch(seed, prices, index, charges)
 
 
 def random_charge(
-    dice: Random, reach: Reach, price: Fields, edges: list[Decimal], *, parts: bool, counters: bool
+    dice: Random,
+    reach: Reach,
+    price: Fields,
+    edges: list[Decimal],
+    *,
+    parts: bool,
+    counters: bool,
+    carries: bool,
 ) -> Fields:
     """One charge with what its price needs to know."""
     charge: Fields = {"quantity": text(random_quantity(dice, reach, edges))}
@@ -77,7 +90,18 @@ def random_charge(
         before = Decimal(0) if dice.random() < 0.3 else abs(random_quantity(dice, reach, edges))
         charge["consumed_before"] = text(before)
         charge["counter_started"] = before > 0 or dice.random() < 0.5
+    if carries and price["model"] != "capacity" and not any(name in price for name in PER_EVENT):
+        charge["carried"] = text(
+            Decimal(0) if dice.random() < 0.3 else abs(random_quantity(dice, reach, edges))
+        )
     return charge
+
+
+def random_part(dice: Random) -> tuple[int, int, int]:
+    """(start, end, total) of a period by days or seconds: all of it at times, or nothing, or what ends in a tie."""
+    total = dice.choice((1, 2, 3, 7, 12, 30, 31, 604_800, 2_678_400, 31_622_400))
+    start, end = sorted(dice.choice((0, total, dice.randint(0, total), total // 3)) for _ in range(2))
+    return start, end, total
 
 
 def random_quantity(dice: Random, reach: Reach, edges: list[Decimal]) -> Decimal:
@@ -102,7 +126,9 @@ def edge_quantities(price: Fields) -> Iterator[Decimal]:
     """Where something changes: tiers, packages, blocks and allowances end, in the meter's unit."""
     allowance = Decimal(price.get("free_units", price.get("included_units", 0)))
     ends = [Decimal(0)]
-    for tier in price.get("tiers", []):
+    cells = [*price.get("cells", ()), price.get("default", {})]
+    of_cells = [tier for cell in cells if "tiers" in cell for tier in cell["tiers"]]
+    for tier in [*price.get("tiers", []), *of_cells]:
         end = tier["up_to"]
         ends += map(Decimal, filter(None, end.values() if isinstance(end, dict) else [end]))
     for size in (price.get("package_size"), price.get("block_size")):

@@ -118,13 +118,24 @@ def event_fee(price: Fields, amount: Fraction) -> Fraction:
 
 
 def matrix(price: Fields, quantity: Fraction, charge: Fields) -> list[Part]:
-    """The amount of the cell that the charge's dimensions name."""
-    for index, cell in enumerate(price["cells"]):
+    """A cell by itself, as a price of its own, per unit or by its tiers; they are numbered on from cell to cell."""
+    terms, before = cell_of(price, charge)
+    alone = {**terms, "boundary": price.get("boundary")}
+    parts = MODELS[terms.get("model", "per_unit")](alone, quantity, charge)
+    return [part._replace(index=before + part.index) for part in parts]
+
+
+def cell_of(price: Fields, charge: Fields) -> tuple[Fields, int]:
+    """What the charge's cell, or the default, says, and how many tiers the cells before it have."""
+    before = 0
+    for cell in price["cells"]:
         if cell["match"] == charge["dimensions"]:
-            return [Part(index, quantity, cell["unit_amount"], ZERO)]
-    if price.get("default") is None:
+            return cell, before
+        before += len(cell.get("tiers", [cell]))
+    default = price.get("default")
+    if default is None:
         raise NoCellError(charge["dimensions"])
-    return [Part(len(price["cells"]), quantity, price["default"], ZERO)]
+    return (default if isinstance(default, Mapping) else {"unit_amount": default}), before
 
 
 def capacity(price: Fields, quantity: Fraction, charge: Fields) -> list[Part]:

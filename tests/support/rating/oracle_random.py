@@ -182,17 +182,27 @@ def percentage(dice: Random, reach: Reach) -> Fields:
 
 
 def matrix(dice: Random, reach: Reach) -> Fields:
-    """An amount a unit by one or two dimensions, complete or with a default."""
+    """An amount a unit by one or two dimensions, or tiers, complete or with a default."""
     if dice.random() < 0.4:
         combinations: list[Fields] = [{"region": region} for region in REGIONS]
     else:
         combinations = [{"region": region, "class": kind} for region in REGIONS for kind in CLASSES]
     dimensions = list(combinations[0])
-    default = maybe(dice, default=amount(dice, reach))
+    tiers = dice.choice((0.0, 0.3, 1.0))
+    default = maybe(dice, default=cell_terms(dice, reach, tiers))
     if default:
         combinations = dice.sample(combinations, dice.randint(1, len(combinations)))
-    cells = [{"match": match, "unit_amount": amount(dice, reach)} for match in combinations]
+        default = {"default": default["default"].get("unit_amount", default["default"])}
+    cells = [{"match": match} | cell_terms(dice, reach, tiers) for match in combinations]
     return {"dimensions": dimensions, "cells": cells} | default
+
+
+def cell_terms(dice: Random, reach: Reach, tiers: float) -> Fields:
+    """An amount a unit, or with the given probability tiers of either model."""
+    if dice.random() >= tiers:
+        return {"unit_amount": amount(dice, reach)}
+    own = [tier(dice, reach, end) for end in bounds(dice, reach)]
+    return {"model": dice.choice(("graduated", "volume")), "tiers": own}
 
 
 MODELS: dict[str, Callable[[Random, Reach], Fields]] = {

@@ -3,19 +3,20 @@
 All amounts are whole minor units (ints); shares and factors are Fractions.
 
 Rules:
-1. Commitment: a line counts toward the commitment of its subscription that names its price, else toward the one
-   for all prices; in another currency toward none. Spend below what was committed is made up for in the last part
+1. Commitment: a line counts toward the last commitment of its subscription, in its currency, that names its price, else
+   toward the last one for all prices. Spend below what was committed is made up for in the last part
    of the period (true-up); spend beyond costs `overage_factor` times as much in all. Both are worked out for
    the period so far, less what is booked.
 2. Credits: grants are used by priority (the lower number first), then the earliest expiry (none is last), then
    promotional before paid, then the oldest. Each line, in order, takes from the first grant that has a balance,
-   is its customer's, in its currency, for its price and valid at its instant. Only a positive amount takes.
+   is its customer's, in its currency, for its price and valid at its instant. Invoices take in the order of their ids. Only a positive amount takes.
 3. Tax: a rate comes to its percent of the net, a compound one also to its percent of the taxes before it. An
    amount is the net and the inclusive taxes. Each tax is an exact share of the amount, rounded once: on the line,
    or on the invoice and then allocated to its lines by the largest remainder. The net is the amount less the rounded
    inclusive taxes. Under reverse charge no tax is due; the inclusive ones stay in the net or are stripped.
-4. Split: the platform takes percent + fixed of a positive amount, rounded once and never more than the amount; of
-   a refund the percent, the fixed fee only if it says so. The rest is allocated to the shares.
+4. Split: shares with a fixed amount take it, one after another, as long as something is left. Of that the platform takes
+   percent + fixed, rounded once and never more than it. The rest is allocated to the shares by weight; the platform's, if
+   none has a weight. Of a refund the same, fixed amounts only if it says so.
 5. Order: commitments add lines, credits pay, taxes follow, splits are last; credits may come after taxes instead.
 """
 
@@ -54,11 +55,14 @@ def whole(value: Fraction, mode: str) -> int:
 
 def counted_by(line: Fields, commitments: Sequence[Fields]) -> int:
     """Which commitment a line counts toward, -1 for none."""
-    own = [i for i, terms in enumerate(commitments) if terms["subscription"] == line["subscription"]]
+    own = [
+        i
+        for i, terms in enumerate(commitments)
+        if terms["subscription"] == line["subscription"] and terms["currency"] == line["currency"]
+    ]
     named = [i for i in own if commitments[i]["price_ids"] and line["price"] in commitments[i]["price_ids"]]
     general = [i for i in own if commitments[i]["price_ids"] is None]
-    found = (named + general)[:1]
-    return found[0] if found and commitments[found[0]]["currency"] == line["currency"] else -1
+    return (named or general or [-1])[-1]
 
 
 def commitment_charges(terms: Fields, spend: int) -> tuple[int, int]:
@@ -99,15 +103,15 @@ def draws(
     left = [grant["balance"] for grant in grants]
     order = sorted(range(len(grants)), key=lambda index: (*turn(grants[index]), index))
     result = []
-    for row, (line, amount) in enumerate(zip(lines, amounts, strict=True)):
-        owed = amount
+    for row in sorted(range(len(lines)), key=lambda row: lines[row]["invoice"]):
+        line, owed = lines[row], amounts[row]
         for grant in order:
             taken = min(owed, left[grant]) if pays_for(grants[grant], line) else 0
             if taken > 0:
                 result.append((row, grant, taken))
                 left[grant] -= taken
                 owed -= taken
-    return result
+    return sorted(result, key=lambda each: each[0])
 
 
 def turn(grant: Fields) -> tuple[Any, ...]:
@@ -214,8 +218,16 @@ def taxed(
 
 def split(amount: int, terms: Fields) -> tuple[int, list[int]]:
     """(platform fee, each recipient's share) of an amount."""
-    size, sign = abs(amount), -1 if amount < 0 else 1
-    fixed = terms["platform_fixed"] if amount > 0 or terms["refund_fixed"] else 0
-    fee = sign * min(size, whole(size * terms["platform_percent"] / HUNDRED + fixed, terms["rounding"]))
+    left, sign = abs(amount), -1 if amount < 0 else 1
+    has_fixed = amount > 0 or terms["refund_fixed"]
+    parts = []
+    for share in terms["shares"]:
+        parts.append(min(left, share["fixed"] if has_fixed else 0))
+        left -= parts[-1]
     weights = [share["weight"] for share in terms["shares"]]
-    return fee, [int(share) for share in allocated(Fraction(amount - fee), weights, 0)]
+    if not any(weights):
+        return sign * left, [sign * part for part in parts]
+    fixed = terms["platform_fixed"] if has_fixed else 0
+    fee = min(left, whole(left * terms["platform_percent"] / HUNDRED + fixed, terms["rounding"]))
+    shares = allocated(Fraction(left - fee), weights, 0)
+    return sign * fee, [sign * (part + int(share)) for part, share in zip(parts, shares, strict=True)]

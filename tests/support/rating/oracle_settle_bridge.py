@@ -31,10 +31,12 @@ from rating import (
     Share,
     Split,
     SplitBase,
+    SplitScope,
     TaxProfile,
     TaxRate,
     TaxRounding,
     TaxScope,
+    prorated_minor,
     settle,
 )
 from tests.support.rating.oracle_random import Fields
@@ -60,16 +62,7 @@ def expected(case: Fields) -> dict[str, Any]:
         consumed = draws(lines, amounts, case["grants"])
         taxes = taxed(lines, less(amounts, consumed), *rule)
         due = taxes.gross
-    bases = {"line": amounts, "net": taxes.net, "gross": taxes.gross}[case["split_base"]]
-    fees, shares = [], []
-    for row, (line, base) in enumerate(zip(lines, bases, strict=True)):
-        terms = case["splits"][line["split"]] if line["split"] >= 0 else None
-        fee, parts = split(base, terms) if terms else (0, [])
-        fees.append(fee)
-        shares += [
-            (row, share["id"], part)
-            for share, part in zip(terms["shares"] if terms else (), parts, strict=True)
-        ]
+    fees, shares = divided(case, lines, {"line": amounts, "net": taxes.net, "gross": taxes.gross})
     return {
         "lines": [(line["kind"], line["commitment"], line["amount"]) for line in lines],
         "credits": consumed,
@@ -80,6 +73,30 @@ def expected(case: Fields) -> dict[str, Any]:
         "shares": shares,
         "due": due,
     }
+
+
+def divided(
+    case: Fields, lines: list[Fields], bases: dict[str, list[int]]
+) -> tuple[list[int], list[tuple[int, str, int]]]:
+    """The platform's fee of each line, and (row, recipient, share); by invoice and split in place of lines, if the case says so."""
+    rows = []
+    for row, line in enumerate(lines):
+        terms = case["splits"][line["split"]] if line["split"] >= 0 else None
+        rows.append((line, terms, bases[terms["base"]][row] if terms else 0))
+    if case["split_scope"] == "invoice":
+        sums: dict[tuple[int, int], int] = {}
+        for line, terms, base in rows:
+            if terms:
+                key = line["invoice"], line["split"]
+                sums[key] = sums.get(key, 0) + base
+        rows = [({}, case["splits"][key[1]], sums[key]) for key in sorted(sums)]
+    fees, shares = [], []
+    for row, (_, terms, base) in enumerate(rows):
+        fee, parts = split(base, terms) if terms else (0, [])
+        fees.append(fee)
+        ids = [share["id"] for share in terms["shares"]] if terms else []
+        shares += [(row, own, part) for own, part in zip(ids, parts, strict=True)]
+    return fees, shares
 
 
 def less(amounts: list[int], consumed: list[tuple[int, int, int]]) -> list[int]:
@@ -143,7 +160,7 @@ def settled(case: Fields) -> Settlement:
         splits=[split_of(one) for one in case["splits"]],
         tax_rounding=rounding,
         credits_apply=CreditsApply(case["credits_apply"]),
-        split_base=SplitBase(case["split_base"]),
+        split_scope=SplitScope(case["split_scope"]),
     )
     return settle(lines_of(case["lines"]), terms)
 
@@ -215,8 +232,16 @@ def commitments_of(rows: list[Fields]) -> Commitments:
         spent_minor=DecimalColumn.of_ints([row["spent"] for row in rows]),
         overage_minor=DecimalColumn.of_ints([row["booked_overage"] for row in rows]),
         true_up_minor=DecimalColumn.of_ints([row["booked_true_up"] for row in rows]),
-        proration_numerator=column(row["proration"].numerator for row in rows),
-        proration_denominator=column(row["proration"].denominator for row in rows),
+        committed_minor=DecimalColumn.concatenate([_committed(row) for row in rows]),
+    )
+
+
+def _committed(row: Fields) -> DecimalColumn:
+    """What a commitment comes to, rounded by the core."""
+    share = row["proration"]
+    counted, whole = np.array([share.numerator]), np.array([share.denominator])
+    return prorated_minor(
+        DecimalColumn.of_ints([row["amount"]]), counted, counted * 0, whole, RoundingMode(row["rounding"])
     )
 
 
@@ -263,11 +288,17 @@ def split_of(terms: Fields) -> Split:
     currency = terms["currency"]
     return Split(
         shares=tuple(
-            Share(recipient_id=share["id"], weight=decimal(share["weight"])) for share in terms["shares"]
+            Share(
+                recipient_id=share["id"],
+                weight=decimal(share["weight"]),
+                fixed=money(share["fixed"], currency) if currency else Decimal(0),
+            )
+            for share in terms["shares"]
         ),
         platform_percent=decimal(terms["platform_percent"]),
         platform_fixed=money(terms["platform_fixed"], currency) if currency else Decimal(0),
         currency=currency,
         refund_fixed=terms["refund_fixed"],
+        base=SplitBase(terms["base"]),
         rounding=RoundingMode(terms["rounding"]),
     )

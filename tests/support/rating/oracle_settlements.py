@@ -63,7 +63,7 @@ def random_settlement(seed: str, lines_max: int = 24) -> Fields:
         "tax_mode": dice.choice(ROUNDING_MODES),
         "tax_scope": dice.choice(("line", "invoice")),
         "credits_apply": dice.choice(("before_tax", "after_tax")),
-        "split_base": dice.choice(("line", "net", "gross")),
+        "split_scope": dice.choice(("line", "invoice")),
     }
 
 
@@ -145,18 +145,26 @@ def random_profiles(dice: Random) -> list[Fields]:
 
 
 def random_split(dice: Random, digits: int) -> Fields:
-    """A platform's fee and one to five recipients, at least one with a weight."""
+    """A platform's fee and one to five recipients, at least one with a weight or a fixed amount."""
+    currency = dice.choice((None, "USD", "JPY"))
     weights = [dice.choice(WEIGHTS) for _ in range(dice.randint(0, 4))]
+    only_fixed = currency is not None and dice.random() < 0.2
     shares = [
-        {"id": f"seller-{number}", "weight": Fraction(weight)}
+        {
+            "id": f"seller-{number}",
+            "weight": Fraction(0) if only_fixed else Fraction(weight),
+            "fixed": dice.randrange(1, 10 ** dice.randint(1, digits))
+            if only_fixed or (currency and dice.random() < 0.3)
+            else 0,
+        }
         for number, weight in enumerate(["1", *weights])
     ]
-    currency = dice.choice((None, "USD", "JPY"))
     return {
         "shares": dice.sample(shares, len(shares)),
         "platform_percent": Fraction(dice.choice(("0", "10", "2.9", "100", "33.3333"))),
         "platform_fixed": dice.randrange(10 ** dice.randint(1, digits)) if currency else 0,
         "currency": currency,
         "refund_fixed": dice.random() < 0.5,
+        "base": dice.choice(("line", "net", "gross")),
         "rounding": dice.choice(ROUNDING_MODES),
     }

@@ -18,7 +18,7 @@ def rated(fields: Fields, quantity: str = "0", currency: str = "USD", **more: An
     """The lines of a single charge."""
     price = Price.read({"currency": currency, **fields})
     columns: Fields = {}
-    for name in ("consumed_before", "booked"):
+    for name in ("consumed_before", "carried", "booked"):
         if name in more:
             columns[name] = DecimalColumn.of([more.pop(name)])
     for name in ("final", "counter_started"):

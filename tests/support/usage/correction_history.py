@@ -57,6 +57,11 @@ class History:
         mended = list(self.ledger.replacements.values())
         if mended and self.dice.random() < 0.4:
             events.append({**self.dice.choice(mended)})
+        self.record(events)
+
+    def record(self, events):
+        """Delivers these, whatever they are."""
+        events = list(events)
         stamp_us = self.world.deliver(*events)
         self.ledger.accept(stamp_us, events)
         self.sent += events

@@ -84,6 +84,9 @@ class Backend(Protocol):
     def call_off(self, client: Client, spans: Sequence[tuple[int, int]]) -> None:
         """See UsageStore.call_off; raises what the driver raises, and StoreUnavailableError."""
 
+    def drop_old_parts(self, client: Client, tables: Sequence[str]) -> None:
+        """See UsageStore.drop_old_parts; raises what the driver raises, and StoreUnavailableError."""
+
     def claim(self, client: Client, directory: str) -> None:
         """See UsageStore.claim."""
 

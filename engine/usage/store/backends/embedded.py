@@ -17,18 +17,20 @@ import contextlib
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
 import pyarrow as pa
 
-from engine.errors import StartupError
+from engine.errors import StartupError, StoreUnavailableError
 from engine.usage.store.backends.backend import READERS, Clients, Settings, arrow_file, event_table
 from engine.usage.store.backends.clickhouse import Client, embedded_client, opening
 from engine.usage.store.backends.own_writes import OwnWrites
 from engine.usage.store.backends.write_watch import WriteWatch, check_disk
 from engine.usage.store.query import Query, structure_of
+from engine.usage.store.tables.booked_schema import BOOKED_SCHEMA
 from engine.usage.store.tables.durability import Durability, set_durability
 from engine.usage.store.tables.migration import bring_to_form
 from engine.usage.store.tables.newest_rows import rolled_up_as_of_query
@@ -48,6 +50,10 @@ from ingest import EventBatch
 
 # Where ClickHouse, in this process, finds it by its number.
 _FILES = "/proc/self/fd"
+# Old parts go when no statement reads them any more: for half a minute.
+_CLEANUPS_MAX = 30
+_CLEANUP_PAUSE_S = 1
+_CLEANUP_RETRY_AFTER_MS = 1_000
 # Nobody is in between who would have to carry it.
 _ARROW_SETTINGS = {"output_format_arrow_compression_method": "'none'"}
 
@@ -92,6 +98,7 @@ class EmbeddedBackend:
                         *ROLLUP_SCHEMA,
                         *RETENTION_SCHEMA,
                         *PROBLEM_SCHEMA,
+                        *BOOKED_SCHEMA,
                     ):
                         first.command(statement)
                     set_durability(first.command, lambda sql: first.query(sql).result_rows, durability)
@@ -141,6 +148,30 @@ class EmbeddedBackend:
 
     def call_off(self, client: Client, spans: Sequence[tuple[int, int]]) -> None:
         """There is nothing to call off: what was under way ended with its call."""
+
+    def drop_old_parts(self, client: Client, tables: Sequence[str]) -> None:
+        """What the watch keeps them for (engine.usage.store.tables.settings, rule 4) is over: all is confirmed."""
+        for table in tables:
+            client.command(f"ALTER TABLE {table} MODIFY SETTING old_parts_lifetime = 0")
+            try:
+                for _ in range(_CLEANUPS_MAX):
+                    # To start it again is to run it at once.
+                    client.command(f"SYSTEM STOP CLEANUP {table}")
+                    client.command(f"SYSTEM START CLEANUP {table}")
+                    left = client.command(
+                        "SELECT count() FROM system.parts WHERE database = currentDatabase() "  # noqa: S608 - own names
+                        f"AND table = '{table}' AND NOT active"
+                    )
+                    if left == 0:
+                        break
+                    time.sleep(_CLEANUP_PAUSE_S)
+                else:
+                    raise StoreUnavailableError(
+                        f"{left} old parts of {table} are still being read",
+                        retry_after_ms=_CLEANUP_RETRY_AFTER_MS,
+                    )
+            finally:
+                client.command(f"ALTER TABLE {table} RESET SETTING old_parts_lifetime")
 
     def claim(self, client: Client, directory: str) -> None:
         """It is in its directory, and nobody else's."""

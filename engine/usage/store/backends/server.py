@@ -33,6 +33,7 @@ from engine.usage.store.backends.guarded_insert import (
 )
 from engine.usage.store.backends.server_address import ServerAddress, look_bounds
 from engine.usage.store.query import Query, structure_of
+from engine.usage.store.tables.booked_schema import BOOKED_SCHEMA
 from engine.usage.store.tables.durability import Durability, set_durability
 from engine.usage.store.tables.migration import extend_server
 from engine.usage.store.tables.problem_schema import PROBLEM_SCHEMA
@@ -104,6 +105,7 @@ class ServerBackend:
                     *ROLLUP_SCHEMA,
                     *RETENTION_SCHEMA,
                     *PROBLEM_SCHEMA,
+                    *BOOKED_SCHEMA,
                     CREATE_INSERT_FENCES,
                 )
                 for statement in (*made, CREATE_OWNERS):
@@ -187,6 +189,9 @@ class ServerBackend:
                 f"{left} inserts that were called off still run in the usage store",
                 retry_after_ms=_RETRY_AFTER_MS,
             )
+
+    def drop_old_parts(self, client: Client, tables: Sequence[str]) -> None:
+        """The server's own cleanup does it, after the old_parts_lifetime that its operator has set."""
 
     def close(self) -> None:
         clients = self.clients

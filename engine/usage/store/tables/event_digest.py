@@ -14,6 +14,9 @@ Rules:
 4. Rows of the first form (engine.billing.meter_usage) have the exclusive or of hashes that left customer and type out,
    and where their events have expired that is all there is. The two are never mixed: an answer with such rows has the
    digest of those and, apart from it, that of all other events, "xor:" and "+" before them (`digest_text`).
+5. An event whose personal data was erased (engine.erasure) has the hash that it had before: a property of it says which.
+   So every digest that was ever told stays the digest of the same events. An amendment takes the property away
+   (engine.usage.corrections.correction_queries): what it makes has a hash of its own.
 """
 
 from dataclasses import dataclass
@@ -26,8 +29,14 @@ _TEXTS = (
     f"arrayConcat([customer_id, toString(event_type), event_id, {_TIME}], "
     "mapKeys(properties), mapValues(properties))"
 )
+# Of an erased event: its hash before, the bytes in hexadecimal digits.
+ERASED_EVENT_PROPERTY = "meterline:erased_event"
+_ERASED = f"'{ERASED_EVENT_PROPERTY}'"
 # Of an event in the log or in the place of one: UInt128. The bytes are read from the least significant on.
-EVENT_HASH_SQL = f"reinterpretAsUInt128(substring(SHA256({spelled_sql(_TEXTS)}), 1, {_BITS // 8}))"
+EVENT_HASH_SQL = (
+    f"if(mapContains(properties, {_ERASED}), reinterpretAsUInt128(unhex(properties[{_ERASED}])), "
+    f"reinterpretAsUInt128(substring(SHA256({spelled_sql(_TEXTS)}), 1, {_BITS // 8})))"
+)
 
 
 def summed_sql(hashes: str) -> str:

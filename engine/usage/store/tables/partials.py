@@ -24,6 +24,7 @@ from engine.usage.store.tables.event_digest import summed_sql
 
 # The columns that an event is read as, for `reduced` (engine.usage.facts.event_source).
 VALUE, VALUE_GIVEN, VALUE_TEXT, EVENT_HASH = "value", "value_given", "value_text", "event_hash"
+VALUE_DIGITS = 12
 # What stands before the name of a partial that is to be merged: ClickHouse would take a result's name for its own
 # argument. Partials in a table of this name, and others as their statement names them.
 PART = "part"

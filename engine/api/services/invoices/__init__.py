@@ -1,0 +1,1 @@
+"""InvoiceService: billing periods closed, invoices shown and voided."""

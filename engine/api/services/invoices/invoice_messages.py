@@ -1,0 +1,114 @@
+"""Invoices and their lines as messages of the wire contract, and back: what a request names."""
+
+import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+import pyarrow as pa
+
+from engine.api.messages import money_text
+from engine.billing.closing.booked_lines import amount_texts
+from engine.billing.closing.invoice import (
+    SUMS,
+    Invoice,
+    InvoiceTotal,
+    invoice_number,
+    read_invoice_number,
+)
+from engine.billing.closing.invoice_states import InvoiceState
+from engine.errors import FieldMistake, InvalidRequestError
+from engine.times import datetime_us, to_timestamp
+from meterline.v1 import invoices_pb2 as pb
+
+_STATES: Final = {
+    InvoiceState.ISSUED: pb.INVOICE_STATE_ISSUED,
+    InvoiceState.VOID: pb.INVOICE_STATE_VOID,
+}
+_STATE_OF: Final[Mapping[int, InvoiceState | None]] = {number: state for state, number in _STATES.items()} | {
+    pb.INVOICE_STATE_UNSPECIFIED: None
+}
+_INVOICE_ID: Final = re.compile("[0-9a-f]{32}")
+_SAME: Final = (
+    *("line_number", "kind", "line_item_id", "subscription_id", "plan_id", "plan_version", "price_id"),
+    *("price_version", "model", "meter_id", "meter_version", "product", "currency"),
+    *("quantity", "billable_quantity", "exact_amount", "event_count", "event_digest"),
+)
+_INSTANTS: Final = ("period_start", "period_end", "service_start", "service_end")
+
+
+def invoice_message(invoice: Invoice) -> pb.Invoice:
+    key = invoice.key
+    return pb.Invoice(
+        invoice_id=invoice.invoice_id,
+        number=invoice.name,
+        state=_STATES[invoice.state],
+        customer_id=key.customer_id,
+        currency=key.currency,
+        period_start=to_timestamp(key.start_us),
+        period_end=to_timestamp(key.end_us),
+        amounts=_amounts(invoice.sums),
+        line_count=invoice.line_count,
+        issued_at=to_timestamp(invoice.issued_at_us),
+        close_id=invoice.close_id,
+        as_of=to_timestamp(invoice.as_of_us),
+        catalog_revision=invoice.catalog_revision,
+        voided_at=to_timestamp(invoice.voided_at_us) if invoice.voided_at_us else None,
+        void_reason=invoice.void_reason,
+    )
+
+
+def total_message(currency: str, total: InvoiceTotal) -> pb.InvoiceTotal:
+    return pb.InvoiceTotal(currency=currency, invoice_count=total.count, amounts=_amounts(total.sums))
+
+
+def _amounts(sums: Mapping[str, Decimal]) -> pb.InvoiceAmounts:
+    return pb.InvoiceAmounts(**{name: money_text(sums[name]) for name in SUMS})
+
+
+def line_messages(invoice: Invoice, rows: pa.Table, numbers: Mapping[str, int]) -> Iterator[pb.InvoiceLine]:
+    """Of booked lines. `numbers`: of the invoices that they correct."""
+    amounts = amount_texts(rows, invoice.key.currency)
+    own = (invoice.key.start_us, invoice.key.end_us)
+    for place, row in enumerate(rows.to_pylist()):
+        corrected = row["corrects_invoice_id"]
+        period = (datetime_us(row["period_start"]), datetime_us(row["period_end"]))
+        fields: dict[str, Any] = {name: row[name] for name in _SAME}
+        fields |= {name: to_timestamp(datetime_us(row[name])) for name in _INSTANTS}
+        fields |= {name: texts[place] for name, texts in amounts.items()}
+        yield pb.InvoiceLine(
+            **fields,
+            # A run corrects periods that ended before those that it bills.
+            is_adjustment=period != own,
+            corrects_number=invoice_number(numbers[corrected]) if corrected else "",
+            dimensions=dict(row["dimensions"]),
+        )
+
+
+def asked_state(state: int) -> InvoiceState | None:
+    """Raises InvalidRequestError for a number that is no state."""
+    if state not in _STATE_OF:
+        raise InvalidRequestError(FieldMistake("state", f"is {state}, which is not a state of invoices"))
+    return _STATE_OF[state]
+
+
+def named_invoice(
+    request: pb.GetInvoiceRequest | pb.ListInvoiceLinesRequest | pb.VoidInvoiceRequest,
+) -> tuple[str, int]:
+    """The id or the number that a request has; the other is empty, or 0.
+
+    Raises:
+        InvalidRequestError: it has both, or none, or not in their form.
+    """
+    if bool(request.invoice_id) == bool(request.number):
+        raise InvalidRequestError(
+            FieldMistake("number", "name an invoice by its number or by its invoice_id")
+        )
+    if request.invoice_id:
+        if not _INVOICE_ID.fullmatch(request.invoice_id):
+            raise InvalidRequestError(FieldMistake("invoice_id", "is not an id: 32 hexadecimal digits"))
+        return request.invoice_id, 0
+    number = read_invoice_number(request.number)
+    if number is None:
+        raise InvalidRequestError(FieldMistake("number", "is not a number such as INV-000042"))
+    return "", number

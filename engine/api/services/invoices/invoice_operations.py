@@ -1,0 +1,65 @@
+"""The rows of InvoiceService in the table of operations."""
+
+from typing import Any
+
+from engine.access.caller import Scope
+from engine.access.tenant_limits import CALL
+from engine.api.operation import Operation
+from engine.api.services.invoices.invoice_service import InvoiceService
+from meterline.v1.invoices_pb2 import (
+    ClosePeriodsRequest,
+    GetInvoiceRequest,
+    ListInvoiceLinesRequest,
+    ListInvoicesRequest,
+    VoidInvoiceRequest,
+)
+
+
+def invoice_operations(invoices: InvoiceService) -> tuple[Operation[Any], ...]:
+    return (
+        Operation(
+            "InvoiceService.ClosePeriods",
+            ClosePeriodsRequest,
+            invoices.close_periods,
+            Scope.BILL,
+            CALL,
+            # The service says the span, also of a call that names the run alone.
+            audit=lambda request: request.close_id,
+        ),
+        Operation(
+            "InvoiceService.ListInvoices",
+            ListInvoicesRequest,
+            invoices.list_invoices,
+            Scope.BILL,
+            CALL,
+            customer_of=_customer,
+        ),
+        Operation(
+            "InvoiceService.GetInvoice",
+            GetInvoiceRequest,
+            invoices.get_invoice,
+            Scope.BILL,
+            CALL,
+            customer_of=_customer,
+        ),
+        Operation(
+            "InvoiceService.ListInvoiceLines",
+            ListInvoiceLinesRequest,
+            invoices.list_invoice_lines,
+            Scope.BILL,
+            CALL,
+            customer_of=_customer,
+        ),
+        Operation(
+            "InvoiceService.VoidInvoice",
+            VoidInvoiceRequest,
+            invoices.void_invoice,
+            Scope.BILL,
+            CALL,
+            audit=lambda request: request.number or request.invoice_id,
+        ),
+    )
+
+
+def _customer(request: ListInvoicesRequest | GetInvoiceRequest | ListInvoiceLinesRequest) -> str | None:
+    return request.customer_id or None

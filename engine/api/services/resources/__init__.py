@@ -1,0 +1,1 @@
+"""Single resources of the catalog on the wire."""

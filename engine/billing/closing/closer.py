@@ -1,0 +1,236 @@
+"""One run that closes billing periods: rated, settled, booked, issued, some subscriptions at a time.
+
+Rules:
+1. A run has one watermark and one revision of the catalog (`Close`): whoever repeats a step of it makes the same lines, to the
+   byte. Lines are written first; their headers, in one transaction, make them invoices.
+2. All periods of a customer that end in the span are settled together, with the earlier ones that are closed, and those in
+   which its credit was drawn.
+3. Invoices are computed from a version of the tenant's invoices, and issued only if it is still the same.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from engine.billing.closing.booked_lines import BookedLines
+from engine.billing.closing.due_invoices import DueInvoices, RunCustomers, due_invoices
+from engine.billing.closing.invoice import Close, Invoice
+from engine.billing.closing.invoice_store import InvoiceStore
+from engine.billing.line_item import LineItem
+from engine.billing.rated import Rated
+from engine.billing.rater import Rater, Snapshot
+from engine.billing.segments import Index, periods_of_rows
+from engine.billing.terms.grants import NEVER_US, granted, occurrences
+from engine.billing.terms.history import earlier_periods
+from engine.billing.terms.places import CustomerNumbers
+from engine.billing.terms.settled import settled_invoices
+from engine.errors import FieldMistake, InvalidRequestError, StaleError
+
+GRACE_US: Final = 3_600_000_000
+"""How long after its end a billing period takes in what was under way: an hour."""
+SUBSCRIPTIONS_AT_ONCE: Final = 10_000
+"""Of one step: some hundred MB of columns, and a transaction of as many headers."""
+_ATTEMPTS: Final = 5
+_UNRATEABLE_MAX: Final = 1_000
+
+
+@dataclass(slots=True)
+class Closed:
+    """What a step did. `unrateable`: of each customer that is left open, at most a thousand, one line that can't be rated. `next_row`:
+    of the catalog's columns, where the next step begins; 0 behind the last.
+    """
+
+    subscription_count: int
+    issued: list[Invoice] = field(default_factory=list)
+    adjusted_count: int = 0
+    standing_count: int = 0
+    not_due_count: int = 0
+    open_customer_count: int = 0
+    unrateable: list[LineItem] = field(default_factory=list)
+    next_row: int = 0
+
+
+class Closer:
+    """Closes, for one caller of a tenant at a time: others would compute the same, in vain."""
+
+    def __init__(
+        self,
+        rater: Rater,
+        invoices: InvoiceStore,
+        booked: BookedLines,
+        now_us: Callable[[], int],
+        draw: Callable[[int], str],
+    ) -> None:
+        """`draw`: so many random bytes, in hex."""
+        self._rater = rater
+        self._invoices = invoices
+        self._booked = booked
+        self._now_us = now_us
+        self._draw = draw
+
+    def begin(self, tenant: str, from_us: int, before_us: int, grace_us: int, by: str) -> Close:
+        """The run of this span that is under way, or a new one, at the newest watermark and revision.
+
+        Raises:
+            InvalidRequestError: the span is empty.
+            StoreUnavailableError: a store does not answer.
+        """
+        if before_us <= from_us:
+            raise InvalidRequestError(FieldMistake("before", "must be after from"))
+        snapshot = self._rater.snapshot(tenant, None, None)
+        return self._invoices.begin(
+            Close(
+                tenant=tenant,
+                close_id=self._draw(8),
+                from_us=from_us,
+                before_us=before_us,
+                grace_us=grace_us,
+                as_of_us=snapshot.as_of_us,
+                catalog_revision=snapshot.catalog.revision,
+                begun_at_us=self._now_us(),
+                begun_by=by,
+            )
+        )
+
+    def run(self, tenant: str, close_id: str) -> Close:
+        """Raises NotFoundError, StoreUnavailableError."""
+        return self._invoices.close(tenant, close_id)
+
+    def step(self, close: Close, first_row: int, subscriptions: int = SUBSCRIPTIONS_AT_ONCE) -> Closed:
+        """Closes the periods of some subscriptions, of whole customers. `first_row`: the `next_row` of the step before; 0 of the first.
+
+        Raises:
+            InvalidRequestError: no customer begins there.
+            StoreUnavailableError, StaleError: a store does not answer, or somebody else issues meanwhile: repeat the step.
+            MeterlineError: what is booked is not whole, or a line doesn't add up: nothing was issued.
+        """
+        snapshot = self._rater.snapshot(close.tenant, close.from_us, close.as_of_us, close.catalog_revision)
+        columns = snapshot.catalog.subscription_columns
+        if first_row and (first_row >= len(columns) or columns.customer_end(first_row - 1) != first_row):
+            # Half a customer would be billed.
+            raise InvalidRequestError(
+                FieldMistake("page_token", "names no place at which a step of this run begins")
+            )
+        last = min(first_row + subscriptions, len(columns))
+        last = columns.customer_end(last - 1) if last > first_row else first_row
+        done = Closed(subscription_count=len(columns))
+        if last > first_row:
+            self._close_rows(close, snapshot, np.arange(first_row, last), done)
+        if last < len(columns):
+            done.next_row = last
+        else:
+            self._invoices.end(close, self._now_us())
+        return done
+
+    def _close_rows(self, close: Close, snapshot: Snapshot, rows: Index, done: Closed) -> None:
+        """Issues what is due of these subscriptions, computed again if somebody else issues meanwhile (rule 3)."""
+        in_span = list(self._in_span(close, snapshot, rows))
+        for attempt in range(_ATTEMPTS):
+            version, found = self._due(close, snapshot, rows, in_span)
+            if found.invoices:
+                try:
+                    self._booked.write(close.tenant, found.rows)
+                    done.issued += self._invoices.issue(close.tenant, version, found.invoices, self._now_us())
+                except StaleError:
+                    if attempt == _ATTEMPTS - 1:
+                        raise
+                    continue
+            done.adjusted_count += found.adjusted_count
+            done.standing_count += found.standing_count
+            done.not_due_count += found.not_due_count
+            done.open_customer_count += len(found.unrateable)
+            done.unrateable += found.unrateable[: _UNRATEABLE_MAX - len(done.unrateable)]
+            return
+
+    def _due(
+        self, close: Close, snapshot: Snapshot, rows: Index, in_span: Sequence[Rated]
+    ) -> tuple[int, DueInvoices]:
+        """What is to be issued, and of which version of the tenant's invoices."""
+        catalog = snapshot.catalog
+        numbers = CustomerNumbers.of_rows(catalog, rows)
+        ids = catalog.subscription_columns.customer_id.take(pa.array(numbers.first_row)).to_pylist()
+        standing = self._invoices.standing(close, ids)
+        reach = _Reach.of(close, numbers, ids, in_span, standing.invoices)
+        grants, since_us = occurrences(granted(catalog, numbers), reach.first_us, reach.last_us)
+        since_us = np.minimum(since_us, reach.booked_since_us)
+        parts = [*in_span, *self._earlier(close, snapshot, rows, since_us[numbers.numbers(rows)])]
+        counts = {each.invoice_id: each.line_count for each in standing.invoices}
+        booked = self._booked.read(close.tenant, counts)
+        by_key = {each.key: each for each in standing.invoices}
+        customers = RunCustomers(close, catalog, numbers, ids, by_key, standing.voided)
+        found = settled_invoices(parts, numbers, grants)
+        return standing.version, due_invoices(customers, found, parts, booked, self._now_us())
+
+    def _in_span(self, close: Close, snapshot: Snapshot, rows: Index) -> Iterator[Rated]:
+        """All periods of these subscriptions that end in the span; at least one part, be it empty."""
+        catalog = snapshot.catalog
+        columns = catalog.subscription_columns
+        at_us = np.maximum(close.from_us, columns.start_us[rows])
+        is_first = True
+        while is_first or len(rows):
+            periods = periods_of_rows(catalog, rows, at_us)
+            ends = (close.from_us < periods.end_us) & (periods.end_us <= close.before_us)
+            kept = np.flatnonzero(periods.exists & ends)
+            rows, at_us = rows[kept], periods.end_us[kept]
+            if is_first or len(rows):
+                yield from self._rated(snapshot, rows, at_us - 1)
+            goes_on = np.flatnonzero(at_us < columns.end_us[rows])
+            rows, at_us, is_first = rows[goes_on], at_us[goes_on], False
+
+    def _earlier(self, close: Close, snapshot: Snapshot, rows: Index, since_us: Index) -> Iterator[Rated]:
+        """Periods that ended before the span, and after instants of their own."""
+        catalog = snapshot.catalog
+        columns = catalog.subscription_columns
+        first = periods_of_rows(catalog, rows, np.maximum(close.from_us, columns.start_us[rows]))
+        goes_on = first.exists & (first.end_us > close.from_us)
+        behind_us = np.minimum(close.from_us, columns.end_us[rows])
+        at_us = np.where(goes_on, first.start_us, behind_us) - 1
+        wanted = np.flatnonzero(since_us < NEVER_US)
+        return earlier_periods(
+            partial(self._rated, snapshot), catalog, rows[wanted], at_us[wanted], since_us[wanted]
+        )
+
+    def _rated(self, snapshot: Snapshot, rows: Index, at_us: Index) -> Iterator[Rated]:
+        found = self._rater.rate_at(snapshot, rows, at_us, digests=True)
+        return (each.without_events() for each in found)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Reach:
+    """Of each customer, int64: the last instants of its first and last period that are settled, as its credit is asked for; and
+    since when it has closed periods that may need adjustments, NEVER_US for one without.
+    """
+
+    first_us: Index
+    last_us: Index
+    booked_since_us: Index
+
+    @classmethod
+    def of(
+        cls,
+        close: Close,
+        numbers: CustomerNumbers,
+        ids: Sequence[str],
+        in_span: Sequence[Rated],
+        standing: Sequence[Invoice],
+    ) -> "_Reach":
+        first_us = np.full(len(ids), NEVER_US, dtype=np.int64)
+        last_us = np.zeros(len(ids), dtype=np.int64)
+        since_us = np.full(len(ids), NEVER_US, dtype=np.int64)
+        for rated in in_span:
+            periods = rated.charges.periods
+            number, end_us = numbers.numbers(periods.row), periods.period_end_us - 1
+            np.minimum.at(first_us, number, end_us)
+            np.maximum.at(last_us, number, end_us)
+        place = {each: number for number, each in enumerate(ids)}
+        for invoice in standing:
+            if invoice.key.end_us <= close.from_us:
+                who, last = place[invoice.key.customer_id], invoice.key.end_us - 1
+                since_us[who] = min(since_us[who], invoice.key.start_us)
+                first_us[who] = min(first_us[who], last)
+                last_us[who] = max(last_us[who], last)
+        return cls(first_us, last_us, since_us)

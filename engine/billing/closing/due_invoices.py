@@ -1,0 +1,285 @@
+"""Which invoices a run issues of some customers, and their lines. Pure.
+
+Rules:
+1. A customer's lines in one currency of one billing period are one invoice. It is due when its period ended a grace before the
+   watermark. One that stands already is left alone, and so is one that this run issued and is void now.
+2. What the customer's earlier closed periods come to at the watermark, less what is booked of them, is on the first invoice of the
+   run in that currency, behind its own lines. A customer without any period in the span has an invoice of adjustments alone; one
+   whose invoice stands or isn't due waits for the next.
+3. Adjustments are of periods that ended before the span: what changes inside it waits for the next run. Invoices from before an
+   erasure stay as they are, and so do lines of subscriptions that the catalog doesn't have.
+4. A run that was begun before another one that has billed the customer since adjusts nothing: it would undo what came in
+   meanwhile.
+5. A customer with a line that its price can't rate is left open, and named: also where the line is in an earlier period that is
+   closed, or in which its credit was drawn.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from engine.billing.closing.adjustments import adjustments
+from engine.billing.closing.booked_lines import INVOICE_LINE_ROWS
+from engine.billing.closing.invoice import SUMS, Close, Invoice, InvoiceKey
+from engine.billing.closing.invoice_states import InvoiceState
+from engine.billing.closing.settled_lines import AMOUNTS, LINE_ROWS, SettledLines, settled_lines
+from engine.billing.line_item import LineItem
+from engine.billing.rated import Rated
+from engine.billing.segments import Index
+from engine.billing.terms.places import CustomerNumbers
+from engine.billing.terms.settled import Settled
+from engine.catalog.snapshots.snapshot import Catalog
+from engine.decimal_texts import combined, decimal128_column
+from engine.errors import MeterlineError
+from engine.times import datetime_us
+from rating import DecimalColumn, minor_unit_digits
+
+_NONE: Final = -1
+
+
+@dataclass(frozen=True, slots=True)
+class DueInvoices:
+    """What to issue: headers without numbers, in order, and all their lines (INVOICE_LINE_ROWS).
+
+    unrateable: of each customer that is left open one line that can't be rated.
+    """
+
+    invoices: Sequence[Invoice]
+    rows: pa.Table
+    adjusted_count: int
+    standing_count: int
+    not_due_count: int
+    unrateable: Sequence[LineItem]
+
+
+@dataclass(frozen=True, slots=True)
+class RunCustomers:
+    """Some customers of a run, by number: their ids, their invoices that stand, and what the run billed that is void now."""
+
+    close: Close
+    catalog: Catalog
+    numbers: CustomerNumbers
+    ids: Sequence[str]
+    standing: Mapping[InvoiceKey, Invoice]
+    voided: frozenset[InvoiceKey]
+
+
+def due_invoices(
+    of: RunCustomers, found: Settled, parts: Sequence[Rated], booked: pa.Table, now_us: int
+) -> DueInvoices:
+    """`found` is made from `parts`; `booked`: all lines of the invoices that stand."""
+    lines = settled_lines(found, parts)
+    unrateable = _refused(of, parts)
+    refused = frozenset(unrateable)
+    keys = _keys(of, found)
+    status = [_status(of, key, refused) for key in keys]
+    issued = [number for number, each in enumerate(status) if each == "due"]
+    code = np.full(len(keys), _NONE, dtype=np.int64)
+    code[issued] = np.arange(len(issued))
+    issued_keys = [keys[number] for number in issued]
+    adjusted = _adjustments(of, lines, keys, booked, refused | _known_later(of))
+    issued_keys, target = _targets(of, keys, issued_keys, adjusted)
+    own = np.flatnonzero(code[lines.invoice] >= 0)
+    rows = pa.concat_tables([lines.rows.take(pa.array(own)), adjusted.rows.filter(pa.array(target >= 0))])
+    invoice = np.concatenate([code[lines.invoice[own]], target[target >= 0]])
+    corrects = [""] * len(own) + [
+        each for each, place in zip(adjusted.corrects, target.tolist(), strict=True) if place >= 0
+    ]
+    invoices, ordered = _assembled(of, issued_keys, rows, invoice, corrects, now_us)
+    return DueInvoices(
+        invoices,
+        ordered,
+        adjusted_count=int((target >= 0).sum()),
+        standing_count=status.count("stands"),
+        not_due_count=status.count("not due"),
+        unrateable=list(unrateable.values()),
+    )
+
+
+def _keys(of: RunCustomers, found: Settled) -> list[InvoiceKey]:
+    """Of each settled invoice."""
+    invoices, currencies = found.invoiced.invoices, found.invoiced.currencies
+    columns = (invoices.customer, invoices.currency, invoices.start_us, invoices.end_us)
+    return [
+        InvoiceKey(of.ids[customer], currencies[currency], start_us, end_us)
+        for customer, currency, start_us, end_us in zip(*(each.tolist() for each in columns), strict=True)
+    ]
+
+
+def _status(of: RunCustomers, key: InvoiceKey, refused: frozenset[str]) -> str:
+    close = of.close
+    if not key.ends_in(close):
+        return "earlier"
+    if key in of.standing or key in of.voided:
+        return "stands"
+    if key.end_us + close.grace_us > close.as_of_us:
+        return "not due"
+    return "refused" if key.customer_id in refused else "due"
+
+
+def _refused(of: RunCustomers, parts: Sequence[Rated]) -> dict[str, LineItem]:
+    """Rule 5: the customers, each with one such line."""
+    found: dict[str, LineItem] = {}
+    for rated in parts:
+        flagged = np.flatnonzero(~rated.is_rated)
+        if len(flagged):
+            _, first = np.unique(
+                of.numbers.numbers(rated.charges.row[rated.charge[flagged]]), return_index=True
+            )
+            for item in rated.line_items(flagged[np.sort(first)]):
+                found.setdefault(item.charge.subscription.customer, item)
+    return found
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Adjusted:
+    """Signed lines (LINE_ROWS), whose they are, and which invoice each corrects."""
+
+    rows: pa.Table
+    customer: Sequence[str]
+    corrects: Sequence[str]
+
+
+def _adjustments(
+    of: RunCustomers,
+    lines: SettledLines,
+    keys: Sequence[InvoiceKey],
+    booked: pa.Table,
+    left_alone: frozenset[str],
+) -> _Adjusted:
+    """Of all closed periods that ended before the span, but those of some customers (rule 3)."""
+    until_us = of.close.from_us
+    counts = [
+        _is_adjusted(of.standing.get(key)) and key.end_us <= until_us and key.customer_id not in left_alone
+        for key in keys
+    ]
+    now = lines.rows.filter(pa.array(np.array(counts, dtype=np.bool_)[lines.invoice]))
+    known = {each: owner for each, owner in _subscriptions(of).items() if owner not in left_alone}
+    is_known = pc.is_in(booked["subscription_id"], value_set=pa.array(list(known), pa.string()))
+    has_ended = pc.less_equal(booked["period_end"].cast(pa.int64()), until_us)
+    rows = adjustments(now, booked.filter(pc.and_(is_known, has_ended)))
+    owners = [known[each] for each in rows["subscription_id"].to_pylist()]
+    corrected = []
+    for owner, row in zip(
+        owners, rows.select(["currency", "period_start", "period_end"]).to_pylist(), strict=True
+    ):
+        key = InvoiceKey(
+            owner, row["currency"], datetime_us(row["period_start"]), datetime_us(row["period_end"])
+        )
+        standing = of.standing.get(key)
+        corrected.append("" if standing is None else standing.invoice_id)
+    return _Adjusted(rows, owners, corrected)
+
+
+def _known_later(of: RunCustomers) -> frozenset[str]:
+    """The customers of whom a run with a later watermark has billed: what it knew would be given back."""
+    return frozenset(
+        key.customer_id for key, each in of.standing.items() if each.as_of_us > of.close.as_of_us
+    )
+
+
+def _is_adjusted(standing: Invoice | None) -> bool:
+    return standing is not None and not standing.is_erased
+
+
+def _subscriptions(of: RunCustomers) -> dict[str, str]:
+    """The customers' subscriptions: id -> customer."""
+    columns = of.catalog.subscription_columns
+    rows = pa.array(of.numbers.rows(np.arange(len(of.ids))))
+    ids, owners = columns.subscription_id.take(rows), columns.customer_id.take(rows)
+    return dict(zip(ids.to_pylist(), owners.to_pylist(), strict=True))
+
+
+def _targets(
+    of: RunCustomers, keys: Sequence[InvoiceKey], issued: Sequence[InvoiceKey], adjusted: _Adjusted
+) -> tuple[list[InvoiceKey], npt.NDArray[np.int64]]:
+    """The invoices with those of adjustments alone, and on which of them each adjustment is; -1: on none (rule 2)."""
+    close, found = of.close, list(issued)
+    places: dict[tuple[str, str], int] = {}
+    for place, key in enumerate(issued):
+        places.setdefault((key.customer_id, key.currency), place)
+    waits = {(key.customer_id, key.currency) for key in keys if key.ends_in(close)} - places.keys()
+    target = []
+    for customer, currency in zip(adjusted.customer, adjusted.rows["currency"].to_pylist(), strict=True):
+        whose = (customer, currency)
+        if whose not in places and whose not in waits:
+            alone = InvoiceKey(customer, currency, close.before_us, close.before_us)
+            if alone in of.standing or alone in of.voided:
+                waits.add(whose)
+            else:
+                places[whose] = len(found)
+                found.append(alone)
+        target.append(places.get(whose, _NONE))
+    return found, np.array(target, dtype=np.int64)
+
+
+def _assembled(
+    of: RunCustomers,
+    keys: Sequence[InvoiceKey],
+    rows: pa.Table,
+    invoice: Index,
+    corrects: Sequence[str],
+    now_us: int,
+) -> tuple[list[Invoice], pa.Table]:
+    """Headers, and the lines by invoice, each numbered from 1."""
+    close = of.close
+    ids = [close.invoice_id(key) for key in keys]
+    order = np.argsort(invoice, kind="stable")
+    invoice = invoice[order]
+    counts = np.bincount(invoice, minlength=len(keys))
+    number = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts) + 1
+    rows = rows.take(pa.array(order))
+    columns: dict[str, Any] = {
+        "invoice_id": pa.array(ids, pa.string()).take(pa.array(invoice)),
+        "line_number": pa.array(number.astype(np.uint32)),
+        "corrects_invoice_id": pa.array(corrects, pa.string()).take(pa.array(order)),
+        **{name: rows[name] for name in LINE_ROWS.names},
+    }
+    sums = _sums(rows, invoice, keys)
+    invoices = [
+        Invoice(
+            tenant=close.tenant,
+            invoice_id=ids[place],
+            number=0,
+            state=InvoiceState.ISSUED,
+            key=key,
+            close_id=close.close_id,
+            as_of_us=close.as_of_us,
+            catalog_revision=close.catalog_revision,
+            issued_at_us=now_us,
+            line_count=int(counts[place]),
+            sums=sums[place],
+        )
+        for place, key in enumerate(keys)
+    ]
+    return invoices, pa.table([columns[name] for name in INVOICE_LINE_ROWS.names], schema=INVOICE_LINE_ROWS)
+
+
+def _sums(rows: pa.Table, invoice: Index, keys: Sequence[InvoiceKey]) -> list[dict[str, Any]]:
+    """SUMS of each invoice. Raises MeterlineError for one that doesn't add up."""
+    is_charge = np.asarray(combined(pc.equal(rows["kind"], "charge")), dtype=np.bool_)
+    amounts = {name: decimal128_column(combined(rows[name]), 0) for name in AMOUNTS}
+    nothing = DecimalColumn.zeros(len(invoice))
+    columns = {
+        "amount": amounts["amount_minor"].where(is_charge, nothing),
+        "discounts": amounts["discount_minor"],
+        "commitments": nothing.where(is_charge, amounts["amount_minor"]),
+        "credits": amounts["credit_minor"],
+        "included_tax": amounts["included_tax_minor"],
+        "tax": amounts["tax_minor"],
+        "due": amounts["due_minor"],
+    }
+    sums = {name: columns[name].sum_by_group(invoice, len(keys)).mantissa.tolist() for name in SUMS}
+    found = []
+    for place, key in enumerate(keys):
+        digits, own = minor_unit_digits(key.currency), {name: sums[name][place] for name in SUMS}
+        due = own["amount"] - own["discounts"] + own["commitments"] - own["credits"]
+        if due - own["included_tax"] + own["tax"] != own["due"]:
+            raise MeterlineError(f"the invoice of {key} does not add up: nothing was issued")
+        found.append({name: DecimalColumn.of_ints([each], digits).decimal(0) for name, each in own.items()})
+    return found

@@ -1,0 +1,116 @@
+"""The header of an invoice: whose and which period, what it was rated from, what its lines come to."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import MAX_PREC, Context, Decimal, localcontext
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+from engine.billing.closing.invoice_states import InvoiceState
+
+SUMS: Final = ("amount", "discounts", "commitments", "credits", "included_tax", "tax", "due")
+_PREFIX: Final = "INV"
+_DIGITS: Final = 6
+
+
+class InvoiceKey(NamedTuple):
+    """What is billed once: a customer's lines in one currency of one billing period. An invoice of adjustments alone has the instant
+    at which its run's span ends for both.
+    """
+
+    customer_id: str
+    currency: str
+    start_us: int
+    end_us: int
+
+    def ends_in(self, close: "Close") -> bool:
+        """Whether the period is of the run's span."""
+        return self.start_us < self.end_us and close.from_us < self.end_us <= close.before_us
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """A run that closes the billing periods that end in (from_us, before_us], and `grace_us` or more before its watermark. All of it
+    is rated from one watermark and one revision of the catalog.
+    """
+
+    tenant: str
+    close_id: str
+    from_us: int
+    before_us: int
+    grace_us: int
+    as_of_us: int
+    catalog_revision: int
+    begun_at_us: int
+    begun_by: str
+
+    def invoice_id(self, key: InvoiceKey) -> str:
+        """The same whenever this run makes it: 128 bits, hex."""
+        text = repr((self.tenant, self.close_id, *key))
+        return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """An issued invoice. Instants are in microseconds since 1970.
+
+    sums: SUMS, in units of the currency with its digits: due = amount - discounts + commitments - credits - included_tax + tax.
+    voided_at_us: 0 unless it is void.
+    is_erased: its lines don't say any more what they are of, since the customer's personal data was erased: it is not adjusted.
+    """
+
+    tenant: str
+    invoice_id: str
+    number: int
+    state: InvoiceState
+    key: InvoiceKey
+    close_id: str
+    as_of_us: int
+    catalog_revision: int
+    issued_at_us: int
+    line_count: int
+    sums: Mapping[str, Decimal]
+    voided_at_us: int = 0
+    void_reason: str = ""
+    is_erased: bool = False
+
+    @property
+    def name(self) -> str:
+        """As people know it."""
+        return invoice_number(self.number)
+
+
+@dataclass(slots=True)
+class InvoiceTotal:
+    """What some invoices in one currency come to together. `sums`: as those of an invoice."""
+
+    count: int
+    sums: dict[str, Decimal]
+
+
+def invoice_totals(invoices: Iterable[Invoice]) -> Mapping[str, InvoiceTotal]:
+    """By currency, exact."""
+    found: dict[str, InvoiceTotal] = {}
+    with localcontext(Context(prec=MAX_PREC)):
+        for each in invoices:
+            # Of each currency the first gives the digits, too.
+            total = found.setdefault(
+                each.key.currency,
+                InvoiceTotal(0, {name: each.sums[name] - each.sums[name] for name in SUMS}),
+            )
+            total.count += 1
+            for name in SUMS:
+                total.sums[name] += each.sums[name]
+    return dict(sorted(found.items()))
+
+
+def invoice_number(number: int) -> str:
+    """As in INV-000042."""
+    return f"{_PREFIX}-{number:0{_DIGITS}d}"
+
+
+def read_invoice_number(text: str) -> int | None:
+    """Of `invoice_number`; None for another text."""
+    prefix, _, digits = text.partition("-")
+    is_number = prefix == _PREFIX and digits.isascii() and digits.isdigit() and len(digits) <= 18
+    return int(digits) if is_number else None

@@ -1,0 +1,285 @@
+"""Runs, headers and numbers of invoices in the catalog store. The header is the commit point of an invoice.
+
+Rules:
+1. What is to be issued was computed from a state of the tenant's invoices, which has a version. If it has moved, nothing is issued:
+   whoever computed computes again. So two runs at once bill nothing twice.
+2. Numbers are given in the transaction that issues: from 1, without a gap. An invoice that is there already keeps its number.
+3. Every invoice that is issued or voided leaves a fact in the outbox, in the same transaction.
+4. Of one span one run is under way: whoever closes it joins that run, and goes on with its watermark.
+5. What a run issued and somebody voided since, that run does not issue again, however often its steps are repeated: the next does.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import islice
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, insert, or_, select, update
+
+from engine.billing.closing.invoice import SUMS, Close, Invoice, InvoiceKey, invoice_number
+from engine.billing.closing.invoice_states import InvoiceAction, InvoiceState, state_after
+from engine.errors import NotFoundError, StaleError
+from engine.outbox.fact_types import FactType
+from engine.outbox.facts import Fact, record_facts
+from engine.sql.database import Database
+from engine.sql.invoice_tables import CLOSES, INVOICE_SERIES, INVOICES
+from engine.times import rfc3339_us
+
+# SQLite binds some thirty thousand values.
+_CUSTOMERS_AT_ONCE: Final = 1_000
+_ROWS_AT_ONCE: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class StandingInvoices:
+    """Of some customers, at one moment. `version`: of all invoices of the tenant. `voided`: what the run itself billed, and is void
+    now (rule 5).
+    """
+
+    version: int
+    invoices: Sequence[Invoice]
+    voided: frozenset[InvoiceKey]
+
+
+class InvoiceStore:
+    """Thread-safe. Every method raises StoreUnavailableError when the database does not answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def begin(self, close: Close) -> Close:
+        """The run of this span that is under way (rule 4), or this one."""
+        with self._database.writing() as connection:
+            columns = CLOSES.c
+            row = connection.execute(
+                select(CLOSES).where(
+                    columns.tenant == close.tenant,
+                    columns.from_us == close.from_us,
+                    columns.before_us == close.before_us,
+                    columns.ended_at_us.is_(None),
+                )
+            ).first()
+            if row is not None:
+                return _close(row)
+            values = {name: getattr(close, name) for name in Close.__slots__}
+            connection.execute(insert(CLOSES).values(**values, ended_at_us=None))
+            return close
+
+    def close(self, tenant: str, close_id: str) -> Close:
+        """Raises NotFoundError."""
+        with self._database.reading() as connection:
+            row = connection.execute(
+                select(CLOSES).where(CLOSES.c.tenant == tenant, CLOSES.c.close_id == close_id)
+            ).first()
+        if row is None:
+            raise NotFoundError(f"there is no close {close_id!r}")
+        return _close(row)
+
+    def end(self, close: Close, now_us: int) -> None:
+        """All that the run had to issue is issued."""
+        with self._database.writing() as connection:
+            connection.execute(
+                update(CLOSES)
+                .where(
+                    CLOSES.c.tenant == close.tenant,
+                    CLOSES.c.close_id == close.close_id,
+                    CLOSES.c.ended_at_us.is_(None),
+                )
+                .values(ended_at_us=now_us)
+            )
+
+    def standing(self, close: Close, customers: Sequence[str]) -> StandingInvoices:
+        """All that are not void, and what the run voided."""
+        tenant, columns = close.tenant, INVOICES.c
+        found: list[Invoice] = []
+        with self._database.reading() as connection:
+            version = _version(connection, tenant)
+            if version:
+                for some in _some(customers, _CUSTOMERS_AT_ONCE):
+                    rows = connection.execute(
+                        select(INVOICES).where(
+                            columns.tenant == tenant,
+                            columns.customer_id.in_(some),
+                            or_(columns.state != InvoiceState.VOID.value, columns.close_id == close.close_id),
+                        )
+                    )
+                    found += map(_invoice, rows)
+        voided = frozenset(each.key for each in found if each.state is InvoiceState.VOID)
+        return StandingInvoices(
+            version, [each for each in found if each.state is not InvoiceState.VOID], voided
+        )
+
+    def issue(self, tenant: str, version: int, invoices: Sequence[Invoice], now_us: int) -> list[Invoice]:
+        """Issues these, whose numbers are still 0, in their order.
+
+        Raises:
+            StaleError: the tenant's invoices are not those of `version` any more (rule 1): compute them again.
+        """
+        with self._database.writing() as connection:
+            if _version(connection, tenant) != version:
+                raise StaleError("invoices were issued or voided meanwhile: compute these again")
+            first = _take_numbers(connection, tenant, len(invoices))
+            values = [_values(each) | {"number": first + place} for place, each in enumerate(invoices)]
+            for some in _some(values, _ROWS_AT_ONCE):
+                connection.execute(insert(INVOICES), some)
+            issued = [replace(each, number=first + place) for place, each in enumerate(invoices)]
+            facts = [_fact(FactType.INVOICE_ISSUED, each) for each in issued]
+            record_facts(connection, tenant, facts, now_us)
+            return issued
+
+    def invoice(self, tenant: str, invoice_id: str = "", number: int = 0) -> Invoice:
+        """By its id, or by its number. Raises NotFoundError."""
+        with self._database.reading() as connection:
+            return _one(connection, tenant, invoice_id, number)
+
+    def numbers(self, tenant: str, invoice_ids: Iterable[str]) -> Mapping[str, int]:
+        """The numbers of invoices, also of void ones, by their ids."""
+        columns, found = INVOICES.c, {}
+        with self._database.reading() as connection:
+            for some in _some(sorted(set(invoice_ids)), _ROWS_AT_ONCE):
+                wanted = select(columns.invoice_id, columns.number).where(
+                    columns.tenant == tenant, columns.invoice_id.in_(some)
+                )
+                found.update({row.invoice_id: row.number for row in connection.execute(wanted)})
+        return found
+
+    def invoices(
+        self,
+        tenant: str,
+        customer_id: str,
+        before_number: int,
+        count: int,
+        *,
+        state: InvoiceState | None = None,
+    ) -> list[Invoice]:
+        """The newest first, those with a smaller number than `before_number` (0: all); of one customer, or of all."""
+        columns = INVOICES.c
+        wanted = select(INVOICES).where(columns.tenant == tenant)
+        if customer_id:
+            wanted = wanted.where(columns.customer_id == customer_id)
+        if before_number:
+            wanted = wanted.where(columns.number < before_number)
+        if state is not None:
+            wanted = wanted.where(columns.state == state.value)
+        with self._database.reading() as connection:
+            rows = connection.execute(wanted.order_by(columns.number.desc()).limit(count))
+            return list(map(_invoice, rows))
+
+    def void(self, tenant: str, invoice_id: str, number: int, reason: str, now_us: int) -> Invoice:
+        """Makes an invoice void.
+
+        Raises:
+            NotFoundError: there is no such invoice.
+            InvoiceStateError: it is void already.
+        """
+        with self._database.writing() as connection:
+            found = _one(connection, tenant, invoice_id, number)
+            state = state_after(found.state, InvoiceAction.VOID, found.name)
+            _take_numbers(connection, tenant, 0)
+            connection.execute(
+                update(INVOICES)
+                .where(INVOICES.c.tenant == tenant, INVOICES.c.invoice_id == found.invoice_id)
+                .values(state=state.value, voided_at_us=now_us, void_reason=reason)
+            )
+            voided = _one(connection, tenant, found.invoice_id, 0)
+            record_facts(connection, tenant, [_fact(FactType.INVOICE_VOIDED, voided)], now_us)
+            return voided
+
+
+def _version(connection: Connection, tenant: str) -> int:
+    """0 of a tenant without invoices."""
+    columns = INVOICE_SERIES.c
+    return connection.scalar(select(columns.version).where(columns.tenant == tenant)) or 0
+
+
+def _take_numbers(connection: Connection, tenant: str, count: int) -> int:
+    """The first of so many numbers, which nobody else gets; the version rises."""
+    columns = INVOICE_SERIES.c
+    row = connection.execute(select(INVOICE_SERIES).where(columns.tenant == tenant)).first()
+    if row is None:
+        connection.execute(insert(INVOICE_SERIES).values(tenant=tenant, next_number=1 + count, version=1))
+        return 1
+    connection.execute(
+        update(INVOICE_SERIES)
+        .where(columns.tenant == tenant)
+        .values(next_number=row.next_number + count, version=row.version + 1)
+    )
+    return int(row.next_number)
+
+
+def _one(connection: Connection, tenant: str, invoice_id: str, number: int) -> Invoice:
+    columns = INVOICES.c
+    by = columns.invoice_id == invoice_id if invoice_id else columns.number == number
+    row = connection.execute(select(INVOICES).where(columns.tenant == tenant, by)).first()
+    if row is None:
+        raise NotFoundError(f"there is no invoice {invoice_id or invoice_number(number)}")
+    return _invoice(row)
+
+
+def _fact(of: FactType, invoice: Invoice) -> Fact:
+    key = invoice.key
+    return Fact(
+        of,
+        "invoice",
+        invoice.invoice_id,
+        {
+            "number": invoice.name,
+            "customer_id": key.customer_id,
+            "currency": key.currency,
+            "due": format(invoice.sums["due"], "f"),
+            "period_start": rfc3339_us(key.start_us),
+            "period_end": rfc3339_us(key.end_us),
+        },
+    )
+
+
+def _close(row: Row[Any]) -> Close:
+    return Close(**{name: getattr(row, name) for name in Close.__slots__})
+
+
+def _values(invoice: Invoice) -> dict[str, Any]:
+    key = invoice.key
+    return {
+        "tenant": invoice.tenant,
+        "invoice_id": invoice.invoice_id,
+        "state": invoice.state.value,
+        "customer_id": key.customer_id,
+        "currency": key.currency,
+        "period_start_us": key.start_us,
+        "period_end_us": key.end_us,
+        "close_id": invoice.close_id,
+        "as_of_us": invoice.as_of_us,
+        "catalog_revision": invoice.catalog_revision,
+        "issued_at_us": invoice.issued_at_us,
+        "line_count": invoice.line_count,
+        **{name: format(invoice.sums[name], "f") for name in SUMS},
+        "voided_at_us": None,
+        "void_reason": "",
+        "erased_at_us": None,
+    }
+
+
+def _invoice(row: Row[Any]) -> Invoice:
+    return Invoice(
+        tenant=row.tenant,
+        invoice_id=row.invoice_id,
+        number=row.number,
+        state=InvoiceState(row.state),
+        key=InvoiceKey(row.customer_id, row.currency, row.period_start_us, row.period_end_us),
+        close_id=row.close_id,
+        as_of_us=row.as_of_us,
+        catalog_revision=row.catalog_revision,
+        issued_at_us=row.issued_at_us,
+        line_count=row.line_count,
+        sums={name: Decimal(getattr(row, name)) for name in SUMS},
+        voided_at_us=row.voided_at_us or 0,
+        void_reason=row.void_reason,
+        is_erased=row.erased_at_us is not None,
+    )
+
+
+def _some(values: Iterable[Any], count: int) -> Iterator[list[Any]]:
+    left = iter(values)
+    while some := list(islice(left, count)):
+        yield some

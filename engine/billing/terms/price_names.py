@@ -1,0 +1,28 @@
+"""Prices of all plans by one name, and the names that a term's scope comes to."""
+
+from collections.abc import Sequence
+
+
+def price_name(plan_id: str, price_id: str) -> str:
+    """One price among those of all plans; no id has a slash."""
+    return f"{plan_id}/{price_id}"
+
+
+def bare_name(name: str) -> str:
+    """The price's own id."""
+    return name.split("/")[1]
+
+
+class PriceNames:
+    """The prices of lines, by plan and by their own ids."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = [(name, *name.split("/")) for name in names]
+
+    def of(self, plans: Sequence[str], prices: Sequence[str]) -> tuple[str, ...]:
+        """Those that a scope names; no plans or prices: all of them."""
+        return tuple(
+            name
+            for name, plan, price in self._names
+            if (not plans or plan in plans) and (not prices or price in prices)
+        )

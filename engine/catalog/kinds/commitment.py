@@ -1,0 +1,69 @@
+"""Commitments: what a subscription spends at least in a billing period, and what spend beyond it costs."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated
+
+from engine.catalog import limits
+from engine.catalog.kinds.coupon import Prices
+from fields import BAD, DecimalNumber, ListOf, Nested, Problem, Record, did_you_mean
+from rating import whole_minor_units
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpendCommitment(Record, called="commitment"):
+    """So much spend in a billing period, in units of its plan's currency, whole minor units.
+
+    overage_factor: what spend beyond it is multiplied by. true_up: whether what is missing is charged.
+    prices: the prices of the subscription whose lines count, by their ids; those of all, without.
+    """
+
+    amount: Annotated[Decimal, DecimalNumber()]
+    # A typo in a factor should not pass as a price. Cheaper spend is a discount on spend, which comes off the lines themselves:
+    # credit, taxes and splits then see what is left.
+    overage_factor: Annotated[Decimal, DecimalNumber(at_least=1, at_most=1000, fraction_digits=12)] = Decimal(
+        1
+    )
+    true_up: bool = True
+    prices: Prices = ()
+
+
+COMMITMENTS = ListOf(Nested(SpendCommitment), 0, limits.COMMITMENTS_MAX)
+
+
+def overlaps(commitments: Sequence[SpendCommitment]) -> Iterator[Problem]:
+    """A line counts toward one commitment: no price is in two of them, and one at most is for all prices."""
+    named: dict[str, int] = {}
+    for_all: int | None = None
+    for number, each in enumerate(commitments):
+        if each is BAD:
+            continue
+        if not each.prices:
+            if for_all is not None:
+                message = f"is missing: the commitment {for_all} is for all prices, too"
+                yield Problem((number, "prices"), message)
+            else:
+                for_all = number
+        for place, price in enumerate(each.prices):
+            if price in named:
+                yield Problem(
+                    (number, "prices", place), f"{price!r} is in the commitment {named[price]}, too"
+                )
+            named.setdefault(price, number)
+
+
+def misfits(
+    commitments: Sequence[SpendCommitment], currency: str, price_ids: Iterable[str]
+) -> Iterator[Problem]:
+    """What doesn't fit the currency and the prices that a subscription has."""
+    known = set(price_ids)
+    for number, each in enumerate(commitments):
+        if each is BAD:
+            continue
+        for problem in whole_minor_units("amount", each.amount, currency):
+            yield Problem((number, *problem.path), problem.message)
+        for place, price in enumerate(each.prices):
+            if price not in known:
+                message = f"the plan has no price {price!r}{did_you_mean(price, list(known))}"
+                yield Problem((number, "prices", place), message)

@@ -1,0 +1,115 @@
+"""The versions of a plan, and which of them a subscription has.
+
+Rules:
+1. A version of a plan never changes. Each is effective from an instant on (`Plan.effective_from`; None: always), and no
+   later version is effective from an earlier instant. Of versions that are effective from the same instant the last
+   stands, the others were replaced before anybody used them.
+2. A subscription has the version that is effective when it starts, or when it came to the plan, until it is moved. Before
+   the first version is effective, the first stands.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.catalog.kinds.plan import Plan, PlanPrice
+from engine.catalog.snapshots.subscription_columns import BY_START
+from engine.catalog.snapshots.versions import Versioned
+from engine.times import datetime_us
+
+_ALWAYS_US = -(2**63)
+NO_VERSION = -1
+"""In place of the place of a version that there isn't."""
+
+
+@dataclass(frozen=True)
+class PlanVersions:
+    """Every version of one plan, in order; at least one.
+
+    price_versions: for each, price id -> the version in which that price last changed, be it through the plan's currency.
+    A price that went and came back changed when it came back.
+    """
+
+    versions: tuple[Versioned[Plan], ...]
+    price_versions: tuple[Mapping[str, int], ...]
+
+    @classmethod
+    def first(cls, plan: Versioned[Plan]) -> "PlanVersions":
+        return cls((plan,), (MappingProxyType({each.id: plan.version for each in plan.resource.prices}),))
+
+    def followed_by(self, plan: Versioned[Plan]) -> "PlanVersions":
+        changed = _price_versions(self.newest.resource, self.price_versions[-1], plan)
+        return PlanVersions((*self.versions, plan), (*self.price_versions, changed))
+
+    @property
+    def newest(self) -> Versioned[Plan]:
+        return self.versions[-1]
+
+    @cached_property
+    def effective_us(self) -> npt.NDArray[np.int64]:
+        """int64[versions], rising: since when each is effective."""
+        return np.array([effective_us(each.resource) for each in self.versions], dtype=np.int64)
+
+    @cached_property
+    def numbers(self) -> npt.NDArray[np.int64]:
+        """int64[versions], rising: their numbers, from 1."""
+        return np.array([each.version for each in self.versions], dtype=np.int64)
+
+    def places_at(self, at_us: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The places of the versions that are effective at these instants (rule 2)."""
+        effective = self.effective_us
+        last_of_first = int(np.searchsorted(effective, effective[0], side="right")) - 1
+        return np.maximum(np.searchsorted(effective, at_us, side="right") - 1, last_of_first)
+
+    def places_held(
+        self, version: npt.NDArray[np.int64], since_us: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.int64]:
+        """The places of the versions that n subscriptions have: the one that each names by its number, or (BY_START) the one that
+        is effective since it came to the plan; NO_VERSION for a number that none has.
+        """
+        held = self.places_at(since_us)
+        named = np.flatnonzero(version != BY_START)
+        if not len(named):
+            return held
+        place = np.searchsorted(self.numbers, version[named])
+        is_there = np.append(self.numbers, NO_VERSION)[place] == version[named]
+        held[named] = np.where(is_there, place, NO_VERSION)
+        return held
+
+    def place_held(self, version: int | None, since_us: int) -> int:
+        """As `places_held` of one subscription. `version`: None for BY_START."""
+        number = np.array([BY_START if version is None else version])
+        return int(self.places_held(number, np.array([since_us]))[0])
+
+
+def effective_us(plan: Plan) -> int:
+    """Since when a version is effective, in microseconds since 1970; before any instant if always."""
+    return _ALWAYS_US if plan.effective_from is None else datetime_us(plan.effective_from)
+
+
+def _price_versions(before: Plan, known: Mapping[str, int], plan: Versioned[Plan]) -> Mapping[str, int]:
+    earlier: dict[str, PlanPrice] = {each.id: each for each in before.prices}
+    return MappingProxyType(
+        {
+            each.id: known[each.id] if earlier.get(each.id) == each else plan.version
+            for each in plan.resource.prices
+        }
+    )
+
+
+def with_versions(
+    known: Mapping[str, PlanVersions], plans: Sequence[Versioned[Plan]]
+) -> Mapping[str, PlanVersions]:
+    """With these versions besides, each plan's in order; a plan that ends has none any more."""
+    found = dict(known)
+    for each in plans:
+        if not each.is_active:
+            found.pop(each.resource.id, None)
+            continue
+        before = found.get(each.resource.id)
+        found[each.resource.id] = PlanVersions.first(each) if before is None else before.followed_by(each)
+    return MappingProxyType(found)

@@ -1,0 +1,199 @@
+"""`meterline close`: billing periods that are over become invoices."""
+
+import re
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import MAX_PREC, Context, Decimal, localcontext
+from zoneinfo import ZoneInfo
+
+import click
+from rich.console import Console
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+from engine.api.message_json import json_fields, json_line
+from engine.cli.billing.line_tables import report_unrateable
+from engine.cli.invoices.invoice_tables import totals_table
+from engine.cli.terminal.connection import NO_CATALOG, CommandError, connected, pages
+from engine.cli.terminal.options import (
+    MomentType,
+    ZoneType,
+    check_period,
+    json_option,
+    target_option,
+    timestamp,
+)
+from engine.cli.terminal.text import counted, footer
+from engine.cli.usage.usage_question import instant_of
+from meterline.v1.invoices_pb2 import ClosePeriodsRequest, ClosePeriodsResponse, InvoiceTotal
+from meterline.v1.invoices_pb2_grpc import InvoiceServiceStub
+
+# A step rates ten thousand subscriptions, and may wait a minute for its turn.
+_TIMEOUT_S = 3_600
+_GRACE_S_MAX = 31_536_000
+_COUNTS = (
+    *("issued_invoice_count", "adjustment_line_count", "standing_invoice_count"),
+    *("not_due_invoice_count", "open_customer_count"),
+)
+
+
+class MonthType(click.ParamType[date]):
+    """A month of the calendar, as its first day."""
+
+    name = "month"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if not re.fullmatch(r"[12]\d{3}-(0[1-9]|1[0-2])", value):
+            self.fail(f"{value!r} is not a month: write 2026-11", param, ctx)
+        return date.fromisoformat(f"{value}-01")
+
+
+@click.command(
+    epilog="INSTANT is RFC 3339, such as 2023-11-16T18:15:00Z, or a date, which is its start in --time-zone."
+)
+@click.option(
+    "--period", type=MonthType(), metavar="YYYY-MM", help="All billing periods that end in this month."
+)
+@click.option(
+    "--from", "start", type=MomentType(), metavar="INSTANT", help="All that end after this, with --to."
+)
+@click.option(
+    "--to",
+    "end",
+    type=MomentType(),
+    metavar="INSTANT",
+    help="... and up to this, which is included. In place of --period.",
+)
+@click.option(
+    "--time-zone",
+    "zone",
+    type=ZoneType(),
+    default="UTC",
+    show_default=True,
+    metavar="ZONE",
+    help="In whose calendar the month, or a date, begins, such as Europe/Berlin.",
+)
+@click.option(
+    "--grace",
+    "grace_s",
+    type=click.IntRange(0, _GRACE_S_MAX),
+    metavar="SECONDS",
+    help="How long after its end a billing period takes in usage that is under way. Default: 3600.",
+)
+@json_option
+@target_option
+def close(
+    period: date | None,
+    start: datetime | date | None,
+    end: datetime | date | None,
+    zone: ZoneInfo,
+    grace_s: int | None,
+    *,
+    as_json: bool,
+    target: str,
+) -> None:
+    """Close billing periods that are over: what they come to becomes invoices, which never change.
+
+    November is closed by --period 2026-11: every billing period that ends after 1 November 00:00, up to 1 December 00:00.
+    Usage that comes later is on each customer's next invoice. Run it again at any time: what has an invoice is left alone,
+    and what broke off goes on.
+
+    A customer with usage that a price can't rate is left open, whole, and named; the exit code is then 2.
+    """
+    after, until = _span(period, start, end, zone)
+    request = ClosePeriodsRequest(
+        period_end_after=timestamp(after), period_end_until=timestamp(until), grace_s=grace_s
+    )
+    with connected(target) as channel:
+        done = _summed(_with_progress(InvoiceServiceStub(channel), request))
+    if as_json:
+        fields = json_fields(done)
+        click.echo(
+            json_line({name: fields[name] for name in fields if name not in ("issued", "next_page_token")})
+        )
+    else:
+        _show(done)
+    report_unrateable(done.unrateable_customers, "nothing of theirs was billed", done.open_customer_count)
+
+
+def _span(
+    period: date | None, start: datetime | date | None, end: datetime | date | None, zone: ZoneInfo
+) -> tuple[datetime, datetime]:
+    """Raises CommandError where the options contradict each other."""
+    if period is not None:
+        if start is not None or end is not None:
+            raise CommandError("name billing periods with --period, or with --from and --to: not both")
+        following = date(period.year + period.month // 12, period.month % 12 + 1, 1)
+        return instant_of(period, zone, "--period"), instant_of(following, zone, "--period")
+    if start is None or end is None:
+        raise CommandError("name what to close: --period 2026-11, or --from and --to")
+    span = instant_of(start, zone, "--from"), instant_of(end, zone, "--to")
+    check_period(*span)
+    return span
+
+
+def _with_progress(stub: InvoiceServiceStub, request: ClosePeriodsRequest) -> Iterator[ClosePeriodsResponse]:
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.fields[done]}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        task, issued = progress.add_task("close", total=None, done="the first subscriptions"), 0
+        for page in pages(stub.ClosePeriods, request, timeout_s=_TIMEOUT_S):
+            yield page
+            for name in ("period_end_after", "period_end_until", "grace_s"):
+                request.ClearField(name)
+            request.close_id = page.close_id
+            issued += page.issued_invoice_count
+            how_far = (
+                f"{page.closed_subscription_count:,} of {counted(page.subscription_count, 'subscription')}"
+            )
+            progress.update(task, done=f"{how_far}, {counted(issued, 'invoice')} issued")
+            if not console.is_terminal and page.next_page_token:
+                click.echo(f"{how_far}, {counted(issued, 'invoice')} issued", err=True)
+
+
+def _summed(answers: Iterator[ClosePeriodsResponse]) -> ClosePeriodsResponse:
+    """All that a run did, without the invoices themselves."""
+    done, totals = ClosePeriodsResponse(), dict[str, InvoiceTotal]()
+    for page in answers:
+        page.ClearField("issued")
+        counts = {name: getattr(done, name) + getattr(page, name) for name in _COUNTS}
+        unrateable = [*done.unrateable_customers, *page.unrateable_customers]
+        for each in page.issued_totals:
+            _add(totals, each)
+        done.CopyFrom(page)
+        for name, count in counts.items():
+            setattr(done, name, count)
+        done.ClearField("unrateable_customers")
+        done.unrateable_customers.extend(unrateable)
+    done.ClearField("issued_totals")
+    done.issued_totals.extend(totals[currency] for currency in sorted(totals))
+    return done
+
+
+def _add(totals: dict[str, InvoiceTotal], more: InvoiceTotal) -> None:
+    if more.currency not in totals:
+        totals[more.currency] = more
+        return
+    total = totals[more.currency]
+    total.invoice_count += more.invoice_count
+    # Sums of decimals are exact.
+    with localcontext(Context(prec=MAX_PREC)):
+        for field in more.amounts.DESCRIPTOR.fields:
+            both = (Decimal(getattr(each.amounts, field.name)) for each in (total, more))
+            setattr(total.amounts, field.name, format(sum(both, Decimal(0)), "f"))
+
+
+def _show(done: ClosePeriodsResponse) -> None:
+    if not done.catalog_revision:
+        click.echo(NO_CATALOG)
+        return
+    if done.issued_totals:
+        totals_table(done.issued_totals).show()
+    said = [f"{counted(done.issued_invoice_count, 'invoice')} issued"]
+    if done.adjustment_line_count:
+        said.append(f"with {counted(done.adjustment_line_count, 'adjustment line')}")
+    if done.standing_invoice_count:
+        said.append(f"{done.standing_invoice_count:,} stood already")
+    if done.not_due_invoice_count:
+        said.append(f"{done.not_due_invoice_count:,} not due yet")
+    click.echo(", ".join(said))
+    click.echo(footer(done.as_of, done.catalog_revision))

@@ -1,0 +1,139 @@
+"""`meterline invoices`: what was billed, listed, shown, voided."""
+
+from itertools import islice
+
+import click
+
+from engine.api.message_json import message_line
+from engine.cli.invoices.invoice_tables import (
+    invoices_table,
+    lines_table,
+    period_text,
+    state_text,
+    sums_table,
+)
+from engine.cli.terminal.connection import TIMEOUT_S, connected, pages
+from engine.cli.terminal.options import TextType, json_option, target_option
+from engine.cli.terminal.text import footer, instant, visible
+from meterline.v1.invoices_pb2 import (
+    GetInvoiceRequest,
+    Invoice,
+    InvoiceLine,
+    ListInvoiceLinesRequest,
+    ListInvoicesRequest,
+    VoidInvoiceRequest,
+)
+from meterline.v1.invoices_pb2_grpc import InvoiceServiceStub
+
+_LIMIT_DEFAULT = 100
+_PAGE_SIZE_MAX = 1_000
+_number = click.argument("number", type=TextType("an invoice"), metavar="NUMBER")
+
+
+@click.group()
+def invoices() -> None:
+    """Show invoices, which `meterline close` makes, and void them; NUMBER is one such as INV-000042."""
+
+
+@invoices.command("list")
+@click.option("--customer", type=TextType("a customer"), metavar="ID", help="Only of this customer.")
+@click.option("--state", type=click.Choice(["issued", "void"]), help="Only in this state. Default: in any.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=_LIMIT_DEFAULT,
+    show_default=True,
+    help="At most so many invoices.",
+)
+@json_option
+@target_option
+def list_(customer: str | None, state: str | None, limit: int, *, as_json: bool, target: str) -> None:
+    """List invoices, the newest first."""
+    request = ListInvoicesRequest(
+        customer_id=customer or "",
+        state=f"INVOICE_STATE_{(state or 'unspecified').upper()}",
+        page_size=min(limit, _PAGE_SIZE_MAX),
+    )
+    with connected(target) as channel:
+        answer = pages(InvoiceServiceStub(channel).ListInvoices, request)
+        found = list(islice((each for page in answer for each in page.invoices), limit))
+    if as_json:
+        for each in found:
+            click.echo(message_line(each))
+    elif found:
+        invoices_table(found).show()
+    else:
+        click.echo("no invoice")
+
+
+@invoices.command()
+@_number
+@json_option
+@target_option
+def show(number: str, *, as_json: bool, target: str) -> None:
+    """Show an invoice: whose it is, its lines, and how what is due comes to be."""
+    with connected(target) as channel:
+        stub = InvoiceServiceStub(channel)
+        invoice = stub.GetInvoice(GetInvoiceRequest(number=number), timeout=TIMEOUT_S).invoice
+        found = [] if as_json else _lines(stub, number)
+    if as_json:
+        click.echo(message_line(invoice))
+        return
+    _show_head(invoice)
+    click.echo()
+    lines_table(found).show()
+    click.echo()
+    sums_table(invoice.amounts, invoice.currency).show()
+    click.echo(footer(invoice.as_of, invoice.catalog_revision))
+
+
+@invoices.command()
+@_number
+@json_option
+@target_option
+def lines(number: str, *, as_json: bool, target: str) -> None:
+    """Show the lines of an invoice; --json has all that is known of each."""
+    with connected(target) as channel:
+        found = _lines(InvoiceServiceStub(channel), number)
+    if as_json:
+        for each in found:
+            click.echo(message_line(each))
+    else:
+        lines_table(found).show()
+
+
+@invoices.command()
+@_number
+@click.option(
+    "--reason", type=TextType("a reason"), required=True, metavar="TEXT", help="Why; it stays with it."
+)
+@json_option
+@target_option
+def void(number: str, reason: str, *, as_json: bool, target: str) -> None:
+    """Make an invoice void: it was never owed.
+
+    It keeps its number. Its billing period is open again: the next `meterline close` of it bills it anew, under another
+    number.
+    """
+    with connected(target) as channel:
+        request = VoidInvoiceRequest(number=number, reason=reason)
+        voided = InvoiceServiceStub(channel).VoidInvoice(request, timeout=TIMEOUT_S).invoice
+    if as_json:
+        click.echo(message_line(voided))
+    else:
+        click.echo(f"{voided.number} is void: close its billing period again to bill it anew")
+
+
+def _lines(stub: InvoiceServiceStub, number: str) -> list[InvoiceLine]:
+    request = ListInvoiceLinesRequest(number=number, page_size=_PAGE_SIZE_MAX)
+    return [each for page in pages(stub.ListInvoiceLines, request) for each in page.lines]
+
+
+def _show_head(invoice: Invoice) -> None:
+    click.echo(
+        f"{invoice.number}, {state_text(invoice)}: {visible(invoice.customer_id)}, {period_text(invoice)}, "
+        f"{invoice.currency}"
+    )
+    click.echo(f"issued {instant(invoice.issued_at)}")
+    if invoice.HasField("voided_at"):
+        click.echo(f"void since {instant(invoice.voided_at)}: {visible(invoice.void_reason)}")

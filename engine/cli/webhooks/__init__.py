@@ -1,0 +1,1 @@
+"""Webhooks: endpoints made and changed, deliveries looked at and replayed."""

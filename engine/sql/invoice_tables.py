@@ -1,0 +1,101 @@
+"""The tables of closed billing periods in the catalog database (engine.sql.schema has the others).
+
+- closes: runs that close billing periods; invoices: the headers of what they issued (engine.billing.closing). Rows are never
+  deleted; the lines of an invoice are in the usage store.
+- invoice_series: the next number of a tenant's invoices, and how often its invoices have changed.
+"""
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Index, MetaData, PrimaryKeyConstraint, Table, Text, text
+
+METADATA: Final = MetaData()
+"""Of all tables of the catalog database."""
+
+CLOSES: Final = Table(
+    "closes",
+    METADATA,
+    Column("tenant", Text, nullable=False),
+    Column("close_id", Text, nullable=False),
+    # Instants are in microseconds since 1970. Of the billing periods that end in (from, before].
+    Column("from_us", BigInteger, nullable=False),
+    Column("before_us", BigInteger, nullable=False),
+    Column("grace_us", BigInteger, nullable=False),
+    # Rated from the usage and the catalog of these.
+    Column("as_of_us", BigInteger, nullable=False),
+    Column("catalog_revision", BigInteger, nullable=False),
+    Column("begun_at_us", BigInteger, nullable=False),
+    Column("begun_by", Text, nullable=False),
+    # NULL until all its invoices are issued.
+    Column("ended_at_us", BigInteger, nullable=True),
+    PrimaryKeyConstraint("tenant", "close_id", name="closes_pk"),
+    # Of one span one at a time.
+    Index(
+        "closes_under_way",
+        "tenant",
+        "from_us",
+        "before_us",
+        unique=True,
+        sqlite_where=text("ended_at_us IS NULL"),
+        postgresql_where=text("ended_at_us IS NULL"),
+    ),
+)
+
+INVOICE_SERIES: Final = Table(
+    "invoice_series",
+    METADATA,
+    Column("tenant", Text, nullable=False),
+    # From 1, by one, without a gap.
+    Column("next_number", BigInteger, nullable=False),
+    # Rises with every transaction that issues or voids: what was computed of an earlier state is computed again.
+    Column("version", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tenant", name="invoice_series_pk"),
+)
+
+INVOICES: Final = Table(
+    "invoices",
+    METADATA,
+    Column("tenant", Text, nullable=False),
+    Column("invoice_id", Text, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    # One of engine.billing.closing.invoice_states.
+    Column("state", Text, nullable=False),
+    Column("customer_id", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    # Instants are in microseconds since 1970.
+    Column("period_start_us", BigInteger, nullable=False),
+    Column("period_end_us", BigInteger, nullable=False),
+    Column("close_id", Text, nullable=False),
+    Column("as_of_us", BigInteger, nullable=False),
+    Column("catalog_revision", BigInteger, nullable=False),
+    Column("issued_at_us", BigInteger, nullable=False),
+    Column("line_count", BigInteger, nullable=False),
+    # Sums of the lines, decimals in units of the currency.
+    Column("amount", Text, nullable=False),
+    Column("discounts", Text, nullable=False),
+    Column("commitments", Text, nullable=False),
+    Column("credits", Text, nullable=False),
+    Column("included_tax", Text, nullable=False),
+    Column("tax", Text, nullable=False),
+    Column("due", Text, nullable=False),
+    # NULL unless it is void.
+    Column("voided_at_us", BigInteger, nullable=True),
+    Column("void_reason", Text, nullable=False, server_default=""),
+    # NULL unless the customer's personal data was erased since (engine.erasure.facts_and_invoices).
+    Column("erased_at_us", BigInteger, nullable=True),
+    PrimaryKeyConstraint("tenant", "invoice_id", name="invoices_pk"),
+    Index("invoices_by_number", "tenant", "number", unique=True),
+    # A billing period is billed once.
+    Index(
+        "invoices_by_period",
+        "tenant",
+        "customer_id",
+        "currency",
+        "period_start_us",
+        "period_end_us",
+        unique=True,
+        sqlite_where=text("state <> 'void'"),
+        postgresql_where=text("state <> 'void'"),
+    ),
+    Index("invoices_by_customer", "tenant", "customer_id", "number"),
+)

@@ -1,0 +1,45 @@
+"""An erasure that is killed, again and again: whoever erases the customer once more goes on, and no amount moves."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from engine.errors import NotFoundError
+from tests.support.erasure.erasure_world import BOB, SHE, TEXTS, files_with, fill, open_world
+
+ROOT = Path(__file__).parents[2]
+
+
+def _erase(data, steps):
+    command = [sys.executable, "-m", "tests.support.erasure.killed_erasure", str(data), str(steps)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+
+
+def _theirs(world, pseudonyms):
+    """The lines of whom the catalog has: hers, or those of one pseudonym."""
+    for each in (SHE, *pseudonyms):
+        try:
+            return world.lines(each)
+        except NotFoundError:
+            continue
+    raise AssertionError("she is gone, and nobody is in her place")
+
+
+def test_a_killed_erasure_goes_on_where_it_was_and_no_amount_moves(tmp_path):
+    """Killed after ever more of its steps, until one run is not."""
+    data = tmp_path / "data"
+    with open_world(data) as world:
+        fill(world)
+        hers, his = world.lines(SHE), world.lines(BOB)
+    for steps in range(1, 60, 4):
+        done = _erase(data, steps)
+        with open_world(data) as world:
+            pseudonyms = [each.pseudonym for each in world.erasures().jobs.of_tenant("t1", 0, 10)]
+            assert len(pseudonyms) == 1 or steps == 1
+            assert _theirs(world, pseudonyms) == hers
+            assert world.lines(BOB) == his
+        if done.returncode != -signal.SIGKILL:
+            break
+    assert done.returncode == 0, done.stderr
+    assert files_with(data, TEXTS) == []
