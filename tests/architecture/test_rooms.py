@@ -84,7 +84,7 @@ ROOMS = {
         *("errors", "decimal_texts"),
     },
     "billing.changes": {"billing", "catalog.snapshots", "catalog.kinds", "errors", "times"},
-    "billing.terms": {"billing", "catalog.snapshots", "catalog.kinds", "times"},
+    "billing.terms": {"billing", "catalog.snapshots", "catalog.kinds", "errors", "times"},
     "billing.closing": {
         *("billing", "billing.terms", "catalog.snapshots", "outbox", "sql"),
         *("errors", "times", "decimal_texts"),

@@ -14,8 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.billing.closing.settled_lines import AMOUNTS, LINE_ROWS
+from engine.billing.closing.settled_lines import LINE_ROWS
 from engine.billing.segments import Index
+from engine.billing.terms.settled_amounts import AMOUNTS
 from engine.decimal_texts import combined, decimal128_array, decimal128_column, plain_texts
 from rating import DecimalColumn
 

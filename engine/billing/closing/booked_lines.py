@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.billing.closing.invoice import Invoice
-from engine.billing.closing.settled_lines import AMOUNTS, LINE_ROWS
+from engine.billing.closing.settled_lines import LINE_ROWS
+from engine.billing.terms.settled_amounts import AMOUNTS
 from engine.decimal_texts import combined, decimal128_column, fixed_texts
 from engine.errors import MeterlineError
 from engine.usage.store.query import Query

@@ -23,9 +23,9 @@ from engine.billing.closing.invoice_store import InvoiceStore
 from engine.billing.line_item import LineItem
 from engine.billing.rated import Rated
 from engine.billing.rater import Rater, Snapshot
-from engine.billing.segments import Index, periods_of_rows
+from engine.billing.segments import Index
 from engine.billing.terms.grants import NEVER_US, granted, occurrences
-from engine.billing.terms.history import earlier_periods
+from engine.billing.terms.history import ended_before, ended_between
 from engine.billing.terms.places import CustomerNumbers
 from engine.billing.terms.settled import settled_invoices
 from engine.errors import FieldMistake, InvalidRequestError, StaleError
@@ -128,7 +128,8 @@ class Closer:
 
     def _close_rows(self, close: Close, snapshot: Snapshot, rows: Index, done: Closed) -> None:
         """Issues what is due of these subscriptions, computed again if somebody else issues meanwhile (rule 3)."""
-        in_span = list(self._in_span(close, snapshot, rows))
+        rate = partial(self._rated, snapshot)
+        in_span = list(ended_between(rate, snapshot.catalog, rows, close.from_us, close.before_us))
         for attempt in range(_ATTEMPTS):
             version, found = self._due(close, snapshot, rows, in_span)
             if found.invoices:
@@ -157,42 +158,14 @@ class Closer:
         reach = _Reach.of(close, numbers, ids, in_span, standing.invoices)
         grants, since_us = occurrences(granted(catalog, numbers), reach.first_us, reach.last_us)
         since_us = np.minimum(since_us, reach.booked_since_us)
-        parts = [*in_span, *self._earlier(close, snapshot, rows, since_us[numbers.numbers(rows)])]
+        rate, of_row = partial(self._rated, snapshot), numbers.numbers(rows)
+        parts = [*in_span, *ended_before(rate, catalog, rows, close.from_us, since_us[of_row])]
         counts = {each.invoice_id: each.line_count for each in standing.invoices}
         booked = self._booked.read(close.tenant, counts)
         by_key = {each.key: each for each in standing.invoices}
         customers = RunCustomers(close, catalog, numbers, ids, by_key, standing.voided)
         found = settled_invoices(parts, numbers, grants)
         return standing.version, due_invoices(customers, found, parts, booked, self._now_us())
-
-    def _in_span(self, close: Close, snapshot: Snapshot, rows: Index) -> Iterator[Rated]:
-        """All periods of these subscriptions that end in the span; at least one part, be it empty."""
-        catalog = snapshot.catalog
-        columns = catalog.subscription_columns
-        at_us = np.maximum(close.from_us, columns.start_us[rows])
-        is_first = True
-        while is_first or len(rows):
-            periods = periods_of_rows(catalog, rows, at_us)
-            ends = (close.from_us < periods.end_us) & (periods.end_us <= close.before_us)
-            kept = np.flatnonzero(periods.exists & ends)
-            rows, at_us = rows[kept], periods.end_us[kept]
-            if is_first or len(rows):
-                yield from self._rated(snapshot, rows, at_us - 1)
-            goes_on = np.flatnonzero(at_us < columns.end_us[rows])
-            rows, at_us, is_first = rows[goes_on], at_us[goes_on], False
-
-    def _earlier(self, close: Close, snapshot: Snapshot, rows: Index, since_us: Index) -> Iterator[Rated]:
-        """Periods that ended before the span, and after instants of their own."""
-        catalog = snapshot.catalog
-        columns = catalog.subscription_columns
-        first = periods_of_rows(catalog, rows, np.maximum(close.from_us, columns.start_us[rows]))
-        goes_on = first.exists & (first.end_us > close.from_us)
-        behind_us = np.minimum(close.from_us, columns.end_us[rows])
-        at_us = np.where(goes_on, first.start_us, behind_us) - 1
-        wanted = np.flatnonzero(since_us < NEVER_US)
-        return earlier_periods(
-            partial(self._rated, snapshot), catalog, rows[wanted], at_us[wanted], since_us[wanted]
-        )
 
     def _rated(self, snapshot: Snapshot, rows: Index, at_us: Index) -> Iterator[Rated]:
         found = self._rater.rate_at(snapshot, rows, at_us, digests=True)

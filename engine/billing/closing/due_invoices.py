@@ -27,12 +27,14 @@ from engine.billing.closing.adjustments import adjustments
 from engine.billing.closing.booked_lines import INVOICE_LINE_ROWS
 from engine.billing.closing.invoice import SUMS, Close, Invoice, InvoiceKey
 from engine.billing.closing.invoice_states import InvoiceState
-from engine.billing.closing.settled_lines import AMOUNTS, LINE_ROWS, SettledLines, settled_lines
+from engine.billing.closing.settled_lines import LINE_ROWS, SettledLines, settled_lines
 from engine.billing.line_item import LineItem
 from engine.billing.rated import Rated
 from engine.billing.segments import Index
 from engine.billing.terms.places import CustomerNumbers
 from engine.billing.terms.settled import Settled
+from engine.billing.terms.settled_amounts import AMOUNTS
+from engine.billing.terms.unrateable import unrateable_customers
 from engine.catalog.snapshots.snapshot import Catalog
 from engine.decimal_texts import combined, decimal128_column
 from engine.errors import MeterlineError
@@ -74,7 +76,7 @@ def due_invoices(
 ) -> DueInvoices:
     """`found` is made from `parts`; `booked`: all lines of the invoices that stand."""
     lines = settled_lines(found, parts)
-    unrateable = _refused(of, parts)
+    unrateable = unrateable_customers(of.numbers, parts)
     refused = frozenset(unrateable)
     keys = _keys(of, found)
     status = [_status(of, key, refused) for key in keys]
@@ -120,20 +122,6 @@ def _status(of: RunCustomers, key: InvoiceKey, refused: frozenset[str]) -> str:
     if key.end_us + close.grace_us > close.as_of_us:
         return "not due"
     return "refused" if key.customer_id in refused else "due"
-
-
-def _refused(of: RunCustomers, parts: Sequence[Rated]) -> dict[str, LineItem]:
-    """Rule 5: the customers, each with one such line."""
-    found: dict[str, LineItem] = {}
-    for rated in parts:
-        flagged = np.flatnonzero(~rated.is_rated)
-        if len(flagged):
-            _, first = np.unique(
-                of.numbers.numbers(rated.charges.row[rated.charge[flagged]]), return_index=True
-            )
-            for item in rated.line_items(flagged[np.sort(first)]):
-                found.setdefault(item.charge.subscription.customer, item)
-    return found
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -1,8 +1,7 @@
 """Settled lines as the rows that are booked: columns in, columns out. Pure.
 
 Rules:
-1. A row is a line with what each term of money did to it, in minor units: due = amount - discount - credit - included tax + tax.
-   Whatever doesn't add up is not booked.
+1. A row is a line with what each term of money did to it, in minor units (engine.billing.terms.settled_amounts).
 2. What a commitment adds is a row of its own, without a price; its id follows from the subscription, the period and the prices
    that count.
 3. Every line of an invoice is a row, also one of nothing: usage that comes later is measured against it.
@@ -20,17 +19,13 @@ from engine.billing.line_table import line_table
 from engine.billing.rated import Rated
 from engine.billing.segments import Index
 from engine.billing.terms.settled import Settled
+from engine.billing.terms.settled_amounts import AMOUNTS, settled_amounts
 from engine.decimal_texts import decimal128_array
-from engine.errors import MeterlineError
 from engine.times import us_datetime
-from rating import DecimalColumn, LineKind
+from rating import LineKind
 
 _INSTANT: Final = pa.timestamp("us", "UTC")
 _MINOR: Final = pa.decimal128(38, 0)
-AMOUNTS: Final = (
-    *("amount_minor", "discount_minor", "credit_minor"),
-    *("included_tax_minor", "tax_minor", "due_minor"),
-)
 _TEXTS: Final = (
     *("line_item_id", "subscription_id", "plan_id", "price_id", "model", "meter_id", "product"),
     *("currency", "quantity", "billable_quantity", "exact_amount", "event_digest"),
@@ -70,7 +65,7 @@ def settled_lines(found: Settled, parts: Sequence[Rated]) -> SettledLines:
     Raises:
         MeterlineError: a line doesn't add up.
     """
-    amounts = _amounts(found)
+    amounts = settled_amounts(found)
     rated, added = _rated_rows(found, parts), _added_rows(found)
     columns = {
         name: pa.concat_arrays([rated[name], added[name]]) for name in LINE_ROWS.names if name not in AMOUNTS
@@ -78,41 +73,6 @@ def settled_lines(found: Settled, parts: Sequence[Rated]) -> SettledLines:
     columns |= {name: decimal128_array(column) for name, column in amounts.items()}
     rows = pa.Table.from_arrays([columns[name] for name in LINE_ROWS.names], schema=LINE_ROWS)
     return SettledLines(rows, found.settlement.lines.invoice)
-
-
-def _amounts(found: Settled) -> dict[str, DecimalColumn]:
-    settlement = found.settlement
-    after = settlement.lines.amount_minor
-    discount = DecimalColumn.zeros(len(after))
-    for each in (settlement.plan_discounts, settlement.discounts):
-        if each is not None:
-            own = each.discounted_minor
-            discount = discount.add(DecimalColumn.zeros(len(after)).replaced(np.arange(len(own)), own))
-    columns = {
-        "amount_minor": after.add(discount),
-        "discount_minor": discount,
-        "credit_minor": settlement.credits.credited_minor,
-        "included_tax_minor": settlement.taxes.included_minor,
-        "tax_minor": settlement.taxes.tax_minor,
-        "due_minor": settlement.due_minor,
-    }
-    _check_adds_up(columns)
-    given = found.invoiced.lines.amount_minor
-    if (columns["amount_minor"].take(np.arange(len(given))).compare(given) != 0).any():
-        raise MeterlineError("a settled line is not what was rated: nothing is booked")
-    return columns
-
-
-def _check_adds_up(amounts: dict[str, DecimalColumn]) -> None:
-    """Rule 1. Raises MeterlineError."""
-    due = amounts["amount_minor"]
-    for name in ("discount_minor", "credit_minor", "included_tax_minor"):
-        due = due.subtract(amounts[name])
-    wrong = np.flatnonzero(due.add(amounts["tax_minor"]).compare(amounts["due_minor"]) != 0)
-    if len(wrong):
-        raise MeterlineError(
-            f"line {int(wrong[0])} of an invoice does not add up to what is due: nothing is booked"
-        )
 
 
 def _rated_rows(found: Settled, parts: Sequence[Rated]) -> dict[str, pa.Array]:

@@ -1,4 +1,7 @@
-"""The earlier billing periods that credit may have been drawn in: rated anew, at the same watermark. Pure.
+"""Billing periods in the past, rated anew at one watermark: those that end in a span of time, as a close and a simulation rate
+them, and those before, in which credit may have been drawn. Pure.
+
+A period belongs to the span in which it ends: after its start, up to its end, which is included.
 
 Credit balances are derived, never kept: so an answer costs one more rating of a customer for each period since its credit
 began. All customers' periods of one step back are rated together.
@@ -15,6 +18,7 @@ from engine.billing.periods import Instants
 from engine.billing.rated import Rated
 from engine.billing.rater import Rater, Snapshot
 from engine.billing.segments import Index, periods_of_rows
+from engine.billing.terms.grants import NEVER_US
 from engine.catalog.snapshots.snapshot import Catalog
 
 RateAt: TypeAlias = Callable[[Index, Instants], Iterator[Rated]]
@@ -53,3 +57,34 @@ def earlier_periods(
         if len(rows):
             yield from rate(rows, at_us)
         at_us = periods.start_us[kept] - 1
+
+
+def ended_between(
+    rate: RateAt, catalog: Catalog, rows: Index, from_us: int, until_us: int
+) -> Iterator[Rated]:
+    """All periods of these subscriptions, whose rows rise, that end in the span; at least one part, be it empty."""
+    columns = catalog.subscription_columns
+    at_us = np.maximum(from_us, columns.start_us[rows])
+    is_first = True
+    while is_first or len(rows):
+        periods = periods_of_rows(catalog, rows, at_us)
+        ends = (from_us < periods.end_us) & (periods.end_us <= until_us)
+        kept = np.flatnonzero(periods.exists & ends)
+        rows, at_us = rows[kept], periods.end_us[kept]
+        if is_first or len(rows):
+            yield from rate(rows, at_us - 1)
+        goes_on = np.flatnonzero(at_us < columns.end_us[rows])
+        rows, at_us, is_first = rows[goes_on], at_us[goes_on], False
+
+
+def ended_before(
+    rate: RateAt, catalog: Catalog, rows: Index, from_us: int, since_us: Instants
+) -> Iterator[Rated]:
+    """Periods that ended before the span, and after instants of their own; of NEVER_US none."""
+    columns = catalog.subscription_columns
+    first = periods_of_rows(catalog, rows, np.maximum(from_us, columns.start_us[rows]))
+    goes_on = first.exists & (first.end_us > from_us)
+    behind_us = np.minimum(from_us, columns.end_us[rows])
+    at_us = np.where(goes_on, first.start_us, behind_us) - 1
+    wanted = np.flatnonzero(since_us < NEVER_US)
+    return earlier_periods(rate, catalog, rows[wanted], at_us[wanted], since_us[wanted])

@@ -8,7 +8,7 @@ import pytest
 
 from engine.billing.closing.booked_lines import amount_texts
 from engine.billing.closing.invoice_states import InvoiceState
-from engine.billing.closing.settled_lines import AMOUNTS
+from engine.billing.terms.settled_amounts import AMOUNTS
 from engine.errors import InvalidRequestError, InvoiceStateError, MeterlineError
 from engine.usage.store.usage_store import UsageStore
 from tests.support.closing_world import TENANT, ClosingWorld, instant_us
