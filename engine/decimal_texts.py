@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from engine.errors import FieldMistake, InvalidRequestError
 from ingest import QUANTITY_PATTERN
-from rating import DecimalColumn
+from rating import DecimalColumn, minor_unit_digits
 
 Int64s: TypeAlias = npt.NDArray[np.int64]
 Texts: TypeAlias = Any
@@ -71,6 +71,43 @@ def decimal128_array(column: DecimalColumn) -> Texts:
     if column.magnitude_max() >= 10**_DECIMAL128_DIGITS:
         raise ValueError(f"an amount has more than {_DECIMAL128_DIGITS} digits")
     return pa.array(column.to_decimals(), type=of)
+
+
+def currency_texts(amounts: Texts, currency: Texts) -> Texts:
+    """Amounts in units of their currencies, decimal128, each with its currency's digits: "12.00", "300". Further digits are zeros."""
+    scale = amounts.type.scale
+    fixed = fixed_texts(DecimalColumn(decimal128_column(combined(amounts), 0).mantissa, scale))
+    encoded = combined(currency).dictionary_encode()
+    by_digits: dict[int, list[str]] = {}
+    for each in encoded.dictionary.to_pylist():
+        by_digits.setdefault(minor_unit_digits(each), []).append(each)
+    texts = fixed
+    for digits, currencies in by_digits.items():
+        cut = scale - digits + (digits == 0)
+        own = pc.utf8_slice_codeunits(fixed, 0, -cut) if cut else fixed
+        is_own = pc.is_in(combined(currency), value_set=pa.array(currencies, pa.string()))
+        texts = pc.if_else(is_own, own, texts)
+    return texts
+
+
+def exact_sums(rows: Texts, by: list[str], names: list[str]) -> Texts:
+    """The sums of columns of decimal128 for each distinct key, in the order in which keys come first. Arrow's own sum of decimal128
+    wraps silently: these are summed in twice the width.
+
+    Raises:
+        ValueError: a sum has more than 38 digits.
+    """
+    scales = [rows.schema.field(name).type.scale for name in names]
+    wide = rows.select([*by, *names])
+    for name, scale in zip(names, scales, strict=True):
+        place = wide.schema.get_field_index(name)
+        wide = wide.set_column(place, name, wide[name].cast(pa.decimal256(76, scale)))
+    found = wide.group_by(by, use_threads=False).aggregate([(name, "sum") for name in names])
+    sums = [
+        found[f"{name}_sum"].cast(pa.decimal128(_DECIMAL128_DIGITS, scale))
+        for name, scale in zip(names, scales, strict=True)
+    ]
+    return pa.table([*(found[name] for name in by), *sums], names=[*by, *names])
 
 
 def _fault(text: str) -> str:

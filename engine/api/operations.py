@@ -31,6 +31,8 @@ from engine.api.services.resources.resource_service import ResourceService
 from engine.api.services.resources.subscription_change_service import SubscriptionChangeService
 from engine.api.services.resources.typed_operations import typed_operations
 from engine.api.services.retention_service import RetentionService
+from engine.api.services.simulations.simulation_operations import simulation_operations
+from engine.api.services.simulations.simulation_service import SimulationService
 from engine.api.services.spend_service import SpendService
 from engine.api.services.tenant_limits_service import TenantLimitsService
 from engine.api.services.usage_service import UsageService
@@ -63,6 +65,7 @@ class Services:
     spend: SpendService
     billing: BillingService
     invoices: InvoiceService
+    simulations: SimulationService
     metering: MeteringService
     events: EventService
     problems: ProblemService
@@ -143,6 +146,7 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
             customer_of=lambda request: request.customer_id or None,
         ),
         *invoice_operations(services.invoices),
+        *simulation_operations(services.simulations),
         Operation(
             "MeteringService.QueryUsage",
             metering_pb2.QueryUsageRequest,

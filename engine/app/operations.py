@@ -22,6 +22,7 @@ from engine.api.services.resources.migration_service import MigrationService
 from engine.api.services.resources.resource_service import ResourceService
 from engine.api.services.resources.subscription_change_service import SubscriptionChangeService
 from engine.api.services.retention_service import RetentionService
+from engine.api.services.simulations.simulation_service import SimulationService
 from engine.api.services.spend_service import SpendService
 from engine.api.services.tenant_limits_service import TenantLimitsService
 from engine.api.services.turns import Turns
@@ -67,6 +68,8 @@ def build_operations(
             spend=SpendService(rater),
             billing=BillingService(rater, reading.line_windows),
             invoices=InvoiceService(_closing(stores, rater, now_us), now_us),
+            # One page has the store at work for a second or two: closes and spend go on beside it.
+            simulations=SimulationService(rater, now_us, Turns("simulations", at_once=1)),
             metering=MeteringService(
                 MeteringParts(stores.catalog, usage, reading.usage, order),
                 now_us,

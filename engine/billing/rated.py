@@ -121,6 +121,12 @@ class Rated:
         return DecimalColumn.scattered(columns, [part.line[part.rated] for part in self.parts], len(self))
 
     @cached_property
+    def quantity(self) -> DecimalColumn:
+        """N quantities, of lines that can't be rated, too."""
+        columns = [part.charges.quantity for part in self.parts]
+        return DecimalColumn.scattered(columns, [part.line for part in self.parts], len(self))
+
+    @cached_property
     def event_count(self) -> Index:
         """int64[n]."""
         found = np.zeros(len(self), dtype=np.int64)

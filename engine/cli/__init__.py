@@ -28,6 +28,7 @@ meterline spend                      who has spent what, right now
 meterline lines --customer ID        the rated line items, tier by tier
 meterline close --period 2026-11     billing periods that are over made invoices
 meterline invoices ...               what was billed: list, show, lines, void
+meterline simulate -f new.yaml ...   what another catalog would have made of past usage
 meterline usage --meter ID ...       what a meter comes to, by day, customer or property
 meterline events --customer ID       the events behind a number: of a line item, a meter, a correction
 meterline problems                   why events were rejected, or in conflict
@@ -91,6 +92,7 @@ _COMMANDS = {
     "revenue-splits": ("catalog.resource_commands", "revenue_splits"),
     "sellers": ("catalog.resource_commands", "sellers"),
     "serve": ("serve_command", "serve"),
+    "simulate": ("simulation.simulate_command", "simulate"),
     "spend": ("billing.spend_command", "spend"),
     "subscriptions": ("catalog.subscription_commands", "subscriptions"),
     "tax-regions": ("catalog.resource_commands", "tax_regions"),

@@ -24,6 +24,7 @@ from engine.api.services.resources.migration_service import MigrationService
 from engine.api.services.resources.resource_service import ResourceService
 from engine.api.services.resources.subscription_change_service import SubscriptionChangeService
 from engine.api.services.retention_service import RetentionService
+from engine.api.services.simulations.simulation_service import SimulationService
 from engine.api.services.spend_service import SpendService
 from engine.api.services.tenant_limits_service import TenantLimitsService
 from engine.api.services.usage_service import UsageService
@@ -41,6 +42,7 @@ TABLE = operations(
         spend=SpendService,
         billing=BillingService,
         invoices=InvoiceService,
+        simulations=SimulationService,
         metering=MeteringService,
         events=EventService,
         problems=ProblemService,
@@ -118,7 +120,7 @@ def test_a_row_that_names_no_limits_is_not_a_row():
         Operation("UsageService.New", RecordUsageRequest, lambda _request, _call: None, Scope.READ)
 
 
-READS = ("Get", "List", "Query")
+READS = ("Get", "List", "Query", "Simulate")
 BILLING = ("InvoiceService.ClosePeriods", "InvoiceService.VoidInvoice")
 RECORDS = ("RecordUsage", "StreamUsage", "RecordUsageColumns")
 

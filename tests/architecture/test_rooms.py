@@ -85,6 +85,10 @@ ROOMS = {
     },
     "billing.changes": {"billing", "catalog.snapshots", "catalog.kinds", "errors", "times"},
     "billing.terms": {"billing", "catalog.snapshots", "catalog.kinds", "errors", "times"},
+    "billing.simulation": {
+        *("billing", "billing.terms", "catalog.snapshots"),
+        *("errors", "decimal_texts"),
+    },
     "billing.closing": {
         *("billing", "billing.terms", "catalog.snapshots", "outbox", "sql"),
         *("errors", "times", "decimal_texts"),
@@ -116,8 +120,17 @@ ROOMS = {
     },
     "api": {
         *("backup", "erasure", "access", "upkeep", "spend", "cluster", "outbox.webhooks"),
-        *("billing", "billing.changes", "billing.closing", "billing.terms"),
-        *("errors", "metrics", "times", "time_zones", "current_call", "tracing", "fair_pool"),
+        *("billing", "billing.changes", "billing.closing", "billing.simulation", "billing.terms"),
+        *(
+            "errors",
+            "metrics",
+            "times",
+            "time_zones",
+            "current_call",
+            "tracing",
+            "fair_pool",
+            "decimal_texts",
+        ),
         *("catalog", "catalog.documents", "catalog.single"),
         *("catalog.snapshots", "catalog.kinds", "catalog.limits"),
         *("usage.query", "usage.recording", "usage.corrections", "usage.facts", "usage.store"),

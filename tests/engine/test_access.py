@@ -97,6 +97,7 @@ SCOPES = {
     "GetInvoice": "BILL",
     "ListInvoiceLines": "BILL",
     "VoidInvoice": "BILL",
+    "SimulateCatalog": "BILL",
     "QueryUsage": "READ",
     "ListEvents": "READ",
     "ListProblems": "READ",

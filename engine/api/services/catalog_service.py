@@ -9,12 +9,11 @@ from engine.api.messages import ANSWER_BYTES_MAX, effect_message
 from engine.api.operation import Call
 from engine.api.page_tokens import opened, sealed
 from engine.api.services.resources.catalog_messages import change_message, once_of, resource_message, write_of
+from engine.api.services.resources.sent_documents import document_changes
 from engine.billing.rater import Rater
-from engine.catalog.documents.changes import Applied, Changes
-from engine.catalog.documents.document import Document, read_document, read_lines
-from engine.catalog.snapshots.snapshot import Catalog
+from engine.catalog.documents.changes import Applied
 from engine.catalog.store import CatalogStore
-from engine.errors import FieldMistake, InvalidRequestError, StaleError
+from engine.errors import FieldMistake, InvalidRequestError
 from engine.spend.catalog_effect import catalog_effect
 from engine.times import us_datetime
 from meterline.v1.catalog_pb2 import (
@@ -29,8 +28,6 @@ from meterline.v1.catalog_pb2 import (
 _LISTING: Final = "catalog"
 # Those that a person looks at; the others are counted.
 _EFFECTS_MAX: Final = 100
-# What 31 bits hold.
-_FIRST_LINE_MAX: Final = 2_147_483_647
 
 
 class CatalogService:
@@ -49,7 +46,7 @@ class CatalogService:
     def _tried(self, request: ApplyCatalogRequest, call: Call) -> ApplyCatalogResponse:
         snapshot = self._rater.snapshot(call.tenant, None, None)
         catalog = snapshot.catalog
-        found = _changes(request, self._now())(catalog)
+        found = document_changes(request, self._now())(catalog)
         response = _applied_message(found.at(catalog.revision))
         if request.with_effect:
             after = found.applied_to(catalog)
@@ -78,13 +75,13 @@ class CatalogService:
         catalog = self._catalog.snapshot(call.tenant)
         revision = catalog.revision
         for piece in pieces:
-            found = _changes(piece, self._now())(catalog)
+            found = document_changes(piece, self._now())(catalog)
             catalog = found.applied_to(catalog)
             yield _applied_message(found.at(revision))
 
     def _apply(self, request: ApplyCatalogRequest, call: Call) -> ApplyCatalogResponse:
         write = write_of(call, self._now_us(), request, once_of(request, request.idempotency_key))
-        return _applied_message(self._catalog.write(call.tenant, _changes(request, write.at), write))
+        return _applied_message(self._catalog.write(call.tenant, document_changes(request, write.at), write))
 
     def _now(self) -> datetime:
         return us_datetime(self._now_us())
@@ -104,33 +101,6 @@ class CatalogService:
                 break
             response.resources.append(resource)
         return response
-
-
-def _changes(request: ApplyCatalogRequest, at: datetime) -> Callable[[Catalog], Changes]:
-    """What it changes in a catalog at an instant. Raises CatalogDocumentError if the text can't be parsed."""
-    document = _document(request)
-
-    def changes(catalog: Catalog) -> Changes:
-        if request.HasField("expected_revision") and request.expected_revision != catalog.revision:
-            raise StaleError(
-                f"the catalog has revision {catalog.revision} now, not {request.expected_revision} as expected: look at "
-                "what was changed, and apply again"
-            )
-        return document.changes(catalog, at)
-
-    return changes
-
-
-def _document(request: ApplyCatalogRequest) -> Document:
-    """Raises CatalogDocumentError if the text can't be parsed."""
-    first_line = request.first_line or 1
-    if first_line > _FIRST_LINE_MAX:
-        raise InvalidRequestError(
-            FieldMistake("first_line", f"is {first_line}: it is at most {_FIRST_LINE_MAX}")
-        )
-    if request.WhichOneof("text") == "lines":
-        return read_lines(request.lines, request.file_name, first_line)
-    return read_document(request.document, request.file_name, first_line)
 
 
 def _same_kind(piece: ApplyCatalogRequest, first: ApplyCatalogRequest) -> ApplyCatalogRequest:

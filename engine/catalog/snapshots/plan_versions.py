@@ -9,7 +9,7 @@ Rules:
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 
@@ -48,6 +48,14 @@ class PlanVersions:
     @property
     def newest(self) -> Versioned[Plan]:
         return self.versions[-1]
+
+    def all_as_newest(self) -> "PlanVersions":
+        """The same numbers, each with what the newest version says: whoever has any of them has that."""
+        newest, count = self.newest.resource, len(self.versions)
+        return PlanVersions(
+            tuple(replace(each, resource=newest) for each in self.versions),
+            (self.price_versions[-1],) * count,
+        )
 
     @cached_property
     def effective_us(self) -> npt.NDArray[np.int64]:

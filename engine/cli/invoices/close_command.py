@@ -1,6 +1,5 @@
 """`meterline close`: billing periods that are over become invoices."""
 
-import re
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import MAX_PREC, Context, Decimal, localcontext
@@ -16,9 +15,11 @@ from engine.cli.invoices.invoice_tables import totals_table
 from engine.cli.terminal.connection import NO_CATALOG, CommandError, connected, pages
 from engine.cli.terminal.options import (
     MomentType,
+    MonthType,
     ZoneType,
     check_period,
     json_option,
+    month_after,
     target_option,
     timestamp,
 )
@@ -34,17 +35,6 @@ _COUNTS = (
     *("issued_invoice_count", "adjustment_line_count", "standing_invoice_count"),
     *("not_due_invoice_count", "open_customer_count"),
 )
-
-
-class MonthType(click.ParamType[date]):
-    """A month of the calendar, as its first day."""
-
-    name = "month"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        if not re.fullmatch(r"[12]\d{3}-(0[1-9]|1[0-2])", value):
-            self.fail(f"{value!r} is not a month: write 2026-11", param, ctx)
-        return date.fromisoformat(f"{value}-01")
 
 
 @click.command(
@@ -122,8 +112,7 @@ def _span(
     if period is not None:
         if start is not None or end is not None:
             raise CommandError("name billing periods with --period, or with --from and --to: not both")
-        following = date(period.year + period.month // 12, period.month % 12 + 1, 1)
-        return instant_of(period, zone, "--period"), instant_of(following, zone, "--period")
+        return instant_of(period, zone, "--period"), instant_of(month_after(period), zone, "--period")
     if start is None or end is None:
         raise CommandError("name what to close: --period 2026-11, or --from and --to")
     span = instant_of(start, zone, "--from"), instant_of(end, zone, "--to")

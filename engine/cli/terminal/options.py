@@ -4,6 +4,7 @@ An empty text is refused, and never read as an option that was left out: `--cust
 is not set would ask for everybody, or correct what everybody used.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from typing import Any
@@ -117,6 +118,22 @@ class InstantType(MomentType):
         if isinstance(moment, datetime):
             return moment.astimezone(UTC)
         return datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
+
+
+class MonthType(click.ParamType[date]):
+    """A month of the calendar, as its first day."""
+
+    name = "month"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if not re.fullmatch(r"[12]\d{3}-(0[1-9]|1[0-2])", value):
+            self.fail(f"{value!r} is not a month: write 2026-11", param, ctx)
+        return date.fromisoformat(f"{value}-01")
+
+
+def month_after(month: date) -> date:
+    """The first day of the month that follows one, which is given by its first day."""
+    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
 
 
 class ZoneType(click.ParamType[ZoneInfo]):

@@ -1,0 +1,1 @@
+"""SimulationService: what another catalog would have made of past usage."""

@@ -1,0 +1,1 @@
+"""`meterline simulate`: another catalog over past usage."""

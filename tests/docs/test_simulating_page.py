@@ -1,0 +1,13 @@
+"""The page about simulating tells the truth: its files are applied and imported, and its commands print what it shows."""
+
+from tests.support.docs_page import DocsPage, comparable
+
+PAGE = DocsPage("simulating.md")
+
+
+def test_the_commands_of_the_page_print_what_it_shows(tmp_path):
+    """All of them, in their order, against one engine."""
+    assert len(PAGE.commands) == 3
+    for (command, expected), (_, output) in zip(PAGE.commands, PAGE.shown(tmp_path), strict=True):
+        assert comparable(output) == comparable(expected), command
+    assert (tmp_path / "new.html").read_text(encoding="utf-8").count("<svg") == 1

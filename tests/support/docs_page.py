@@ -1,0 +1,46 @@
+"""A page of the docs whose files are applied and whose commands print what it shows."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from examples.engine_process import EngineProcess
+
+ROOT = Path(__file__).parents[2]
+_INSTANT = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+_SPEED = re.compile(r"\d+\.\d s|[\d,]+ events a second|[\d,]+ rows a second")
+
+
+class DocsPage:
+    """`files`: name and text of each; `commands`: each with what it prints, in order."""
+
+    def __init__(self, name):
+        text = (ROOT / "docs" / name).read_text(encoding="utf-8")
+        self.files = re.findall(r"```(?:yaml|csv)\n# ([\w.-]+)\n(.*?)```", text, re.DOTALL)
+        self.commands = [
+            found
+            for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL)
+            for found in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
+        ]
+
+    def shown(self, folder):
+        """Each command with what it prints now, all of them against one engine."""
+        for name, text in self.files:
+            (folder / name).write_text(text, encoding="utf-8")
+        with EngineProcess(folder / "data", "--event-age-max-days", "36525") as running:
+            for command, _ in self.commands:
+                program, *words = shlex.split(command)
+                assert program == "meterline"
+                done = subprocess.run(
+                    [sys.executable, "-m", "engine", *words, "--target", running.target],
+                    cwd=folder, env={"PYTHONPATH": str(ROOT), "METERLINE_API_KEY": running.api_key, "COLUMNS": "120"},
+                    capture_output=True, text=True, timeout=180, check=False,
+                )  # fmt: skip
+                yield command, (done.stdout + done.stderr).replace(f" --target {running.target}", "")
+
+
+def comparable(text):
+    """Watermarks and speeds differ from run to run."""
+    return [_SPEED.sub("SPEED", _INSTANT.sub("INSTANT", line)).rstrip() for line in text.splitlines()]
