@@ -19,6 +19,8 @@ from engine.api.services.catalog_service import CatalogService
 from engine.api.services.correct_usage_service import CorrectUsageService
 from engine.api.services.correction_service import CorrectionService
 from engine.api.services.event_service import EventService
+from engine.api.services.explanations.explanation_operations import explanation_operations
+from engine.api.services.explanations.explanation_service import ExplanationService
 from engine.api.services.invoices.invoice_operations import invoice_operations
 from engine.api.services.invoices.invoice_service import InvoiceService
 from engine.api.services.metering_service import MeteringService
@@ -66,6 +68,7 @@ class Services:
     billing: BillingService
     invoices: InvoiceService
     simulations: SimulationService
+    explanations: ExplanationService
     metering: MeteringService
     events: EventService
     problems: ProblemService
@@ -147,6 +150,7 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
         ),
         *invoice_operations(services.invoices),
         *simulation_operations(services.simulations),
+        *explanation_operations(services.explanations),
         Operation(
             "MeteringService.QueryUsage",
             metering_pb2.QueryUsageRequest,

@@ -14,6 +14,7 @@ from engine.api.services.catalog_service import CatalogService
 from engine.api.services.correct_usage_service import CorrectUsageService
 from engine.api.services.correction_service import CorrectionService
 from engine.api.services.event_service import EventParts, EventService
+from engine.api.services.explanations.explanation_service import ExplanationService
 from engine.api.services.invoices.invoice_service import InvoiceParts, InvoiceService
 from engine.api.services.metering_service import MeteringParts, MeteringService
 from engine.api.services.privacy.privacy_service import PrivacyService
@@ -36,6 +37,7 @@ from engine.app.upkeep import Upkeep
 from engine.billing.closing.booked_lines import BookedLines
 from engine.billing.closing.closer import Closer
 from engine.billing.closing.invoice_store import InvoiceStore
+from engine.billing.explaining.explainer import Explainer
 from engine.billing.rater import Rater
 from engine.cluster.locks import rollups_turn
 from engine.erasure.held_records import HeldRecords
@@ -70,6 +72,7 @@ def build_operations(
             invoices=InvoiceService(_closing(stores, rater, now_us), now_us),
             # One page has the store at work for a second or two: closes and spend go on beside it.
             simulations=SimulationService(rater, now_us, Turns("simulations", at_once=1)),
+            explanations=_explaining(stores, rater),
             metering=MeteringService(
                 MeteringParts(stores.catalog, usage, reading.usage, order),
                 now_us,
@@ -91,6 +94,12 @@ def build_operations(
             tenant_limits=TenantLimitsService(access.allowances, access.store, largest),
         )
     )
+
+
+def _explaining(stores: Stores, rater: Rater) -> ExplanationService:
+    invoices = InvoiceStore(stores.database)
+    explainer = Explainer(rater, invoices, BookedLines(stores.usage), stores.usage)
+    return ExplanationService(explainer, invoices, rater)
 
 
 def _closing(stores: Stores, rater: Rater, now_us: Callable[[], int]) -> InvoiceParts:

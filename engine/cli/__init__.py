@@ -29,6 +29,7 @@ meterline lines --customer ID        the rated line items, tier by tier
 meterline close --period 2026-11     billing periods that are over made invoices
 meterline invoices ...               what was billed: list, show, lines, void
 meterline simulate -f new.yaml ...   what another catalog would have made of past usage
+meterline explain INV-000001/2       why a line comes to what it comes to: usage, tiers, terms, in plain words
 meterline usage --meter ID ...       what a meter comes to, by day, customer or property
 meterline events --customer ID       the events behind a number: of a line item, a meter, a correction
 meterline problems                   why events were rejected, or in conflict
@@ -75,6 +76,7 @@ _COMMANDS = {
     "doctor": ("configuration.doctor_command", "doctor"),
     "events": ("usage.events_command", "events"),
     "exchange-rates": ("catalog.resource_commands", "exchange_rates"),
+    "explain": ("explanations.explain_command", "explain"),
     "expire": ("corrections.expire_command", "expire"),
     "export": ("catalog.export_command", "export"),
     "import": ("imports.import_command", "import_"),

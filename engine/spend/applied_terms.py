@@ -99,28 +99,36 @@ def applied_commitments(terms: Settled | None) -> list[AppliedCommitment]:
     """By subscription, then as they hold; also those that add nothing."""
     if terms is None or terms.settlement.commitments is None:
         return []
+    places = terms.invoiced.places
+    current = np.flatnonzero(places.part[terms.commitments.place] == 0)
+    return [applied_commitment(terms, row) for row in current.tolist()]
+
+
+def applied_commitment(terms: Settled, row: int) -> AppliedCommitment:
+    """One of them, by its row.
+
+    Raises:
+        ValueError: there are none.
+    """
     found, result, places = terms.commitments, terms.settlement.commitments, terms.invoiced.places
-    applied = []
-    for row in np.flatnonzero(places.part[found.place] == 0).tolist():
-        place, of = int(found.place[row]), int(found.terms[row])
-        currency = found.currencies[of]
+    if result is None:
+        raise ValueError("nothing was committed")
+    place, of = int(found.place[row]), int(found.terms[row])
+    currency = found.currencies[of]
 
-        def units(column: DecimalColumn, row: int = row, currency: str = currency) -> Decimal:
-            return minor_decimal(int(column.mantissa[row]), currency)
+    def units(column: DecimalColumn) -> Decimal:
+        return minor_decimal(int(column.mantissa[row]), currency)
 
-        applied.append(
-            AppliedCommitment(
-                subscription_id=terms.subscription_id(place),
-                prices=found.commitments[of].prices,
-                period=_period(int(places.start_us[place]), int(places.end_us[place])),
-                currency=currency,
-                amount=units(result.committed_minor),
-                spend=units(result.spend_minor),
-                overage=units(result.overage_minor),
-                true_up=units(result.true_up_minor),
-            )
-        )
-    return applied
+    return AppliedCommitment(
+        subscription_id=terms.subscription_id(place),
+        prices=found.commitments[of].prices,
+        period=_period(int(places.start_us[place]), int(places.end_us[place])),
+        currency=currency,
+        amount=units(result.committed_minor),
+        spend=units(result.spend_minor),
+        overage=units(result.overage_minor),
+        true_up=units(result.true_up_minor),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from engine.api.services.catalog_service import CatalogService
 from engine.api.services.correct_usage_service import CorrectUsageService
 from engine.api.services.correction_service import CorrectionService
 from engine.api.services.event_service import EventService
+from engine.api.services.explanations.explanation_service import ExplanationService
 from engine.api.services.invoices.invoice_service import InvoiceService
 from engine.api.services.metering_service import MeteringService
 from engine.api.services.privacy.privacy_service import PrivacyService
@@ -43,6 +44,7 @@ TABLE = operations(
         billing=BillingService,
         invoices=InvoiceService,
         simulations=SimulationService,
+        explanations=ExplanationService,
         metering=MeteringService,
         events=EventService,
         problems=ProblemService,
@@ -120,7 +122,7 @@ def test_a_row_that_names_no_limits_is_not_a_row():
         Operation("UsageService.New", RecordUsageRequest, lambda _request, _call: None, Scope.READ)
 
 
-READS = ("Get", "List", "Query", "Simulate")
+READS = ("Get", "List", "Query", "Simulate", "Explain")
 BILLING = ("InvoiceService.ClosePeriods", "InvoiceService.VoidInvoice")
 RECORDS = ("RecordUsage", "StreamUsage", "RecordUsageColumns")
 

@@ -95,6 +95,11 @@ ROOMS = {
         *("usage.store", "usage.store.tables", "usage.store.query"),
     },
     "spend": {"billing", "billing.terms", "usage.corrections", "catalog.snapshots", "errors", "times"},
+    "billing.explaining": {
+        *("billing", "billing.closing", "billing.terms", "spend", "catalog.kinds"),
+        *("errors", "times", "time_zones", "decimal_texts"),
+        *("usage.facts", "usage.store", "usage.store.tables", "usage.store.query"),
+    },
     "upkeep": {
         *(
             "billing",
@@ -120,7 +125,14 @@ ROOMS = {
     },
     "api": {
         *("backup", "erasure", "access", "upkeep", "spend", "cluster", "outbox.webhooks"),
-        *("billing", "billing.changes", "billing.closing", "billing.simulation", "billing.terms"),
+        *(
+            "billing",
+            "billing.changes",
+            "billing.closing",
+            "billing.explaining",
+            "billing.simulation",
+            "billing.terms",
+        ),
         *(
             "errors",
             "metrics",
@@ -152,6 +164,7 @@ ROOMS = {
             "upkeep",
             "billing",
             "billing.closing",
+            "billing.explaining",
             "catalog",
             "cluster",
             "sql",

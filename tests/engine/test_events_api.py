@@ -269,7 +269,8 @@ def test_a_person_sees_the_events_of_a_line(run, channel, name):
     fee = next(each for each in lines if each["price_id"] == "fee")
     refused = run("events", "--line", fee["line_item_id"], *customer, "--at", "2025-06-10", code=2)
     assert "meters nothing" in str(refused.output)
-    assert "is not a line of" in run("events", "--line", "x", *customer, "--at", "2025-06-10", code=2).output
+    nobody = run("events", "--line", "0" * 32, *customer, "--at", "2025-06-10", code=2)
+    assert "there is no draft line" in nobody.output
 
 
 def test_a_person_sees_some_and_is_told_of_more(run, channel, name):
@@ -288,7 +289,8 @@ def test_a_person_sees_some_and_is_told_of_more(run, channel, name):
     ("words", "said"),
     [
         (("--meter", "m"), "name it with --from and --to"),
-        (("--line", "x"), "--line needs --customer"),
+        (("--line", "x"), "names no line"),
+        (("--line", "0" * 32, "--customer", "a", "--customer", "b"), "--line is of one customer"),
         (("--line", "x", "--customer", "c", "--meter", "m"), "--meter and --line exclude each other"),
         (("--at", "2025-06-10"), "--at is for --line"),
         (("--catalog-revision", "1"), "--catalog-revision is for --meter and --line"),

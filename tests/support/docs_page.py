@@ -9,7 +9,7 @@ from pathlib import Path
 from examples.engine_process import EngineProcess
 
 ROOT = Path(__file__).parents[2]
-_INSTANT = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+_INSTANT = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z|20\d\d-\d\d-\d\d \d\d:\d\d UTC")
 _SPEED = re.compile(r"\d+\.\d s|[\d,]+ events a second|[\d,]+ rows a second")
 
 

@@ -18,7 +18,7 @@ from engine.billing.closing.settled_lines import LINE_ROWS
 from engine.billing.terms.settled_amounts import AMOUNTS
 from engine.decimal_texts import combined, decimal128_column, fixed_texts
 from engine.errors import MeterlineError
-from engine.usage.store.query import Query
+from engine.usage.store.query import Parameters, Query
 from engine.usage.store.tables.booked_schema import BOOKED_LINES_TABLE
 from engine.usage.store.usage_store import UsageStore
 from rating import DecimalColumn, minor_unit_digits
@@ -38,6 +38,11 @@ _READ_SOME = (
     f"SELECT {', '.join(INVOICE_LINE_ROWS.names)} FROM {BOOKED_LINES_TABLE} FINAL "  # noqa: S608 - own names
     "WHERE tenant = {tenant:String} AND invoice_id = {invoice_id:String} "
     "AND line_number > {after:UInt32} AND line_number <= {until:UInt32} ORDER BY line_number"
+)
+_READ_LINE = (
+    f"SELECT {', '.join(INVOICE_LINE_ROWS.names)} FROM {BOOKED_LINES_TABLE} FINAL "  # noqa: S608 - own names
+    "WHERE tenant = {tenant:String} AND invoice_id IN (SELECT invoice_id FROM wanted_invoices) "
+    "AND line_item_id = {line_item_id:String} ORDER BY invoice_id, line_number"
 )
 # A hundred thousand ids are a few MB, their lines some hundred.
 _INVOICES_AT_ONCE: Final = 100_000
@@ -76,6 +81,13 @@ class BookedLines:
     def of_invoice(self, invoice: Invoice) -> pa.Table:
         """The lines of one invoice. Raises as `read`."""
         return self.read(invoice.tenant, {invoice.invoice_id: invoice.line_count})
+
+    def of_line(self, tenant: str, invoice_ids: Sequence[str], line_item_id: str) -> pa.Table:
+        """What these invoices have of one line (INVOICE_LINE_ROWS). Raises StoreUnavailableError."""
+        wanted = pa.table({"invoice_id": pa.array(invoice_ids, pa.string())})
+        bounds: Parameters = {"tenant": tenant, "line_item_id": line_item_id}
+        found = self._store.query_columns(Query(_READ_LINE, bounds, {"wanted_invoices": wanted}))
+        return found.cast(INVOICE_LINE_ROWS)
 
     def some_of_invoice(self, invoice: Invoice, after: int, count: int) -> pa.Table:
         """At most so many lines of an invoice, behind its first `after`. Raises as `read`."""

@@ -5,11 +5,11 @@ from datetime import datetime
 
 import grpc
 
-from engine.cli.terminal.connection import CommandError, pages
+from engine.cli.billing.named_line import named_line
+from engine.cli.terminal.connection import TIMEOUT_S, CommandError
 from engine.cli.terminal.options import check_period, timestamp
-from meterline.v1.billing_pb2 import LineItem, ListLineItemsRequest, ListLineItemsResponse
-from meterline.v1.billing_pb2_grpc import BillingServiceStub
-from meterline.v1.events_pb2 import EventGroup, ListEventsRequest, MeterEvents
+from meterline.v1.events_pb2 import ListEventsRequest, MeterEvents
+from meterline.v1.explanations_pb2_grpc import ExplanationServiceStub
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ class EventOptions:
             as_of=timestamp(self.as_of),
         )
 
-    def _of_line(self, channel: grpc.Channel, line_item_id: str) -> ListEventsRequest:
+    def _of_line(self, channel: grpc.Channel, line: str) -> ListEventsRequest:
         others = {
             "--event-type": self.event_type,
             "--from": self.start,
@@ -82,31 +82,16 @@ class EventOptions:
             raise CommandError(
                 f"{given[0]} and --line exclude each other: the line says which events are its own"
             )
-        if len(self.customers) != 1:
-            raise CommandError("--line needs --customer: name the one whose line it is")
-        line, page = self._find(channel, line_item_id)
-        if not line.meter_id:
-            raise CommandError(f"line item {line_item_id} is of price {line.price_id}, which meters nothing")
-        request = self._of_options()
-        request.start.CopyFrom(line.period_start)
-        request.end.CopyFrom(line.period_end)
-        request.as_of.CopyFrom(page.as_of)
-        group = EventGroup(dimensions=line.dimensions)
-        meter = MeterEvents(meter_id=line.meter_id, catalog_revision=page.catalog_revision, group=group)
-        request.meter.CopyFrom(meter)
+        if len(self.customers) > 1:
+            raise CommandError("--line is of one customer: name that one with --customer, or none")
+        asked = named_line(
+            line, self.customers[0] if self.customers else None, self.at, self.as_of, self.catalog_revision
+        )
+        found = ExplanationServiceStub(channel).ExplainLineItem(asked, timeout=TIMEOUT_S)
+        if not found.HasField("events"):
+            why = found.unexplained_reason or f"is of price {found.line_item.price_id}, which meters nothing"
+            raise CommandError(f"line {line} {why}")
+        request: ListEventsRequest = found.events
+        request.event_ids.extend(self.event_ids)
+        request.include_voided = self.voided
         return request
-
-    def _find(self, channel: grpc.Channel, line_item_id: str) -> tuple[LineItem, ListLineItemsResponse]:
-        request = ListLineItemsRequest(
-            customer_id=self.customers[0],
-            at=timestamp(self.at),
-            as_of=timestamp(self.as_of),
-            catalog_revision=self.catalog_revision or 0,
-        )
-        for page in pages(BillingServiceStub(channel).ListLineItems, request):
-            for line in page.line_items:
-                if line.line_item_id == line_item_id:
-                    return line, page
-        raise CommandError(
-            f"line item {line_item_id} is not a line of {self.customers[0]} in this billing period: name another with --at"
-        )

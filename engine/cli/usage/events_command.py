@@ -60,7 +60,7 @@ _TIMEOUT_S = 600
     "--line",
     type=TextType("a line item"),
     metavar="ID",
-    help="What is behind this line item of --customer: its line_item_id in `meterline lines --json`.",
+    help="What is behind this line: INV-000001/2, or a draft's line_item_id in `meterline lines --json`.",
 )
 @click.option(
     "--at",

@@ -85,6 +85,11 @@ def line_messages(invoice: Invoice, rows: pa.Table, numbers: Mapping[str, int]) 
         )
 
 
+def state_number(state: InvoiceState) -> pb.InvoiceState:
+    """As the wire has it."""
+    return _STATES[state]
+
+
 def asked_state(state: int) -> InvoiceState | None:
     """Raises InvalidRequestError for a number that is no state."""
     if state not in _STATE_OF:

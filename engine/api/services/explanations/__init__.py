@@ -1,0 +1,1 @@
+"""ExplanationService: why lines come to what they come to."""

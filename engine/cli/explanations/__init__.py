@@ -1,0 +1,1 @@
+"""`meterline explain`: why a line comes to what it comes to."""
