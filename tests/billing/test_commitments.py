@@ -18,6 +18,7 @@ from tests.support.billing_cases import (
     settled_sums,
     spends_at_once_and_in_pieces,
 )
+from tests.support.long_forms import numbered
 from tests.support.random_commitments import with_all_terms, with_commitments
 from tests.support.terms_oracle import NAMES, settled_by_oracle
 
@@ -212,10 +213,11 @@ def test_credit_pays_for_the_true_ups_of_earlier_periods_first():
     assert (str(spend.settled.credits), str(spend.settled.due)) == ("50.00", "50.00")
 
 
-def test_random_commitments_add_as_by_hand(seed):
+@pytest.mark.parametrize("part", numbered(1, 50))
+def test_random_commitments_add_as_by_hand(seed, part):
     """Every customer's and everybody's sums, in columns and in fractions; also some customers at a time."""
-    dice = random.Random(seed)
-    for number in range(16):
+    dice = random.Random(f"{seed}-{part}")
+    for number in range(6):
         terms = with_all_terms if number % 2 else with_commitments
         catalog, usage = random_case(dice, terms)
         expected = settled_by_oracle(catalog, usage, AT)

@@ -32,15 +32,24 @@ def said_by(catalog: Catalog) -> str:
     return json.dumps(sections, ensure_ascii=False)
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    print_blob=True,
+# A random catalog of all kinds takes a tenth of a second to make.
+EXAMPLES = pytest.mark.parametrize(
+    "examples", [20, pytest.param(400, marks=[pytest.mark.long, pytest.mark.timeout(900)])]
 )
-@given(sections=catalogs())
-def test_a_catalog_applied_to_itself_is_unchanged(tmp_path_factory, sections):
+
+
+@EXAMPLES
+def test_a_catalog_applied_to_itself_is_unchanged(tmp_path_factory, examples):
     """apply(read back) makes no revision, and reading back loses nothing."""
-    store = CatalogStore.open(f"sqlite:///{tmp_path_factory.mktemp('c') / 'catalog.sqlite'}")
+
+    def holds(sections):
+        _applied_to_itself(tmp_path_factory.mktemp("c"), sections)
+
+    settings(max_examples=examples)(given(sections=catalogs())(holds))()
+
+
+def _applied_to_itself(directory, sections):
+    store = CatalogStore.open(f"sqlite:///{directory / 'catalog.sqlite'}")
     try:
         text = json.dumps(sections, ensure_ascii=False)
         first = store.apply("t", read_document(text, "a.json"), applied_at=APPLIED_AT)
@@ -52,10 +61,13 @@ def test_a_catalog_applied_to_itself_is_unchanged(tmp_path_factory, sections):
         store.close()
 
 
-@settings(max_examples=100, deadline=None, print_blob=True)
-@given(first=catalogs(), second=catalogs())
-def test_resources_are_equal_if_and_only_if_nothing_differs(first, second):
+@EXAMPLES
+def test_resources_are_equal_if_and_only_if_nothing_differs(examples):
     """Values, definitions and differences agree on what a change is."""
+    settings(max_examples=examples)(given(first=catalogs(), second=catalogs())(_agree_on_changes))()
+
+
+def _agree_on_changes(first, second):
     for kind in KINDS.values():
         for one in first[kind.section]:
             for other in [one, *second[kind.section]]:
@@ -65,10 +77,13 @@ def test_resources_are_equal_if_and_only_if_nothing_differs(first, second):
                 assert (differences(before.to_fields(), after.to_fields()) == ()) == same
 
 
-@settings(max_examples=100, deadline=None, print_blob=True)
-@given(steps=st.lists(catalogs(), min_size=1, max_size=4))
-def test_a_snapshot_brought_forward_is_the_snapshot_made_anew(steps):
+@EXAMPLES
+def test_a_snapshot_brought_forward_is_the_snapshot_made_anew(examples):
     """Step by step or at once, the fold over versions comes to the same catalog."""
+    settings(max_examples=examples)(given(steps=st.lists(catalogs(), min_size=1, max_size=4))(_one_fold))()
+
+
+def _one_fold(steps):
     versions: list[Versioned] = []
     stepwise = Catalog.empty("t")
     for revision, sections in enumerate(steps, start=1):

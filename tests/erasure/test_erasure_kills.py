@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from engine.errors import NotFoundError
 from tests.support.erasure.erasure_world import BOB, SHE, TEXTS, files_with, fill, open_world
 
@@ -26,13 +28,16 @@ def _theirs(world, pseudonyms):
     raise AssertionError("she is gone, and nobody is in her place")
 
 
-def test_a_killed_erasure_goes_on_where_it_was_and_no_amount_moves(tmp_path):
+@pytest.mark.parametrize(
+    "stride", [11, pytest.param(1, marks=[pytest.mark.long, pytest.mark.timeout(1_800)])]
+)
+def test_a_killed_erasure_goes_on_where_it_was_and_no_amount_moves(tmp_path, stride):
     """Killed after ever more of its steps, until one run is not."""
     data = tmp_path / "data"
     with open_world(data) as world:
         fill(world)
         hers, his = world.lines(SHE), world.lines(BOB)
-    for steps in range(1, 60, 4):
+    for steps in range(1, 80, stride):
         done = _erase(data, steps)
         with open_world(data) as world:
             pseudonyms = [each.pseudonym for each in world.erasures().jobs.of_tenant("t1", 0, 10)]

@@ -8,7 +8,7 @@ from tests.support.usage.correction_history import play
 
 @pytest.mark.parametrize(
     ("histories", "steps"),
-    [(2, 18), pytest.param(300, 50, marks=[pytest.mark.long, pytest.mark.timeout(7200)])],
+    [(1, 18), pytest.param(300, 50, marks=[pytest.mark.long, pytest.mark.timeout(7200)])],
 )
 def test_corrected_histories_count_as_slow_lists_do(tmp_path, seed, histories, steps):
     """Every kind of correction in random order, and every watermark read again at the end."""
