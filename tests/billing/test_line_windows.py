@@ -244,7 +244,7 @@ def test_events_and_prices_of_later_change_no_page(world):
     (after,) = pages(service, 20_000)
     assert len(rows([after])) > len(rows([before]))
     assert sum(line["event_count"] for line in rows([after]) if line["price_id"] == "calls") == (
-        sum(line["event_count"] for line in rows([before]) if line["price_id"] == "calls") + 45
+        sum(line["event_count"] for line in rows([before]) if line["price_id"] == "calls") + 21
     )
 
 
