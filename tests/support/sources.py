@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -9,11 +10,19 @@ PACKAGES = ("meterline", "fields", "ingest", "rating", "engine")
 GENERATED = ROOT / "meterline" / "v1"
 
 
-def sources(package: str) -> Iterator[tuple[Path, ast.Module]]:
+@cache
+def sources(package: str) -> tuple[tuple[Path, ast.Module], ...]:
     """Each file of a package that a person wrote."""
-    for path in sorted((ROOT / package).rglob("*.py")):
-        if GENERATED not in path.parents:
-            yield path, ast.parse(path.read_text(encoding="utf-8"))
+    return tuple(
+        (path, _parsed(path))
+        for path in sorted((ROOT / package).rglob("*.py"))
+        if GENERATED not in path.parents
+    )
+
+
+@cache
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def imports(tree: ast.Module) -> Iterator[tuple[str, list[str]]]:
