@@ -72,7 +72,7 @@ def build_operations(
             invoices=InvoiceService(_closing(stores, rater, now_us), now_us),
             # One page has the store at work for a second or two: closes and spend go on beside it.
             simulations=SimulationService(rater, now_us, Turns("simulations", at_once=1)),
-            explanations=_explaining(stores, rater),
+            explanations=_explaining(stores, reading),
             metering=MeteringService(
                 MeteringParts(stores.catalog, usage, reading.usage, order),
                 now_us,
@@ -96,10 +96,12 @@ def build_operations(
     )
 
 
-def _explaining(stores: Stores, rater: Rater) -> ExplanationService:
-    invoices = InvoiceStore(stores.database)
-    explainer = Explainer(rater, invoices, BookedLines(stores.usage), stores.usage)
-    return ExplanationService(explainer, invoices, rater)
+def _explaining(stores: Stores, reading: Reading) -> ExplanationService:
+    invoices, booked = InvoiceStore(stores.database), BookedLines(stores.usage)
+    explainer, from_events = (
+        Explainer(rater, invoices, booked, stores.usage) for rater in (reading.rater, reading.rater_of_events)
+    )
+    return ExplanationService(explainer, from_events, invoices, reading.rater)
 
 
 def _closing(stores: Stores, rater: Rater, now_us: Callable[[], int]) -> InvoiceParts:

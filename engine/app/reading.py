@@ -17,11 +17,12 @@ from engine.usage.rollups.coverage import Coverages
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Usage and money on their way out."""
+    """Usage and money on their way out. `rater_of_events`: rates from events alone, for replays."""
 
     usage: UsageReader
     events: EventList
     rater: Rater
+    rater_of_events: Rater
     line_windows: LineWindows
 
 
@@ -32,7 +33,10 @@ def build_reading(stores: Stores, now_us: Callable[[], int]) -> Reading:
         expiries=Expiries(stores.usage, time.monotonic_ns),
     )
     rater = Rater(stores.catalog, PeriodsReader(stores.usage, usage), stores.order, now_us)
-    return Reading(usage, EventList(stores.usage, usage), rater, LineWindows(rater, _later))
+    # Reads no rollup: what it rates is computed from events alone, or refused where they have expired.
+    events = PeriodsReader(stores.usage, UsageReader(stores.usage))
+    rater_of_events = Rater(stores.catalog, events, stores.order, now_us)
+    return Reading(usage, EventList(stores.usage, usage), rater, rater_of_events, LineWindows(rater, _later))
 
 
 def _later(delay_s: int, work: Callable[[], None]) -> None:

@@ -14,7 +14,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ExplainLineItemRequest(_message.Message):
-    __slots__ = ("line_item_id", "invoice_number", "line_number", "customer_id", "at", "as_of", "catalog_revision")
+    __slots__ = ("line_item_id", "invoice_number", "line_number", "customer_id", "at", "as_of", "catalog_revision", "replay")
     LINE_ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     INVOICE_NUMBER_FIELD_NUMBER: _ClassVar[int]
     LINE_NUMBER_FIELD_NUMBER: _ClassVar[int]
@@ -22,6 +22,7 @@ class ExplainLineItemRequest(_message.Message):
     AT_FIELD_NUMBER: _ClassVar[int]
     AS_OF_FIELD_NUMBER: _ClassVar[int]
     CATALOG_REVISION_FIELD_NUMBER: _ClassVar[int]
+    REPLAY_FIELD_NUMBER: _ClassVar[int]
     line_item_id: str
     invoice_number: str
     line_number: int
@@ -29,10 +30,11 @@ class ExplainLineItemRequest(_message.Message):
     at: _timestamp_pb2.Timestamp
     as_of: _timestamp_pb2.Timestamp
     catalog_revision: int
-    def __init__(self, line_item_id: _Optional[str] = ..., invoice_number: _Optional[str] = ..., line_number: _Optional[int] = ..., customer_id: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ...) -> None: ...
+    replay: bool
+    def __init__(self, line_item_id: _Optional[str] = ..., invoice_number: _Optional[str] = ..., line_number: _Optional[int] = ..., customer_id: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ..., replay: _Optional[bool] = ...) -> None: ...
 
 class ExplainLineItemResponse(_message.Message):
-    __slots__ = ("sentences", "line_item", "steps", "metered_by", "invoice_line", "invoice_number", "invoice_state", "amounts", "terms", "commitment", "adjustment", "as_of", "catalog_revision", "events", "unexplained_reason")
+    __slots__ = ("sentences", "line_item", "steps", "metered_by", "invoice_line", "invoice_number", "invoice_state", "amounts", "terms", "commitment", "adjustment", "as_of", "catalog_revision", "events", "unexplained_reason", "replay")
     SENTENCES_FIELD_NUMBER: _ClassVar[int]
     LINE_ITEM_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
@@ -48,6 +50,7 @@ class ExplainLineItemResponse(_message.Message):
     CATALOG_REVISION_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     UNEXPLAINED_REASON_FIELD_NUMBER: _ClassVar[int]
+    REPLAY_FIELD_NUMBER: _ClassVar[int]
     sentences: _containers.RepeatedScalarFieldContainer[str]
     line_item: _billing_pb2.LineItem
     steps: _containers.RepeatedCompositeFieldContainer[LineStep]
@@ -63,7 +66,28 @@ class ExplainLineItemResponse(_message.Message):
     catalog_revision: int
     events: _events_pb2.ListEventsRequest
     unexplained_reason: str
-    def __init__(self, sentences: _Optional[_Iterable[str]] = ..., line_item: _Optional[_Union[_billing_pb2.LineItem, _Mapping]] = ..., steps: _Optional[_Iterable[_Union[LineStep, _Mapping]]] = ..., metered_by: _Optional[_Union[MeteredBy, _Mapping]] = ..., invoice_line: _Optional[_Union[_invoices_pb2.InvoiceLine, _Mapping]] = ..., invoice_number: _Optional[str] = ..., invoice_state: _Optional[_Union[_invoices_pb2.InvoiceState, str]] = ..., amounts: _Optional[_Union[LineAmounts, _Mapping]] = ..., terms: _Optional[_Iterable[_Union[LineTerm, _Mapping]]] = ..., commitment: _Optional[_Union[_spend_pb2.AppliedCommitment, _Mapping]] = ..., adjustment: _Optional[_Union[LineAdjustment, _Mapping]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ..., events: _Optional[_Union[_events_pb2.ListEventsRequest, _Mapping]] = ..., unexplained_reason: _Optional[str] = ...) -> None: ...
+    replay: LineReplay
+    def __init__(self, sentences: _Optional[_Iterable[str]] = ..., line_item: _Optional[_Union[_billing_pb2.LineItem, _Mapping]] = ..., steps: _Optional[_Iterable[_Union[LineStep, _Mapping]]] = ..., metered_by: _Optional[_Union[MeteredBy, _Mapping]] = ..., invoice_line: _Optional[_Union[_invoices_pb2.InvoiceLine, _Mapping]] = ..., invoice_number: _Optional[str] = ..., invoice_state: _Optional[_Union[_invoices_pb2.InvoiceState, str]] = ..., amounts: _Optional[_Union[LineAmounts, _Mapping]] = ..., terms: _Optional[_Iterable[_Union[LineTerm, _Mapping]]] = ..., commitment: _Optional[_Union[_spend_pb2.AppliedCommitment, _Mapping]] = ..., adjustment: _Optional[_Union[LineAdjustment, _Mapping]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ..., events: _Optional[_Union[_events_pb2.ListEventsRequest, _Mapping]] = ..., unexplained_reason: _Optional[str] = ..., replay: _Optional[_Union[LineReplay, _Mapping]] = ...) -> None: ...
+
+class LineReplay(_message.Message):
+    __slots__ = ("is_same", "differences", "impossible_reason")
+    IS_SAME_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCES_FIELD_NUMBER: _ClassVar[int]
+    IMPOSSIBLE_REASON_FIELD_NUMBER: _ClassVar[int]
+    is_same: bool
+    differences: _containers.RepeatedCompositeFieldContainer[ReplayDifference]
+    impossible_reason: str
+    def __init__(self, is_same: _Optional[bool] = ..., differences: _Optional[_Iterable[_Union[ReplayDifference, _Mapping]]] = ..., impossible_reason: _Optional[str] = ...) -> None: ...
+
+class ReplayDifference(_message.Message):
+    __slots__ = ("field", "booked", "replayed")
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    BOOKED_FIELD_NUMBER: _ClassVar[int]
+    REPLAYED_FIELD_NUMBER: _ClassVar[int]
+    field: str
+    booked: str
+    replayed: str
+    def __init__(self, field: _Optional[str] = ..., booked: _Optional[str] = ..., replayed: _Optional[str] = ...) -> None: ...
 
 class LineStep(_message.Message):
     __slots__ = ("step", "term", "quantity", "amount", "from_quantity", "up_to", "flat_amount")

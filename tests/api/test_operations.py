@@ -146,6 +146,7 @@ def test_a_credential_bound_to_a_customer_may_call_what_reads_one_customer():
         "InvoiceService.ListInvoices",
         "InvoiceService.GetInvoice",
         "InvoiceService.ListInvoiceLines",
+        "ExplanationService.ExplainLineItem",
         "MeteringService.QueryUsage",
         "EventService.ListEvents",
     }

@@ -7,6 +7,6 @@ PAGE = DocsPage("explaining.md")
 
 def test_the_commands_of_the_page_print_what_it_shows(tmp_path):
     """All of them, in their order, against one engine."""
-    assert len(PAGE.commands) == 8
+    assert len(PAGE.commands) == 9
     for (command, expected), (_, output) in zip(PAGE.commands, PAGE.shown(tmp_path), strict=True):
         assert comparable(output) == comparable(expected), command

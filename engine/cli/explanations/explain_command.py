@@ -1,13 +1,13 @@
 """`meterline explain`: one line, a draft or one of an invoice, from its events to its cents."""
 
-from datetime import datetime
+from typing import Any
 
 import click
 
 from engine.api.message_json import message_line
 from engine.cli.billing.named_line import named_line
-from engine.cli.explanations.explanation_tables import show_explanation
-from engine.cli.terminal.connection import connected
+from engine.cli.explanations.explanation_tables import show_explanation, show_replay
+from engine.cli.terminal.connection import CommandError, DifferenceError, connected
 from engine.cli.terminal.options import (
     INSTANT_HELP,
     TextType,
@@ -34,17 +34,20 @@ _TIMEOUT_S = 600
 @at_option
 @as_of_option
 @revision_option()
+@click.option(
+    "--replay",
+    is_flag=True,
+    help="Compute the line of an invoice again from stored events and compare: a difference exits with 1.",
+)
 @json_option
 @target_option
 def explain(
     line: str,
-    customer: str | None,
-    at: datetime | None,
-    as_of: datetime | None,
-    catalog_revision: int | None,
     *,
+    replay: bool,
     as_json: bool,
     target: str,
+    **of: Any,  # noqa: ANN401 - the arguments of named_line
 ) -> None:
     """Explain a line: what was counted, what each step made of it, and what discounts, credit and taxes did.
 
@@ -54,11 +57,21 @@ def explain(
     The line of an invoice is rated again, as of the invoice's watermark and with its revision of the catalog. One that
     corrects shows what was billed before, what it comes to now, and what came in between. The events behind a line:
     `meterline events --line LINE`.
+
+    With --replay a line that was booked otherwise than its events come to is shown field by field, and the exit code is 1; it
+    is 2 where events that it needs are gone.
     """
-    request = named_line(line, customer, at, as_of, catalog_revision)
+    request = named_line(line, **of)
+    request.replay = replay
     with connected(target) as channel:
         found = ExplanationServiceStub(channel).ExplainLineItem(request, timeout=_TIMEOUT_S)
     if as_json:
         click.echo(message_line(found))
     else:
         show_explanation(found)
+        if replay:
+            show_replay(found.replay)
+    if found.replay.impossible_reason:
+        raise CommandError(f"{line} can't be computed again: {found.replay.impossible_reason}")
+    if replay and not found.replay.is_same:
+        raise DifferenceError(f"{line} was booked otherwise than its stored events come to: see above")

@@ -12,6 +12,7 @@ from meterline.v1.explanations_pb2 import (
     ExplainLineItemResponse,
     LineAdjustment,
     LineAmounts,
+    LineReplay,
     LineStep,
     MeteredBy,
 )
@@ -43,6 +44,19 @@ def show_explanation(found: ExplainLineItemResponse) -> None:
     for each in _made_of(found):
         click.echo(visible(each))
     click.echo(footer(found.as_of, found.catalog_revision))
+
+
+def show_replay(replay: LineReplay) -> None:
+    """What comes of stored events, beside what was booked."""
+    if replay.is_same:
+        click.echo("replayed from stored events: the same events, quantity and amounts, to the cent")
+        return
+    if replay.differences:
+        click.echo()
+        table = TextTable("booked otherwise", *map(NumberColumn, ("booked", "replayed")))
+        for each in replay.differences:
+            table.add(each.field, each.booked, each.replayed)
+        table.show()
 
 
 def _head(found: ExplainLineItemResponse) -> Iterator[str]:

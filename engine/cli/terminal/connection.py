@@ -46,6 +46,12 @@ class CommandError(click.ClickException):
         click.echo(f"meterline: {self.message}", file=file, err=file is None)
 
 
+class DifferenceError(CommandError):
+    """What was compared differs: one line on standard error; exit code 1."""
+
+    exit_code = 1
+
+
 @contextlib.contextmanager
 def connected(target: str) -> Iterator[grpc.Channel]:
     """A channel; an RPC that fails inside the block ends the command with its one line."""

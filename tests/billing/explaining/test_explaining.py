@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from engine.billing.explaining.explainer import Explainer
+from engine.billing.explaining.explanation import InvoiceRow
 from engine.billing.explaining.line_steps import line_steps
+from engine.billing.explaining.replay import Replay, replayed
 from engine.billing.explaining.sentences import sentences
 from engine.errors import NotFoundError
 from engine.usage.store.usage_store import UsageStore
@@ -79,6 +81,32 @@ def world(tmp_path_factory):
     yield made
     made.finish()
     store.close()
+
+
+def test_a_line_replays_to_the_same_from_events_alone(world):
+    """All lines of both invoices: charges, what a commitment adds, and corrections."""
+    for invoice in (world.first, world.second):
+        for number in range(1, invoice.line_count + 1):
+            booked = world.explainer.row_of_invoice(invoice, number, "")
+            assert replayed(world.explainer, booked) == Replay(), (invoice.name, number)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "shown"),
+    [
+        ("amount_minor", Decimal(10201), ("amount", "102.01", "102.00")),
+        ("tax_minor", Decimal(1837), ("tax", "18.37", "18.36")),
+        ("quantity", "1205", ("quantity", "1205", "1204")),
+        ("event_count", 3, ("event_count", "3", "2")),
+        ("event_digest", "0" * 32, ("event_digest", "0" * 32, None)),
+    ],
+)
+def test_a_line_that_was_booked_otherwise_is_shown_field_by_field(world, field, value, shown):
+    booked = world.explainer.row_of_invoice(world.first, 2, "")
+    changed = InvoiceRow(booked.invoice, {**booked.row, field: value})
+    (found,) = replayed(world.explainer, changed).differences
+    name, was, now = shown
+    assert (found.field, found.booked, found.replayed) == (name, was, now or booked.row["event_digest"])
 
 
 def said(explained):

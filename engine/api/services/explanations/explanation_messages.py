@@ -16,6 +16,7 @@ from engine.billing.explaining.explanation import (
     LineTerm,
 )
 from engine.billing.explaining.line_steps import line_steps
+from engine.billing.explaining.replay import Replay
 from engine.billing.explaining.sentences import sentences
 from engine.billing.line_item import LineItem
 from engine.catalog.kinds import json_text
@@ -54,6 +55,17 @@ def explanation_message(of: LineExplanation, corrected: Mapping[str, int]) -> pb
     if of.adjustment is not None:
         message.adjustment.CopyFrom(_adjustment(of.adjustment))
     return message
+
+
+def replay_message(replay: Replay) -> pb.LineReplay:
+    return pb.LineReplay(
+        is_same=replay.is_same,
+        differences=[
+            pb.ReplayDifference(field=each.field, booked=each.booked, replayed=each.replayed)
+            for each in replay.differences
+        ],
+        impossible_reason=replay.impossible,
+    )
 
 
 def _step(step: LineStep) -> pb.LineStep:

@@ -5,10 +5,11 @@ from typing import Final
 
 from engine.api.mistakes import raise_all, text_mistakes
 from engine.api.operation import Call
-from engine.api.services.explanations.explanation_messages import explanation_message
+from engine.api.services.explanations.explanation_messages import explanation_message, replay_message
 from engine.billing.closing.invoice import Invoice, read_invoice_number
 from engine.billing.closing.invoice_store import InvoiceStore
 from engine.billing.explaining.explainer import Explainer
+from engine.billing.explaining.replay import replayed
 from engine.billing.rater import Rater
 from engine.catalog.limits import ID_BYTES_MAX
 from engine.errors import FieldMistake, InvalidRequestError, NotFoundError
@@ -22,8 +23,12 @@ _OF_DRAFTS: Final = ("at", "as_of")
 class ExplanationService:
     """Explains on demand; changes nothing."""
 
-    def __init__(self, explainer: Explainer, invoices: InvoiceStore, rater: Rater) -> None:
+    def __init__(
+        self, explainer: Explainer, from_events: Explainer, invoices: InvoiceStore, rater: Rater
+    ) -> None:
+        """`from_events`: rates from events alone, for replays."""
         self._explainer = explainer
+        self._from_events = from_events
         self._invoices = invoices
         self._rater = rater
 
@@ -44,7 +49,10 @@ class ExplanationService:
         booked = self._explainer.row_of_invoice(invoice, request.line_number, request.line_item_id)
         found = self._explainer.of_invoice(booked)
         corrected = filter(None, [booked.row["corrects_invoice_id"]])
-        return explanation_message(found, self._invoices.numbers(invoice.tenant, corrected))
+        message = explanation_message(found, self._invoices.numbers(invoice.tenant, corrected))
+        if request.replay:
+            message.replay.CopyFrom(replay_message(replayed(self._from_events, booked)))
+        return message
 
     def _named(self, request: ExplainLineItemRequest, call: Call) -> Invoice:
         """Raises NotFoundError: also for an invoice of another customer than is asked for."""
@@ -70,6 +78,10 @@ def _check(request: ExplainLineItemRequest) -> None:
                     "line_item_id",
                     "names a draft line; the line of an invoice has an invoice_number and a line_number, or an id",
                 )
+            )
+        if request.replay:
+            raise InvalidRequestError(
+                FieldMistake("replay", "is for lines of invoices: a draft is computed from what is stored")
             )
         return
     given = [name for name in _OF_DRAFTS if request.HasField(name)]
