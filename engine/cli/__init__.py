@@ -30,6 +30,7 @@ meterline close --period 2026-11     billing periods that are over made invoices
 meterline invoices ...               what was billed: list, show, lines, void
 meterline simulate -f new.yaml ...   what another catalog would have made of past usage
 meterline explain INV-000001/2       why a line comes to what it comes to: usage, tiers, terms, in plain words
+meterline compare old-bills.csv ...  bills of another system beside what the same usage comes to here
 meterline usage --meter ID ...       what a meter comes to, by day, customer or property
 meterline events --customer ID       the events behind a number: of a line item, a meter, a correction
 meterline problems                   why events were rejected, or in conflict
@@ -66,6 +67,7 @@ _COMMANDS = {
     "backup": ("backup.backup_command", "backup"),
     "catalog": ("catalog.catalog_command", "catalog"),
     "close": ("invoices.close_command", "close"),
+    "compare": ("comparison.compare_command", "compare"),
     "config": ("configuration.config_command", "config"),
     "conflicts": ("corrections.conflicts_command", "conflicts"),
     "corrections": ("corrections.corrections_command", "corrections"),

@@ -7,7 +7,7 @@ PAGE = DocsPage("simulating.md")
 
 def test_the_commands_of_the_page_print_what_it_shows(tmp_path):
     """All of them, in their order, against one engine."""
-    assert len(PAGE.commands) == 3
+    assert len(PAGE.commands) == 4
     for (command, expected), (_, output) in zip(PAGE.commands, PAGE.shown(tmp_path), strict=True):
         assert comparable(output) == comparable(expected), command
     assert (tmp_path / "new.html").read_text(encoding="utf-8").count("<svg") == 1

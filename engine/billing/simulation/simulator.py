@@ -69,8 +69,12 @@ class Simulator:
     ) -> Simulated:
         """The customers from one on, with about so many subscriptions. `first_customer`: empty for the first step."""
         next_customer = _next_customer(of.catalogs, first_customer, subscriptions)
-        sides = []
+        sides: list[tuple[PricedRows, Mapping[str, LineItem], Index]] = []
         for catalog in of.catalogs:
+            if sides and catalog is of.snapshot.catalog:
+                # One catalog beside itself is rated once.
+                sides.append(sides[0])
+                continue
             columns = catalog.subscription_columns
             last = columns.row_from(next_customer) if next_customer else len(columns)
             rows = np.arange(columns.row_from(first_customer), last)

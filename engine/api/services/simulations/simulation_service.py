@@ -130,12 +130,11 @@ def _candidate(
     """The catalog with all pieces laid over it, as all who have a plan would have it; and what that changes.
 
     Raises:
-        InvalidRequestError: there is no piece.
         CatalogDocumentError: a piece has mistakes: all of them.
     """
-    if not request.pieces:
-        raise InvalidRequestError(FieldMistake("pieces", "is empty: give the catalog to compare with"))
     after, changes = catalog, list[ResourceChange]()
+    if not request.pieces:
+        return after, changes
     for piece in request.pieces:
         found = document_changes(piece, us_datetime(at_us))(replace(after, revision=catalog.revision))
         after = found.applied_to(after)
