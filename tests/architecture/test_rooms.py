@@ -95,8 +95,9 @@ ROOMS = {
         *("usage.store", "usage.store.tables", "usage.store.query"),
     },
     "spend": {"billing", "billing.terms", "usage.corrections", "catalog.snapshots", "errors", "times"},
+    "billing.reconciliation": set(),
     "billing.explaining": {
-        *("billing", "billing.closing", "billing.terms", "spend", "catalog.kinds"),
+        *("billing", "billing.reconciliation", "billing.closing", "billing.terms", "spend", "catalog.kinds"),
         *("errors", "times", "time_zones", "decimal_texts"),
         *("usage.facts", "usage.store", "usage.store.tables", "usage.store.query"),
     },

@@ -4,14 +4,20 @@ Rules:
 1. The events are those of the log, each once and as corrected at the invoice's watermark: nothing is read from rollups. Where
    events have expired the answer says so, and nothing is called the same.
 2. Of a line that corrects, what was booked before and what it bills together are what the line comes to.
+3. What the price makes of the quantity is worked out a second time, in fractions, by code that shares nothing with the kernels:
+   where the line is for its whole billing period, and the price has no terms per event.
 """
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 
 from engine.billing.explaining.explainer import Explainer
 from engine.billing.explaining.explanation import InvoiceRow, LineExplanation
+from engine.billing.line_item import LineItem
+from engine.billing.reconciliation.price_arithmetic import NotJudgedError, exact_amount
 from engine.errors import UsageExpiredError
 from engine.times import rfc3339
 from rating import minor_unit_digits
@@ -82,9 +88,21 @@ def _differences(found: LineExplanation, booked: InvoiceRow) -> Iterator[Differe
             ("service_start", rfc3339(row["service_start"]), rfc3339(service.start)),
             ("service_end", rfc3339(row["service_end"]), rfc3339(service.end)),
         ]
+        pairs += _in_fractions(item)
     settled = {} if found.settled is None else found.settled.amounts
     pairs += [(name, amounts[name], settled.get(name, _NOTHING)) for name in amounts]
     yield from (Difference(name, _text(one), _text(other)) for name, one, other in pairs if one != other)
+
+
+def _in_fractions(item: LineItem) -> Iterator[tuple[str, object, object]]:
+    """Rule 3."""
+    rated, billed = item.rated, item.charge.billed
+    if rated is None or billed.part is not None:
+        return
+    with contextlib.suppress(NotJudgedError):
+        found = exact_amount(rated.price, Fraction(item.quantity), item.dimensions)
+        if found != Fraction(rated.exact_amount):
+            yield "exact_amount in fractions", rated.exact_amount, found
 
 
 def _names(found: LineExplanation) -> tuple[str, ...]:

@@ -1,14 +1,16 @@
 """A line explained: a draft, one of an invoice, one that corrects; every number worked out by hand."""
 
 from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
+from engine.billing.explaining import replay
 from engine.billing.explaining.explainer import Explainer
 from engine.billing.explaining.explanation import InvoiceRow
 from engine.billing.explaining.line_steps import line_steps
-from engine.billing.explaining.replay import Replay, replayed
+from engine.billing.explaining.replay import Difference, Replay, replayed
 from engine.billing.explaining.sentences import sentences
 from engine.errors import NotFoundError
 from engine.usage.store.usage_store import UsageStore
@@ -89,6 +91,15 @@ def test_a_line_replays_to_the_same_from_events_alone(world):
         for number in range(1, invoice.line_count + 1):
             booked = world.explainer.row_of_invoice(invoice, number, "")
             assert replayed(world.explainer, booked) == Replay(), (invoice.name, number)
+
+
+def test_a_price_that_the_kernels_rate_otherwise_than_fractions_do_is_shown(world, monkeypatch):
+    """The second opinion is asked: one that says 103 instead of 102 is a difference."""
+    monkeypatch.setattr(replay, "exact_amount", lambda *_: Fraction(103))
+    booked = world.explainer.row_of_invoice(world.first, 2, "")
+    assert replayed(world.explainer, booked).differences == (
+        Difference("exact_amount in fractions", "102", "103"),
+    )
 
 
 @pytest.mark.parametrize(
