@@ -15,8 +15,9 @@ from engine.app.stores import Stores
 from engine.app.webhooks import Webhooks, build_webhooks
 from engine.backup.backups import Backups, Copied
 from engine.billing.meter_usage import measures_of
+from engine.billing.receivables.overdue import OverdueInvoices
 from engine.cluster.deployment import EMBEDDED
-from engine.cluster.locks import DISK_WATCH, RECONCILER, ROLLUPS, rollups_turn
+from engine.cluster.locks import DISK_WATCH, OVERDUE, RECONCILER, ROLLUPS, rollups_turn
 from engine.cluster.upkeep_loop import UpkeepLoop
 from engine.erasure.erasures import Erasures, ErasureSurroundings
 from engine.erasure.usage_erasure import UsageErasure
@@ -34,6 +35,8 @@ from engine.usage.rollups.rollups import Rollups
 _PASS_GRACE_S = 10
 # What a broken merge was made from is kept for a minute (engine.usage.store.tables.settings).
 _DISK_WATCH_SLEEP_S = (5, 15)
+# Due dates are days; a pass over nothing is one small read.
+_OVERDUE_SLEEP_S = (10, 60)
 # Of the running hour every pass computes each slice again; what is younger is read from events, which is quick.
 _ROLLUP_SLEEP_MIN_S = 30
 # An expiry waits for a pass that runs; most take well under a second.
@@ -83,6 +86,7 @@ def build_upkeep(
             _reconciler_loop(stores, reconciler),
             _rollups_loop(stores, usage, now_us),
             *_disk_watch_loop(stores),
+            _overdue_loop(stores, now_us),
             webhooks.loop,
         ],
         webhooks,
@@ -118,6 +122,16 @@ def _rollups_loop(stores: Stores, usage: UsageReader, now_us: Callable[[], int])
         time.monotonic_ns,
         sleep_s=(_ROLLUP_SLEEP_MIN_S, None),
         stopping=stopping,
+    )
+
+
+def _overdue_loop(stores: Stores, now_us: Callable[[], int]) -> UpkeepLoop:
+    return UpkeepLoop(
+        "overdue invoices",
+        OverdueInvoices(stores.database, now_us),
+        partial(stores.deployment.locks.try_hold, OVERDUE),
+        time.monotonic_ns,
+        sleep_s=_OVERDUE_SLEEP_S,
     )
 
 

@@ -77,6 +77,17 @@ EXCHANGE_RATES_MAX = 100_000
 TAX_REGIONS_MAX = 10_000
 # Ten at a time, through a generation's changes.
 TAX_RATES_MAX = 100
+# Street, building, post box, care of, and one to spare.
+ADDRESS_LINES_MAX = 5
+# As a name.
+ADDRESS_LINE_BYTES_MAX = 256
+POSTAL_CODE_BYTES_MAX = 32
+# The longest that mail servers take.
+EMAIL_BYTES_MAX = 254
+# As the fields of purchasing systems, with room.
+PURCHASE_ORDER_BYTES_MAX = 128
+# Nobody waits longer than a year for money that is owed.
+PAYMENT_TERMS_DAYS_MAX = 365
 # A customer has one of each kind that it trades under.
 TAX_IDS_MAX = 10
 TAX_ID_BYTES_MAX = 64

@@ -27,6 +27,8 @@ ROLLUPS = "rollups"
 ROLLUPS_TURN = "rollups_turn"
 # Posts facts to webhook endpoints (engine.outbox.webhooks.deliverer).
 WEBHOOKS = "webhooks"
+# Tells what has become overdue (engine.billing.receivables.overdue).
+OVERDUE = "overdue"
 # Starts: one gateway after the other.
 START = "start"
 _POLL_S = 0.05

@@ -2,7 +2,7 @@
 
 Rules:
 1. Every version of the customer and of its subscriptions is changed where it is stored: revisions, and what they cost, stay.
-2. The name becomes the pseudonym, metadata goes, aliases have pseudonyms of their own, a VAT id is made up, and the subscriptions get ids in the order of those that they had, so
+2. The name becomes the pseudonym, metadata and billing details go (of the address the country stays), aliases have pseudonyms of their own, a VAT id is made up, and the subscriptions get ids in the order of those that they had, so
    that line items keep their order. A subscription that was another customer's in some version keeps its id, and so does
    an alias that another customer has, or had. Customers below this one name the pseudonym as their parent. What else is the
    customer's (credit grants) is the pseudonym's then, without a name; so are phases of subscriptions.
@@ -11,7 +11,7 @@ Rules:
    pseudonym wherever it named the customer (engine.erasure.naming).
 5. Facts of the outbox that name the customer, or what is the customer's, name what took its place: who was not told yet
    is told of the pseudonym.
-6. Invoices stay, and name the pseudonym (engine.erasure.facts_and_invoices).
+6. Invoices and what is paid of them stay, and name the pseudonym (engine.erasure.facts_and_invoices).
 """
 
 import json
@@ -23,6 +23,10 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, 
 
 from engine.catalog.kinds import KINDS, json_text, owner_field
 from engine.erasure.facts_and_invoices import (
+    ACCOUNT_TABLES,
+    AccountRow,
+    account_rows,
+    change_accounts,
     change_facts,
     change_invoices,
     invoices_naming,
@@ -38,13 +42,15 @@ _SUBSCRIPTION: Final = "subscription"
 # Tables that have, or had, what names a customer.
 CHANGED_TABLES: Final = (
     *(RESOURCES.name, API_KEYS.name, AUDIT_RECORDS.name),
-    *(IDEMPOTENCY_KEYS.name, OUTBOX.name, INVOICES.name),
+    *(IDEMPOTENCY_KEYS.name, OUTBOX.name, INVOICES.name, *ACCOUNT_TABLES),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class HeldInCatalog:
-    """What the catalog database has of a customer: rows of RESOURCES, of API_KEYS, of AUDIT_RECORDS, of OUTBOX, of INVOICES."""
+    """What the catalog database has of a customer: rows of RESOURCES, of API_KEYS, of AUDIT_RECORDS, of OUTBOX, of INVOICES, of
+    accounts.
+    """
 
     naming: Naming
     aliases: Sequence[str]
@@ -56,6 +62,7 @@ class HeldInCatalog:
     audit_records: Sequence[Row[Any]]
     facts: Sequence[Row[Any]]
     invoices: Sequence[Row[Any]]
+    account_rows: Sequence[AccountRow]
 
     @property
     def versions(self) -> int:
@@ -97,10 +104,20 @@ def held_in_catalog(connection: Connection, tenant: str, customer_id: str) -> He
     aliases = _own_aliases(connection, tenant, customer_id, fields)
     naming = Naming.of(
         customer_id,
-        (*(each["name"] for each in fields), *aliases),
+        (
+            *(
+                each[name]
+                for each in fields
+                for name in ("name", "billing_name", "billing_email")
+                if name in each
+            ),
+            *aliases,
+        ),
         (
             *(value for each in fields for value in each.get("metadata", {}).values()),
             *(tax_id["value"] for each in fields for tax_id in each.get("tax_ids", ())),
+            *(each["purchase_order"] for each in fields if "purchase_order" in each),
+            *(line for each in fields for line in each.get("billing_address", {}).get("lines", ())),
         ),
     )
     return HeldInCatalog(
@@ -114,6 +131,7 @@ def held_in_catalog(connection: Connection, tenant: str, customer_id: str) -> He
         _naming_rows(connection, tenant, naming),
         naming_facts(connection, tenant, naming),
         invoices_naming(connection, tenant, naming),
+        account_rows(connection, tenant, naming),
     )
 
 
@@ -208,6 +226,7 @@ def change_catalog(
     new_ids = _change_resources(connection, tenant, held, pseudonym)
     change_facts(connection, held.facts, held.naming, new_ids, pseudonym)
     change_invoices(connection, held.invoices, held.naming, pseudonym, now_us)
+    change_accounts(connection, held.account_rows, held.naming, pseudonym)
     for row in held.keys:
         values: dict[str, Any] = {"name": held.naming.replaced(row.name, pseudonym)}
         if row.customer_id == held.naming.customer_id:
@@ -234,7 +253,10 @@ def _change_resources(
     new_ids = held.pseudonyms(pseudonym)
     for row in held.customers:
         fields = json.loads(row.definition) | {"id": pseudonym, "name": pseudonym}
-        fields.pop("metadata", None)
+        for name in ("metadata", "billing_name", "billing_email", "purchase_order"):
+            fields.pop(name, None)
+        if address := fields.pop("billing_address", None):
+            fields["billing_address"] = {"country": address["country"]}
         if "aliases" in fields:
             fields["aliases"] = [new_ids.get(each, each) for each in fields["aliases"]]
         if tax_ids := made_up(fields.pop("tax_ids", ())):

@@ -1,4 +1,4 @@
-"""What an erasure does in the catalog database beside the catalog: to facts of the outbox, and to invoices.
+"""What an erasure does in the catalog database beside the catalog: to facts of the outbox, to invoices, and to accounts.
 
 Rules:
 1. Facts that name the customer name the pseudonym.
@@ -6,26 +6,48 @@ Rules:
    it is void.
 3. Its lines keep every amount, quantity, count and digest, and lose what could name somebody: the subscription, the values of
    dimensions, and the id that was made from both.
-4. So nothing can be held against these lines any more: what is recorded or corrected later of periods that were closed before the
+4. Of the billing details that are frozen on it the name becomes the pseudonym, a VAT id is made up, of the address the country stays,
+   and all else goes.
+5. Entries, payments, refunds and credit notes name the pseudonym; every amount stays. An id of a payment or a refund that names the
+   customer is another one then.
+6. So nothing can be held against these lines any more: what is recorded or corrected later of periods that were closed before the
    erasure is not billed (engine.billing.closing.due_invoices).
 """
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Row, or_, select, update
+from sqlalchemy import Connection, Row, Table, or_, select, update
 
 from engine.catalog.kinds import json_text
 from engine.erasure.naming import Naming
+from engine.erasure.tax_numbers import made_up
+from engine.sql.account_tables import ACCOUNT_ENTRIES, CREDIT_NOTES, PAYMENTS, REFUNDS
 from engine.sql.invoice_tables import INVOICES
 from engine.sql.schema import OUTBOX
 from engine.usage.store.query import Query
 from engine.usage.store.tables.booked_schema import BOOKED_LINES_TABLE
 from fields import Json
 
+# The columns in which people write, and the ids that a reporter gives.
+_ACCOUNT_TEXTS: Final[Mapping[Table, Sequence[str]]] = {
+    ACCOUNT_ENTRIES: ("reason",),
+    PAYMENTS: ("method", "failure_reason"),
+    REFUNDS: ("reason",),
+    CREDIT_NOTES: ("reason", "void_reason"),
+}
+_REPORTED_IDS: Final[Mapping[Table, Sequence[str]]] = {PAYMENTS: ("payment_id",), REFUNDS: ("refund_id",)}
+ACCOUNT_TABLES: Final = tuple(each.name for each in _ACCOUNT_TEXTS)
 # Their text stays below what a server takes as a parameter.
 _INVOICES_AT_ONCE: Final = 1_000
+
+
+class AccountRow(NamedTuple):
+    """A row of one of ACCOUNT_TABLES; its `is_hers` says whether it is the customer's."""
+
+    table: Table
+    row: Row[Any]
 
 
 def naming_facts(connection: Connection, tenant: str, naming: Naming) -> Sequence[Row[Any]]:
@@ -106,7 +128,12 @@ def change_invoices(
     for row in rows:
         values: dict[str, Any] = {"void_reason": naming.replaced(row.void_reason, pseudonym)}
         if row.customer_id == naming.customer_id:
-            values |= {"customer_id": pseudonym, "erased_at_us": now_us}
+            details = _pseudonymised(json.loads(row.billing_details), pseudonym)
+            values |= {
+                "customer_id": pseudonym,
+                "erased_at_us": now_us,
+                "billing_details": json_text(details),
+            }
         connection.execute(
             update(INVOICES)
             .where(INVOICES.c.tenant == row.tenant, INVOICES.c.invoice_id == row.invoice_id)
@@ -114,10 +141,74 @@ def change_invoices(
         )
 
 
+def _pseudonymised(details: dict[str, Any], pseudonym: str) -> dict[str, Any]:
+    """Rule 4."""
+    if not details:
+        return details
+    own: dict[str, Any] = {"name": pseudonym}
+    if address := details["customer"].get("address"):
+        own["address"] = {"country": address["country"]}
+    if tax_ids := made_up(details["customer"].get("tax_ids", ())):
+        own["tax_ids"] = tax_ids
+    return details | {"customer": own}
+
+
+def account_rows(connection: Connection, tenant: str, naming: Naming) -> Sequence[AccountRow]:
+    """Rows of accounts that are the customer's, or whose texts name it."""
+    payments = select(PAYMENTS.c.payment_id).where(
+        PAYMENTS.c.tenant == tenant, PAYMENTS.c.customer_id == naming.customer_id
+    )
+    found: list[AccountRow] = []
+    for table, texts in _ACCOUNT_TEXTS.items():
+        columns = table.c
+        is_hers = (
+            columns.customer_id == naming.customer_id
+            if "customer_id" in columns
+            else columns.payment_id.in_(payments)
+        )
+        named = (columns[each].icontains(text, autoescape=True) for each in texts for text in naming.texts)
+        wanted = select(table, is_hers.label("is_hers")).where(columns.tenant == tenant, or_(is_hers, *named))
+        found.extend(
+            AccountRow(table, row)
+            for row in connection.execute(wanted.order_by(*table.primary_key.columns))
+            if row.is_hers or any(naming.is_in(getattr(row, each)) for each in texts)
+        )
+    return found
+
+
+def change_accounts(
+    connection: Connection, rows: Sequence[AccountRow], naming: Naming, pseudonym: str
+) -> None:
+    """Rule 5."""
+    new_ids: dict[str, str] = {}
+    for each in rows:
+        for name in _REPORTED_IDS.get(each.table, ()):
+            old = getattr(each.row, name)
+            if each.row.is_hers and naming.is_in(old):
+                new_ids.setdefault(old, f"{pseudonym}:{len(new_ids) + 1}")
+    for each in rows:
+        table, row = each.table, each.row
+        values: dict[str, Any] = {
+            name: naming.replaced(getattr(row, name), pseudonym) for name in _ACCOUNT_TEXTS[table]
+        }
+        if row.is_hers:
+            values |= {
+                name: new_ids.get(getattr(row, name), getattr(row, name))
+                for name in ("payment_id", "refund_id", "document_id")
+                if name in table.c
+            }
+            # What was reported can't be told from it any more.
+            values |= {"digest": ""} if "digest" in table.c else {}
+            values |= {"customer_id": pseudonym} if "customer_id" in table.c else {}
+        own = (column == getattr(row, column.name) for column in table.primary_key.columns)
+        connection.execute(update(table).where(*own).values(**values))
+
+
 def erased_invoice_ids(connection: Connection, tenant: str, pseudonym: str) -> list[str]:
-    """Of the invoices whose lines rule 3 is about."""
-    columns = INVOICES.c
-    return list(
+    """Of the invoices whose lines rule 3 is about, and of credit notes."""
+    columns, notes = INVOICES.c, CREDIT_NOTES.c
+    of_notes = select(notes.credit_note_id).where(notes.tenant == tenant, notes.customer_id == pseudonym)
+    return list(connection.scalars(of_notes)) + list(
         connection.scalars(
             select(columns.invoice_id).where(
                 columns.tenant == tenant, columns.customer_id == pseudonym, columns.erased_at_us.is_not(None)

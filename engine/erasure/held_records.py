@@ -22,7 +22,7 @@ from engine.usage.store.usage_store import Row as UsageRow
 from engine.usage.store.usage_store import UsageStore
 
 _EVENTS: Final = "events"
-_OF_CATALOG: Final = ("catalog", "api_keys", "audit_records", "outbox", "invoices")
+_OF_CATALOG: Final = ("catalog", "api_keys", "audit_records", "outbox", "invoices", "accounts")
 SECTIONS: Final = (*_OF_CATALOG, _EVENTS, *ROW_SECTIONS)
 _SECRET: Final = ("secret_hash",)
 
@@ -133,14 +133,16 @@ def _catalog_texts(held: HeldInCatalog, section: str) -> Iterator[str]:
         yield from (_row_text(row) for row in held.facts)
     elif section == "invoices":
         yield from (_row_text(row) for row in held.invoices)
+    elif section == "accounts":
+        yield from (_row_text(each.row, record=each.table.name) for each in held.account_rows)
     else:
         for row in (*held.customers, *held.subscriptions, *held.others):
             fields = {"kind": row.kind, "version": row.version, "applied_at": row.applied_at}
             yield _text(fields | {"resource": json.loads(row.definition)})
 
 
-def _row_text(row: Row[Any]) -> str:
-    fields: dict[str, Any] = {}
+def _row_text(row: Row[Any], **more: str) -> str:
+    fields: dict[str, Any] = dict(more)
     for name, value in row._mapping.items():  # noqa: SLF001 - SQLAlchemy's name for what all may use
         if name in _SECRET:
             continue

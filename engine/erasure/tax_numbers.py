@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any, Final
 
-from engine.catalog.kinds.tax_id import TaxId
+from engine.catalog.kinds.billing_details import TaxId
 from engine.errors import MeterlineError
 from fields import FieldsError
 

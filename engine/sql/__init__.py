@@ -4,7 +4,8 @@
     catalog_address  the URL of one that is not in the data directory
     postgresql       what is PostgreSQL's own: who takes turns with whom, settings, errors that pass
     purging          bytes of what was deleted, out of the files
-    schema           every table of it, with what its rows mean; invoice_tables has those of invoices
+    schema           every table of it, with what its rows mean; invoice_tables has those of invoices, account_tables
+                     those of what is owed and paid
     migrations/      how an older database gets there, step by step
 
 What the rows are about belongs to the rooms that read and write them: resources and the fences of expired events
@@ -12,4 +13,4 @@ to engine.catalog, the order of ingestion and its leases to engine.cluster. They
 transaction may have to change several, and one chain of migrations makes all of them.
 """
 
-__all__ = ["catalog_address", "database", "invoice_tables", "postgresql", "schema"]
+__all__ = ["account_tables", "catalog_address", "database", "invoice_tables", "postgresql", "schema"]

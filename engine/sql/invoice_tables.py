@@ -2,12 +2,12 @@
 
 - closes: runs that close billing periods; invoices: the headers of what they issued (engine.billing.closing). Rows are never
   deleted; the lines of an invoice are in the usage store.
-- invoice_series: the next number of a tenant's invoices, and how often its invoices have changed.
+- invoice_series: the next numbers of a tenant's invoices and credit notes, and how often what is billed has changed.
 """
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Index, MetaData, PrimaryKeyConstraint, Table, Text, text
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, PrimaryKeyConstraint, Table, Text, text
 
 METADATA: Final = MetaData()
 """Of all tables of the catalog database."""
@@ -47,6 +47,8 @@ INVOICE_SERIES: Final = Table(
     Column("tenant", Text, nullable=False),
     # From 1, by one, without a gap.
     Column("next_number", BigInteger, nullable=False),
+    # The same of credit notes, a series of their own.
+    Column("next_credit_note", BigInteger, nullable=False, server_default="1"),
     # Rises with every transaction that issues or voids: what was computed of an earlier state is computed again.
     Column("version", BigInteger, nullable=False),
     PrimaryKeyConstraint("tenant", name="invoice_series_pk"),
@@ -58,7 +60,7 @@ INVOICES: Final = Table(
     Column("tenant", Text, nullable=False),
     Column("invoice_id", Text, nullable=False),
     Column("number", BigInteger, nullable=False),
-    # One of engine.billing.closing.invoice_states.
+    # One of engine.billing.accounts.invoice_states, as it is before it is due: who reads it looks at due_at_us, too.
     Column("state", Text, nullable=False),
     Column("customer_id", Text, nullable=False),
     Column("currency", Text, nullable=False),
@@ -78,6 +80,12 @@ INVOICES: Final = Table(
     Column("included_tax", Text, nullable=False),
     Column("tax", Text, nullable=False),
     Column("due", Text, nullable=False),
+    Column("payment_terms_days", Integer, nullable=False, server_default="30"),
+    Column("due_at_us", BigInteger, nullable=False, server_default="0"),
+    # Who bought and who sold, as they were at the catalog's revision: JSON (engine.billing.closing.invoice_terms).
+    Column("billing_details", Text, nullable=False, server_default="{}"),
+    # When the outbox was told that it is overdue; NULL: not, or not since it was last paid.
+    Column("overdue_told_at_us", BigInteger, nullable=True),
     # NULL unless it is void.
     Column("voided_at_us", BigInteger, nullable=True),
     Column("void_reason", Text, nullable=False, server_default=""),
@@ -98,4 +106,10 @@ INVOICES: Final = Table(
         postgresql_where=text("state <> 'void'"),
     ),
     Index("invoices_by_customer", "tenant", "customer_id", "number"),
+    Index(
+        "invoices_falling_due",
+        "due_at_us",
+        sqlite_where=text("state IN ('issued', 'partly_paid') AND overdue_told_at_us IS NULL"),
+        postgresql_where=text("state IN ('issued', 'partly_paid') AND overdue_told_at_us IS NULL"),
+    ),
 )

@@ -17,6 +17,7 @@
   hear, and how it went (engine.outbox.webhooks).
 - erasures: customers whose personal data was erased, by pseudonym (engine.erasure.jobs).
 - closes, invoice_series, invoices: what was billed (engine.sql.invoice_tables).
+- account_entries, payments, refunds, credit_notes: what is owed and paid (engine.sql.account_tables).
 - deployment: whose database this is, if it is not in a data directory (engine.cluster.deployment_database).
 - ingest_order, ingest_in_flight: what gateways that share a usage store agree on (engine.cluster.shared_clock).
 """
@@ -34,7 +35,9 @@ from sqlalchemy import (
     Text,
 )
 
-from engine.sql.invoice_tables import METADATA
+from engine.sql.account_tables import ACCOUNT_ENTRIES
+
+METADATA: Final = ACCOUNT_ENTRIES.metadata
 
 REVISIONS: Final = Table(
     "revisions",

@@ -16,9 +16,17 @@ class InvoiceState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     INVOICE_STATE_UNSPECIFIED: _ClassVar[InvoiceState]
     INVOICE_STATE_ISSUED: _ClassVar[InvoiceState]
     INVOICE_STATE_VOID: _ClassVar[InvoiceState]
+    INVOICE_STATE_PARTLY_PAID: _ClassVar[InvoiceState]
+    INVOICE_STATE_PAID: _ClassVar[InvoiceState]
+    INVOICE_STATE_OVERDUE: _ClassVar[InvoiceState]
+    INVOICE_STATE_UNCOLLECTIBLE: _ClassVar[InvoiceState]
 INVOICE_STATE_UNSPECIFIED: InvoiceState
 INVOICE_STATE_ISSUED: InvoiceState
 INVOICE_STATE_VOID: InvoiceState
+INVOICE_STATE_PARTLY_PAID: InvoiceState
+INVOICE_STATE_PAID: InvoiceState
+INVOICE_STATE_OVERDUE: InvoiceState
+INVOICE_STATE_UNCOLLECTIBLE: InvoiceState
 
 class ClosePeriodsRequest(_message.Message):
     __slots__ = ("period_end_after", "period_end_until", "grace_s", "close_id", "page_token", "page_size")
@@ -96,8 +104,56 @@ class InvoiceAmounts(_message.Message):
     due: str
     def __init__(self, amount: _Optional[str] = ..., discounts: _Optional[str] = ..., commitments: _Optional[str] = ..., credits: _Optional[str] = ..., included_tax: _Optional[str] = ..., tax: _Optional[str] = ..., due: _Optional[str] = ...) -> None: ...
 
+class InvoiceFigures(_message.Message):
+    __slots__ = ("paid", "credited", "written_off", "outstanding")
+    PAID_FIELD_NUMBER: _ClassVar[int]
+    CREDITED_FIELD_NUMBER: _ClassVar[int]
+    WRITTEN_OFF_FIELD_NUMBER: _ClassVar[int]
+    OUTSTANDING_FIELD_NUMBER: _ClassVar[int]
+    paid: str
+    credited: str
+    written_off: str
+    outstanding: str
+    def __init__(self, paid: _Optional[str] = ..., credited: _Optional[str] = ..., written_off: _Optional[str] = ..., outstanding: _Optional[str] = ...) -> None: ...
+
+class PostalAddress(_message.Message):
+    __slots__ = ("lines", "postal_code", "city", "region", "country")
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    POSTAL_CODE_FIELD_NUMBER: _ClassVar[int]
+    CITY_FIELD_NUMBER: _ClassVar[int]
+    REGION_FIELD_NUMBER: _ClassVar[int]
+    COUNTRY_FIELD_NUMBER: _ClassVar[int]
+    lines: _containers.RepeatedScalarFieldContainer[str]
+    postal_code: str
+    city: str
+    region: str
+    country: str
+    def __init__(self, lines: _Optional[_Iterable[str]] = ..., postal_code: _Optional[str] = ..., city: _Optional[str] = ..., region: _Optional[str] = ..., country: _Optional[str] = ...) -> None: ...
+
+class BillingTaxId(_message.Message):
+    __slots__ = ("type", "value")
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    type: str
+    value: str
+    def __init__(self, type: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
+class BillingParty(_message.Message):
+    __slots__ = ("name", "address", "email", "tax_ids", "purchase_order")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    EMAIL_FIELD_NUMBER: _ClassVar[int]
+    TAX_IDS_FIELD_NUMBER: _ClassVar[int]
+    PURCHASE_ORDER_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    address: PostalAddress
+    email: str
+    tax_ids: _containers.RepeatedCompositeFieldContainer[BillingTaxId]
+    purchase_order: str
+    def __init__(self, name: _Optional[str] = ..., address: _Optional[_Union[PostalAddress, _Mapping]] = ..., email: _Optional[str] = ..., tax_ids: _Optional[_Iterable[_Union[BillingTaxId, _Mapping]]] = ..., purchase_order: _Optional[str] = ...) -> None: ...
+
 class Invoice(_message.Message):
-    __slots__ = ("invoice_id", "number", "state", "customer_id", "currency", "period_start", "period_end", "amounts", "line_count", "issued_at", "close_id", "as_of", "catalog_revision", "voided_at", "void_reason")
+    __slots__ = ("invoice_id", "number", "state", "customer_id", "currency", "period_start", "period_end", "amounts", "line_count", "issued_at", "close_id", "as_of", "catalog_revision", "voided_at", "void_reason", "due_at", "payment_terms_days", "figures", "customer", "seller")
     INVOICE_ID_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -113,6 +169,11 @@ class Invoice(_message.Message):
     CATALOG_REVISION_FIELD_NUMBER: _ClassVar[int]
     VOIDED_AT_FIELD_NUMBER: _ClassVar[int]
     VOID_REASON_FIELD_NUMBER: _ClassVar[int]
+    DUE_AT_FIELD_NUMBER: _ClassVar[int]
+    PAYMENT_TERMS_DAYS_FIELD_NUMBER: _ClassVar[int]
+    FIGURES_FIELD_NUMBER: _ClassVar[int]
+    CUSTOMER_FIELD_NUMBER: _ClassVar[int]
+    SELLER_FIELD_NUMBER: _ClassVar[int]
     invoice_id: str
     number: str
     state: InvoiceState
@@ -128,7 +189,12 @@ class Invoice(_message.Message):
     catalog_revision: int
     voided_at: _timestamp_pb2.Timestamp
     void_reason: str
-    def __init__(self, invoice_id: _Optional[str] = ..., number: _Optional[str] = ..., state: _Optional[_Union[InvoiceState, str]] = ..., customer_id: _Optional[str] = ..., currency: _Optional[str] = ..., period_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., amounts: _Optional[_Union[InvoiceAmounts, _Mapping]] = ..., line_count: _Optional[int] = ..., issued_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., close_id: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ..., voided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., void_reason: _Optional[str] = ...) -> None: ...
+    due_at: _timestamp_pb2.Timestamp
+    payment_terms_days: int
+    figures: InvoiceFigures
+    customer: BillingParty
+    seller: BillingParty
+    def __init__(self, invoice_id: _Optional[str] = ..., number: _Optional[str] = ..., state: _Optional[_Union[InvoiceState, str]] = ..., customer_id: _Optional[str] = ..., currency: _Optional[str] = ..., period_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., amounts: _Optional[_Union[InvoiceAmounts, _Mapping]] = ..., line_count: _Optional[int] = ..., issued_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., close_id: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ..., voided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., void_reason: _Optional[str] = ..., due_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., payment_terms_days: _Optional[int] = ..., figures: _Optional[_Union[InvoiceFigures, _Mapping]] = ..., customer: _Optional[_Union[BillingParty, _Mapping]] = ..., seller: _Optional[_Union[BillingParty, _Mapping]] = ...) -> None: ...
 
 class ListInvoicesRequest(_message.Message):
     __slots__ = ("customer_id", "state", "page_size", "page_token")

@@ -122,10 +122,11 @@ class InvoiceServiceServicer:
     def VoidInvoice(self, request, context):
         """Makes an invoice void: it was never owed. It keeps its number, and its
         billing period is open again: the next run that closes the period bills it
-        anew, under another number.
+        anew, under another number. What was paid of it is balance of the customer's
+        account, and pays what is open.
 
-        Errors: NOT_FOUND; FAILED_PRECONDITION (it is void already). Not for keys
-        that are bound to a customer.
+        Errors: NOT_FOUND; FAILED_PRECONDITION (it is void already, or credit notes of
+        it stand). Not for keys that are bound to a customer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -85,12 +85,25 @@ ROOMS = {
     },
     "billing.changes": {"billing", "catalog.snapshots", "catalog.kinds", "errors", "times"},
     "billing.terms": {"billing", "catalog.snapshots", "catalog.kinds", "errors", "times"},
+    "billing.accounts": {"outbox", "sql", "errors"},
+    "billing.receivables": {
+        *("billing.accounts", "billing.closing", "outbox", "sql", "errors", "times"),
+        *("usage.store.query", "decimal_texts"),
+    },
     "billing.simulation": {
         *("billing", "billing.terms", "catalog.snapshots"),
         *("errors", "decimal_texts"),
     },
     "billing.closing": {
-        *("billing", "billing.terms", "catalog.snapshots", "outbox", "sql"),
+        *(
+            "billing",
+            "billing.accounts",
+            "billing.terms",
+            "catalog.kinds",
+            "catalog.snapshots",
+            "outbox",
+            "sql",
+        ),
         *("errors", "times", "decimal_texts"),
         *("usage.store", "usage.store.tables", "usage.store.query"),
     },
@@ -128,6 +141,7 @@ ROOMS = {
         *("backup", "erasure", "access", "upkeep", "spend", "cluster", "outbox.webhooks"),
         *(
             "billing",
+            "billing.accounts",
             "billing.changes",
             "billing.closing",
             "billing.explaining",
@@ -166,6 +180,7 @@ ROOMS = {
             "billing",
             "billing.closing",
             "billing.explaining",
+            "billing.receivables",
             "catalog",
             "cluster",
             "sql",

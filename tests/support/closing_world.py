@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import numpy as np
 
+from engine.billing.accounts.invoice_states import InvoiceState
 from engine.billing.closing.booked_lines import BookedLines
 from engine.billing.closing.closer import Closer
 from engine.billing.closing.invoice import SUMS
-from engine.billing.closing.invoice_states import InvoiceState
 from engine.billing.closing.invoice_store import InvoiceStore
 from engine.billing.rater import Rater
 from engine.catalog.documents.document import read_document

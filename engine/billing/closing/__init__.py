@@ -4,7 +4,7 @@ settled_lines    settled lines as the rows that are booked. Pure
 adjustments      what earlier closed periods come to now, less what is booked of them. Pure
 due_invoices     which invoices a run issues of some customers, and their lines. Pure
 invoice          the header of an invoice, its key, its sums
-invoice_states   the states of an invoice, and what leads from one to another: one table
+invoice_terms    when an invoice is due, and who bought and sold: frozen at its issue. Pure
 invoice_store    runs, headers and numbers in the catalog store
 booked_lines     lines in the usage store
 closer           one run: rated, settled, booked, issued, some subscriptions at a time

@@ -23,10 +23,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from engine.billing.accounts.invoice_states import state_of
 from engine.billing.closing.adjustments import adjustments
 from engine.billing.closing.booked_lines import INVOICE_LINE_ROWS
 from engine.billing.closing.invoice import SUMS, Close, Invoice, InvoiceKey
-from engine.billing.closing.invoice_states import InvoiceState
+from engine.billing.closing.invoice_terms import DAY_US, invoice_terms
 from engine.billing.closing.settled_lines import LINE_ROWS, SettledLines, settled_lines
 from engine.billing.line_item import LineItem
 from engine.billing.rated import Rated
@@ -228,13 +229,14 @@ def _assembled(
         "corrects_invoice_id": pa.array(corrects, pa.string()).take(pa.array(order)),
         **{name: rows[name] for name in LINE_ROWS.names},
     }
-    sums = _sums(rows, invoice, keys)
+    sums, terms = _sums(rows, invoice, keys), invoice_terms(of.catalog, keys, rows, invoice)
     invoices = [
         Invoice(
             tenant=close.tenant,
             invoice_id=ids[place],
             number=0,
-            state=InvoiceState.ISSUED,
+            # One that gives back, or comes to nothing, is owed nothing of.
+            state=state_of(max(0, sums[place]["due"]), 0, 0),
             key=key,
             close_id=close.close_id,
             as_of_us=close.as_of_us,
@@ -242,6 +244,9 @@ def _assembled(
             issued_at_us=now_us,
             line_count=int(counts[place]),
             sums=sums[place],
+            payment_terms_days=terms[place][0],
+            due_at_us=now_us + terms[place][0] * DAY_US,
+            billing_details=terms[place][1],
         )
         for place, key in enumerate(keys)
     ]

@@ -6,11 +6,12 @@ from decimal import MAX_PREC, Context, Decimal, localcontext
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from engine.billing.closing.invoice_states import InvoiceState
+from engine.billing.accounts.account_store import AccountKey
+from engine.billing.accounts.document_numbers import invoice_number
+from engine.billing.accounts.figures import NO_FIGURES, Figures
+from engine.billing.accounts.invoice_states import InvoiceState
 
 SUMS: Final = ("amount", "discounts", "commitments", "credits", "included_tax", "tax", "due")
-_PREFIX: Final = "INV"
-_DIGITS: Final = 6
 
 
 class InvoiceKey(NamedTuple):
@@ -55,6 +56,9 @@ class Invoice:
     """An issued invoice. Instants are in microseconds since 1970.
 
     sums: SUMS, in units of the currency with its digits: due = amount - discounts + commitments - credits - included_tax + tax.
+    state: before its due date; `invoice_states.state_at` says which it is in at an instant.
+    due_at_us, billing_details: frozen at its issue (engine.billing.closing.invoice_terms).
+    figures: what is paid and outstanding of it when it was read.
     voided_at_us: 0 unless it is void.
     is_erased: its lines don't say any more what they are of, since the customer's personal data was erased: it is not adjusted.
     """
@@ -70,9 +74,18 @@ class Invoice:
     issued_at_us: int
     line_count: int
     sums: Mapping[str, Decimal]
+    payment_terms_days: int
+    due_at_us: int
+    billing_details: str
+    figures: Figures = NO_FIGURES
     voided_at_us: int = 0
     void_reason: str = ""
     is_erased: bool = False
+
+    @property
+    def account(self) -> AccountKey:
+        """Whose it is."""
+        return AccountKey(self.tenant, self.key.customer_id, self.key.currency)
 
     @property
     def name(self) -> str:
@@ -102,15 +115,3 @@ def invoice_totals(invoices: Iterable[Invoice]) -> Mapping[str, InvoiceTotal]:
             for name in SUMS:
                 total.sums[name] += each.sums[name]
     return dict(sorted(found.items()))
-
-
-def invoice_number(number: int) -> str:
-    """As in INV-000042."""
-    return f"{_PREFIX}-{number:0{_DIGITS}d}"
-
-
-def read_invoice_number(text: str) -> int | None:
-    """Of `invoice_number`; None for another text."""
-    prefix, _, digits = text.partition("-")
-    is_number = prefix == _PREFIX and digits.isascii() and digits.isdigit() and len(digits) <= 18
-    return int(digits) if is_number else None

@@ -4,31 +4,31 @@ Rules:
 1. What is to be issued was computed from a state of the tenant's invoices, which has a version. If it has moved, nothing is issued:
    whoever computed computes again. So two runs at once bill nothing twice.
 2. Numbers are given in the transaction that issues: from 1, without a gap. An invoice that is there already keeps its number.
-3. Every invoice that is issued or voided leaves a fact in the outbox, in the same transaction.
+3. Every invoice that is issued or voided leaves its entries in its account, and a fact in the outbox, in the same transaction.
 4. Of one span one run is under way: whoever closes it joins that run, and goes on with its watermark.
 5. What a run issued and somebody voided since, that run does not issue again, however often its steps are repeated: the next does.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from itertools import islice
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import Connection, Row, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, insert, or_, select, update
 
-from engine.billing.closing.invoice import SUMS, Close, Invoice, InvoiceKey, invoice_number
-from engine.billing.closing.invoice_states import InvoiceAction, InvoiceState, state_after
+from engine.billing.accounts.account import AccountEntry, AccountInvoice, EntryKind
+from engine.billing.accounts.account_store import AccountKey, enter, load, save
+from engine.billing.accounts.amounts import entry_minor
+from engine.billing.accounts.document_numbers import invoice_number
+from engine.billing.accounts.figures import Figures, balances, figures, in_pieces
+from engine.billing.accounts.invoice_states import InvoiceState
+from engine.billing.closing.invoice import SUMS, Close, Invoice, InvoiceKey
 from engine.errors import NotFoundError, StaleError
 from engine.outbox.fact_types import FactType
 from engine.outbox.facts import Fact, record_facts
 from engine.sql.database import Database
 from engine.sql.invoice_tables import CLOSES, INVOICE_SERIES, INVOICES
 from engine.times import rfc3339_us
-
-# SQLite binds some thirty thousand values.
-_CUSTOMERS_AT_ONCE: Final = 1_000
-_ROWS_AT_ONCE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class InvoiceStore:
         with self._database.reading() as connection:
             version = _version(connection, tenant)
             if version:
-                for some in _some(customers, _CUSTOMERS_AT_ONCE):
+                for some in in_pieces(customers):
                     rows = connection.execute(
                         select(INVOICES).where(
                             columns.tenant == tenant,
@@ -121,23 +121,24 @@ class InvoiceStore:
                 raise StaleError("invoices were issued or voided meanwhile: compute these again")
             first = _take_numbers(connection, tenant, len(invoices))
             values = [_values(each) | {"number": first + place} for place, each in enumerate(invoices)]
-            for some in _some(values, _ROWS_AT_ONCE):
+            for some in in_pieces(values):
                 connection.execute(insert(INVOICES), some)
             issued = [replace(each, number=first + place) for place, each in enumerate(invoices)]
             facts = [_fact(FactType.INVOICE_ISSUED, each) for each in issued]
+            facts += [_fact(FactType.INVOICE_PAID, each) for each in issued if each.sums["due"] <= 0]
             record_facts(connection, tenant, facts, now_us)
-            return issued
+            return _enter_issued(connection, tenant, issued, now_us)
 
     def invoice(self, tenant: str, invoice_id: str = "", number: int = 0) -> Invoice:
         """By its id, or by its number. Raises NotFoundError."""
         with self._database.reading() as connection:
-            return _one(connection, tenant, invoice_id, number)
+            return one_invoice(connection, tenant, invoice_id, number)
 
     def numbers(self, tenant: str, invoice_ids: Iterable[str]) -> Mapping[str, int]:
         """The numbers of invoices, also of void ones, by their ids."""
         columns, found = INVOICES.c, {}
         with self._database.reading() as connection:
-            for some in _some(sorted(set(invoice_ids)), _ROWS_AT_ONCE):
+            for some in in_pieces(sorted(set(invoice_ids))):
                 wanted = select(columns.invoice_id, columns.number).where(
                     columns.tenant == tenant, columns.invoice_id.in_(some)
                 )
@@ -152,8 +153,11 @@ class InvoiceStore:
         count: int,
         *,
         state: InvoiceState | None = None,
+        now_us: int = 0,
     ) -> list[Invoice]:
-        """The newest first, those with a smaller number than `before_number` (0: all); of one customer, or of all."""
+        """The newest first, those with a smaller number than `before_number` (0: all); of one customer, or of all; in one state at an
+        instant, or in any.
+        """
         columns = INVOICES.c
         wanted = select(INVOICES).where(columns.tenant == tenant)
         if customer_id:
@@ -161,30 +165,33 @@ class InvoiceStore:
         if before_number:
             wanted = wanted.where(columns.number < before_number)
         if state is not None:
-            wanted = wanted.where(columns.state == state.value)
+            wanted = wanted.where(_is_in(state, now_us))
         with self._database.reading() as connection:
-            rows = connection.execute(wanted.order_by(columns.number.desc()).limit(count))
-            return list(map(_invoice, rows))
+            rows = connection.execute(wanted.order_by(columns.number.desc()).limit(count)).all()
+            found = figures(connection, tenant, [row.invoice_id for row in rows])
+            return [replace(_invoice(row), figures=found[row.invoice_id]) for row in rows]
 
     def void(self, tenant: str, invoice_id: str, number: int, reason: str, now_us: int) -> Invoice:
-        """Makes an invoice void.
+        """Makes an invoice void; what was paid of it is balance then.
 
         Raises:
             NotFoundError: there is no such invoice.
-            InvoiceStateError: it is void already.
+            InvoiceStateError: it is void already, or credit notes of it stand.
         """
         with self._database.writing() as connection:
-            found = _one(connection, tenant, invoice_id, number)
-            state = state_after(found.state, InvoiceAction.VOID, found.name)
-            _take_numbers(connection, tenant, 0)
+            found = one_invoice(connection, tenant, invoice_id, number)
+            key = found.account
+            account = load(connection, key)
+            account.void(found.invoice_id, reason)
+            changed_bills(connection, tenant)
             connection.execute(
                 update(INVOICES)
                 .where(INVOICES.c.tenant == tenant, INVOICES.c.invoice_id == found.invoice_id)
-                .values(state=state.value, voided_at_us=now_us, void_reason=reason)
+                .values(voided_at_us=now_us, void_reason=reason)
             )
-            voided = _one(connection, tenant, found.invoice_id, 0)
-            record_facts(connection, tenant, [_fact(FactType.INVOICE_VOIDED, voided)], now_us)
-            return voided
+            record_facts(connection, tenant, [_fact(FactType.INVOICE_VOIDED, found)], now_us)
+            save(connection, key, account, now_us)
+            return one_invoice(connection, tenant, found.invoice_id, 0)
 
 
 def _version(connection: Connection, tenant: str) -> int:
@@ -208,13 +215,59 @@ def _take_numbers(connection: Connection, tenant: str, count: int) -> int:
     return int(row.next_number)
 
 
-def _one(connection: Connection, tenant: str, invoice_id: str, number: int) -> Invoice:
+def changed_bills(connection: Connection, tenant: str) -> None:
+    """What is billed is other than before: whoever computes from it computes again (rule 1)."""
+    _take_numbers(connection, tenant, 0)
+
+
+def _enter_issued(
+    connection: Connection, tenant: str, issued: Sequence[Invoice], now_us: int
+) -> list[Invoice]:
+    """What is owed now; and balance that pays it, or that it makes. The invoices as they are then."""
+    owed = [entry_minor(each.sums["due"], each.key.currency) for each in issued]
+    has_balance = balances(connection, tenant, sorted({each.key.customer_id for each in issued}))
+    entries = [
+        (each.account, AccountEntry(each.invoice_id, EntryKind.INVOICE, minor))
+        for each, minor in zip(issued, owed, strict=True)
+    ]
+    enter(connection, tenant, entries, now_us)
+    settled: dict[AccountKey, list[str]] = {}
+    for each in issued:
+        if each.sums["due"] < 0 or (each.key.customer_id, each.key.currency) in has_balance:
+            settled.setdefault(each.account, []).append(each.invoice_id)
+    found: dict[str, AccountInvoice] = {}
+    for key, invoice_ids in settled.items():
+        account = load(connection, key)
+        for invoice_id in invoice_ids:
+            account.issued(invoice_id)
+        save(connection, key, account, now_us)
+        found |= account.invoices
+    return [
+        replace(each, state=own.state, figures=Figures.of(own))
+        if (own := found.get(each.invoice_id)) is not None
+        else replace(each, figures=Figures(outstanding_minor=minor))
+        for each, minor in zip(issued, owed, strict=True)
+    ]
+
+
+def _is_in(state: InvoiceState, now_us: int) -> ColumnElement[bool]:
+    """Whether an invoice is in a state at an instant."""
+    columns, opened = INVOICES.c, (InvoiceState.ISSUED, InvoiceState.PARTLY_PAID)
+    if state is InvoiceState.OVERDUE:
+        kept = [each.value for each in opened]
+        return and_(columns.state.in_(kept), columns.due_at_us <= now_us)
+    kept_in = columns.state == state.value
+    return and_(kept_in, columns.due_at_us > now_us) if state in opened else kept_in
+
+
+def one_invoice(connection: Connection, tenant: str, invoice_id: str, number: int) -> Invoice:
+    """By its id, or by its number. Raises NotFoundError."""
     columns = INVOICES.c
     by = columns.invoice_id == invoice_id if invoice_id else columns.number == number
     row = connection.execute(select(INVOICES).where(columns.tenant == tenant, by)).first()
     if row is None:
         raise NotFoundError(f"there is no invoice {invoice_id or invoice_number(number)}")
-    return _invoice(row)
+    return replace(_invoice(row), figures=figures(connection, tenant, [row.invoice_id])[row.invoice_id])
 
 
 def _fact(of: FactType, invoice: Invoice) -> Fact:
@@ -253,6 +306,9 @@ def _values(invoice: Invoice) -> dict[str, Any]:
         "catalog_revision": invoice.catalog_revision,
         "issued_at_us": invoice.issued_at_us,
         "line_count": invoice.line_count,
+        "payment_terms_days": invoice.payment_terms_days,
+        "due_at_us": invoice.due_at_us,
+        "billing_details": invoice.billing_details,
         **{name: format(invoice.sums[name], "f") for name in SUMS},
         "voided_at_us": None,
         "void_reason": "",
@@ -273,13 +329,10 @@ def _invoice(row: Row[Any]) -> Invoice:
         issued_at_us=row.issued_at_us,
         line_count=row.line_count,
         sums={name: Decimal(getattr(row, name)) for name in SUMS},
+        payment_terms_days=row.payment_terms_days,
+        due_at_us=row.due_at_us,
+        billing_details=row.billing_details,
         voided_at_us=row.voided_at_us or 0,
         void_reason=row.void_reason,
         is_erased=row.erased_at_us is not None,
     )
-
-
-def _some(values: Iterable[Any], count: int) -> Iterator[list[Any]]:
-    left = iter(values)
-    while some := list(islice(left, count)):
-        yield some

@@ -6,10 +6,10 @@ from types import MappingProxyType
 from typing import Annotated
 
 from engine.catalog import limits
+from engine.catalog.kinds.billing_details import BillingAddress, PaymentTerms, TaxIds
 from engine.catalog.kinds.coupon import Redemptions
-from engine.catalog.kinds.resource import Name, Reference, Resource, TimeZone
-from engine.catalog.kinds.tax_id import TaxIds
-from fields import ListOf, MapOf, Text
+from engine.catalog.kinds.resource import NAME, Name, Reference, Resource, TimeZone
+from fields import ListOf, MapOf, Nested, Text
 
 _METADATA = MapOf(
     Text(limits.ID_BYTES_MAX), Text(limits.METADATA_VALUE_BYTES_MAX, free=True), limits.METADATA_ENTRIES_MAX
@@ -23,6 +23,8 @@ class Customer(Resource, section="customers", count_max=limits.CUSTOMERS_MAX):
     tax_region: whose taxes are charged; none without one, and none of a customer that is exempt.
     aliases: other ids that events may have, each of one customer only; what is recorded under them is this one's.
     parent: the customer above, if there is one.
+    billing_name, billing_address, billing_email, purchase_order: what invoices say of it, as they are when one is issued; by default the
+        name, and nothing. payment_terms_days: how long after that an invoice is due, in place of what its plans say.
     time_zone: of the billing periods of subscriptions that don't say one of their own; by default UTC.
     """
 
@@ -37,3 +39,8 @@ class Customer(Resource, section="customers", count_max=limits.CUSTOMERS_MAX):
         tuple[str, ...], ListOf(Text(limits.ID_BYTES_MAX), 0, limits.CUSTOMER_ALIASES_MAX, distinct=True)
     ] = ()
     parent: Annotated[str | None, Reference(to="customer")] = None
+    billing_name: Annotated[str | None, NAME] = None
+    billing_address: Annotated[BillingAddress | None, Nested(BillingAddress)] = None
+    billing_email: Annotated[str | None, Text(limits.EMAIL_BYTES_MAX)] = None
+    purchase_order: Annotated[str | None, Text(limits.PURCHASE_ORDER_BYTES_MAX)] = None
+    payment_terms_days: PaymentTerms = None

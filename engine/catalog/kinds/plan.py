@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from engine.catalog import limits
+from engine.catalog.kinds.billing_details import PaymentTerms
 from engine.catalog.kinds.commitment import COMMITMENTS, SpendCommitment, misfits, overlaps
 from engine.catalog.kinds.meter import Meter
 from engine.catalog.kinds.resource import ID, Id, Name, Reference, Resource
@@ -176,6 +177,7 @@ class Plan(Resource, section="plans", count_max=limits.PLANS_MAX):
     this version; None: always, for the first one.
     percent_off, amount_off, spend_discount: off all that a subscription's lines of the plan come to in a billing period.
     commitments: of each subscription that says none of its own. minimum_amount: the same as a commitment for all prices.
+    payment_terms_days: how long after its issue an invoice is due, unless the customer says its own; by default 30.
     """
 
     name: Name
@@ -195,6 +197,7 @@ class Plan(Resource, section="plans", count_max=limits.PLANS_MAX):
     spend_discount: SpendDiscount | None = None
     minimum_amount: Annotated[Decimal | None, DecimalNumber(positive=True)] = None
     commitments: Annotated[tuple[SpendCommitment, ...], COMMITMENTS] = ()
+    payment_terms_days: PaymentTerms = None
 
     @rule("currency", "prices")
     def _prices_are_in_its_currency(self) -> Iterator[Problem]:

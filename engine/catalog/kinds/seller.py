@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+from engine.catalog import limits
+from engine.catalog.kinds.billing_details import BillingAddress, TaxIds
 from engine.catalog.kinds.resource import Name, Reference, Resource
+from fields import Nested, Text
 from rating import CreditsApply, InclusiveReverseCharge, RoundingMode, TaxScope
 
 
@@ -11,6 +14,7 @@ from rating import CreditsApply, InclusiveReverseCharge, RoundingMode, TaxScope
 class Seller(Resource, section="sellers", count_max=1):
     """Who sells: at most one.
 
+    address, email, tax_ids: what invoices say of it beside its name.
     tax_region: where it is taxed; without one no customer owes taxes itself.
     tax_rounding, tax_rounding_scope: how taxes are rounded to minor units, and whether each of a line or each of an invoice.
     credits_apply: whether credit pays before taxes, and less is taxed, or pays for amounts with their taxes.
@@ -23,3 +27,6 @@ class Seller(Resource, section="sellers", count_max=1):
     tax_rounding_scope: TaxScope = TaxScope.LINE
     credits_apply: CreditsApply = CreditsApply.BEFORE_TAX
     inclusive_reverse_charge: InclusiveReverseCharge = InclusiveReverseCharge.KEEP
+    address: Annotated[BillingAddress | None, Nested(BillingAddress)] = None
+    email: Annotated[str | None, Text(limits.EMAIL_BYTES_MAX)] = None
+    tax_ids: TaxIds = ()

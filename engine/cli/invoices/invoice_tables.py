@@ -7,10 +7,11 @@ from engine.cli.billing.line_tables import price_name
 from engine.cli.terminal.tables import NumberColumn, TextTable
 from engine.cli.terminal.text import day, grouped
 from meterline.v1.invoices_pb2 import (
-    INVOICE_STATE_VOID,
+    BillingParty,
     Invoice,
     InvoiceAmounts,
     InvoiceLine,
+    InvoiceState,
     InvoiceTotal,
 )
 
@@ -42,11 +43,16 @@ def totals_table(totals: Sequence[InvoiceTotal]) -> TextTable:
 
 
 def invoices_table(invoices: Iterable[Invoice]) -> TextTable:
-    table = TextTable("number", "state", "customer", "period", NumberColumn("lines"), NumberColumn("due"))
+    table = TextTable(
+        *("number", "state", "customer", "period", "due date"),
+        *map(NumberColumn, ("lines", "due", "paid", "outstanding")),
+    )
     for each in invoices:
-        due = f"{grouped(each.amounts.due)} {each.currency}"
+        amounts = (each.amounts.due, each.figures.paid, each.figures.outstanding)
+        due, paid, outstanding = map(grouped, amounts)
         table.add(
-            each.number, state_text(each), each.customer_id, period_text(each), f"{each.line_count:,}", due
+            *(each.number, state_text(each), each.customer_id, period_text(each), due_day(each)),
+            *(f"{each.line_count:,}", due, paid, f"{outstanding} {each.currency}"),
         )
     return table
 
@@ -80,8 +86,37 @@ def sums_table(amounts: InvoiceAmounts, currency: str) -> TextTable:
     return table
 
 
+def figures_table(invoice: Invoice) -> TextTable:
+    """What is paid of it, and what isn't."""
+    figures = invoice.figures
+    shown = {"paid": figures.paid, "credited": figures.credited, "written off": figures.written_off}
+    some = {name: text for name, text in shown.items() if name == "paid" or Decimal(text)}
+    table = TextTable(*map(NumberColumn, ("due", *some, "outstanding")))
+    outstanding = f"{grouped(figures.outstanding)} {invoice.currency}"
+    table.add(grouped(invoice.amounts.due), *map(grouped, some.values()), outstanding)
+    return table
+
+
 def state_text(invoice: Invoice) -> str:
-    return "void" if invoice.state == INVOICE_STATE_VOID else "issued"
+    """As people say it: partly paid."""
+    return InvoiceState.Name(invoice.state).removeprefix("INVOICE_STATE_").lower().replace("_", " ")
+
+
+def due_day(invoice: Invoice) -> str:
+    """The day on which it is due, in UTC."""
+    return invoice.due_at.ToDatetime().date().isoformat()
+
+
+def party_text(party: BillingParty) -> str:
+    """Who bought or sold, on one line; empty if nothing is known."""
+    address = party.address
+    place = " ".join(filter(None, (address.postal_code, address.city)))
+    parts = [
+        *(party.name, *address.lines, place, address.region, address.country, party.email),
+        *(f"{each.type} {each.value}" for each in party.tax_ids),
+        f"purchase order {party.purchase_order}" if party.purchase_order else "",
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def period_text(invoice: Invoice) -> str:

@@ -6,8 +6,11 @@ import click
 
 from engine.api.message_json import message_line
 from engine.cli.invoices.invoice_tables import (
+    due_day,
+    figures_table,
     invoices_table,
     lines_table,
+    party_text,
     period_text,
     state_text,
     sums_table,
@@ -37,7 +40,11 @@ def invoices() -> None:
 
 @invoices.command("list")
 @click.option("--customer", type=TextType("a customer"), metavar="ID", help="Only of this customer.")
-@click.option("--state", type=click.Choice(["issued", "void"]), help="Only in this state. Default: in any.")
+@click.option(
+    "--state",
+    type=click.Choice(["issued", "partly-paid", "paid", "overdue", "uncollectible", "void"]),
+    help="Only in this state. Default: in any.",
+)
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
@@ -51,7 +58,7 @@ def list_(customer: str | None, state: str | None, limit: int, *, as_json: bool,
     """List invoices, the newest first."""
     request = ListInvoicesRequest(
         customer_id=customer or "",
-        state=f"INVOICE_STATE_{(state or 'unspecified').upper()}",
+        state=f"INVOICE_STATE_{(state or 'unspecified').replace('-', '_').upper()}",
         page_size=min(limit, _PAGE_SIZE_MAX),
     )
     with connected(target) as channel:
@@ -84,6 +91,8 @@ def show(number: str, *, as_json: bool, target: str) -> None:
     lines_table(found).show()
     click.echo()
     sums_table(invoice.amounts, invoice.currency).show()
+    click.echo()
+    figures_table(invoice).show()
     click.echo(footer(invoice.as_of, invoice.catalog_revision))
 
 
@@ -134,6 +143,9 @@ def _show_head(invoice: Invoice) -> None:
         f"{invoice.number}, {state_text(invoice)}: {visible(invoice.customer_id)}, {period_text(invoice)}, "
         f"{invoice.currency}"
     )
-    click.echo(f"issued {instant(invoice.issued_at)}")
+    click.echo(f"issued {instant(invoice.issued_at)}, due {due_day(invoice)}")
+    for who, party in (("to", invoice.customer), ("from", invoice.seller)):
+        if said := party_text(party):
+            click.echo(f"{who} {visible(said)}")
     if invoice.HasField("voided_at"):
         click.echo(f"void since {instant(invoice.voided_at)}: {visible(invoice.void_reason)}")

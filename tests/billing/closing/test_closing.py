@@ -6,8 +6,8 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
+from engine.billing.accounts.invoice_states import InvoiceState
 from engine.billing.closing.booked_lines import amount_texts
-from engine.billing.closing.invoice_states import InvoiceState
 from engine.billing.terms.settled_amounts import AMOUNTS
 from engine.errors import InvalidRequestError, InvoiceStateError, MeterlineError
 from engine.usage.store.usage_store import UsageStore

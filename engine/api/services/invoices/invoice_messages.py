@@ -1,5 +1,6 @@
 """Invoices and their lines as messages of the wire contract, and back: what a request names."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -8,15 +9,15 @@ from typing import Any, Final
 import pyarrow as pa
 
 from engine.api.messages import money_text
+from engine.billing.accounts.amounts import text_of
+from engine.billing.accounts.document_numbers import invoice_number, read_invoice_number
+from engine.billing.accounts.invoice_states import InvoiceState, state_at
 from engine.billing.closing.booked_lines import amount_texts
 from engine.billing.closing.invoice import (
     SUMS,
     Invoice,
     InvoiceTotal,
-    invoice_number,
-    read_invoice_number,
 )
-from engine.billing.closing.invoice_states import InvoiceState
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.times import datetime_us, to_timestamp
 from meterline.v1 import invoices_pb2 as pb
@@ -24,6 +25,10 @@ from meterline.v1 import invoices_pb2 as pb
 _STATES: Final = {
     InvoiceState.ISSUED: pb.INVOICE_STATE_ISSUED,
     InvoiceState.VOID: pb.INVOICE_STATE_VOID,
+    InvoiceState.PARTLY_PAID: pb.INVOICE_STATE_PARTLY_PAID,
+    InvoiceState.PAID: pb.INVOICE_STATE_PAID,
+    InvoiceState.OVERDUE: pb.INVOICE_STATE_OVERDUE,
+    InvoiceState.UNCOLLECTIBLE: pb.INVOICE_STATE_UNCOLLECTIBLE,
 }
 _STATE_OF: Final[Mapping[int, InvoiceState | None]] = {number: state for state, number in _STATES.items()} | {
     pb.INVOICE_STATE_UNSPECIFIED: None
@@ -37,12 +42,13 @@ _SAME: Final = (
 _INSTANTS: Final = ("period_start", "period_end", "service_start", "service_end")
 
 
-def invoice_message(invoice: Invoice) -> pb.Invoice:
-    key = invoice.key
+def invoice_message(invoice: Invoice, now_us: int) -> pb.Invoice:
+    """As it is at an instant."""
+    key, details = invoice.key, json.loads(invoice.billing_details)
     return pb.Invoice(
         invoice_id=invoice.invoice_id,
         number=invoice.name,
-        state=_STATES[invoice.state],
+        state=_STATES[state_at(invoice.state, invoice.due_at_us, now_us)],
         customer_id=key.customer_id,
         currency=key.currency,
         period_start=to_timestamp(key.start_us),
@@ -55,6 +61,16 @@ def invoice_message(invoice: Invoice) -> pb.Invoice:
         catalog_revision=invoice.catalog_revision,
         voided_at=to_timestamp(invoice.voided_at_us) if invoice.voided_at_us else None,
         void_reason=invoice.void_reason,
+        due_at=to_timestamp(invoice.due_at_us),
+        payment_terms_days=invoice.payment_terms_days,
+        figures=pb.InvoiceFigures(
+            **{
+                name.removesuffix("_minor"): text_of(minor, key.currency)
+                for name, minor in invoice.figures._asdict().items()
+            }
+        ),
+        # Their fields are those of the messages.
+        **{who: pb.BillingParty(**details[who]) for who in ("customer", "seller") if details.get(who)},
     )
 
 

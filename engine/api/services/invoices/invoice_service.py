@@ -85,7 +85,7 @@ class InvoiceService:
                 )
             call.is_about(f"{rfc3339_us(close.from_us)} to {rfc3339_us(close.before_us)}")
             done = self._closer.step(close, row, size)
-        return _closed_message(close, done)
+        return _closed_message(close, done, self._now_us())
 
     def list_invoices(self, request: ListInvoicesRequest, call: Call) -> ListInvoicesResponse:
         size, state = checked_size(request.page_size, *_PAGE_SIZES), asked_state(request.state)
@@ -93,15 +93,18 @@ class InvoiceService:
         listing = question_digest(request)
         before = int(opened(request.page_token, listing, int)[0]) if request.page_token else 0
         # One more says whether there is another page.
-        found = self._invoices.invoices(call.tenant, request.customer_id, before, size + 1, state=state)
-        messages = fitting(map(invoice_message, found[:size]))
+        now_us = self._now_us()
+        found = self._invoices.invoices(
+            call.tenant, request.customer_id, before, size + 1, state=state, now_us=now_us
+        )
+        messages = fitting(invoice_message(each, now_us) for each in found[:size])
         response = ListInvoicesResponse(invoices=messages)
         if len(found) > len(messages):
             response.next_page_token = sealed(listing, found[len(messages) - 1].number)
         return response
 
     def get_invoice(self, request: GetInvoiceRequest, call: Call) -> GetInvoiceResponse:
-        return GetInvoiceResponse(invoice=invoice_message(self._named(request, call)))
+        return GetInvoiceResponse(invoice=invoice_message(self._named(request, call), self._now_us()))
 
     def list_invoice_lines(self, request: ListInvoiceLinesRequest, call: Call) -> ListInvoiceLinesResponse:
         size = checked_size(request.page_size, *_PAGE_SIZES)
@@ -122,7 +125,7 @@ class InvoiceService:
         _check_stored("reason", request.reason)
         voided = self._invoices.void(call.tenant, invoice_id, number, request.reason, self._now_us())
         call.is_about(voided.name)
-        return VoidInvoiceResponse(invoice=invoice_message(voided))
+        return VoidInvoiceResponse(invoice=invoice_message(voided, self._now_us()))
 
     def _named(self, request: GetInvoiceRequest | ListInvoiceLinesRequest, call: Call) -> Invoice:
         """Raises InvalidRequestError, NotFoundError: also for an invoice of another customer than is asked for."""
@@ -168,7 +171,7 @@ def _listing(close_id: str) -> str:
     return f"close {close_id}"
 
 
-def _closed_message(close: Close, done: Closed) -> ClosePeriodsResponse:
+def _closed_message(close: Close, done: Closed, now_us: int) -> ClosePeriodsResponse:
     response = ClosePeriodsResponse(
         close_id=close.close_id,
         as_of=to_timestamp(close.as_of_us),
@@ -185,7 +188,7 @@ def _closed_message(close: Close, done: Closed) -> ClosePeriodsResponse:
         next_page_token=sealed(_listing(close.close_id), done.next_row) if done.next_row else "",
     )
     room = ANSWER_BYTES_MAX - response.ByteSize()
-    response.issued.extend(fitting(map(invoice_message, done.issued), room))
+    response.issued.extend(fitting((invoice_message(each, now_us) for each in done.issued), room))
     return response
 
 

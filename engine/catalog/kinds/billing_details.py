@@ -1,4 +1,6 @@
-"""Tax ids of customers, checked offline: their form, and their check digits where they have some."""
+"""What documents say of whoever pays and whoever sells: addresses; and tax ids, checked offline: their form, and their check digits
+where they have some.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ import stdnum.us.ein
 from stdnum.exceptions import ValidationError
 
 from engine.catalog import limits
-from fields import ListOf, Nested, Problem, Record, Text, rule
+from fields import Count, ListOf, Nested, Problem, Record, Text, rule
 
 
 class TaxIdType(StrEnum):
@@ -62,3 +64,25 @@ class TaxId(Record):
 
 
 TaxIds = Annotated[tuple[TaxId, ...], ListOf(Nested(TaxId), 0, limits.TAX_IDS_MAX, unique="type")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BillingAddress(Record, called="address"):
+    """Where somebody is, as it stands on a document. `lines`: street, house, post box; `country`: ISO 3166, two letters."""
+
+    lines: Annotated[
+        tuple[str, ...], ListOf(Text(limits.ADDRESS_LINE_BYTES_MAX), 0, limits.ADDRESS_LINES_MAX)
+    ] = ()
+    city: Annotated[str | None, Text(limits.ADDRESS_LINE_BYTES_MAX)] = None
+    region: Annotated[str | None, Text(limits.ADDRESS_LINE_BYTES_MAX)] = None
+    postal_code: Annotated[str | None, Text(limits.POSTAL_CODE_BYTES_MAX)] = None
+    country: Annotated[str, Text(2, allowed="A-Z")]
+
+    @rule("country")
+    def _country_has_two_letters(self) -> Iterator[Problem]:
+        if len(self.country) != 2:
+            yield Problem(("country",), f"must be two letters of ISO 3166 such as DE, is {self.country}")
+
+
+PaymentTerms = Annotated[int | None, Count(limits.PAYMENT_TERMS_DAYS_MAX)]
+"""How many days after its issue an invoice is due."""
