@@ -87,8 +87,7 @@ ROOMS = {
     "billing.terms": {"billing", "catalog.snapshots", "catalog.kinds", "errors", "times"},
     "billing.accounts": {"outbox", "sql", "errors"},
     "billing.receivables": {
-        *("billing.accounts", "billing.closing", "outbox", "sql", "errors", "times"),
-        *("usage.store.query", "decimal_texts"),
+        *("billing.accounts", "outbox", "sql", "times"),
     },
     "billing.simulation": {
         *("billing", "billing.terms", "catalog.snapshots"),
