@@ -6,7 +6,8 @@ from typing import Final
 from engine.api.mistakes import raise_all, text_mistakes
 from engine.api.operation import Call
 from engine.api.services.explanations.explanation_messages import explanation_message, replay_message
-from engine.billing.closing.invoice import Invoice, read_invoice_number
+from engine.billing.accounts.document_numbers import read_invoice_number
+from engine.billing.closing.invoice import Invoice
 from engine.billing.closing.invoice_store import InvoiceStore
 from engine.billing.explaining.explainer import Explainer
 from engine.billing.explaining.replay import replayed
