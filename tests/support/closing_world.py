@@ -32,9 +32,9 @@ def instant_us(text):
 
 
 class ClosingWorld:
-    """`url`: of the catalog's database, which is empty; `store`: the usage store."""
+    """`url`: of the catalog's database; `store`: the usage store. `first_event`: where ids of events begin, in stores that have some."""
 
-    def __init__(self, url, store, text, now="2026-11-01", clock=None):
+    def __init__(self, url, store, text, now="2026-11-01", clock=None, first_event=1):
         self.store = store
         self.database = open_database(url)
         self.catalog = CatalogStore(self.database)
@@ -46,7 +46,7 @@ class ClosingWorld:
         self.invoices = InvoiceStore(self.database)
         self.booked = BookedLines(store)
         self.closer = Closer(self.rater, self.invoices, self.booked, lambda: self.now_us, secrets.token_hex)
-        self._ids = itertools.count(1)
+        self._ids = itertools.count(first_event)
         self.apply(text)
 
     def apply(self, text):

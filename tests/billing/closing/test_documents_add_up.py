@@ -8,6 +8,7 @@ from engine.billing.closing.invoice import SUMS
 from engine.billing.terms.history import History
 from engine.spend.spend import spend_of
 from engine.usage.store.usage_store import UsageStore
+from tests.support.closing_bills import booked, numbers
 from tests.support.closing_histories import CATALOG, MONTHS, use
 from tests.support.closing_world import TENANT, ClosingWorld, instant_us
 from tests.support.long_forms import numbered
@@ -85,22 +86,3 @@ def close(world, start, end, dice):
 
 def void(world, invoice):
     world.invoices.void(TENANT, invoice.invoice_id, 0, "said so", world.now_us)
-
-
-def numbers(world):
-    return sorted(each.number for each in world.invoices.invoices(TENANT, "", 0, 10_000))
-
-
-def booked(world):
-    """What each line comes to over all documents that stand; without those that come to nothing."""
-    found = {}
-    for invoice in world.standing():
-        for line in world.lines(invoice):
-            key = invoice.key.customer_id, line["currency"], line["line_item_id"], line["period_start"]
-            own = found.setdefault(key, dict.fromkeys(AMOUNTS, 0))
-            for name in AMOUNTS:
-                own[name] += line[name]
-    return {key: own for key, own in found.items() if any(own.values())}
-
-
-AMOUNTS = ("amount_minor", "discount_minor", "credit_minor", "included_tax_minor", "tax_minor", "due_minor")
