@@ -267,12 +267,19 @@ def _sums(rows: pa.Table, invoice: Index, keys: Sequence[InvoiceKey]) -> list[di
         "tax": amounts["tax_minor"],
         "due": amounts["due_minor"],
     }
-    sums = {name: columns[name].sum_by_group(invoice, len(keys)).mantissa.tolist() for name in SUMS}
-    found = []
-    for place, key in enumerate(keys):
-        digits, own = minor_unit_digits(key.currency), {name: sums[name][place] for name in SUMS}
-        due = own["amount"] - own["discounts"] + own["commitments"] - own["credits"]
-        if due - own["included_tax"] + own["tax"] != own["due"]:
-            raise MeterlineError(f"the invoice of {key} does not add up: nothing was issued")
-        found.append({name: DecimalColumn.of_ints([each], digits).decimal(0) for name, each in own.items()})
+    sums = {name: columns[name].sum_by_group(invoice, len(keys)) for name in SUMS}
+    due = sums["amount"].subtract(sums["discounts"]).add(sums["commitments"]).subtract(sums["credits"])
+    wrong = due.subtract(sums["included_tax"]).add(sums["tax"]).compare(sums["due"]) != 0
+    if wrong.any():
+        raise MeterlineError(
+            f"the invoice of {keys[int(np.argmax(wrong))]} does not add up: nothing was issued"
+        )
+    digits = np.array([minor_unit_digits(key.currency) for key in keys], dtype=np.int64)
+    found: list[dict[str, Any]] = [{} for _ in keys]
+    for each in np.unique(digits).tolist():
+        places = np.flatnonzero(digits == each)
+        for name in SUMS:
+            decimals = DecimalColumn(sums[name].take(places).mantissa, each).to_decimals()
+            for place, amount in zip(places.tolist(), decimals, strict=True):
+                found[place][name] = amount
     return found

@@ -123,7 +123,14 @@ class InvoiceStore:
             values = [_values(each) | {"number": first + place} for place, each in enumerate(invoices)]
             for some in in_pieces(values):
                 connection.execute(insert(INVOICES), some)
-            issued = [replace(each, number=first + place) for place, each in enumerate(invoices)]
+            issued = [
+                replace(
+                    each,
+                    number=first + place,
+                    figures=Figures(outstanding_minor=entry_minor(each.sums["due"], each.key.currency)),
+                )
+                for place, each in enumerate(invoices)
+            ]
             facts = [_fact(FactType.INVOICE_ISSUED, each) for each in issued]
             facts += [_fact(FactType.INVOICE_PAID, each) for each in issued if each.sums["due"] <= 0]
             record_facts(connection, tenant, facts, now_us)
@@ -223,12 +230,11 @@ def changed_bills(connection: Connection, tenant: str) -> None:
 def _enter_issued(
     connection: Connection, tenant: str, issued: Sequence[Invoice], now_us: int
 ) -> list[Invoice]:
-    """What is owed now; and balance that pays it, or that it makes. The invoices as they are then."""
-    owed = [entry_minor(each.sums["due"], each.key.currency) for each in issued]
+    """What is owed now, as their figures say; and balance that pays it, or that it makes. The invoices as they are then."""
     has_balance = balances(connection, tenant, sorted({each.key.customer_id for each in issued}))
     entries = [
-        (each.account, AccountEntry(each.invoice_id, EntryKind.INVOICE, minor))
-        for each, minor in zip(issued, owed, strict=True)
+        (each.account, AccountEntry(each.invoice_id, EntryKind.INVOICE, each.figures.outstanding_minor))
+        for each in issued
     ]
     enter(connection, tenant, entries, now_us)
     settled: dict[AccountKey, list[str]] = {}
@@ -243,10 +249,10 @@ def _enter_issued(
         save(connection, key, account, now_us)
         found |= account.invoices
     return [
-        replace(each, state=own.state, figures=Figures.of(own))
-        if (own := found.get(each.invoice_id)) is not None
-        else replace(each, figures=Figures(outstanding_minor=minor))
-        for each, minor in zip(issued, owed, strict=True)
+        each
+        if (own := found.get(each.invoice_id)) is None
+        else replace(each, state=own.state, figures=Figures.of(own))
+        for each in issued
     ]
 
 
