@@ -63,25 +63,26 @@ _OVERDUE, _UNCOLLECTIBLE, _VOID = InvoiceState.OVERDUE, InvoiceState.UNCOLLECTIB
 TRANSITIONS: Final[Mapping[InvoiceState, Mapping[InvoiceAction, AbstractSet[InvoiceState]]]] = (
     MappingProxyType(
         {
+            # One of which a part is written off, and that owes again since money went back, is uncollectible once the rest is paid.
             _ISSUED: {
-                InvoiceAction.PAY: {_PARTLY, _OVERDUE, _PAID},
-                InvoiceAction.CREDIT: {_ISSUED, _OVERDUE, _PAID},
+                InvoiceAction.PAY: {_PARTLY, _OVERDUE, _PAID, _UNCOLLECTIBLE},
+                InvoiceAction.CREDIT: {_ISSUED, _OVERDUE, _PAID, _UNCOLLECTIBLE},
                 InvoiceAction.UNCREDIT: {_ISSUED, _OVERDUE},
                 InvoiceAction.WRITE_OFF: {_UNCOLLECTIBLE},
                 InvoiceAction.VOID: {_VOID},
             },
             _PARTLY: {
-                InvoiceAction.PAY: {_PARTLY, _OVERDUE, _PAID},
+                InvoiceAction.PAY: {_PARTLY, _OVERDUE, _PAID, _UNCOLLECTIBLE},
                 InvoiceAction.TAKE_BACK: {_ISSUED, _PARTLY, _OVERDUE},
-                InvoiceAction.CREDIT: {_PARTLY, _OVERDUE, _PAID},
+                InvoiceAction.CREDIT: {_PARTLY, _OVERDUE, _PAID, _UNCOLLECTIBLE},
                 InvoiceAction.UNCREDIT: {_PARTLY, _OVERDUE},
                 InvoiceAction.WRITE_OFF: {_UNCOLLECTIBLE},
                 InvoiceAction.VOID: {_VOID},
             },
             _OVERDUE: {
-                InvoiceAction.PAY: {_PARTLY, _OVERDUE, _PAID},
+                InvoiceAction.PAY: {_PARTLY, _OVERDUE, _PAID, _UNCOLLECTIBLE},
                 InvoiceAction.TAKE_BACK: {_ISSUED, _PARTLY, _OVERDUE},
-                InvoiceAction.CREDIT: {_ISSUED, _PARTLY, _OVERDUE, _PAID},
+                InvoiceAction.CREDIT: {_ISSUED, _PARTLY, _OVERDUE, _PAID, _UNCOLLECTIBLE},
                 InvoiceAction.UNCREDIT: {_ISSUED, _PARTLY, _OVERDUE},
                 InvoiceAction.WRITE_OFF: {_UNCOLLECTIBLE},
                 InvoiceAction.VOID: {_VOID},
