@@ -37,6 +37,7 @@ from engine.app.upkeep import Upkeep
 from engine.billing.closing.booked_lines import BookedLines
 from engine.billing.closing.closer import Closer
 from engine.billing.closing.invoice_store import InvoiceStore
+from engine.billing.closing.unchanged import UnchangedCustomers
 from engine.billing.explaining.explainer import Explainer
 from engine.billing.rater import Rater
 from engine.cluster.locks import rollups_turn
@@ -106,8 +107,9 @@ def _explaining(stores: Stores, reading: Reading) -> ExplanationService:
 
 def _closing(stores: Stores, rater: Rater, now_us: Callable[[], int]) -> InvoiceParts:
     invoices, booked = InvoiceStore(stores.database), BookedLines(stores.usage)
+    unchanged = UnchangedCustomers(stores.database, stores.catalog, stores.usage)
     return InvoiceParts(
-        Closer(rater, invoices, booked, now_us, secrets.token_hex),
+        Closer(rater, invoices, booked, unchanged, now_us, secrets.token_hex),
         invoices,
         booked,
         lambda: rollups_turn(stores.deployment.locks, _CLOSING_PATIENCE_S),

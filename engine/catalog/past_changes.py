@@ -1,7 +1,7 @@
 """What revisions changed, read back from the store: of one revision, or of one resource from its newest version on."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -44,6 +44,18 @@ def versions_of(
         wanted.append(columns.version < before)
     query = _with_before(*wanted).order_by(columns.version.desc()).limit(count)
     return list(_versions(connection.execute(query)))
+
+
+def definitions_between(
+    connection: Connection, tenant: str, after: int, revision: int
+) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
+    """The kind, revision and fields of what the revisions in (after, revision] made, archived or deleted, in no order."""
+    columns = RESOURCES.c
+    query = select(columns.kind, columns.revision, columns.definition).where(
+        columns.tenant == tenant, columns.revision > after, columns.revision <= revision
+    )
+    for row in connection.execute(query.execution_options(yield_per=10_000)):
+        yield row.kind, row.revision, json.loads(row.definition)
 
 
 def version_at(

@@ -10,10 +10,10 @@
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 from sqlalchemy import Connection, delete, func, insert, select
@@ -23,7 +23,13 @@ from engine.catalog.documents.changes import Applied, Changes, ResourceChange
 from engine.catalog.documents.document import Document
 from engine.catalog.history import versions_between
 from engine.catalog.idempotency import Once, Remembered, remember, remembered
-from engine.catalog.past_changes import ResourceVersion, changes_of, version_at, versions_of
+from engine.catalog.past_changes import (
+    ResourceVersion,
+    changes_of,
+    definitions_between,
+    version_at,
+    versions_of,
+)
 from engine.catalog.snapshots.kept_snapshots import SNAPSHOTS_MAX, KeptSnapshots
 from engine.catalog.snapshots.snapshot import Catalog
 from engine.catalog.snapshots.versions import Versions
@@ -136,6 +142,17 @@ class CatalogStore:
         """
         with self._database.reading() as connection:
             return versions_of(connection, tenant, kind, resource_id, before, count)
+
+    def definitions_between(
+        self, tenant: str, after: int, revision: int
+    ) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
+        """The kind, revision and fields of what the revisions in (after, revision] made, archived or deleted, in no order.
+
+        Raises:
+            StoreUnavailableError: the store does not answer.
+        """
+        with self._database.reading() as connection:
+            yield from definitions_between(connection, tenant, after, revision)
 
     def version_at(self, tenant: str, kind: str, resource_id: str, revision: int) -> ResourceChange | None:
         """What made the version that a resource had at a revision; None if it had none yet.

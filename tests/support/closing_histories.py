@@ -50,4 +50,4 @@ subscriptions:
 def use(dice, world, start, end):
     region = {} if dice.random() < 0.3 else {"region": dice.choice(("eu", "us"))}
     time_us = dice.randrange(instant_us(start), min(instant_us(end), world.now_us))
-    world.use(dice.choice(("acme", "bolt", "coil")), time_us, dice.randrange(1, 90), **region)
+    return world.use(dice.choice(("acme", "bolt", "coil")), time_us, dice.randrange(1, 90), **region)

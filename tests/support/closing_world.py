@@ -12,14 +12,17 @@ from engine.billing.closing.booked_lines import BookedLines
 from engine.billing.closing.closer import Closer
 from engine.billing.closing.invoice import SUMS
 from engine.billing.closing.invoice_store import InvoiceStore
+from engine.billing.closing.unchanged import UnchangedCustomers
 from engine.billing.rater import Rater
 from engine.catalog.documents.document import read_document
 from engine.catalog.store import CatalogStore
 from engine.sql.database import open_database
 from engine.times import datetime_us
+from engine.usage.corrections.voids import EventKey, Kind, Void, record_voids
 from engine.usage.query.periods_reader import PeriodsReader
 from engine.usage.query.usage_reader import UsageReader
 from ingest import IngestClock
+from tests.support.usage.content_hashes import content_hash
 from tests.support.usage.meter_reads import deliver
 
 TENANT = "t1"
@@ -45,7 +48,10 @@ class ClosingWorld:
         )
         self.invoices = InvoiceStore(self.database)
         self.booked = BookedLines(store)
-        self.closer = Closer(self.rater, self.invoices, self.booked, lambda: self.now_us, secrets.token_hex)
+        self.unchanged = UnchangedCustomers(self.database, self.catalog, store)
+        self.closer = Closer(
+            self.rater, self.invoices, self.booked, self.unchanged, lambda: self.now_us, secrets.token_hex
+        )
         self._ids = itertools.count(first_event)
         self.apply(text)
 
@@ -73,6 +79,16 @@ class ClosingWorld:
         deliver(self.store, [event])
         self.clock.end(stamp_us)
         return event
+
+    def correct(self, event, *, voided=True, kind=Kind.VOID):
+        """One event is void from now on, or not any more."""
+        key = EventKey(
+            TENANT,
+            *(event["customer"], event["event_type"], event["time_us"], event["event_id"]),
+            content_hash(event["properties"]),
+        )
+        fact = Void(event=key, voided=voided, kind=kind, correction_id="c", reason="r", recorded_by="p")
+        record_voids([fact], self.store, self.clock, lambda: self.now_us)
 
     def close(self, start, before, subscriptions=10_000, grace_us=HOUR_US):
         """All steps of a run; what they did, in order."""

@@ -7,5 +7,6 @@ invoice          the header of an invoice, its key, its sums
 invoice_terms    when an invoice is due, and who bought and sold: frozen at its issue. Pure
 invoice_store    runs, headers and numbers in the catalog store
 booked_lines     lines in the usage store
+unchanged        which customers' closed periods can't have changed since they were settled
 closer           one run: rated, settled, booked, issued, some subscriptions at a time
 """

@@ -3,8 +3,8 @@
 Rules:
 1. A run has one watermark and one revision of the catalog (`Close`): whoever repeats a step of it makes the same lines, to the
    byte. Lines are written first; their headers, in one transaction, make them invoices.
-2. All periods of a customer that end in the span are settled together, with the earlier ones that are closed, and those in
-   which its credit was drawn.
+2. All periods of a customer that end in the span are settled together, with the earlier ones that are closed, unless they can't
+   have changed (engine.billing.closing.unchanged), and those in which its credit was drawn.
 3. Invoices are computed from a version of the tenant's invoices, and issued only if it is still the same.
 """
 
@@ -20,6 +20,7 @@ from engine.billing.closing.booked_lines import BookedLines
 from engine.billing.closing.due_invoices import DueInvoices, RunCustomers, due_invoices
 from engine.billing.closing.invoice import Close, Invoice
 from engine.billing.closing.invoice_store import InvoiceStore
+from engine.billing.closing.unchanged import UnchangedCustomers
 from engine.billing.line_item import LineItem
 from engine.billing.rated import Rated
 from engine.billing.rater import Rater, Snapshot
@@ -62,6 +63,7 @@ class Closer:
         rater: Rater,
         invoices: InvoiceStore,
         booked: BookedLines,
+        unchanged: UnchangedCustomers,
         now_us: Callable[[], int],
         draw: Callable[[int], str],
     ) -> None:
@@ -69,6 +71,7 @@ class Closer:
         self._rater = rater
         self._invoices = invoices
         self._booked = booked
+        self._unchanged = unchanged
         self._now_us = now_us
         self._draw = draw
 
@@ -154,7 +157,10 @@ class Closer:
         catalog = snapshot.catalog
         numbers = CustomerNumbers.of_rows(catalog, rows)
         ids = catalog.subscription_columns.customer_id.take(pa.array(numbers.first_row)).to_pylist()
-        standing = self._invoices.standing(close, ids)
+        # In doubt another issues meanwhile, and all of it is computed again: the version is older than what is read of it.
+        version = self._invoices.version(close.tenant)
+        unchanged = self._unchanged.among(close, catalog, ids) if version else frozenset()
+        standing = self._invoices.standing(close, ids, unchanged)
         reach = _Reach.of(close, numbers, ids, in_span, standing.invoices)
         grants, since_us = occurrences(granted(catalog, numbers), reach.first_us, reach.last_us)
         since_us = np.minimum(since_us, reach.booked_since_us)
@@ -163,9 +169,9 @@ class Closer:
         counts = {each.invoice_id: each.line_count for each in standing.invoices}
         booked = self._booked.read(close.tenant, counts)
         by_key = {each.key: each for each in standing.invoices}
-        customers = RunCustomers(close, catalog, numbers, ids, by_key, standing.voided)
+        customers = RunCustomers(close, catalog, numbers, ids, by_key, standing.voided, unchanged)
         found = settled_invoices(parts, numbers, grants)
-        return standing.version, due_invoices(customers, found, parts, booked, self._now_us())
+        return version, due_invoices(customers, found, parts, booked, self._now_us())
 
     def _rated(self, snapshot: Snapshot, rows: Index, at_us: Index) -> Iterator[Rated]:
         found = self._rater.rate_at(snapshot, rows, at_us, digests=True)

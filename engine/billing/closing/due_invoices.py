@@ -62,7 +62,10 @@ class DueInvoices:
 
 @dataclass(frozen=True, slots=True)
 class RunCustomers:
-    """Some customers of a run, by number: their ids, their invoices that stand, and what the run billed that is void now."""
+    """Some customers of a run, by number: their ids, their invoices that stand, and what the run billed that is void now.
+
+    unchanged: whose closed periods need no adjustments; of these `standing` has no invoice from before the span.
+    """
 
     close: Close
     catalog: Catalog
@@ -70,6 +73,7 @@ class RunCustomers:
     ids: Sequence[str]
     standing: Mapping[InvoiceKey, Invoice]
     voided: frozenset[InvoiceKey]
+    unchanged: frozenset[str]
 
 
 def due_invoices(
@@ -85,7 +89,7 @@ def due_invoices(
     code = np.full(len(keys), _NONE, dtype=np.int64)
     code[issued] = np.arange(len(issued))
     issued_keys = [keys[number] for number in issued]
-    adjusted = _adjustments(of, lines, keys, booked, refused | _known_later(of))
+    adjusted = _adjustments(of, lines, keys, booked, refused | of.unchanged | _known_later(of))
     issued_keys, target = _targets(of, keys, issued_keys, adjusted)
     own = np.flatnonzero(code[lines.invoice] >= 0)
     rows = pa.concat_tables([lines.rows.take(pa.array(own)), adjusted.rows.filter(pa.array(target >= 0))])

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, insert, or_, select, true, update
 
 from engine.billing.accounts.account import AccountEntry, AccountInvoice, EntryKind
 from engine.billing.accounts.account_store import AccountKey, enter, load, save
@@ -33,11 +33,8 @@ from engine.times import rfc3339_us
 
 @dataclass(frozen=True, slots=True)
 class StandingInvoices:
-    """Of some customers, at one moment. `version`: of all invoices of the tenant. `voided`: what the run itself billed, and is void
-    now (rule 5).
-    """
+    """Of some customers, at one moment. `voided`: what the run itself billed, and is void now (rule 5)."""
 
-    version: int
     invoices: Sequence[Invoice]
     voided: frozenset[InvoiceKey]
 
@@ -89,26 +86,24 @@ class InvoiceStore:
                 .values(ended_at_us=now_us)
             )
 
-    def standing(self, close: Close, customers: Sequence[str]) -> StandingInvoices:
-        """All that are not void, and what the run voided."""
+    def version(self, tenant: str) -> int:
+        """Of all invoices of a tenant, at this moment (rule 1); 0 before its first."""
+        with self._database.reading() as connection:
+            return _version(connection, tenant)
+
+    def standing(self, close: Close, customers: Sequence[str], unchanged: frozenset[str]) -> StandingInvoices:
+        """All that are not void, and what the run voided; of `unchanged` customers those of the run's span and later alone."""
         tenant, columns = close.tenant, INVOICES.c
+        counts = or_(columns.state != InvoiceState.VOID.value, columns.close_id == close.close_id)
+        changed = [each for each in customers if each not in unchanged]
         found: list[Invoice] = []
         with self._database.reading() as connection:
-            version = _version(connection, tenant)
-            if version:
-                for some in in_pieces(customers):
-                    rows = connection.execute(
-                        select(INVOICES).where(
-                            columns.tenant == tenant,
-                            columns.customer_id.in_(some),
-                            or_(columns.state != InvoiceState.VOID.value, columns.close_id == close.close_id),
-                        )
-                    )
-                    found += map(_invoice, rows)
+            for whose, since in ((changed, true()), (unchanged, columns.period_end_us > close.from_us)):
+                for some in in_pieces(whose):
+                    of_some = and_(columns.tenant == tenant, columns.customer_id.in_(some))
+                    found += map(_invoice, connection.execute(select(INVOICES).where(of_some, counts, since)))
         voided = frozenset(each.key for each in found if each.state is InvoiceState.VOID)
-        return StandingInvoices(
-            version, [each for each in found if each.state is not InvoiceState.VOID], voided
-        )
+        return StandingInvoices([each for each in found if each.state is not InvoiceState.VOID], voided)
 
     def issue(self, tenant: str, version: int, invoices: Sequence[Invoice], now_us: int) -> list[Invoice]:
         """Issues these, whose numbers are still 0, in their order.

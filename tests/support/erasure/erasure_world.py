@@ -22,6 +22,7 @@ from engine.app.stores import Placement, open_stores
 from engine.billing.closing.booked_lines import BookedLines
 from engine.billing.closing.closer import Closer
 from engine.billing.closing.invoice_store import InvoiceStore
+from engine.billing.closing.unchanged import UnchangedCustomers
 from engine.billing.meter_usage import measure_of
 from engine.catalog.documents.document import read_document
 from engine.cluster.locks import rollups_turn
@@ -199,6 +200,7 @@ class ErasureWorld:
             self.reading.rater,
             InvoiceStore(self.stores.database),
             BookedLines(self.stores.usage),
+            UnchangedCustomers(self.stores.database, self.stores.catalog, self.stores.usage),
             now_us,
             secrets.token_hex,
         )

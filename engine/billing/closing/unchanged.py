@@ -1,0 +1,167 @@
+"""Which customers' closed periods can't have changed since a run settled them: they are not rated again.
+
+Rules:
+1. Whoever is in doubt has changed. To rate a period again costs time; not to rate one that has changed is wrong money.
+2. A customer is measured against the newest watermark at which it was billed, and only if everything that is closed of it was
+   settled then: its periods were billed at that watermark, or ended before the span of every run that has it; in each of its
+   currencies something was billed at it, with which its corrections went out; and nothing of it was made void or erased since.
+3. What changes a period is an event or a correction that came in since, of before the end of what is closed; and whatever the
+   catalog changed since, but for customers, subscriptions and credit grants of others.
+4. Events that came in late may have expired since, and nothing tells: where events expire, every customer has changed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Select, and_, case, func, select
+
+from engine.billing.accounts.figures import in_pieces
+from engine.billing.accounts.invoice_states import InvoiceState
+from engine.billing.closing.invoice import Close
+from engine.catalog.snapshots.snapshot import Catalog
+from engine.catalog.store import CatalogStore
+from engine.sql.database import Database
+from engine.sql.invoice_tables import CLOSES, INVOICES
+from engine.usage.query.late_facts import late_facts
+from engine.usage.store.usage_store import UsageStore
+
+_OF_ONE_CUSTOMER: Final = {"customer": "id", "subscription": "customer", "credit_grant": "customer"}
+"""Kinds that concern one customer, and the field of their definitions that names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """When all that is closed of a customer was settled: the watermark and the catalog's revision."""
+
+    as_of_us: int
+    catalog_revision: int
+
+
+class UnchangedCustomers:
+    """Thread-safe. What is late behind a watermark is looked up once a run."""
+
+    def __init__(self, database: Database, catalog: CatalogStore, store: UsageStore) -> None:
+        self._database = database
+        self._catalog = catalog
+        self._store = store
+        # Of the newest run that was asked about: (run and watermark, what came in since).
+        self._late: tuple[tuple[str, str, int], Mapping[str, int]] = (("", "", 0), {})
+
+    def among(self, close: Close, catalog: Catalog, customers: Sequence[str]) -> frozenset[str]:
+        """Those of these customers whose closed periods, which ended before the run's span, need not be rated again.
+
+        `catalog`: of the run's revision. Raises StoreUnavailableError.
+        """
+        with self._database.reading() as connection:
+            settled = {
+                customer: found
+                for some in in_pieces(customers)
+                for customer, found in _settled(connection, close, some).items()
+            }
+        if not settled or self._catalog.events_refused_before_us(close.tenant):
+            return frozenset()
+        late = self._late_facts(close, min(each.as_of_us for each in settled.values()))
+        owners = catalog.customers.links.owners_of(late.keys())
+        newest: dict[str, int] = {}
+        for name, at_us in late.items():
+            for who in {name, owners.get(name, name)}:
+                newest[who] = max(newest.get(who, 0), at_us)
+        changed_at = self._changed_at(close, min(each.catalog_revision for each in settled.values()))
+        if changed_at is None:
+            return frozenset()
+        return frozenset(
+            customer
+            for customer, of in settled.items()
+            if newest.get(customer, 0) <= of.as_of_us and changed_at.get(customer, 0) <= of.catalog_revision
+        )
+
+    def _late_facts(self, close: Close, after_us: int) -> Mapping[str, int]:
+        (tenant, close_id, known_us), found = self._late
+        if (tenant, close_id) != (close.tenant, close.close_id) or known_us > after_us:
+            found = late_facts(
+                self._store,
+                close.tenant,
+                after_us=after_us,
+                as_of_us=close.as_of_us,
+                before_us=close.from_us,
+            )
+            self._late = (close.tenant, close.close_id, after_us), found
+        return found
+
+    def _changed_at(self, close: Close, after: int) -> Mapping[str, int] | None:
+        """The newest revision that concerns each customer; None if one concerns all of them (rule 3)."""
+        found: dict[str, int] = {}
+        for kind, revision, fields in self._catalog.definitions_between(
+            close.tenant, after, close.catalog_revision
+        ):
+            if (name := _OF_ONE_CUSTOMER.get(kind)) is None:
+                return None
+            customer = str(fields[name])
+            found[customer] = max(found.get(customer, 0), revision)
+        return found
+
+
+def _settled(connection: Connection, close: Close, customers: Sequence[str]) -> Mapping[str, _Settled]:
+    """Rule 2: the customers of whom everything was settled at one watermark, and which."""
+    found: dict[str, _Settled] = {}
+    doubtful: set[str] = set()
+    for row in connection.execute(_settled_query(close, customers)):
+        of_newest_only = row.earlier_end_us <= row.span_start_us
+        known = row.billed_at_newest and not row.voided_at_newest and row.voided_at_us < row.as_of_us
+        is_earlier = row.as_of_us <= close.as_of_us and row.newest_revision <= close.catalog_revision
+        if not (known and of_newest_only and is_earlier and not row.erased_count):
+            doubtful.add(row.customer_id)
+        found[row.customer_id] = _Settled(row.as_of_us, row.catalog_revision)
+    return {customer: of for customer, of in found.items() if customer not in doubtful}
+
+
+def _settled_query(close: Close, customers: Sequence[str]) -> Select[Any]:
+    """A row of each customer and currency: what was billed at the customer's newest watermark, and before."""
+    columns = INVOICES.c
+    wanted = and_(columns.tenant == close.tenant, columns.customer_id.in_(customers))
+    newest = (
+        select(columns.customer_id, func.max(columns.as_of_us).label("as_of_us"))
+        .where(wanted)
+        .group_by(columns.customer_id)
+        .subquery()
+    )
+    # Of runs with the same watermark the one that settled least.
+    of_runs = (
+        select(
+            columns.customer_id,
+            func.min(CLOSES.c.from_us).label("span_start_us"),
+            func.min(columns.catalog_revision).label("catalog_revision"),
+            func.max(columns.catalog_revision).label("newest_revision"),
+        )
+        .join(newest, newest.c.customer_id == columns.customer_id)
+        .join(CLOSES, and_(CLOSES.c.tenant == columns.tenant, CLOSES.c.close_id == columns.close_id))
+        .where(wanted, columns.as_of_us == newest.c.as_of_us)
+        .group_by(columns.customer_id)
+        .subquery()
+    )
+    stands = columns.state != InvoiceState.VOID.value
+    at_newest = columns.as_of_us == newest.c.as_of_us
+
+    def most(condition: Any, value: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's expressions
+        return func.max(case((condition, value), else_=0))
+
+    return (
+        select(
+            columns.customer_id,
+            columns.currency,
+            func.min(newest.c.as_of_us).label("as_of_us"),
+            func.min(of_runs.c.span_start_us).label("span_start_us"),
+            func.min(of_runs.c.catalog_revision).label("catalog_revision"),
+            func.max(of_runs.c.newest_revision).label("newest_revision"),
+            most(and_(at_newest, stands), 1).label("billed_at_newest"),
+            most(and_(at_newest, ~stands), 1).label("voided_at_newest"),
+            most(and_(~at_newest, stands), columns.period_end_us).label("earlier_end_us"),
+            func.max(func.coalesce(columns.voided_at_us, 0)).label("voided_at_us"),
+            func.count(columns.erased_at_us).label("erased_count"),
+        )
+        .join(newest, newest.c.customer_id == columns.customer_id)
+        .join(of_runs, of_runs.c.customer_id == columns.customer_id)
+        .where(wanted)
+        .group_by(columns.customer_id, columns.currency)
+    )
