@@ -98,6 +98,7 @@ def test_whoever_adds_a_field_of_a_customer_decides_what_an_erasure_makes_of_it(
     assert set(declaration(Customer).names) == {
         *("id", "name", "metadata", "coupons", "time_zone"),
         *("tax_region", "tax_ids", "tax_exempt", "aliases", "parent"),
+        *("billing_name", "billing_address", "billing_email", "purchase_order", "payment_terms_days"),
     }
     referring = {
         kind
