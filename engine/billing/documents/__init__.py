@@ -1,0 +1,10 @@
+"""Documents: an invoice as what people read and file. Pure: a file's bytes come in, and texts go out.
+
+document          what a document says, as plain values, and the JSON of it
+invoice_document  an invoice, its booked lines and the catalog's names to a document
+priced_parts      what lines are made of: so many units at so much, where that adds up to the line
+languages         the texts of documents by language: message catalogs, checked
+local_format      numbers, amounts and dates as a language and a country write them
+shown             a document in a language: the texts that templates lay out
+lines_csv         a document's lines as CSV, one row a line
+"""

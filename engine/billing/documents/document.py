@@ -1,0 +1,203 @@
+"""What a document says, as plain values: the model behind every format. Nothing in it depends on a language.
+
+Rules:
+1. Every amount is a decimal in units of the currency with all its digits; a quantity is exact.
+2. The amounts of a document's lines add up to the subtotal, and the subtotal with the terms to what is due: whoever makes a
+   document checks it.
+3. Periods are half-open, in microseconds since 1970; `zone` is the wall clock that dates are shown by.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from engine.times import rfc3339_us
+from fields import Json
+
+LINE_AMOUNTS: Final = ("amount", "discount", "credit", "included_tax", "tax", "due")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """[start_us, end_us)."""
+
+    start_us: int
+    end_us: int
+
+    def to_fields(self) -> dict[str, Json]:
+        return {"start": rfc3339_us(self.start_us), "end": rfc3339_us(self.end_us)}
+
+
+@dataclass(frozen=True, slots=True)
+class PricedPart:
+    """So many units (or whole packages) at so much, and an amount once. `up_to`: where its tier ends; None of the last, or of a
+    price without tiers, which has none of both.
+    """
+
+    quantity: Decimal
+    unit_amount: Decimal
+    flat_amount: Decimal
+    amount: Decimal
+    from_quantity: Decimal | None = None
+    up_to: Decimal | None = None
+
+    def to_fields(self) -> dict[str, Json]:
+        found: dict[str, Json] = {
+            "quantity": plain(self.quantity),
+            "unit_amount": plain(self.unit_amount),
+            "flat_amount": plain(self.flat_amount),
+            "amount": plain(self.amount),
+        }
+        for name in ("from_quantity", "up_to"):
+            if (value := getattr(self, name)) is not None:
+                found[name] = plain(value)
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentLine:
+    """A booked line.
+
+    kind: "charge"; "overage" or "true_up" of a commitment, which have no price.
+    quantity: None of a price of no quantity. unit: of the quantity, for display; empty if its meter has none.
+    unit_amount: where the line is its quantity times that; else `parts`, where they add up to the line.
+    amounts: LINE_AMOUNTS: due = amount - discount - credit - included_tax + tax.
+    """
+
+    line_number: int
+    kind: str
+    line_item_id: str
+    price_id: str
+    product: str
+    model: str
+    dimensions: Mapping[str, str]
+    service: Span
+    quantity: Decimal | None
+    unit: str
+    unit_amount: Decimal | None
+    parts: Sequence[PricedPart]
+    amounts: Mapping[str, Decimal]
+
+    def to_fields(self) -> dict[str, Json]:
+        found: dict[str, Json] = {
+            "line_number": self.line_number,
+            "kind": self.kind,
+            "line_item_id": self.line_item_id,
+            "price_id": self.price_id,
+            "product": self.product,
+            "model": self.model,
+            "dimensions": dict(self.dimensions),
+            "service_period": self.service.to_fields(),
+        }
+        if self.quantity is not None:
+            found["quantity"] = plain(self.quantity)
+        if self.unit:
+            found["unit"] = self.unit
+        if self.unit_amount is not None:
+            found["unit_amount"] = plain(self.unit_amount)
+        if self.parts:
+            found["parts"] = [each.to_fields() for each in self.parts]
+        return found | {name: money(self.amounts[name]) for name in LINE_AMOUNTS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """The lines of one plan of one subscription in one billing period.
+
+    corrects: the number of the earlier invoice that the lines correct. is_correction: whether they correct one at all, also one
+    that is void by now.
+    """
+
+    subscription_id: str
+    plan_id: str
+    plan_name: str
+    period: Span
+    zone: str
+    is_correction: bool
+    corrects: str
+    lines: Sequence[DocumentLine]
+    amount: Decimal
+
+    def to_fields(self) -> dict[str, Json]:
+        found: dict[str, Json] = {
+            "subscription_id": self.subscription_id,
+            "plan_id": self.plan_id,
+            "plan_name": self.plan_name,
+            "period": self.period.to_fields(),
+            "time_zone": self.zone,
+        }
+        if self.is_correction:
+            found |= {"is_correction": True, "corrects": self.corrects}
+        return found | {
+            "amount": money(self.amount),
+            "lines": [each.to_fields() for each in self.lines],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillingDocument:
+    """An invoice.
+
+    period: None of an invoice of corrections alone. sellers and customers are as they were at its issue: `name`, `address`, `email`,
+    `tax_ids`, `purchase_order`, each where it was known.
+    totals: (name, amount) in their order: subtotal; discounts, credits, included_tax and tax where they aren't zero; due; and where
+        something became of it: paid, credited, written_off, outstanding.
+    """
+
+    number: str
+    invoice_id: str
+    state: str
+    currency: str
+    customer_id: str
+    customer: Mapping[str, Any]
+    seller: Mapping[str, Any]
+    issued_us: int
+    due_us: int
+    payment_terms_days: int
+    period: Span | None
+    zone: str
+    voided_us: int
+    void_reason: str
+    sections: Sequence[Section]
+    totals: Sequence[tuple[str, Decimal]]
+
+    @property
+    def lines(self) -> list[DocumentLine]:
+        return [line for section in self.sections for line in section.lines]
+
+    def to_fields(self) -> dict[str, Json]:
+        """As JSON has it."""
+        found: dict[str, Json] = {
+            "document": "invoice",
+            "number": self.number,
+            "invoice_id": self.invoice_id,
+            "state": self.state,
+            "currency": self.currency,
+            "issued_at": rfc3339_us(self.issued_us),
+            "due_at": rfc3339_us(self.due_us),
+            "payment_terms_days": self.payment_terms_days,
+            "customer_id": self.customer_id,
+            "customer": dict(self.customer),
+            "seller": dict(self.seller),
+            "time_zone": self.zone,
+        }
+        if self.period is not None:
+            found["period"] = self.period.to_fields()
+        if self.voided_us:
+            found |= {"voided_at": rfc3339_us(self.voided_us), "void_reason": self.void_reason}
+        return found | {
+            "sections": [each.to_fields() for each in self.sections],
+            "totals": [{"name": name, "amount": money(amount)} for name, amount in self.totals],
+        }
+
+
+def plain(value: Decimal) -> str:
+    """Digits without an exponent or needless zeros."""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def money(value: Decimal) -> str:
+    """With all the currency's digits."""
+    return format(value, "f")

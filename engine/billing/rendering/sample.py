@@ -1,0 +1,97 @@
+"""A document that has a bit of everything, by which templates are checked at the start. Nobody is billed by it."""
+
+from decimal import Decimal
+from typing import Final
+
+from engine.billing.documents.document import BillingDocument, DocumentLine, PricedPart, Section, Span
+
+_DAY_US: Final = 86_400_000_000
+# January 2026.
+_START_US: Final = 20_454 * _DAY_US
+_MONTH: Final = Span(_START_US, _START_US + 31 * _DAY_US)
+_BEFORE: Final = Span(_START_US - 31 * _DAY_US, _START_US)
+_NOTHING: Final = Decimal("0.00")
+
+
+def _line(
+    number: int, price_id: str, amount: str, *, quantity: str = "", parts: tuple[PricedPart, ...] = ()
+) -> DocumentLine:
+    total = Decimal(amount)
+    return DocumentLine(
+        line_number=number,
+        kind="charge" if price_id else "true_up",
+        line_item_id="",
+        price_id=price_id,
+        product="",
+        model="graduated",
+        dimensions={"region": "eu"} if parts else {},
+        service=_MONTH,
+        quantity=Decimal(quantity) if quantity else None,
+        unit="calls" if quantity else "",
+        unit_amount=Decimal("0.5") if quantity and not parts else None,
+        parts=parts,
+        amounts={
+            "amount": total,
+            "discount": Decimal("1.00"),
+            "credit": _NOTHING,
+            "included_tax": _NOTHING,
+            "tax": _NOTHING,
+            "due": total - 1,
+        },
+    )
+
+
+def _section(period: Span, corrects: str, *lines: DocumentLine) -> Section:
+    return Section(
+        subscription_id="sample:pro",
+        plan_id="pro",
+        plan_name="Pro",
+        period=period,
+        zone="UTC",
+        is_correction=bool(corrects),
+        corrects=corrects,
+        lines=lines,
+        amount=sum((each.amounts["amount"] for each in lines), _NOTHING),
+    )
+
+
+_ADDRESS: Final = {"lines": ["1 Sample Street"], "postal_code": "12345", "city": "Sampleton", "country": "DE"}
+_TIERS: Final = (
+    PricedPart(Decimal(1000), Decimal("0.1"), Decimal(5), Decimal(105), Decimal(0), Decimal(1000)),
+    PricedPart(Decimal(20), Decimal("0.05"), Decimal(0), Decimal(1), Decimal(1000)),
+)
+SAMPLE: Final = BillingDocument(
+    number="INV-000002",
+    invoice_id="0" * 32,
+    state="partly_paid",
+    currency="EUR",
+    customer_id="sample",
+    customer={"name": "Sample Customer", "address": _ADDRESS, "purchase_order": "PO 1"},
+    seller={
+        "name": "Sample Seller",
+        "address": _ADDRESS,
+        "email": "billing@example.com",
+        "tax_ids": [{"type": "eu_vat", "value": "DE136695976"}],
+    },
+    issued_us=_MONTH.end_us,
+    due_us=_MONTH.end_us + 30 * _DAY_US,
+    payment_terms_days=30,
+    period=_MONTH,
+    zone="UTC",
+    voided_us=0,
+    void_reason="",
+    sections=(
+        _section(
+            _MONTH,
+            "",
+            _line(1, "fee", "10.00"),
+            _line(2, "calls", "106.00", quantity="1020", parts=_TIERS),
+            _line(3, "", "4.00"),
+        ),
+        _section(_BEFORE, "INV-000001", _line(4, "calls", "2.00", quantity="4")),
+    ),
+    totals=(
+        *(("subtotal", Decimal("122.00")), ("discounts", Decimal("4.00")), ("tax", Decimal("22.42"))),
+        *(("due", Decimal("140.42")), ("paid", Decimal("40.42")), ("outstanding", Decimal("100.00"))),
+    ),
+)
