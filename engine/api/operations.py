@@ -21,6 +21,7 @@ from engine.api.services.correction_service import CorrectionService
 from engine.api.services.event_service import EventService
 from engine.api.services.explanations.explanation_operations import explanation_operations
 from engine.api.services.explanations.explanation_service import ExplanationService
+from engine.api.services.invoices.document_service import DocumentService
 from engine.api.services.invoices.invoice_operations import invoice_operations
 from engine.api.services.invoices.invoice_service import InvoiceService
 from engine.api.services.metering_service import MeteringService
@@ -67,6 +68,7 @@ class Services:
     spend: SpendService
     billing: BillingService
     invoices: InvoiceService
+    documents: DocumentService
     simulations: SimulationService
     explanations: ExplanationService
     metering: MeteringService
@@ -148,7 +150,7 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
             CALL,
             customer_of=lambda request: request.customer_id or None,
         ),
-        *invoice_operations(services.invoices),
+        *invoice_operations(services.invoices, services.documents),
         *simulation_operations(services.simulations),
         *explanation_operations(services.explanations),
         Operation(

@@ -15,6 +15,7 @@ from engine.api.services.correct_usage_service import CorrectUsageService
 from engine.api.services.correction_service import CorrectionService
 from engine.api.services.event_service import EventParts, EventService
 from engine.api.services.explanations.explanation_service import ExplanationService
+from engine.api.services.invoices.document_service import DocumentService
 from engine.api.services.invoices.invoice_service import InvoiceParts, InvoiceService
 from engine.api.services.metering_service import MeteringParts, MeteringService
 from engine.api.services.privacy.privacy_service import PrivacyService
@@ -40,6 +41,7 @@ from engine.billing.closing.invoice_store import InvoiceStore
 from engine.billing.closing.unchanged import UnchangedCustomers
 from engine.billing.explaining.explainer import Explainer
 from engine.billing.rater import Rater
+from engine.billing.rendering.renderer import Renderer
 from engine.cluster.locks import rollups_turn
 from engine.erasure.held_records import HeldRecords
 from engine.usage.corrections.corrections import Corrections
@@ -71,6 +73,7 @@ def build_operations(
             spend=SpendService(rater),
             billing=BillingService(rater, reading.line_windows),
             invoices=InvoiceService(_closing(stores, rater, now_us), now_us),
+            documents=_documenting(stores, reading.documents, now_us),
             # One page has the store at work for a second or two: closes and spend go on beside it.
             simulations=SimulationService(rater, now_us, Turns("simulations", at_once=1)),
             explanations=_explaining(stores, reading),
@@ -103,6 +106,18 @@ def _explaining(stores: Stores, reading: Reading) -> ExplanationService:
         Explainer(rater, invoices, booked, stores.usage) for rater in (reading.rater, reading.rater_of_events)
     )
     return ExplanationService(explainer, from_events, invoices, reading.rater)
+
+
+def _documenting(stores: Stores, renderer: Renderer, now_us: Callable[[], int]) -> DocumentService:
+    return DocumentService(
+        InvoiceStore(stores.database),
+        BookedLines(stores.usage),
+        stores.catalog,
+        renderer,
+        # A core each, for a tenth of a second or, of many lines, some.
+        Turns("documents", at_once=2),
+        now_us,
+    )
 
 
 def _closing(stores: Stores, rater: Rater, now_us: Callable[[], int]) -> InvoiceParts:

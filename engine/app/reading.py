@@ -3,11 +3,14 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Timer
 
 from engine.app.stores import Stores
 from engine.billing.line_windows import LineWindows
 from engine.billing.rater import Rater
+from engine.billing.rendering.renderer import Renderer
+from engine.billing.rendering.templates import read_templates
 from engine.usage.query.event_list import EventList
 from engine.usage.query.expiries import Expiries
 from engine.usage.query.periods_reader import PeriodsReader
@@ -24,9 +27,12 @@ class Reading:
     rater: Rater
     rater_of_events: Rater
     line_windows: LineWindows
+    documents: Renderer
 
 
-def build_reading(stores: Stores, now_us: Callable[[], int]) -> Reading:
+def build_reading(
+    stores: Stores, now_us: Callable[[], int], document_templates: Path | None = None
+) -> Reading:
     usage = UsageReader(
         stores.usage,
         Coverages(stores.usage, time.monotonic_ns),
@@ -36,7 +42,20 @@ def build_reading(stores: Stores, now_us: Callable[[], int]) -> Reading:
     # Reads no rollup: what it rates is computed from events alone, or refused where they have expired.
     events = PeriodsReader(stores.usage, UsageReader(stores.usage))
     rater_of_events = Rater(stores.catalog, events, stores.order, now_us)
-    return Reading(usage, EventList(stores.usage, usage), rater, rater_of_events, LineWindows(rater, _later))
+    return Reading(
+        usage,
+        EventList(stores.usage, usage),
+        rater,
+        rater_of_events,
+        LineWindows(rater, _later),
+        Renderer(read_templates(document_templates)),
+    )
+
+
+def check_templates(directory: Path | None) -> None:
+    """Raises ConfigurationError where templates of the operator's own can't make a document."""
+    if directory is not None:
+        Renderer(read_templates(directory)).check()
 
 
 def _later(delay_s: int, work: Callable[[], None]) -> None:

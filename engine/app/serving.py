@@ -22,7 +22,7 @@ from engine.app.checks import checked_stores
 from engine.app.faces import Faces, Listening, build_faces
 from engine.app.metrics_port import serve_metrics
 from engine.app.operations import build_operations
-from engine.app.reading import build_reading
+from engine.app.reading import build_reading, check_templates
 from engine.app.recording import KnownEvents, build_recording
 from engine.app.standing_metrics import tell_standing_metrics
 from engine.app.stores import Placement, Stores, open_stores
@@ -67,6 +67,8 @@ class Options:
     # None: no backups are made.
     backup_directory: Path | None = None
     webhook_allow_private_networks: bool = False
+    # None: documents are laid out as Meterline does.
+    document_templates: Path | None = None
     reflection: bool = False
     # Whether spans are sent by OpenTelemetry, whose own variables say where to.
     traces: bool = False
@@ -90,6 +92,7 @@ def serve(options: Options, stop: ThreadEvent) -> None:
     # Before anything is written: a port that can't be had must not leave a new directory behind.
     check_address(options.listen, share_port=options.share_port)
     check_plaintext(options)
+    check_templates(options.document_templates)
     certificates = None if options.tls is None else Certificates(options.tls)
     known = KnownEvents.none(options.limits)
     condition = Condition()
@@ -163,7 +166,7 @@ def _faces_over(
     """Everything behind the ports, and the ports, which serve. The faces stop first, then the queue drains, then upkeep
     ends.
     """
-    reading = build_reading(stores, _now_us)
+    reading = build_reading(stores, _now_us, options.document_templates)
     recording = build_recording(
         stores, known, options.limits, access.allowances.charge_events, _now_us, tracing
     )

@@ -69,6 +69,7 @@ def serving_options(configuration: Configuration) -> "serving.Options":
         admin_key_file=configuration.admin_key_file,
         token_rules=configuration.token_rules(),
         backup_directory=configuration.backup_directory,
+        document_templates=configuration.document_templates,
         tls=_tls_files(configuration),
         plaintext=configuration.plaintext,
         webhook_allow_private_networks=configuration.webhook_allow_private_networks,

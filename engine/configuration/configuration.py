@@ -213,6 +213,16 @@ class Configuration(Record):
             reason="What a caller may write to an engine's disk, its operator says.",
         ),
     ] = None
+    document_templates: Annotated[
+        Path | None,
+        FilePath(),
+        Setting(
+            help="Your own templates and texts of documents, docs/documents.md: any of invoice.typ, invoice.html, "
+            "messages/LANGUAGE.yaml, fonts/. Read once, at the start. Default: those of Meterline.",
+            metavar="DIRECTORY",
+            reason="An invoice looks well as it is.",
+        ),
+    ] = None
     admin_key_file: Annotated[
         Path | None,
         FilePath(),
@@ -366,29 +376,20 @@ class Configuration(Record):
         )
 
     def usage_server(self) -> ServerAddress | None:
-        """The ClickHouse server, from whichever setting names it; None: embedded.
-
-        Raises:
-            StartupError: the file can't be read.
-            ConfigurationError: it does not hold a URL of a ClickHouse server.
-        """
+        """The ClickHouse server, from whichever setting names it; None: embedded. Raises as `_read_url`."""
         if self.usage_store_file is None:
             return self.usage_store
         return _read_url("usage_store_file", self.usage_store_file, read_server_address)
 
     def catalog_database(self) -> CatalogAddress | None:
-        """The PostgreSQL database, from whichever setting names it; None: embedded.
-
-        Raises:
-            StartupError: the file can't be read.
-            ConfigurationError: it does not hold a URL of a PostgreSQL database.
-        """
+        """The PostgreSQL database, from whichever setting names it; None: embedded. Raises as `_read_url`."""
         if self.catalog_store_file is None:
             return self.catalog_store
         return _read_url("catalog_store_file", self.catalog_store_file, read_catalog_address)
 
 
 def _read_url(setting: str, file: Path, read: Callable[[str], _Url]) -> _Url:
+    """Raises StartupError for a file that can't be read, ConfigurationError for one that does not hold such a URL."""
     try:
         return read(read_secret(file))
     except ValueError as error:

@@ -20,6 +20,14 @@ class InvoiceState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     INVOICE_STATE_PAID: _ClassVar[InvoiceState]
     INVOICE_STATE_OVERDUE: _ClassVar[InvoiceState]
     INVOICE_STATE_UNCOLLECTIBLE: _ClassVar[InvoiceState]
+
+class DocumentFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DOCUMENT_FORMAT_UNSPECIFIED: _ClassVar[DocumentFormat]
+    DOCUMENT_FORMAT_PDF: _ClassVar[DocumentFormat]
+    DOCUMENT_FORMAT_HTML: _ClassVar[DocumentFormat]
+    DOCUMENT_FORMAT_JSON: _ClassVar[DocumentFormat]
+    DOCUMENT_FORMAT_CSV: _ClassVar[DocumentFormat]
 INVOICE_STATE_UNSPECIFIED: InvoiceState
 INVOICE_STATE_ISSUED: InvoiceState
 INVOICE_STATE_VOID: InvoiceState
@@ -27,6 +35,11 @@ INVOICE_STATE_PARTLY_PAID: InvoiceState
 INVOICE_STATE_PAID: InvoiceState
 INVOICE_STATE_OVERDUE: InvoiceState
 INVOICE_STATE_UNCOLLECTIBLE: InvoiceState
+DOCUMENT_FORMAT_UNSPECIFIED: DocumentFormat
+DOCUMENT_FORMAT_PDF: DocumentFormat
+DOCUMENT_FORMAT_HTML: DocumentFormat
+DOCUMENT_FORMAT_JSON: DocumentFormat
+DOCUMENT_FORMAT_CSV: DocumentFormat
 
 class ClosePeriodsRequest(_message.Message):
     __slots__ = ("period_end_after", "period_end_until", "grace_s", "close_id", "page_token", "page_size")
@@ -326,6 +339,30 @@ class InvoiceLine(_message.Message):
     tax: str
     due: str
     def __init__(self, line_number: _Optional[int] = ..., kind: _Optional[str] = ..., is_adjustment: _Optional[bool] = ..., corrects_number: _Optional[str] = ..., line_item_id: _Optional[str] = ..., subscription_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., plan_version: _Optional[int] = ..., price_id: _Optional[str] = ..., price_version: _Optional[int] = ..., model: _Optional[str] = ..., meter_id: _Optional[str] = ..., meter_version: _Optional[int] = ..., product: _Optional[str] = ..., dimensions: _Optional[_Mapping[str, str]] = ..., period_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., service_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., service_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., currency: _Optional[str] = ..., quantity: _Optional[str] = ..., billable_quantity: _Optional[str] = ..., exact_amount: _Optional[str] = ..., event_count: _Optional[int] = ..., event_digest: _Optional[str] = ..., amount: _Optional[str] = ..., discount: _Optional[str] = ..., credit: _Optional[str] = ..., included_tax: _Optional[str] = ..., tax: _Optional[str] = ..., due: _Optional[str] = ...) -> None: ...
+
+class GetInvoiceDocumentRequest(_message.Message):
+    __slots__ = ("invoice_id", "number", "customer_id", "format", "locale")
+    INVOICE_ID_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    LOCALE_FIELD_NUMBER: _ClassVar[int]
+    invoice_id: str
+    number: str
+    customer_id: str
+    format: DocumentFormat
+    locale: str
+    def __init__(self, invoice_id: _Optional[str] = ..., number: _Optional[str] = ..., customer_id: _Optional[str] = ..., format: _Optional[_Union[DocumentFormat, str]] = ..., locale: _Optional[str] = ...) -> None: ...
+
+class GetInvoiceDocumentResponse(_message.Message):
+    __slots__ = ("content", "content_type", "file_name")
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    FILE_NAME_FIELD_NUMBER: _ClassVar[int]
+    content: bytes
+    content_type: str
+    file_name: str
+    def __init__(self, content: _Optional[bytes] = ..., content_type: _Optional[str] = ..., file_name: _Optional[str] = ...) -> None: ...
 
 class VoidInvoiceRequest(_message.Message):
     __slots__ = ("invoice_id", "number", "reason")

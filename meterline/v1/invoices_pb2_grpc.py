@@ -58,6 +58,11 @@ class InvoiceServiceStub:
                 request_serializer=meterline_dot_v1_dot_invoices__pb2.ListInvoiceLinesRequest.SerializeToString,
                 response_deserializer=meterline_dot_v1_dot_invoices__pb2.ListInvoiceLinesResponse.FromString,
                 _registered_method=True)
+        self.GetInvoiceDocument = channel.unary_unary(
+                '/meterline.v1.InvoiceService/GetInvoiceDocument',
+                request_serializer=meterline_dot_v1_dot_invoices__pb2.GetInvoiceDocumentRequest.SerializeToString,
+                response_deserializer=meterline_dot_v1_dot_invoices__pb2.GetInvoiceDocumentResponse.FromString,
+                _registered_method=True)
         self.VoidInvoice = channel.unary_unary(
                 '/meterline.v1.InvoiceService/VoidInvoice',
                 request_serializer=meterline_dot_v1_dot_invoices__pb2.VoidInvoiceRequest.SerializeToString,
@@ -119,6 +124,19 @@ class InvoiceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetInvoiceDocument(self, request, context):
+        """Gives an invoice as a document for people, or for their systems, as it is now.
+
+        Errors: NOT_FOUND; INVALID_ARGUMENT (no such locale; more than 5,000 lines, of
+        a PDF 2,000, or a document of more than 3 MiB: list the lines); INTERNAL (the usage store has
+        not all of the invoice's lines, or a template of the engine's operator can't
+        lay this one out), RESOURCE_EXHAUSTED (others ask for documents: come again as
+        RetryInfo says).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def VoidInvoice(self, request, context):
         """Makes an invoice void: it was never owed. It keeps its number, and its
         billing period is open again: the next run that closes the period bills it
@@ -154,6 +172,11 @@ def add_InvoiceServiceServicer_to_server(servicer, server):
                     servicer.ListInvoiceLines,
                     request_deserializer=meterline_dot_v1_dot_invoices__pb2.ListInvoiceLinesRequest.FromString,
                     response_serializer=meterline_dot_v1_dot_invoices__pb2.ListInvoiceLinesResponse.SerializeToString,
+            ),
+            'GetInvoiceDocument': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetInvoiceDocument,
+                    request_deserializer=meterline_dot_v1_dot_invoices__pb2.GetInvoiceDocumentRequest.FromString,
+                    response_serializer=meterline_dot_v1_dot_invoices__pb2.GetInvoiceDocumentResponse.SerializeToString,
             ),
             'VoidInvoice': grpc.unary_unary_rpc_method_handler(
                     servicer.VoidInvoice,
@@ -273,6 +296,33 @@ class InvoiceService:
             '/meterline.v1.InvoiceService/ListInvoiceLines',
             meterline_dot_v1_dot_invoices__pb2.ListInvoiceLinesRequest.SerializeToString,
             meterline_dot_v1_dot_invoices__pb2.ListInvoiceLinesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetInvoiceDocument(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/meterline.v1.InvoiceService/GetInvoiceDocument',
+            meterline_dot_v1_dot_invoices__pb2.GetInvoiceDocumentRequest.SerializeToString,
+            meterline_dot_v1_dot_invoices__pb2.GetInvoiceDocumentResponse.FromString,
             options,
             channel_credentials,
             insecure,

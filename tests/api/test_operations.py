@@ -17,6 +17,7 @@ from engine.api.services.correct_usage_service import CorrectUsageService
 from engine.api.services.correction_service import CorrectionService
 from engine.api.services.event_service import EventService
 from engine.api.services.explanations.explanation_service import ExplanationService
+from engine.api.services.invoices.document_service import DocumentService
 from engine.api.services.invoices.invoice_service import InvoiceService
 from engine.api.services.metering_service import MeteringService
 from engine.api.services.privacy.privacy_service import PrivacyService
@@ -43,6 +44,7 @@ TABLE = operations(
         spend=SpendService,
         billing=BillingService,
         invoices=InvoiceService,
+        documents=DocumentService,
         simulations=SimulationService,
         explanations=ExplanationService,
         metering=MeteringService,
@@ -146,6 +148,7 @@ def test_a_credential_bound_to_a_customer_may_call_what_reads_one_customer():
         "InvoiceService.ListInvoices",
         "InvoiceService.GetInvoice",
         "InvoiceService.ListInvoiceLines",
+        "InvoiceService.GetInvoiceDocument",
         "ExplanationService.ExplainLineItem",
         "MeteringService.QueryUsage",
         "EventService.ListEvents",

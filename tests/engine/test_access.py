@@ -98,6 +98,7 @@ SCOPES = {
     "ListInvoices": "BILL",
     "GetInvoice": "BILL",
     "ListInvoiceLines": "BILL",
+    "GetInvoiceDocument": "BILL",
     "VoidInvoice": "BILL",
     "SimulateCatalog": "BILL",
     "QueryUsage": "READ",
@@ -241,6 +242,7 @@ def test_every_operation_refuses_the_key_of_a_customer_for_another_one(bare, adm
         "ListInvoices": lambda who: {"customer_id": who},
         "GetInvoice": lambda who: {"customer_id": who, "number": "INV-000001"},
         "ListInvoiceLines": lambda who: {"customer_id": who, "number": "INV-000001"},
+        "GetInvoiceDocument": lambda who: {"customer_id": who, "number": "INV-000001"},
         "QueryUsage": lambda who: {"customer_ids": [who]},
         "ListEvents": lambda who: {"customer_ids": [who]},
     }.get(method.name, lambda _who: {})

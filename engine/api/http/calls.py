@@ -42,6 +42,7 @@ from engine.api.http.bodies import (
     read_body,
 )
 from engine.api.http.cloud_events import BATCHED, ReadEvents, read_events
+from engine.api.http.document_downloads import GET_INVOICE_DOCUMENT, PATH, asked_document, document_response
 from engine.api.http.openapi import document
 from engine.api.message_json import json_fields, json_line, message_line
 from engine.api.operation import Call, OfBytes, OfMessages, OfStream, Operation
@@ -83,7 +84,9 @@ class Calls:
         request_bytes_max: int,
     ) -> None:
         self._by_path = {f"/{each.service}/{each.method}": each for each in operations}
-        self._record_usage = next(each for each in operations if each.name == _RECORD_USAGE)
+        by_name = {each.name: each for each in operations}
+        self._record_usage = by_name[_RECORD_USAGE]
+        self._get_document = by_name[GET_INVOICE_DOCUMENT]
         self._gate = gate
         self._rim = rim
         self._is_serving = is_serving
@@ -104,6 +107,7 @@ class Calls:
                 routes=[
                     *(Route(path, self._rpc, methods=["POST"]) for path in self._by_path),
                     Route("/cloudevents", self._cloud_events, methods=["POST"]),
+                    Route(PATH, self._download, methods=["GET"]),
                     Route("/openapi.json", self._openapi, methods=["GET"]),
                     Route("/healthz", self._health, methods=["GET"]),
                 ],
@@ -155,6 +159,15 @@ class Calls:
             if media != BATCHED and isinstance(message, RecordUsageResponse):
                 code = _VERDICT_CODES.get(message.verdicts[0], 200)
             answer.response = JSONResponse(json_fields(message), code)
+        return answer.response
+
+    async def _download(self, request: Request) -> Response:
+        operation = self._get_document
+        async with self._answered(operation, request) as answer:
+            await self._enter(answer, operation, request)
+            asked = asked_document(request)
+            message = await self._on_thread(lambda: answer.call_unary(operation, asked))
+            answer.response = document_response(message)
         return answer.response
 
     @contextlib.asynccontextmanager

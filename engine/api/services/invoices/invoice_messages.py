@@ -114,7 +114,10 @@ def asked_state(state: int) -> InvoiceState | None:
 
 
 def named_invoice(
-    request: pb.GetInvoiceRequest | pb.ListInvoiceLinesRequest | pb.VoidInvoiceRequest,
+    request: pb.GetInvoiceRequest
+    | pb.ListInvoiceLinesRequest
+    | pb.GetInvoiceDocumentRequest
+    | pb.VoidInvoiceRequest,
 ) -> tuple[str, int]:
     """The id or the number that a request has; the other is empty, or 0.
 

@@ -5,9 +5,11 @@ from typing import Any
 from engine.access.caller import Scope
 from engine.access.tenant_limits import CALL
 from engine.api.operation import Operation
+from engine.api.services.invoices.document_service import DocumentService
 from engine.api.services.invoices.invoice_service import InvoiceService
 from meterline.v1.invoices_pb2 import (
     ClosePeriodsRequest,
+    GetInvoiceDocumentRequest,
     GetInvoiceRequest,
     ListInvoiceLinesRequest,
     ListInvoicesRequest,
@@ -15,7 +17,7 @@ from meterline.v1.invoices_pb2 import (
 )
 
 
-def invoice_operations(invoices: InvoiceService) -> tuple[Operation[Any], ...]:
+def invoice_operations(invoices: InvoiceService, documents: DocumentService) -> tuple[Operation[Any], ...]:
     return (
         Operation(
             "InvoiceService.ClosePeriods",
@@ -51,6 +53,14 @@ def invoice_operations(invoices: InvoiceService) -> tuple[Operation[Any], ...]:
             customer_of=_customer,
         ),
         Operation(
+            "InvoiceService.GetInvoiceDocument",
+            GetInvoiceDocumentRequest,
+            documents.get_invoice_document,
+            Scope.BILL,
+            CALL,
+            customer_of=_customer,
+        ),
+        Operation(
             "InvoiceService.VoidInvoice",
             VoidInvoiceRequest,
             invoices.void_invoice,
@@ -61,5 +71,7 @@ def invoice_operations(invoices: InvoiceService) -> tuple[Operation[Any], ...]:
     )
 
 
-def _customer(request: ListInvoicesRequest | GetInvoiceRequest | ListInvoiceLinesRequest) -> str | None:
+def _customer(
+    request: ListInvoicesRequest | GetInvoiceRequest | ListInvoiceLinesRequest | GetInvoiceDocumentRequest,
+) -> str | None:
     return request.customer_id or None
