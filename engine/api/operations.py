@@ -28,6 +28,8 @@ from engine.api.services.metering_service import MeteringService
 from engine.api.services.privacy.privacy_operations import privacy_operations
 from engine.api.services.privacy.privacy_service import PrivacyService
 from engine.api.services.problem_service import ProblemService
+from engine.api.services.reconciliation.reconciliation_operations import reconciliation_operations
+from engine.api.services.reconciliation.reconciliation_service import ReconciliationService
 from engine.api.services.resources.migration_service import MigrationService
 from engine.api.services.resources.resource_operations import resource_operations
 from engine.api.services.resources.resource_service import ResourceService
@@ -70,6 +72,7 @@ class Services:
     invoices: InvoiceService
     documents: DocumentService
     simulations: SimulationService
+    reconciliation: ReconciliationService
     explanations: ExplanationService
     metering: MeteringService
     events: EventService
@@ -152,6 +155,7 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
         ),
         *invoice_operations(services.invoices, services.documents),
         *simulation_operations(services.simulations),
+        *reconciliation_operations(services.reconciliation),
         *explanation_operations(services.explanations),
         Operation(
             "MeteringService.QueryUsage",

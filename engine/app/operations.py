@@ -20,6 +20,7 @@ from engine.api.services.invoices.invoice_service import InvoiceParts, InvoiceSe
 from engine.api.services.metering_service import MeteringParts, MeteringService
 from engine.api.services.privacy.privacy_service import PrivacyService
 from engine.api.services.problem_service import ProblemService
+from engine.api.services.reconciliation.reconciliation_service import ReconciliationService
 from engine.api.services.resources.migration_service import MigrationService
 from engine.api.services.resources.resource_service import ResourceService
 from engine.api.services.resources.subscription_change_service import SubscriptionChangeService
@@ -31,7 +32,7 @@ from engine.api.services.turns import Turns
 from engine.api.services.usage_service import UsageService
 from engine.api.services.webhooks.webhook_service import WebhookService
 from engine.app.access import Access
-from engine.app.reading import Reading
+from engine.app.reading import Reading, build_reconciliation
 from engine.app.recording import Recording
 from engine.app.stores import Stores
 from engine.app.upkeep import Upkeep
@@ -43,6 +44,7 @@ from engine.billing.explaining.explainer import Explainer
 from engine.billing.rater import Rater
 from engine.billing.rendering.renderer import Renderer
 from engine.cluster.locks import rollups_turn
+from engine.cluster.watermarks import read_watermark_us
 from engine.erasure.held_records import HeldRecords
 from engine.usage.corrections.corrections import Corrections
 
@@ -76,6 +78,12 @@ def build_operations(
             documents=_documenting(stores, reading.documents, now_us),
             # One page has the store at work for a second or two: closes and spend go on beside it.
             simulations=SimulationService(rater, now_us, Turns("simulations", at_once=1)),
+            # A page reads the raw events of some hundred customers, beside closes and spend.
+            reconciliation=ReconciliationService(
+                build_reconciliation(stores),
+                lambda: read_watermark_us(order, now_us(), None),
+                Turns("reconciliations of invoices", at_once=1),
+            ),
             explanations=_explaining(stores, reading),
             metering=MeteringService(
                 MeteringParts(stores.catalog, usage, reading.usage, order),

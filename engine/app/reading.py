@@ -9,6 +9,9 @@ from threading import Timer
 from engine.app.stores import Stores
 from engine.billing.line_windows import LineWindows
 from engine.billing.rater import Rater
+from engine.billing.reconciliation.billing_reconciliation import BillingReconciliation
+from engine.billing.reconciliation.booked_documents import BookedDocuments
+from engine.billing.reconciliation.raw_usage import RawUsage
 from engine.billing.rendering.renderer import Renderer
 from engine.billing.rendering.templates import read_templates
 from engine.usage.query.event_list import EventList
@@ -56,6 +59,12 @@ def check_templates(directory: Path | None) -> None:
     """Raises ConfigurationError where templates of the operator's own can't make a document."""
     if directory is not None:
         Renderer(read_templates(directory)).check()
+
+
+def build_reconciliation(stores: Stores) -> BillingReconciliation:
+    """What works closed periods out a second time: for callers, and daily in the background."""
+    documents = BookedDocuments(stores.database, stores.usage)
+    return BillingReconciliation(stores.catalog, documents, RawUsage(stores.usage))
 
 
 def _later(delay_s: int, work: Callable[[], None]) -> None:

@@ -92,6 +92,7 @@ _COMMANDS = {
     "plans": ("catalog.resource_commands", "plans"),
     "quote": ("quote.quote_command", "quote"),
     "reconcile": ("corrections.conflicts_command", "reconcile"),
+    "reconcile-billing": ("reconciliation.reconcile_billing_command", "reconcile_billing"),
     "restore": ("corrections.correct_commands", "restore"),
     "revenue-splits": ("catalog.resource_commands", "revenue_splits"),
     "sellers": ("catalog.resource_commands", "sellers"),

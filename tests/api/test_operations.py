@@ -22,6 +22,7 @@ from engine.api.services.invoices.invoice_service import InvoiceService
 from engine.api.services.metering_service import MeteringService
 from engine.api.services.privacy.privacy_service import PrivacyService
 from engine.api.services.problem_service import ProblemService
+from engine.api.services.reconciliation.reconciliation_service import ReconciliationService
 from engine.api.services.resources.migration_service import MigrationService
 from engine.api.services.resources.resource_service import ResourceService
 from engine.api.services.resources.subscription_change_service import SubscriptionChangeService
@@ -46,6 +47,7 @@ TABLE = operations(
         invoices=InvoiceService,
         documents=DocumentService,
         simulations=SimulationService,
+        reconciliation=ReconciliationService,
         explanations=ExplanationService,
         metering=MeteringService,
         events=EventService,
@@ -124,7 +126,7 @@ def test_a_row_that_names_no_limits_is_not_a_row():
         Operation("UsageService.New", RecordUsageRequest, lambda _request, _call: None, Scope.READ)
 
 
-READS = ("Get", "List", "Query", "Simulate", "Explain")
+READS = ("Get", "List", "Query", "Simulate", "Explain", "ReconcileBilling")
 BILLING = ("InvoiceService.ClosePeriods", "InvoiceService.VoidInvoice")
 RECORDS = ("RecordUsage", "StreamUsage", "RecordUsageColumns")
 

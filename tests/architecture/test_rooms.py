@@ -113,7 +113,11 @@ ROOMS = {
     },
     "billing.rendering": {"billing.documents", "errors"},
     "spend": {"billing", "billing.terms", "usage.corrections", "catalog.snapshots", "errors", "times"},
-    "billing.reconciliation": set(),
+    "billing.reconciliation": {
+        *("billing.accounts", "billing.closing", "catalog", "catalog.kinds", "catalog.snapshots"),
+        *("meters", "sql", "times"),
+        *("usage.store", "usage.store.tables", "usage.store.query"),
+    },
     "billing.explaining": {
         *("billing", "billing.reconciliation", "billing.closing", "billing.terms", "spend", "catalog.kinds"),
         *("errors", "times", "time_zones", "decimal_texts"),
@@ -152,6 +156,7 @@ ROOMS = {
             "billing.documents",
             "billing.explaining",
             "billing.rendering",
+            "billing.reconciliation",
             "billing.simulation",
             "billing.terms",
         ),
@@ -189,6 +194,7 @@ ROOMS = {
             "billing.explaining",
             "billing.receivables",
             "billing.rendering",
+            "billing.reconciliation",
             "catalog",
             "cluster",
             "sql",

@@ -17,7 +17,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from rating import Boundary, Model, Price, Scope, Tier
+from rating import Boundary, Conversion, Model, Price, Scope, Tier
 
 _HUNDRED: Final = Fraction(100)
 _NOTHING: Final = Fraction(0)
@@ -43,7 +43,7 @@ def exact_amount(price: Price, metered: Fraction, dimensions: Mapping[str, str])
     """
     if price.needs_events:
         raise NotJudgedError("terms per event")
-    quantity = max(_NOTHING, _converted(price, max(_NOTHING, metered)) - _allowance(price))
+    quantity = max(_NOTHING, converted(price.conversion, max(_NOTHING, metered)) - _allowance(price))
     amount = sum((_priced(price, part) for part in _parts(price, quantity, dimensions)), _NOTHING)
     if price.percent_off is not None:
         amount -= amount * Fraction(price.percent_off) / _HUNDRED
@@ -71,8 +71,8 @@ def rounded(value: Fraction, digits: int, mode: str) -> Fraction:
     return -found if value < 0 else found
 
 
-def _converted(price: Price, quantity: Fraction) -> Fraction:
-    by = price.conversion
+def converted(by: Conversion | None, quantity: Fraction) -> Fraction:
+    """A quantity in another unit, rounded as the conversion says."""
     if by is None:
         return quantity
     if by.factor is not None:

@@ -11,20 +11,11 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from engine.api.message_json import json_fields, json_line
 from engine.cli.billing.line_tables import report_unrateable
+from engine.cli.invoices.ended_periods import ENDED_PERIODS_EPILOG, ended_period_options, ended_span
 from engine.cli.invoices.invoice_tables import totals_table
-from engine.cli.terminal.connection import NO_CATALOG, CommandError, connected, pages
-from engine.cli.terminal.options import (
-    MomentType,
-    MonthType,
-    ZoneType,
-    check_period,
-    json_option,
-    month_after,
-    target_option,
-    timestamp,
-)
+from engine.cli.terminal.connection import NO_CATALOG, connected, pages
+from engine.cli.terminal.options import json_option, target_option, timestamp
 from engine.cli.terminal.text import counted, footer
-from engine.cli.usage.usage_question import instant_of
 from meterline.v1.invoices_pb2 import ClosePeriodsRequest, ClosePeriodsResponse, InvoiceTotal
 from meterline.v1.invoices_pb2_grpc import InvoiceServiceStub
 
@@ -37,31 +28,8 @@ _COUNTS = (
 )
 
 
-@click.command(
-    epilog="INSTANT is RFC 3339, such as 2023-11-16T18:15:00Z, or a date, which is its start in --time-zone."
-)
-@click.option(
-    "--period", type=MonthType(), metavar="YYYY-MM", help="All billing periods that end in this month."
-)
-@click.option(
-    "--from", "start", type=MomentType(), metavar="INSTANT", help="All that end after this, with --to."
-)
-@click.option(
-    "--to",
-    "end",
-    type=MomentType(),
-    metavar="INSTANT",
-    help="... and up to this, which is included. In place of --period.",
-)
-@click.option(
-    "--time-zone",
-    "zone",
-    type=ZoneType(),
-    default="UTC",
-    show_default=True,
-    metavar="ZONE",
-    help="In whose calendar the month, or a date, begins, such as Europe/Berlin.",
-)
+@click.command(epilog=ENDED_PERIODS_EPILOG)
+@ended_period_options
 @click.option(
     "--grace",
     "grace_s",
@@ -89,7 +57,7 @@ def close(
 
     A customer with usage that a price can't rate is left open, whole, and named; the exit code is then 2.
     """
-    after, until = _span(period, start, end, zone)
+    after, until = ended_span(period, start, end, zone, "close")
     request = ClosePeriodsRequest(
         period_end_after=timestamp(after), period_end_until=timestamp(until), grace_s=grace_s
     )
@@ -103,21 +71,6 @@ def close(
     else:
         _show(done)
     report_unrateable(done.unrateable_customers, "nothing of theirs was billed", done.open_customer_count)
-
-
-def _span(
-    period: date | None, start: datetime | date | None, end: datetime | date | None, zone: ZoneInfo
-) -> tuple[datetime, datetime]:
-    """Raises CommandError where the options contradict each other."""
-    if period is not None:
-        if start is not None or end is not None:
-            raise CommandError("name billing periods with --period, or with --from and --to: not both")
-        return instant_of(period, zone, "--period"), instant_of(month_after(period), zone, "--period")
-    if start is None or end is None:
-        raise CommandError("name what to close: --period 2026-11, or --from and --to")
-    span = instant_of(start, zone, "--from"), instant_of(end, zone, "--to")
-    check_period(*span)
-    return span
 
 
 def _with_progress(stub: InvoiceServiceStub, request: ClosePeriodsRequest) -> Iterator[ClosePeriodsResponse]:

@@ -1,0 +1,1 @@
+"""ReconciliationService: closed periods worked out a second time."""

@@ -1,0 +1,60 @@
+"""Which billing periods a command is about: those that end in a month, or in a span of time."""
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+import click
+
+from engine.cli.terminal.connection import CommandError
+from engine.cli.terminal.options import (
+    MomentType,
+    MonthType,
+    ZoneType,
+    check_period,
+    month_after,
+    together,
+)
+from engine.cli.usage.usage_question import instant_of
+
+ENDED_PERIODS_EPILOG = (
+    "INSTANT is RFC 3339, such as 2023-11-16T18:15:00Z, or a date, which is its start in --time-zone."
+)
+ended_period_options = together(
+    click.option(
+        "--period", type=MonthType(), metavar="YYYY-MM", help="All billing periods that end in this month."
+    ),
+    click.option(
+        "--from", "start", type=MomentType(), metavar="INSTANT", help="All that end after this, with --to."
+    ),
+    click.option(
+        "--to",
+        "end",
+        type=MomentType(),
+        metavar="INSTANT",
+        help="... and up to this, which is included. In place of --period.",
+    ),
+    click.option(
+        "--time-zone",
+        "zone",
+        type=ZoneType(),
+        default="UTC",
+        show_default=True,
+        metavar="ZONE",
+        help="In whose calendar the month, or a date, begins, such as Europe/Berlin.",
+    ),
+)
+
+
+def ended_span(
+    period: date | None, start: datetime | date | None, end: datetime | date | None, zone: ZoneInfo, what: str
+) -> tuple[datetime, datetime]:
+    """`what`: what the command does with them. Raises CommandError where the options contradict each other."""
+    if period is not None:
+        if start is not None or end is not None:
+            raise CommandError("name billing periods with --period, or with --from and --to: not both")
+        return instant_of(period, zone, "--period"), instant_of(month_after(period), zone, "--period")
+    if start is None or end is None:
+        raise CommandError(f"name what to {what}: --period 2026-11, or --from and --to")
+    span = instant_of(start, zone, "--from"), instant_of(end, zone, "--to")
+    check_period(*span)
+    return span

@@ -1,0 +1,1 @@
+"""`meterline reconcile-billing`: closed periods worked out a second time."""
