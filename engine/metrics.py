@@ -173,6 +173,15 @@ class _Metrics:
         "Lines that the price could not give an amount, each time they were asked for.",
     )
 
+    billing_differences = _gauge(
+        "meterline_billing_differences",
+        "Differences between invoices and events that the last daily run found: must stay zero.",
+    )
+    billing_reconciled_timestamp_seconds = _gauge(
+        "meterline_billing_reconciled_timestamp_seconds",
+        "When the last daily run over closed periods was through; 0 at a gateway whose turn it is not.",
+    )
+
     # Stores, disk and build.
     store_up = _gauge(
         "meterline_store_up",

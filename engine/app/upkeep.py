@@ -11,14 +11,17 @@ from functools import partial
 from pathlib import Path
 from threading import Event as ThreadEvent
 
+from engine.app.reading import build_reconciliation
 from engine.app.stores import Stores
 from engine.app.webhooks import Webhooks, build_webhooks
 from engine.backup.backups import Backups, Copied
 from engine.billing.meter_usage import measures_of
 from engine.billing.receivables.overdue import OverdueInvoices
+from engine.billing.reconciliation.daily_reconciliation import DailyReconciliation
 from engine.cluster.deployment import EMBEDDED
-from engine.cluster.locks import DISK_WATCH, OVERDUE, RECONCILER, ROLLUPS, rollups_turn
+from engine.cluster.locks import BILLING_CHECK, DISK_WATCH, OVERDUE, RECONCILER, ROLLUPS, rollups_turn
 from engine.cluster.upkeep_loop import UpkeepLoop
+from engine.cluster.watermarks import read_watermark_us
 from engine.erasure.erasures import Erasures, ErasureSurroundings
 from engine.erasure.usage_erasure import UsageErasure
 from engine.errors import StartupError, StoreUnavailableError
@@ -37,6 +40,8 @@ _PASS_GRACE_S = 10
 _DISK_WATCH_SLEEP_S = (5, 15)
 # Due dates are days; a pass over nothing is one small read.
 _OVERDUE_SLEEP_S = (10, 60)
+# A pass is a few customers, or nothing: a run takes a twentieth of the time, however long it is.
+_BILLING_CHECK_SLEEP_S = (10, None)
 # Of the running hour every pass computes each slice again; what is younger is read from events, which is quick.
 _ROLLUP_SLEEP_MIN_S = 30
 # An expiry waits for a pass that runs; most take well under a second.
@@ -87,6 +92,7 @@ def build_upkeep(
             _rollups_loop(stores, usage, now_us),
             *_disk_watch_loop(stores),
             _overdue_loop(stores, now_us),
+            _billing_check_loop(stores, now_us),
             webhooks.loop,
         ],
         webhooks,
@@ -132,6 +138,21 @@ def _overdue_loop(stores: Stores, now_us: Callable[[], int]) -> UpkeepLoop:
         partial(stores.deployment.locks.try_hold, OVERDUE),
         time.monotonic_ns,
         sleep_s=_OVERDUE_SLEEP_S,
+    )
+
+
+def _billing_check_loop(stores: Stores, now_us: Callable[[], int]) -> UpkeepLoop:
+    return UpkeepLoop(
+        "billing check",
+        DailyReconciliation(
+            stores.catalog,
+            build_reconciliation(stores),
+            now_us,
+            lambda: read_watermark_us(stores.order, now_us(), None),
+        ),
+        partial(stores.deployment.locks.try_hold, BILLING_CHECK),
+        time.monotonic_ns,
+        sleep_s=_BILLING_CHECK_SLEEP_S,
     )
 
 

@@ -29,6 +29,8 @@ ROLLUPS_TURN = "rollups_turn"
 WEBHOOKS = "webhooks"
 # Tells what has become overdue (engine.billing.receivables.overdue).
 OVERDUE = "overdue"
+# Reconciles closed periods (engine.billing.reconciliation.daily_reconciliation).
+BILLING_CHECK = "billing_check"
 # Starts: one gateway after the other.
 START = "start"
 _POLL_S = 0.05

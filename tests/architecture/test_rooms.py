@@ -115,7 +115,7 @@ ROOMS = {
     "spend": {"billing", "billing.terms", "usage.corrections", "catalog.snapshots", "errors", "times"},
     "billing.reconciliation": {
         *("billing.accounts", "billing.closing", "catalog", "catalog.kinds", "catalog.snapshots"),
-        *("meters", "sql", "times"),
+        *("meters", "metrics", "sql", "times"),
         *("usage.store", "usage.store.tables", "usage.store.query"),
     },
     "billing.explaining": {

@@ -39,7 +39,7 @@ ALLOWED = {
     "verdict": {"accepted", "duplicate", "conflict", "rejected"},
     "store": {"usage", "catalog"},
     "limit": {limit.value for limit in Limit},
-    "upkeep": {"reconciler", "rollups", "disk watch", "webhooks", "overdue invoices"},
+    "upkeep": {"reconciler", "rollups", "disk watch", "webhooks", "overdue invoices", "billing check"},
     "outcome": {"delivered", "failed"},
     "kind": {
         *("requests", "usage streams", "catalog streams", "health checks", "health watches"),

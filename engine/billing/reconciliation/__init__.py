@@ -1,6 +1,7 @@
 """Reconciliation: what closed periods come to, worked out a second time, by other code than what billed them.
 
 billing_reconciliation   one step: some customers, judged
+daily_reconciliation     all tenants once a day, in the background
 findings                 what was judged, what could not be, and the differences
 booked_documents         headers and booked lines read, and what is wrong between them
 booked_line              a booked line as an object. Pure

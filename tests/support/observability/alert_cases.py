@@ -222,6 +222,8 @@ CASES = [
     AlertCase(
         "MeterlineWebhooksBehind", 480, None, _series(webhook_oldest_pending_timestamp_seconds="0x600")
     ),
+    AlertCase("MeterlineInvoicesDiffer", 20, _JOB, _series(billing_differences="0x9 3x90")),
+    AlertCase("MeterlineInvoicesDiffer", 20, None, _series(billing_differences="0x90")),
     AlertCase("MeterlineLinesUnrateable", 20, _JOB, _series(unrateable_lines_total="0x9 3x90")),
     AlertCase("MeterlineLinesUnrateable", 20, None, _series(unrateable_lines_total="0x90")),
 ]
