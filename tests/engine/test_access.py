@@ -32,6 +32,7 @@ from meterline.v1 import (
     reconciliation_pb2,
     resources_pb2,
     retention_pb2,
+    simulations_pb2,
     spend_pb2,
     subscriptions_pb2,
     usage_pb2,
@@ -52,7 +53,7 @@ from tests.support.engine.api_world import AT, CATALOG, LATE_JUNE, api_event, re
 _MODULES = (
     *(access_pb2, backup_pb2, billing_pb2, catalog_pb2, correction_pb2, customers_pb2, events_pb2),
     *(metering_pb2, privacy_pb2, resources_pb2, retention_pb2, spend_pb2, subscriptions_pb2, usage_pb2),
-    *(explanations_pb2, invoices_pb2, reconciliation_pb2, webhooks_pb2),
+    *(explanations_pb2, invoices_pb2, reconciliation_pb2, simulations_pb2, webhooks_pb2),
 )
 METHODS = [
     method

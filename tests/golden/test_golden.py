@@ -12,6 +12,8 @@ _SHOWN_CHARS_MAX = 300
 _SHOWN_BEFORE_CHARS = 60
 
 
+# Hundreds of commands, each a process: minutes on a busy machine.
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_the_answers_are_those_of_the_golden_files(name):
     """Of every model and aggregation, of the demo, the help of every command, and what the chart makes."""
