@@ -39,6 +39,11 @@ class IngestOrder(Protocol):
     def watermark(self, now_us: int) -> int:
         """An instant up to which everything is stored for ever, and which reaches all that was acknowledged."""
 
+    def settled(self) -> int:
+        """An instant up to which everything has its outcome, at every gateway; later stamps are later. It waits for nobody and
+        moves nothing: what was acknowledged may lie behind it for as long as an older insert runs.
+        """
+
     def reached(self, now_us: int) -> int:
         """What an acknowledgement names: a read at it or later includes all that was stored here so far. It never
         waits for others.
@@ -96,6 +101,11 @@ class IngestClock:
             if self._in_flight:
                 return min(self._in_flight) - 1
             return self._latest_us
+
+    def settled(self) -> int:
+        """The instant before the oldest insert that runs, or the latest that was handed out."""
+        with self._changed:
+            return min(self._in_flight) - 1 if self._in_flight else self._latest_us
 
     def reached(self, now_us: int) -> int:
         """The newest stamp that was stored; as late as can be where nothing is in flight."""

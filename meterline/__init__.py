@@ -40,6 +40,7 @@ from meterline.reads.lines import (
     UnrateableCustomer,
 )
 from meterline.reads.spend import CurrencySpend, Spend
+from meterline.reads.spend_watch import AsyncSpendWatch, SpendWatch
 from meterline.reads.usage import AsyncUsageRows, UsageRow, UsageRows, UsageWindow
 from meterline.retry import CallFailure, RetryPolicy, read_pushback_ms
 
@@ -48,6 +49,7 @@ __all__ = [
     "AccessDeniedError",
     "AsyncClient",
     "AsyncLineItems",
+    "AsyncSpendWatch",
     "AsyncUsageRows",
     "BufferFullError",
     "CallFailure",
@@ -77,6 +79,7 @@ __all__ = [
     "RetryPolicy",
     "Rounding",
     "Spend",
+    "SpendWatch",
     "SpoolError",
     "StageAmount",
     "TierAmount",

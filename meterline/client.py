@@ -13,10 +13,11 @@ from meterline.events import Delivery, Event, Properties, Receipt
 from meterline.options import OptionKeywords, Options, check_target
 from meterline.reads.lines import LineItems, lines_request
 from meterline.reads.spend import Spend, read_spend, spend_request
+from meterline.reads.spend_watch import SpendWatch, watch_request
 from meterline.reads.usage import UsageRows, UsageWindow, usage_request
 from meterline.sending.reporting import OnProblem, one_by_one
 from meterline.session import Sessions, Settings
-from meterline.transport import GET_SPEND, LIST_LINE_ITEMS, QUERY_USAGE, Metadata, Method
+from meterline.transport import GET_SPEND, LIST_LINE_ITEMS, QUERY_USAGE, WATCH_SPEND, Metadata, Method
 
 DEFAULT_TARGET = "localhost:7070"
 
@@ -128,6 +129,22 @@ class Client:
         """
         request = spend_request(customer_id, at, as_of, catalog_revision)
         return read_spend(customer_id, self._ask(GET_SPEND, request, timeout_s))
+
+    def watch_spend(
+        self, customer_id: str, *, at: datetime | None = None, retry_timeout_s: float = 60.0
+    ) -> SpendWatch:
+        """Watch what a customer owes: `with client.watch_spend("acme") as watch: for spend in watch: ...`.
+
+        The first Spend comes at once, then one after each commit that touched the customer; of those that follow each
+        other fast the last. A connection that breaks is made again: an engine that has not answered for
+        `retry_timeout_s` raises EngineUnavailableError. Other errors are those of `spend`.
+        """
+        return SpendWatch(
+            customer_id,
+            watch_request(customer_id, at),
+            lambda payload: self._sessions.open().open_stream(WATCH_SPEND, payload),
+            retry_timeout_s,
+        )
 
     def lines(
         self,

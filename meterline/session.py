@@ -32,7 +32,7 @@ from meterline.sending.reporting import Tell
 from meterline.sending.sender import Sender
 from meterline.spooling.spool import Spool
 from meterline.spooling.spool_home import hold, hold_place_in
-from meterline.transport import RECORD_USAGE, Metadata, Method, Transport
+from meterline.transport import RECORD_USAGE, AnswerStream, Metadata, Method, Transport
 
 _Answer = TypeVar("_Answer")
 
@@ -121,6 +121,10 @@ class Session:
             self._random.random,
             self._abandon.wait if interruption is None else self._pause_of(interruption),
         )
+
+    def open_stream(self, method: Method[_Answer], payload: bytes) -> AnswerStream[_Answer]:
+        """One call whose answers come until somebody ends them. Raises CallFailedError."""
+        return self._transport.stream(method, payload)
 
     def close(self, timeout_s: float | None) -> Delivery:
         """Take no more, flush, disconnect."""

@@ -34,6 +34,8 @@ LIST_LINE_ITEMS = Method(
 )
 QUERY_USAGE = Method("/meterline.v1.MeteringService/QueryUsage", metering_pb2.QueryUsageResponse.FromString)
 
+WATCH_SPEND = Method("/meterline.v1.SpendService/WatchSpend", spend_pb2.WatchSpendResponse.FromString)
+
 _OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.primary_user_agent", "meterline-python"),
     # gRPC's own retries would hide attempts from the policy in `retry`.
@@ -67,6 +69,26 @@ class CallFailedError(Exception):
     def __init__(self, failure: CallFailure) -> None:
         super().__init__(failure.message)
         self.failure = failure
+
+
+class AnswerStream(Generic[_Answer]):
+    """The answers of one call. `cancel` ends it, from any thread."""
+
+    def __init__(self, call: Any, broken: Callable[[grpc.RpcError], CallFailedError]) -> None:  # noqa: ANN401 - as `_failure`
+        self._call = call
+        self._broken = broken
+
+    def next(self) -> _Answer | None:
+        """The next one; None at the end. Raises CallFailedError."""
+        try:
+            answer: _Answer | None = next(self._call, None)
+        except grpc.RpcError as error:
+            raise self._broken(error) from None
+        return answer
+
+    def cancel(self) -> None:
+        """Ask for no more."""
+        self._call.cancel()
 
 
 class Transport:
@@ -110,6 +132,21 @@ class Transport:
                 raise
             raise CallFailedError(_BROKEN_OFF) from None
         return answer
+
+    def stream(self, method: Method[_Answer], payload: bytes) -> "AnswerStream[_Answer]":
+        """Send a serialized request, whose answers come until somebody ends them. Raises CallFailedError."""
+        try:
+            call = self._open_channel().unary_stream(
+                method.name, request_serializer=None, response_deserializer=method.read
+            )
+            return AnswerStream(call(payload, metadata=self._metadata or None), self._broken)
+        except ValueError:  # as in `call`
+            if not self._closed:
+                raise
+            raise CallFailedError(_BROKEN_OFF) from None
+
+    def _broken(self, error: grpc.RpcError) -> CallFailedError:
+        return CallFailedError(_BROKEN_OFF if self._closed else self._failure(error))
 
     def close(self) -> None:
         """Close the channel; calls under way and later ones fail as CANCELLED."""

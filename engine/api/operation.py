@@ -13,7 +13,7 @@ Rules:
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
@@ -69,6 +69,14 @@ CATALOG_STREAMS: Final = CallLimits(
 )
 
 
+# Each holds a thread over gRPC, and a connection over HTTP. A connection that is gone is noticed at the next heartbeat.
+WATCHES: Final = CallLimits(
+    kind="spend watches", places=128, message_timeout_s=30, answer_timeout_s=60, yields_after_s=30
+)
+# Shorter than proxies and browsers keep a connection that says nothing.
+HEARTBEAT_S: Final = 15
+
+
 @dataclass(frozen=True, slots=True)
 class OfBytes:
     """A handler that reads the bytes of its request itself."""
@@ -90,6 +98,26 @@ class OfMessages:
     serve: Callable[[Iterator[Any], Call], Iterator[Message]]
 
 
+class Answers(Protocol):
+    """What comes of one request, again and again."""
+
+    def take(self) -> Message | None:
+        """The newest answer that was not taken yet. Raises what ends the call."""
+
+    def close(self) -> None:
+        """Nobody takes any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfWatch:
+    """A handler of one request that is answered until its caller leaves. `open` returns at once; it is given what to call,
+    from any thread, when there is an answer to take. After HEARTBEAT_S without one its caller is sent `heartbeat`.
+    """
+
+    open: Callable[[Any, Call, Callable[[], None]], Answers]
+    heartbeat: Message
+
+
 OfMessage: TypeAlias = Callable[[RequestMessage, Call], Message]
 
 
@@ -104,7 +132,7 @@ class Operation(Generic[RequestMessage]):
 
     name: str
     request: type[RequestMessage]
-    handler: OfMessage[RequestMessage] | OfMessages | OfBytes | OfStream
+    handler: OfMessage[RequestMessage] | OfMessages | OfBytes | OfStream | OfWatch
     scope: Scope
     charges: frozenset[Limit]
     limits: CallLimits = REQUESTS

@@ -11,7 +11,16 @@ from typing import Any
 from engine.access.api_keys import shown_key_id
 from engine.access.caller import Scope
 from engine.access.tenant_limits import CALL, STREAM, UNLIMITED, USAGE, USAGE_STREAM
-from engine.api.operation import CATALOG_STREAMS, STREAMS, OfBytes, OfMessages, OfStream, Operation
+from engine.api.operation import (
+    CATALOG_STREAMS,
+    STREAMS,
+    WATCHES,
+    OfBytes,
+    OfMessages,
+    OfStream,
+    OfWatch,
+    Operation,
+)
 from engine.api.services.access_service import AccessService, TenantService
 from engine.api.services.backup_service import BackupService
 from engine.api.services.billing_service import BillingService
@@ -41,6 +50,7 @@ from engine.api.services.simulations.simulation_service import SimulationService
 from engine.api.services.spend_service import SpendService
 from engine.api.services.tenant_limits_service import TenantLimitsService
 from engine.api.services.usage_service import UsageService
+from engine.api.services.watching.watch_service import WatchService
 from engine.api.services.webhooks.webhook_operations import webhook_operations
 from engine.api.services.webhooks.webhook_service import WebhookService
 from meterline.v1 import (
@@ -68,6 +78,7 @@ class Services:
     subscription_changes: SubscriptionChangeService
     resources: ResourceService
     spend: SpendService
+    watches: WatchService
     billing: BillingService
     invoices: InvoiceService
     documents: DocumentService
@@ -142,6 +153,15 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
             spend.get_spend,
             read,
             CALL,
+            customer_of=lambda request: request.customer_id or None,
+        ),
+        Operation(
+            "SpendService.WatchSpend",
+            spend_pb2.WatchSpendRequest,
+            OfWatch(services.watches.watch_spend, spend_pb2.WatchSpendResponse()),
+            read,
+            STREAM,
+            limits=WATCHES,
             customer_of=lambda request: request.customer_id or None,
         ),
         Operation("SpendService.ListSpend", spend_pb2.ListSpendRequest, spend.list_spend, read, CALL),

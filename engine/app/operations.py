@@ -30,6 +30,7 @@ from engine.api.services.spend_service import SpendService
 from engine.api.services.tenant_limits_service import TenantLimitsService
 from engine.api.services.turns import Turns
 from engine.api.services.usage_service import UsageService
+from engine.api.services.watching.watch_service import WatchService
 from engine.api.services.webhooks.webhook_service import WebhookService
 from engine.app.access import Access
 from engine.app.reading import Reading, build_reconciliation
@@ -73,6 +74,7 @@ def build_operations(
             subscription_changes=SubscriptionChangeService(stores.catalog, rater, now_us),
             resources=ResourceService(stores.catalog, now_us),
             spend=SpendService(rater),
+            watches=WatchService(reading.watching.watchers),
             billing=BillingService(rater, reading.line_windows),
             invoices=InvoiceService(_closing(stores, rater, now_us), now_us),
             documents=_documenting(stores, reading.documents, now_us),

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
+import pyarrow as pa
+
 from engine.app.stores import Stores, Warming
 from engine.catalog.admission_rules import AdmissionRules
 from engine.tracing import Tracing
@@ -79,8 +81,9 @@ def build_recording(
     charge_events: ChargeEvents,
     now_us: Callable[[], int],
     tracing: Tracing | None,
+    tell_stored: Callable[[pa.RecordBatch], None],
 ) -> Recording:
-    committer = Committer(stores.usage, known.window, stores.order, limits, now_us, tracing)
+    committer = Committer(stores.usage, known.window, stores.order, limits, now_us, tracing, tell_stored)
     admission_for = AdmissionRules(stores.catalog, limits, time.monotonic_ns).for_tenant
     return Recording(
         admission_for,

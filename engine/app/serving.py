@@ -166,9 +166,17 @@ def _faces_over(
     """Everything behind the ports, and the ports, which serve. The faces stop first, then the queue drains, then upkeep
     ends.
     """
-    reading = build_reading(stores, _now_us, options.document_templates)
+    reading = build_reading(
+        stores, _now_us, options.document_templates, is_shared=options.usage_store is not None
+    )
     recording = build_recording(
-        stores, known, options.limits, access.allowances.charge_events, _now_us, tracing
+        stores,
+        known,
+        options.limits,
+        access.allowances.charge_events,
+        _now_us,
+        tracing,
+        reading.watching.watchers.tell_stored,
     )
     upkeep = build_upkeep(
         stores,
@@ -205,7 +213,10 @@ def _faces_over(
         checks = stack.enter_context(checked_stores(stores))
         stack.enter_context(upkeep.running())
         stack.enter_context(recording.running())
+        stack.enter_context(reading.watching.running())
         stack.callback(faces.stop, _GRACE_S)
+        # Whoever watches would hold the faces up for all of their grace.
+        stack.callback(reading.watching.stop)
         # An expiry that waits for time to pass must not hold the server up.
         stack.callback(upkeep.stopping.set)
         faces.start()

@@ -227,6 +227,10 @@ class SharedClock:
             state = self._read()
         return state
 
+    def settled(self) -> int:
+        """As far as everybody's groups have their outcome."""
+        return self._read().complete_us
+
     def reached(self, _now_us: int) -> int:
         """The newest stamp that this gateway stored. A watermark that is asked for later is not earlier."""
         with self._lock:

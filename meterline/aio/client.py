@@ -30,9 +30,10 @@ from meterline.interruption import Interruption
 from meterline.options import OptionKeywords, Options, check_target
 from meterline.reads.lines import AsyncLineItems, lines_request
 from meterline.reads.spend import Spend, read_spend, spend_request
+from meterline.reads.spend_watch import AsyncSpendWatch, SpendWatch, watch_request
 from meterline.reads.usage import AsyncUsageRows, UsageWindow, usage_request
 from meterline.session import Session, Sessions, Settings
-from meterline.transport import GET_SPEND, LIST_LINE_ITEMS, QUERY_USAGE, Metadata, Method
+from meterline.transport import GET_SPEND, LIST_LINE_ITEMS, QUERY_USAGE, WATCH_SPEND, Metadata, Method
 
 _Answer = TypeVar("_Answer")
 _Result = TypeVar("_Result")
@@ -159,6 +160,24 @@ class AsyncClient:
         """
         request = spend_request(customer_id, at, as_of, catalog_revision)
         return read_spend(customer_id, await self._ask(GET_SPEND, request, timeout_s))
+
+    def watch_spend(
+        self, customer_id: str, *, at: datetime | None = None, retry_timeout_s: float = 60.0
+    ) -> AsyncSpendWatch:
+        """Watch what a customer owes: `async for spend in client.watch_spend("acme")`; see `Client.watch_spend`.
+
+        Nothing is asked before the first step. Each watch has a thread of its own until it is closed. Cancelled: the
+        watch is over.
+        """
+        session = self._sessions.open
+        return AsyncSpendWatch(
+            SpendWatch(
+                customer_id,
+                watch_request(customer_id, at),
+                lambda payload: session().open_stream(WATCH_SPEND, payload),
+                retry_timeout_s,
+            )
+        )
 
     def lines(
         self,

@@ -56,11 +56,12 @@ def read(
             policy = RetryPolicy(_BRIDGE_S if failure.pushback_ms is None else timeout_s, max_ms=_WAIT_MAX_MS)
             wait_s = policy.wait_s(failure, attempt, time.monotonic() - started_s, random())
             if wait_s is None:
-                raise _request_failed(failure) from None
+                raise request_failed(failure) from None
         if pause(wait_s):
-            raise _request_failed(failure)
+            raise request_failed(failure)
         attempt += 1
 
 
-def _request_failed(failure: CallFailure) -> RequestFailedError:
+def request_failed(failure: CallFailure) -> RequestFailedError:
+    """What its caller is told."""
     return _ERRORS.get(failure.code, RequestFailedError)(failure.message, code=failure.code)

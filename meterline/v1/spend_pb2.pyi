@@ -22,6 +22,20 @@ class GetSpendRequest(_message.Message):
     catalog_revision: int
     def __init__(self, customer_id: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ...) -> None: ...
 
+class WatchSpendRequest(_message.Message):
+    __slots__ = ("customer_id", "at")
+    CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    customer_id: str
+    at: _timestamp_pb2.Timestamp
+    def __init__(self, customer_id: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class WatchSpendResponse(_message.Message):
+    __slots__ = ("spend",)
+    SPEND_FIELD_NUMBER: _ClassVar[int]
+    spend: GetSpendResponse
+    def __init__(self, spend: _Optional[_Union[GetSpendResponse, _Mapping]] = ...) -> None: ...
+
 class GetSpendResponse(_message.Message):
     __slots__ = ("spends", "line_items", "as_of", "catalog_revision", "discounts", "taxes", "credits", "commitments", "shares")
     SPENDS_FIELD_NUMBER: _ClassVar[int]

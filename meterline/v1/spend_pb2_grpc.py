@@ -43,6 +43,11 @@ class SpendServiceStub:
                 request_serializer=meterline_dot_v1_dot_spend__pb2.GetSpendRequest.SerializeToString,
                 response_deserializer=meterline_dot_v1_dot_spend__pb2.GetSpendResponse.FromString,
                 _registered_method=True)
+        self.WatchSpend = channel.unary_stream(
+                '/meterline.v1.SpendService/WatchSpend',
+                request_serializer=meterline_dot_v1_dot_spend__pb2.WatchSpendRequest.SerializeToString,
+                response_deserializer=meterline_dot_v1_dot_spend__pb2.WatchSpendResponse.FromString,
+                _registered_method=True)
         self.ListSpend = channel.unary_unary(
                 '/meterline.v1.SpendService/ListSpend',
                 request_serializer=meterline_dot_v1_dot_spend__pb2.ListSpendRequest.SerializeToString,
@@ -67,6 +72,22 @@ class SpendServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchSpend(self, request, context):
+        """The spend of one customer at once, and again after each commit that touched the
+        customer, within 250 ms; of commits that follow each other faster the last is
+        enough. What other gateways commit, corrections and changes of the catalog are
+        seen within two seconds. Each message is the whole spend: whoever connects
+        again has missed nothing that still holds.
+
+        Over HTTP the answer is a stream of server-sent events (text/event-stream).
+
+        Errors: as GetSpend; RESOURCE_EXHAUSTED (as many watches are open as the engine
+        serves), UNAVAILABLE (the engine ends, or a store has not answered: watch again).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListSpend(self, request, context):
         """The customers who spend most in each currency, in descending order of
         amount.
@@ -86,6 +107,11 @@ def add_SpendServiceServicer_to_server(servicer, server):
                     servicer.GetSpend,
                     request_deserializer=meterline_dot_v1_dot_spend__pb2.GetSpendRequest.FromString,
                     response_serializer=meterline_dot_v1_dot_spend__pb2.GetSpendResponse.SerializeToString,
+            ),
+            'WatchSpend': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchSpend,
+                    request_deserializer=meterline_dot_v1_dot_spend__pb2.WatchSpendRequest.FromString,
+                    response_serializer=meterline_dot_v1_dot_spend__pb2.WatchSpendResponse.SerializeToString,
             ),
             'ListSpend': grpc.unary_unary_rpc_method_handler(
                     servicer.ListSpend,
@@ -124,6 +150,33 @@ class SpendService:
             '/meterline.v1.SpendService/GetSpend',
             meterline_dot_v1_dot_spend__pb2.GetSpendRequest.SerializeToString,
             meterline_dot_v1_dot_spend__pb2.GetSpendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchSpend(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/meterline.v1.SpendService/WatchSpend',
+            meterline_dot_v1_dot_spend__pb2.WatchSpendRequest.SerializeToString,
+            meterline_dot_v1_dot_spend__pb2.WatchSpendResponse.FromString,
             options,
             channel_credentials,
             insecure,

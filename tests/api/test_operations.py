@@ -7,7 +7,16 @@ import pytest
 
 import meterline.v1
 from engine.access.caller import Scope
-from engine.api.operation import CATALOG_STREAMS, STREAMS, OfBytes, OfMessages, OfStream, Operation
+from engine.api.operation import (
+    CATALOG_STREAMS,
+    STREAMS,
+    WATCHES,
+    OfBytes,
+    OfMessages,
+    OfStream,
+    OfWatch,
+    Operation,
+)
 from engine.api.operations import Services, operations
 from engine.api.services.access_service import AccessService, TenantService
 from engine.api.services.backup_service import BackupService
@@ -31,6 +40,7 @@ from engine.api.services.simulations.simulation_service import SimulationService
 from engine.api.services.spend_service import SpendService
 from engine.api.services.tenant_limits_service import TenantLimitsService
 from engine.api.services.usage_service import UsageService
+from engine.api.services.watching.watch_service import WatchService
 from engine.api.services.webhooks.webhook_service import WebhookService
 from meterline.v1.usage_pb2 import RecordUsageRequest
 
@@ -43,6 +53,7 @@ TABLE = operations(
         migrations=MigrationService,
         subscription_changes=SubscriptionChangeService,
         spend=SpendService,
+        watches=WatchService,
         billing=BillingService,
         invoices=InvoiceService,
         documents=DocumentService,
@@ -91,15 +102,17 @@ def test_a_row_says_what_the_contract_says(row):
     method = contract()[row.name]
     assert row.service == method.containing_service.full_name
     assert row.request.DESCRIPTOR.full_name == method.input_type.full_name
-    streams = isinstance(row.handler, OfStream | OfMessages)
-    assert method.client_streaming == method.server_streaming == streams
+    streams, watches = isinstance(row.handler, OfStream | OfMessages), isinstance(row.handler, OfWatch)
+    assert (method.client_streaming, method.server_streaming) == (streams, streams or watches)
     assert (row.limits in (STREAMS, CATALOG_STREAMS)) == streams
+    assert (row.limits is WATCHES) == watches
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 def test_a_row_is_served_by_the_method_of_its_name(row):
     """A row copied from another and changed by half would serve the wrong call."""
     handler = row.handler.serve if isinstance(row.handler, OfBytes | OfStream | OfMessages) else row.handler
+    handler = handler.open if isinstance(handler, OfWatch) else handler
     assert handler.__name__.replace("_", "") == row.method.lower()
 
 
@@ -109,6 +122,7 @@ CHARGES = {
     "UsageService.RecordUsage": CALL | {"events_per_s_max"},
     "UsageService.RecordUsageColumns": CALL | {"events_per_s_max"},
     "UsageService.StreamUsage": CALL | {"events_per_s_max", "open_streams_max"},
+    "SpendService.WatchSpend": CALL | {"open_streams_max"},
     "CatalogService.ApplyCatalogPieces": CALL | {"open_streams_max"},
 }
 
@@ -126,7 +140,7 @@ def test_a_row_that_names_no_limits_is_not_a_row():
         Operation("UsageService.New", RecordUsageRequest, lambda _request, _call: None, Scope.READ)
 
 
-READS = ("Get", "List", "Query", "Simulate", "Explain", "ReconcileBilling")
+READS = ("Get", "List", "Watch", "Query", "Simulate", "Explain", "ReconcileBilling")
 BILLING = ("InvoiceService.ClosePeriods", "InvoiceService.VoidInvoice")
 RECORDS = ("RecordUsage", "StreamUsage", "RecordUsageColumns")
 
@@ -146,6 +160,7 @@ def test_a_credential_bound_to_a_customer_may_call_what_reads_one_customer():
     """And nothing else: whoever adds a row has to say of whom its requests ask."""
     assert {row.name for row in TABLE if row.customer_of is not None} == {
         "SpendService.GetSpend",
+        "SpendService.WatchSpend",
         "BillingService.ListLineItems",
         "InvoiceService.ListInvoices",
         "InvoiceService.GetInvoice",

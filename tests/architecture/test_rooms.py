@@ -182,6 +182,7 @@ ROOMS = {
     "api.grpc": {"api", "access", "fair_share", "errors", "metrics"},
     "api.http": {"api", "access", "fair_share", "errors", "metrics", "times", "json_cells"},
     "app": {
+        "spend",
         *("backup", "doctor", "erasure", "outbox.webhooks"),
         *(
             "access",

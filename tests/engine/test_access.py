@@ -93,6 +93,7 @@ SCOPES = {
     "MigrateSubscriptions": "CATALOG",
     "ChangeSubscription": "CATALOG",
     "GetSpend": "READ",
+    "WatchSpend": "READ",
     "ListSpend": "READ",
     "ListLineItems": "BILL",
     "ExplainLineItem": "BILL",
@@ -241,6 +242,7 @@ def test_every_operation_refuses_the_key_of_a_customer_for_another_one(bare, adm
     text = made(admin, "READ", "BILL", customer_id=f"{name}_acme")
     fields = {
         "GetSpend": lambda who: {"customer_id": who},
+        "WatchSpend": lambda who: {"customer_id": who},
         "ListLineItems": lambda who: {"customer_id": who},
         "ListInvoices": lambda who: {"customer_id": who},
         "GetInvoice": lambda who: {"customer_id": who, "number": "INV-000001"},

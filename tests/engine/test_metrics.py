@@ -43,6 +43,7 @@ ALLOWED = {
     "outcome": {"delivered", "failed"},
     "kind": {
         *("requests", "usage streams", "catalog streams", "health checks", "health watches"),
+        *("spend watches", "spend watches over HTTP"),
         *("reflection streams", "HTTP requests"),
     },
 }

@@ -10,6 +10,8 @@ Rules:
 """
 
 import contextlib
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,10 +27,13 @@ from engine.api.gate import Gate, GatedCall, Shown
 from engine.api.grpc.answer_bytes import answer_bytes
 from engine.api.grpc.peers import CallEndedError, Places
 from engine.api.operation import (
+    HEARTBEAT_S,
+    Answers,
     Call,
     OfBytes,
     OfMessages,
     OfStream,
+    OfWatch,
     Operation,
     RequestMessage,
 )
@@ -97,6 +102,8 @@ def method_of(operation: Operation[RequestMessage], gate: Gate) -> Method:
             return stream(operation.method, raw, serve, enter)
         case OfMessages(serve):
             return stream(operation.method, message(operation.request), serve, enter)
+        case OfWatch(open_watch, heartbeat):
+            return watch(operation.method, message(operation.request), open_watch, heartbeat, enter)
         case OfBytes(serve):
             return unary(operation.method, raw, serve, enter)
         case serve:
@@ -179,6 +186,53 @@ def stream(
                 place.answered()
 
     return Method(is_stream=True, _handle=handle)
+
+
+def watch(
+    method: str,
+    parse: Callable[[bytes], Request],
+    open_watch: Callable[[Request, Call, Callable[[], None]], Answers],
+    heartbeat: Message,
+    enter: Enter,
+) -> Method:
+    """Serves one request with answers until the peer leaves. A credential that ends, ends the stream."""
+
+    def handle(serving: Serving, incoming: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        with (
+            _answered(serving.rim, method, context, enter) as entry,
+            serving.places.take(context, _tenant(entry)) as place,
+        ):
+            data = place.message(incoming)
+            if data is None or entry is None:
+                raise InvalidRequestError(FieldMistake("request", f"is missing: send one to {method}"))
+            entry.read(len(data))
+            request = parse(_checked(data, serving.request_bytes_max))
+            entry.admit(request)
+            news = threading.Event()
+            with contextlib.closing(open_watch(request, _call(entry, context), news.set)) as answers:
+                for answer in _until_gone(answers, news, context):
+                    entry.renew()
+                    place.answers()
+                    yield answer_bytes(heartbeat if answer is None else answer)
+                    place.answered()
+
+    return Method(is_stream=True, _handle=handle)
+
+
+def _until_gone(
+    answers: Answers, news: threading.Event, context: grpc.ServicerContext
+) -> Iterator[Message | None]:
+    """Each answer, and None after HEARTBEAT_S without one."""
+    if not context.add_callback(news.set):
+        return
+    beat_s = time.monotonic()
+    while context.is_active():
+        has_news = news.wait(max(0.0, beat_s + HEARTBEAT_S - time.monotonic()))
+        news.clear()
+        answer = answers.take()
+        if answer is not None or not has_news:
+            yield answer
+            beat_s = time.monotonic()
 
 
 @contextlib.contextmanager

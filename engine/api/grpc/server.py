@@ -18,7 +18,7 @@ from engine.api.grpc.peers import Places, Watchdog
 from engine.api.grpc.reflection import METHOD as REFLECTION_METHOD
 from engine.api.grpc.reflection import NAMES as REFLECTION_NAMES
 from engine.api.grpc.reflection import reflection_method
-from engine.api.operation import CATALOG_STREAMS, REQUESTS, STREAMS, CallLimits, Operation
+from engine.api.operation import CATALOG_STREAMS, REQUESTS, STREAMS, WATCHES, CallLimits, Operation
 from engine.api.rim import Rim
 from engine.errors import StartupError
 
@@ -34,7 +34,7 @@ _WATCHES = CallLimits(
 _REFLECTIONS = CallLimits(
     kind="reflection streams", places=8, message_timeout_s=30, answer_timeout_s=10, yields_after_s=1
 )
-_KINDS = (REQUESTS, STREAMS, CATALOG_STREAMS, _CHECKS, _WATCHES, _REFLECTIONS)
+_KINDS = (REQUESTS, STREAMS, CATALOG_STREAMS, WATCHES, _CHECKS, _WATCHES, _REFLECTIONS)
 # Besides the places: calls that are being refused, and handlers whose peer has gone. Threads are made as needed.
 _THREADS = sum(limits.places for limits in _KINDS) + 64
 # A message may be so many times the limit of a request, so that a request over it gets a clear answer from us.

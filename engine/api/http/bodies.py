@@ -22,6 +22,7 @@ from engine.errors import FieldMistake, InvalidRequestError
 
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
+EVENTS: Final = "text/event-stream"
 PROTOBUF: Final = "application/protobuf"
 IDEMPOTENCY_KEY: Final = "idempotency-key"
 _KEY_FIELD: Final = "idempotency_key"

@@ -5,6 +5,7 @@ Rules:
    protobuf where the request is. A method that streams takes NDJSON, a message a line, and answers so.
 2. The gate is asked before the body is read: who has no credential costs the engine nothing more.
    What a request's field idempotency_key says may be the header Idempotency-Key.
+   One that answers again and again to one request does so in server-sent events (engine.api.http.event_streams).
 3. An error is a google.rpc.Status in JSON. Where a stream has answered before it fails, its last line has the error.
 4. Handlers run on threads of their own, so many at a time; who comes when all are taken is told when to come again, and so is
    a tenant that has its fair share of them (engine.fair_share). No call waits for a thread behind those of others.
@@ -20,10 +21,8 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -43,12 +42,14 @@ from engine.api.http.bodies import (
 )
 from engine.api.http.cloud_events import BATCHED, ReadEvents, read_events
 from engine.api.http.document_downloads import GET_INVOICE_DOCUMENT, PATH, asked_document, document_response
+from engine.api.http.event_streams import EventStreams
 from engine.api.http.openapi import document
-from engine.api.message_json import json_fields, json_line, message_line
-from engine.api.operation import Call, OfBytes, OfMessages, OfStream, Operation
+from engine.api.http.refusals import error_line, error_response, no_such_path
+from engine.api.message_json import json_fields, message_line
+from engine.api.operation import Call, OfBytes, OfMessages, OfStream, OfWatch, Operation
 from engine.api.rim import REQUEST_ID, Rim, RimmedCall
-from engine.api.status import HttpStatus, http_status_of
-from engine.errors import NotFoundError, TooManyCallsError
+from engine.api.status import http_status_of
+from engine.errors import TooManyCallsError
 from engine.fair_share import FairShare
 from engine.metrics import METRICS
 from meterline.v1.usage_pb2 import RecordUsageResponse, Verdict
@@ -102,6 +103,7 @@ class Calls:
         self._open_calls_of: Counter[str] = Counter()
         self._share = FairShare(_CALLS_MAX, time.monotonic_ns)
         self._document = document(operations)
+        self.event_streams = EventStreams(gate, rim, self._on_gate)
         self.application = FramedOnce(
             Starlette(
                 routes=[
@@ -111,7 +113,7 @@ class Calls:
                     Route("/openapi.json", self._openapi, methods=["GET"]),
                     Route("/healthz", self._health, methods=["GET"]),
                 ],
-                exception_handlers={404: _no_such_path, 405: _no_such_path},
+                exception_handlers={404: no_such_path, 405: no_such_path},
             )
         )
 
@@ -128,6 +130,8 @@ class Calls:
 
     async def _rpc(self, request: Request) -> Response:
         operation = self._by_path[request.url.path]
+        if isinstance(operation.handler, OfWatch):
+            return await self._watch(operation, request)
         async with self._answered(operation, request) as answer:
             await self._enter(answer, operation, request)
             media = media_type(request)
@@ -145,6 +149,15 @@ class Calls:
                 )
                 answer.response = _message_response(message, media)
         return answer.response
+
+    async def _watch(self, operation: Operation[Any], request: Request) -> Response:
+        async def asked() -> tuple[Message, int]:
+            media = media_type(request)
+            body = await read_body(request, self._bytes_max(media))
+            return parsed(body, media, operation.request), len(body)
+
+        shown = Shown(request.headers.get(AUTHORIZATION))
+        return await self.event_streams.answer(operation, shown, request.headers, asked)
 
     async def _cloud_events(self, request: Request) -> Response:
         operation = self._record_usage
@@ -185,7 +198,7 @@ class Calls:
         except Exception as error:  # noqa: BLE001 - the rim: every error becomes a status
             status = http_status_of(error, call.request_id)
             call.failed(error, status.code)
-            answer.response = _error_response(status)
+            answer.response = error_response(status)
         finally:
             self._open_calls -= 1
             self._leave(answer.tenant)
@@ -262,7 +275,7 @@ class _Answer:
         match operation.handler:
             case OfBytes(serve):
                 return serve(message.SerializeToString(), call)
-            case OfStream() | OfMessages():
+            case OfStream() | OfMessages() | OfWatch():
                 raise TypeError(f"{operation.name} is a stream")
             case serve:
                 return serve(message, call)
@@ -306,7 +319,7 @@ def _stream_answer(answer: _Answer, operation: Operation[Any], body: bytes, medi
             raise
         status = http_status_of(error, answer.call.request_id)
         answer.call.failed(error, status.code)
-        lines.append(_error_line(status))
+        lines.append(error_line(status))
     return Response("".join(f"{line}\n" for line in lines), media_type=NDJSON)
 
 
@@ -320,31 +333,3 @@ def _message_response(message: Message, media: str) -> Response:
     if media == PROTOBUF:
         return Response(message.SerializeToString(deterministic=True), media_type=PROTOBUF)
     return JSONResponse(json_fields(message))
-
-
-def _error_response(status: HttpStatus) -> Response:
-    # Of a body that was not read nothing may be taken for the next request.
-    headers = {"Connection": "close"}
-    if status.retry_after_ms is not None:
-        headers["Retry-After"] = str(-(-status.retry_after_ms // 1_000))
-    if status.http_code == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse(_error_fields(status), status.http_code, headers)
-
-
-def _no_such_path(request: Request, error: Exception) -> Response:
-    """In the form of every other refusal."""
-    http_code = error.status_code if isinstance(error, HTTPException) else 404
-    found = http_status_of(
-        NotFoundError(f"{request.method} {request.url.path[:200]}: there is no such RPC: see /openapi.json")
-    )
-    return JSONResponse(_error_fields(found), http_code, {"Connection": "close"})
-
-
-def _error_fields(status: HttpStatus) -> dict[str, Any]:
-    fields: dict[str, Any] = MessageToDict(status.message, preserving_proto_field_name=True)
-    return fields
-
-
-def _error_line(status: HttpStatus) -> str:
-    return json_line({"error": _error_fields(status)})

@@ -5,10 +5,10 @@ from typing import Any, Final, cast
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
-from engine.api.http.bodies import JSON, NDJSON
+from engine.api.http.bodies import EVENTS, JSON, NDJSON
 from engine.api.http.cloud_events import BATCHED, STRUCTURED
 from engine.api.http.document_downloads import PATH, openapi_path
-from engine.api.operation import OfMessages, OfStream, Operation
+from engine.api.operation import OfMessages, OfStream, OfWatch, Operation
 from meterline.v1.usage_pb2 import RecordUsageResponse
 
 _Schema = dict[str, Any]
@@ -76,6 +76,7 @@ def document(operations: Sequence[Operation[Any]]) -> _Schema:
 def _rpc(operation: Operation[Any], schemas: dict[str, _Schema]) -> _Schema:
     streams = isinstance(operation.handler, OfStream | OfMessages)
     media = NDJSON if streams else JSON
+    answers = EVENTS if isinstance(operation.handler, OfWatch) else media
     service = operation.service.rpartition(".")[2]
     answer = _answer_of(operation)
     return {
@@ -87,7 +88,10 @@ def _rpc(operation: Operation[Any], schemas: dict[str, _Schema]) -> _Schema:
             "content": {media: {"schema": _message(operation.request.DESCRIPTOR, schemas)}},
         },
         "responses": {
-            "200": {"description": "The answer.", "content": {media: {"schema": _message(answer, schemas)}}},
+            "200": {
+                "description": "The answer.",
+                "content": {answers: {"schema": _message(answer, schemas)}},
+            },
             **_errors(),
         },
     }

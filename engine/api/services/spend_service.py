@@ -57,12 +57,15 @@ class SpendService:
     def get_spend(self, request: GetSpendRequest, call: Call) -> GetSpendResponse:
         if not request.customer_id:
             raise InvalidRequestError(FieldMistake("customer_id", "is empty: name a customer"))
-        snapshot = self._snapshot(request, call)
+        # How a customer's money is divided is no matter of the customer's.
+        return self.spend_of(request, call.tenant, shows_shares=call.caller.customer_id is None)
+
+    def spend_of(self, request: GetSpendRequest, tenant: str, *, shows_shares: bool) -> GetSpendResponse:
+        snapshot = self._snapshot(request, tenant)
         rated = self._rater.rate_customer(snapshot, request.customer_id)
         items = rated.line_items(np.arange(min(len(rated), _LINE_ITEMS_MAX)))
         terms = settled(rated, History.of(self._rater, snapshot))
-        # How a customer's money is divided is no matter of the customer's.
-        shares = applied_shares(terms) if call.caller.customer_id is None else []
+        shares = applied_shares(terms) if shows_shares else []
         return GetSpendResponse(
             spends=map(spend_message, sums_of(rated, terms).by_amount(1)),
             discounts=map(discount_message, applied_discounts(terms)),
@@ -79,7 +82,7 @@ class SpendService:
         limit = request.limit or _LIMIT_DEFAULT
         if limit > _LIMIT_MAX:
             raise InvalidRequestError(FieldMistake("limit", f"is {limit}: ask for at most {_LIMIT_MAX}"))
-        snapshot = self._snapshot(request, call)
+        snapshot = self._snapshot(request, call.tenant)
         sums: list[SpendColumns] = []
         unrateable: list[LineItem] = []
         recipients = RecipientTotals()
@@ -111,9 +114,9 @@ class SpendService:
             reported=None if reported is None else reported_message(request.reporting_currency, reported),
         )
 
-    def _snapshot(self, request: GetSpendRequest | ListSpendRequest, call: Call) -> Snapshot:
+    def _snapshot(self, request: GetSpendRequest | ListSpendRequest, tenant: str) -> Snapshot:
         return self._rater.snapshot(
-            call.tenant,
+            tenant,
             optional_us(request, "at"),
             optional_us(request, "as_of"),
             request.catalog_revision or None,

@@ -11,6 +11,7 @@ from engine.cli.billing.line_tables import report_unrateable, spend_table
 from engine.cli.billing.period_spend import summed
 from engine.cli.billing.reported_spend import show_reported
 from engine.cli.billing.spend_splits import show_splits
+from engine.cli.billing.watched_spend import watch_spend
 from engine.cli.terminal.connection import NO_CATALOG, TIMEOUT_S, CommandError, connected
 from engine.cli.terminal.options import (
     INSTANT_HELP,
@@ -47,6 +48,7 @@ _BEFORE_TERMS = (
 @click.option(
     "--splits", is_flag=True, help="What each recipient of a revenue split has of it, and the platform."
 )
+@click.option("--watch", is_flag=True, help="Go on, with a line after each change of --customer's spend.")
 @click.option(
     "--top",
     type=click.IntRange(1, 1000),
@@ -73,17 +75,30 @@ def spend(
     children: bool,
     splits: bool,
     as_json: bool,
-    **when: Any,  # noqa: ANN401 - the arguments of asked_periods, as_of and catalog_revision
+    **when: Any,  # noqa: ANN401 - the arguments of asked_periods, as_of, catalog_revision and watch
 ) -> None:
     """Show the customers who spend most in their current billing period, or what one customer spends.
 
     With --children it is what a customer and all below it spend. With --from and --to it is the sum of the lines of all billing periods that start in that time, before discounts, commitments, credit and taxes. What is due is shown of one billing period: the current one, or that of --at.
     """
+    watch = when.pop("watch")
     snapshot: dict[str, Any] = {
         "as_of": timestamp(when.pop("as_of")),
         "catalog_revision": when.pop("catalog_revision") or 0,
     }
     periods = asked_periods(**when)
+    if watch:
+        if (
+            customer is None
+            or children
+            or splits
+            or currency
+            or periods is not None
+            or any(snapshot.values())
+        ):
+            raise CommandError("--watch needs --customer ID, and goes with --at, --json and --target alone")
+        watch_spend(target, customer, timestamp(when["at"]), as_json=as_json)
+        return
     if children and (customer is None or periods is not None):
         raise CommandError("--children needs --customer ID, and goes without --from and --to")
     if splits and periods is not None:

@@ -7,6 +7,7 @@ usage_pages     rows from a place on, as far as somebody wants them, and the cus
 event_list      the events themselves, page by page
 late_facts      whose usage changed behind a watermark
 problem_list    why events were not stored
+stored_since    whose events were stored between two instants
 expired_read    what may still be answered of events that have expired; expiries is what is known of them
 """
 
@@ -17,6 +18,7 @@ __all__ = [
     "late_facts",
     "periods_reader",
     "problem_list",
+    "stored_since",
     "usage_pages",
     "usage_reader",
 ]

@@ -146,7 +146,10 @@ class Committer:
         limits: Limits,
         now_us: Callable[[], int],
         tracing: Tracing | None = None,
+        tell_stored: Callable[[pa.RecordBatch], None] = lambda _events: None,
     ) -> None:
+        """`tell_stored` is told each group of events once it is stored for sure; it returns at once, and never raises."""
+        self._tell_stored = tell_stored
         self._sink = sink
         self._window = window
         self._clock = clock
@@ -259,6 +262,7 @@ class Committer:
                 self._window.doubt(fingerprints.take(np.concatenate(tried)))
             raise
         self._window.enter(fingerprints)
+        self._tell_stored(events)
         METRICS.inserted_events.inc(len(fingerprints))
         times_us = events.column("event_time").cast(pa.int64()).to_numpy()
         METRICS.event_lateness_seconds.observe_us(np.maximum(stamp_us - times_us, 0))

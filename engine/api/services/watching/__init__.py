@@ -1,0 +1,1 @@
+"""What a customer watches: spend that is told again whenever it changes."""
