@@ -132,7 +132,7 @@ def test_the_examples_of_the_guide_run(serving, capsys, tmp_path, monkeypatch):
 
     Of the trace, whose month is read, this engine has one request.
     """
-    assert len(BLOCKS) == 8
+    assert len(BLOCKS) == 9
     document = (GUIDE.parents[1] / "examples" / "llm.yaml").read_text()
     with open_channel(serving.target) as channel:
         CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=30)
@@ -144,13 +144,14 @@ def test_the_examples_of_the_guide_run(serving, capsys, tmp_path, monkeypatch):
     for block in BLOCKS:
         exec(block.replace("localhost:7070", serving.target), {"__name__": "guide"})
         printed.append(capsys.readouterr().out.splitlines())
-    [], [verdict, counts], [], [amount, *lines], [amount_on_loop], listed, usage, spooled = printed
+    [], [verdict, counts], [], [amount, *lines], [watched], [amount_on_loop], listed, usage, spooled = printed
     assert verdict.startswith("rejected ")
     assert " event_type unknown_event_type " in verdict
     assert counts == "0 1 0"
     assert " USD " in amount
     # 374 input tokens of the first, the third and the last block's event with the model "large".
     assert any(line.startswith("input {'model': 'large'} 1122 ") for line in lines), lines
+    assert watched.startswith(amount.split(" USD ")[0] + " USD 20")
     assert amount_on_loop.endswith(" USD")
     assert spooled == ["1 0"]
     assert (tmp_path / "usage-spool").is_dir()
