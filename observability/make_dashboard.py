@@ -238,6 +238,18 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             ((_rate("meterline_failed_upkeep_passes_total", "upkeep"), "{{upkeep}}"),),
         ),
         Panel(
+            "Invoices that differ from events",
+            "Found by the last daily run over closed periods.",
+            "none",
+            (("max(meterline_billing_differences{WHERE})", "differences"),),
+        ),
+        Panel(
+            "Invoices compared with events",
+            "When the last daily run over closed periods was through.",
+            "dateTimeFromNow",
+            (("1000 * max(meterline_billing_reconciled_timestamp_seconds{WHERE})", "last run"),),
+        ),
+        Panel(
             "Webhooks posted",
             "By whether they were delivered, and facts that an endpoint never took.",
             "cps",

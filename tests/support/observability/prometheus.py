@@ -7,6 +7,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 
@@ -52,6 +53,9 @@ class PrometheusProcess:
             with urllib.request.urlopen(url, timeout=30) as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
+            if error.code == HTTPStatus.SERVICE_UNAVAILABLE:
+                # It listens before it is ready.
+                raise
             raise AssertionError(f"{parameters}: {json.load(error)['error']}") from error
 
     def until(self, expression: str) -> list[dict[str, Any]]:
