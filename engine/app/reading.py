@@ -22,8 +22,8 @@ from engine.spend.watchers import SpendWatchers
 from engine.usage.corrections.voids import newest_heard_query
 from engine.usage.query.event_list import EventList
 from engine.usage.query.expiries import Expiries
+from engine.usage.query.facts_since import stored_between
 from engine.usage.query.periods_reader import PeriodsReader
-from engine.usage.query.stored_since import stored_between
 from engine.usage.query.usage_reader import UsageReader
 from engine.usage.rollups.coverage import Coverages
 from meterline.v1.spend_pb2 import GetSpendResponse

@@ -1,8 +1,7 @@
 """Whose events and corrections came in between two instants: what a watch looks for, and what a close asks about earlier periods."""
 
 from engine.usage.corrections.voids import EventKey, Kind, Void, record_voids
-from engine.usage.query.late_facts import late_facts
-from engine.usage.query.stored_since import stored_between
+from engine.usage.query.facts_since import late_facts, stored_between
 from ingest import IngestClock
 from tests.support.usage.content_hashes import content_hash
 from tests.support.usage.meter_reads import deliver

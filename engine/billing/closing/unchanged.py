@@ -23,7 +23,7 @@ from engine.catalog.snapshots.snapshot import Catalog
 from engine.catalog.store import CatalogStore
 from engine.sql.database import Database
 from engine.sql.invoice_tables import CLOSES, INVOICES
-from engine.usage.query.late_facts import late_facts
+from engine.usage.query.facts_since import late_facts
 from engine.usage.store.usage_store import UsageStore
 
 _OF_ONE_CUSTOMER: Final = {"customer": "id", "subscription": "customer", "credit_grant": "customer"}
@@ -38,15 +38,32 @@ class _Settled:
     catalog_revision: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Since:
+    """What came in for a run behind a watermark and a revision: of each customer the newest stamp, and the newest revision that
+    concerns it; `revisions` is None if one concerns all of them (rule 3).
+    """
+
+    close: Close
+    after_us: int
+    after_revision: int
+    stamps_us: Mapping[str, int]
+    revisions: Mapping[str, int] | None
+
+    def serves(self, close: Close, after_us: int, after_revision: int) -> bool:
+        """Whether it is of this run, and reaches as far back."""
+        return self.close == close and self.after_us <= after_us and self.after_revision <= after_revision
+
+
 class UnchangedCustomers:
-    """Thread-safe. What is late behind a watermark is looked up once a run."""
+    """Thread-safe. What came in is looked up once a run, not for each of its steps."""
 
     def __init__(self, database: Database, catalog: CatalogStore, store: UsageStore) -> None:
         self._database = database
         self._catalog = catalog
         self._store = store
-        # Of the newest run that was asked about: (run and watermark, what came in since).
-        self._late: tuple[tuple[str, str, int], Mapping[str, int]] = (("", "", 0), {})
+        # Of the newest run that was asked about.
+        self._known: _Since | None = None
 
     def among(self, close: Close, catalog: Catalog, customers: Sequence[str]) -> frozenset[str]:
         """Those of these customers whose closed periods, which ended before the run's span, need not be rated again.
@@ -61,36 +78,45 @@ class UnchangedCustomers:
             }
         if not settled or self._catalog.events_refused_before_us(close.tenant):
             return frozenset()
-        late = self._late_facts(close, min(each.as_of_us for each in settled.values()))
+        since = self._since(
+            close,
+            catalog,
+            min(each.as_of_us for each in settled.values()),
+            min(each.catalog_revision for each in settled.values()),
+        )
+        if since.revisions is None:
+            return frozenset()
+        return frozenset(
+            customer
+            for customer, of in settled.items()
+            if since.stamps_us.get(customer, 0) <= of.as_of_us
+            and since.revisions.get(customer, 0) <= of.catalog_revision
+        )
+
+    def _since(self, close: Close, catalog: Catalog, after_us: int, after_revision: int) -> _Since:
+        known = self._known
+        if known is None or not known.serves(close, after_us, after_revision):
+            stamps_us = self._stamps_us(close, catalog, after_us)
+            known = _Since(close, after_us, after_revision, stamps_us, self._revisions(close, after_revision))
+            self._known = known
+        return known
+
+    def _stamps_us(self, close: Close, catalog: Catalog, after_us: int) -> Mapping[str, int]:
+        late = late_facts(
+            self._store,
+            close.tenant,
+            after_us=after_us,
+            as_of_us=close.as_of_us,
+            before_us=close.from_us,
+        )
         owners = catalog.customers.links.owners_of(late.keys())
         newest: dict[str, int] = {}
         for name, at_us in late.items():
             for who in {name, owners.get(name, name)}:
                 newest[who] = max(newest.get(who, 0), at_us)
-        changed_at = self._changed_at(close, min(each.catalog_revision for each in settled.values()))
-        if changed_at is None:
-            return frozenset()
-        return frozenset(
-            customer
-            for customer, of in settled.items()
-            if newest.get(customer, 0) <= of.as_of_us and changed_at.get(customer, 0) <= of.catalog_revision
-        )
+        return newest
 
-    def _late_facts(self, close: Close, after_us: int) -> Mapping[str, int]:
-        (tenant, close_id, known_us), found = self._late
-        if (tenant, close_id) != (close.tenant, close.close_id) or known_us > after_us:
-            found = late_facts(
-                self._store,
-                close.tenant,
-                after_us=after_us,
-                as_of_us=close.as_of_us,
-                before_us=close.from_us,
-            )
-            self._late = (close.tenant, close.close_id, after_us), found
-        return found
-
-    def _changed_at(self, close: Close, after: int) -> Mapping[str, int] | None:
-        """The newest revision that concerns each customer; None if one concerns all of them (rule 3)."""
+    def _revisions(self, close: Close, after: int) -> Mapping[str, int] | None:
         found: dict[str, int] = {}
         for kind, revision, fields in self._catalog.definitions_between(
             close.tenant, after, close.catalog_revision

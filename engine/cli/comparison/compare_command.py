@@ -16,23 +16,20 @@ from engine.cli.comparison.causes import Cause, Explained, explained
 from engine.cli.comparison.compared_lines import compared_lines, new_rows
 from engine.cli.comparison.old_bills import OldBills, old_bills
 from engine.cli.comparison.usage_evidence import ASKED_MAX, UsageEvidence
+from engine.cli.invoices.ended_periods import months_options, span_of_months
 from engine.cli.quote.quote_csv_file import read_csv_table
 from engine.cli.terminal.connection import CommandError, ahead, connected, pages
 from engine.cli.terminal.csv_text import csv_line
 from engine.cli.terminal.files import FileType, read_bytes, written_whole
 from engine.cli.terminal.options import (
-    MonthType,
     Pair,
     PairType,
-    ZoneType,
     each_once,
-    month_after,
     target_option,
     timestamp,
 )
 from engine.cli.terminal.tables import NumberColumn, TextTable
 from engine.cli.terminal.text import counted, footer, grouped
-from engine.cli.usage.usage_question import instant_of
 from meterline.v1.billing_pb2 import LineItemForm, UnrateableCustomer
 from meterline.v1.simulations_pb2 import SimulateCatalogRequest, SimulateCatalogResponse
 from meterline.v1.simulations_pb2_grpc import SimulationServiceStub
@@ -49,19 +46,7 @@ _COLUMNS: Final = (
     epilog="Columns: customer_id, amount, currency; month, or period_start and period_end; price and quantity if there are any."
 )
 @click.argument("file", type=FileType(path_type=Path, allow_dash=True), metavar="OLD_BILLS.csv")
-@click.option("--from", "start", type=MonthType(), required=True, metavar="YYYY-MM", help="The first month.")
-@click.option(
-    "--to",
-    "end",
-    type=MonthType(),
-    required=True,
-    metavar="YYYY-MM",
-    help="The last month, which is included.",
-)
-@click.option(
-    "--time-zone", "zone", type=ZoneType(), default="UTC", show_default=True, metavar="ZONE",
-    help="In whose calendar months begin, such as Europe/Berlin.",
-)  # fmt: skip
+@months_options
 @click.option(
     "--name", "names", type=PairType("LABEL=PRICE"), multiple=True, metavar="LABEL=PRICE",
     help="What a label of the old bills is called in the catalog: a price's id, or PLAN/PRICE. May be given again.",
@@ -103,13 +88,12 @@ def compare(
 
     The exit code is 1 if a line differs by more than --tolerance, and 2 for mistakes.
     """
-    if end < start:
-        raise CommandError("--to must not be before --from")
+    period_end_after, period_end_until = span_of_months(start, end, zone)
     tolerance = _amount(shown["tolerance"])
     old = old_bills(read_csv_table(str(file), read_bytes(file)), each_once(names, "--name"))
     request = SimulateCatalogRequest(
-        period_end_after=timestamp(instant_of(start, zone, "--from")),
-        period_end_until=timestamp(instant_of(month_after(end), zone, "--to")),
+        period_end_after=timestamp(period_end_after),
+        period_end_until=timestamp(period_end_until),
         form=LineItemForm.LINE_ITEM_FORM_ARROW,
     )
     with connected(target) as channel:

@@ -1,4 +1,4 @@
-"""Which billing periods a command is about: those that end in a month, or in a span of time."""
+"""Which billing periods a command is about: those that end in a month, in several, or in a span of time."""
 
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -43,6 +43,35 @@ ended_period_options = together(
         help="In whose calendar the month, or a date, begins, such as Europe/Berlin.",
     ),
 )
+months_options = together(
+    click.option(
+        "--from", "start", type=MonthType(), required=True, metavar="YYYY-MM", help="The first month."
+    ),
+    click.option(
+        "--to",
+        "end",
+        type=MonthType(),
+        required=True,
+        metavar="YYYY-MM",
+        help="The last month, which is included.",
+    ),
+    click.option(
+        "--time-zone",
+        "zone",
+        type=ZoneType(),
+        default="UTC",
+        show_default=True,
+        metavar="ZONE",
+        help="In whose calendar months begin, such as Europe/Berlin.",
+    ),
+)
+
+
+def span_of_months(first: date, last: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """The instants at which these months begin and are over. Raises CommandError if the last is before the first."""
+    if last < first:
+        raise CommandError("--to must not be before --from")
+    return instant_of(first, zone, "--from"), instant_of(month_after(last), zone, "--to")
 
 
 def ended_span(

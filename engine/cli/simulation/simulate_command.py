@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from engine.api.message_json import json_line
 from engine.cli.billing.line_tables import report_unrateable
 from engine.cli.catalog.catalog_file import catalog_pieces, request_of
+from engine.cli.invoices.ended_periods import months_options, span_of_months
 from engine.cli.simulation.simulated_sums import KEYS, SimulatedSums, with_differences
 from engine.cli.simulation.simulation_chart import check_chart, write_chart
 from engine.cli.simulation.simulation_files import written
@@ -29,17 +30,13 @@ from engine.cli.terminal.connection import (
 )
 from engine.cli.terminal.files import FileType
 from engine.cli.terminal.options import (
-    MonthType,
-    ZoneType,
     as_of_option,
     json_option,
-    month_after,
     revision_option,
     target_option,
     timestamp,
 )
 from engine.cli.terminal.text import counted, footer, snapshot_fields
-from engine.cli.usage.usage_question import instant_of
 from meterline.v1.billing_pb2 import LineItemForm, UnrateableCustomer
 from meterline.v1.simulations_pb2 import SimulateCatalogRequest, SimulateCatalogResponse
 from meterline.v1.simulations_pb2_grpc import SimulationServiceStub
@@ -57,19 +54,7 @@ _OUT = FileType(path_type=Path)
     "-f", "--file", "file", type=FileType(path_type=Path, allow_dash=True), required=True, metavar="FILE",
     help="The candidate: a catalog as `apply` takes it, up to 4 MiB; - is standard input.",
 )  # fmt: skip
-@click.option("--from", "start", type=MonthType(), required=True, metavar="YYYY-MM", help="The first month.")
-@click.option(
-    "--to",
-    "end",
-    type=MonthType(),
-    required=True,
-    metavar="YYYY-MM",
-    help="The last month, which is included.",
-)
-@click.option(
-    "--time-zone", "zone", type=ZoneType(), default="UTC", show_default=True, metavar="ZONE",
-    help="In whose calendar months begin, such as Europe/Berlin.",
-)  # fmt: skip
+@months_options
 @click.option(
     "--top",
     type=click.IntRange(0),
@@ -112,15 +97,14 @@ def simulate(
 
     A customer whose usage one of the catalogs can't rate is named, and in no sum; the exit code is then 2.
     """
-    if end < start:
-        raise CommandError("--to must not be before --from")
+    period_end_after, period_end_until = span_of_months(start, end, zone)
     asked = _Asked(**to)
     if asked.chart is not None:
         check_chart(asked.chart)
     request = SimulateCatalogRequest(
         pieces=[request_of(piece, dry_run=False) for piece in catalog_pieces(file, None)],
-        period_end_after=timestamp(instant_of(start, zone, "--from")),
-        period_end_until=timestamp(instant_of(month_after(end), zone, "--to")),
+        period_end_after=timestamp(period_end_after),
+        period_end_until=timestamp(period_end_until),
         as_of=timestamp(asked.as_of),
         catalog_revision=asked.catalog_revision or 0,
         form=LineItemForm.LINE_ITEM_FORM_ARROW,
