@@ -15,7 +15,7 @@ from meterline.reads.lines import LineItems, lines_request
 from meterline.reads.spend import Spend, read_spend, spend_request
 from meterline.reads.spend_watch import SpendWatch, watch_request
 from meterline.reads.usage import UsageRows, UsageWindow, usage_request
-from meterline.sending.reporting import OnProblem, one_by_one
+from meterline.sending.reporting import OnProblem, ThreadCallback
 from meterline.session import Sessions, Settings
 from meterline.transport import GET_SPEND, LIST_LINE_ITEMS, QUERY_USAGE, WATCH_SPEND, Metadata, Method
 
@@ -53,7 +53,7 @@ class Client:
     ) -> None:
         check_target(target)
         carried = (*metadata, *api_key_metadata(api_key))
-        tell = None if on_problem is None else one_by_one(on_problem)
+        tell = None if on_problem is None else ThreadCallback(on_problem)
         settings = Settings(target, credentials, carried, Options(**options), tell)
         self._sessions = Sessions(settings)
         try:

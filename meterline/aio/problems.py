@@ -43,6 +43,7 @@ class LoopCallback:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process_id = os.getpid()
         self._tasks: set[asyncio.Task[None]] = set()
+        self.told_count = 0
 
     def bind(self) -> None:
         """Run callbacks on the loop that runs now, unless an earlier one of this process still runs."""
@@ -89,6 +90,7 @@ class LoopCallback:
             if telling.given_up:
                 return
             telling.told_count += 1
+            self.told_count += 1
             try:
                 result = self._on_problem(receipt)
                 if inspect.isawaitable(result):

@@ -3,31 +3,40 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from meterline.events import Judgement, Receipt, Verdict
 from meterline.sending.messages import decode
 
 OnProblem: TypeAlias = Callable[[Receipt], object]
 
-Tell: TypeAlias = Callable[[Sequence[Receipt]], None]
-"""Gives the problems of a batch to their owner, and returns when that is done. Raises nothing."""
-
 _log = logging.getLogger("meterline")
 _FINE = frozenset({Verdict.ACCEPTED, Verdict.DUPLICATE})
 
 
-def one_by_one(on_problem: OnProblem) -> Tell:
+class Tell(Protocol):
+    """Gives the problems of a batch to their owner, and returns when that is done. Raises nothing."""
+
+    told_count: int
+    """Problems that were given so far, of all batches: it grows while the owner's code goes on."""
+
+    def __call__(self, receipts: Sequence[Receipt]) -> None: ...
+
+
+class ThreadCallback:
     """Calls the owner's function for each problem, on the sender's thread."""
 
-    def tell(receipts: Sequence[Receipt]) -> None:
+    def __init__(self, on_problem: OnProblem) -> None:
+        self._on_problem = on_problem
+        self.told_count = 0
+
+    def __call__(self, receipts: Sequence[Receipt]) -> None:
         for receipt in receipts:
+            self.told_count += 1
             try:
-                on_problem(receipt)
+                self._on_problem(receipt)
             except BaseException:  # noqa: BLE001 - the owner's code, even its sys.exit(), must not end the sender
                 log_raised(receipt)
-
-    return tell
 
 
 def log_raised(receipt: Receipt) -> None:

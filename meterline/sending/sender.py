@@ -194,13 +194,17 @@ class Sender:
         return self.delivery()
 
     def _join_threads(self) -> None:
-        """Until they end, while one batch after another is settled; a callback that does not return is left behind."""
+        """Until they end, while callbacks return or batches are settled; a callback that does not return is left behind."""
         give_up_at_s = time.monotonic() + _CALLBACKS_TIMEOUT_S
         known = None
-        while known != (known := self.delivery()) and time.monotonic() < give_up_at_s:
+        while known != (known := self._progress()) and time.monotonic() < give_up_at_s:
             next_look_at_s = time.monotonic() + _CALLBACK_TIMEOUT_S
             for thread in self._threads:
                 thread.join(max(0.0, next_look_at_s - time.monotonic()))
+
+    def _progress(self) -> tuple[Delivery, int]:
+        # Batches of several threads share a loop, which may end them all at once after many callbacks.
+        return self.delivery(), 0 if self._tell is None else self._tell.told_count
 
     def _has_room(self, size_bytes: int) -> bool:
         if self._spool is not None:

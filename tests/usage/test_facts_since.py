@@ -40,7 +40,11 @@ def test_a_watch_finds_whose_events_were_stored_after_one_stamp_up_to_another(sh
 
 
 def test_late_facts_are_of_the_newest_event_or_correction_of_before_an_instant(shared_store):
-    """An event's stamp and a correction's alike; a retry counts, an event of later does not, nor one of another tenant."""
+    """An event's stamp and a correction's alike; an event of later does not count, nor one of another tenant.
+
+    A retry counts until the store's merge drops it, at a moment of the store's choice: it may only be told
+    of a customer who is named anyhow.
+    """
     old, young = 5 * HOUR_US, 9 * HOUR_US
     rows = [
         event("a", "acme", old, CLOCK + 10, "l1"),
@@ -59,7 +63,9 @@ def test_late_facts_are_of_the_newest_event_or_correction_of_before_an_instant(s
 
     assert found(9, 10) == {"acme": CLOCK + 10}
     assert found(10, 29) == {"bolt": CLOCK + 20}
-    assert found(9, 30) == {"acme": CLOCK + 30, "bolt": CLOCK + 20}
+    with_retry = dict(found(9, 30))
+    assert with_retry.pop("acme") in {CLOCK + 10, CLOCK + 30}
+    assert with_retry == {"bolt": CLOCK + 20}
     assert found(20, 29, before=10 * HOUR_US) == {"coil": CLOCK + 21}
     assert found(20, 29, before=young) == {}
     clock = IngestClock(CLOCK + 39, lambda _ceiling_us: None)

@@ -48,7 +48,8 @@ def late_facts(
 ) -> Mapping[str, int]:
     """Of each customer, as its events name it, the stamp of the newest fact in (after_us, as_of_us] about an event before `before_us`.
 
-    A retry counts as a fact: who asks learns of every change, and of some that are none. Raises StoreUnavailableError.
+    A retry counts as a fact until the store's merge drops it: who asks learns of every change, and of some that
+    are none. Raises StoreUnavailableError.
     """
     bounds = {"tenant": tenant, "after_us": after_us, "until_us": as_of_us, "before_us": before_us}
     return {str(customer): number(at) for customer, at in store.query(Query(_LATE, bounds))}
