@@ -2,6 +2,7 @@
 
 settled_lines    settled lines as the rows that are booked. Pure
 adjustments      what earlier closed periods come to now, less what is booked of them. Pure
+going_on         whose corrections wait for an invoice that will come. Pure
 due_invoices     which invoices a run issues of some customers, and their lines. Pure
 invoice          the header of an invoice, its key, its sums
 invoice_terms    when an invoice is due, and who bought and sold: frozen at its issue. Pure

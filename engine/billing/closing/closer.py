@@ -4,7 +4,8 @@ Rules:
 1. A run has one watermark and one revision of the catalog (`Close`): whoever repeats a step of it makes the same lines, to the
    byte. Lines are written first; their headers, in one transaction, make them invoices.
 2. All periods of a customer that end in the span are settled together, with the earlier ones that are closed, unless they can't
-   have changed (engine.billing.closing.unchanged), and those in which its credit was drawn.
+   have changed (engine.billing.closing.unchanged), and those in which its credit was drawn. A customer of whom no period ends in
+   the span, and no subscription has ended, is left alone.
 3. Invoices are computed from a version of the tenant's invoices, and issued only if it is still the same.
 """
 
@@ -18,6 +19,7 @@ import pyarrow as pa
 
 from engine.billing.closing.booked_lines import BookedLines
 from engine.billing.closing.due_invoices import DueInvoices, RunCustomers, due_invoices
+from engine.billing.closing.going_on import GoingOn, to_be_billed
 from engine.billing.closing.invoice import Close, Invoice
 from engine.billing.closing.invoice_store import InvoiceStore
 from engine.billing.closing.unchanged import UnchangedCustomers
@@ -133,6 +135,9 @@ class Closer:
         """Issues what is due of these subscriptions, computed again if somebody else issues meanwhile (rule 3)."""
         rate = partial(self._rated, snapshot)
         in_span = list(ended_between(rate, snapshot.catalog, rows, close.from_us, close.before_us))
+        rows = to_be_billed(snapshot.catalog, rows, in_span, close.before_us)
+        if not len(rows):
+            return
         for attempt in range(_ATTEMPTS):
             version, found = self._due(close, snapshot, rows, in_span)
             if found.invoices:
@@ -169,7 +174,8 @@ class Closer:
         counts = {each.invoice_id: each.line_count for each in standing.invoices}
         booked = self._booked.read(close.tenant, counts)
         by_key = {each.key: each for each in standing.invoices}
-        customers = RunCustomers(close, catalog, numbers, ids, by_key, standing.voided, unchanged)
+        going_on = GoingOn.of(catalog, numbers, ids, in_span, close.before_us)
+        customers = RunCustomers(close, catalog, numbers, ids, going_on, by_key, standing.voided, unchanged)
         found = settled_invoices(parts, numbers, grants)
         return version, due_invoices(customers, found, parts, booked, self._now_us())
 

@@ -4,8 +4,8 @@ Rules:
 1. A customer's lines in one currency of one billing period are one invoice. It is due when its period ended a grace before the
    watermark. One that stands already is left alone, and so is one that this run issued and is void now.
 2. What the customer's earlier closed periods come to at the watermark, less what is booked of them, is on the first invoice of the
-   run in that currency, behind its own lines. A customer without any period in the span has an invoice of adjustments alone; one
-   whose invoice stands or isn't due waits for the next.
+   run in that currency, behind its own lines. Where there is none, they wait for the next run while an invoice stands or isn't due,
+   or the customer goes on (engine.billing.closing.going_on); else they have an invoice of their own.
 3. Adjustments are of periods that ended before the span: what changes inside it waits for the next run. Invoices from before an
    erasure stay as they are, and so do lines of subscriptions that the catalog doesn't have.
 4. A run that was begun before another one that has billed the customer since adjusts nothing: it would undo what came in
@@ -26,6 +26,7 @@ import pyarrow.compute as pc
 from engine.billing.accounts.invoice_states import state_of
 from engine.billing.closing.adjustments import adjustments
 from engine.billing.closing.booked_lines import INVOICE_LINE_ROWS
+from engine.billing.closing.going_on import GoingOn
 from engine.billing.closing.invoice import SUMS, Close, Invoice, InvoiceKey
 from engine.billing.closing.invoice_terms import DAY_US, invoice_terms
 from engine.billing.closing.settled_lines import LINE_ROWS, SettledLines, settled_lines
@@ -64,6 +65,7 @@ class DueInvoices:
 class RunCustomers:
     """Some customers of a run, by number: their ids, their invoices that stand, and what the run billed that is void now.
 
+    going_on: who of them has a later billing period, in which currencies.
     unchanged: whose closed periods need no adjustments; of these `standing` has no invoice from before the span.
     """
 
@@ -71,6 +73,7 @@ class RunCustomers:
     catalog: Catalog
     numbers: CustomerNumbers
     ids: Sequence[str]
+    going_on: GoingOn
     standing: Mapping[InvoiceKey, Invoice]
     voided: frozenset[InvoiceKey]
     unchanged: frozenset[str]
@@ -200,7 +203,7 @@ def _targets(
     target = []
     for customer, currency in zip(adjusted.customer, adjusted.rows["currency"].to_pylist(), strict=True):
         whose = (customer, currency)
-        if whose not in places and whose not in waits:
+        if whose not in places and whose not in waits and whose not in of.going_on:
             alone = InvoiceKey(customer, currency, close.before_us, close.before_us)
             if alone in of.standing or alone in of.voided:
                 waits.add(whose)

@@ -113,6 +113,33 @@ def test_who_has_no_period_any_more_has_an_invoice_of_adjustments_alone(world):
     assert again.issued == []
 
 
+def test_corrections_wait_for_an_invoice_that_will_come(world):
+    """A day's run bills bolt, whose period ended; what came in late of acme's November is on acme's December."""
+    world.at("2026-12-02").close(*NOVEMBER)
+    world.use("acme", "2026-11-30", 3)
+    (of_a_day,) = world.at("2026-12-16").close("2026-12-14", "2026-12-15")
+    assert (due(of_a_day.issued), of_a_day.adjusted_count) == ([("INV-000002", "bolt", "10.00")], 0)
+    (rest,) = world.at("2027-01-02").close("2026-12-15", "2027-01-01")
+    assert (due(rest.issued), rest.adjusted_count) == ([("INV-000003", "acme", "11.50")], 1)
+
+
+def test_corrections_in_a_currency_without_further_periods_are_billed_alone(world):
+    """Acme's plan in euros ends with November, that in dollars goes on: 1.00 for four late trips."""
+    euro = """
+meters: [{id: trips, event_type: trip, aggregation: sum, value: value}]
+plans: [{id: eu, name: EU, currency: EUR, prices: [{id: trips, meter: trips, model: per_unit, unit_amount: 0.25}]}]
+subscriptions: [{customer: acme, plan: eu, start: 2026-11-01, end: 2026-12-01}]
+"""
+    world.apply(euro)
+    world.at("2026-12-02").close(*NOVEMBER)
+    world.use("acme", "2026-11-30", 4, "trip")
+    (of_a_day,) = world.at("2026-12-16").close("2026-12-14", "2026-12-15")
+    own = [each for each in of_a_day.issued if each.key.customer_id == "acme"]
+    assert [(each.key.currency, str(each.sums["due"]), each.line_count) for each in own] == [
+        ("EUR", "1.00", 1)
+    ]
+
+
 def test_a_void_invoice_is_billed_anew_under_another_number(world):
     world.use("acme", "2026-11-05", 4)
     (step,) = world.at("2026-12-02").close(*NOVEMBER)
