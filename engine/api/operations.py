@@ -37,6 +37,8 @@ from engine.api.services.metering_service import MeteringService
 from engine.api.services.privacy.privacy_operations import privacy_operations
 from engine.api.services.privacy.privacy_service import PrivacyService
 from engine.api.services.problem_service import ProblemService
+from engine.api.services.receivables.receivables_operations import receivables_operations
+from engine.api.services.receivables.receivables_service import ReceivablesService
 from engine.api.services.reconciliation.reconciliation_operations import reconciliation_operations
 from engine.api.services.reconciliation.reconciliation_service import ReconciliationService
 from engine.api.services.resources.migration_service import MigrationService
@@ -82,6 +84,7 @@ class Services:
     billing: BillingService
     invoices: InvoiceService
     documents: DocumentService
+    receivables: ReceivablesService
     simulations: SimulationService
     reconciliation: ReconciliationService
     explanations: ExplanationService
@@ -174,6 +177,7 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
             customer_of=lambda request: request.customer_id or None,
         ),
         *invoice_operations(services.invoices, services.documents),
+        *receivables_operations(services.receivables),
         *simulation_operations(services.simulations),
         *reconciliation_operations(services.reconciliation),
         *explanation_operations(services.explanations),

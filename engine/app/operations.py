@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from engine.access.tenant_limits import LargestRequest
@@ -20,6 +21,7 @@ from engine.api.services.invoices.invoice_service import InvoiceParts, InvoiceSe
 from engine.api.services.metering_service import MeteringParts, MeteringService
 from engine.api.services.privacy.privacy_service import PrivacyService
 from engine.api.services.problem_service import ProblemService
+from engine.api.services.receivables.receivables_service import ReceivablesService
 from engine.api.services.reconciliation.reconciliation_service import ReconciliationService
 from engine.api.services.resources.migration_service import MigrationService
 from engine.api.services.resources.resource_service import ResourceService
@@ -43,6 +45,9 @@ from engine.billing.closing.invoice_store import InvoiceStore
 from engine.billing.closing.unchanged import UnchangedCustomers
 from engine.billing.explaining.explainer import Explainer
 from engine.billing.rater import Rater
+from engine.billing.receivables.payment_store import PaymentStore
+from engine.billing.receivables.statement import Statements
+from engine.billing.receivables.write_offs import write_off
 from engine.billing.rendering.renderer import Renderer
 from engine.cluster.locks import rollups_turn
 from engine.cluster.watermarks import read_watermark_us
@@ -78,6 +83,7 @@ def build_operations(
             billing=BillingService(rater, reading.line_windows),
             invoices=InvoiceService(_closing(stores, rater, now_us), now_us),
             documents=_documenting(stores, reading.documents, now_us),
+            receivables=_receiving(stores, now_us),
             # One page has the store at work for a second or two: closes and spend go on beside it.
             simulations=SimulationService(rater, now_us, Turns("simulations", at_once=1)),
             # A page reads the raw events of some hundred customers, beside closes and spend.
@@ -126,6 +132,19 @@ def _documenting(stores: Stores, renderer: Renderer, now_us: Callable[[], int]) 
         renderer,
         # A core each, for a tenth of a second or, of many lines, some.
         Turns("documents", at_once=2),
+        now_us,
+    )
+
+
+def _receiving(stores: Stores, now_us: Callable[[], int]) -> ReceivablesService:
+    def is_customer(tenant: str, customer_id: str) -> bool:
+        return customer_id in stores.catalog.snapshot(tenant).customers
+
+    return ReceivablesService(
+        PaymentStore(stores.database, is_customer),
+        Statements(stores.database),
+        partial(write_off, stores.database),
+        is_customer,
         now_us,
     )
 

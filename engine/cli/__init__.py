@@ -27,7 +27,9 @@ meterline import usage.csv           load usage from files
 meterline spend                      who has spent what, right now
 meterline lines --customer ID        the rated line items, tier by tier
 meterline close --period 2026-11     billing periods that are over made invoices
-meterline invoices ...               what was billed: list, show, lines, void
+meterline invoices ...               what was billed: list, show, lines, document, void, write-off
+meterline payments ...               money that came in, failed or went back: record, fail, refund, list
+meterline statement ID --currency C  what a customer was billed and paid, and owes
 meterline simulate -f new.yaml ...   what another catalog would have made of past usage
 meterline explain INV-000001/2       why a line comes to what it comes to: usage, tiers, terms, in plain words
 meterline compare old-bills.csv ...  bills of another system beside what the same usage comes to here
@@ -89,6 +91,7 @@ _COMMANDS = {
     "problems": ("usage.problems_command", "problems"),
     "migrate": ("configuration.migrate_command", "migrate"),
     "migrate-subscriptions": ("catalog.migrate_subscriptions", "migrate_subscriptions"),
+    "payments": ("receivables.payments_command", "payments"),
     "plans": ("catalog.resource_commands", "plans"),
     "quote": ("quote.quote_command", "quote"),
     "reconcile": ("corrections.conflicts_command", "reconcile"),
@@ -99,6 +102,7 @@ _COMMANDS = {
     "serve": ("serve_command", "serve"),
     "simulate": ("simulation.simulate_command", "simulate"),
     "spend": ("billing.spend_command", "spend"),
+    "statement": ("receivables.statement_command", "statement"),
     "subscriptions": ("catalog.subscription_commands", "subscriptions"),
     "tax-regions": ("catalog.resource_commands", "tax_regions"),
     "tenants": ("access.tenants_command", "tenants"),

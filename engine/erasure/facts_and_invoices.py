@@ -8,8 +8,8 @@ Rules:
    dimensions, and the id that was made from both.
 4. Of the billing details that are frozen on it the name becomes the pseudonym, a VAT id is made up, of the address the country stays,
    and all else goes.
-5. Entries, payments, refunds and credit notes name the pseudonym; every amount stays. An id of a payment or a refund that names the
-   customer is another one then.
+5. Entries, payments, refunds and credit notes name the pseudonym; every amount stays. What the payer wrote with a payment goes. An id
+   of a payment or a refund that names the customer is another one then.
 6. So nothing can be held against these lines any more: what is recorded or corrected later of periods that were closed before the
    erasure is not billed (engine.billing.closing.due_invoices).
 """
@@ -33,7 +33,7 @@ from fields import Json
 # The columns in which people write, and the ids that a reporter gives.
 _ACCOUNT_TEXTS: Final[Mapping[Table, Sequence[str]]] = {
     ACCOUNT_ENTRIES: ("reason",),
-    PAYMENTS: ("method", "failure_reason"),
+    PAYMENTS: ("method", "reference", "failure_reason"),
     REFUNDS: ("reason",),
     CREDIT_NOTES: ("reason", "void_reason"),
 }
@@ -198,7 +198,7 @@ def change_accounts(
                 if name in table.c
             }
             # What was reported can't be told from it any more.
-            values |= {"digest": ""} if "digest" in table.c else {}
+            values |= {name: "" for name in ("digest", "reference") if name in table.c}
             values |= {"customer_id": pseudonym} if "customer_id" in table.c else {}
         own = (column == getattr(row, column.name) for column in table.primary_key.columns)
         connection.execute(update(table).where(*own).values(**values))

@@ -22,7 +22,7 @@ ACCOUNT_ENTRIES: Final = Table(
     Column("currency", Text, nullable=False),
     # '' for the balance of the account.
     Column("invoice_id", Text, nullable=False),
-    # One of engine.billing.accounts.entries.
+    # One of engine.billing.accounts.account.EntryKind.
     Column("kind", Text, nullable=False),
     # What the customer owes more (or, negative, less), in minor units.
     Column("amount_minor", BigInteger, nullable=False),
@@ -44,6 +44,7 @@ PAYMENTS: Final = Table(
     Column("tenant", Text, nullable=False),
     # The reporter's.
     Column("payment_id", Text, nullable=False),
+    # "succeeded" or "failed".
     Column("state", Text, nullable=False),
     Column("customer_id", Text, nullable=False),
     Column("currency", Text, nullable=False),
@@ -53,6 +54,8 @@ PAYMENTS: Final = Table(
     # The ids of the invoices that it names, as a JSON list.
     Column("invoice_ids", Text, nullable=False),
     Column("method", Text, nullable=False),
+    # What the payer wrote with it.
+    Column("reference", Text, nullable=False, server_default=""),
     Column("failure_reason", Text, nullable=False),
     Column("received_at_us", BigInteger, nullable=False),
     Column("recorded_at_us", BigInteger, nullable=False),

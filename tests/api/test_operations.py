@@ -31,6 +31,7 @@ from engine.api.services.invoices.invoice_service import InvoiceService
 from engine.api.services.metering_service import MeteringService
 from engine.api.services.privacy.privacy_service import PrivacyService
 from engine.api.services.problem_service import ProblemService
+from engine.api.services.receivables.receivables_service import ReceivablesService
 from engine.api.services.reconciliation.reconciliation_service import ReconciliationService
 from engine.api.services.resources.migration_service import MigrationService
 from engine.api.services.resources.resource_service import ResourceService
@@ -57,6 +58,7 @@ TABLE = operations(
         billing=BillingService,
         invoices=InvoiceService,
         documents=DocumentService,
+        receivables=ReceivablesService,
         simulations=SimulationService,
         reconciliation=ReconciliationService,
         explanations=ExplanationService,
@@ -141,13 +143,16 @@ def test_a_row_that_names_no_limits_is_not_a_row():
 
 
 READS = ("Get", "List", "Watch", "Query", "Simulate", "Explain", "ReconcileBilling")
-BILLING = ("InvoiceService.ClosePeriods", "InvoiceService.VoidInvoice")
+BILLING = (
+    *("InvoiceService.ClosePeriods", "InvoiceService.VoidInvoice", "ReceivablesService.WriteOffInvoice"),
+    *(f"ReceivablesService.Record{each}" for each in ("Payment", "PaymentFailure", "Refund")),
+)
 RECORDS = ("RecordUsage", "StreamUsage", "RecordUsageColumns")
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 def test_what_changes_something_is_audited_and_needs_more_than_a_scope_to_read(row):
-    """But for ingestion, which is what the engine is for. Who bills closes and voids, too, and reads nothing else."""
+    """But for ingestion, which is what the engine is for. Who bills closes, voids and reports money, too, and reads nothing else."""
     reads = row.method.startswith(READS)
     assert (row.audit is None) == (reads or row.method in RECORDS)
     if not reads:
@@ -166,6 +171,9 @@ def test_a_credential_bound_to_a_customer_may_call_what_reads_one_customer():
         "InvoiceService.GetInvoice",
         "InvoiceService.ListInvoiceLines",
         "InvoiceService.GetInvoiceDocument",
+        "ReceivablesService.ListPayments",
+        "ReceivablesService.GetAccount",
+        "ReceivablesService.ListAccountEntries",
         "ExplanationService.ExplainLineItem",
         "MeteringService.QueryUsage",
         "EventService.ListEvents",

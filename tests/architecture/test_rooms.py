@@ -87,7 +87,7 @@ ROOMS = {
     "billing.terms": {"billing", "catalog.snapshots", "catalog.kinds", "errors", "times"},
     "billing.accounts": {"outbox", "sql", "errors"},
     "billing.receivables": {
-        *("billing.accounts", "outbox", "sql", "times"),
+        *("billing.accounts", "billing.closing", "outbox", "sql", "errors", "times"),
     },
     "billing.simulation": {
         *("billing", "billing.terms", "catalog.snapshots"),
@@ -155,6 +155,7 @@ ROOMS = {
             "billing.closing",
             "billing.documents",
             "billing.explaining",
+            "billing.receivables",
             "billing.rendering",
             "billing.reconciliation",
             "billing.simulation",

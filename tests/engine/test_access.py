@@ -29,6 +29,7 @@ from meterline.v1 import (
     invoices_pb2,
     metering_pb2,
     privacy_pb2,
+    receivables_pb2,
     reconciliation_pb2,
     resources_pb2,
     retention_pb2,
@@ -53,7 +54,7 @@ from tests.support.engine.api_world import AT, CATALOG, LATE_JUNE, api_event, re
 _MODULES = (
     *(access_pb2, backup_pb2, billing_pb2, catalog_pb2, correction_pb2, customers_pb2, events_pb2),
     *(metering_pb2, privacy_pb2, resources_pb2, retention_pb2, spend_pb2, subscriptions_pb2, usage_pb2),
-    *(explanations_pb2, invoices_pb2, reconciliation_pb2, simulations_pb2, webhooks_pb2),
+    *(explanations_pb2, invoices_pb2, receivables_pb2, reconciliation_pb2, simulations_pb2, webhooks_pb2),
 )
 METHODS = [
     method
@@ -103,6 +104,13 @@ SCOPES = {
     "ListInvoiceLines": "BILL",
     "GetInvoiceDocument": "BILL",
     "VoidInvoice": "BILL",
+    "RecordPayment": "BILL",
+    "RecordPaymentFailure": "BILL",
+    "RecordRefund": "BILL",
+    "ListPayments": "BILL",
+    "WriteOffInvoice": "BILL",
+    "GetAccount": "BILL",
+    "ListAccountEntries": "BILL",
     "SimulateCatalog": "BILL",
     "ReconcileBilling": "BILL",
     "QueryUsage": "READ",

@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from engine.billing.accounts.account_store import AccountKey
+from engine.billing.receivables.payment import PaymentReport, RefundReport
+from engine.billing.receivables.payment_store import PaymentStore
+from engine.billing.receivables.statement import Statements
 from engine.catalog.store import CatalogStore
 from engine.erasure.jobs import ErasureStep
 from engine.erasure.naming import is_pseudonym
@@ -233,8 +237,18 @@ def test_an_alias_is_not_erased_by_itself(world):
 
 
 def test_invoices_stay_and_name_the_pseudonym(world):
-    """June's and July's are closed before, August's after: each is billed once, and no file has anything of hers."""
+    """June's and July's are closed before, August's after: each is billed once, and no file has anything of hers. What she paid is
+    the pseudonym's, to the cent, without what she wrote.
+    """
     world.close_until("2026-08-01")
+    accounts = PaymentStore(world.stores.database, lambda _tenant, _customer: False)
+    hers = AccountKey(TENANT, SHE, "USD")
+    report = PaymentReport(hers, f"{SHE}-1", 1_500, (), "card", f"rent of {NAME}, {EMAIL}")
+    accounts.record(report, now_us())
+    accounts.refund(RefundReport(TENANT, f"{SHE}-2", report.payment_id, 500, f"asked by {NAME}"), now_us())
+    statement = Statements(world.stores.database)
+    owed = statement.summary(hers, now_us()).balance_minor
+    assert "accounts" in {each.section for each in world.held(SHE)}
     before = {each.number: (each.sums, each.key.customer_id) for each in world.invoices()}
     assert {customer for _, customer in before.values()} == {SHE, BOB}
     assert "invoices" in {each.section for each in world.held(SHE)}
@@ -243,6 +257,13 @@ def test_invoices_stay_and_name_the_pseudonym(world):
     assert {each.number: (each.sums, each.key.customer_id) for each in world.invoices()} == named
     assert files_with(world.data, TEXTS) == []
     assert files_of_postgresql(world.stores.database, TEXTS) == []
+    (paid,) = accounts.payments(TENANT, job.pseudonym, None, 10)
+    assert (paid.amount_minor, paid.refunded_minor, paid.reference) == (1_500, 500, "")
+    assert statement.summary(hers, now_us()) is None
+    assert statement.summary(paid.account, now_us()).balance_minor == owed
+    # Repeated, it is of somebody whom nobody knows.
+    with pytest.raises(NotFoundError):
+        accounts.record(report, now_us())
     world.close_until("2026-09-01")
     later = [each for each in world.invoices() if each.number not in before]
     assert {each.key.customer_id for each in later} == {job.pseudonym, BOB}

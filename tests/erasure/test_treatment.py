@@ -1,7 +1,9 @@
 """What becomes of properties, and which texts name a customer."""
 
 import pytest
+from sqlalchemy import Text
 
+from engine.billing.closing.invoice import SUMS
 from engine.catalog.kinds import KINDS
 from engine.catalog.kinds.customer import Customer
 from engine.catalog.kinds.meter import Meter
@@ -9,6 +11,7 @@ from engine.catalog.kinds.plan import Plan
 from engine.erasure.catalog_erasure import owner_field
 from engine.erasure.naming import Naming, is_pseudonym
 from engine.erasure.treatment import treatments
+from engine.sql.account_tables import ACCOUNT_ENTRIES, CREDIT_NOTES, PAYMENTS, REFUNDS
 from fields import declaration
 
 
@@ -107,3 +110,14 @@ def test_whoever_adds_a_field_of_a_customer_decides_what_an_erasure_makes_of_it(
     }
     assert referring == {"subscription", "credit_grant"}
     assert all(owner_field(kind) == "customer" for kind in referring)
+
+
+def test_whoever_adds_a_column_of_accounts_decides_what_an_erasure_makes_of_it():
+    """engine.erasure.facts_and_invoices knows these: the customer, ids of a reporter, and what people write."""
+    known = {"customer_id", "payment_id", "refund_id", "document_id", "digest"}
+    known |= {"method", "reference", "failure_reason", "reason", "void_reason"}
+    # These name nobody.
+    known |= {"tenant", "currency", "kind", "state", "invoice_id", "invoice_ids", "credit_note_id"}
+    for table in (ACCOUNT_ENTRIES, PAYMENTS, REFUNDS, CREDIT_NOTES):
+        texts = {each.name for each in table.c if isinstance(each.type, Text)}
+        assert texts - set(SUMS) <= known

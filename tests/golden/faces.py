@@ -125,7 +125,9 @@ def help_of_every_command():
     """Command -> its --help."""
     names = _names("")
     names += [
-        f"{group} {name}" for group in ("customers", "invoices", "keys", "tenants") for name in _names(group)
+        f"{group} {name}"
+        for group in ("customers", "invoices", "keys", "payments", "tenants")
+        for name in _names(group)
     ]
     with ThreadPoolExecutor(2) as pool:
         texts = pool.map(lambda name: run_command(*name.split(), "--help"), ["", *names])

@@ -1,4 +1,4 @@
-"""`meterline invoices`: what was billed, listed, shown, voided."""
+"""`meterline invoices`: what was billed, listed, shown, voided, written off."""
 
 import sys
 from itertools import islice
@@ -20,7 +20,7 @@ from engine.cli.invoices.invoice_tables import (
 from engine.cli.terminal.connection import TIMEOUT_S, CommandError, connected, pages
 from engine.cli.terminal.files import FileType, written_whole
 from engine.cli.terminal.options import TextType, json_option, target_option
-from engine.cli.terminal.text import footer, instant, visible
+from engine.cli.terminal.text import footer, grouped, instant, visible
 from meterline.v1.invoices_pb2 import (
     GetInvoiceDocumentRequest,
     GetInvoiceRequest,
@@ -31,6 +31,8 @@ from meterline.v1.invoices_pb2 import (
     VoidInvoiceRequest,
 )
 from meterline.v1.invoices_pb2_grpc import InvoiceServiceStub
+from meterline.v1.receivables_pb2 import WriteOffInvoiceRequest
+from meterline.v1.receivables_pb2_grpc import ReceivablesServiceStub
 
 _LIMIT_DEFAULT = 100
 _PAGE_SIZE_MAX = 1_000
@@ -41,7 +43,7 @@ _number = click.argument("number", type=TextType("an invoice"), metavar="NUMBER"
 
 @click.group()
 def invoices() -> None:
-    """Show invoices, which `meterline close` makes, and void them; NUMBER is one such as INV-000042."""
+    """Show invoices, which `meterline close` makes, void them or write them off; NUMBER is one such as INV-000042."""
 
 
 @invoices.command("list")
@@ -182,6 +184,28 @@ def void(number: str, reason: str, *, as_json: bool, target: str) -> None:
         click.echo(message_line(voided))
     else:
         click.echo(f"{voided.number} is void: close its billing period again to bill it anew")
+
+
+@invoices.command("write-off")
+@_number
+@click.option(
+    "--reason", type=TextType("a reason"), required=True, metavar="TEXT", help="Why; it stays with it."
+)
+@json_option
+@target_option
+def write_off(number: str, reason: str, *, as_json: bool, target: str) -> None:
+    """Write off what is outstanding of an invoice: nobody expects it to be paid.
+
+    A payment that names it afterwards pays it all the same.
+    """
+    with connected(target) as channel:
+        request = WriteOffInvoiceRequest(number=number, reason=reason)
+        found = ReceivablesServiceStub(channel).WriteOffInvoice(request, timeout=TIMEOUT_S).invoice
+    if as_json:
+        click.echo(message_line(found))
+    else:
+        written_off = f"{grouped(found.figures.written_off)} {found.currency}"
+        click.echo(f"{found.number} is {state_text(found)}: {written_off} written off")
 
 
 def _lines(stub: InvoiceServiceStub, number: str) -> list[InvoiceLine]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.api.messages import ANSWER_BYTES_MAX, fitting, unrateable_messages
-from engine.api.mistakes import raise_all, text_mistakes
+from engine.api.mistakes import raise_all, stored_text_mistakes
 from engine.api.operation import Call
 from engine.api.page_tokens import checked_size, opened, question_digest, sealed
 from engine.api.services.invoices.invoice_messages import (
@@ -121,8 +121,7 @@ class InvoiceService:
 
     def void_invoice(self, request: VoidInvoiceRequest, call: Call) -> VoidInvoiceResponse:
         invoice_id, number = named_invoice(request)
-        raise_all(text_mistakes("reason", request.reason, _REASON_BYTES_MAX))
-        _check_stored("reason", request.reason)
+        raise_all(stored_text_mistakes("reason", request.reason, _REASON_BYTES_MAX))
         voided = self._invoices.void(call.tenant, invoice_id, number, request.reason, self._now_us())
         call.is_about(voided.name)
         return VoidInvoiceResponse(invoice=invoice_message(voided, self._now_us()))
@@ -195,11 +194,4 @@ def _closed_message(close: Close, done: Closed, now_us: int) -> ClosePeriodsResp
 def _check_customer(customer_id: str) -> None:
     """Raises InvalidRequestError for what can't be an id of the catalog."""
     if customer_id:
-        raise_all(text_mistakes("customer_id", customer_id, ID_BYTES_MAX))
-        _check_stored("customer_id", customer_id)
-
-
-def _check_stored(field: str, text: str) -> None:
-    """Raises InvalidRequestError for what PostgreSQL can't hold."""
-    if "\0" in text:
-        raise InvalidRequestError(FieldMistake(field, "holds the character U+0000"))
+        raise_all(stored_text_mistakes("customer_id", customer_id, ID_BYTES_MAX))

@@ -1,0 +1,1 @@
+"""ReceivablesService: payments and refunds reported in, write-offs, accounts and their statements."""

@@ -1,0 +1,1 @@
+"""The family of commands about what becomes of invoices: payments, refunds, statements."""
