@@ -4,8 +4,10 @@ python wheel_journey.py CATALOG DIRECTORY
 """
 
 import json
+import re
 import subprocess
 import sys
+import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +22,15 @@ SERVE = [
     "--listen",
     "127.0.0.1:0",
 ]
-SERVE += ["--no-metrics", "--log-format", "json", "--event-age-max-days", "36525"]
+SERVE += [
+    "--http-listen",
+    "127.0.0.1:0",
+    "--no-metrics",
+    "--log-format",
+    "json",
+    "--event-age-max-days",
+    "36525",
+]
 
 engine = subprocess.Popen(SERVE, stderr=subprocess.PIPE, text=True)
 try:
@@ -56,6 +66,16 @@ try:
         [*command, "lines", "--customer", customer, "--json", "--at", "2023-11-20", "--target", target],
         check=True, capture_output=True, text=True,
     ).stdout.splitlines()  # fmt: skip
+    link = subprocess.run(
+        [*command, "spend-link", customer, "--target", target], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    page = browser.open(f"{link}&at=2023-11-20", timeout=30).read().decode()
+    static = re.findall(r'"(/spend/static/[^"]+)"', page)
+    if "1,000,000" not in page or len(static) < 4:
+        raise SystemExit(f"the spend page is not whole: {page}")
+    for path in static:
+        browser.open(link.partition("/spend")[0] + path, timeout=30).close()
     quantities = [json.loads(line).get("quantity") for line in lines]
     if "1000000" not in quantities:
         raise SystemExit(f"no line has the quantity 1000000: {quantities}")

@@ -85,5 +85,9 @@ class KeyHasher:
         """In hex."""
         return hmac.new(self._hash_key, text.encode(), hashlib.sha256).hexdigest()
 
+    def for_purpose(self, purpose: str) -> "KeyHasher":
+        """One under a key that is derived from this one's: its hashes say nothing of this one's, nor of another purpose's."""
+        return KeyHasher(hmac.digest(self._hash_key, f"purpose: {purpose}".encode(), "sha256"))
+
     def is_hash_of(self, kept: str, text: str) -> bool:
         return hmac.compare_digest(kept, self.hash(text))

@@ -6,7 +6,9 @@ Rules:
 2. Whatever is wrong with a key, the caller hears the same words, after the same work: an unknown id is compared with a
    hash, too. Which it was stands in the metrics and the log.
 3. A bearer that has the form of a signed token is one, where the operator named a provider (engine.access.oidc.tokens).
-4. What was read of a key is remembered for _AGE_MAX_NS, so a revocation at one gateway holds at another after that; at
+4. A bearer that begins as a signed link is one (engine.access.spend_links): it holds as long as its signature, its customer and the
+   API key that made it do.
+5. What was read of a key is remembered for _AGE_MAX_NS, so a revocation at one gateway holds at another after that; at
    the gateway that revoked it, at once (`forget`). That a key is unknown is never remembered.
 """
 
@@ -17,6 +19,8 @@ from engine.access.access_store import AccessStore, KeptKey
 from engine.access.api_keys import ApiKey, KeyHasher, key_id_of
 from engine.access.caller import Caller
 from engine.access.oidc.tokens import Tokens
+from engine.access.spend_links import PREFIX as LINK_PREFIX
+from engine.access.spend_links import HasCustomer, SpendLinks, refused_link
 from engine.errors import UnauthenticatedError
 from engine.recent_answers import RecentAnswers
 
@@ -49,7 +53,11 @@ class Authenticator:
         now_us: Callable[[], int],
         monotonic_ns: Callable[[], int],
         tokens: Tokens | None = None,
+        has_customer: HasCustomer = lambda _tenant, _customer_id: False,
     ) -> None:
+        """`has_customer`: whose links are taken; without it nobody's."""
+        self._has_customer = has_customer
+        self._links = SpendLinks(hasher)
         self._store = store
         self._tokens = tokens
         self._hasher = hasher
@@ -68,6 +76,8 @@ class Authenticator:
         if not authorization:
             return self._of_certificate(subjects)
         text = authorization[len(_SCHEME) :] if authorization[: len(_SCHEME)].lower() == _SCHEME else ""
+        if text.startswith(LINK_PREFIX):
+            return self._of_link(text)
         key_id = key_id_of(text)
         if key_id is None:
             if self._tokens is not None and text.count(".") == _TOKEN_DOTS:
@@ -96,6 +106,18 @@ class Authenticator:
         if subjects:
             raise UnauthenticatedError(_INVALID, "unknown certificate")
         raise UnauthenticatedError(_MISSING, "missing")
+
+    def _of_link(self, text: str) -> Caller:
+        read = self._links.read(text)
+        read.check_time(self._now_us())
+        link = read.link
+        if link.key_id:
+            kept = self._kept(link.key_id)
+            if kept is None or kept.key.tenant != link.tenant or kept.key.is_over(self._now_us()):
+                raise refused_link("revoked")
+        if not self._has_customer(link.tenant, link.customer_id):
+            raise refused_link("unknown")
+        return read.caller
 
     def _checked(self, key: ApiKey) -> ApiKey:
         if key.revoked_at_us is not None:

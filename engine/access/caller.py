@@ -32,7 +32,9 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose call it is. `credential` names it in logs and in the audit log: "key:" and the key's id."""
+    """Whose call it is. `credential` names it in logs and in the audit log: "key:" and the key's id, or "link:" and
+    the beginning of a link's signature.
+    """
 
     tenant: str
     credential: str
@@ -54,6 +56,12 @@ class Caller:
         """
         if self.customer_id is not None and customer_id != self.customer_id:
             raise PermissionDeniedError("the credential is bound to one customer: ask for that one alone")
+
+    @property
+    def key_id(self) -> str:
+        """Of the API key whose call it is; empty for everybody else's."""
+        kind, _, name = self.credential.partition(":")
+        return name if kind == "key" else ""
 
     def check_may_grant(self, scopes: Iterable[Scope]) -> None:
         """Nobody gives away more than they have.

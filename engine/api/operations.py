@@ -49,6 +49,8 @@ from engine.api.services.resources.typed_operations import typed_operations
 from engine.api.services.retention_service import RetentionService
 from engine.api.services.simulations.simulation_operations import simulation_operations
 from engine.api.services.simulations.simulation_service import SimulationService
+from engine.api.services.spend_links.spend_link_operations import spend_link_operations
+from engine.api.services.spend_links.spend_link_service import SpendLinkService
 from engine.api.services.spend_service import SpendService
 from engine.api.services.tenant_limits_service import TenantLimitsService
 from engine.api.services.usage_service import UsageService
@@ -81,6 +83,7 @@ class Services:
     resources: ResourceService
     spend: SpendService
     watches: WatchService
+    spend_links: SpendLinkService
     billing: BillingService
     invoices: InvoiceService
     documents: DocumentService
@@ -277,6 +280,7 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
         ),
         *privacy_operations(services.privacy),
         *webhook_operations(services.webhooks),
+        *spend_link_operations(services.spend_links),
         *_access_operations(services),
         Operation(
             "BackupService.CreateBackup",

@@ -16,6 +16,7 @@ from engine.access.key_ring import KeyRing
 from engine.access.oidc.signing_keys import SigningKeys
 from engine.access.oidc.token_rules import TokenRules
 from engine.access.oidc.tokens import Tokens
+from engine.access.spend_links import HasCustomer, SpendLinks
 from engine.access.tenant_limit_store import TenantLimitStore
 from engine.access.tenant_limits import TenantLimits
 from engine.api.gate import Gate
@@ -26,10 +27,12 @@ from engine.sql.postgresql import Writers
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Keys, gate and audit log. `admin_key_file`: where the key to begin with stands; None if it is gone."""
+    """Keys, links, gate and audit log. `admin_key_file`: where the key to begin with stands; None if it is gone."""
 
     store: AccessStore
     ring: KeyRing
+    links: SpendLinks
+    has_customer: HasCustomer
     audit_log: AuditLog
     gate: Gate
     allowances: Allowances
@@ -72,12 +75,25 @@ def open_access(
                 time.monotonic_ns,
             )
         )
-        authenticator = Authenticator(store, hasher, now_us, time.monotonic_ns, tokens)
+
+        def has_customer(tenant: str, customer_id: str) -> bool:
+            return customer_id in stores.catalog.snapshot(tenant).customers
+
+        authenticator = Authenticator(
+            store,
+            hasher,
+            now_us,
+            time.monotonic_ns,
+            tokens,
+            has_customer,
+        )
         audit_log = AuditLog(database, now_us, time.monotonic_ns)
         with contextlib.closing(audit_log):
             yield Access(
                 store,
                 KeyRing(store, hasher, authenticator.forget, now_us, secrets.token_hex),
+                SpendLinks(hasher),
+                has_customer,
                 audit_log,
                 Gate(authenticator, audit_log, allowances),
                 allowances,

@@ -4,19 +4,50 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from engine.api.certificates import Certificates
 from engine.api.gate import Gate
 from engine.api.grpc.server import Server
 from engine.api.http.calls import Calls
+from engine.api.http.page_calls import PageCalls
 from engine.api.http.server import HttpServer
 from engine.api.operation import Operation
+from engine.api.pages.spend_pages import NamesOf, PageSettings, SpendPages
 from engine.api.rim import Rim
 from engine.health.condition import Condition
 from engine.tracing import Tracing
 
 # As many as a trace has: nobody meets one twice.
 _REQUEST_ID_BYTES = 16
+_PAGE_PATH = "/spend"
+# What listens at every address is shown by one.
+_REACHED_AT = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "": "127.0.0.1"}  # noqa: S104 - compared only
+
+
+class PageAddress:
+    """Where customers reach the spend page, and in whose frames."""
+
+    def __init__(self, given: str | None, frame_ancestors: str | None) -> None:
+        """`given`: what the operator says; None: wherever the HTTP face listens."""
+        self._given = given
+        self._frame_ancestors = frame_ancestors or ""
+        self._found = ""
+
+    def url(self) -> str:
+        """Empty until the HTTP face listens, and where there is none."""
+        return self._found and (self._given or self._found)
+
+    def settings(self, *, tls: bool) -> PageSettings:
+        """`tls`: whether the HTTP face brings it itself."""
+        if self._given is None:
+            return PageSettings(_PAGE_PATH, tls, self._frame_ancestors)
+        parts = urlsplit(self._given)
+        return PageSettings(parts.path, parts.scheme == "https", self._frame_ancestors)
+
+    def listens(self, http: HttpServer, listen: str, *, tls: bool) -> None:
+        host = listen.rpartition(":")[0]
+        self._found = f"http{'s' if tls else ''}://{_REACHED_AT.get(host, host)}:{http.port}{_PAGE_PATH}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +60,7 @@ class Listening:
     share_port: bool
     reflection: bool
     request_bytes_max: int
+    page: PageAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +97,7 @@ def build_faces(
     condition: Condition,
     listening: Listening,
     tracing: Tracing | None,
+    names_of: NamesOf,
 ) -> Faces:
     """Takes the ports without serving yet.
 
@@ -86,6 +119,16 @@ def build_faces(
     )
     if listening.http is None:
         return Faces(server, None)
-    calls = Calls(operations, gate, rim, condition.is_serving, listening.request_bytes_max)
     context = None if certificates is None else certificates.http_context(asks_client=True)
-    return Faces(server, HttpServer(calls, listening.http, context, share_port=listening.share_port))
+    page = listening.page.settings(tls=context is not None)
+    calls = Calls(
+        operations,
+        gate,
+        rim,
+        condition.is_serving,
+        listening.request_bytes_max,
+        lambda calls: SpendPages(PageCalls(calls), names_of, page).routes(),
+    )
+    http = HttpServer(calls, listening.http, context, share_port=listening.share_port)
+    listening.page.listens(http, listening.http, tls=context is not None)
+    return Faces(server, http)

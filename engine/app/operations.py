@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ from engine.api.services.resources.resource_service import ResourceService
 from engine.api.services.resources.subscription_change_service import SubscriptionChangeService
 from engine.api.services.retention_service import RetentionService
 from engine.api.services.simulations.simulation_service import SimulationService
+from engine.api.services.spend_links.spend_link_service import SpendLinkService
 from engine.api.services.spend_service import SpendService
 from engine.api.services.tenant_limits_service import TenantLimitsService
 from engine.api.services.turns import Turns
@@ -58,13 +60,21 @@ from engine.usage.corrections.corrections import Corrections
 _CLOSING_PATIENCE_S: Final = 60
 
 
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What operations know of the faces: the most that a request may hold, and where customers reach the spend page."""
+
+    largest: LargestRequest
+    page_url: Callable[[], str]
+
+
 def build_operations(
     stores: Stores,
     recording: Recording,
     reading: Reading,
     upkeep: Upkeep,
     access: Access,
-    largest: LargestRequest,
+    outside: Outside,
     now_us: Callable[[], int],
 ) -> tuple[Operation[Any], ...]:
     usage, order, rater = stores.usage, stores.order, reading.rater
@@ -80,6 +90,7 @@ def build_operations(
             resources=ResourceService(stores.catalog, now_us),
             spend=SpendService(rater),
             watches=WatchService(reading.watching.watchers),
+            spend_links=SpendLinkService(access.links, access.has_customer, outside.page_url, now_us),
             billing=BillingService(rater, reading.line_windows),
             invoices=InvoiceService(_closing(stores, rater, now_us), now_us),
             documents=_documenting(stores, reading.documents, now_us),
@@ -111,7 +122,7 @@ def build_operations(
             tenants=TenantService(access.ring, access.store),
             backups=BackupService(upkeep.backups),
             webhooks=WebhookService(upkeep.webhooks.endpoints, upkeep.webhooks.deliverer),
-            tenant_limits=TenantLimitsService(access.allowances, access.store, largest),
+            tenant_limits=TenantLimitsService(access.allowances, access.store, outside.largest),
         )
     )
 

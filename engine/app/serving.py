@@ -19,14 +19,15 @@ from engine.api.certificates import Certificates, TlsFiles
 from engine.api.grpc.server import check_address
 from engine.app.access import Access, open_access
 from engine.app.checks import checked_stores
-from engine.app.faces import Faces, Listening, build_faces
+from engine.app.faces import Faces, Listening, PageAddress, build_faces
 from engine.app.metrics_port import serve_metrics
-from engine.app.operations import build_operations
+from engine.app.operations import Outside, build_operations
 from engine.app.reading import build_reading, check_templates
 from engine.app.recording import KnownEvents, build_recording
 from engine.app.standing_metrics import tell_standing_metrics
 from engine.app.stores import Placement, Stores, open_stores
 from engine.app.upkeep import build_upkeep
+from engine.billing.documents.catalog_names import CatalogNames
 from engine.errors import StartupError
 from engine.health.condition import Condition
 from engine.sql.catalog_address import CatalogAddress
@@ -76,6 +77,10 @@ class Options:
     tls: TlsFiles | None = None
     # None: no HTTP beside gRPC.
     http_listen: str | None = None
+    # Where customers reach the spend page; None: wherever HTTP is served.
+    spend_page_url: str | None = None
+    # In whose frames it may stand; None: in nobody's.
+    spend_page_frames: str | None = None
     plaintext: bool = False
     # Where the command line of the same user looks up the key of an engine on this machine; None: nowhere.
     local_engines: Path | None = None
@@ -186,13 +191,14 @@ def _faces_over(
         _now_us,
         webhook_allow_private=options.webhook_allow_private_networks,
     )
+    page = PageAddress(options.spend_page_url, options.spend_page_frames)
     operations = build_operations(
         stores,
         recording,
         reading,
         upkeep,
         access,
-        LargestRequest.of(options.limits),
+        Outside(LargestRequest.of(options.limits), page.url),
         _now_us,
     )
     faces = build_faces(
@@ -206,8 +212,10 @@ def _faces_over(
             share_port=options.share_port,
             reflection=options.reflection,
             request_bytes_max=options.limits.request_bytes_max,
+            page=page,
         ),
         tracing,
+        lambda tenant, customer_id: CatalogNames(stores.catalog.snapshot(tenant), customer_id),
     )
     with contextlib.ExitStack() as stack:
         checks = stack.enter_context(checked_stores(stores))

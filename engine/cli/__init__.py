@@ -25,6 +25,7 @@ meterline customers ...              one at a time: create, get, update, list, a
 meterline migrate-subscriptions ...  who runs on a plan to another version of it; --dry-run shows the money
 meterline import usage.csv           load usage from files
 meterline spend                      who has spent what, right now
+meterline spend-link ID --for 7d     a link to the page where a customer sees its spend live
 meterline lines --customer ID        the rated line items, tier by tier
 meterline close --period 2026-11     billing periods that are over made invoices
 meterline invoices ...               what was billed: list, show, lines, document, void, write-off
@@ -102,6 +103,7 @@ _COMMANDS = {
     "serve": ("serve_command", "serve"),
     "simulate": ("simulation.simulate_command", "simulate"),
     "spend": ("billing.spend_command", "spend"),
+    "spend-link": ("spend_links.spend_link_command", "spend_link"),
     "statement": ("receivables.statement_command", "statement"),
     "subscriptions": ("catalog.subscription_commands", "subscriptions"),
     "tax-regions": ("catalog.resource_commands", "tax_regions"),

@@ -58,6 +58,8 @@ def serving_options(configuration: Configuration) -> "serving.Options":
         data=configuration.data,
         listen=configuration.listen,
         http_listen=configuration.http_listen,
+        spend_page_url=configuration.spend_page_url,
+        spend_page_frames=configuration.spend_page_frames,
         metrics_listen=None if configuration.no_metrics else configuration.metrics_listen,
         usage_store=configuration.usage_server(),
         catalog_store=configuration.catalog_database(),

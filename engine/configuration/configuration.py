@@ -15,10 +15,13 @@ from engine.configuration.kinds import (
     Address,
     CatalogStoreUrl,
     FilePath,
+    FrameOrigins,
     IngestLimits,
     IssuerUrl,
+    PageUrl,
     UsageStoreUrl,
 )
+from engine.configuration.setting import Setting, of_tokens, pem, tenant_limit
 from engine.errors import ConfigurationError
 from engine.sql.catalog_address import CatalogAddress, read_catalog_address
 from engine.usage.store.backends.server_address import ServerAddress, read_server_address
@@ -29,42 +32,6 @@ from ingest import Limits
 
 DAY_S: Final = 24 * 60 * 60
 _Url = TypeVar("_Url")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """What a setting is for people.
-
-    help: one or two sentences. metavar: what stands for its value in the help. unit: of a number. reason: why the
-    default is what it is. secret: its value may hold a password. variable: its environment variable, if it is not
-    METERLINE_ and its name.
-    """
-
-    help: str
-    metavar: str = ""
-    unit: str = ""
-    reason: str = ""
-    secret: bool = False
-    variable: str = ""
-
-
-def _of_tokens(text: str, metavar: str = "NAME") -> Setting:
-    return Setting(help=f"Of tokens: {text}.", metavar=metavar)
-
-
-def _pem(variable: str, text: str) -> Setting:
-    # METERLINE_TLS_CERT and METERLINE_TLS_KEY are what a client of this machine shows: an engine that took them for its
-    # own would serve with a client's certificate.
-    return Setting(help=text, metavar="FILE", variable=f"METERLINE_SERVER_{variable}")
-
-
-def _tenant_limit(what: str, unit: str) -> Setting:
-    return Setting(
-        help=f"{what} of every tenant that has no such limit of its own (meterline tenants limits). Default: any number.",
-        metavar="NUMBER",
-        unit=unit,
-        reason="An engine with one tenant needs none.",
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +101,26 @@ class Configuration(Record):
             reason="A port that nobody asked for is one more to guard.",
         ),
     ] = None
+    spend_page_url: Annotated[
+        str | None,
+        PageUrl(),
+        Setting(
+            help="Where customers reach the spend page, for links to it: https://billing.example.com/spend. Default: where "
+            "HTTP is served.",
+            metavar="URL",
+            reason="Behind a proxy only its operator knows.",
+        ),
+    ] = None
+    spend_page_frames: Annotated[
+        str | None,
+        FrameOrigins(),
+        Setting(
+            help="Origins of sites that may show the spend page in a frame: https://app.example.com. It must be reached by "
+            "https then. Default: no site.",
+            metavar="ORIGINS",
+            reason="A page in a stranger's frame can be clicked on unseen.",
+        ),
+    ] = None
     share_port: Annotated[
         bool,
         Flag(),
@@ -182,27 +169,27 @@ class Configuration(Record):
     tenant_requests_per_s_max: Annotated[
         int | None,
         Count(NUMBER_MAX, at_least=1),
-        _tenant_limit("Calls a second, and messages of streams,", "requests a second"),
+        tenant_limit("Calls a second, and messages of streams,", "requests a second"),
     ] = None
     tenant_events_per_s_max: Annotated[
         int | None,
         Count(NUMBER_MAX, at_least=1),
-        _tenant_limit("Events a second", "events a second"),
+        tenant_limit("Events a second", "events a second"),
     ] = None
     tenant_bytes_per_s_max: Annotated[
         int | None,
         Count(NUMBER_MAX, at_least=1),
-        _tenant_limit("Bytes of messages a second", "bytes a second"),
+        tenant_limit("Bytes of messages a second", "bytes a second"),
     ] = None
     tenant_open_streams_max: Annotated[
         int | None,
         Count(NUMBER_MAX, at_least=1),
-        _tenant_limit("Streams open at once", "streams"),
+        tenant_limit("Streams open at once", "streams"),
     ] = None
     tenant_usage_groups_max: Annotated[
         int | None,
         Count(NUMBER_MAX, at_least=1),
-        _tenant_limit("Groups of one customer in the answer to a usage query", "groups"),
+        tenant_limit("Groups of one customer in the answer to a usage query", "groups"),
     ] = None
     backup_directory: Annotated[
         Path | None,
@@ -240,31 +227,31 @@ class Configuration(Record):
             reason="Whom an engine trusts, its operator says.",
         ),
     ] = None
-    oidc_audience: Annotated[str, Text(), _of_tokens("the audience that stands for this engine", "TEXT")] = (
+    oidc_audience: Annotated[str, Text(), of_tokens("the audience that stands for this engine", "TEXT")] = (
         "meterline"
     )
     oidc_tenant_claim: Annotated[
-        str, Text(), _of_tokens("the claim with the tenant; one without it is refused")
+        str, Text(), of_tokens("the claim with the tenant; one without it is refused")
     ] = "meterline_tenant"
     oidc_scopes_claim: Annotated[
-        str, Text(), _of_tokens("the claim with what they allow: meterline:read, meterline:bill, ...")
+        str, Text(), of_tokens("the claim with what they allow: meterline:read, meterline:bill, ...")
     ] = "scope"
     oidc_customer_claim: Annotated[
-        str, Text(), _of_tokens("the claim with the one customer that they may read; without it all")
+        str, Text(), of_tokens("the claim with the one customer that they may read; without it all")
     ] = "meterline_customer"
     tls_cert: Annotated[
         Path | None,
         FilePath(),
-        _pem(
+        pem(
             "TLS_CERT",
             "The engine's certificate with its chain (PEM). Read again when it changes: rotate it by replacing the files.",
         ),
     ] = None
-    tls_key: Annotated[Path | None, FilePath(), _pem("TLS_KEY", "Its private key (PEM).")] = None
+    tls_key: Annotated[Path | None, FilePath(), pem("TLS_KEY", "Its private key (PEM).")] = None
     tls_client_ca: Annotated[
         Path | None,
         FilePath(),
-        _pem(
+        pem(
             "TLS_CLIENT_CA",
             "Every caller must show a certificate that one of these authorities (PEM) has signed.",
         ),

@@ -1,5 +1,6 @@
 """What a setting may be, besides what any document's field may be."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
@@ -74,6 +75,36 @@ class IssuerUrl(FieldKind):
 
     def schema(self, definitions: Schema) -> Schema:  # noqa: ARG002 - holds no record
         return {"type": "string", "pattern": "^https?://[^@?#]+$"}
+
+
+class PageUrl(FieldKind):
+    """Where a page is reached: scheme, host and path."""
+
+    python = str
+    pattern = r"^https?://[^\s/@?#]+(/[^\s@?#]*)?/spend$"
+
+    def read(self, given: object) -> str:
+        if isinstance(given, str) and re.fullmatch(self.pattern, given):
+            return given
+        raise ValueError("must be the URL of the page, which ends in /spend: write https://HOST/spend")
+
+    def schema(self, definitions: Schema) -> Schema:  # noqa: ARG002 - holds no record
+        return {"type": "string", "pattern": self.pattern}
+
+
+class FrameOrigins(FieldKind):
+    """Origins of sites, one or several with a blank between them."""
+
+    python = str
+    pattern = r"^https?://[A-Za-z0-9.-]+(:\d{1,5})?( https?://[A-Za-z0-9.-]+(:\d{1,5})?)*$"
+
+    def read(self, given: object) -> str:
+        if isinstance(given, str) and re.fullmatch(self.pattern, given):
+            return given
+        raise ValueError("must be origins with a blank between them: https://app.example.com")
+
+    def schema(self, definitions: Schema) -> Schema:  # noqa: ARG002 - holds no record
+        return {"type": "string", "pattern": self.pattern}
 
 
 class _StoreUrl(FieldKind):

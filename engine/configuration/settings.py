@@ -6,8 +6,9 @@ from dataclasses import fields as dataclass_fields
 from functools import cache
 from typing import Any, Final, get_args, get_type_hints
 
-from engine.configuration.configuration import Configuration, Setting
+from engine.configuration.configuration import Configuration
 from engine.configuration.kinds import LIMIT, LIMIT_NAMES, IngestLimits
+from engine.configuration.setting import Setting
 from fields import Choice, Count, FieldKind, Flag, Schema, declaration, json_schema
 from ingest import Limits
 

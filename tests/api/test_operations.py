@@ -38,6 +38,7 @@ from engine.api.services.resources.resource_service import ResourceService
 from engine.api.services.resources.subscription_change_service import SubscriptionChangeService
 from engine.api.services.retention_service import RetentionService
 from engine.api.services.simulations.simulation_service import SimulationService
+from engine.api.services.spend_links.spend_link_service import SpendLinkService
 from engine.api.services.spend_service import SpendService
 from engine.api.services.tenant_limits_service import TenantLimitsService
 from engine.api.services.usage_service import UsageService
@@ -55,6 +56,7 @@ TABLE = operations(
         subscription_changes=SubscriptionChangeService,
         spend=SpendService,
         watches=WatchService,
+        spend_links=SpendLinkService,
         billing=BillingService,
         invoices=InvoiceService,
         documents=DocumentService,
@@ -146,13 +148,14 @@ READS = ("Get", "List", "Watch", "Query", "Simulate", "Explain", "ReconcileBilli
 BILLING = (
     *("InvoiceService.ClosePeriods", "InvoiceService.VoidInvoice", "ReceivablesService.WriteOffInvoice"),
     *(f"ReceivablesService.Record{each}" for each in ("Payment", "PaymentFailure", "Refund")),
+    "SpendLinkService.CreateSpendLink",
 )
 RECORDS = ("RecordUsage", "StreamUsage", "RecordUsageColumns")
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 def test_what_changes_something_is_audited_and_needs_more_than_a_scope_to_read(row):
-    """But for ingestion, which is what the engine is for. Who bills closes, voids and reports money, too, and reads nothing else."""
+    """But for ingestion, which is what the engine is for. Who bills closes, voids, reports money and makes links, too, and reads nothing else."""
     reads = row.method.startswith(READS)
     assert (row.audit is None) == (reads or row.method in RECORDS)
     if not reads:

@@ -156,6 +156,8 @@ OTHERS = {
     "resources.requests.cpu": "7", "resources.requests.memory": "7Gi", "resources.limits.memory": "7Gi",
     "migrations.resources.requests.cpu": "7", "migrations.resources.requests.memory": "7Gi",
     "migrations.resources.limits.memory": "7Gi",
+    "config.spend_page_url": "https://other.example/spend",
+    "config.spend_page_frames": "https://other.example",
 }  # fmt: skip
 
 

@@ -34,6 +34,7 @@ from meterline.v1 import (
     resources_pb2,
     retention_pb2,
     simulations_pb2,
+    spend_links_pb2,
     spend_pb2,
     subscriptions_pb2,
     usage_pb2,
@@ -48,13 +49,16 @@ from meterline.v1.access_pb2 import (
     RotateApiKeyRequest,
 )
 from meterline.v1.access_pb2_grpc import AccessServiceStub, TenantServiceStub
+from meterline.v1.spend_links_pb2 import CreateSpendLinkRequest
+from meterline.v1.spend_links_pb2_grpc import SpendLinkServiceStub
 from meterline.v1.usage_pb2_grpc import UsageServiceStub
 from tests.support.engine.api_world import AT, CATALOG, LATE_JUNE, api_event, record, refusal, spend_of
 
 _MODULES = (
     *(access_pb2, backup_pb2, billing_pb2, catalog_pb2, correction_pb2, customers_pb2, events_pb2),
     *(metering_pb2, privacy_pb2, resources_pb2, retention_pb2, spend_pb2, subscriptions_pb2, usage_pb2),
-    *(explanations_pb2, invoices_pb2, receivables_pb2, reconciliation_pb2, simulations_pb2, webhooks_pb2),
+    *(explanations_pb2, invoices_pb2, receivables_pb2, reconciliation_pb2, simulations_pb2),
+    *(spend_links_pb2, webhooks_pb2),
 )
 METHODS = [
     method
@@ -123,6 +127,7 @@ SCOPES = {
     "ListConflicts": "READ",
     "ReconcileUsage": "CORRECT",
     "ExpireUsage": "ADMIN",
+    "CreateSpendLink": "BILL",
     "ExportCustomer": "ADMIN",
     "EraseCustomer": "ADMIN",
     "ListErasures": "ADMIN",
@@ -163,6 +168,12 @@ def made(admin, *scopes, **fields):
     """The text of a new key."""
     request = CreateApiKeyRequest(name="test", scopes=[f"SCOPE_{each}" for each in scopes], **fields)
     return admin.CreateApiKey(request, timeout=30).key_text
+
+
+def link(channel, customer_id):
+    """The token of a signed link."""
+    request = CreateSpendLinkRequest(customer_id=customer_id)
+    return SpendLinkServiceStub(channel).CreateSpendLink(request, timeout=30).token
 
 
 def call(channel, method, header, **fields):
@@ -245,9 +256,11 @@ def test_every_operation_refuses_a_credential_without_its_scope(engine, bare, ad
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda each: each.name)
-def test_every_operation_refuses_the_key_of_a_customer_for_another_one(bare, admin, method, name):
-    """Whether that one exists or not, in the same words; and what does not ask for one customer, always."""
-    text = made(admin, "READ", "BILL", customer_id=f"{name}_acme")
+def test_every_operation_refuses_a_customer_s_credential_for_another_one(channel, bare, admin, method, name):
+    """A key and a signed link: whether that one exists or not, in the same words; and what does not ask for one customer,
+    always.
+    """
+    texts = (made(admin, "READ", "BILL", customer_id=f"{name}_acme"), link(channel, f"{name}_acme"))
     fields = {
         "GetSpend": lambda who: {"customer_id": who},
         "WatchSpend": lambda who: {"customer_id": who},
@@ -256,11 +269,13 @@ def test_every_operation_refuses_the_key_of_a_customer_for_another_one(bare, adm
         "GetInvoice": lambda who: {"customer_id": who, "number": "INV-000001"},
         "ListInvoiceLines": lambda who: {"customer_id": who, "number": "INV-000001"},
         "GetInvoiceDocument": lambda who: {"customer_id": who, "number": "INV-000001"},
+        "ExplainLineItem": lambda who: {"customer_id": who, "line_item_id": "0" * 32},
         "QueryUsage": lambda who: {"customer_ids": [who]},
         "ListEvents": lambda who: {"customer_ids": [who]},
     }.get(method.name, lambda _who: {})
     said = {
-        refusal(lambda who=who: call(bare, method, f"Bearer {text}", **fields(who)))[:2]
+        refusal(lambda who=who, text=text: call(bare, method, f"Bearer {text}", **fields(who)))[:2]
+        for text in texts
         for who in (f"{name}_bolt", "nobody", "")
         if who or method.name not in ("QueryUsage", "ListEvents")
     }
@@ -284,6 +299,71 @@ def test_the_key_of_a_customer_reads_what_is_theirs(engine, channel, admin, name
             portal.lines(at=at)
         with pytest.raises(AccessDeniedError, match="bound to one customer"):
             portal.usage(f"{name}_tokens", start, end, customer_ids=[f"{name}_acme", f"{name}_bolt"])
+
+
+def test_a_signed_link_reads_what_a_customer_s_key_reads(channel, bare, admin, name):
+    """Its spend, lines, usage, invoices and explanations, and not how its money is divided."""
+    acme = f"{name}_acme"
+    record(channel, api_event(name, "1", "1500"), api_event(name, "2", "7", customer="bolt"))
+    key, token = f"Bearer {made(admin, 'READ', 'BILL', customer_id=acme)}", f"Bearer {link(channel, acme)}"
+    methods = {each.name: each for each in METHODS}
+    line = call(bare, methods["ListLineItems"], key, customer_id=acme, at=AT).line_items[0]
+    asked = {
+        "GetSpend": {"customer_id": acme, "at": AT},
+        "ListLineItems": {"customer_id": acme, "at": AT},
+        "ListInvoices": {"customer_id": acme},
+        "ListEvents": {"customer_ids": [acme], "end": LATE_JUNE},
+        "ExplainLineItem": {"customer_id": acme, "line_item_id": line.line_item_id, "at": AT},
+    }
+    for method, fields in asked.items():
+        answers = [call(bare, methods[method], text, **fields) for text in (key, token)]
+        for each in answers:
+            if "as_of" in each.DESCRIPTOR.fields_by_name:
+                each.ClearField("as_of")
+        assert answers[0] == answers[1], method
+
+
+def test_who_may_make_a_link_gives_away_only_what_they_have(channel, bare, admin, name):
+    """It takes bill and read; the key of a customer makes none; nor is there one for a stranger, or for longer than a month."""
+    create = next(each for each in METHODS if each.name == "CreateSpendLink")
+    acme = {"customer_id": f"{name}_acme"}
+    for scopes, words in ((("BILL",), "'read'"), (("READ", "ADMIN"), "'bill'")):
+        code, line, _ = refusal(
+            lambda scopes=scopes: call(bare, create, f"Bearer {made(admin, *scopes)}", **acme)
+        )
+        assert (code, words in line) == (DENIED, True)
+    bound = made(admin, "READ", "BILL", **acme)
+    assert refusal(lambda: call(bare, create, f"Bearer {bound}", **acme))[0] is DENIED
+    for fields, code in (
+        ({"customer_id": f"{name}_nobody"}, grpc.StatusCode.NOT_FOUND),
+        ({**acme, "valid_for_s": 59}, grpc.StatusCode.INVALID_ARGUMENT),
+        ({**acme, "valid_for_s": 31 * 86_400 + 1}, grpc.StatusCode.INVALID_ARGUMENT),
+        ({}, grpc.StatusCode.INVALID_ARGUMENT),
+    ):
+        assert refusal(lambda fields=fields: call(channel, create, None, **fields))[0] is code
+    answer = call(channel, create, None, **acme, valid_for_s=31 * 86_400)
+    assert 0 <= answer.expires_at.seconds - 31 * 86_400 - time.time() + 60 < 120
+
+
+def test_a_link_ends_with_its_customer_and_with_its_key(channel, bare, admin, name, apply):
+    """The customer archived; the key revoked: each refused as a call without a credential is."""
+    get_spend, create = (
+        next(each for each in METHODS if each.name == wanted) for wanted in ("GetSpend", "CreateSpendLink")
+    )
+    apply(f"customers: [{{id: {name}_gone, name: Gone}}]")
+    key = made(admin, "READ", "BILL")
+    of_gone = link(channel, f"{name}_gone")
+    of_key = call(bare, create, f"Bearer {key}", customer_id=f"{name}_acme").token
+    assert call(bare, get_spend, f"Bearer {of_gone}", customer_id=f"{name}_gone").as_of
+    assert call(bare, get_spend, f"Bearer {of_key}", customer_id=f"{name}_acme", at=AT).spends
+    archive = next(each for each in METHODS if each.name == "ArchiveResource")
+    call(channel, archive, None, kind="customer", id=f"{name}_gone")
+    admin.RevokeApiKey(RevokeApiKeyRequest(key_id=key[4:16]), timeout=30)
+    for text, customer in ((of_gone, f"{name}_gone"), (of_key, f"{name}_acme")):
+        code, line, _ = refusal(
+            lambda text=text, customer=customer: call(bare, get_spend, f"Bearer {text}", customer_id=customer)
+        )
+        assert (code, line) == (UNAUTHENTICATED, "the link is not valid: ask for a new one")
 
 
 def test_the_key_of_a_customer_is_not_told_how_its_money_is_divided(channel, bare, admin, name, apply):

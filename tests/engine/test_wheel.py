@@ -25,12 +25,15 @@ def wheel(tmp_path_factory):
 
 
 def test_the_wheel_holds_the_packages_and_nothing_else(wheel):
-    """Four packages, their types and migrations; no tests, no examples."""
+    """Four packages, their types, migrations and pages; no tests, no examples."""
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
     assert tops == {"meterline", "fields", "ingest", "rating", "engine"}
     assert "meterline/py.typed" in names
     assert any(name.startswith("engine/sql/migrations/versions/") for name in names)
+    assert {"engine/api/pages/templates/page.html", "engine/api/pages/static/uplot-1.6.32.min.js"} <= set(
+        names
+    )
 
 
 def test_the_client_alone_says_how_to_install_the_engine(wheel, tmp_path):

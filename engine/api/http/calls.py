@@ -15,10 +15,9 @@ import contextlib
 import time
 from asyncio import Semaphore, get_running_loop
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from google.protobuf.message import Message
@@ -29,25 +28,24 @@ from starlette.routing import Route
 
 from engine.access.authenticator import AUTHORIZATION
 from engine.api.gate import Gate, GatedCall, Shown
+from engine.api.http.answers import Answer, message_response, recorded, stream_answer
 from engine.api.http.bodies import (
     IDEMPOTENCY_KEY,
-    NDJSON,
     PROTOBUF,
     FramedOnce,
     keyed,
     media_type,
     parsed,
-    parsed_lines,
     read_body,
 )
-from engine.api.http.cloud_events import BATCHED, ReadEvents, read_events
+from engine.api.http.cloud_events import BATCHED, read_events
 from engine.api.http.document_downloads import GET_INVOICE_DOCUMENT, PATH, asked_document, document_response
 from engine.api.http.event_streams import EventStreams
 from engine.api.http.openapi import document
-from engine.api.http.refusals import error_line, error_response, no_such_path
-from engine.api.message_json import json_fields, message_line
-from engine.api.operation import Call, OfBytes, OfMessages, OfStream, OfWatch, Operation
-from engine.api.rim import REQUEST_ID, Rim, RimmedCall
+from engine.api.http.refusals import error_response, no_such_path
+from engine.api.message_json import json_fields
+from engine.api.operation import OfMessages, OfStream, OfWatch, Operation
+from engine.api.rim import REQUEST_ID, Rim
 from engine.api.status import http_status_of
 from engine.errors import TooManyCallsError
 from engine.fair_share import FairShare
@@ -83,12 +81,14 @@ class Calls:
         rim: Rim,
         is_serving: Callable[[], bool],
         request_bytes_max: int,
+        page_routes: Callable[["Calls"], Sequence[Route]],
     ) -> None:
+        """`page_routes`: those of pages, which call the same operations."""
         self._by_path = {f"/{each.service}/{each.method}": each for each in operations}
-        by_name = {each.name: each for each in operations}
-        self._record_usage = by_name[_RECORD_USAGE]
-        self._get_document = by_name[GET_INVOICE_DOCUMENT]
-        self._gate = gate
+        self.by_name = {each.name: each for each in operations}
+        self._record_usage = self.by_name[_RECORD_USAGE]
+        self._get_document = self.by_name[GET_INVOICE_DOCUMENT]
+        self.gate = gate
         self._rim = rim
         self._is_serving = is_serving
         self._request_bytes_max = request_bytes_max
@@ -103,13 +103,14 @@ class Calls:
         self._open_calls_of: Counter[str] = Counter()
         self._share = FairShare(_CALLS_MAX, time.monotonic_ns)
         self._document = document(operations)
-        self.event_streams = EventStreams(gate, rim, self._on_gate)
+        self.event_streams = EventStreams(gate, rim, self.on_gate)
         self.application = FramedOnce(
             Starlette(
                 routes=[
                     *(Route(path, self._rpc, methods=["POST"]) for path in self._by_path),
                     Route("/cloudevents", self._cloud_events, methods=["POST"]),
                     Route(PATH, self._download, methods=["GET"]),
+                    *page_routes(self),
                     Route("/openapi.json", self._openapi, methods=["GET"]),
                     Route("/healthz", self._health, methods=["GET"]),
                 ],
@@ -132,13 +133,13 @@ class Calls:
         operation = self._by_path[request.url.path]
         if isinstance(operation.handler, OfWatch):
             return await self._watch(operation, request)
-        async with self._answered(operation, request) as answer:
-            await self._enter(answer, operation, request)
+        async with self.answered(operation, request.headers) as answer:
+            await self.enter(answer, operation, _shown(request))
             media = media_type(request)
             body = await self._read(answer, request, media)
             if isinstance(operation.handler, OfStream | OfMessages):
                 answer.response = await self._parsing(
-                    answer, body, lambda: _stream_answer(answer, operation, body, media)
+                    answer, body, lambda: stream_answer(answer, operation, body, media)
                 )
             else:
                 key = request.headers.get(IDEMPOTENCY_KEY, "")
@@ -147,7 +148,7 @@ class Calls:
                     body,
                     lambda: answer.call_unary(operation, keyed(parsed(body, media, operation.request), key)),
                 )
-                answer.response = _message_response(message, media)
+                answer.response = message_response(message, media)
         return answer.response
 
     async def _watch(self, operation: Operation[Any], request: Request) -> Response:
@@ -156,17 +157,16 @@ class Calls:
             body = await read_body(request, self._bytes_max(media))
             return parsed(body, media, operation.request), len(body)
 
-        shown = Shown(request.headers.get(AUTHORIZATION))
-        return await self.event_streams.answer(operation, shown, request.headers, asked)
+        return await self.event_streams.answer(operation, _shown(request), request.headers, asked)
 
     async def _cloud_events(self, request: Request) -> Response:
         operation = self._record_usage
-        async with self._answered(operation, request) as answer:
-            await self._enter(answer, operation, request)
+        async with self.answered(operation, request.headers) as answer:
+            await self.enter(answer, operation, _shown(request))
             media = media_type(request)
             body = await self._read(answer, request, media)
             message = await self._parsing(
-                answer, body, lambda: _recorded(answer, operation, read_events(body, media, request.headers))
+                answer, body, lambda: recorded(answer, operation, read_events(body, media, request.headers))
             )
             code = 200
             if media != BATCHED and isinstance(message, RecordUsageResponse):
@@ -176,19 +176,19 @@ class Calls:
 
     async def _download(self, request: Request) -> Response:
         operation = self._get_document
-        async with self._answered(operation, request) as answer:
-            await self._enter(answer, operation, request)
+        async with self.answered(operation, request.headers) as answer:
+            await self.enter(answer, operation, _shown(request))
             asked = asked_document(request)
-            message = await self._on_thread(lambda: answer.call_unary(operation, asked))
+            message = await self.on_thread(lambda: answer.call_unary(operation, asked))
             answer.response = document_response(message)
         return answer.response
 
     @contextlib.asynccontextmanager
-    async def _answered(self, operation: Operation[Any], request: Request) -> AsyncIterator["_Answer"]:
+    async def answered(self, operation: Operation[Any], carried: Mapping[str, str]) -> AsyncIterator[Answer]:
         """Around every call, from its headers on: an error becomes a status."""
-        call = self._rim.begin(operation.method, request.headers)
+        call = self._rim.begin(operation.method, carried)
         call.code = _BROKEN_OFF
-        answer = _Answer(call)
+        answer = Answer(call)
         self._open_calls += 1
         try:
             yield answer
@@ -198,7 +198,7 @@ class Calls:
         except Exception as error:  # noqa: BLE001 - the rim: every error becomes a status
             status = http_status_of(error, call.request_id)
             call.failed(error, status.code)
-            answer.response = error_response(status)
+            answer.refusal, answer.response = status, error_response(status)
         finally:
             self._open_calls -= 1
             self._leave(answer.tenant)
@@ -212,15 +212,15 @@ class Calls:
             # It writes nothing: no need for a thread.
             gated.ended(code)
         else:
-            await self._on_gate(lambda: gated.ended(code))
+            await self.on_gate(lambda: gated.ended(code))
 
-    async def _enter(self, answer: "_Answer", operation: Operation[Any], request: Request) -> None:
+    async def enter(self, answer: Answer, operation: Operation[Any], shown: Shown) -> None:
+        """Through the gate. Raises as that does, and TooManyCallsError."""
         if self._open_calls > _CALLS_MAX:
             raise TooManyCallsError(
                 f"{_CALLS_MAX} calls are open over HTTP: come again later", retry_after_ms=_RETRY_AFTER_MS
             )
-        shown = Shown(request.headers.get(AUTHORIZATION))
-        answer.call.gated = await self._on_gate(lambda: self._gate.enter(operation, shown))
+        answer.call.gated = await self.on_gate(lambda: self.gate.enter(operation, shown))
         tenant = answer.gated.caller.tenant
         held = self._open_calls_of[tenant]
         # Of those that are open it is one itself.
@@ -238,7 +238,7 @@ class Calls:
             if not self._open_calls_of[tenant]:
                 del self._open_calls_of[tenant]
 
-    async def _read(self, answer: "_Answer", request: Request, media: str) -> bytes:
+    async def _read(self, answer: Answer, request: Request, media: str) -> bytes:
         body = await read_body(request, self._bytes_max(media))
         answer.gated.read(len(body))
         return body
@@ -246,90 +246,19 @@ class Calls:
     def _bytes_max(self, media: str) -> int:
         return self._request_bytes_max if media == PROTOBUF else min(self._request_bytes_max, _JSON_BYTES_MAX)
 
-    async def _parsing(self, answer: "_Answer", body: bytes, work: Callable[[], _Result]) -> _Result:
+    async def _parsing(self, answer: Answer, body: bytes, work: Callable[[], _Result]) -> _Result:
         """On a thread; of the large bodies, a few at a time: as messages they take sixty times their bytes."""
         if len(body) < _LARGE_BYTES_MIN:
-            return await self._on_thread(work)
+            return await self.on_thread(work)
         async with self._large_of[answer.gated.caller.tenant], self._large:
-            return await self._on_thread(work)
+            return await self.on_thread(work)
 
-    async def _on_gate(self, work: Callable[[], _Result]) -> _Result:
+    async def on_gate(self, work: Callable[[], _Result]) -> _Result:
         return await get_running_loop().run_in_executor(self._gate_threads, copy_context().run, work)
 
-    async def _on_thread(self, work: Callable[[], _Result]) -> _Result:
+    async def on_thread(self, work: Callable[[], _Result]) -> _Result:
         return await get_running_loop().run_in_executor(self._threads, copy_context().run, work)
 
 
-@dataclass(slots=True)
-class _Answer:
-    """What becomes of a call."""
-
-    call: RimmedCall
-    response: Response = field(default_factory=Response)
-    # Once it counts among the open calls of this one.
-    tenant: str | None = None
-
-    def call_unary(self, operation: Operation[Any], message: Message) -> Message:
-        gated = self._admitted(message)
-        call = Call(gated.caller, is_active=lambda: True, is_about=gated.is_about)
-        match operation.handler:
-            case OfBytes(serve):
-                return serve(message.SerializeToString(), call)
-            case OfStream() | OfMessages() | OfWatch():
-                raise TypeError(f"{operation.name} is a stream")
-            case serve:
-                return serve(message, call)
-
-    def _admitted(self, message: Message) -> GatedCall[Any]:
-        gated = self.gated
-        gated.admit(message)
-        return gated
-
-    @property
-    def gated(self) -> GatedCall[Any]:
-        if self.call.gated is None:
-            raise TypeError("the call has not passed the gate")
-        return self.call.gated
-
-
-def _recorded(answer: "_Answer", operation: Operation[Any], read: ReadEvents) -> Message:
-    """Where no event is sound, nothing is recorded."""
-    if not read.request.events and read.flaws:
-        return read.with_flaws(RecordUsageResponse())
-    message = answer.call_unary(operation, read.request)
-    return read.with_flaws(message) if isinstance(message, RecordUsageResponse) else message
-
-
-def _stream_answer(answer: _Answer, operation: Operation[Any], body: bytes, media: str) -> Response:
-    """Every message of the body in its order. What fails after the first answer is the last line."""
-    requests = (_each_admitted(answer, each) for each in parsed_lines(body, media, operation.request))
-    call = Call(answer.gated.caller, is_active=lambda: True, is_about=answer.gated.is_about)
-    match operation.handler:
-        case OfStream(serve):
-            answers = serve((each.SerializeToString() for each in requests), call)
-        case OfMessages(serve):
-            answers = serve(requests, call)
-        case _:
-            raise TypeError(f"{operation.name} is not a stream")
-    lines: list[str] = []
-    try:
-        lines += map(message_line, answers)
-    except Exception as error:
-        if not lines:
-            raise
-        status = http_status_of(error, answer.call.request_id)
-        answer.call.failed(error, status.code)
-        lines.append(error_line(status))
-    return Response("".join(f"{line}\n" for line in lines), media_type=NDJSON)
-
-
-def _each_admitted(answer: _Answer, message: Message) -> Message:
-    answer.gated.read(0, more_requests=1)
-    answer.gated.admit(message)
-    return message
-
-
-def _message_response(message: Message, media: str) -> Response:
-    if media == PROTOBUF:
-        return Response(message.SerializeToString(deterministic=True), media_type=PROTOBUF)
-    return JSONResponse(json_fields(message))
+def _shown(request: Request) -> Shown:
+    return Shown(request.headers.get(AUTHORIZATION))

@@ -2,7 +2,7 @@
 
 Rules:
 1. A stream passes the gate as every call does, and again before each event: a credential that ends, ends the stream.
-2. Each event has a message of the contract in JSON; a comment goes out where nothing has happened for HEARTBEAT_S. Who takes
+2. Each event has a message of the contract in JSON, or what a page makes of it; a comment goes out where nothing has happened for HEARTBEAT_S. Who takes
    events more slowly than they come gets the newest.
 3. At most WATCHES.places are open; of these a tenant has its fair share. They hold no thread, and are counted apart from other
    calls.
@@ -45,6 +45,29 @@ _HEADERS: Final = (
 )
 
 
+async def _as_json(answer: Message) -> str:
+    return message_line(answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What an event says of an answer, in one line; and how long nothing is said after one: the newest comes then."""
+
+    said: Callable[[Message], Awaitable[str]] = _as_json
+    pace_s: float = 0
+
+
+_JSON: Final = Telling()
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """How the request is read, and what is said of the answers to it."""
+
+    asked: Callable[[], Awaitable[tuple[Message, int]]]
+    telling: Telling
+
+
 class EventStreams:
     """Those that are open."""
 
@@ -64,6 +87,7 @@ class EventStreams:
         shown: Shown,
         carried: Mapping[str, str],
         asked: Callable[[], Awaitable[tuple[Message, int]]],
+        telling: Telling = _JSON,
     ) -> Response:
         """`asked` reads the request, once its caller may call; it gives the message and its bytes."""
         call = self._rim.begin(operation.method, carried)
@@ -71,7 +95,7 @@ class EventStreams:
         try:
             call.gated = await self._on_gate(lambda: self._gate.enter(operation, shown))
             place = self._take(call.gated.caller.tenant)
-            return await self._opened(operation, call, call.gated, place, asked)
+            return await self._opened(operation, call, call.gated, place, _Asking(asked, telling))
         except Exception as error:  # noqa: BLE001 - the rim: every error becomes a status
             status = http_status_of(error, call.request_id)
             call.failed(error, status.code)
@@ -88,11 +112,11 @@ class EventStreams:
         call: RimmedCall,
         gated: GatedCall[Any],
         place: "_Place",
-        asked: Callable[[], Awaitable[tuple[Message, int]]],
+        asking: "_Asking",
     ) -> Response:
         if not isinstance(operation.handler, OfWatch):
             raise TypeError(f"{operation.name} answers once")
-        request, nbytes = await asked()
+        request, nbytes = await asking.asked()
         gated.read(nbytes)
         await self._on_gate(lambda: gated.admit(request))
         news = _News(asyncio.get_running_loop())
@@ -105,7 +129,9 @@ class EventStreams:
             place.leave()
             await self._ended(call)
 
-        return _EventStream(call, answers, news, lambda: self._on_gate(gated.renew), ended)
+        stream = _EventStream(call, answers, news, lambda: self._on_gate(gated.renew), ended)
+        stream.telling = asking.telling
+        return stream
 
     async def _ended(self, call: RimmedCall) -> None:
         call.ended()
@@ -177,6 +203,7 @@ class _EventStream(Response):
         self._news = news
         self._renew = renew
         self._ended = ended
+        self.telling = _JSON
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         headers = [*_HEADERS, (REQUEST_ID.encode(), self._call.request_id.encode())]
@@ -209,7 +236,9 @@ class _EventStream(Response):
             answer = self._answers.take()
             if answer is not None:
                 await self._renew()
-                await _send(send, f"data: {message_line(answer)}\n\n".encode())
+                await _send(send, f"data: {await self.telling.said(answer)}\n\n".encode())
+                if self.telling.pace_s:
+                    await asyncio.sleep(self.telling.pace_s)
             elif not has_news:
                 await self._renew()
                 await _send(send, _HEARTBEAT)

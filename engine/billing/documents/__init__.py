@@ -2,6 +2,7 @@
 
 document          what a document says, as plain values, and the JSON of it
 invoice_document  an invoice, its booked lines and the catalog's names to a document
+catalog_names     what the catalog calls what a customer has
 priced_parts      what lines are made of: so many units at so much, where that adds up to the line
 languages         the texts of documents by language: message catalogs, checked
 local_format      numbers, amounts and dates as a language and a country write them

@@ -18,6 +18,7 @@ from engine.billing.accounts.document_numbers import invoice_number
 from engine.billing.accounts.invoice_states import InvoiceState, state_at
 from engine.billing.closing.booked_lines import amount_texts
 from engine.billing.closing.invoice import Invoice
+from engine.billing.documents.catalog_names import CatalogNames
 from engine.billing.documents.document import (
     LINE_AMOUNTS,
     BillingDocument,
@@ -27,13 +28,12 @@ from engine.billing.documents.document import (
     Span,
 )
 from engine.billing.documents.priced_parts import PricedLine, is_shown, priced_parts
-from engine.catalog.kinds.plan import Plan, PlanPrice
+from engine.catalog.kinds.plan import PlanPrice
 from engine.catalog.snapshots.snapshot import Catalog
 from engine.errors import MeterlineError
 from engine.times import datetime_us
 
 _EXACT: Final = Context(prec=MAX_PREC)
-_UTC: Final = "UTC"
 _FIGURES: Final = ("paid", "credited", "written_off", "outstanding")
 
 
@@ -47,7 +47,7 @@ def invoice_document(
         MeterlineError: its lines don't add up to its header.
     """
     key, details = invoice.key, json.loads(invoice.billing_details)
-    names = _Names(catalog, key.customer_id)
+    names = CatalogNames(catalog, key.customer_id)
     sections = _sections(invoice, rows, numbers, names)
     subtotal = _EXACT.add(invoice.sums["amount"], invoice.sums["commitments"])
     if (found := _sum([each.amount for each in sections], subtotal)) != subtotal:
@@ -74,34 +74,9 @@ def invoice_document(
     )
 
 
-class _Names:
-    """What the catalog calls things, and the wall clock of each subscription."""
-
-    def __init__(self, catalog: Catalog, customer_id: str) -> None:
-        self._catalog = catalog
-        customers = catalog.customers
-        own = customers[customer_id].resource.time_zone if customer_id in customers else None
-        self.zone = own or _UTC
-        self._zones = {
-            each.resource.id: each.resource.time_zone or self.zone
-            for each in catalog.subscriptions.of_customer(customer_id)
-        }
-
-    def zone_of(self, subscription_id: str) -> str:
-        return self._zones.get(subscription_id, self.zone)
-
-    def plan(self, plan_id: str, version: int) -> Plan | None:
-        """None where the catalog has it no more."""
-        versions = self._catalog.plan_versions.get(plan_id)
-        found = () if versions is None else versions.versions
-        return next((each.resource for each in found if each.version == version), None)
-
-    def unit(self, meter_id: str) -> str:
-        meter = self._catalog.meters.get(meter_id)
-        return "" if meter is None else meter.resource.unit or ""
-
-
-def _sections(invoice: Invoice, rows: pa.Table, numbers: Mapping[str, int], names: _Names) -> list[Section]:
+def _sections(
+    invoice: Invoice, rows: pa.Table, numbers: Mapping[str, int], names: CatalogNames
+) -> list[Section]:
     """In the order of their first lines; what corrects comes behind."""
     own = Span(invoice.key.start_us, invoice.key.end_us)
     listed = rows.to_pylist()
@@ -135,7 +110,7 @@ def _sections(invoice: Invoice, rows: pa.Table, numbers: Mapping[str, int], name
 
 
 def _lines(
-    invoice: Invoice, rows: pa.Table, listed: Sequence[Mapping[str, Any]], own: Span, names: _Names
+    invoice: Invoice, rows: pa.Table, listed: Sequence[Mapping[str, Any]], own: Span, names: CatalogNames
 ) -> list[DocumentLine]:
     texts = amount_texts(rows, invoice.key.currency)
     parts = _parts_of(listed, own, names)
@@ -166,7 +141,7 @@ def _lines(
 
 
 def _parts_of(
-    listed: Sequence[Mapping[str, Any]], own: Span, names: _Names
+    listed: Sequence[Mapping[str, Any]], own: Span, names: CatalogNames
 ) -> dict[int, tuple[PricedPart, ...]]:
     """Of the lines, by their places. A line that corrects is a difference: it has none."""
     priced: dict[int, PricedLine] = {}
@@ -176,9 +151,7 @@ def _parts_of(
             continue
         version = (row["plan_id"], row["plan_version"], row["price_id"])
         if version not in prices:
-            plan = names.plan(*version[:2])
-            all_prices = () if plan is None else plan.prices
-            prices[version] = next((each for each in all_prices if each.id == version[2]), None)
+            prices[version] = names.price(*version)
         price = prices[version]
         if price is not None and is_shown(price.price, row["model"]):
             priced[place] = PricedLine(

@@ -70,7 +70,7 @@ class Language:
             found |= each.texts
         return found
 
-    def text(self, name: str, **values: str) -> str:
+    def text(self, name: str, /, **values: str) -> str:
         said = next(each.texts[name] for each in self._catalogs if name in each.texts)
         return said.format(**values) if values else said
 

@@ -59,6 +59,14 @@ class LocalFormat:
         """As "31 January 2026"."""
         return self._date(us_datetime(instant_us).astimezone(time_zone(zone)).date())
 
+    def short_day(self, instant_us: int, zone: str = "UTC") -> str:
+        """As "31 Jan 2026"."""
+        return format_date(us_datetime(instant_us).astimezone(time_zone(zone)).date(), locale=self._locale)
+
+    def instant(self, instant_us: int, zone: str = "UTC") -> str:
+        """A day with its time, to the second."""
+        return self._time(us_datetime(instant_us).astimezone(time_zone(zone)))
+
     def period(self, span: Span, zone: str) -> str:
         """From its first day to its last, or with times where it doesn't begin and end at midnight."""
         clock = time_zone(zone)

@@ -1,0 +1,117 @@
+"""A signed link: who holds it reads the spend of one customer, until it expires.
+
+    mls_<base64url of [form, tenant, customer, expiry, key id] in JSON>.<base64url of its signature>
+
+Rules:
+1. A link is not kept anywhere: its signature is HMAC-SHA256 under a key that is derived, for links alone, from the key under which
+   API keys are hashed. What is kept of an API key is no signature of a link, nor the other way round.
+2. It ends by itself: at most AGE_MAX_S after it was made. It ends earlier with the API key that made it, with the key of all hashes,
+   and with its customer, who is archived, deleted or erased.
+3. The signature is of the text before it and compared as text, in a time that does not depend on it: no other spelling is the link.
+"""
+
+import base64
+import hmac
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from engine.access.api_keys import KeyHasher
+from engine.access.caller import Caller, Scope
+from engine.errors import UnauthenticatedError
+
+PREFIX: Final = "mls_"
+# A month of any length.
+AGE_MAX_S: Final = 31 * 24 * 60 * 60
+LINK_SCOPES: Final = frozenset({Scope.READ, Scope.BILL})
+# (tenant, customer): whether the catalog has the customer, who is neither archived nor erased.
+HasCustomer = Callable[[str, str], bool]
+
+_PURPOSE: Final = "meterline spend link 1"
+_FORM: Final = 1
+# Ids of 128 bytes, in JSON at worst six bytes for one, and a third more in base64.
+_TEXT: Final = re.compile(r"mls_[A-Za-z0-9_-]{1,2000}\.[A-Za-z0-9_-]{43}")
+_SHOWN_CHARACTERS: Final = 12
+_US: Final = 1_000_000
+
+_INVALID: Final = "the link is not valid: ask for a new one"
+_EXPIRED: Final = "the link has expired: ask for a new one"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendLink:
+    """What a link says. key_id: of the API key that made it; empty for one that somebody made who has none."""
+
+    tenant: str
+    customer_id: str
+    expires_at_s: int
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLink:
+    """A link whose signature is right. `credential` names it in logs."""
+
+    link: SpendLink
+    credential: str
+
+    @property
+    def caller(self) -> Caller:
+        return Caller(self.link.tenant, self.credential, LINK_SCOPES, self.link.customer_id)
+
+    def check_time(self, now_us: int) -> None:
+        """Raises UnauthenticatedError for one that has expired."""
+        if self.link.expires_at_s * _US <= now_us:
+            raise UnauthenticatedError(_EXPIRED, "expired")
+
+
+class SpendLinks:
+    """Makes links and reads them."""
+
+    def __init__(self, hasher: KeyHasher) -> None:
+        self._signer = hasher.for_purpose(_PURPOSE)
+
+    def text(self, link: SpendLink) -> str:
+        fields = [_FORM, link.tenant, link.customer_id, link.expires_at_s, link.key_id]
+        said = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+        payload = PREFIX + _encoded(said.encode())
+        return f"{payload}.{self._signature(payload)}"
+
+    def read(self, text: str) -> ReadLink:
+        """Whoever signed it; it may have expired.
+
+        Raises:
+            UnauthenticatedError: it is no link of this deployment.
+        """
+        if not _TEXT.fullmatch(text):
+            raise UnauthenticatedError(_INVALID, "malformed")
+        payload, _, signature = text.partition(".")
+        if not hmac.compare_digest(signature, self._signature(payload)):
+            raise UnauthenticatedError(_INVALID, "wrong secret")
+        return ReadLink(_link_of(payload), f"link:{signature[:_SHOWN_CHARACTERS]}")
+
+    def _signature(self, payload: str) -> str:
+        return _encoded(bytes.fromhex(self._signer.hash(payload)))
+
+
+def refused_link(reason: str) -> UnauthenticatedError:
+    """Of a link that is signed and holds no longer."""
+    return UnauthenticatedError(_INVALID, reason)
+
+
+def _link_of(payload: str) -> SpendLink:
+    fields: list[Any] = json.loads(_decoded(payload.removeprefix(PREFIX)))
+    if fields[0] != _FORM:
+        raise UnauthenticatedError(_INVALID, "malformed")
+    _, tenant, customer_id, expires_at_s, key_id = fields
+    return SpendLink(tenant=tenant, customer_id=customer_id, expires_at_s=expires_at_s, key_id=key_id)
+
+
+def _encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode("ascii").rstrip("=")
+
+
+def _decoded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,0 +1,1 @@
+"""SpendLinkService: signed links to the spend page."""

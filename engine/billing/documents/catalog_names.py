@@ -1,0 +1,66 @@
+"""What the catalog calls what a customer has, and by which wall clock. Pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from engine.catalog.kinds.plan import Plan, PlanPrice
+from engine.catalog.kinds.subscription import Subscription
+from engine.catalog.snapshots.snapshot import Catalog
+from engine.times import datetime_us
+
+_UTC: Final = "UTC"
+
+
+class CatalogNames:
+    """Of one customer, as the catalog is now."""
+
+    def __init__(self, catalog: Catalog, customer_id: str) -> None:
+        self._catalog = catalog
+        customers = catalog.customers
+        own = customers[customer_id].resource if customer_id in customers else None
+        self.customer = (own and own.name) or customer_id
+        self.zone = (own and own.time_zone) or _UTC
+        self._subscriptions = {
+            each.resource.id: each.resource for each in catalog.subscriptions.of_customer(customer_id)
+        }
+
+    @property
+    def seller(self) -> str:
+        """Empty where the catalog has none."""
+        return "" if self._catalog.seller is None else self._catalog.seller.name
+
+    @property
+    def first_start_us(self) -> int | None:
+        """When the first subscription starts; None where there is none."""
+        return min((datetime_us(each.start) for each in self._subscriptions.values()), default=None)
+
+    def zone_of(self, subscription_id: str) -> str:
+        found = self._subscriptions.get(subscription_id)
+        return (found and found.time_zone) or self.zone
+
+    def plan(self, plan_id: str, version: int) -> Plan | None:
+        """None where the catalog has it no more."""
+        versions = self._catalog.plan_versions.get(plan_id)
+        found = () if versions is None else versions.versions
+        return next((each.resource for each in found if each.version == version), None)
+
+    def price(self, plan_id: str, version: int, price_id: str) -> PlanPrice | None:
+        """As the plan has it, whatever a subscription overrides."""
+        plan = self.plan(plan_id, version)
+        prices = () if plan is None else plan.prices
+        return next((each for each in prices if each.id == price_id), None)
+
+    def is_overridden(self, subscription_id: str, price_id: str) -> bool:
+        """Whether a subscription has, at any time, terms of its own for a price."""
+        found = self._subscriptions.get(subscription_id)
+        return found is None or any(price_id in each for each in _overrides(found))
+
+    def unit(self, meter_id: str) -> str:
+        meter = self._catalog.meters.get(meter_id)
+        return "" if meter is None else meter.resource.unit or ""
+
+
+def _overrides(subscription: Subscription) -> Iterator[Mapping[str, object]]:
+    yield subscription.overrides or {}
+    for phase in subscription.phases:
+        yield phase.overrides or {}

@@ -1,0 +1,1 @@
+"""Links by which customers see what they spend."""

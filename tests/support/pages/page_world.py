@@ -1,0 +1,117 @@
+"""An engine with two customers, one without a subscription, and a closed month; and links to their pages."""
+
+import http.client
+import time
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from engine.access.api_keys import KeyHasher
+from engine.access.spend_links import SpendLink, SpendLinks
+from meterline import open_channel
+from meterline.v1.catalog_pb2 import ApplyCatalogRequest
+from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
+from meterline.v1.invoices_pb2 import ClosePeriodsRequest
+from meterline.v1.invoices_pb2_grpc import InvoiceServiceStub
+from meterline.v1.spend_links_pb2 import CreateSpendLinkRequest
+from meterline.v1.spend_links_pb2_grpc import SpendLinkServiceStub
+from meterline.v1.usage_pb2 import PropertyValue, RecordUsageRequest, UsageEvent
+from meterline.v1.usage_pb2_grpc import UsageServiceStub
+
+MAY_10, JUNE_1, JUNE_10 = 1_746_835_200, 1_748_736_000, 1_749_513_600
+JUNE = "?at=2025-06-10"
+CATALOG = """
+meters:
+  - {id: tokens, event_type: call, aggregation: sum, value: tokens, unit: tokens}
+  - {id: calls, event_type: call, aggregation: count}
+plans:
+  - id: scale
+    name: Scale
+    currency: EUR
+    prices:
+      - {id: fee, model: flat, flat_amount: "20"}
+      - id: generated
+        meter: tokens
+        model: graduated
+        tiers:
+          - {up_to: "1000", unit_amount: "0.01"}
+          - {up_to: "5000", unit_amount: "0.0025"}
+          - {unit_amount: "0.001"}
+      - {id: requests, meter: calls, model: overage, included_units: "100", unit_amount: "0.5"}
+customers:
+  - {id: acme, name: Acme <b>Robotics</b>}
+  - {id: bolt, name: Bolt Secret Works}
+  - {id: empty, name: Nobody Yet}
+subscriptions:
+  - {customer: acme, plan: scale, start: 2025-05-01}
+  - {customer: bolt, plan: scale, start: 2025-05-01}
+credit_grants:
+  - {id: welcome, customer: acme, currency: EUR, amount: "5", category: promotional, effective_at: 2025-05-01}
+sellers:
+  - {id: us, name: The Seller}
+"""
+
+
+class PageWorld:
+    """Around an engine that serves HTTP."""
+
+    def __init__(self, engine, data):
+        self.engine = engine
+        self.origin = f"http://127.0.0.1:{engine.http_port}"
+        self._data = data
+        self._channel = open_channel(engine.target)
+        self._events = 0
+        CatalogServiceStub(self._channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=30)
+        # May: 100 tokens of acme's, 300 of bolt's. Closed, and billed.
+        self.record("acme", "100", MAY_10)
+        self.record("bolt", "300", MAY_10)
+        request = ClosePeriodsRequest(
+            period_end_after=Timestamp(seconds=MAY_10), period_end_until=Timestamp(seconds=JUNE_1)
+        )
+        InvoiceServiceStub(self._channel).ClosePeriods(request, timeout=60)
+        self.record("acme", "1500", JUNE_10)
+        self.record("bolt", "77777", JUNE_10)
+
+    def close(self):
+        self._channel.close()
+
+    def record(self, customer_id, tokens, seconds):
+        """When it was acknowledged, by the clock of this process."""
+        self._events += 1
+        event = UsageEvent(
+            event_id=f"e{self._events}",
+            event_type="call",
+            customer_id=customer_id,
+            event_time=Timestamp(seconds=seconds),
+            properties={"tokens": PropertyValue(string_value=tokens)},
+        )
+        UsageServiceStub(self._channel).RecordUsage(RecordUsageRequest(events=[event]), timeout=30)
+        return time.monotonic()
+
+    def link(self, customer_id="acme"):
+        request = CreateSpendLinkRequest(customer_id=customer_id)
+        return SpendLinkServiceStub(self._channel).CreateSpendLink(request, timeout=30)
+
+    def expired_token(self, customer_id="acme"):
+        """Signed by the engine's own key, and over since a second."""
+        key = bytes.fromhex((self._data / "api_keys.key").read_text().strip())
+        link = SpendLink(
+            tenant="default", customer_id=customer_id, expires_at_s=int(time.time()) - 1, key_id=""
+        )
+        return SpendLinks(KeyHasher(key)).text(link)
+
+    def get(self, path, token=None, **headers):
+        """As a browser that has a link's cookie."""
+        sent = {name.replace("_", "-"): text for name, text in headers.items()}
+        if token is not None:
+            sent["cookie"] = f"meterline_spend={token}"
+        connection = http.client.HTTPConnection("127.0.0.1", self.engine.http_port, timeout=60)
+        try:
+            connection.request("GET", path, headers=sent)
+            response = connection.getresponse()
+            return response.status, response.headers, response.read()
+        finally:
+            connection.close()
+
+    def text(self, path, token=None, **headers):
+        status, _, body = self.get(path, token, **headers)
+        return status, body.decode()
