@@ -224,6 +224,10 @@ class SpendPages:
                 "another customer's link was opened in this browser: open yours again"
             )
 
+        if visit.request.method == "HEAD":
+            # Whether it is worth trying again.
+            return Response(headers=_PAGE_HEADERS)
+
         def said(answer: Message) -> str:
             spend = cast("WatchSpendResponse", answer).spend
             figures = shown_figures(spend, names, visit.words)

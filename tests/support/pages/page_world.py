@@ -8,6 +8,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from engine.access.api_keys import KeyHasher
 from engine.access.spend_links import SpendLink, SpendLinks
 from meterline import open_channel
+from meterline.v1.access_pb2 import CreateApiKeyRequest, RevokeApiKeyRequest
+from meterline.v1.access_pb2_grpc import AccessServiceStub
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 from meterline.v1.invoices_pb2 import ClosePeriodsRequest
@@ -90,6 +92,20 @@ class PageWorld:
     def link(self, customer_id="acme"):
         request = CreateSpendLinkRequest(customer_id=customer_id)
         return SpendLinkServiceStub(self._channel).CreateSpendLink(request, timeout=30)
+
+    def link_of_a_key(self, customer_id):
+        """A key made for it, and the token of a link that it made."""
+        keys = AccessServiceStub(self._channel)
+        scopes = ["SCOPE_READ", "SCOPE_BILL"]
+        made = keys.CreateApiKey(CreateApiKeyRequest(name="portal", scopes=scopes), timeout=30)
+        with open_channel(self.engine.target, api_key=made.key_text) as channel:
+            request = CreateSpendLinkRequest(customer_id=customer_id)
+            return made.api_key.key_id, SpendLinkServiceStub(channel).CreateSpendLink(
+                request, timeout=30
+            ).token
+
+    def revoke(self, key_id):
+        AccessServiceStub(self._channel).RevokeApiKey(RevokeApiKeyRequest(key_id=key_id), timeout=30)
 
     def expired_token(self, customer_id="acme"):
         """Signed by the engine's own key, and over since a second."""

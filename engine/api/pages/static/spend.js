@@ -76,7 +76,7 @@ function watch() {
 
 async function again() {
   try {
-    const answer = await fetch(location.href, { method: "HEAD", cache: "no-store" });
+    const answer = await fetch(live.dataset.events, { method: "HEAD", cache: "no-store" });
     if (answer.status === 401 || answer.status === 403) {
       tell("ended");
       return;
