@@ -41,6 +41,8 @@ from meterline.v1.billing_pb2 import LineItem, ListLineItemsRequest
 from meterline.v1.billing_pb2_grpc import BillingServiceStub
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
+from meterline.v1.spend_links_pb2 import CreateSpendLinkRequest
+from meterline.v1.spend_links_pb2_grpc import SpendLinkServiceStub
 from meterline.v1.spend_pb2 import ListSpendRequest, ListSpendResponse
 from meterline.v1.spend_pb2_grpc import SpendServiceStub
 
@@ -135,10 +137,14 @@ def _run(target: str, console: Console) -> int:
         _stream(client, channel, [usage_event(request) for request in requests], console)
         items = all_line_items(channel)
         totals = _list_spend(channel, limit=1)
+        page = _spend_page(channel, customer_ids[0])
     _show_lines(items, customer_ids, console)
     spend_table([], totals.totals).show()
     console.print(f"{footer(totals.as_of, totals.catalog_revision)}\n", style="dim")
-    return _judge(items, expected_lines(catalog, requests), console)
+    code = _judge(items, expected_lines(catalog, requests), console)
+    if page:
+        console.print(f"What {customer_ids[0]} sees, live, in a browser:\n  {page}", style="bold")
+    return code
 
 
 @contextmanager
@@ -202,6 +208,13 @@ def _send(client: Client, events: Sequence[Event], progress: Progress, task: obj
     return receipts
 
 
+def _spend_page(channel: grpc.Channel, customer_id: str) -> str:
+    """A link to the customer's page of the trace's month; empty where the engine serves no HTTP."""
+    request = CreateSpendLinkRequest(customer_id=customer_id)
+    url: str = SpendLinkServiceStub(channel).CreateSpendLink(request, timeout=60).url
+    return f"{url}&at={AT:%Y-%m-%d}" if url else ""
+
+
 def _list_spend(channel: grpc.Channel, limit: int) -> ListSpendResponse:
     request = ListSpendRequest(limit=limit)
     request.at.FromDatetime(AT)
@@ -241,9 +254,13 @@ def _judge(items: Sequence[LineItem], expected: dict[LineKey, ExpectedLine], con
     )
     console.print("Next: edit a price in examples/llm.yaml and run it again, or keep an engine of your own:")
     console.print(
-        "  .venv/bin/meterline serve --data ./meterline-data --event-age-max-days 36525", style="bold"
+        "  .venv/bin/meterline serve --data ./meterline-data --event-age-max-days 36525 --http-listen 127.0.0.1:7080",
+        style="bold",
     )
     console.print("  .venv/bin/python -m examples.demo --target localhost:7070", style="bold")
+    console.print(
+        "  .venv/bin/meterline spend-link acme    (the customer's page, live in a browser)", style="bold"
+    )
     console.print("  .venv/bin/meterline --help", style="bold")
     return 0
 

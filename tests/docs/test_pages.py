@@ -92,7 +92,8 @@ def test_the_index_lists_every_page():
 def test_links_between_pages_lead_somewhere():
     """Files that are there, and headings that are in them."""
     for written in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
-        for link in re.findall(r"\]\(([^)\s]+)\)", written.read_text(encoding="utf-8")):
+        text = written.read_text(encoding="utf-8")
+        for link in [*re.findall(r"\]\(([^)\s]+)\)", text), *re.findall(r'<img src="([^"]+)"', text)]:
             if re.match(r"https?:", link):
                 continue
             name, _, anchor = link.partition("#")
