@@ -177,6 +177,10 @@ class _Metrics:
         "meterline_billing_differences",
         "Differences between invoices and events that the last daily run found: must stay zero.",
     )
+    open_customers = _gauge(
+        "meterline_open_customers",
+        "Customers that the automatic closes of all tenants could not bill, and try again; 0 at a gateway whose turn it is not.",
+    )
     billing_reconciled_timestamp_seconds = _gauge(
         "meterline_billing_reconciled_timestamp_seconds",
         "When the last daily run over closed periods was through; 0 at a gateway whose turn it is not.",

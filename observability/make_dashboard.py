@@ -244,6 +244,12 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             (("max(meterline_billing_differences{WHERE})", "differences"),),
         ),
         Panel(
+            "Customers left open",
+            "By automatic closing: their billing periods are over, and a price can't rate their usage.",
+            "none",
+            (("max(meterline_open_customers{WHERE})", "customers"),),
+        ),
+        Panel(
             "Invoices compared with events",
             "When the last daily run over closed periods was through.",
             "dateTimeFromNow",

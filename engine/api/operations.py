@@ -30,6 +30,7 @@ from engine.api.services.correction_service import CorrectionService
 from engine.api.services.event_service import EventService
 from engine.api.services.explanations.explanation_operations import explanation_operations
 from engine.api.services.explanations.explanation_service import ExplanationService
+from engine.api.services.invoices.billing_settings_service import BillingSettingsService
 from engine.api.services.invoices.document_service import DocumentService
 from engine.api.services.invoices.invoice_operations import invoice_operations
 from engine.api.services.invoices.invoice_service import InvoiceService
@@ -88,6 +89,7 @@ class Services:
     invoices: InvoiceService
     documents: DocumentService
     receivables: ReceivablesService
+    billing_settings: BillingSettingsService
     simulations: SimulationService
     reconciliation: ReconciliationService
     explanations: ExplanationService
@@ -179,7 +181,7 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
             CALL,
             customer_of=lambda request: request.customer_id or None,
         ),
-        *invoice_operations(services.invoices, services.documents),
+        *invoice_operations(services.invoices, services.documents, services.billing_settings),
         *receivables_operations(services.receivables),
         *simulation_operations(services.simulations),
         *reconciliation_operations(services.reconciliation),

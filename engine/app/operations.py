@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from engine.access.tenant_limits import LargestRequest
 from engine.api.operation import Operation
@@ -17,8 +17,9 @@ from engine.api.services.correct_usage_service import CorrectUsageService
 from engine.api.services.correction_service import CorrectionService
 from engine.api.services.event_service import EventParts, EventService
 from engine.api.services.explanations.explanation_service import ExplanationService
+from engine.api.services.invoices.billing_settings_service import BillingSettingsService
 from engine.api.services.invoices.document_service import DocumentService
-from engine.api.services.invoices.invoice_service import InvoiceParts, InvoiceService
+from engine.api.services.invoices.invoice_service import InvoiceService
 from engine.api.services.metering_service import MeteringParts, MeteringService
 from engine.api.services.privacy.privacy_service import PrivacyService
 from engine.api.services.problem_service import ProblemService
@@ -42,22 +43,15 @@ from engine.app.recording import Recording
 from engine.app.stores import Stores
 from engine.app.upkeep import Upkeep
 from engine.billing.closing.booked_lines import BookedLines
-from engine.billing.closing.closer import Closer
 from engine.billing.closing.invoice_store import InvoiceStore
-from engine.billing.closing.unchanged import UnchangedCustomers
 from engine.billing.explaining.explainer import Explainer
-from engine.billing.rater import Rater
 from engine.billing.receivables.payment_store import PaymentStore
 from engine.billing.receivables.statement import Statements
 from engine.billing.receivables.write_offs import write_off
 from engine.billing.rendering.renderer import Renderer
-from engine.cluster.locks import rollups_turn
 from engine.cluster.watermarks import read_watermark_us
 from engine.erasure.held_records import HeldRecords
 from engine.usage.corrections.corrections import Corrections
-
-# A pass over rollups takes well under a second; of a backup or another close the caller waits in calls of its own.
-_CLOSING_PATIENCE_S: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +86,8 @@ def build_operations(
             watches=WatchService(reading.watching.watchers),
             spend_links=SpendLinkService(access.links, access.has_customer, outside.page_url, now_us),
             billing=BillingService(rater, reading.line_windows),
-            invoices=InvoiceService(_closing(stores, rater, now_us), now_us),
+            invoices=InvoiceService(upkeep.closing, now_us),
+            billing_settings=BillingSettingsService(upkeep.closing.settings, now_us),
             documents=_documenting(stores, reading.documents, now_us),
             receivables=_receiving(stores, now_us),
             # One page has the store at work for a second or two: closes and spend go on beside it.
@@ -157,15 +152,4 @@ def _receiving(stores: Stores, now_us: Callable[[], int]) -> ReceivablesService:
         partial(write_off, stores.database),
         is_customer,
         now_us,
-    )
-
-
-def _closing(stores: Stores, rater: Rater, now_us: Callable[[], int]) -> InvoiceParts:
-    invoices, booked = InvoiceStore(stores.database), BookedLines(stores.usage)
-    unchanged = UnchangedCustomers(stores.database, stores.catalog, stores.usage)
-    return InvoiceParts(
-        Closer(rater, invoices, booked, unchanged, now_us, secrets.token_hex),
-        invoices,
-        booked,
-        lambda: rollups_turn(stores.deployment.locks, _CLOSING_PATIENCE_S),
     )

@@ -186,6 +186,7 @@ def _faces_over(
     upkeep = build_upkeep(
         stores,
         reading.usage,
+        reading.rater,
         options.raw_events_days_min,
         options.backup_directory,
         _now_us,

@@ -11,15 +11,31 @@ from functools import partial
 from pathlib import Path
 from threading import Event as ThreadEvent
 
+from engine.api.services.invoices.invoice_service import InvoiceParts
 from engine.app.reading import build_reconciliation
 from engine.app.stores import Stores
 from engine.app.webhooks import Webhooks, build_webhooks
 from engine.backup.backups import Backups, Copied
+from engine.billing.closing.automatic_close import AutomaticClose
+from engine.billing.closing.billing_settings import BillingSettingsStore
+from engine.billing.closing.booked_lines import BookedLines
+from engine.billing.closing.closer import Closer
+from engine.billing.closing.invoice_store import InvoiceStore
+from engine.billing.closing.unchanged import UnchangedCustomers
 from engine.billing.meter_usage import measures_of
+from engine.billing.rater import Rater
 from engine.billing.receivables.overdue import OverdueInvoices
 from engine.billing.reconciliation.daily_reconciliation import DailyReconciliation
 from engine.cluster.deployment import EMBEDDED
-from engine.cluster.locks import BILLING_CHECK, DISK_WATCH, OVERDUE, RECONCILER, ROLLUPS, rollups_turn
+from engine.cluster.locks import (
+    AUTOMATIC_CLOSE,
+    BILLING_CHECK,
+    DISK_WATCH,
+    OVERDUE,
+    RECONCILER,
+    ROLLUPS,
+    rollups_turn,
+)
 from engine.cluster.upkeep_loop import UpkeepLoop
 from engine.cluster.watermarks import read_watermark_us
 from engine.erasure.erasures import Erasures, ErasureSurroundings
@@ -42,9 +58,11 @@ _DISK_WATCH_SLEEP_S = (5, 15)
 _OVERDUE_SLEEP_S = (10, 60)
 # A pass is a few customers, or nothing: a run takes a twentieth of the time, however long it is.
 _BILLING_CHECK_SLEEP_S = (10, None)
+# Periods are closed by the hour; a pass without any is one small read.
+_AUTOMATIC_CLOSE_SLEEP_S = (20, 300)
 # Of the running hour every pass computes each slice again; what is younger is read from events, which is quick.
 _ROLLUP_SLEEP_MIN_S = 30
-# An expiry waits for a pass that runs; most take well under a second.
+# An expiry, or a close, waits for a pass that runs; most take well under a second. Of a backup or another close it waits in calls of its own.
 _TURN_PATIENCE_S = 60
 _STOPPING_RETRY_AFTER_MS = 1_000
 
@@ -59,6 +77,7 @@ class Upkeep:
     backups: Backups
     loops: Sequence[UpkeepLoop]
     webhooks: Webhooks
+    closing: InvoiceParts
     stopping: ThreadEvent
 
     @contextlib.contextmanager
@@ -73,6 +92,7 @@ class Upkeep:
 def build_upkeep(
     stores: Stores,
     usage: UsageReader,
+    rater: Rater,
     raw_events_days_min: int,
     backup_directory: Path | None,
     now_us: Callable[[], int],
@@ -82,6 +102,7 @@ def build_upkeep(
     reconciler = Reconciler(stores.usage, stores.order, now_us)
     stopping = ThreadEvent()
     webhooks = build_webhooks(stores, now_us, allow_private=webhook_allow_private)
+    closing = _closing(stores, rater, now_us)
     return Upkeep(
         reconciler,
         _retention(stores, reconciler, raw_events_days_min, now_us, stopping),
@@ -93,10 +114,24 @@ def build_upkeep(
             *_disk_watch_loop(stores),
             _overdue_loop(stores, now_us),
             _billing_check_loop(stores, now_us),
+            _automatic_close_loop(stores, closing, now_us),
             webhooks.loop,
         ],
         webhooks,
+        closing,
         stopping,
+    )
+
+
+def _closing(stores: Stores, rater: Rater, now_us: Callable[[], int]) -> InvoiceParts:
+    invoices, booked = InvoiceStore(stores.database), BookedLines(stores.usage)
+    unchanged = UnchangedCustomers(stores.database, stores.catalog, stores.usage)
+    return InvoiceParts(
+        BillingSettingsStore(stores.database),
+        Closer(rater, invoices, booked, unchanged, now_us, secrets.token_hex),
+        invoices,
+        booked,
+        lambda: rollups_turn(stores.deployment.locks, _TURN_PATIENCE_S),
     )
 
 
@@ -153,6 +188,20 @@ def _billing_check_loop(stores: Stores, now_us: Callable[[], int]) -> UpkeepLoop
         partial(stores.deployment.locks.try_hold, BILLING_CHECK),
         time.monotonic_ns,
         sleep_s=_BILLING_CHECK_SLEEP_S,
+    )
+
+
+def _automatic_close_loop(stores: Stores, closing: InvoiceParts, now_us: Callable[[], int]) -> UpkeepLoop:
+    stopping = ThreadEvent()
+    is_embedded = stores.deployment.usage_store == EMBEDDED
+    return UpkeepLoop(
+        "automatic close",
+        AutomaticClose(closing.settings, closing.closer, closing.turn, now_us, stopping.is_set),
+        partial(stores.deployment.locks.try_hold, AUTOMATIC_CLOSE),
+        time.monotonic_ns,
+        sleep_s=_AUTOMATIC_CLOSE_SLEEP_S,
+        stopping=stopping,
+        stop_within_s=None if is_embedded else _PASS_GRACE_S,
     )
 
 

@@ -28,6 +28,7 @@ meterline spend                      who has spent what, right now
 meterline spend-link ID --for 7d     a link to the page where a customer sees its spend live
 meterline lines --customer ID        the rated line items, tier by tier
 meterline close --period 2026-11     billing periods that are over made invoices
+meterline billing-settings           who closes billing periods, and when: --close automatic leaves it to the engine
 meterline invoices ...               what was billed: list, show, lines, document, void, write-off
 meterline payments ...               money that came in, failed or went back: record, fail, refund, list
 meterline statement ID --currency C  what a customer was billed and paid, and owes
@@ -68,6 +69,7 @@ _COMMANDS = {
     "apply": ("catalog.apply_command", "apply"),
     "audit": ("access.tenants_command", "audit"),
     "backup": ("backup.backup_command", "backup"),
+    "billing-settings": ("invoices.billing_settings_command", "billing_settings"),
     "catalog": ("catalog.catalog_command", "catalog"),
     "close": ("invoices.close_command", "close"),
     "compare": ("comparison.compare_command", "compare"),

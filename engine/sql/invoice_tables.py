@@ -2,6 +2,7 @@
 
 - closes: runs that close billing periods; invoices: the headers of what they issued (engine.billing.closing). Rows are never
   deleted; the lines of an invoice are in the usage store.
+- billing_settings: how a tenant's billing periods are closed (engine.billing.closing.billing_settings).
 - invoice_series: the next numbers of a tenant's invoices and credit notes, and how often what is billed has changed.
 """
 
@@ -39,6 +40,26 @@ CLOSES: Final = Table(
         sqlite_where=text("ended_at_us IS NULL"),
         postgresql_where=text("ended_at_us IS NULL"),
     ),
+)
+
+BILLING_SETTINGS: Final = Table(
+    "billing_settings",
+    METADATA,
+    Column("tenant", Text, nullable=False),
+    # How long after its end a billing period is closed where nothing else is said.
+    Column("grace_us", BigInteger, nullable=False),
+    # Billing periods that end by then are closed by the engine itself, or were; NULL: none are.
+    Column("closed_until_us", BigInteger, nullable=True),
+    # 1: the engine closes what ends later too.
+    Column("is_automatic", Integer, nullable=False),
+    # Where the span of the run ends that is under way; NULL: none is.
+    Column("closing_until_us", BigInteger, nullable=True),
+    # Where the span of the first run begins that left a customer open; NULL: none is left open.
+    Column("open_since_us", BigInteger, nullable=True),
+    Column("open_customer_count", BigInteger, nullable=False),
+    # When those that are left open were tried last.
+    Column("retried_at_us", BigInteger, nullable=True),
+    PrimaryKeyConstraint("tenant", name="billing_settings_pk"),
 )
 
 INVOICE_SERIES: Final = Table(

@@ -104,7 +104,7 @@ ROOMS = {
             "outbox",
             "sql",
         ),
-        *("errors", "times", "decimal_texts"),
+        *("errors", "times", "decimal_texts", "metrics"),
         *("usage.query", "usage.store", "usage.store.tables", "usage.store.query"),
     },
     "billing.documents": {

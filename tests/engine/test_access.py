@@ -21,6 +21,7 @@ from meterline.v1 import (
     access_pb2,
     backup_pb2,
     billing_pb2,
+    billing_settings_pb2,
     catalog_pb2,
     correction_pb2,
     customers_pb2,
@@ -57,7 +58,14 @@ from tests.support.engine.api_world import AT, CATALOG, LATE_JUNE, api_event, re
 _MODULES = (
     *(access_pb2, backup_pb2, billing_pb2, catalog_pb2, correction_pb2, customers_pb2, events_pb2),
     *(metering_pb2, privacy_pb2, resources_pb2, retention_pb2, spend_pb2, subscriptions_pb2, usage_pb2),
-    *(explanations_pb2, invoices_pb2, receivables_pb2, reconciliation_pb2, simulations_pb2),
+    *(
+        billing_settings_pb2,
+        explanations_pb2,
+        invoices_pb2,
+        receivables_pb2,
+        reconciliation_pb2,
+        simulations_pb2,
+    ),
     *(spend_links_pb2, webhooks_pb2),
 )
 METHODS = [
@@ -70,6 +78,8 @@ UNAUTHENTICATED, DENIED = grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMI
 # What a credential must hold, written out a second time: a row that changes its scope has to be changed here as well.
 SCOPES = {
     "CreateBackup": "OPERATE",
+    "GetBillingSettings": "BILL",
+    "UpdateBillingSettings": "BILL",
     "RecordUsage": "INGEST",
     "StreamUsage": "INGEST",
     "RecordUsageColumns": "INGEST",

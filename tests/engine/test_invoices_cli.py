@@ -1,6 +1,7 @@
 """`meterline close` and `meterline invoices` against a real engine: what they print, and when they fail."""
 
 import json
+import time
 
 import pytest
 from click.testing import CliRunner
@@ -159,3 +160,35 @@ def test_a_span_that_says_nothing_clear_is_refused(options, said):
     """Before an engine is asked."""
     done = CliRunner().invoke(cli, ["close", *options])
     assert (done.exit_code, said in done.output) == (2, True)
+
+
+def test_billing_settings_are_shown_and_changed(world):
+    assert "close: manual" in world.run("billing-settings").stdout
+    (said, *_) = world.said("billing-settings", "--grace", "7200")
+    assert " ".join(said).endswith("closes a billing period, 7,200 seconds after its end at the earliest")
+    shown = json.loads(world.run("billing-settings", "--json").stdout)
+    assert shown["closing_mode"] == "CLOSING_MODE_MANUAL"
+    assert shown["grace_s"] == 7200
+    refused = world.run("billing-settings", "--close", "automatic", "--since", "2190-01-01", code=2)
+    assert "closed_since: is in the future" in refused.stderr
+
+
+def test_an_engine_closes_by_itself_for_a_tenant_that_says_so(world):
+    """October's and November's invoices of three customers come, up to the last hour that is over, and nobody calls for them."""
+    began = json.loads(
+        world.run("billing-settings", "--close", "automatic", "--since", "2025-10-15", "--json").stdout
+    )
+    assert (began["closing_mode"], began["closed_until"]) == (
+        "CLOSING_MODE_AUTOMATIC",
+        "2025-10-15T00:00:00Z",
+    )
+    until_s, found = time.monotonic() + 120, []
+    while not found and time.monotonic() < until_s:
+        time.sleep(1)
+        found = world.said("invoices", "list", "--customer", "bolt")[1:]
+    assert [line[3:6] for line in found][-2:] == [
+        ["2025-11-01", "to", "2025-12-01"],
+        ["2025-10-01", "to", "2025-11-01"],
+    ]
+    assert "closed up to" in world.run("billing-settings").stdout
+    world.run("billing-settings", "--close", "manual")

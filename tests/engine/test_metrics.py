@@ -39,7 +39,15 @@ ALLOWED = {
     "verdict": {"accepted", "duplicate", "conflict", "rejected"},
     "store": {"usage", "catalog"},
     "limit": {limit.value for limit in Limit},
-    "upkeep": {"reconciler", "rollups", "disk watch", "webhooks", "overdue invoices", "billing check"},
+    "upkeep": {
+        "reconciler",
+        "rollups",
+        "disk watch",
+        "webhooks",
+        "overdue invoices",
+        "automatic close",
+        "billing check",
+    },
     "outcome": {"delivered", "failed"},
     "kind": {
         *("requests", "usage streams", "catalog streams", "health checks", "health watches"),

@@ -10,4 +10,6 @@ invoice_store    runs, headers and numbers in the catalog store
 booked_lines     lines in the usage store
 unchanged        which customers' closed periods can't have changed since they were settled
 closer           one run: rated, settled, booked, issued, some subscriptions at a time
+billing_settings how a tenant's billing periods are closed, and how far the engine itself has come
+automatic_close  what the engine closes by itself
 """

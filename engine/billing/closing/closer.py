@@ -33,8 +33,6 @@ from engine.billing.terms.places import CustomerNumbers
 from engine.billing.terms.settled import settled_invoices
 from engine.errors import FieldMistake, InvalidRequestError, StaleError
 
-GRACE_US: Final = 3_600_000_000
-"""How long after its end a billing period takes in what was under way: an hour."""
 SUBSCRIPTIONS_AT_ONCE: Final = 10_000
 """Of one step: some hundred MB of columns, and a transaction of as many headers."""
 _ATTEMPTS: Final = 5

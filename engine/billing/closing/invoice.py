@@ -11,6 +11,8 @@ from engine.billing.accounts.document_numbers import invoice_number
 from engine.billing.accounts.figures import NO_FIGURES, Figures
 from engine.billing.accounts.invoice_states import InvoiceState
 
+AUTOMATIC: Final = "automatic"
+"""Who begins a run that nobody asked for."""
 SUMS: Final = ("amount", "discounts", "commitments", "credits", "included_tax", "tax", "due")
 
 
@@ -44,6 +46,11 @@ class Close:
     catalog_revision: int
     begun_at_us: int
     begun_by: str
+
+    @property
+    def bills_void_anew(self) -> bool:
+        """Whether what a person made void is billed again: if a person asks for the run."""
+        return self.begun_by != AUTOMATIC
 
     def invoice_id(self, key: InvoiceKey) -> str:
         """The same whenever this run makes it: 128 bits, hex."""

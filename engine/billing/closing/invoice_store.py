@@ -33,7 +33,7 @@ from engine.times import rfc3339_us
 
 @dataclass(frozen=True, slots=True)
 class StandingInvoices:
-    """Of some customers, at one moment. `voided`: what the run itself billed, and is void now (rule 5)."""
+    """Of some customers, at one moment. `voided`: what is void and not to be billed by the run (rule 5)."""
 
     invoices: Sequence[Invoice]
     voided: frozenset[InvoiceKey]
@@ -92,9 +92,10 @@ class InvoiceStore:
             return _version(connection, tenant)
 
     def standing(self, close: Close, customers: Sequence[str], unchanged: frozenset[str]) -> StandingInvoices:
-        """All that are not void, and what the run voided; of `unchanged` customers those of the run's span and later alone."""
+        """All that are not void, and what is void of the run, or of any where it bills nothing void anew; of `unchanged` customers those of the run's span and later alone."""
         tenant, columns = close.tenant, INVOICES.c
-        counts = or_(columns.state != InvoiceState.VOID.value, columns.close_id == close.close_id)
+        is_void = columns.state == InvoiceState.VOID.value
+        counts = or_(~is_void, columns.close_id == close.close_id) if close.bills_void_anew else true()
         changed = [each for each in customers if each not in unchanged]
         found: list[Invoice] = []
         with self._database.reading() as connection:

@@ -35,7 +35,7 @@ _COUNTS = (
     "grace_s",
     type=click.IntRange(0, _GRACE_S_MAX),
     metavar="SECONDS",
-    help="How long after its end a billing period takes in usage that is under way. Default: 3600.",
+    help="How long after its end a billing period takes in usage that is under way. Default: as `meterline billing-settings` says, at first 3600.",
 )
 @json_option
 @target_option

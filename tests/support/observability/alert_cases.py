@@ -224,6 +224,8 @@ CASES = [
     ),
     AlertCase("MeterlineInvoicesDiffer", 20, _JOB, _series(billing_differences="0x9 3x90")),
     AlertCase("MeterlineInvoicesDiffer", 20, None, _series(billing_differences="0x90")),
+    AlertCase("MeterlineCustomersOpen", 180, _JOB, _series(open_customers="0x9 3x240")),
+    AlertCase("MeterlineCustomersOpen", 180, None, _series(open_customers="0x9 3x60 0x180")),
     AlertCase("MeterlineLinesUnrateable", 20, _JOB, _series(unrateable_lines_total="0x9 3x90")),
     AlertCase("MeterlineLinesUnrateable", 20, None, _series(unrateable_lines_total="0x90")),
 ]

@@ -5,8 +5,14 @@ from typing import Any
 from engine.access.caller import Scope
 from engine.access.tenant_limits import CALL
 from engine.api.operation import Operation
+from engine.api.services.invoices.billing_settings_service import BillingSettingsService
 from engine.api.services.invoices.document_service import DocumentService
 from engine.api.services.invoices.invoice_service import InvoiceService
+from meterline.v1.billing_settings_pb2 import (
+    ClosingMode,
+    GetBillingSettingsRequest,
+    UpdateBillingSettingsRequest,
+)
 from meterline.v1.invoices_pb2 import (
     ClosePeriodsRequest,
     GetInvoiceDocumentRequest,
@@ -17,8 +23,25 @@ from meterline.v1.invoices_pb2 import (
 )
 
 
-def invoice_operations(invoices: InvoiceService, documents: DocumentService) -> tuple[Operation[Any], ...]:
+def invoice_operations(
+    invoices: InvoiceService, documents: DocumentService, settings: BillingSettingsService
+) -> tuple[Operation[Any], ...]:
     return (
+        Operation(
+            "BillingSettingsService.GetBillingSettings",
+            GetBillingSettingsRequest,
+            settings.get_billing_settings,
+            Scope.BILL,
+            CALL,
+        ),
+        Operation(
+            "BillingSettingsService.UpdateBillingSettings",
+            UpdateBillingSettingsRequest,
+            settings.update_billing_settings,
+            Scope.BILL,
+            CALL,
+            audit=_changed_settings,
+        ),
         Operation(
             "InvoiceService.ClosePeriods",
             ClosePeriodsRequest,
@@ -69,6 +92,13 @@ def invoice_operations(invoices: InvoiceService, documents: DocumentService) -> 
             audit=lambda request: request.number or request.invoice_id,
         ),
     )
+
+
+def _changed_settings(request: UpdateBillingSettingsRequest) -> str:
+    automatic = request.closing_mode == ClosingMode.CLOSING_MODE_AUTOMATIC
+    said = [f"close={'automatic' if automatic else 'manual'}"] if request.closing_mode else []
+    said += [f"grace_s={request.grace_s}"] if request.HasField("grace_s") else []
+    return " ".join(said)
 
 
 def _customer(

@@ -10,6 +10,7 @@ from engine.api.messages import ANSWER_BYTES_MAX, fitting, unrateable_messages
 from engine.api.mistakes import raise_all, stored_text_mistakes
 from engine.api.operation import Call
 from engine.api.page_tokens import checked_size, opened, question_digest, sealed
+from engine.api.services.invoices.billing_settings_service import check_grace
 from engine.api.services.invoices.invoice_messages import (
     asked_state,
     invoice_message,
@@ -17,8 +18,9 @@ from engine.api.services.invoices.invoice_messages import (
     named_invoice,
     total_message,
 )
+from engine.billing.closing.billing_settings import BillingSettingsStore
 from engine.billing.closing.booked_lines import BookedLines
-from engine.billing.closing.closer import GRACE_US, SUBSCRIPTIONS_AT_ONCE, Closed, Closer
+from engine.billing.closing.closer import SUBSCRIPTIONS_AT_ONCE, Closed, Closer
 from engine.billing.closing.invoice import Close, Invoice, invoice_totals
 from engine.billing.closing.invoice_store import InvoiceStore
 from engine.catalog.limits import ID_BYTES_MAX
@@ -41,13 +43,13 @@ from meterline.v1.invoices_pb2 import (
 _PAGE_SIZES: Final = (250, 1_000)
 _CLOSE_ID: Final = re.compile("[0-9a-f]{16}")
 _REASON_BYTES_MAX: Final = 1_024
-_GRACE_S_MAX: Final = 31_536_000
 
 
 @dataclass(frozen=True, slots=True)
 class InvoiceParts:
     """What closes, and what keeps invoices. `turn`: while a step runs, no backup, erasure or other close is at work."""
 
+    settings: BillingSettingsStore
     closer: Closer
     invoices: InvoiceStore
     booked: BookedLines
@@ -56,17 +58,18 @@ class InvoiceParts:
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """What a run is to close."""
+    """What a run is to close. `grace_us`: None for the tenant's."""
 
     after_us: int
     until_us: int
-    grace_us: int
+    grace_us: int | None
 
 
 class InvoiceService:
     """Closes on demand, and shows what is closed."""
 
     def __init__(self, parts: InvoiceParts, now_us: Callable[[], int]) -> None:
+        self._settings = parts.settings
         self._closer = parts.closer
         self._invoices = parts.invoices
         self._booked = parts.booked
@@ -80,8 +83,9 @@ class InvoiceService:
             if span is None:
                 close = self._closer.run(call.tenant, request.close_id)
             else:
+                grace_us = self._settings.of(call.tenant).grace_us if span.grace_us is None else span.grace_us
                 close = self._closer.begin(
-                    call.tenant, span.after_us, span.until_us, span.grace_us, call.caller.credential
+                    call.tenant, span.after_us, span.until_us, grace_us, call.caller.credential
                 )
             call.is_about(f"{rfc3339_us(close.from_us)} to {rfc3339_us(close.before_us)}")
             done = self._closer.step(close, row, size)
@@ -160,9 +164,8 @@ def _asked(request: ClosePeriodsRequest) -> tuple[_Span | None, int]:
                 "must be after period_end_after: the two say together when billing periods end",
             )
         )
-    if request.grace_s > _GRACE_S_MAX:
-        raise InvalidRequestError(FieldMistake("grace_s", f"is {request.grace_s}: at most {_GRACE_S_MAX}"))
-    grace_us = request.grace_s * 1_000_000 if request.HasField("grace_s") else GRACE_US
+    check_grace(request.grace_s)
+    grace_us = request.grace_s * 1_000_000 if request.HasField("grace_s") else None
     return _Span(after_us, until_us, grace_us), 0
 
 

@@ -1,0 +1,126 @@
+"""Billing periods that the engine closes by itself, for tenants that say so: an hour's at a time, once their grace is over.
+
+Rules:
+1. A pass closes what ended in the whole hours since the last one of each tenant. So an engine that stood still for a month closes
+   that month in one run, and one that runs closes each period within an hour of its grace.
+2. Customers that are left open, as a price can't rate their usage, and periods that were not due at the run's watermark, are tried
+   again once an hour, from the span on in which they were left first. Others of that span have their invoices: they stand.
+3. A step that must wait, for a backup or a person's close, breaks the pass off: the next pass goes on.
+4. A billing period whose invoice a person made void is not billed anew by itself: a close by hand does. Corrections that a void
+   invoice had are on the customer's next one.
+"""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+import structlog
+
+from engine.billing.closing.billing_settings import BillingSettings, BillingSettingsStore
+from engine.billing.closing.closer import Closer
+from engine.billing.closing.invoice import AUTOMATIC
+from engine.metrics import METRICS
+
+_log = structlog.get_logger(__name__)
+_HOUR_US: Final = 3_600_000_000
+# Of one run in the log; meterline close lists all.
+_LOGGED_MAX: Final = 20
+
+
+class AutomaticClose:
+    """An upkeep: one at a time in a deployment."""
+
+    def __init__(
+        self,
+        settings: BillingSettingsStore,
+        closer: Closer,
+        turn: Callable[[], contextlib.AbstractContextManager[object]],
+        now_us: Callable[[], int],
+        is_stopping: Callable[[], bool],
+    ) -> None:
+        """`turn`: while a step runs, no backup, erasure or other close is at work."""
+        self._settings = settings
+        self._closer = closer
+        self._turn = turn
+        self._now_us = now_us
+        self._is_stopping = is_stopping
+
+    def next_pass(self) -> None:
+        """Raises RetryLaterError: the next pass goes on (rule 3)."""
+        open_customers = 0
+        for tenant in self._settings.automatic():
+            settings = self._settings.of(tenant)
+            if settings.is_automatic and settings.closed_until_us is not None:
+                self._close_ended(tenant, settings, settings.closed_until_us)
+                self._retry_open(tenant, self._settings.of(tenant))
+                open_customers += self._settings.of(tenant).open_customer_count
+        METRICS.open_customers.set(open_customers)
+
+    def _close_ended(self, tenant: str, settings: BillingSettings, from_us: int) -> None:
+        until_us = settings.closing_until_us
+        if until_us is None:
+            until_us = (self._now_us() - settings.grace_us) // _HOUR_US * _HOUR_US
+            if until_us <= from_us:
+                return
+            begun = replace(settings, closing_until_us=until_us)
+            if not self._settings.advance(tenant, settings, begun):
+                return
+            settings = begun
+        left = self._run(tenant, settings, from_us, until_us)
+        if left is None:
+            return
+        after = replace(settings, closed_until_us=until_us, closing_until_us=None)
+        if left and settings.open_since_us is None:
+            after = replace(
+                after, open_since_us=from_us, open_customer_count=left, retried_at_us=self._now_us()
+            )
+        self._settings.advance(tenant, settings, after)
+
+    def _retry_open(self, tenant: str, settings: BillingSettings) -> None:
+        since_us, until_us = settings.open_since_us, settings.closed_until_us
+        tried_us = settings.retried_at_us or 0
+        if since_us is None or until_us is None or self._now_us() < tried_us + _HOUR_US:
+            return
+        left = self._run(tenant, settings, since_us, until_us)
+        if left is not None:
+            after = replace(
+                settings,
+                open_since_us=since_us if left else None,
+                open_customer_count=left,
+                retried_at_us=self._now_us(),
+            )
+            self._settings.advance(tenant, settings, after)
+
+    def _run(self, tenant: str, settings: BillingSettings, from_us: int, until_us: int) -> int | None:
+        """How many customers and invoices are left open; None for a run that is broken off."""
+        with self._turn():
+            close = self._closer.begin(tenant, from_us, until_us, settings.grace_us, AUTOMATIC)
+        row = issued = left = logged = 0
+        while True:
+            if self._is_stopping():
+                return None
+            with self._turn():
+                step = self._closer.step(close, row)
+            issued += len(step.issued)
+            left += step.open_customer_count + step.not_due_count
+            for line in step.unrateable[: _LOGGED_MAX - logged]:
+                logged += 1
+                _log.warning(
+                    "a customer is not billed",
+                    tenant=tenant,
+                    customer_id=line.charge.subscription.customer,
+                    reason=line.unrateable_reason,
+                )
+            row = step.next_row
+            if not row:
+                break
+        if issued or left:
+            _log.info(
+                "billing periods closed",
+                tenant=tenant,
+                close_id=close.close_id,
+                issued=issued,
+                left_open=left,
+            )
+        return left

@@ -1,0 +1,111 @@
+"""How a tenant's billing periods are closed: when, and whether by the engine itself; and how far that has come.
+
+Rules:
+1. Without settings a period is closed by whoever asks, an hour after its end.
+2. Automatic closing begins at an instant that is chosen when it is turned on: what ended before stays a person's to close. From there
+   spans follow each other without a gap, also over a time in which no engine ran; turned off and on again it begins anew.
+3. The end of a span is written down before its run begins: a run that broke off is joined (engine.billing.closing.closer), not
+   begun beside.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, delete, insert, select
+
+from engine.errors import FieldMistake, InvalidRequestError
+from engine.sql.database import Database
+from engine.sql.invoice_tables import BILLING_SETTINGS
+
+GRACE_US: Final = 3_600_000_000
+"""How long after its end a billing period takes in what was under way, where nothing else is said: an hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class BillingSettings:
+    """Of one tenant. Instants and spans of time are in microseconds; None where there is no such thing.
+
+    closed_until_us: what ended by then has been closed automatically. closing_until_us: the end of the span that is under way.
+    open_since_us: where the first span begins in which customers are left open; open_customer_count: how many in the newest run over
+    it; retried_at_us: when that was.
+    """
+
+    grace_us: int = GRACE_US
+    is_automatic: bool = False
+    closed_until_us: int | None = None
+    closing_until_us: int | None = None
+    open_since_us: int | None = None
+    open_customer_count: int = 0
+    retried_at_us: int | None = None
+
+
+class BillingSettingsStore:
+    """Thread-safe. Every method raises StoreUnavailableError when the database does not answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of(self, tenant: str) -> BillingSettings:
+        """Those of rule 1 for a tenant that has none."""
+        with self._database.reading() as connection:
+            return _read(connection, tenant)
+
+    def automatic(self) -> list[str]:
+        """The tenants whose periods the engine closes, in alphabetical order."""
+        columns = BILLING_SETTINGS.c
+        wanted = select(columns.tenant).where(columns.is_automatic == 1).order_by(columns.tenant)
+        with self._database.reading() as connection:
+            return list(connection.scalars(wanted))
+
+    def change(
+        self, tenant: str, *, grace_us: int | None, automatic: bool | None, since_us: int | None, now_us: int
+    ) -> BillingSettings:
+        """Changes what is not None. `since_us`: what ends after it is closed automatically; None: after now (rule 2).
+
+        Raises:
+            InvalidRequestError: `since_us` goes without turning it on, or is in the future.
+        """
+        with self._database.writing() as connection:
+            found = _read(connection, tenant)
+            turns_on = automatic is True and not found.is_automatic
+            if since_us is not None and (not turns_on or since_us > now_us):
+                why = (
+                    "is in the future"
+                    if turns_on
+                    else "goes with turning automatic closing on: it is not given otherwise"
+                )
+                raise InvalidRequestError(FieldMistake("closed_since", why))
+            if grace_us is not None:
+                found = replace(found, grace_us=grace_us)
+            if turns_on:
+                begin_us = now_us if since_us is None else since_us
+                found = BillingSettings(found.grace_us, is_automatic=True, closed_until_us=begin_us)
+            elif automatic is False:
+                found = replace(found, is_automatic=False, closing_until_us=None)
+            _write(connection, tenant, found)
+            return found
+
+    def advance(self, tenant: str, before: BillingSettings, after: BillingSettings) -> bool:
+        """Writes how far automatic closing is; False if somebody has changed the settings meanwhile."""
+        with self._database.writing() as connection:
+            if _read(connection, tenant) != before:
+                return False
+            _write(connection, tenant, after)
+            return True
+
+
+def _read(connection: Connection, tenant: str) -> BillingSettings:
+    row = connection.execute(select(BILLING_SETTINGS).where(BILLING_SETTINGS.c.tenant == tenant)).first()
+    return BillingSettings() if row is None else _settings(row)
+
+
+def _settings(row: Row[Any]) -> BillingSettings:
+    found = {name: getattr(row, name) for name in BillingSettings.__slots__}
+    return BillingSettings(**found | {"is_automatic": bool(row.is_automatic)})
+
+
+def _write(connection: Connection, tenant: str, settings: BillingSettings) -> None:
+    values = {name: getattr(settings, name) for name in BillingSettings.__slots__}
+    values |= {"tenant": tenant, "is_automatic": int(settings.is_automatic)}
+    connection.execute(delete(BILLING_SETTINGS).where(BILLING_SETTINGS.c.tenant == tenant))
+    connection.execute(insert(BILLING_SETTINGS).values(**values))
