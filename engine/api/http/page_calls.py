@@ -12,9 +12,10 @@ from engine.api.http.calls import Calls
 from engine.api.http.event_streams import Telling
 from engine.api.pages.asking import Refusal
 from engine.api.status import http_status_of
-from engine.errors import MeterlineError
 
 _Result = TypeVar("_Result")
+# Under whose name the log and the metrics have what a page is refused before it asks anything.
+_OF_PAGES = "SpendService.GetSpend"
 # Whoever looks sees no more than two changes a second; the newest is among them.
 _PACE_S = 0.5
 
@@ -25,12 +26,12 @@ class PageCalls:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
-    async def caller(self, shown: Shown) -> Caller:
-        authenticator = self._calls.gate.authenticator
+    async def caller(self, shown: Shown, carried: Mapping[str, str]) -> Caller:
+        operation = self._calls.by_name[_OF_PAGES]
         try:
-            return await self._calls.on_gate(lambda: authenticator.caller(shown.authorization))
-        except MeterlineError as error:
-            raise self.refused(error) from None
+            return await self._calls.on_gate(lambda: self._calls.gate.caller(operation, shown))
+        except Exception as error:  # noqa: BLE001 - told as what becomes of every call
+            raise await self.refused(error, carried) from None
 
     async def ask(self, name: str, request: Message, shown: Shown, carried: Mapping[str, str]) -> Message:
         operation = self._calls.by_name[name]
@@ -66,5 +67,11 @@ class PageCalls:
     async def on_thread(self, work: Callable[[], _Result]) -> _Result:
         return await self._calls.on_thread(work)
 
-    def refused(self, error: Exception) -> Refusal:
-        return Refusal(http_status_of(error))
+    async def refused(self, error: Exception, carried: Mapping[str, str]) -> Refusal:
+        async with self._calls.answered(self._calls.by_name[_OF_PAGES], carried) as answer:
+            _raise(error)
+        return Refusal(answer.refusal or http_status_of(error))
+
+
+def _raise(error: Exception) -> None:
+    raise error

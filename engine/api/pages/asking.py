@@ -24,7 +24,7 @@ class Refusal(Exception):  # noqa: N818 - what a page was told, which is no faul
 class Asks(Protocol):
     """Calls on behalf of one who looks at a page. `carried`: the headers of the page's own request."""
 
-    async def caller(self, shown: Shown) -> Caller:
+    async def caller(self, shown: Shown, carried: Mapping[str, str]) -> Caller:
         """Whose credential it is. Raises Refusal."""
 
     async def ask(self, name: str, request: Message, shown: Shown, carried: Mapping[str, str]) -> Message:
@@ -43,5 +43,5 @@ class Asks(Protocol):
     async def on_thread(self, work: Callable[[], _Result]) -> _Result:
         """What takes more than a moment, beside the loop."""
 
-    def refused(self, error: Exception) -> Refusal:
-        """As what callers see of an error."""
+    async def refused(self, error: Exception, carried: Mapping[str, str]) -> Refusal:
+        """What callers see of an error, which the log has."""

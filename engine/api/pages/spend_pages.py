@@ -14,6 +14,7 @@ Rules:
 3. A refusal is a page, too: one line that says what to do.
 """
 
+from asyncio import timeout
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,7 +39,7 @@ from engine.api.pages.static_files import is_worth_packing, packed, static_respo
 from engine.api.pages.usage_days import shown_usage, usage_questions
 from engine.api.pages.visitor import TOKEN, Cookies, shown_by, shown_token
 from engine.billing.documents.catalog_names import CatalogNames
-from engine.errors import FieldMistake, InvalidRequestError, MeterlineError, PermissionDeniedError
+from engine.errors import FieldMistake, InvalidRequestError, PermissionDeniedError
 from engine.times import to_timestamp
 from meterline.v1.explanations_pb2 import ExplainLineItemRequest, ExplainLineItemResponse
 from meterline.v1.invoices_pb2 import (
@@ -53,6 +54,8 @@ from meterline.v1.spend_pb2 import GetSpendRequest, GetSpendResponse, WatchSpend
 
 # The names that the catalog has for what a customer of a tenant has.
 NamesOf = Callable[[str, str], CatalogNames]
+# A page that waits longer for its charts is worse than one without.
+_USAGE_TIMEOUT_S: Final = 5
 _FORMATS: Final = {"pdf": DOCUMENT_FORMAT_PDF, "html": DOCUMENT_FORMAT_HTML}
 _PAGE_HEADERS: Final = {
     "Cache-Control": "private, no-store",
@@ -139,14 +142,14 @@ class SpendPages:
             try:
                 token = request.query_params.get(TOKEN)
                 shown = shown_by(request) if token is None else shown_token(token)
-                caller = await self._asks.caller(shown)
+                caller = await self._asks.caller(shown, request.headers)
                 if token is not None:
                     return self._led_on(request, token)
                 return await answer(_Visit(request, shown, caller, words))
             except Refusal as refusal:
                 return self._refused(request, refusal, words)
-            except MeterlineError as error:
-                return self._refused(request, self._asks.refused(error), words)
+            except Exception as error:  # noqa: BLE001 - the rim of pages: every error becomes one
+                return self._refused(request, await self._asks.refused(error, request.headers), words)
 
         return answered
 
@@ -201,19 +204,20 @@ class SpendPages:
         return self._html(visit.request, await self._asks.on_thread(made))
 
     async def _usage(self, visit: _Visit, spend: GetSpendResponse, names: CatalogNames) -> list[Any] | None:
-        """None where it can't be read now: the page stands without."""
+        """None where it can't be read now, or not soon: the page stands without."""
         span = period_of(spend)
         if span is None:
             return []
         found = []
-        for question in usage_questions(spend, span, names):
-            try:
-                answer = cast(
-                    "QueryUsageResponse", await self._ask("MeteringService.QueryUsage", question, visit)
-                )
-            except Refusal:
-                return None
-            found.append(shown_usage(question, answer, names, visit.words))
+        try:
+            async with timeout(_USAGE_TIMEOUT_S):
+                for question in usage_questions(spend, span, names):
+                    answer = await self._ask("MeteringService.QueryUsage", question, visit)
+                    found.append(
+                        shown_usage(question, cast("QueryUsageResponse", answer), names, visit.words)
+                    )
+        except (Refusal, TimeoutError):
+            return None
         return found
 
     async def _events(self, visit: _Visit) -> Response:

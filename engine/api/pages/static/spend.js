@@ -57,8 +57,13 @@ function tell(name) {
 }
 
 let waitMs = 1_000;
+let source = null;
+let trying = 0;
 function watch() {
-  const source = new EventSource(live.dataset.events);
+  // A tab that nobody sees holds no connection: a browser has few for each site, and the engine has places for so many.
+  if (document.hidden) return;
+  source?.close();
+  source = new EventSource(live.dataset.events);
   source.onmessage = (event) => {
     waitMs = 1_000;
     tell("live");
@@ -69,7 +74,8 @@ function watch() {
       tell("lost");
       return;
     }
-    setTimeout(again, waitMs);
+    clearTimeout(trying);
+    trying = setTimeout(again, waitMs);
     waitMs = Math.min(2 * waitMs, TRY_AGAIN_MAX_MS);
   };
 }
@@ -134,7 +140,8 @@ function drawAll() {
     // What a chart shows its table says: readers of screens pass the chart over.
     place.setAttribute("aria-hidden", "true");
     fits.push(draw(place));
-    document.getElementById(place.dataset.table).closest("details").open = false;
+    if (!place.dataset.drawn) document.getElementById(place.dataset.table).closest("details").open = false;
+    place.dataset.drawn = "yes";
   }
   return fits;
 }
@@ -142,4 +149,8 @@ function drawAll() {
 let fits = drawAll();
 addEventListener("resize", () => fits.forEach((fit) => fit()));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { fits = drawAll(); });
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) source?.close();
+  else watch();
+});
 watch();
