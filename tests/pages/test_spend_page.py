@@ -46,7 +46,25 @@ def test_the_page_has_the_figures_of_get_spend(world, token):
     assert "0 to 1,000 €0.01 1,000 €10.00 1,000 to 5,000 you are here €0.0025 500 €1.25" in said
     assert "over 5,000 €0.001 – –" in said
     assert "100 included, 99 left." in said
+    # What May used up is not listed any more.
+    assert "welcome" not in said
     assert "tokens by day Day Quantity (tokens) Jun 10, 2025 1,500" in said
+
+
+def test_terms_of_money_are_shown_step_by_step(world):
+    """100.00 less 10 % are 90.00; 110.00 up to the 200.00 that are the least; 30.00 of credit leave 170.00, and 19 % on top."""
+    _, html = world.text(f"/spend{JUNE}", world.link("rich").token)
+    said = words_of(html)
+    assert (
+        "€202.30 Usage and fees €100.00 Discounts -€10.00 Up to what was committed €110.00 Paid by credit -€30.00 "
+        "Tax €32.30 Due €202.30 Jun 1 – 30, 2025"
+    ) in said
+    assert "All prices, Jun 1 – 30, 2025: €90.00 of €200.00" in said
+    assert "Still to be charged if nothing more is used: €110.00" in said
+    assert "topup paid €30.00 €0.00 June 1, 2026" in said
+    assert "Discount team -€10.00 Tax vat, 19 % €32.30" in said
+    # Times are those of the customer's wall clock.
+    assert "Team Jun 1 – 30, 2025 (Europe/Berlin)" in said
 
 
 def test_earlier_invoices_are_listed_and_downloaded(world, token):

@@ -44,7 +44,11 @@ def shown_figures(spend: GetSpendResponse, names: CatalogNames, words: PageWords
         if left_out > 0
         else "",
         "standings": list(_standings(lines, names, words)),
-        "credits": [_credit(each, names, words) for each in spend.credits],
+        "credits": [
+            _credit(each, names, words)
+            for each in spend.credits
+            if Decimal(each.amount) or Decimal(each.balance)
+        ],
         "commitments": [_commitment(each, names, words) for each in spend.commitments],
         "terms": [*_discounts(spend, words), *_taxes(spend, words)],
         "as_of": words.plain.instant(spend.as_of.ToMicroseconds(), names.zone),

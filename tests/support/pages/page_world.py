@@ -39,14 +39,25 @@ plans:
           - {up_to: "5000", unit_amount: "0.0025"}
           - {unit_amount: "0.001"}
       - {id: requests, meter: calls, model: overage, included_units: "100", unit_amount: "0.5"}
+  - id: team
+    name: Team
+    currency: EUR
+    percent_off: 10
+    minimum_amount: "200"
+    prices: [{id: seats, model: flat, flat_amount: "100"}]
+tax_regions:
+  - {id: DE, name: Germany, country: DE, rates: [{id: vat, percent: 19}]}
 customers:
+  - {id: rich, name: Everything There Is, tax_region: DE, time_zone: Europe/Berlin}
   - {id: acme, name: Acme <b>Robotics</b>}
   - {id: bolt, name: Bolt Secret Works}
   - {id: empty, name: Nobody Yet}
 subscriptions:
+  - {customer: rich, plan: team, start: 2025-06-01T00:00:00+02:00}
   - {customer: acme, plan: scale, start: 2025-05-01}
   - {customer: bolt, plan: scale, start: 2025-05-01}
 credit_grants:
+  - {id: topup, customer: rich, currency: EUR, amount: "30", category: paid, effective_at: 2025-06-01T00:00:00+02:00, expires_at: 2026-06-01T00:00:00+02:00}
   - {id: welcome, customer: acme, currency: EUR, amount: "5", category: promotional, effective_at: 2025-05-01}
 sellers:
   - {id: us, name: The Seller}
