@@ -40,6 +40,7 @@ from meterline.reads.lines import (
     UnrateableCustomer,
 )
 from meterline.reads.spend import CurrencySpend, Spend
+from meterline.reads.spend_page import SpendPageLink
 from meterline.reads.spend_watch import AsyncSpendWatch, SpendWatch
 from meterline.reads.usage import AsyncUsageRows, UsageRow, UsageRows, UsageWindow
 from meterline.retry import CallFailure, RetryPolicy, read_pushback_ms
@@ -79,6 +80,7 @@ __all__ = [
     "RetryPolicy",
     "Rounding",
     "Spend",
+    "SpendPageLink",
     "SpendWatch",
     "SpoolError",
     "StageAmount",

@@ -1,7 +1,7 @@
 """The client of a product service: record usage, read spend, line items and usage."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
@@ -13,11 +13,20 @@ from meterline.events import Delivery, Event, Properties, Receipt
 from meterline.options import OptionKeywords, Options, check_target
 from meterline.reads.lines import LineItems, lines_request
 from meterline.reads.spend import Spend, read_spend, spend_request
+from meterline.reads.spend_page import SpendPageLink, read_spend_page, spend_page_request
 from meterline.reads.spend_watch import SpendWatch, watch_request
 from meterline.reads.usage import UsageRows, UsageWindow, usage_request
 from meterline.sending.reporting import OnProblem, ThreadCallback
 from meterline.session import Sessions, Settings
-from meterline.transport import GET_SPEND, LIST_LINE_ITEMS, QUERY_USAGE, WATCH_SPEND, Metadata, Method
+from meterline.transport import (
+    CREATE_SPEND_LINK,
+    GET_SPEND,
+    LIST_LINE_ITEMS,
+    QUERY_USAGE,
+    WATCH_SPEND,
+    Metadata,
+    Method,
+)
 
 DEFAULT_TARGET = "localhost:7070"
 
@@ -145,6 +154,17 @@ class Client:
             lambda payload: self._sessions.open().open_stream(WATCH_SPEND, payload),
             retry_timeout_s,
         )
+
+    def spend_page(
+        self, customer_id: str, *, valid_for: timedelta = timedelta(days=7), timeout_s: float = 10.0
+    ) -> SpendPageLink:
+        """Make a signed link to the page where a customer sees its spend live: `client.spend_page("acme").url`.
+
+        It holds for `valid_for`, a minute to 31 days. The key needs the scopes bill and read, and the link ends with it.
+        Made as `spend` is read, with its errors.
+        """
+        request = spend_page_request(customer_id, valid_for)
+        return read_spend_page(customer_id, self._ask(CREATE_SPEND_LINK, request, timeout_s))
 
     def lines(
         self,

@@ -15,8 +15,10 @@ import grpc
 from meterline.errors import InvalidOptionError
 
 API_KEY_VARIABLE = "METERLINE_API_KEY"
-# An API key, or a token that an OIDC provider signed for a person.
-_FORM = re.compile(r"mlk_[0-9a-f]{12}_[0-9a-f]{48}|[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+# An API key, the token of a link to a spend page, or one that an OIDC provider signed for a person.
+_FORM = re.compile(
+    r"mlk_[0-9a-f]{12}_[0-9a-f]{48}|mls_[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}|[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
+)
 
 
 def api_key_metadata(api_key: str | None) -> tuple[tuple[str, str], ...]:

@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
@@ -30,10 +30,19 @@ from meterline.interruption import Interruption
 from meterline.options import OptionKeywords, Options, check_target
 from meterline.reads.lines import AsyncLineItems, lines_request
 from meterline.reads.spend import Spend, read_spend, spend_request
+from meterline.reads.spend_page import SpendPageLink, read_spend_page, spend_page_request
 from meterline.reads.spend_watch import AsyncSpendWatch, SpendWatch, watch_request
 from meterline.reads.usage import AsyncUsageRows, UsageWindow, usage_request
 from meterline.session import Session, Sessions, Settings
-from meterline.transport import GET_SPEND, LIST_LINE_ITEMS, QUERY_USAGE, WATCH_SPEND, Metadata, Method
+from meterline.transport import (
+    CREATE_SPEND_LINK,
+    GET_SPEND,
+    LIST_LINE_ITEMS,
+    QUERY_USAGE,
+    WATCH_SPEND,
+    Metadata,
+    Method,
+)
 
 _Answer = TypeVar("_Answer")
 _Result = TypeVar("_Result")
@@ -160,6 +169,13 @@ class AsyncClient:
         """
         request = spend_request(customer_id, at, as_of, catalog_revision)
         return read_spend(customer_id, await self._ask(GET_SPEND, request, timeout_s))
+
+    async def spend_page(
+        self, customer_id: str, *, valid_for: timedelta = timedelta(days=7), timeout_s: float = 10.0
+    ) -> SpendPageLink:
+        """Make a signed link to a customer's spend page; see `Client.spend_page`."""
+        request = spend_page_request(customer_id, valid_for)
+        return read_spend_page(customer_id, await self._ask(CREATE_SPEND_LINK, request, timeout_s))
 
     def watch_spend(
         self, customer_id: str, *, at: datetime | None = None, retry_timeout_s: float = 60.0

@@ -8,9 +8,12 @@ from decimal import Decimal
 import pytest
 
 from meterline import (
+    AccessDeniedError,
     AsyncClient,
+    Client,
     Conversion,
     Event,
+    InvalidArgumentError,
     InvalidRequestError,
     NotFoundError,
     StageAmount,
@@ -132,6 +135,32 @@ def test_all_usage_of_one_snapshot_comes_in_pages(client, recorded):
         f"{recorded}_tokens", *JUNE, group_by=(), as_of=rows.as_of, catalog_revision=rows.catalog_revision
     )
     assert (total.quantity, total.event_count, total.dimensions) == (Decimal(2_310_000), 3_300, {})
+
+
+def test_a_client_makes_links_to_spend_pages(client, engine, recorded):
+    """The token alone is a key that reads this customer; the text of a link shows no token."""
+    acme = f"{recorded}_acme"
+    link = client.spend_page(acme, valid_for=timedelta(hours=1))
+    assert timedelta(minutes=50) < link.expires_at - datetime.now(UTC) <= timedelta(hours=1)
+    # This engine serves no HTTP.
+    assert (link.url, link.token[:4], link.token in repr(link)) == ("", "mls_", False)
+    with Client(engine.target, api_key=link.token) as portal:
+        assert portal.spend(acme, at=JUNE_10).totals == client.spend(acme, at=JUNE_10).totals
+        with pytest.raises(AccessDeniedError):
+            portal.spend_page(acme)
+
+    async def main():
+        async with AsyncClient(engine.target) as other:
+            return await other.spend_page(acme)
+
+    assert asyncio.run(main()).customer_id == acme
+    for wrong in (timedelta(0), timedelta(days=60_000), 3_600):
+        with pytest.raises(InvalidArgumentError):
+            client.spend_page(acme, valid_for=wrong)
+    with pytest.raises(InvalidRequestError, match="valid_for_s"):
+        client.spend_page(acme, valid_for=timedelta(days=32))
+    with pytest.raises(NotFoundError):
+        client.spend_page("nobody")
 
 
 def test_a_loop_reads_the_same(client, engine, recorded):
