@@ -27,6 +27,8 @@ from engine.api.services.billing_service import BillingService
 from engine.api.services.catalog_service import CatalogService
 from engine.api.services.correct_usage_service import CorrectUsageService
 from engine.api.services.correction_service import CorrectionService
+from engine.api.services.credit_notes.credit_note_operations import credit_note_operations
+from engine.api.services.credit_notes.credit_note_service import CreditNoteService
 from engine.api.services.event_service import EventService
 from engine.api.services.explanations.explanation_operations import explanation_operations
 from engine.api.services.explanations.explanation_service import ExplanationService
@@ -90,6 +92,7 @@ class Services:
     documents: DocumentService
     receivables: ReceivablesService
     billing_settings: BillingSettingsService
+    credit_notes: CreditNoteService
     simulations: SimulationService
     reconciliation: ReconciliationService
     explanations: ExplanationService
@@ -183,6 +186,7 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
         ),
         *invoice_operations(services.invoices, services.documents, services.billing_settings),
         *receivables_operations(services.receivables),
+        *credit_note_operations(services.credit_notes),
         *simulation_operations(services.simulations),
         *reconciliation_operations(services.reconciliation),
         *explanation_operations(services.explanations),

@@ -15,6 +15,7 @@ from engine.api.services.billing_service import BillingService
 from engine.api.services.catalog_service import CatalogService
 from engine.api.services.correct_usage_service import CorrectUsageService
 from engine.api.services.correction_service import CorrectionService
+from engine.api.services.credit_notes.credit_note_service import CreditNoteService
 from engine.api.services.event_service import EventParts, EventService
 from engine.api.services.explanations.explanation_service import ExplanationService
 from engine.api.services.invoices.billing_settings_service import BillingSettingsService
@@ -45,6 +46,7 @@ from engine.app.upkeep import Upkeep
 from engine.billing.closing.booked_lines import BookedLines
 from engine.billing.closing.invoice_store import InvoiceStore
 from engine.billing.explaining.explainer import Explainer
+from engine.billing.receivables.credit_note_store import CreditNoteStore
 from engine.billing.receivables.payment_store import PaymentStore
 from engine.billing.receivables.statement import Statements
 from engine.billing.receivables.write_offs import write_off
@@ -90,6 +92,12 @@ def build_operations(
             billing_settings=BillingSettingsService(upkeep.closing.settings, now_us),
             documents=_documenting(stores, reading.documents, now_us),
             receivables=_receiving(stores, now_us),
+            credit_notes=CreditNoteService(
+                CreditNoteStore(stores.database),
+                InvoiceStore(stores.database),
+                BookedLines(stores.usage),
+                now_us,
+            ),
             # One page has the store at work for a second or two: closes and spend go on beside it.
             simulations=SimulationService(rater, now_us, Turns("simulations", at_once=1)),
             # A page reads the raw events of some hundred customers, beside closes and spend.

@@ -31,6 +31,7 @@ meterline close --period 2026-11     billing periods that are over made invoices
 meterline billing-settings           who closes billing periods, and when: --close automatic leaves it to the engine
 meterline invoices ...               what was billed: list, show, lines, document, void, write-off
 meterline payments ...               money that came in, failed or went back: record, fail, refund, list
+meterline credit-notes ...           what invoices billed given back: create, list, show, void
 meterline statement ID --currency C  what a customer was billed and paid, and owes
 meterline simulate -f new.yaml ...   what another catalog would have made of past usage
 meterline explain INV-000001/2       why a line comes to what it comes to: usage, tiers, terms, in plain words
@@ -77,6 +78,7 @@ _COMMANDS = {
     "conflicts": ("corrections.conflicts_command", "conflicts"),
     "corrections": ("corrections.corrections_command", "corrections"),
     "coupons": ("catalog.resource_commands", "coupons"),
+    "credit-notes": ("receivables.credit_notes_command", "credit_notes"),
     "credit-grants": ("catalog.resource_commands", "credit_grants"),
     "customers": ("customers.customers_command", "customers"),
     "diff": ("catalog.apply_command", "diff"),

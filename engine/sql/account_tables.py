@@ -3,7 +3,7 @@
 - account_entries: append-only. Of an account, a customer's in one currency, what changes what is owed on one of its invoices, or
   (invoice_id '') its balance, which is negative: money and credit that no invoice has used.
 - payments, refunds: what was reported, each once.
-- credit_notes: the headers of credit notes; their lines are in the usage store, beside those of invoices.
+- credit_notes, credit_note_lines: credit notes, and what each gives back of the lines of its invoice.
 """
 
 from typing import Final
@@ -83,6 +83,7 @@ CREDIT_NOTES: Final = Table(
     "credit_notes",
     METADATA,
     Column("tenant", Text, nullable=False),
+    # Made from the key that its creator gave (engine.billing.receivables.credit_note).
     Column("credit_note_id", Text, nullable=False),
     # From 1, by one, without a gap.
     Column("number", BigInteger, nullable=False),
@@ -93,7 +94,7 @@ CREDIT_NOTES: Final = Table(
     Column("currency", Text, nullable=False),
     # Of the request.
     Column("digest", Text, nullable=False),
-    # 1: its lines count as billed where usage is corrected later.
+    # 1: its lines count as billed where usage is corrected later. No note does so yet.
     Column("corrects_usage", Integer, nullable=False),
     Column("reason", Text, nullable=False),
     Column("issued_at_us", BigInteger, nullable=False),
@@ -113,4 +114,21 @@ CREDIT_NOTES: Final = Table(
     Index("credit_notes_by_number", "tenant", "number", unique=True),
     Index("credit_notes_by_invoice", "tenant", "invoice_id"),
     Index("credit_notes_by_customer", "tenant", "customer_id", "number"),
+)
+
+CREDIT_NOTE_LINES: Final = Table(
+    "credit_note_lines",
+    METADATA,
+    Column("tenant", Text, nullable=False),
+    Column("credit_note_id", Text, nullable=False),
+    # Of the line of its invoice.
+    Column("line_number", BigInteger, nullable=False),
+    # What is given back of it, in minor units; negative of a line that gives back itself.
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("discount_minor", BigInteger, nullable=False),
+    Column("credit_minor", BigInteger, nullable=False),
+    Column("included_tax_minor", BigInteger, nullable=False),
+    Column("tax_minor", BigInteger, nullable=False),
+    Column("due_minor", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tenant", "credit_note_id", "line_number", name="credit_note_lines_pk"),
 )

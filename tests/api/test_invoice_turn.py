@@ -1,10 +1,13 @@
 """Closing has the turn of rollups: while a backup or an erasure is at work, it waits, and says so in the end."""
 
+from functools import partial
+
 import pytest
 
 from engine.access.caller import Caller, Scope
 from engine.api.operation import Call
 from engine.api.services.invoices.invoice_service import InvoiceParts, InvoiceService
+from engine.billing.closing.billing_settings import BillingSettingsStore
 from engine.cluster.locks import FileLocks, rollups_turn
 from engine.errors import StoreUnavailableError
 from engine.usage.store.usage_store import UsageStore
@@ -30,7 +33,9 @@ def world(tmp_path):
 def test_closing_waits_for_who_has_the_turn_and_says_when_to_come_again(world, tmp_path):
     """Nothing is issued meanwhile; afterwards it is."""
     locks = FileLocks(tmp_path)
-    parts = InvoiceParts(world.closer, world.invoices, world.booked, lambda: rollups_turn(locks, 0))
+    settings = BillingSettingsStore(world.database)
+    turn = partial(rollups_turn, locks, 0)
+    parts = InvoiceParts(settings, world.closer, world.invoices, world.booked, turn)
     service = InvoiceService(parts, lambda: world.now_us)
     call = Call(Caller(TENANT, "key:test", frozenset({Scope.BILL})), lambda: True)
     request = ClosePeriodsRequest()

@@ -24,8 +24,10 @@ from engine.api.services.billing_service import BillingService
 from engine.api.services.catalog_service import CatalogService
 from engine.api.services.correct_usage_service import CorrectUsageService
 from engine.api.services.correction_service import CorrectionService
+from engine.api.services.credit_notes.credit_note_service import CreditNoteService
 from engine.api.services.event_service import EventService
 from engine.api.services.explanations.explanation_service import ExplanationService
+from engine.api.services.invoices.billing_settings_service import BillingSettingsService
 from engine.api.services.invoices.document_service import DocumentService
 from engine.api.services.invoices.invoice_service import InvoiceService
 from engine.api.services.metering_service import MeteringService
@@ -60,7 +62,9 @@ TABLE = operations(
         billing=BillingService,
         invoices=InvoiceService,
         documents=DocumentService,
+        billing_settings=BillingSettingsService,
         receivables=ReceivablesService,
+        credit_notes=CreditNoteService,
         simulations=SimulationService,
         reconciliation=ReconciliationService,
         explanations=ExplanationService,
@@ -147,8 +151,9 @@ def test_a_row_that_names_no_limits_is_not_a_row():
 READS = ("Get", "List", "Watch", "Query", "Simulate", "Explain", "ReconcileBilling")
 BILLING = (
     *("InvoiceService.ClosePeriods", "InvoiceService.VoidInvoice", "ReceivablesService.WriteOffInvoice"),
+    *("CreditNoteService.CreateCreditNote", "CreditNoteService.VoidCreditNote"),
     *(f"ReceivablesService.Record{each}" for each in ("Payment", "PaymentFailure", "Refund")),
-    "SpendLinkService.CreateSpendLink",
+    *("SpendLinkService.CreateSpendLink", "BillingSettingsService.UpdateBillingSettings"),
 )
 RECORDS = ("RecordUsage", "StreamUsage", "RecordUsageColumns")
 
@@ -177,6 +182,8 @@ def test_a_credential_bound_to_a_customer_may_call_what_reads_one_customer():
         "ReceivablesService.ListPayments",
         "ReceivablesService.GetAccount",
         "ReceivablesService.ListAccountEntries",
+        "CreditNoteService.GetCreditNote",
+        "CreditNoteService.ListCreditNotes",
         "ExplanationService.ExplainLineItem",
         "MeteringService.QueryUsage",
         "EventService.ListEvents",

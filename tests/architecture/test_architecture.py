@@ -162,9 +162,10 @@ def test_every_file_says_its_duty_by_name_and_stays_readable():
 
 
 def test_a_folder_can_be_taken_in_at_a_glance():
-    """At most 15 files in a folder: beyond that it has rooms of its own."""
+    """At most 15 files in a folder: beyond that it has rooms of its own. Migrations are a history, one file a step, and have none."""
     found = Counter(path.parent for package in PACKAGES for path, _ in sources(package))
-    assert [place(folder) for folder, count in found.items() if count > 15] == []
+    full = {place(folder) for folder, count in found.items() if count > 15}
+    assert full <= {"engine/sql/migrations/versions"}
 
 
 def test_the_generated_code_is_current(tmp_path):

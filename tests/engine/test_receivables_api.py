@@ -8,30 +8,36 @@ import pytest
 
 from examples.engine_process import EngineProcess
 from meterline import open_channel
+from meterline.v1 import credit_notes_pb2 as credit_pb
 from meterline.v1 import invoices_pb2
 from meterline.v1 import receivables_pb2 as pb
 from meterline.v1.access_pb2 import CreateApiKeyRequest, ListAuditRecordsRequest
 from meterline.v1.access_pb2_grpc import AccessServiceStub
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
+from meterline.v1.credit_notes_pb2_grpc import CreditNoteServiceStub
 from meterline.v1.invoices_pb2_grpc import InvoiceServiceStub
 from meterline.v1.receivables_pb2_grpc import ReceivablesServiceStub
 from tests.support.engine.api_world import refusal
 
 CATALOG = """
 plans: [{id: pro, name: Pro, currency: USD, prices: [{id: fee, model: flat, flat_amount: 10}]}]
-customers: [{id: acme, name: Acme}, {id: bolt, name: Bolt}, {id: new, name: New}]
-subscriptions: [{customer: acme, plan: pro, start: 2025-10-01}, {customer: bolt, plan: pro, start: 2025-10-01}]
+customers: [{id: acme, name: Acme}, {id: bolt, name: Bolt}, {id: coil, name: Coil}, {id: new, name: New}]
+subscriptions:
+  - {customer: acme, plan: pro, start: 2025-10-01}
+  - {customer: bolt, plan: pro, start: 2025-10-01}
+  - {customer: coil, plan: pro, start: 2025-10-01}
 """
 
 
 class World:
-    """A tenant of its own, whose November is closed: INV-000001 of acme and INV-000002 of bolt, 10.00 each."""
+    """A tenant of its own, whose November is closed: INV-000001 of acme, INV-000002 of bolt, INV-000003 of coil, 10.00 each."""
 
     def __init__(self, target, key):
         self.target, self.key_text = target, key
         self.channel = open_channel(target, api_key=key)
         self.asked = ReceivablesServiceStub(self.channel)
+        self.notes = CreditNoteServiceStub(self.channel)
 
     def close(self):
         CatalogServiceStub(self.channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=60)
@@ -125,6 +131,48 @@ def over_http(engine, key, method, body):
         connection.close()
 
 
+def test_a_credit_note_is_created_once_shown_listed_and_void(world):
+    """Of the fee of 10.00 first 2.50; another is refused; then all that is left, which is made void."""
+
+    def create(key, **line):
+        lines = [credit_pb.CreditedLine(line_number=1, **line)]
+        request = credit_pb.CreateCreditNoteRequest(
+            number="INV-000003", lines=lines, reason="slow", idempotency_key=key
+        )
+        return world.notes.CreateCreditNote(request, timeout=60).credit_note
+
+    first = create("a", amount="2.50")
+    assert create("a", amount="2.50") == first
+    assert (first.number, first.invoice, first.customer_id, first.amounts.due, first.line_count) == (
+        "CN-000001", "INV-000003", "coil", "2.50", 1,
+    )  # fmt: skip
+    assert refusal(lambda: create("a", amount="2.51"))[0] is grpc.StatusCode.ALREADY_EXISTS
+    code, line, details = refusal(lambda: create("b", amount="7.51"))
+    assert (code, "7.50 USD are left" in line) == (grpc.StatusCode.INVALID_ARGUMENT, True)
+    assert [each.field for each in details["BadRequest"].field_violations] == ["lines[0].amount"]
+    rest = create("c")
+    shown = world.notes.GetCreditNote(credit_pb.GetCreditNoteRequest(number="CN-000002"), timeout=60)
+    assert (shown.credit_note, shown.lines[0].amount) == (rest, "7.50")
+    assert world.account("coil").balance == "0.00"
+    void = credit_pb.VoidCreditNoteRequest(number="CN-000002", reason="wrong")
+    assert world.notes.VoidCreditNote(void, timeout=60).credit_note.state == credit_pb.CREDIT_NOTE_STATE_VOID
+    assert refusal(lambda: world.notes.VoidCreditNote(void))[0] is grpc.StatusCode.FAILED_PRECONDITION
+    assert world.account("coil").balance == "7.50"
+    request = credit_pb.ListCreditNotesRequest(invoice="INV-000003", page_size=1)
+    page = world.notes.ListCreditNotes(request, timeout=60)
+    request.page_token = page.next_page_token
+    last = world.notes.ListCreditNotes(request, timeout=60)
+    found = [*page.credit_notes, *last.credit_notes]
+    assert ([each.number for each in found], last.next_page_token) == (["CN-000002", "CN-000001"], "")
+    records = AccessServiceStub(world.channel).ListAuditRecords(ListAuditRecordsRequest(), timeout=60)
+    told = [(each.operation.partition(".")[2], each.subject, each.code) for each in records.audit_records]
+    assert told[:3] == [
+        ("VoidCreditNote", "CN-000002", "FAILED_PRECONDITION"),
+        ("VoidCreditNote", "CN-000002", "OK"),
+        ("CreateCreditNote", "CN-000002 of INV-000003", "OK"),
+    ]
+
+
 def test_a_customer_without_invoices_owes_nothing_and_nobody_is_not_found(world):
     assert (world.account("new").balance, world.statement("new").closing_balance) == ("0.00", "0.00")
     for ask in (world.account, world.statement):
@@ -174,6 +222,10 @@ def test_the_key_of_a_customer_reads_its_own_account_and_reports_nothing(world):
         lambda: portal.statement("acme"),
         lambda: portal.asked.ListPayments(pb.ListPaymentsRequest(), timeout=60),
         lambda: portal.pay("x", "1.00", customer="bolt"),
+        lambda: portal.notes.ListCreditNotes(credit_pb.ListCreditNotesRequest(), timeout=60),
+        lambda: portal.notes.CreateCreditNote(
+            credit_pb.CreateCreditNoteRequest(number="INV-000002"), timeout=60
+        ),
         lambda: portal.asked.WriteOffInvoice(pb.WriteOffInvoiceRequest(number="INV-000002", reason="x")),
     ):
         assert refusal(call)[0] is grpc.StatusCode.PERMISSION_DENIED

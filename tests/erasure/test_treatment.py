@@ -11,7 +11,7 @@ from engine.catalog.kinds.plan import Plan
 from engine.erasure.catalog_erasure import owner_field
 from engine.erasure.naming import Naming, is_pseudonym
 from engine.erasure.treatment import treatments
-from engine.sql.account_tables import ACCOUNT_ENTRIES, CREDIT_NOTES, PAYMENTS, REFUNDS
+from engine.sql.account_tables import ACCOUNT_ENTRIES, CREDIT_NOTE_LINES, CREDIT_NOTES, PAYMENTS, REFUNDS
 from fields import declaration
 
 
@@ -118,6 +118,6 @@ def test_whoever_adds_a_column_of_accounts_decides_what_an_erasure_makes_of_it()
     known |= {"method", "reference", "failure_reason", "reason", "void_reason"}
     # These name nobody.
     known |= {"tenant", "currency", "kind", "state", "invoice_id", "invoice_ids", "credit_note_id"}
-    for table in (ACCOUNT_ENTRIES, PAYMENTS, REFUNDS, CREDIT_NOTES):
+    for table in (ACCOUNT_ENTRIES, PAYMENTS, REFUNDS, CREDIT_NOTES, CREDIT_NOTE_LINES):
         texts = {each.name for each in table.c if isinstance(each.type, Text)}
         assert texts - set(SUMS) <= known

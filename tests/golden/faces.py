@@ -126,7 +126,7 @@ def help_of_every_command():
     names = _names("")
     names += [
         f"{group} {name}"
-        for group in ("customers", "invoices", "keys", "payments", "tenants")
+        for group in ("credit-notes", "customers", "invoices", "keys", "payments", "tenants")
         for name in _names(group)
     ]
     with ThreadPoolExecutor(2) as pool:

@@ -10,6 +10,8 @@ from engine.billing.accounts.account_store import AccountKey, load
 from engine.billing.accounts.invoice_states import InvoiceState
 from engine.billing.closing.invoice import SUMS, Invoice, InvoiceKey
 from engine.billing.closing.invoice_store import InvoiceStore
+from engine.billing.receivables.credit_note import AskedLine, CreditNoteRequest
+from engine.billing.receivables.credit_note_store import CreditableLines, CreditNoteStore
 from engine.billing.receivables.payment import PaymentReport, PaymentState, RefundReport
 from engine.billing.receivables.payment_store import PaymentStore
 from engine.billing.receivables.statement import Statements
@@ -33,6 +35,7 @@ class AccountsWorld:
         self.invoices = InvoiceStore(self.database)
         self.payments = PaymentStore(self.database, lambda _tenant, customer: customer != "nobody")
         self.statements = Statements(self.database)
+        self.notes = CreditNoteStore(self.database)
         self.now_us = 1_000_000
 
     def issue(self, customer, due, due_at_us=10**15, line_count=0):
@@ -69,6 +72,16 @@ class AccountsWorld:
 
     def write_off(self, name):
         return write_off(self.database, TENANT, "", number_of(name), "gone", self.tick())
+
+    def credit(self, key, name, booked, *lines):
+        """A credit note. `booked`: the amounts of the invoice's lines, by number; `lines`: (number, minor units or None); none for all."""
+        invoice_id = self.invoices.invoice(TENANT, number=number_of(name)).invoice_id
+        asked = [AskedLine(*each) for each in lines]
+        request = CreditNoteRequest(TENANT, key, invoice_id, asked, "goodwill")
+        return self.notes.create(request, lambda: CreditableLines(booked, frozenset()), self.tick())
+
+    def uncredit(self, note):
+        return self.notes.void(TENANT, note.credit_note_id, 0, "wrong", self.tick())
 
     def account(self, customer):
         with self.database.reading() as connection:

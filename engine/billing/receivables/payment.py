@@ -110,11 +110,9 @@ class Refund:
 
 
 def check_repeated(kept: str, digest: str, what: str) -> None:
-    """Rule 1. `kept`: the digest of the report that stands. Raises IdempotencyKeyUsedError."""
+    """Rule 1. `kept`: the digest of what stands; `what` was done. Raises IdempotencyKeyUsedError."""
     if kept != digest:
-        raise IdempotencyKeyUsedError(
-            f"{what} was reported with other content, which stands: nothing was changed"
-        )
+        raise IdempotencyKeyUsedError(f"{what} with other content, which stands: nothing was changed")
 
 
 def _digest(*said: object) -> str:

@@ -59,7 +59,7 @@ class PaymentStore:
             digest = report.digest(invoice_ids)
             row = _payment_row(connection, key.tenant, report.payment_id)
             if row is not None:
-                check_repeated(row.digest, digest, f"payment {report.payment_id!r}")
+                check_repeated(row.digest, digest, f"payment {report.payment_id!r} was reported")
             else:
                 if not is_known:
                     check_has_account(connection, key.tenant, key.customer_id)
@@ -88,7 +88,7 @@ class PaymentStore:
                 _enter_refund(connection, payment, report, now_us)
                 row = connection.execute(wanted).one()
             else:
-                check_repeated(row.digest, report.digest(), f"refund {report.refund_id!r}")
+                check_repeated(row.digest, report.digest(), f"refund {report.refund_id!r} was reported")
             payment = _one(connection, tenant, row.payment_id)
             made = (row.refund_id, row.payment_id, row.amount_minor, row.reason, row.recorded_at_us)
             return Refund(payment.account, *made), payment

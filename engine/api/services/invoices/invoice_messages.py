@@ -21,6 +21,7 @@ from engine.billing.closing.invoice import (
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.times import datetime_us, to_timestamp
 from meterline.v1 import invoices_pb2 as pb
+from meterline.v1.credit_notes_pb2 import CreateCreditNoteRequest
 from meterline.v1.receivables_pb2 import WriteOffInvoiceRequest
 
 _STATES: Final = {
@@ -119,7 +120,8 @@ def named_invoice(
     | pb.ListInvoiceLinesRequest
     | pb.GetInvoiceDocumentRequest
     | pb.VoidInvoiceRequest
-    | WriteOffInvoiceRequest,
+    | WriteOffInvoiceRequest
+    | CreateCreditNoteRequest,
 ) -> tuple[str, int]:
     """The id or the number that a request has; the other is empty, or 0.
 

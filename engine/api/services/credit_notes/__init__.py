@@ -1,0 +1,1 @@
+"""CreditNoteService: what invoices billed, given back in whole or line by line."""

@@ -1,0 +1,55 @@
+"""The rows of CreditNoteService in the table of operations."""
+
+from typing import Any
+
+from engine.access.caller import Scope
+from engine.access.tenant_limits import CALL
+from engine.api.operation import Operation
+from engine.api.services.credit_notes.credit_note_service import CreditNoteService
+from meterline.v1.credit_notes_pb2 import (
+    CreateCreditNoteRequest,
+    GetCreditNoteRequest,
+    ListCreditNotesRequest,
+    VoidCreditNoteRequest,
+)
+
+
+def credit_note_operations(notes: CreditNoteService) -> tuple[Operation[Any], ...]:
+    return (
+        Operation(
+            "CreditNoteService.CreateCreditNote",
+            CreateCreditNoteRequest,
+            notes.create_credit_note,
+            Scope.BILL,
+            CALL,
+            audit=lambda request: request.number or request.invoice_id,
+        ),
+        Operation(
+            "CreditNoteService.VoidCreditNote",
+            VoidCreditNoteRequest,
+            notes.void_credit_note,
+            Scope.BILL,
+            CALL,
+            audit=lambda request: request.number or request.credit_note_id,
+        ),
+        Operation(
+            "CreditNoteService.GetCreditNote",
+            GetCreditNoteRequest,
+            notes.get_credit_note,
+            Scope.BILL,
+            CALL,
+            customer_of=_customer,
+        ),
+        Operation(
+            "CreditNoteService.ListCreditNotes",
+            ListCreditNotesRequest,
+            notes.list_credit_notes,
+            Scope.BILL,
+            CALL,
+            customer_of=_customer,
+        ),
+    )
+
+
+def _customer(request: GetCreditNoteRequest | ListCreditNotesRequest) -> str | None:
+    return request.customer_id or None
