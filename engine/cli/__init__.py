@@ -29,7 +29,7 @@ meterline spend-link ID --for 7d     a link to the page where a customer sees it
 meterline lines --customer ID        the rated line items, tier by tier
 meterline close --period 2026-11     billing periods that are over made invoices
 meterline billing-settings           who closes billing periods, and when: --close automatic leaves it to the engine
-meterline invoices ...               what was billed: list, show, lines, document, void, write-off
+meterline invoices ...               what was billed: list, show, lines, document, export, void, write-off
 meterline payments ...               money that came in, failed or went back: record, fail, refund, list
 meterline credit-notes ...           what invoices billed given back: create, list, show, void
 meterline statement ID --currency C  what a customer was billed and paid, and owes

@@ -1,4 +1,4 @@
-"""`meterline invoices`: what was billed, listed, shown, voided, written off."""
+"""`meterline invoices`: what was billed, listed, shown, exported, voided, written off."""
 
 import sys
 from itertools import islice
@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from engine.api.message_json import message_line
+from engine.cli.invoices.export_command import export
 from engine.cli.invoices.invoice_tables import (
     due_day,
     figures_table,
@@ -44,6 +45,9 @@ _number = click.argument("number", type=TextType("an invoice"), metavar="NUMBER"
 @click.group()
 def invoices() -> None:
     """Show invoices, which `meterline close` makes, void them or write them off; NUMBER is one such as INV-000042."""
+
+
+invoices.add_command(export)
 
 
 @invoices.command("list")
