@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import structlog
+
 from engine.api.certificates import Certificates
 from engine.api.gate import Gate
 from engine.api.grpc.server import Server
@@ -18,6 +20,7 @@ from engine.api.rim import Rim
 from engine.health.condition import Condition
 from engine.tracing import Tracing
 
+_log = structlog.get_logger(__name__)
 # As many as a trace has: nobody meets one twice.
 _REQUEST_ID_BYTES = 16
 _PAGE_PATH = "/spend"
@@ -40,10 +43,14 @@ class PageAddress:
 
     def settings(self, *, tls: bool) -> PageSettings:
         """`tls`: whether the HTTP face brings it itself."""
-        if self._given is None:
-            return PageSettings(_PAGE_PATH, tls, self._frame_ancestors)
-        parts = urlsplit(self._given)
-        return PageSettings(parts.path, parts.scheme == "https", self._frame_ancestors)
+        parts = urlsplit(self._given or _PAGE_PATH)
+        is_secure = tls if self._given is None else parts.scheme == "https"
+        if self._frame_ancestors and not is_secure:
+            _log.warning(
+                "the spend page can't be shown in frames",
+                problem="browsers take its cookie there over TLS only: give --spend-page-url https://..., or --tls-cert",
+            )
+        return PageSettings(parts.path, is_secure, self._frame_ancestors)
 
     def listens(self, http: HttpServer, listen: str, *, tls: bool) -> None:
         host = listen.rpartition(":")[0]

@@ -3,10 +3,12 @@
 import importlib.resources
 
 import pytest
+import structlog
 
 from engine.api.pages.ladders import allowance, ladder
 from engine.api.pages.page_words import catalogs, words_for
 from engine.api.pages.spend_pages import PageSettings
+from engine.app.faces import PageAddress
 from engine.billing.documents.catalog_names import CatalogNames
 from engine.catalog.snapshots.snapshot import Catalog
 from meterline.v1.billing_pb2 import EventFees, LineItem, Proration, TierAmount
@@ -27,6 +29,20 @@ def test_a_cookie_is_for_the_page_alone_and_safe_where_the_page_is():
     # Without TLS no browser takes a cookie of a frame: the page stays as it is.
     unsafe = PageSettings("/spend", is_secure=False, frame_ancestors="https://app.example.com")
     assert unsafe.cookies.header("mls_x").endswith("SameSite=Lax")
+
+
+def test_an_operator_is_told_of_frames_that_no_browser_would_fill():
+    """Over plain text; where a proxy brings TLS the address says so."""
+    with structlog.testing.capture_logs() as told:
+        PageAddress(None, "https://app.example.com").settings(tls=False)
+    assert [each["event"] for each in told] == ["the spend page can't be shown in frames"]
+    with structlog.testing.capture_logs() as told:
+        found = PageAddress("https://billing.example.com/x/spend", "https://app.example.com").settings(
+            tls=False
+        )
+        PageAddress(None, "https://app.example.com").settings(tls=True)
+        PageAddress(None, None).settings(tls=False)
+    assert (found.path, found.is_secure, told) == ("/x/spend", True, [])
 
 
 def test_every_language_has_every_text():
