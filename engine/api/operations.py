@@ -36,6 +36,8 @@ from engine.api.services.invoices.billing_settings_service import BillingSetting
 from engine.api.services.invoices.document_service import DocumentService
 from engine.api.services.invoices.invoice_operations import invoice_operations
 from engine.api.services.invoices.invoice_service import InvoiceService
+from engine.api.services.journal.journal_operations import journal_operations
+from engine.api.services.journal.journal_service import JournalService
 from engine.api.services.metering_service import MeteringService
 from engine.api.services.privacy.privacy_operations import privacy_operations
 from engine.api.services.privacy.privacy_service import PrivacyService
@@ -93,6 +95,7 @@ class Services:
     receivables: ReceivablesService
     billing_settings: BillingSettingsService
     credit_notes: CreditNoteService
+    journal: JournalService
     simulations: SimulationService
     reconciliation: ReconciliationService
     explanations: ExplanationService
@@ -187,6 +190,7 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
         *invoice_operations(services.invoices, services.documents, services.billing_settings),
         *receivables_operations(services.receivables),
         *credit_note_operations(services.credit_notes),
+        *journal_operations(services.journal),
         *simulation_operations(services.simulations),
         *reconciliation_operations(services.reconciliation),
         *explanation_operations(services.explanations),

@@ -1,5 +1,6 @@
 """Builds the services, and with them the table of operations."""
 
+import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from engine.api.services.explanations.explanation_service import ExplanationServ
 from engine.api.services.invoices.billing_settings_service import BillingSettingsService
 from engine.api.services.invoices.document_service import DocumentService
 from engine.api.services.invoices.invoice_service import InvoiceService
+from engine.api.services.journal.journal_service import JournalService
 from engine.api.services.metering_service import MeteringParts, MeteringService
 from engine.api.services.privacy.privacy_service import PrivacyService
 from engine.api.services.problem_service import ProblemService
@@ -47,6 +49,7 @@ from engine.billing.closing.booked_lines import BookedLines
 from engine.billing.closing.invoice_store import InvoiceStore
 from engine.billing.explaining.explainer import Explainer
 from engine.billing.receivables.credit_note_store import CreditNoteStore
+from engine.billing.receivables.journal_reader import JournalReader
 from engine.billing.receivables.payment_store import PaymentStore
 from engine.billing.receivables.statement import Statements
 from engine.billing.receivables.write_offs import write_off
@@ -98,6 +101,7 @@ def build_operations(
                 BookedLines(stores.usage),
                 now_us,
             ),
+            journal=_journal(stores),
             # One page has the store at work for a second or two: closes and spend go on beside it.
             simulations=SimulationService(rater, now_us, Turns("simulations", at_once=1)),
             # A page reads the raw events of some hundred customers, beside closes and spend.
@@ -161,3 +165,13 @@ def _receiving(stores: Stores, now_us: Callable[[], int]) -> ReceivablesService:
         is_customer,
         now_us,
     )
+
+
+def _journal(stores: Stores) -> JournalService:
+    def region_of(tenant: str, customer_id: str, revision: int) -> str:
+        found = stores.catalog.version_at(tenant, "customer", customer_id, revision)
+        return "" if found is None else str(json.loads(found.definition).get("tax_region", ""))
+
+    reader = JournalReader(stores.database, BookedLines(stores.usage), region_of)
+    # A page reads the lines of some hundred invoices, beside closes and spend.
+    return JournalService(reader, Turns("journals", at_once=1))

@@ -33,6 +33,7 @@ meterline invoices ...               what was billed: list, show, lines, documen
 meterline payments ...               money that came in, failed or went back: record, fail, refund, list
 meterline credit-notes ...           what invoices billed given back: create, list, show, void
 meterline statement ID --currency C  what a customer was billed and paid, and owes
+meterline journal --format ledger    what was billed and paid as a double-entry journal: CSV, beancount, ledger
 meterline simulate -f new.yaml ...   what another catalog would have made of past usage
 meterline explain INV-000001/2       why a line comes to what it comes to: usage, tiers, terms, in plain words
 meterline compare old-bills.csv ...  bills of another system beside what the same usage comes to here
@@ -90,6 +91,7 @@ _COMMANDS = {
     "export": ("catalog.export_command", "export"),
     "import": ("imports.import_command", "import_"),
     "invoices": ("invoices.invoices_command", "invoices"),
+    "journal": ("receivables.journal_command", "journal"),
     "keys": ("access.keys_command", "keys"),
     "lines": ("billing.lines_command", "lines"),
     "meters": ("catalog.resource_commands", "meters"),

@@ -30,6 +30,7 @@ from engine.api.services.explanations.explanation_service import ExplanationServ
 from engine.api.services.invoices.billing_settings_service import BillingSettingsService
 from engine.api.services.invoices.document_service import DocumentService
 from engine.api.services.invoices.invoice_service import InvoiceService
+from engine.api.services.journal.journal_service import JournalService
 from engine.api.services.metering_service import MeteringService
 from engine.api.services.privacy.privacy_service import PrivacyService
 from engine.api.services.problem_service import ProblemService
@@ -65,6 +66,7 @@ TABLE = operations(
         billing_settings=BillingSettingsService,
         receivables=ReceivablesService,
         credit_notes=CreditNoteService,
+        journal=JournalService,
         simulations=SimulationService,
         reconciliation=ReconciliationService,
         explanations=ExplanationService,

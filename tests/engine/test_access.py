@@ -29,6 +29,7 @@ from meterline.v1 import (
     events_pb2,
     explanations_pb2,
     invoices_pb2,
+    journal_pb2,
     metering_pb2,
     privacy_pb2,
     receivables_pb2,
@@ -58,7 +59,7 @@ from tests.support.engine.api_world import AT, CATALOG, LATE_JUNE, api_event, re
 
 _MODULES = (
     *(access_pb2, backup_pb2, billing_pb2, catalog_pb2, correction_pb2, customers_pb2, events_pb2),
-    credit_notes_pb2,
+    *(credit_notes_pb2, journal_pb2),
     *(metering_pb2, privacy_pb2, resources_pb2, retention_pb2, spend_pb2, subscriptions_pb2, usage_pb2),
     *(
         billing_settings_pb2,
@@ -131,6 +132,7 @@ SCOPES = {
     "VoidCreditNote": "BILL",
     "GetCreditNote": "BILL",
     "ListCreditNotes": "BILL",
+    "ListJournalEntries": "BILL",
     "SimulateCatalog": "BILL",
     "ReconcileBilling": "BILL",
     "QueryUsage": "READ",

@@ -7,4 +7,6 @@ statement          what an account comes to, and its statement, which adds up or
 write_offs         invoices that nobody expects to be paid
 credit_note        what a credit note gives back of each line, to the minor unit. Pure
 credit_note_store  credit notes with their numbers, lines and entries
+journal            entries of accounts as postings of a double-entry journal, which balance. Pure
+journal_reader     the journal out of the stores
 """

@@ -140,7 +140,7 @@ class Statements:
                 .limit(count + 1)
             ).all()
             shown, has_more = rows[:count], len(rows) > count
-            names = _Names.of(connection, key.tenant, shown)
+            names = DocumentNames.of(connection, key.tenant, shown)
             last = shown[-1].number if has_more else until
             wanted = opening + _owed(connection, key, within, _ENTRIES.number <= last)
         entries = _running(shown, balance, names)
@@ -165,7 +165,7 @@ def _owed(connection: Connection, key: AccountKey, *which: ColumnElement[bool]) 
     return int(total or 0)
 
 
-def _running(rows: Sequence[Row[Any]], balance_minor: int, names: "_Names") -> list[StatementEntry]:
+def _running(rows: Sequence[Row[Any]], balance_minor: int, names: "DocumentNames") -> list[StatementEntry]:
     found: list[StatementEntry] = []
     for row in rows:
         balance_minor += row.amount_minor
@@ -180,14 +180,14 @@ def _running(rows: Sequence[Row[Any]], balance_minor: int, names: "_Names") -> l
 
 
 @dataclass(frozen=True, slots=True)
-class _Names:
+class DocumentNames:
     """Ids of documents -> their numbers."""
 
     invoices: Mapping[str, str]
     credit_notes: Mapping[str, str]
 
     @classmethod
-    def of(cls, connection: Connection, tenant: str, rows: Sequence[Row[Any]]) -> "_Names":
+    def of(cls, connection: Connection, tenant: str, rows: Sequence[Row[Any]]) -> "DocumentNames":
         def found(table: Table, own: str, ids: set[str], shown: Callable[[int], str]) -> Mapping[str, str]:
             name, by_id = table.c[own], dict[str, str]()
             for some in in_pieces(sorted(ids - {""})):

@@ -1,0 +1,1 @@
+"""JournalService: the double-entry journal of what is billed and paid."""
