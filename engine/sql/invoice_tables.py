@@ -52,6 +52,8 @@ BILLING_SETTINGS: Final = Table(
     Column("closed_until_us", BigInteger, nullable=True),
     # 1: the engine closes what ends later too.
     Column("is_automatic", Integer, nullable=False),
+    # Since when: what ended before is left to people.
+    Column("closed_since_us", BigInteger, nullable=True),
     # Where the span of the run ends that is under way; NULL: none is.
     Column("closing_until_us", BigInteger, nullable=True),
     # Where the span of the first run begins that left a customer open; NULL: none is left open.
@@ -59,6 +61,9 @@ BILLING_SETTINGS: Final = Table(
     Column("open_customer_count", BigInteger, nullable=False),
     # When those that are left open were tried last.
     Column("retried_at_us", BigInteger, nullable=True),
+    # When past spans were looked through last for periods that have come into them, and at which revision of the catalog.
+    Column("looked_at_us", BigInteger, nullable=True),
+    Column("looked_revision", BigInteger, nullable=False),
     PrimaryKeyConstraint("tenant", name="billing_settings_pk"),
 )
 

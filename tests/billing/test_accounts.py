@@ -180,6 +180,18 @@ def test_what_is_written_off_may_be_paid_after_all():
     assert (states(account), invoice.written_off_minor) == (["paid"], 0)
 
 
+def test_a_payment_pays_all_of_what_a_refund_has_opened_again():
+    """100, of which 40 were paid and 60 written off; the 40 go back; 100 that name it pay what is open and what was given up."""
+    account = of((100, 0))
+    account.pay("p1", 40, [])
+    account.write_off("i1", "gone")
+    account.refund("p1", "r1", 40, "asked for")
+    account.pay("p2", 100, ["i1"])
+    invoice = account.invoices["i1"]
+    assert (invoice.state, invoice.written_off_minor, invoice.outstanding_minor) == (InvoiceState.PAID, 0, 0)
+    assert account.balance_minor == 0
+
+
 def test_a_refund_opens_what_its_money_paid():
     account = of((1000, 0), (500, 1))
     account.pay("p", 1500, [])

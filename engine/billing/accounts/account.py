@@ -119,8 +119,10 @@ class Account:
         self._add_to_lot(payment_id, amount_minor)
         for invoice_id in invoice_ids:
             invoice = self.invoices[invoice_id]
-            if invoice.state is InvoiceState.UNCOLLECTIBLE:
-                self._recover(invoice, min(self.lots[payment_id], invoice.written_off_minor))
+            if invoice.state is not InvoiceState.VOID:
+                # What is outstanding of it comes first: a refund may have opened again what is partly written off.
+                missing = self.lots[payment_id] - invoice.outstanding_minor
+                self._recover(invoice, max(0, min(missing, invoice.written_off_minor)))
             self._pay_from(invoice, payment_id)
         self.settle()
 

@@ -6,8 +6,8 @@ from typing import Final
 from engine.errors import MeterlineError
 from rating import minor_unit_digits
 
-AMOUNT_MINOR_MAX: Final = 10**17
-"""Of an entry: a quadrillion dollars. Sums of any account stay in 64 bits, in which databases add."""
+AMOUNT_MINOR_MAX: Final = 10**15
+"""Of an entry: ten trillion dollars. Databases add in 64 bits: the sums of nine thousand such entries."""
 _EXACT: Final = Context(prec=MAX_PREC)
 
 

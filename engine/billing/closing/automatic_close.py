@@ -5,8 +5,11 @@ Rules:
    that month in one run, and one that runs closes each period within an hour of its grace.
 2. Customers that are left open, as a price can't rate their usage, and periods that were not due at the run's watermark, are tried
    again once an hour, from the span on in which they were left first. Others of that span have their invoices: they stand.
-3. A step that must wait, for a backup or a person's close, breaks the pass off: the next pass goes on.
-4. A billing period whose invoice a person made void is not billed anew by itself: a close by hand does. Corrections that a void
+3. A subscription may be changed for the past, so that a period of it comes to end in an hour that is closed: once a day, where the
+   catalog has changed since, all that ended within the last hundred days is closed again.
+4. A step that must wait, for a backup or a person's close, breaks the pass off: the next pass goes on. A run that fails is given up:
+   one with a later watermark comes after it, with whatever has been mended. No tenant's failure holds others up.
+5. A billing period whose invoice a person made void is not billed anew by itself: a close by hand does. Corrections that a void
    invoice had are on the customer's next one.
 """
 
@@ -20,10 +23,13 @@ import structlog
 from engine.billing.closing.billing_settings import BillingSettings, BillingSettingsStore
 from engine.billing.closing.closer import Closer
 from engine.billing.closing.invoice import AUTOMATIC
+from engine.errors import MeterlineError, RetryLaterError
 from engine.metrics import METRICS
 
 _log = structlog.get_logger(__name__)
 _HOUR_US: Final = 3_600_000_000
+_DAY_US: Final = 24 * _HOUR_US
+_LOOKED_BACK_US: Final = 100 * _DAY_US
 # Of one run in the log; meterline close lists all.
 _LOGGED_MAX: Final = 20
 
@@ -47,15 +53,27 @@ class AutomaticClose:
         self._is_stopping = is_stopping
 
     def next_pass(self) -> None:
-        """Raises RetryLaterError: the next pass goes on (rule 3)."""
-        open_customers = 0
+        """Raises RetryLaterError at once, and another MeterlineError once every tenant had its turn: the next pass goes on."""
+        open_customers, failure = 0, None
         for tenant in self._settings.automatic():
-            settings = self._settings.of(tenant)
-            if settings.is_automatic and settings.closed_until_us is not None:
-                self._close_ended(tenant, settings, settings.closed_until_us)
-                self._retry_open(tenant, self._settings.of(tenant))
-                open_customers += self._settings.of(tenant).open_customer_count
+            try:
+                self._close_of(tenant)
+            except RetryLaterError:
+                raise
+            except MeterlineError as error:
+                _log.error("billing periods can't be closed", tenant=tenant, error=str(error))
+                failure = error
+            open_customers += self._settings.of(tenant).open_customer_count
         METRICS.open_customers.set(open_customers)
+        if failure is not None:
+            raise failure
+
+    def _close_of(self, tenant: str) -> None:
+        settings = self._settings.of(tenant)
+        if settings.is_automatic and settings.closed_until_us is not None:
+            self._close_ended(tenant, settings, settings.closed_until_us)
+            self._look_back(tenant, self._settings.of(tenant))
+            self._retry_open(tenant, self._settings.of(tenant))
 
     def _close_ended(self, tenant: str, settings: BillingSettings, from_us: int) -> None:
         until_us = settings.closing_until_us
@@ -67,7 +85,13 @@ class AutomaticClose:
             if not self._settings.advance(tenant, settings, begun):
                 return
             settings = begun
-        left = self._run(tenant, settings, from_us, until_us)
+        try:
+            left = self._run(tenant, settings, from_us, until_us)
+        except RetryLaterError:
+            raise
+        except MeterlineError:
+            self._settings.advance(tenant, settings, replace(settings, closing_until_us=None))
+            raise
         if left is None:
             return
         after = replace(settings, closed_until_us=until_us, closing_until_us=None)
@@ -75,6 +99,20 @@ class AutomaticClose:
             after = replace(
                 after, open_since_us=from_us, open_customer_count=left, retried_at_us=self._now_us()
             )
+        self._settings.advance(tenant, settings, after)
+
+    def _look_back(self, tenant: str, settings: BillingSettings) -> None:
+        """Rule 3: what is found is closed as what was left open is."""
+        now_us, since_us, until_us = self._now_us(), settings.closed_since_us, settings.closed_until_us
+        looked_us = settings.looked_at_us or 0
+        if since_us is None or until_us is None or now_us < looked_us + _DAY_US:
+            return
+        revision = self._closer.revision(tenant)
+        after = replace(settings, looked_at_us=now_us, looked_revision=revision)
+        first_us = max(since_us, until_us - _LOOKED_BACK_US)
+        if revision != settings.looked_revision and first_us < until_us:
+            begin_us = first_us if settings.open_since_us is None else min(first_us, settings.open_since_us)
+            after = replace(after, open_since_us=begin_us, retried_at_us=None)
         self._settings.advance(tenant, settings, after)
 
     def _retry_open(self, tenant: str, settings: BillingSettings) -> None:

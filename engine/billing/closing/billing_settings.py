@@ -26,17 +26,22 @@ class BillingSettings:
     """Of one tenant. Instants and spans of time are in microseconds; None where there is no such thing.
 
     closed_until_us: what ended by then has been closed automatically. closing_until_us: the end of the span that is under way.
+    closed_since_us: since when; what ended before is left to people.
     open_since_us: where the first span begins in which customers are left open; open_customer_count: how many in the newest run over
     it; retried_at_us: when that was.
+    looked_at_us, looked_revision: when, and at which revision of the catalog, past spans were looked through last.
     """
 
     grace_us: int = GRACE_US
     is_automatic: bool = False
+    closed_since_us: int | None = None
     closed_until_us: int | None = None
     closing_until_us: int | None = None
     open_since_us: int | None = None
     open_customer_count: int = 0
     retried_at_us: int | None = None
+    looked_at_us: int | None = None
+    looked_revision: int = 0
 
 
 class BillingSettingsStore:
@@ -79,7 +84,13 @@ class BillingSettingsStore:
                 found = replace(found, grace_us=grace_us)
             if turns_on:
                 begin_us = now_us if since_us is None else since_us
-                found = BillingSettings(found.grace_us, is_automatic=True, closed_until_us=begin_us)
+                found = BillingSettings(
+                    found.grace_us,
+                    is_automatic=True,
+                    closed_since_us=begin_us,
+                    closed_until_us=begin_us,
+                    looked_at_us=now_us,
+                )
             elif automatic is False:
                 found = replace(found, is_automatic=False, closing_until_us=None)
             _write(connection, tenant, found)

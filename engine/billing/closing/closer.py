@@ -1,8 +1,8 @@
 """One run that closes billing periods: rated, settled, booked, issued, some subscriptions at a time.
 
 Rules:
-1. A run has one watermark and one revision of the catalog (`Close`): whoever repeats a step of it makes the same lines, to the
-   byte. Lines are written first; their headers, in one transaction, make them invoices.
+1. A run has one watermark and one revision of the catalog (`Close`): whoever repeats a step of it, from the same version of the
+   tenant's invoices, makes the same lines, to the byte. Lines are written first; their headers, in one transaction, make them invoices.
 2. All periods of a customer that end in the span are settled together, with the earlier ones that are closed, unless they can't
    have changed (engine.billing.closing.unchanged), and those in which its credit was drawn. A customer of whom no period ends in
    the span, and no subscription has ended, is left alone.
@@ -16,6 +16,7 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import structlog
 
 from engine.billing.closing.booked_lines import BookedLines
 from engine.billing.closing.due_invoices import DueInvoices, RunCustomers, due_invoices
@@ -37,6 +38,8 @@ SUBSCRIPTIONS_AT_ONCE: Final = 10_000
 """Of one step: some hundred MB of columns, and a transaction of as many headers."""
 _ATTEMPTS: Final = 5
 _UNRATEABLE_MAX: Final = 1_000
+_LOGGED_MAX: Final = 20
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -99,6 +102,10 @@ class Closer:
             )
         )
 
+    def revision(self, tenant: str) -> int:
+        """The newest of the catalog. Raises StoreUnavailableError."""
+        return self._rater.snapshot(tenant, None, None).catalog.revision
+
     def run(self, tenant: str, close_id: str) -> Close:
         """Raises NotFoundError, StoreUnavailableError."""
         return self._invoices.close(tenant, close_id)
@@ -149,7 +156,13 @@ class Closer:
             done.adjusted_count += found.adjusted_count
             done.standing_count += found.standing_count
             done.not_due_count += found.not_due_count
-            done.open_customer_count += len(found.unrateable)
+            done.open_customer_count += len(found.unrateable) + len(found.too_large)
+            for customer in sorted(found.too_large)[:_LOGGED_MAX]:
+                _log.error(
+                    "an invoice would be of more than an account holds",
+                    tenant=close.tenant,
+                    customer_id=customer,
+                )
             done.unrateable += found.unrateable[: _UNRATEABLE_MAX - len(done.unrateable)]
             return
 
@@ -173,7 +186,9 @@ class Closer:
         booked = self._booked.read(close.tenant, counts)
         by_key = {each.key: each for each in standing.invoices}
         going_on = GoingOn.of(catalog, numbers, ids, in_span, close.before_us)
-        customers = RunCustomers(close, catalog, numbers, ids, going_on, by_key, standing.voided, unchanged)
+        customers = RunCustomers(
+            close, version, catalog, numbers, ids, going_on, by_key, standing.voided, unchanged
+        )
         found = settled_invoices(parts, numbers, grants)
         return version, due_invoices(customers, found, parts, booked, self._now_us())
 

@@ -11,11 +11,11 @@ Rules:
 4. A run that was begun before another one that has billed the customer since adjusts nothing: it would undo what came in
    meanwhile.
 5. A customer with a line that its price can't rate is left open, and named: also where the line is in an earlier period that is
-   closed, or in which its credit was drawn.
+   closed, or in which its credit was drawn. So is one whose invoice would be of more than an account holds.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -27,7 +27,7 @@ from engine.billing.accounts.invoice_states import state_of
 from engine.billing.closing.adjustments import adjustments
 from engine.billing.closing.booked_lines import INVOICE_LINE_ROWS
 from engine.billing.closing.going_on import GoingOn
-from engine.billing.closing.invoice import SUMS, Close, Invoice, InvoiceKey
+from engine.billing.closing.invoice import SUMS, Close, Invoice, InvoiceKey, fits_account
 from engine.billing.closing.invoice_terms import DAY_US, invoice_terms
 from engine.billing.closing.settled_lines import LINE_ROWS, SettledLines, settled_lines
 from engine.billing.line_item import LineItem
@@ -51,6 +51,7 @@ class DueInvoices:
     """What to issue: headers without numbers, in order, and all their lines (INVOICE_LINE_ROWS).
 
     unrateable: of each customer that is left open one line that can't be rated.
+    too_large: customers that are left open since an invoice would be of more than an account holds.
     """
 
     invoices: Sequence[Invoice]
@@ -58,18 +59,21 @@ class DueInvoices:
     adjusted_count: int
     standing_count: int
     not_due_count: int
-    unrateable: Sequence[LineItem]
+    unrateable: Sequence[LineItem] = ()
+    too_large: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class RunCustomers:
     """Some customers of a run, by number: their ids, their invoices that stand, and what the run billed that is void now.
 
+    version: of the tenant's invoices, from which this is computed.
     going_on: who of them has a later billing period, in which currencies.
     unchanged: whose closed periods need no adjustments; of these `standing` has no invoice from before the span.
     """
 
     close: Close
+    version: int
     catalog: Catalog
     numbers: CustomerNumbers
     ids: Sequence[str]
@@ -83,10 +87,25 @@ def due_invoices(
     of: RunCustomers, found: Settled, parts: Sequence[Rated], booked: pa.Table, now_us: int
 ) -> DueInvoices:
     """`found` is made from `parts`; `booked`: all lines of the invoices that stand."""
-    lines = settled_lines(found, parts)
+    lines, keys = settled_lines(found, parts), _keys(of, found)
     unrateable = unrateable_customers(of.numbers, parts)
     refused = frozenset(unrateable)
-    keys = _keys(of, found)
+    made = _without(of, lines, keys, booked, refused, now_us)
+    too_large = frozenset(each.key.customer_id for each in made.invoices if not fits_account(each))
+    if too_large:
+        made = _without(of, lines, keys, booked, refused | too_large, now_us)
+    return replace(made, unrateable=list(unrateable.values()), too_large=too_large)
+
+
+def _without(
+    of: RunCustomers,
+    lines: SettledLines,
+    keys: Sequence[InvoiceKey],
+    booked: pa.Table,
+    refused: frozenset[str],
+    now_us: int,
+) -> DueInvoices:
+    """`refused`: customers that are left open."""
     status = [_status(of, key, refused) for key in keys]
     issued = [number for number, each in enumerate(status) if each == "due"]
     code = np.full(len(keys), _NONE, dtype=np.int64)
@@ -107,7 +126,6 @@ def due_invoices(
         adjusted_count=int((target >= 0).sum()),
         standing_count=status.count("stands"),
         not_due_count=status.count("not due"),
-        unrateable=list(unrateable.values()),
     )
 
 
@@ -224,7 +242,7 @@ def _assembled(
 ) -> tuple[list[Invoice], pa.Table]:
     """Headers, and the lines by invoice, each numbered from 1."""
     close = of.close
-    ids = [close.invoice_id(key) for key in keys]
+    ids = [close.invoice_id(key, of.version) for key in keys]
     order = np.argsort(invoice, kind="stable")
     invoice = invoice[order]
     counts = np.bincount(invoice, minlength=len(keys))

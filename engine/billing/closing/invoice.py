@@ -7,6 +7,7 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from engine.billing.accounts.account_store import AccountKey
+from engine.billing.accounts.amounts import AMOUNT_MINOR_MAX, minor_of
 from engine.billing.accounts.document_numbers import invoice_number
 from engine.billing.accounts.figures import NO_FIGURES, Figures
 from engine.billing.accounts.invoice_states import InvoiceState
@@ -52,10 +53,16 @@ class Close:
         """Whether what a person made void is billed again: if a person asks for the run."""
         return self.begun_by != AUTOMATIC
 
-    def invoice_id(self, key: InvoiceKey) -> str:
-        """The same whenever this run makes it: 128 bits, hex."""
-        text = repr((self.tenant, self.close_id, *key))
-        return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    def invoice_id(self, key: InvoiceKey, version: int) -> str:
+        """The same whenever this run makes it from the same version of the tenant's invoices: 128 bits, hex. Of another version its
+        lines may be others, which must not mix with those that a step wrote before it was broken off.
+        """
+        text = repr((self.tenant, version, *key))
+        return self.close_id + blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+    def made(self, invoice_id: str) -> bool:
+        """Whether an invoice, be it issued or not, is of this run."""
+        return invoice_id.startswith(self.close_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +129,8 @@ def invoice_totals(invoices: Iterable[Invoice]) -> Mapping[str, InvoiceTotal]:
             for name in SUMS:
                 total.sums[name] += each.sums[name]
     return dict(sorted(found.items()))
+
+
+def fits_account(invoice: Invoice) -> bool:
+    """Whether what is due is within what an account holds."""
+    return abs(minor_of(invoice.sums["due"], invoice.key.currency)) <= AMOUNT_MINOR_MAX

@@ -4,7 +4,8 @@ Rules:
 1. Whoever is in doubt has changed. To rate a period again costs time; not to rate one that has changed is wrong money.
 2. A customer is measured against the newest watermark at which it was billed, and only if everything that is closed of it was
    settled then: its periods were billed at that watermark, or ended before the span of every run that has it; in each of its
-   currencies something was billed at it, with which its corrections went out; and nothing of it was made void or erased since.
+   currencies something was billed at it, with which its corrections went out; nothing of it was made void or erased since; and all
+   else of it was issued before: a run that was begun earlier may have gone on behind a later one, which could not correct it.
 3. What changes a period is an event or a correction that came in since, of before the end of what is closed; and whatever the
    catalog changed since, but for customers, subscriptions and credit grants of others.
 4. Events that came in late may have expired since, and nothing tells: where events expire, every customer has changed.
@@ -135,6 +136,7 @@ def _settled(connection: Connection, close: Close, customers: Sequence[str]) -> 
     for row in connection.execute(_settled_query(close, customers)):
         of_newest_only = row.earlier_end_us <= row.span_start_us
         known = row.billed_at_newest and not row.voided_at_newest and row.voided_at_us < row.as_of_us
+        known = known and row.earlier_number < row.newest_number
         is_earlier = row.as_of_us <= close.as_of_us and row.newest_revision <= close.catalog_revision
         if not (known and of_newest_only and is_earlier and not row.erased_count):
             doubtful.add(row.customer_id)
@@ -159,6 +161,7 @@ def _settled_query(close: Close, customers: Sequence[str]) -> Select[Any]:
             func.min(CLOSES.c.from_us).label("span_start_us"),
             func.min(columns.catalog_revision).label("catalog_revision"),
             func.max(columns.catalog_revision).label("newest_revision"),
+            func.min(columns.number).label("newest_number"),
         )
         .join(newest, newest.c.customer_id == columns.customer_id)
         .join(CLOSES, and_(CLOSES.c.tenant == columns.tenant, CLOSES.c.close_id == columns.close_id))
@@ -180,9 +183,11 @@ def _settled_query(close: Close, customers: Sequence[str]) -> Select[Any]:
             func.min(of_runs.c.span_start_us).label("span_start_us"),
             func.min(of_runs.c.catalog_revision).label("catalog_revision"),
             func.max(of_runs.c.newest_revision).label("newest_revision"),
+            func.min(of_runs.c.newest_number).label("newest_number"),
             most(and_(at_newest, stands), 1).label("billed_at_newest"),
             most(and_(at_newest, ~stands), 1).label("voided_at_newest"),
             most(and_(~at_newest, stands), columns.period_end_us).label("earlier_end_us"),
+            most(~at_newest, columns.number).label("earlier_number"),
             func.max(func.coalesce(columns.voided_at_us, 0)).label("voided_at_us"),
             func.count(columns.erased_at_us).label("erased_count"),
         )

@@ -261,11 +261,14 @@ def _read(connection: Connection, wanted: Select[Any]) -> list[Payment]:
     named = {row.payment_id: json.loads(row.invoice_ids) for row in rows}
     sums = list(_sums(connection, tenant, ids, sorted({row.customer_id for row in rows})))
     of_invoices = {invoice_id for _, invoice_id, _ in sums if invoice_id != BALANCE}
+    of_payment: dict[str, dict[str, int]] = {each: {} for each in ids}
+    for payment_id, invoice_id, amount in sums:
+        of_payment[payment_id][invoice_id] = amount
     numbers = _numbers(connection, tenant, sorted(of_invoices.union(*named.values())))
     refunded = _refunded(connection, tenant, ids)
     found: list[Payment] = []
     for row in rows:
-        own = {invoice_id: amount for payment_id, invoice_id, amount in sums if payment_id == row.payment_id}
+        own = of_payment[row.payment_id]
         balance = -own.pop(BALANCE, 0)
         made = Payment(
             AccountKey(tenant, row.customer_id, row.currency),

@@ -282,6 +282,6 @@ def _is_never_issued(connection: Connection, tenant: str, key: InvoiceKey, invoi
     )
     for row in connection.execute(select(CLOSES).where(CLOSES.c.tenant == tenant)):
         close = Close(**{name: getattr(row, name) for name in Close.__slots__})
-        if close.invoice_id(key) == invoice_id:
+        if close.made(invoice_id):
             return bool(is_billed) or row.ended_at_us is None
     return False

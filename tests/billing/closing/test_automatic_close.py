@@ -1,12 +1,14 @@
 """Billing periods that are over become invoices by themselves, for tenants that say so."""
 
 import contextlib
+from datetime import UTC, datetime
 
 import pytest
 
 from engine.billing.closing.automatic_close import AutomaticClose
 from engine.billing.closing.billing_settings import GRACE_US, BillingSettings, BillingSettingsStore
-from engine.errors import InvalidRequestError, StoreUnavailableError
+from engine.catalog.documents.document import read_document
+from engine.errors import InvalidRequestError, MeterlineError, StoreUnavailableError
 from engine.metrics import REGISTRY
 from engine.usage.store.usage_store import UsageStore
 from tests.support.closing_world import TENANT, ClosingWorld, instant_us
@@ -147,6 +149,50 @@ def test_a_customer_that_cannot_be_rated_is_billed_within_an_hour_of_a_price_tha
     assert ("INV-000002", "acme", "18.00") in engine.passes("2026-12-15T03:00:00")
     assert engine.settings.of(TENANT).open_since_us is None
     assert REGISTRY.get_sample_value("meterline_open_customers") == 0
+
+
+def test_a_period_that_comes_to_end_in_a_closed_hour_is_billed_within_a_day(world, engine):
+    """On 10 December acme's subscription is ended as of the 5th: 4 of 31 days of 10.00, and two calls. carol's starts with
+    November.
+    """
+    engine.turn_on("2026-11-15")
+    engine.passes("2026-12-10T10:00:00")
+    world.use("acme", "2026-12-02", 2)
+    world.apply("subscriptions: [{customer: acme, plan: pro, start: 2026-10-01, end: 2026-12-05}]")
+    world.apply(
+        "customers: [{id: carol, name: Carol}]\nsubscriptions: [{customer: carol, plan: pro, start: 2026-11-01}]"
+    )
+    assert len(engine.passes("2026-12-10T11:00:00")) == 1
+    after = engine.passes("2026-12-11T11:00:00")
+    assert ("carol", "10.00") in [each[1:] for each in after]
+    assert ("acme", "2.29") in [each[1:] for each in after]
+    assert engine.passes("2026-12-13") == after
+    assert engine.settings.of(TENANT).open_since_us is None
+
+
+def test_a_tenant_that_fails_holds_no_other_up(world, engine, monkeypatch):
+    """And is closed once what was wrong is mended, with a watermark of then."""
+    world.catalog.apply(
+        "zeta", read_document(CATALOG, "c.yaml"), applied_at=datetime(2026, 11, 1, tzinfo=UTC)
+    )
+    engine.turn_on("2026-11-15")
+    engine.settings.change(
+        "zeta", grace_us=None, automatic=True, since_us=instant_us("2026-11-15"), now_us=world.now_us
+    )
+    step = world.closer.step
+
+    def failing(close, *arguments):
+        if close.tenant == TENANT:
+            raise MeterlineError("what is booked is not whole")
+        return step(close, *arguments)
+
+    monkeypatch.setattr(world.closer, "step", failing)
+    with pytest.raises(MeterlineError, match="not whole"):
+        engine.passes("2026-12-01T02:00:00")
+    assert [each.key.customer_id for each in world.invoices.invoices("zeta", "", 0, 10)] == ["acme"]
+    monkeypatch.setattr(world.closer, "step", step)
+    world.use("acme", "2026-11-20", 2)
+    assert engine.passes("2026-12-01T03:30:00") == [("INV-000001", "acme", "11.00")]
 
 
 def test_what_is_made_void_waits_for_a_close_by_hand(world, engine):

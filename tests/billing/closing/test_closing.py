@@ -177,6 +177,49 @@ def test_what_a_run_billed_and_somebody_voided_waits_for_the_next_run(world):
     assert due(anew.issued) == [("INV-000002", "acme", "10.00")]
 
 
+def test_a_void_between_lines_and_header_leaves_an_invoice_whole(world):
+    """The step has written three lines, with a correction of October; October's invoice is made void before it issues: two are left.
+
+    Of the three nobody hears again, and later runs close as ever.
+    """
+    (october,) = world.at("2026-11-02").close("2026-10-01", "2026-11-01")[0].issued
+    world.at("2026-11-10").use("acme", "2026-10-20", 100)
+    write, written = world.booked.write, []
+
+    def write_and_void(tenant, rows):
+        write(tenant, rows)
+        written.append(rows.num_rows)
+        if len(written) == 1:
+            world.invoices.void(TENANT, october.invoice_id, 0, "wrong", world.now_us)
+
+    world.booked.write = write_and_void
+    (step,) = world.at("2026-12-02").close(*NOVEMBER)
+    assert (written, due(step.issued)) == ([3, 2], [("INV-000002", "acme", "10.00")])
+    assert len(world.lines(step.issued[0])) == 2
+    world.at("2027-01-02").close(*DECEMBER)
+    world.close("2026-10-01", "2026-11-01")
+    # October to December of acme, and 100 calls; December of bolt.
+    assert world.totals()["acme", "USD"]["due"] == Decimal("80.00")
+
+
+def test_a_customer_whose_invoice_no_account_holds_is_left_open(world):
+    """5 x 10^20 calls at 0.50; others are billed."""
+    world.at("2026-12-01").use("acme", "2026-11-05", 5 * 10**20)
+    (step,) = world.at("2026-12-20").close("2026-11-01", "2026-12-16")
+    assert (due(step.issued), step.open_customer_count) == ([("INV-000001", "bolt", "10.00")], 1)
+
+
+def test_usage_that_came_before_an_overtaken_run_went_on_is_billed(world):
+    """November's run breaks off; 100 late calls come; December's bills; November's goes on with its old watermark; January bills them."""
+    november = world.at("2026-12-02").closer.begin(TENANT, *_span(NOVEMBER), 0, "tests")
+    world.at("2026-12-20").use("acme", "2026-11-20", 100)
+    world.at("2027-01-02").close(*DECEMBER)
+    world.at("2027-01-05").closer.step(november, 0)
+    world.at("2027-02-02").close("2027-01-01", "2027-02-01")
+    # Three months' fees, and the calls.
+    assert world.totals()["acme", "USD"]["due"] == Decimal("80.00")
+
+
 def test_a_step_begins_where_a_customer_does(world):
     """Half a customer would be an invoice that lacks lines; and behind the last customer a run would end that has closed nobody."""
     more = (

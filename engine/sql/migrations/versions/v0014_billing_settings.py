@@ -16,8 +16,12 @@ def upgrade() -> None:
         sa.Column("grace_us", sa.BigInteger, nullable=False),
         sa.Column("closed_until_us", sa.BigInteger, nullable=True),
         sa.Column("is_automatic", sa.Integer, nullable=False),
-        *(sa.Column(name, sa.BigInteger, nullable=True) for name in ("closing_until_us", "open_since_us")),
+        *(
+            sa.Column(name, sa.BigInteger, nullable=True)
+            for name in ("closed_since_us", "closing_until_us", "open_since_us")
+        ),
         sa.Column("open_customer_count", sa.BigInteger, nullable=False),
-        sa.Column("retried_at_us", sa.BigInteger, nullable=True),
+        *(sa.Column(name, sa.BigInteger, nullable=True) for name in ("retried_at_us", "looked_at_us")),
+        sa.Column("looked_revision", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("tenant", name="billing_settings_pk"),
     )
