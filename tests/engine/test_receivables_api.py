@@ -207,6 +207,15 @@ def test_reports_come_over_http_too_and_are_in_the_audit_log(engine, world):
         ("RecordPaymentFailure", "payment h1", "ALREADY_EXISTS"),
         ("RecordPaymentFailure", "payment h1", "OK"),
     ]
+    # Why it was written off is the company's to know.
+    made = CreateApiKeyRequest(name="customer's", scopes=["SCOPE_BILL"], customer_id="bolt")
+    portal = World(world.target, AccessServiceStub(world.channel).CreateApiKey(made, timeout=60).key_text)
+    reasons = [
+        [each.reason for each in of.statement("bolt").entries if each.kind == pb.ACCOUNT_ENTRY_KIND_WRITE_OFF]
+        for of in (world, portal)
+    ]
+    assert reasons == [["gone"], [""]]
+    portal.channel.close()
 
 
 def test_the_key_of_a_customer_reads_its_own_account_and_reports_nothing(world):

@@ -159,7 +159,9 @@ def account_message(summary: AccountSummary) -> pb.Account:
     )
 
 
-def entry_message(entry: StatementEntry, currency: str) -> pb.AccountEntry:
+def entry_message(entry: StatementEntry, currency: str, *, is_bound: bool) -> pb.AccountEntry:
+    """`is_bound`: for the customer, whom why something was written off does not concern."""
+    is_internal = is_bound and entry.kind is EntryKind.WRITE_OFF
     return pb.AccountEntry(
         recorded_at=to_timestamp(entry.recorded_at_us),
         kind=_KINDS[entry.kind],
@@ -168,5 +170,5 @@ def entry_message(entry: StatementEntry, currency: str) -> pb.AccountEntry:
         payment_id=entry.payment_id,
         amount=text_of(entry.amount_minor, currency),
         balance=text_of(entry.balance_minor, currency),
-        reason=entry.reason,
+        reason="" if is_internal else entry.reason,
     )

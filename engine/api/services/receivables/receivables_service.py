@@ -121,7 +121,8 @@ class ReceivablesService:
         page = self._statements.page(key, span, place, size)
         if not page.until:
             self._check_known(key)
-        messages = fitting(entry_message(each, key.currency) for each in page.entries)
+        is_bound = call.caller.customer_id is not None
+        messages = fitting(entry_message(each, key.currency, is_bound=is_bound) for each in page.entries)
         ends = ((page.opening_minor, "opening_balance"), (page.closing_minor, "closing_balance"))
         response = pb.ListAccountEntriesResponse(
             entries=messages, **{name: text_of(minor, key.currency) for minor, name in ends}
