@@ -177,5 +177,5 @@ def test_an_invoice_without_a_seller_needs_an_issuer(world, tmp_path):
     world.run("close", "--period", "2025-11")
     path = tmp_path / "focus.csv"
     refused = world.run("invoices", "export", "--period", "2025-11", "-o", str(path), code=2)
-    assert "names no seller: give --issuer NAME" in refused.stderr
+    assert "was issued without a seller: give --issuer NAME" in refused.stderr
     assert list(tmp_path.iterdir()) == []

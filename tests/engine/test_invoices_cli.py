@@ -182,7 +182,7 @@ def test_an_engine_closes_by_itself_for_a_tenant_that_says_so(world):
         "CLOSING_MODE_AUTOMATIC",
         "2025-10-15T00:00:00Z",
     )
-    until_s, found = time.monotonic() + 120, []
+    until_s, found = time.monotonic() + 200, []
     while not found and time.monotonic() < until_s:
         time.sleep(1)
         found = world.said("invoices", "list", "--customer", "bolt")[1:]

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 import click
 
 from engine.cli.billing.line_tables import price_name
+from engine.cli.invoices.invoice_tables import state_text
 from engine.cli.terminal.tables import NumberColumn, TextTable
 from engine.cli.terminal.text import counted, day, footer, grouped, instant, visible
 from meterline.v1.billing_pb2 import LineItem
@@ -16,7 +17,6 @@ from meterline.v1.explanations_pb2 import (
     LineStep,
     MeteredBy,
 )
-from meterline.v1.invoices_pb2 import INVOICE_STATE_VOID
 
 _AMOUNTS = {
     "amount": "amount",
@@ -61,9 +61,8 @@ def show_replay(replay: LineReplay) -> None:
 
 def _head(found: ExplainLineItemResponse) -> Iterator[str]:
     if found.invoice_number:
-        state = "void" if found.invoice_state == INVOICE_STATE_VOID else "issued"
         line = found.invoice_line
-        yield f"{found.invoice_number}, {state}: line {line.line_number}, {line.kind} of {line.subscription_id}"
+        yield f"{found.invoice_number}, {state_text(found.invoice_state)}: line {line.line_number}, {line.kind} of {line.subscription_id}"
     if not found.HasField("line_item"):
         return
     item = found.line_item

@@ -5,7 +5,7 @@ from datetime import datetime
 import click
 
 from engine.api.message_json import message_line
-from engine.cli.terminal.connection import TIMEOUT_S, connected
+from engine.cli.terminal.connection import TIMEOUT_S, CommandError, connected
 from engine.cli.terminal.options import INSTANT_HELP, InstantType, json_option, target_option, timestamp
 from engine.cli.terminal.text import counted, instant
 from meterline.v1.billing_settings_pb2 import (
@@ -59,6 +59,8 @@ def billing_settings(
     Closed automatically, a period becomes an invoice without anybody's doing, and is told to webhooks. Customers that can't be
     billed, as a price can't rate their usage, are tried again every hour.
     """
+    if since is not None and mode != "automatic":
+        raise CommandError("--since goes with --close automatic")
     with connected(target) as channel:
         stub = BillingSettingsServiceStub(channel)
         if mode is None and grace_s is None and since is None:

@@ -90,7 +90,8 @@ def export(  # noqa: PLR0913 - the options of the command
             name = invoice.seller.name or issuer
             if not name:
                 raise CommandError(
-                    f"{invoice.number} names no seller: give --issuer NAME, or apply a catalog with a seller"
+                    f"{invoice.number} was issued without a seller: give --issuer NAME; a seller in the catalog counts "
+                    "for invoices that are issued from then on"
                 )
             row_count += _write(file, invoice, lines, Issuer(name, service_category, units))
             invoice_count += 1

@@ -51,7 +51,7 @@ def invoices_table(invoices: Iterable[Invoice]) -> TextTable:
         amounts = (each.amounts.due, each.figures.paid, each.figures.outstanding)
         due, paid, outstanding = map(grouped, amounts)
         table.add(
-            *(each.number, state_text(each), each.customer_id, period_text(each), due_day(each)),
+            *(each.number, state_text(each.state), each.customer_id, period_text(each), due_day(each)),
             *(f"{each.line_count:,}", due, paid, f"{outstanding} {each.currency}"),
         )
     return table
@@ -97,9 +97,9 @@ def figures_table(invoice: Invoice) -> TextTable:
     return table
 
 
-def state_text(invoice: Invoice) -> str:
+def state_text(state: InvoiceState) -> str:
     """As people say it: partly paid."""
-    return InvoiceState.Name(invoice.state).removeprefix("INVOICE_STATE_").lower().replace("_", " ")
+    return InvoiceState.Name(state).removeprefix("INVOICE_STATE_").lower().replace("_", " ")
 
 
 def due_day(invoice: Invoice) -> str:

@@ -209,7 +209,7 @@ def write_off(number: str, reason: str, *, as_json: bool, target: str) -> None:
         click.echo(message_line(found))
     else:
         written_off = f"{grouped(found.figures.written_off)} {found.currency}"
-        click.echo(f"{found.number} is {state_text(found)}: {written_off} written off")
+        click.echo(f"{found.number} is {state_text(found.state)}: {written_off} written off")
 
 
 def _lines(stub: InvoiceServiceStub, number: str) -> list[InvoiceLine]:
@@ -219,7 +219,7 @@ def _lines(stub: InvoiceServiceStub, number: str) -> list[InvoiceLine]:
 
 def _show_head(invoice: Invoice) -> None:
     click.echo(
-        f"{invoice.number}, {state_text(invoice)}: {visible(invoice.customer_id)}, {period_text(invoice)}, "
+        f"{invoice.number}, {state_text(invoice.state)}: {visible(invoice.customer_id)}, {period_text(invoice)}, "
         f"{invoice.currency}"
     )
     click.echo(f"issued {instant(invoice.issued_at)}, due {due_day(invoice)}")

@@ -180,11 +180,12 @@ def _show(payment: Payment, *, as_json: bool) -> None:
 
 
 def _became(payment: Payment) -> str:
-    """What became of the money: " paid INV-000042 10.00, balance 2.00"."""
+    """What became of the money: " paid INV-000042 10.00, 2.00 is balance"."""
     parts = [f"{each.invoice} {grouped(each.amount)}" for each in payment.applied]
     paid = f" paid {', '.join(parts)}" if parts else ""
-    left = payment.balance.strip("0.")
-    return f"{paid}{',' if paid and left else ''}{f' balance {grouped(payment.balance)}' if left else ''}"
+    if not payment.balance.strip("0."):
+        return paid
+    return f"{paid}, {grouped(payment.balance)} is balance"
 
 
 def _table(found: Iterable[Payment]) -> TextTable:

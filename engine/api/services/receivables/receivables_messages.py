@@ -95,7 +95,9 @@ def _account_mistakes(customer_id: str, currency: str) -> Iterator[FieldMistake]
 def amount_minor(field: str, text: str, currency: str) -> int:
     """Of a decimal string above 0, in minor units. Raises InvalidRequestError."""
     if not _AMOUNT.fullmatch(text):
-        raise InvalidRequestError(FieldMistake(field, f"is {text[:64]!r}: write a decimal such as 12.00"))
+        raise InvalidRequestError(
+            FieldMistake(field, f"is {text[:64]!r}: write a decimal above 0, such as 12.00")
+        )
     try:
         minor = minor_of(Decimal(text), currency)
     except ValueError as error:
