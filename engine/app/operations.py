@@ -94,7 +94,7 @@ def build_operations(
             invoices=InvoiceService(upkeep.closing, now_us),
             billing_settings=BillingSettingsService(upkeep.closing.settings, now_us),
             documents=_documenting(stores, reading.documents, now_us),
-            receivables=_receiving(stores, now_us),
+            receivables=_receiving(stores, access, now_us),
             credit_notes=CreditNoteService(
                 CreditNoteStore(stores.database),
                 InvoiceStore(stores.database),
@@ -154,15 +154,12 @@ def _documenting(stores: Stores, renderer: Renderer, now_us: Callable[[], int]) 
     )
 
 
-def _receiving(stores: Stores, now_us: Callable[[], int]) -> ReceivablesService:
-    def is_customer(tenant: str, customer_id: str) -> bool:
-        return customer_id in stores.catalog.snapshot(tenant).customers
-
+def _receiving(stores: Stores, access: Access, now_us: Callable[[], int]) -> ReceivablesService:
     return ReceivablesService(
-        PaymentStore(stores.database, is_customer),
+        PaymentStore(stores.database, access.has_customer),
         Statements(stores.database),
         partial(write_off, stores.database),
-        is_customer,
+        access.has_customer,
         now_us,
     )
 

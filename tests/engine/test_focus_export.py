@@ -6,16 +6,8 @@ from collections import defaultdict
 from decimal import Decimal
 
 import pytest
-from click.testing import CliRunner
 
-from engine.cli import cli
-from meterline import open_channel
-from meterline.v1.access_pb2 import CreateTenantRequest
-from meterline.v1.access_pb2_grpc import TenantServiceStub
-from meterline.v1.catalog_pb2 import ApplyCatalogRequest
-from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
-from meterline.v1.usage_pb2 import PropertyValue, UsageEvent
-from tests.support.engine.api_world import record
+from tests.support.engine.tenant_world import TenantWorld
 
 # acme: a fee of 100.00 and calls at 0.50, 10 % off, 20.00 of credit, 19 % on top. bolt: 24.00 that contain 20 %. coil: a commitment
 # of 50.00, of which calls use 5.00.
@@ -63,33 +55,9 @@ INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
-class World:
-    """A tenant of its own, and commands that ask as it."""
-
-    def __init__(self, target, key):
-        self._target, self._key = target, key
-        self.channel = open_channel(target, api_key=key)
-        CatalogServiceStub(self.channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=60)
-
-    def use(self, event_id, customer, day, value):
-        event = UsageEvent(event_id=event_id, event_type="call", customer_id=customer)
-        event.event_time.FromJsonString(f"{day}T12:00:00Z")
-        for name, text in (("value", value), ("region", "eu")):
-            event.properties[name].CopyFrom(PropertyValue(string_value=text))
-        record(self.channel, event)
-
-    def run(self, *words, code=0):
-        words = [*words, "--target", self._target]
-        done = CliRunner().invoke(cli, words, env={"METERLINE_API_KEY": self._key})
-        assert done.exit_code == code, (done.output, done.exception)
-        return done
-
-
 @pytest.fixture
 def world(engine, channel, request):
-    tenant = request.node.originalname.replace("_", "-")[5:45].strip("-")
-    made = TenantServiceStub(channel).CreateTenant(CreateTenantRequest(tenant=tenant), timeout=60)
-    found = World(engine.target, made.key_text)
+    found = TenantWorld.of(engine, channel, request.node.originalname, CATALOG)
     yield found
     found.channel.close()
 
@@ -109,8 +77,8 @@ def exported(world, tmp_path):
 
 def test_the_rows_keep_the_rules_of_focus(world, exported):
     """Columns, nulls, allowed values, forms of instants and numbers; quantities of usage have units."""
-    world.use("a", "acme", "2025-11-05", "4")
-    world.use("c", "coil", "2025-11-05", "10")
+    world.use("a", "acme", "2025-11-05", "4", "eu")
+    world.use("c", "coil", "2025-11-05", "10", "eu")
     world.run("close", "--period", "2025-11")
     rows = exported("2025-11", "--service-category", "compute")
     names = list(rows[0])
@@ -132,8 +100,8 @@ def test_the_rows_keep_the_rules_of_focus(world, exported):
 
 def test_the_rows_of_an_invoice_add_up_to_what_is_due(world, exported):
     """acme: 100 + 2 less a tenth is 91.80, less 20 of credit 71.80, and 19 % of that 13.64: 85.44. bolt: 24, of it 4 tax. coil: 50."""
-    world.use("a", "acme", "2025-11-05", "4")
-    world.use("c", "coil", "2025-11-05", "10")
+    world.use("a", "acme", "2025-11-05", "4", "eu")
+    world.use("c", "coil", "2025-11-05", "10", "eu")
     world.run("close", "--period", "2025-11")
     sums = defaultdict(Decimal)
     for row in exported("2025-11"):
@@ -153,7 +121,7 @@ def test_the_rows_of_an_invoice_add_up_to_what_is_due(world, exported):
 def test_corrections_are_marked_and_void_invoices_left_out(world, exported):
     """Two late calls of November, 1.00 less a tenth, on December's invoice; bolt's December is void."""
     world.run("close", "--period", "2025-11")
-    world.use("late", "acme", "2025-11-20", "2")
+    world.use("late", "acme", "2025-11-20", "2", "eu")
     world.run("close", "--period", "2025-12")
     listed = world.run("invoices", "list", "--customer", "bolt").stdout.splitlines()
     world.run("invoices", "void", listed[1].split()[0], "--reason", "wrong")

@@ -7,13 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from engine.cli import cli
-from meterline import open_channel
-from meterline.v1.access_pb2 import CreateTenantRequest
-from meterline.v1.access_pb2_grpc import TenantServiceStub
-from meterline.v1.catalog_pb2 import ApplyCatalogRequest
-from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
-from meterline.v1.usage_pb2 import PropertyValue, UsageEvent
-from tests.support.engine.api_world import record
+from tests.support.engine.tenant_world import TenantWorld
 
 CATALOG = """
 meters: [{id: calls, event_type: call, aggregation: sum, value: value, group_by: [region]}]
@@ -29,44 +23,16 @@ subscriptions:
 """
 
 
-class World:
-    """A tenant of its own, and commands that ask as it."""
-
-    def __init__(self, target, key):
-        self._target, self._key = target, key
-        self.channel = open_channel(target, api_key=key)
-
-    def use(self, event_id, customer, day, value, region="moon"):
-        event = UsageEvent(event_id=event_id, event_type="call", customer_id=customer)
-        event.event_time.FromJsonString(f"{day}T12:00:00Z")
-        for name, text in (("value", value), ("region", region)):
-            event.properties[name].CopyFrom(PropertyValue(string_value=text))
-        record(self.channel, event)
-
-    def run(self, *words, code=0):
-        words = [*words, "--target", self._target]
-        done = CliRunner().invoke(cli, words, env={"METERLINE_API_KEY": self._key})
-        assert done.exit_code == code, (done.output, done.exception)
-        return done
-
-    def said(self, *words, code=0):
-        """Lines of standard output, each as its words; without the last, the watermark."""
-        return [line.split() for line in self.run(*words, code=code).stdout.splitlines()]
-
-
 @pytest.fixture
 def world(engine, channel, request):
-    tenant = request.node.originalname.replace("_", "-")[5:45]
-    made = TenantServiceStub(channel).CreateTenant(CreateTenantRequest(tenant=tenant), timeout=60)
-    found = World(engine.target, made.key_text)
-    CatalogServiceStub(found.channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=60)
+    found = TenantWorld.of(engine, channel, request.node.originalname, CATALOG)
     yield found
     found.channel.close()
 
 
 def test_a_close_says_what_was_issued_by_currency(world):
     """Acme 1,000 + 4 x 0.50 and coil 1,000; bolt 300 yen, which has no minor unit."""
-    world.use("a", "acme", "2025-11-05", "4")
+    world.use("a", "acme", "2025-11-05", "4", "moon")
     *table, summary, as_of = world.said("close", "--period", "2025-11")
     assert table == [
         ["currency", "invoices", "amount", "due"],
@@ -81,7 +47,7 @@ def test_a_close_says_what_was_issued_by_currency(world):
 def test_late_usage_is_marked_with_the_invoice_that_it_corrects(world):
     """Two calls of November, recorded after its close: 1.00 more, beside December's fee."""
     world.run("close", "--period", "2025-11")
-    world.use("a", "acme", "2025-11-30", "2")
+    world.use("a", "acme", "2025-11-30", "2", "moon")
     summary = world.said("close", "--period", "2025-12")[-2]
     assert " ".join(summary) == "3 invoices issued, with 1 adjustment line"
     shown = world.run("invoices", "show", "INV-000004").stdout.splitlines()

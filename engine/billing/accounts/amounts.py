@@ -21,10 +21,14 @@ def minor_of(amount: Decimal, currency: str) -> int:
 
 def entry_minor(amount: Decimal, currency: str) -> int:
     """As `minor_of`. Raises MeterlineError for what no account holds."""
-    minor = minor_of(amount, currency)
-    if abs(minor) > AMOUNT_MINOR_MAX:
+    if not fits_entry(amount, currency):
         raise MeterlineError(f"an invoice of {amount} {currency} is more than an account holds")
-    return minor
+    return minor_of(amount, currency)
+
+
+def fits_entry(amount: Decimal, currency: str) -> bool:
+    """Whether an account holds so much. Raises ValueError as `minor_of`."""
+    return abs(minor_of(amount, currency)) <= AMOUNT_MINOR_MAX
 
 
 def decimal_of(minor: int, currency: str) -> Decimal:

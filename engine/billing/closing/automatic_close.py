@@ -57,34 +57,37 @@ class AutomaticClose:
         open_customers, failure = 0, None
         for tenant in self._settings.automatic():
             try:
-                self._close_of(tenant)
+                open_customers += self._close_of(tenant).open_customer_count
             except RetryLaterError:
                 raise
             except MeterlineError as error:
                 _log.error("billing periods can't be closed", tenant=tenant, error=str(error))
                 failure = error
-            open_customers += self._settings.of(tenant).open_customer_count
+                open_customers += self._settings.of(tenant).open_customer_count
         METRICS.open_customers.set(open_customers)
         if failure is not None:
             raise failure
 
-    def _close_of(self, tenant: str) -> None:
+    def _close_of(self, tenant: str) -> BillingSettings:
+        """The settings afterwards, as of each step."""
         settings = self._settings.of(tenant)
-        if settings.is_automatic and settings.closed_until_us is not None:
-            self._close_ended(tenant, settings, settings.closed_until_us)
-            self._look_back(tenant, self._settings.of(tenant))
-            self._retry_open(tenant, self._settings.of(tenant))
+        for step in (self._close_ended, self._look_back, self._retry_open):
+            if settings.is_automatic:
+                settings = step(tenant, settings)
+        return settings
 
-    def _close_ended(self, tenant: str, settings: BillingSettings, from_us: int) -> None:
-        until_us = settings.closing_until_us
+    def _close_ended(self, tenant: str, settings: BillingSettings) -> BillingSettings:
+        from_us, until_us = settings.closed_until_us, settings.closing_until_us
+        if from_us is None:
+            return settings
         if until_us is None:
             until_us = (self._now_us() - settings.grace_us) // _HOUR_US * _HOUR_US
             if until_us <= from_us:
-                return
+                return settings
             begun = replace(settings, closing_until_us=until_us)
-            if not self._settings.advance(tenant, settings, begun):
-                return
-            settings = begun
+            settings = self._settings.advance(tenant, settings, begun)
+            if settings != begun:
+                return settings
         try:
             left = self._run(tenant, settings, from_us, until_us)
         except RetryLaterError:
@@ -93,42 +96,43 @@ class AutomaticClose:
             self._settings.advance(tenant, settings, replace(settings, closing_until_us=None))
             raise
         if left is None:
-            return
+            return settings
         after = replace(settings, closed_until_us=until_us, closing_until_us=None)
         if left and settings.open_since_us is None:
             after = replace(
                 after, open_since_us=from_us, open_customer_count=left, retried_at_us=self._now_us()
             )
-        self._settings.advance(tenant, settings, after)
+        return self._settings.advance(tenant, settings, after)
 
-    def _look_back(self, tenant: str, settings: BillingSettings) -> None:
+    def _look_back(self, tenant: str, settings: BillingSettings) -> BillingSettings:
         """Rule 3: what is found is closed as what was left open is."""
         now_us, since_us, until_us = self._now_us(), settings.closed_since_us, settings.closed_until_us
         looked_us = settings.looked_at_us or 0
         if since_us is None or until_us is None or now_us < looked_us + _DAY_US:
-            return
+            return settings
         revision = self._closer.revision(tenant)
         after = replace(settings, looked_at_us=now_us, looked_revision=revision)
         first_us = max(since_us, until_us - _LOOKED_BACK_US)
         if revision != settings.looked_revision and first_us < until_us:
             begin_us = first_us if settings.open_since_us is None else min(first_us, settings.open_since_us)
             after = replace(after, open_since_us=begin_us, retried_at_us=None)
-        self._settings.advance(tenant, settings, after)
+        return self._settings.advance(tenant, settings, after)
 
-    def _retry_open(self, tenant: str, settings: BillingSettings) -> None:
+    def _retry_open(self, tenant: str, settings: BillingSettings) -> BillingSettings:
         since_us, until_us = settings.open_since_us, settings.closed_until_us
         tried_us = settings.retried_at_us or 0
         if since_us is None or until_us is None or self._now_us() < tried_us + _HOUR_US:
-            return
+            return settings
         left = self._run(tenant, settings, since_us, until_us)
-        if left is not None:
-            after = replace(
-                settings,
-                open_since_us=since_us if left else None,
-                open_customer_count=left,
-                retried_at_us=self._now_us(),
-            )
-            self._settings.advance(tenant, settings, after)
+        if left is None:
+            return settings
+        after = replace(
+            settings,
+            open_since_us=since_us if left else None,
+            open_customer_count=left,
+            retried_at_us=self._now_us(),
+        )
+        return self._settings.advance(tenant, settings, after)
 
     def _run(self, tenant: str, settings: BillingSettings, from_us: int, until_us: int) -> int | None:
         """How many customers and invoices are left open; None for a run that is broken off."""

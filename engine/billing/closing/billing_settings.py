@@ -96,13 +96,14 @@ class BillingSettingsStore:
             _write(connection, tenant, found)
             return found
 
-    def advance(self, tenant: str, before: BillingSettings, after: BillingSettings) -> bool:
-        """Writes how far automatic closing is; False if somebody has changed the settings meanwhile."""
+    def advance(self, tenant: str, before: BillingSettings, after: BillingSettings) -> BillingSettings:
+        """Writes how far automatic closing is, unless somebody has changed the settings meanwhile; what they are then."""
         with self._database.writing() as connection:
-            if _read(connection, tenant) != before:
-                return False
+            found = _read(connection, tenant)
+            if found != before:
+                return found
             _write(connection, tenant, after)
-            return True
+            return after
 
 
 def _read(connection: Connection, tenant: str) -> BillingSettings:

@@ -23,11 +23,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from engine.billing.accounts.amounts import fits_entry
 from engine.billing.accounts.invoice_states import state_of
 from engine.billing.closing.adjustments import adjustments
 from engine.billing.closing.booked_lines import INVOICE_LINE_ROWS
 from engine.billing.closing.going_on import GoingOn
-from engine.billing.closing.invoice import SUMS, Close, Invoice, InvoiceKey, fits_account
+from engine.billing.closing.invoice import SUMS, Close, Invoice, InvoiceKey
 from engine.billing.closing.invoice_terms import DAY_US, invoice_terms
 from engine.billing.closing.settled_lines import LINE_ROWS, SettledLines, settled_lines
 from engine.billing.line_item import LineItem
@@ -91,7 +92,9 @@ def due_invoices(
     unrateable = unrateable_customers(of.numbers, parts)
     refused = frozenset(unrateable)
     made = _without(of, lines, keys, booked, refused, now_us)
-    too_large = frozenset(each.key.customer_id for each in made.invoices if not fits_account(each))
+    too_large = frozenset(
+        each.key.customer_id for each in made.invoices if not fits_entry(each.sums["due"], each.key.currency)
+    )
     if too_large:
         made = _without(of, lines, keys, booked, refused | too_large, now_us)
     return replace(made, unrateable=list(unrateable.values()), too_large=too_large)

@@ -7,11 +7,11 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from engine.billing.accounts.account_store import AccountKey
-from engine.billing.accounts.amounts import AMOUNT_MINOR_MAX, minor_of
 from engine.billing.accounts.document_numbers import invoice_number
 from engine.billing.accounts.figures import NO_FIGURES, Figures
 from engine.billing.accounts.invoice_states import InvoiceState
 
+_CLOSE_ID_DIGITS: Final = 16
 AUTOMATIC: Final = "automatic"
 """Who begins a run that nobody asked for."""
 SUMS: Final = ("amount", "discounts", "commitments", "credits", "included_tax", "tax", "due")
@@ -60,9 +60,10 @@ class Close:
         text = repr((self.tenant, version, *key))
         return self.close_id + blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
-    def made(self, invoice_id: str) -> bool:
-        """Whether an invoice, be it issued or not, is of this run."""
-        return invoice_id.startswith(self.close_id)
+
+def close_id_of(invoice_id: str) -> str:
+    """The run of an invoice, be it issued or not."""
+    return invoice_id[:_CLOSE_ID_DIGITS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +130,3 @@ def invoice_totals(invoices: Iterable[Invoice]) -> Mapping[str, InvoiceTotal]:
             for name in SUMS:
                 total.sums[name] += each.sums[name]
     return dict(sorted(found.items()))
-
-
-def fits_account(invoice: Invoice) -> bool:
-    """Whether what is due is within what an account holds."""
-    return abs(minor_of(invoice.sums["due"], invoice.key.currency)) <= AMOUNT_MINOR_MAX

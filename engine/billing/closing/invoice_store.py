@@ -139,14 +139,8 @@ class InvoiceStore:
 
     def numbers(self, tenant: str, invoice_ids: Iterable[str]) -> Mapping[str, int]:
         """The numbers of invoices, also of void ones, by their ids."""
-        columns, found = INVOICES.c, {}
         with self._database.reading() as connection:
-            for some in in_pieces(sorted(set(invoice_ids))):
-                wanted = select(columns.invoice_id, columns.number).where(
-                    columns.tenant == tenant, columns.invoice_id.in_(some)
-                )
-                found.update({row.invoice_id: row.number for row in connection.execute(wanted)})
-        return found
+            return invoice_numbers(connection, tenant, invoice_ids)
 
     def invoices(
         self,
@@ -195,6 +189,17 @@ class InvoiceStore:
             record_facts(connection, tenant, [_fact(FactType.INVOICE_VOIDED, found)], now_us)
             save(connection, key, account, now_us)
             return one_invoice(connection, tenant, found.invoice_id, 0)
+
+
+def invoice_numbers(connection: Connection, tenant: str, invoice_ids: Iterable[str]) -> Mapping[str, int]:
+    """The numbers of invoices, also of void ones, by their ids."""
+    columns, found = INVOICES.c, {}
+    for some in in_pieces(sorted(set(invoice_ids))):
+        wanted = select(columns.invoice_id, columns.number).where(
+            columns.tenant == tenant, columns.invoice_id.in_(some)
+        )
+        found.update({row.invoice_id: row.number for row in connection.execute(wanted)})
+    return found
 
 
 def _version(connection: Connection, tenant: str) -> int:

@@ -15,6 +15,7 @@ from engine.billing.accounts.account_store import AccountKey, invoice_fact, load
 from engine.billing.accounts.amounts import text_of
 from engine.billing.accounts.document_numbers import read_invoice_number
 from engine.billing.accounts.figures import in_pieces
+from engine.billing.closing.invoice_store import invoice_numbers
 from engine.billing.receivables.payment import (
     Payment,
     PaymentReport,
@@ -237,16 +238,17 @@ def _fact(of: FactType, key: AccountKey, payment_id: str, amount_minor: int, **m
     return Fact(of, "payment", payment_id, told | {"amount": text_of(amount_minor, key.currency)} | more)
 
 
-def _payment_row(connection: Connection, tenant: str, payment_id: str) -> Row[Any] | None:
+def _named_payment(tenant: str, payment_id: str) -> Select[Any]:
     columns = PAYMENTS.c
-    wanted = select(PAYMENTS).where(columns.tenant == tenant, columns.payment_id == payment_id)
-    return connection.execute(wanted).first()
+    return select(PAYMENTS).where(columns.tenant == tenant, columns.payment_id == payment_id)
+
+
+def _payment_row(connection: Connection, tenant: str, payment_id: str) -> Row[Any] | None:
+    return connection.execute(_named_payment(tenant, payment_id)).first()
 
 
 def _one(connection: Connection, tenant: str, payment_id: str) -> Payment:
-    columns = PAYMENTS.c
-    wanted = select(PAYMENTS).where(columns.tenant == tenant, columns.payment_id == payment_id)
-    found = _read(connection, wanted)
+    found = _read(connection, _named_payment(tenant, payment_id))
     if not found:
         raise NotFoundError(f"there is no payment {payment_id!r}")
     return found[0]
@@ -264,7 +266,7 @@ def _read(connection: Connection, wanted: Select[Any]) -> list[Payment]:
     of_payment: dict[str, dict[str, int]] = {each: {} for each in ids}
     for payment_id, invoice_id, amount in sums:
         of_payment[payment_id][invoice_id] = amount
-    numbers = _numbers(connection, tenant, sorted(of_invoices.union(*named.values())))
+    numbers = invoice_numbers(connection, tenant, of_invoices.union(*named.values()))
     refunded = _refunded(connection, tenant, ids)
     found: list[Payment] = []
     for row in rows:
@@ -307,16 +309,6 @@ def _sums(
         )
         for payment_id, invoice_id, amount in rows:
             yield payment_id, invoice_id, int(amount)
-
-
-def _numbers(connection: Connection, tenant: str, invoice_ids: Sequence[str]) -> Mapping[str, int]:
-    columns, found = INVOICES.c, {}
-    for some in in_pieces(invoice_ids):
-        wanted = select(columns.invoice_id, columns.number).where(
-            columns.tenant == tenant, columns.invoice_id.in_(some)
-        )
-        found.update({row.invoice_id: row.number for row in connection.execute(wanted)})
-    return found
 
 
 def _refunded(connection: Connection, tenant: str, payment_ids: Sequence[str]) -> Mapping[str, int]:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, and_, func, select
 from engine.billing.accounts.document_numbers import invoice_number
 from engine.billing.accounts.figures import in_pieces
 from engine.billing.accounts.invoice_states import InvoiceState
-from engine.billing.closing.invoice import Close, InvoiceKey
+from engine.billing.closing.invoice import InvoiceKey, close_id_of
 from engine.billing.reconciliation.booked_line import AMOUNTS, BookedLine, minor_text
 from engine.billing.reconciliation.expected_lines import BillingPeriodKey
 from engine.billing.reconciliation.findings import BookedDifference, Check, DifferenceKind, Findings
@@ -280,8 +280,9 @@ def _is_never_issued(connection: Connection, tenant: str, key: InvoiceKey, invoi
             columns.period_end_us == key.end_us,
         )
     )
-    for row in connection.execute(select(CLOSES).where(CLOSES.c.tenant == tenant)):
-        close = Close(**{name: getattr(row, name) for name in Close.__slots__})
-        if close.made(invoice_id):
-            return bool(is_billed) or row.ended_at_us is None
-    return False
+    run = connection.execute(
+        select(CLOSES.c.ended_at_us).where(
+            CLOSES.c.tenant == tenant, CLOSES.c.close_id == close_id_of(invoice_id)
+        )
+    ).first()
+    return run is not None and (bool(is_billed) or run.ended_at_us is None)

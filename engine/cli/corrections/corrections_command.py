@@ -10,6 +10,7 @@ from engine.api.message_json import message_line
 from engine.cli.corrections.correction_tables import corrections_table, events_table
 from engine.cli.terminal.connection import connected, pages
 from engine.cli.terminal.options import TextType, json_option, target_option
+from engine.cli.terminal.tables import show_found
 from engine.cli.terminal.text import footer
 from meterline.v1.correction_pb2 import GetCorrectionRequest, ListCorrectionsRequest
 from meterline.v1.correction_pb2_grpc import CorrectionServiceStub
@@ -40,14 +41,7 @@ def corrections(correction_id: str | None, limit: int, as_json: bool, target: st
 def _list(channel: grpc.Channel, limit: int, as_json: bool) -> None:
     stub = CorrectionServiceStub(channel)
     first, found = _some(pages(stub.ListCorrections, ListCorrectionsRequest()), "corrections", limit)
-    if as_json:
-        for each in found:
-            click.echo(message_line(each))
-        return
-    if found:
-        corrections_table(found).show()
-    else:
-        click.echo("no correction was recorded")
+    show_found(found, corrections_table, "no correction was recorded", as_json=as_json)
     click.echo(footer(first.as_of))
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 import click
 
 from engine.api.message_json import message_line
+from engine.cli.invoices.ended_periods import GRACE
 from engine.cli.terminal.connection import TIMEOUT_S, CommandError, connected
 from engine.cli.terminal.options import INSTANT_HELP, InstantType, json_option, target_option, timestamp
 from engine.cli.terminal.text import counted, instant
@@ -16,7 +17,6 @@ from meterline.v1.billing_settings_pb2 import (
 )
 from meterline.v1.billing_settings_pb2_grpc import BillingSettingsServiceStub
 
-_GRACE_S_MAX = 31_536_000
 _MODES = {
     "manual": ClosingMode.CLOSING_MODE_MANUAL,
     "automatic": ClosingMode.CLOSING_MODE_AUTOMATIC,
@@ -34,7 +34,7 @@ _MODES = {
 @click.option(
     "--grace",
     "grace_s",
-    type=click.IntRange(0, _GRACE_S_MAX),
+    type=GRACE,
     metavar="SECONDS",
     help="How long after its end a billing period takes in usage that is under way. At first 3600.",
 )

@@ -11,7 +11,7 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from engine.api.message_json import json_fields, json_line
 from engine.cli.billing.line_tables import report_unrateable
-from engine.cli.invoices.ended_periods import ENDED_PERIODS_EPILOG, ended_period_options, ended_span
+from engine.cli.invoices.ended_periods import ENDED_PERIODS_EPILOG, GRACE, ended_period_options, ended_span
 from engine.cli.invoices.invoice_tables import totals_table
 from engine.cli.terminal.connection import NO_CATALOG, connected, pages
 from engine.cli.terminal.options import json_option, target_option, timestamp
@@ -21,7 +21,6 @@ from meterline.v1.invoices_pb2_grpc import InvoiceServiceStub
 
 # A step rates ten thousand subscriptions, and may wait a minute for its turn.
 _TIMEOUT_S = 3_600
-_GRACE_S_MAX = 31_536_000
 _COUNTS = (
     *("issued_invoice_count", "adjustment_line_count", "standing_invoice_count"),
     *("not_due_invoice_count", "open_customer_count"),
@@ -33,7 +32,7 @@ _COUNTS = (
 @click.option(
     "--grace",
     "grace_s",
-    type=click.IntRange(0, _GRACE_S_MAX),
+    type=GRACE,
     metavar="SECONDS",
     help="How long after its end a billing period takes in usage that is under way. Default: as `meterline billing-settings` says, at first 3600.",
 )

@@ -43,6 +43,8 @@ ended_period_options = together(
         help="In whose calendar the month, or a date, begins, such as Europe/Berlin.",
     ),
 )
+GRACE = click.IntRange(0, 31_536_000)
+"""Seconds after the end of a billing period: up to a year, as the engine takes it."""
 months_options = together(
     click.option(
         "--from", "start", type=MonthType(), required=True, metavar="YYYY-MM", help="The first month."

@@ -118,7 +118,7 @@ def _with_progress(
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         task = progress.add_task("export", total=None, done="the first invoices")
         for count, invoice in enumerate(_invoices(stub, after, until), 1):
-            yield invoice, _lines(stub, invoice)
+            yield invoice, listed_lines(stub, invoice.number)
             progress.update(task, done=counted(count, "invoice"))
 
 
@@ -130,8 +130,9 @@ def _invoices(stub: InvoiceServiceStub, after: datetime, until: datetime) -> Ite
                 yield invoice
 
 
-def _lines(stub: InvoiceServiceStub, invoice: Invoice) -> list[InvoiceLine]:
-    request = ListInvoiceLinesRequest(invoice_id=invoice.invoice_id, page_size=_PAGE_SIZE_MAX)
+def listed_lines(stub: InvoiceServiceStub, number: str) -> list[InvoiceLine]:
+    """All lines of an invoice."""
+    request = ListInvoiceLinesRequest(number=number, page_size=_PAGE_SIZE_MAX)
     return [each for page in pages(stub.ListInvoiceLines, request) for each in page.lines]
 
 

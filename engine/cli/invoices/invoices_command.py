@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from engine.api.message_json import message_line
-from engine.cli.invoices.export_command import export
+from engine.cli.invoices.export_command import export, listed_lines
 from engine.cli.invoices.invoice_tables import (
     due_day,
     figures_table,
@@ -21,13 +21,12 @@ from engine.cli.invoices.invoice_tables import (
 from engine.cli.terminal.connection import TIMEOUT_S, CommandError, connected, pages
 from engine.cli.terminal.files import FileType, written_whole
 from engine.cli.terminal.options import TextType, json_option, target_option
+from engine.cli.terminal.tables import show_found
 from engine.cli.terminal.text import footer, grouped, instant, visible
 from meterline.v1.invoices_pb2 import (
     GetInvoiceDocumentRequest,
     GetInvoiceRequest,
     Invoice,
-    InvoiceLine,
-    ListInvoiceLinesRequest,
     ListInvoicesRequest,
     VoidInvoiceRequest,
 )
@@ -76,13 +75,7 @@ def list_(customer: str | None, state: str | None, limit: int, *, as_json: bool,
     with connected(target) as channel:
         answer = pages(InvoiceServiceStub(channel).ListInvoices, request)
         found = list(islice((each for page in answer for each in page.invoices), limit))
-    if as_json:
-        for each in found:
-            click.echo(message_line(each))
-    elif found:
-        invoices_table(found).show()
-    else:
-        click.echo("no invoice")
+    show_found(found, invoices_table, "no invoice", as_json=as_json)
 
 
 @invoices.command()
@@ -94,7 +87,7 @@ def show(number: str, *, as_json: bool, target: str) -> None:
     with connected(target) as channel:
         stub = InvoiceServiceStub(channel)
         invoice = stub.GetInvoice(GetInvoiceRequest(number=number), timeout=TIMEOUT_S).invoice
-        found = [] if as_json else _lines(stub, number)
+        found = [] if as_json else listed_lines(stub, number)
     if as_json:
         click.echo(message_line(invoice))
         return
@@ -115,7 +108,7 @@ def show(number: str, *, as_json: bool, target: str) -> None:
 def lines(number: str, *, as_json: bool, target: str) -> None:
     """Show the lines of an invoice; --json has all that is known of each."""
     with connected(target) as channel:
-        found = _lines(InvoiceServiceStub(channel), number)
+        found = listed_lines(InvoiceServiceStub(channel), number)
     if as_json:
         for each in found:
             click.echo(message_line(each))
@@ -210,11 +203,6 @@ def write_off(number: str, reason: str, *, as_json: bool, target: str) -> None:
     else:
         written_off = f"{grouped(found.figures.written_off)} {found.currency}"
         click.echo(f"{found.number} is {state_text(found.state)}: {written_off} written off")
-
-
-def _lines(stub: InvoiceServiceStub, number: str) -> list[InvoiceLine]:
-    request = ListInvoiceLinesRequest(number=number, page_size=_PAGE_SIZE_MAX)
-    return [each for page in pages(stub.ListInvoiceLines, request) for each in page.lines]
 
 
 def _show_head(invoice: Invoice) -> None:

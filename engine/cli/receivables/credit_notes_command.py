@@ -1,6 +1,7 @@
 """`meterline credit-notes`: what invoices billed given back, in whole or line by line; listed, shown, voided."""
 
 import secrets
+from collections.abc import Sequence
 from itertools import islice
 
 import click
@@ -9,7 +10,7 @@ from engine.api.message_json import message_line
 from engine.cli.invoices.invoice_tables import sums_table
 from engine.cli.terminal.connection import TIMEOUT_S, CommandError, connected, pages
 from engine.cli.terminal.options import Pair, PairType, TextType, json_option, target_option
-from engine.cli.terminal.tables import NumberColumn, TextTable
+from engine.cli.terminal.tables import NumberColumn, TextTable, show_found
 from engine.cli.terminal.text import grouped, instant, visible
 from meterline.v1.credit_notes_pb2 import (
     CREDIT_NOTE_STATE_VOID,
@@ -150,13 +151,7 @@ def list_(customer: str | None, invoice: str | None, limit: int, *, as_json: boo
     with connected(target) as channel:
         answer = pages(CreditNoteServiceStub(channel).ListCreditNotes, request)
         found = list(islice((each for page in answer for each in page.credit_notes), limit))
-    if as_json:
-        for each in found:
-            click.echo(message_line(each))
-    elif found:
-        _table(found).show()
-    else:
-        click.echo("no credit note")
+    show_found(found, _table, "no credit note", as_json=as_json)
 
 
 def _line(pair: Pair) -> CreditedLine:
@@ -172,7 +167,7 @@ def _state(note: CreditNote) -> str:
     return "void" if note.state == CREDIT_NOTE_STATE_VOID else "issued"
 
 
-def _table(found: list[CreditNote]) -> TextTable:
+def _table(found: Sequence[CreditNote]) -> TextTable:
     table = TextTable("number", "state", "invoice", "customer", NumberColumn("due"), "reason")
     for each in found:
         due = f"{grouped(each.amounts.due)} {each.currency}"

@@ -18,7 +18,7 @@ from engine.cli.terminal.options import (
     timestamp,
     together,
 )
-from engine.cli.terminal.tables import NumberColumn, TextTable
+from engine.cli.terminal.tables import NumberColumn, TextTable, show_found
 from engine.cli.terminal.text import grouped, instant, visible
 from meterline.v1.receivables_pb2 import (
     PAYMENT_STATE_FAILED,
@@ -155,13 +155,7 @@ def list_(customer: str | None, limit: int, *, as_json: bool, target: str) -> No
     with connected(target) as channel:
         answer = pages(ReceivablesServiceStub(channel).ListPayments, request)
         found = list(islice((each for page in answer for each in page.payments), limit))
-    if as_json:
-        for each in found:
-            click.echo(message_line(each))
-    elif found:
-        _table(found).show()
-    else:
-        click.echo("no payment")
+    show_found(found, _table, "no payment", as_json=as_json)
 
 
 def _fields(*, received_at: datetime | None, **said: Any) -> dict[str, Any]:  # noqa: ANN401 - of _payment_options

@@ -1,11 +1,18 @@
 """Tables for people: as wide as their content, since a number that is cut short or broken in two would be a wrong one."""
 
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
 import click
+from google.protobuf.message import Message
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from engine.api.message_json import message_line
 from engine.cli.terminal.text import visible
+
+_Found = TypeVar("_Found", bound=Message)
 
 # Wider than any row: properties of an event may take some hundred thousand bytes.
 _WIDTH_MAX = 1_000_000
@@ -49,3 +56,20 @@ class TextTable:
 
     def __rich__(self) -> RenderableType:
         return self._table
+
+
+def show_found(
+    found: Sequence[_Found],
+    table_of: Callable[[Sequence[_Found]], TextTable],
+    nothing: str,
+    *,
+    as_json: bool,
+) -> None:
+    """What a listing found: JSON, one object a line, or a table; `nothing` says that there is none."""
+    if as_json:
+        for each in found:
+            click.echo(message_line(each))
+    elif found:
+        table_of(found).show()
+    else:
+        click.echo(nothing)

@@ -5,7 +5,6 @@ from datetime import datetime
 
 import click
 
-from engine.api.message_json import message_line
 from engine.cli.terminal.connection import connected, pages
 from engine.cli.terminal.options import (
     INSTANT_HELP,
@@ -16,7 +15,7 @@ from engine.cli.terminal.options import (
     target_option,
     timestamp,
 )
-from engine.cli.terminal.tables import TextTable
+from engine.cli.terminal.tables import TextTable, show_found
 from engine.cli.terminal.text import instant
 from meterline.v1.events_pb2 import (
     ListProblemsRequest,
@@ -76,13 +75,7 @@ def problems(
     )
     with connected(target) as channel:
         first, found = _some(pages(EventServiceStub(channel).ListProblems, request), limit)
-    if as_json:
-        for each in found:
-            click.echo(message_line(each))
-    elif found:
-        _table(found).show()
-    else:
-        click.echo("no problem is in the log")
+    show_found(found, _table, "no problem is in the log", as_json=as_json)
     if first.counts:
         click.echo(err=as_json)
         for count in first.counts:

@@ -18,22 +18,6 @@ from tests.support.credit_note_cases import line
 LINES = {1: line(1000, tax=190), 2: line(500, tax=95)}
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def world(request, tmp_path_factory):
-    """One for all tests of a store: each has customers of its own."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('accounts') / 'catalog.sqlite'}"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_server").new_url()
-    made = AccountsWorld(url)
-    yield made
-    made.database.close()
-
-
-@pytest.fixture
-def customer(request):
-    return request.node.originalname.removeprefix("test_")
-
-
 def test_a_note_of_a_line_s_part_gives_back_its_tax_and_is_told(world, customer):
     """4.00 of 10.00 and 0.76 of tax; the rest of the line, then of the invoice: 17.85 in all."""
     name = world.issue(customer, "17.85")

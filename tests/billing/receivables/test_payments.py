@@ -14,23 +14,7 @@ from engine.errors import (
     NotFoundError,
 )
 from engine.sql.account_tables import ACCOUNT_ENTRIES
-from tests.support.accounts_world import TENANT, AccountsWorld, account_key
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def world(request, tmp_path_factory):
-    """One for all tests of a store: each has customers of its own."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('accounts') / 'catalog.sqlite'}"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_server").new_url()
-    made = AccountsWorld(url)
-    yield made
-    made.database.close()
-
-
-@pytest.fixture
-def customer(request):
-    return request.node.originalname.removeprefix("test_")
+from tests.support.accounts_world import TENANT, account_key
 
 
 def test_a_payment_pays_the_invoice_that_it_names_before_the_one_that_is_due_first(world, customer):
