@@ -27,6 +27,8 @@ from engine.sql.invoice_tables import CLOSES, INVOICES
 from engine.usage.query.facts_since import late_facts
 from engine.usage.store.usage_store import UsageStore
 
+_CLOCKS_APART_US: Final = 3_600_000_000
+"""The time of a void is one gateway's, a watermark another's: what is less apart is in doubt (rule 1)."""
 _OF_ONE_CUSTOMER: Final = {"customer": "id", "subscription": "customer", "credit_grant": "customer"}
 """Kinds that concern one customer, and the field of their definitions that names it."""
 
@@ -135,7 +137,8 @@ def _settled(connection: Connection, close: Close, customers: Sequence[str]) -> 
     doubtful: set[str] = set()
     for row in connection.execute(_settled_query(close, customers)):
         of_newest_only = row.earlier_end_us <= row.span_start_us
-        known = row.billed_at_newest and not row.voided_at_newest and row.voided_at_us < row.as_of_us
+        void_is_known = row.voided_at_us + _CLOCKS_APART_US < row.as_of_us
+        known = row.billed_at_newest and not row.voided_at_newest and void_is_known
         known = known and row.earlier_number < row.newest_number
         is_earlier = row.as_of_us <= close.as_of_us and row.newest_revision <= close.catalog_revision
         if not (known and of_newest_only and is_earlier and not row.erased_count):
