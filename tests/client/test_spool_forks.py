@@ -57,9 +57,9 @@ def test_what_killed_workers_left_is_sent_by_the_next_start(engine, connect, spo
     engine.stop()
     script = PREFORK.replace("close_timeout_s=20", "close_timeout_s=0.2")
     assert in_script(script, engine.target, spool, "killed") == ["0", "2", "9", "9", "9"]
-    engine.start()
     client = connect(spool=spool)
     assert client.delivery().pending == 302
+    engine.start()
     assert client.flush(60) == Delivery(accepted=302)
     assert set(engine.stored) == ALL
     client.close()

@@ -42,7 +42,8 @@ def _list(channel: grpc.Channel, limit: int, as_json: bool) -> None:
     stub = CorrectionServiceStub(channel)
     first, found = _some(pages(stub.ListCorrections, ListCorrectionsRequest()), "corrections", limit)
     show_found(found, corrections_table, "no correction was recorded", as_json=as_json)
-    click.echo(footer(first.as_of))
+    if not as_json:
+        click.echo(footer(first.as_of))
 
 
 def _show(channel: grpc.Channel, correction_id: str, limit: int, as_json: bool) -> None:
