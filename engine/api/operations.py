@@ -29,6 +29,8 @@ from engine.api.services.correct_usage_service import CorrectUsageService
 from engine.api.services.correction_service import CorrectionService
 from engine.api.services.credit_notes.credit_note_operations import credit_note_operations
 from engine.api.services.credit_notes.credit_note_service import CreditNoteService
+from engine.api.services.entitlements.entitlement_operations import entitlement_operations
+from engine.api.services.entitlements.entitlement_service import EntitlementService
 from engine.api.services.event_service import EventService
 from engine.api.services.explanations.explanation_operations import explanation_operations
 from engine.api.services.explanations.explanation_service import ExplanationService
@@ -87,6 +89,7 @@ class Services:
     subscription_changes: SubscriptionChangeService
     resources: ResourceService
     spend: SpendService
+    entitlements: EntitlementService
     watches: WatchService
     spend_links: SpendLinkService
     billing: BillingService
@@ -187,6 +190,7 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
             CALL,
             customer_of=lambda request: request.customer_id or None,
         ),
+        *entitlement_operations(services.entitlements),
         *invoice_operations(services.invoices, services.documents, services.billing_settings),
         *receivables_operations(services.receivables),
         *credit_note_operations(services.credit_notes),

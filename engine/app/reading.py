@@ -56,6 +56,7 @@ class Reading:
     """Usage and money on their way out. `rater_of_events`: rates from events alone, for replays."""
 
     usage: UsageReader
+    periods: PeriodsReader
     events: EventList
     rater: Rater
     rater_of_events: Rater
@@ -77,12 +78,14 @@ def build_reading(
         Coverages(stores.usage, time.monotonic_ns),
         expiries=Expiries(stores.usage, time.monotonic_ns),
     )
-    rater = Rater(stores.catalog, PeriodsReader(stores.usage, usage), stores.order, now_us)
+    periods = PeriodsReader(stores.usage, usage)
+    rater = Rater(stores.catalog, periods, stores.order, now_us)
     # Reads no rollup: what it rates is computed from events alone, or refused where they have expired.
     events = PeriodsReader(stores.usage, UsageReader(stores.usage))
     rater_of_events = Rater(stores.catalog, events, stores.order, now_us)
     return Reading(
         usage,
+        periods,
         EventList(stores.usage, usage),
         rater,
         rater_of_events,

@@ -36,6 +36,12 @@ SUBSCRIPTIONS_MAX = 2_000_000
 BILLING_PERIOD_COUNT_MAX = 3_660
 # As the prices that a person negotiates one by one.
 COMMITMENTS_MAX = 50
+# What a person reads on a page of prices, and twice as much.
+PLAN_FEATURES_MAX = 200
+# The name of a level or a number.
+FEATURE_VALUE_BYTES_MAX = 256
+# As features. An answer about a customer's access has one entry for each.
+PLAN_LIMITS_MAX = 100
 # A phase a month for ten years.
 PHASES_MAX = 120
 # Each bills the prices of a plan besides.

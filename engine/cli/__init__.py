@@ -37,6 +37,7 @@ meterline journal --format ledger    what was billed and paid as a double-entry 
 meterline simulate -f new.yaml ...   what another catalog would have made of past usage
 meterline explain INV-000001/2       why a line comes to what it comes to: usage, tiers, terms, in plain words
 meterline compare old-bills.csv ...  bills of another system beside what the same usage comes to here
+meterline access ID                  what a customer may use now, why not, and what is left of its limits
 meterline usage --meter ID ...       what a meter comes to, by day, customer or property
 meterline events --customer ID       the events behind a number: of a line item, a meter, a correction
 meterline problems                   why events were rejected, or in conflict
@@ -67,6 +68,7 @@ out, a doctor that finds something wrong, and a diff that is not empty, exit wit
 
 # Where each command is: the module, and its name there.
 _COMMANDS = {
+    "access": ("entitlements.access_command", "access"),
     "amend": ("corrections.correct_commands", "amend"),
     "apply": ("catalog.apply_command", "apply"),
     "audit": ("access.tenants_command", "audit"),

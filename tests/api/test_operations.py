@@ -25,6 +25,7 @@ from engine.api.services.catalog_service import CatalogService
 from engine.api.services.correct_usage_service import CorrectUsageService
 from engine.api.services.correction_service import CorrectionService
 from engine.api.services.credit_notes.credit_note_service import CreditNoteService
+from engine.api.services.entitlements.entitlement_service import EntitlementService
 from engine.api.services.event_service import EventService
 from engine.api.services.explanations.explanation_service import ExplanationService
 from engine.api.services.invoices.billing_settings_service import BillingSettingsService
@@ -58,6 +59,7 @@ TABLE = operations(
         migrations=MigrationService,
         subscription_changes=SubscriptionChangeService,
         spend=SpendService,
+        entitlements=EntitlementService,
         watches=WatchService,
         spend_links=SpendLinkService,
         billing=BillingService,
@@ -150,7 +152,7 @@ def test_a_row_that_names_no_limits_is_not_a_row():
         Operation("UsageService.New", RecordUsageRequest, lambda _request, _call: None, Scope.READ)
 
 
-READS = ("Get", "List", "Watch", "Query", "Simulate", "Explain", "ReconcileBilling")
+READS = ("Get", "List", "Watch", "Query", "Simulate", "Explain", "ReconcileBilling", "Check")
 BILLING = (
     *("InvoiceService.ClosePeriods", "InvoiceService.VoidInvoice", "ReceivablesService.WriteOffInvoice"),
     *("CreditNoteService.CreateCreditNote", "CreditNoteService.VoidCreditNote"),
@@ -176,6 +178,7 @@ def test_a_credential_bound_to_a_customer_may_call_what_reads_one_customer():
     assert {row.name for row in TABLE if row.customer_of is not None} == {
         "SpendService.GetSpend",
         "SpendService.WatchSpend",
+        "EntitlementService.CheckAccess",
         "BillingService.ListLineItems",
         "InvoiceService.ListInvoices",
         "InvoiceService.GetInvoice",

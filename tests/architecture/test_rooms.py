@@ -112,6 +112,10 @@ ROOMS = {
         *("errors", "times", "time_zones"),
     },
     "billing.rendering": {"billing.documents", "errors"},
+    "entitlements": {
+        *("billing", "catalog.kinds", "catalog.snapshots", "errors"),
+        *("usage.facts", "usage.query"),
+    },
     "spend": {"billing", "billing.terms", "usage.corrections", "catalog.snapshots", "errors", "times"},
     "billing.reconciliation": {
         *("billing.accounts", "billing.closing", "catalog", "catalog.kinds", "catalog.snapshots"),
@@ -147,7 +151,7 @@ ROOMS = {
         *("usage.store", "usage.store.tables", "usage.store.query"),
     },
     "api": {
-        *("backup", "erasure", "access", "upkeep", "spend", "cluster", "outbox.webhooks"),
+        *("backup", "entitlements", "erasure", "access", "upkeep", "spend", "cluster", "outbox.webhooks"),
         *(
             "billing",
             "billing.accounts",
@@ -185,7 +189,7 @@ ROOMS = {
     "api.http": {"api", "api.pages", "access", "fair_share", "errors", "metrics", "times", "json_cells"},
     "app": {
         "spend",
-        *("backup", "doctor", "erasure", "outbox.webhooks"),
+        *("backup", "doctor", "entitlements", "erasure", "outbox.webhooks"),
         *(
             "access",
             "api",

@@ -26,6 +26,7 @@ from meterline.v1 import (
     correction_pb2,
     credit_notes_pb2,
     customers_pb2,
+    entitlements_pb2,
     events_pb2,
     explanations_pb2,
     invoices_pb2,
@@ -59,7 +60,7 @@ from tests.support.engine.api_world import AT, CATALOG, LATE_JUNE, api_event, re
 
 _MODULES = (
     *(access_pb2, backup_pb2, billing_pb2, catalog_pb2, correction_pb2, customers_pb2, events_pb2),
-    *(credit_notes_pb2, journal_pb2),
+    *(credit_notes_pb2, entitlements_pb2, journal_pb2),
     *(metering_pb2, privacy_pb2, resources_pb2, retention_pb2, spend_pb2, subscriptions_pb2, usage_pb2),
     *(
         billing_settings_pb2,
@@ -110,6 +111,7 @@ SCOPES = {
     "DeleteSubscription": "CATALOG",
     "MigrateSubscriptions": "CATALOG",
     "ChangeSubscription": "CATALOG",
+    "CheckAccess": "READ",
     "GetSpend": "READ",
     "WatchSpend": "READ",
     "ListSpend": "READ",

@@ -55,6 +55,7 @@ def test_run_it_works_on_a_fresh_engine(engine):
         "export",
         "spend",
         "spend-link",
+        "access",
         "lines",
         "close",
         "payments",

@@ -4,7 +4,7 @@ Rules:
 1. A change is a phase that begins at the instant. What it doesn't say stays as it is then, also a trial and a pause. What is
    so already changes nothing.
 2. Of quantities, add-ons and overrides only the entries change that are given; one that is given as nothing is taken back.
-   With another plan the overrides of the plan before are gone.
+   With another plan the overrides, features and limits of the plan before are gone.
 3. A cancellation is an end. What would have changed after it is dropped.
 4. What is planned for later stays, and changes what it says; but what it says of the plan before doesn't hold for another.
 5. A pause lasts until it is resumed, also through phases that are planned for later; they are resumed with it.
@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from engine.billing.segments import periods_of_rows
-from engine.catalog.kinds.terms import instant_us, steps_of
+from engine.catalog.kinds.terms import OF_PLAN, instant_us, steps_of
 from engine.catalog.snapshots.snapshot import Catalog
 from engine.errors import FieldMistake, InvalidRequestError, NotFoundError
 from engine.times import datetime_us, rfc3339_us
@@ -26,8 +26,6 @@ from engine.times import datetime_us, rfc3339_us
 _MAPPINGS: Final = ("quantities", "add_ons", "overrides")
 # What holds for the phase that says it, and goes on through a change that doesn't.
 _OWN: Final = ("trial", "paused")
-# What a phase says of its plan alone.
-_OF_PLAN: Final = ("plan_version", "overrides")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +110,7 @@ def _for_another_plan(phases: Sequence[Mapping[str, Any]]) -> Iterator[dict[str,
     is_said = False
     for number, phase in enumerate(phases):
         is_said |= "plan" in phase and number > 0
-        yield {name: value for name, value in phase.items() if is_said or name not in _OF_PLAN}
+        yield {name: value for name, value in phase.items() if is_said or name not in OF_PLAN}
 
 
 def _check(change: SubscriptionChange) -> None:

@@ -1,15 +1,18 @@
 """Plans: prices in one currency, by billing period; each but a flat one rates a meter."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Annotated
 
 from engine.catalog import limits
 from engine.catalog.kinds.billing_details import PaymentTerms
 from engine.catalog.kinds.commitment import COMMITMENTS, SpendCommitment, misfits, overlaps
+from engine.catalog.kinds.entitlements.features import PlanFeatures
+from engine.catalog.kinds.entitlements.plan_limit import PlanLimits, limit_mistakes
 from engine.catalog.kinds.meter import Meter
 from engine.catalog.kinds.resource import ID, Id, Name, Reference, Resource
 from fields import (
@@ -177,6 +180,7 @@ class Plan(Resource, section="plans", count_max=limits.PLANS_MAX):
     this version; None: always, for the first one.
     percent_off, amount_off, spend_discount: off all that a subscription's lines of the plan come to in a billing period.
     commitments: of each subscription that says none of its own. minimum_amount: the same as a commitment for all prices.
+    features, limits: what it includes besides (engine.catalog.kinds.entitlements).
     payment_terms_days: how long after its issue an invoice is due, unless the customer says its own; by default 30.
     """
 
@@ -198,6 +202,8 @@ class Plan(Resource, section="plans", count_max=limits.PLANS_MAX):
     minimum_amount: Annotated[Decimal | None, DecimalNumber(positive=True)] = None
     commitments: Annotated[tuple[SpendCommitment, ...], COMMITMENTS] = ()
     payment_terms_days: PaymentTerms = None
+    features: PlanFeatures = field(default_factory=lambda: MappingProxyType({}))
+    limits: PlanLimits = ()
 
     @rule("currency", "prices")
     def _prices_are_in_its_currency(self) -> Iterator[Problem]:
@@ -229,6 +235,10 @@ class Plan(Resource, section="plans", count_max=limits.PLANS_MAX):
             if not each.prices:
                 message = "does the same as the commitment {} for all prices: remove one of them"
                 yield Problem(("minimum_amount",), message.format(number))
+
+    @rule("currency", "features", "limits")
+    def _limits_are_its_own(self) -> Iterator[Problem]:
+        yield from limit_mistakes(self.limits, self.features, self.currency)
 
     @property
     def discount(self) -> PlanDiscount | None:

@@ -3,7 +3,7 @@
 Rules:
 1. A subscription begins with its own terms; each phase changes them from its start on. What a phase doesn't say stays as in
    the phase before, but for `trial` and `paused`: these hold for the phase that says them. A phase with another plan takes the
-   version that is effective at its start, and drops what was overridden in the plan before; commitments stay.
+   version that is effective at its start, and drops what was overridden in the plan before, features and limits too; commitments stay.
 2. Phases start one after another, from the subscription's start on and before its end.
 """
 
@@ -19,6 +19,8 @@ from typing import Annotated, Any
 from engine.catalog import limits
 from engine.catalog.kinds.commitment import COMMITMENTS, SpendCommitment, overlaps
 from engine.catalog.kinds.coupon import Redemptions
+from engine.catalog.kinds.entitlements.features import OwnFeatures
+from engine.catalog.kinds.entitlements.plan_limit import OwnLimits
 from engine.catalog.kinds.resource import ID, Name, Reference, Resource, TimeZone
 from fields import (
     Count,
@@ -133,7 +135,7 @@ Commitments = Annotated[tuple[SpendCommitment, ...] | None, COMMITMENTS]
 class SubscriptionPhase(Record, called="phase"):
     """What holds from `start` on (rule 1).
 
-    plan, plan_version: another plan, or another version of it; quantities, add_ons, overrides, commitments: as of a
+    plan, plan_version: another plan, or another version of it; quantities, add_ons, overrides, commitments, features, limits: as of a
     subscription, all of them anew. trial: what costs nothing in this phase. paused: no fees in this phase; usage is billed as ever.
     """
 
@@ -145,6 +147,8 @@ class SubscriptionPhase(Record, called="phase"):
     add_ons: AddOns = None
     overrides: Overrides = None
     commitments: Commitments = None
+    features: OwnFeatures = None
+    limits: OwnLimits = None
     trial: Trial | None = None
     paused: bool = False
 
@@ -159,7 +163,7 @@ class Subscription(
     quantities: price id -> how many, of the plan's prices that are priced by a quantity (seats).
     add_ons: plan id -> how many times its prices are billed besides.
     overrides: price id -> fields of the price that are this subscription's own.
-    commitments: in place of its plan's.
+    commitments: in place of its plan's. features, limits: its own, by id (engine.catalog.kinds.entitlements, rule 4).
     phases: what changes on the way, by start.
     time_zone: of its billing periods; by default its customer's. anchor: what they are counted from: its start by
     default, `calendar`, or a date (engine.billing.periods).
@@ -180,6 +184,8 @@ class Subscription(
     ] = ()
     time_zone: Annotated[str | None, TimeZone()] = None
     anchor: Annotated[str | None, _Anchor()] = None
+    features: OwnFeatures = None
+    limits: OwnLimits = None
 
     @rule("start", "end")
     def _ends_after_start(self) -> Iterator[Problem]:

@@ -17,13 +17,19 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from engine.catalog.kinds.commitment import SpendCommitment
+from engine.catalog.kinds.entitlements.features import Features
 from engine.catalog.kinds.subscription import Trial
 from fields import declaration
 from rating import Price
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # What a phase takes over from the one before unless it says it.
-_KEPT: Final = ("plan", "plan_version", "quantities", "add_ons", "overrides", "commitments")
+_KEPT: Final = (
+    *("plan", "plan_version", "quantities", "add_ons", "overrides", "commitments"),
+    *("features", "limits"),
+)
+# What is gone with a plan: it is said of that plan.
+OF_PLAN: Final = ("plan_version", "overrides", "features", "limits")
 # What holds for the phase that says it.
 _OWN: Final = ("trial", "paused")
 _PRICE_FIELDS: Final = tuple(declaration(Price).names)
@@ -45,7 +51,7 @@ def steps_of(fields: Mapping[str, Any]) -> list[Step]:
     steps = [Step(since, since, _text(state))]
     for phase in fields.get("phases", ()):
         if "plan" in phase and phase["plan"] != state["plan"]:
-            state = {name: state[name] for name in state if name not in ("plan_version", "overrides")}
+            state = {name: state[name] for name in state if name not in OF_PLAN}
             since = phase["start"]
         state |= {name: phase[name] for name in _KEPT if name in phase}
         _note_add_ons(state, phase["start"])
@@ -83,7 +89,7 @@ class SubscriptionTerms:
 
     plan_version: None for the one that is effective since the subscription came to the plan.
     quantities: price id -> quantity; add_ons: plan id -> how many times, add_ons_since_us: and since when (microseconds since
-    1970); overrides: price id -> fields of the price; commitments: in place of the plan's, if there are any.
+    1970); overrides: price id -> fields of the price; features, limits: of its own, by id; commitments: in place of the plan's, if there are any.
     """
 
     plan: str
@@ -95,6 +101,8 @@ class SubscriptionTerms:
     commitments: tuple[SpendCommitment, ...]
     trial: Trial | None
     paused: bool
+    features: Features
+    limits: Mapping[str, Mapping[str, Any]]
 
     @classmethod
     def read(cls, text: str) -> "SubscriptionTerms":
@@ -117,6 +125,8 @@ def _read(text: str) -> SubscriptionTerms:
         tuple(map(SpendCommitment.read, fields.get("commitments", ()))),
         Trial(fields["trial"]) if "trial" in fields else None,
         bool(fields.get("paused", False)),
+        MappingProxyType(fields.get("features", {})),
+        MappingProxyType(fields.get("limits", {})),
     )
 
 

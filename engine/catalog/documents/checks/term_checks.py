@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from engine.catalog.documents.checks.entitlement_checks import entitlement_problems
 from engine.catalog.documents.entries import Entry
 from engine.catalog.documents.excerpt import Excerpt
 from engine.catalog.documents.mistakes import Mistakes
@@ -47,6 +48,8 @@ def _problems(
         subscription.add_ons,
         subscription.overrides,
         subscription.commitments,
+        subscription.features,
+        subscription.limits,
     )
     if not subscription.phases and all(each is None for each in says_more):
         return
@@ -69,6 +72,7 @@ def _problems(
         if step is not None:
             yield from _of_step(path, each, step, versions, meters)
             yield from _of_commitments(path, each, step, versions)
+            yield from entitlement_problems(path, each, step, versions)
     yield from _kept_commitments(said, versions)
 
 

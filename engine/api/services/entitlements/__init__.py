@@ -1,0 +1,1 @@
+"""EntitlementService: what customers may use, and what is left of it."""

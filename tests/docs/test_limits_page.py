@@ -1,0 +1,12 @@
+"""The page about limits tells the truth: its commands print what it shows."""
+
+from tests.support.docs_page import DocsPage, without_due_dates
+
+PAGE = DocsPage("limits.md")
+
+
+def test_the_commands_of_the_page_print_what_it_shows(tmp_path):
+    """All of them, in their order, against one engine. When limits reset depends on the day."""
+    assert len(PAGE.commands) == 4
+    for (command, expected), (_, output) in zip(PAGE.commands, PAGE.shown(tmp_path), strict=True):
+        assert without_due_dates(output) == without_due_dates(expected), command
