@@ -136,6 +136,11 @@ class _Metrics:
         "Passes in the background that ended without a result, by what they do; the next one tries again.",
         "upkeep",
     )
+    alert_facts = _counter(
+        "meterline_alert_facts_total",
+        "Thresholds of alerts that were told as reached (alert.crossed), or as not reached any more (alert.recovered).",
+        "type",
+    )
     webhook_deliveries_pending = _gauge(
         "meterline_webhook_deliveries_pending",
         "Facts that active webhook endpoints are still to hear; 0 at a gateway whose turn it is not.",

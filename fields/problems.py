@@ -13,7 +13,7 @@ _HINT_NAMES_MAX: Final = 2_000
 # As long as an id may be; what is longer is not a slip of a finger.
 _HINT_CHARS_MAX: Final = 128
 # Named to someone whose name is like none of them, if they are that few.
-NAMES_SHOWN_MAX: Final = 10
+NAMES_SHOWN_MAX: Final = 12
 
 
 class _Bad:

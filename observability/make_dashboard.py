@@ -256,6 +256,12 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             (("1000 * max(meterline_billing_reconciled_timestamp_seconds{WHERE})", "last run"),),
         ),
         Panel(
+            "Alerts told",
+            "Thresholds of customers that were reached, and those that no longer are.",
+            "cps",
+            ((_rate("meterline_alert_facts_total", "type"), "{{type}}"),),
+        ),
+        Panel(
             "Webhooks posted",
             "By whether they were delivered, and facts that an endpoint never took.",
             "cps",

@@ -22,6 +22,8 @@ from engine.api.operation import (
     Operation,
 )
 from engine.api.services.access_service import AccessService, TenantService
+from engine.api.services.alerts.alert_operations import alert_operations
+from engine.api.services.alerts.alert_service import AlertService
 from engine.api.services.backup_service import BackupService
 from engine.api.services.billing_service import BillingService
 from engine.api.services.catalog_service import CatalogService
@@ -92,6 +94,7 @@ class Services:
     entitlements: EntitlementService
     watches: WatchService
     spend_links: SpendLinkService
+    alerts: AlertService
     billing: BillingService
     invoices: InvoiceService
     documents: DocumentService
@@ -295,6 +298,7 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
         *privacy_operations(services.privacy),
         *webhook_operations(services.webhooks),
         *spend_link_operations(services.spend_links),
+        *alert_operations(services.alerts),
         *_access_operations(services),
         Operation(
             "BackupService.CreateBackup",

@@ -11,6 +11,7 @@ from engine.access.tenant_limits import LargestRequest
 from engine.api.operation import Operation
 from engine.api.operations import Services, operations
 from engine.api.services.access_service import AccessService, TenantService
+from engine.api.services.alerts.alert_service import AlertService
 from engine.api.services.backup_service import BackupService
 from engine.api.services.billing_service import BillingService
 from engine.api.services.catalog_service import CatalogService
@@ -58,6 +59,7 @@ from engine.billing.rendering.renderer import Renderer
 from engine.cluster.watermarks import read_watermark_us
 from engine.entitlements.limit_usage import LimitUsage
 from engine.erasure.held_records import HeldRecords
+from engine.spend.alerts.store import CrossingStore
 from engine.usage.corrections.corrections import Corrections
 
 
@@ -93,6 +95,7 @@ def build_operations(
             entitlements=EntitlementService(rater, LimitUsage(rater, reading.periods)),
             watches=WatchService(reading.watching.watchers),
             spend_links=SpendLinkService(access.links, access.has_customer, outside.page_url, now_us),
+            alerts=AlertService(CrossingStore(stores.database)),
             billing=BillingService(rater, reading.line_windows),
             invoices=InvoiceService(upkeep.closing, now_us),
             billing_settings=BillingSettingsService(upkeep.closing.settings, now_us),

@@ -28,6 +28,7 @@ from engine.billing.receivables.overdue import OverdueInvoices
 from engine.billing.reconciliation.daily_reconciliation import DailyReconciliation
 from engine.cluster.deployment import EMBEDDED
 from engine.cluster.locks import (
+    ALERTS,
     AUTOMATIC_CLOSE,
     BILLING_CHECK,
     DISK_WATCH,
@@ -36,11 +37,13 @@ from engine.cluster.locks import (
     ROLLUPS,
     rollups_turn,
 )
-from engine.cluster.upkeep_loop import UpkeepLoop
+from engine.cluster.upkeep_loop import Pace, UpkeepLoop
 from engine.cluster.watermarks import read_watermark_us
 from engine.erasure.erasures import Erasures, ErasureSurroundings
 from engine.erasure.usage_erasure import UsageErasure
 from engine.errors import StartupError, StoreUnavailableError
+from engine.spend.alerts.alert_pass import AlertPass
+from engine.spend.alerts.store import CrossingStore
 from engine.sql.database import schema_of
 from engine.upkeep.expire import Clock, Expire
 from engine.upkeep.retention import Retention, RetentionPolicy
@@ -53,15 +56,17 @@ from engine.usage.rollups.rollups import Rollups
 # A pass over a server may take minutes, and is made again if it is cut off: nobody waits longer for it at shutdown.
 _PASS_GRACE_S = 10
 # What a broken merge was made from is kept for a minute (engine.usage.store.tables.settings).
-_DISK_WATCH_SLEEP_S = (5, 15)
+_DISK_WATCH_PACE = Pace(5, 15)
 # Due dates are days; a pass over nothing is one small read.
-_OVERDUE_SLEEP_S = (10, 60)
+_OVERDUE_PACE = Pace(10, 60)
 # A pass is a few customers, or nothing: a run takes a twentieth of the time, however long it is.
-_BILLING_CHECK_SLEEP_S = (10, None)
+_BILLING_CHECK_PACE = Pace(10)
 # Periods are closed by the hour; a pass without any is one small read.
-_AUTOMATIC_CLOSE_SLEEP_S = (20, 300)
+_AUTOMATIC_CLOSE_PACE = Pace(20, 300)
+# An alert is told within a second of its cause. A pass without alerts is one small read; a quarter of a core at most goes to one with many.
+_ALERTS_PACE = Pace(0.3, 10, times=3)
 # Of the running hour every pass computes each slice again; what is younger is read from events, which is quick.
-_ROLLUP_SLEEP_MIN_S = 30
+_ROLLUP_PACE = Pace(30)
 # An expiry, or a close, waits for a pass that runs; most take well under a second. Of a backup or another close it waits in calls of its own.
 _TURN_PATIENCE_S = 60
 _STOPPING_RETRY_AFTER_MS = 1_000
@@ -115,6 +120,7 @@ def build_upkeep(
             _overdue_loop(stores, now_us),
             _billing_check_loop(stores, now_us),
             _automatic_close_loop(stores, closing, now_us),
+            _alerts_loop(stores, rater, now_us),
             webhooks.loop,
         ],
         webhooks,
@@ -161,7 +167,7 @@ def _rollups_loop(stores: Stores, usage: UsageReader, now_us: Callable[[], int])
         keeper,
         partial(stores.deployment.locks.try_hold, ROLLUPS),
         time.monotonic_ns,
-        sleep_s=(_ROLLUP_SLEEP_MIN_S, None),
+        pace=_ROLLUP_PACE,
         stopping=stopping,
     )
 
@@ -172,7 +178,7 @@ def _overdue_loop(stores: Stores, now_us: Callable[[], int]) -> UpkeepLoop:
         OverdueInvoices(stores.database, now_us),
         partial(stores.deployment.locks.try_hold, OVERDUE),
         time.monotonic_ns,
-        sleep_s=_OVERDUE_SLEEP_S,
+        pace=_OVERDUE_PACE,
     )
 
 
@@ -187,7 +193,7 @@ def _billing_check_loop(stores: Stores, now_us: Callable[[], int]) -> UpkeepLoop
         ),
         partial(stores.deployment.locks.try_hold, BILLING_CHECK),
         time.monotonic_ns,
-        sleep_s=_BILLING_CHECK_SLEEP_S,
+        pace=_BILLING_CHECK_PACE,
     )
 
 
@@ -199,8 +205,20 @@ def _automatic_close_loop(stores: Stores, closing: InvoiceParts, now_us: Callabl
         AutomaticClose(closing.settings, closing.closer, closing.turn, now_us, stopping.is_set),
         partial(stores.deployment.locks.try_hold, AUTOMATIC_CLOSE),
         time.monotonic_ns,
-        sleep_s=_AUTOMATIC_CLOSE_SLEEP_S,
+        pace=_AUTOMATIC_CLOSE_PACE,
         stopping=stopping,
+        stop_within_s=None if is_embedded else _PASS_GRACE_S,
+    )
+
+
+def _alerts_loop(stores: Stores, rater: Rater, now_us: Callable[[], int]) -> UpkeepLoop:
+    is_embedded = stores.deployment.usage_store == EMBEDDED
+    return UpkeepLoop(
+        "alerts",
+        AlertPass(stores.catalog, rater, stores.usage, CrossingStore(stores.database), now_us),
+        partial(stores.deployment.locks.try_hold, ALERTS),
+        time.monotonic_ns,
+        pace=_ALERTS_PACE,
         stop_within_s=None if is_embedded else _PASS_GRACE_S,
     )
 
@@ -213,7 +231,7 @@ def _disk_watch_loop(stores: Stores) -> Iterator[UpkeepLoop]:
             stores.usage.watch,
             partial(stores.deployment.locks.try_hold, DISK_WATCH),
             time.monotonic_ns,
-            sleep_s=_DISK_WATCH_SLEEP_S,
+            pace=_DISK_WATCH_PACE,
         )
 
 

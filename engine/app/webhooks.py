@@ -10,7 +10,7 @@ from threading import Event as ThreadEvent
 
 from engine.app.stores import Stores
 from engine.cluster.locks import WEBHOOKS
-from engine.cluster.upkeep_loop import UpkeepLoop
+from engine.cluster.upkeep_loop import Pace, UpkeepLoop
 from engine.errors import StartupError
 from engine.outbox.webhooks.addresses import resolve
 from engine.outbox.webhooks.deliverer import Deliverer, Surrounding
@@ -18,7 +18,7 @@ from engine.outbox.webhooks.endpoints import WebhookEndpoints
 from engine.outbox.webhooks.posting import Poster
 
 # A fact is told a moment after it is recorded; a pass over nothing is two small reads.
-_SLEEP_S = (1, 1)
+_PACE = Pace(1, 1)
 # A message that is being posted ends by itself within this.
 _STOP_WITHIN_S = 20
 
@@ -49,7 +49,7 @@ def build_webhooks(stores: Stores, now_us: Callable[[], int], *, allow_private: 
         deliverer,
         partial(stores.deployment.locks.try_hold, WEBHOOKS),
         time.monotonic_ns,
-        sleep_s=_SLEEP_S,
+        pace=_PACE,
         stopping=stopping,
         stop_within_s=_STOP_WITHIN_S,
     )

@@ -64,8 +64,8 @@ def _payload(change: ResourceChange, revision: int) -> Iterator[tuple[str, Json]
     yield "revision", revision
     if change.kind == "customer":
         yield "customer_id", change.id
-    elif owner := owner_field(change.kind):
-        yield "customer_id", json.loads(change.definition)[owner]
+    elif (name := owner_field(change.kind)) and (owner := json.loads(change.definition).get(name)):
+        yield "customer_id", owner
     if change.fields:
         # Without what is below them: keys of metadata are people's own.
         yield "changed_fields", [*sorted({each.path.partition(".")[0] for each in change.fields})]

@@ -98,6 +98,11 @@ PAYMENT_TERMS_DAYS_MAX = 365
 TAX_IDS_MAX = 10
 TAX_ID_BYTES_MAX = 64
 
+# One for each customer that sets its own, and some for all.
+ALERTS_MAX = 100_000
+# Every tenth of a budget, and some beyond it.
+ALERT_THRESHOLDS_MAX = 20
+
 # As objects some 100 MB; a purchase a month of a thousand customers, for eight years.
 CREDIT_GRANTS_MAX = 100_000
 # Ten years.

@@ -36,7 +36,7 @@ from engine.catalog.snapshots.versions import Versions
 from engine.errors import MeterlineError, NotFoundError
 from engine.outbox.facts import record_facts
 from engine.sql.database import Database, open_database
-from engine.sql.schema import ERASURES, EVENT_FENCES, RESOURCES, REVISIONS
+from engine.sql.schema import ALERT_KIND, ERASURES, EVENT_FENCES, RESOURCES, REVISIONS
 from engine.times import datetime_us
 
 _RELEASED_AFTER: Final = 100_000
@@ -192,6 +192,17 @@ class CatalogStore:
             return list(
                 connection.scalars(select(REVISIONS.c.tenant).distinct().order_by(REVISIONS.c.tenant))
             )
+
+    def tenants_with_alerts(self) -> list[str]:
+        """The tenants whose catalog has an alert, or had one.
+
+        Raises:
+            StoreUnavailableError: the database does not answer.
+        """
+        columns = RESOURCES.c
+        wanted = select(columns.tenant).distinct().where(columns.kind == ALERT_KIND).order_by(columns.tenant)
+        with self._database.reading() as connection:
+            return list(connection.scalars(wanted))
 
     def snapshot(self, tenant: str, revision: int | None = None) -> Catalog:
         """The tenant's catalog at `revision`, or the newest. A tenant without any has an empty one, revision 0.

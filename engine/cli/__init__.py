@@ -21,10 +21,11 @@ meterline catalog                    what is applied
 meterline export -o DIR/             what is applied as YAML, to keep under version control
 meterline customers ...              one at a time: create, get, update, list, archive, delete, history;
                                      subscriptions, plans, meters, coupons, tax-regions, sellers, credit-grants,
-                                     revenue-splits, exchange-rates alike
+                                     revenue-splits, exchange-rates, alerts alike
 meterline migrate-subscriptions ...  who runs on a plan to another version of it; --dry-run shows the money
 meterline import usage.csv           load usage from files
 meterline spend                      who has spent what, right now
+meterline alert-crossings            which thresholds of alerts were reached, and by whom
 meterline spend-link ID --for 7d     a link to the page where a customer sees its spend live
 meterline lines --customer ID        the rated line items, tier by tier
 meterline close --period 2026-11     billing periods that are over made invoices
@@ -69,6 +70,8 @@ out, a doctor that finds something wrong, and a diff that is not empty, exit wit
 # Where each command is: the module, and its name there.
 _COMMANDS = {
     "access": ("entitlements.access_command", "access"),
+    "alert-crossings": ("alerts.alert_crossings_command", "alert_crossings"),
+    "alerts": ("catalog.resource_commands", "alerts"),
     "amend": ("corrections.correct_commands", "amend"),
     "apply": ("catalog.apply_command", "apply"),
     "audit": ("access.tenants_command", "audit"),

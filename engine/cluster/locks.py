@@ -29,6 +29,8 @@ ROLLUPS_TURN = "rollups_turn"
 WEBHOOKS = "webhooks"
 # Tells what has become overdue (engine.billing.receivables.overdue).
 OVERDUE = "overdue"
+# Measures what alerts are about (engine.spend.alerts.alert_pass).
+ALERTS = "alerts"
 # Closes billing periods by itself (engine.billing.closing.automatic_close).
 AUTOMATIC_CLOSE = "automatic_close"
 # Reconciles closed periods (engine.billing.reconciliation.daily_reconciliation).

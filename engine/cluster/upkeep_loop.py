@@ -5,7 +5,7 @@ Rules:
    lock. Were two to work at once, they would do the same twice (engine.usage.corrections.voids, rule 2).
 2. After a pass the thread sleeps nineteen times as long as the pass took: 5% of the time, so that ingestion and
    reads keep the machine however long the log has become. What grows with the log is how late the reconciler finds a
-   conflict. What must be done in time whatever it takes has a bound to its sleep.
+   conflict. What must be done in time whatever it takes has a bound to its sleep, or takes a larger share.
 3. A store that does not answer is not a reason to stop: the next pass tries again, and a metric counts what failed.
 4. A pass may take minutes; where it may, nobody waits for it longer than a moment when the engine stops: it ends with
    the process, and is made again.
@@ -13,6 +13,7 @@ Rules:
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
@@ -26,6 +27,19 @@ _log = structlog.get_logger(__name__)
 _SLEEP_TIMES = 19
 # A pass over nothing takes milliseconds: more often than this nobody looks.
 _SLEEP_MIN_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a loop sleeps after a pass: so many `times` as long as the pass took, within bounds (None: no upper one)."""
+
+    least_s: float = _SLEEP_MIN_S
+    most_s: float | None = None
+    times: int = _SLEEP_TIMES
+
+    def sleep_s(self, took_ns: int) -> float:
+        found = max(took_ns * self.times / 1_000_000_000, self.least_s)
+        return found if self.most_s is None else min(found, self.most_s)
 
 
 class UpkeepPass(Protocol):
@@ -43,12 +57,12 @@ class UpkeepLoop:
         upkeep: UpkeepPass,
         try_hold: Callable[[], Hold | None],
         monotonic_ns: Callable[[], int],
-        sleep_s: tuple[int, int | None] = (_SLEEP_MIN_S, None),
+        pace: Pace = Pace(),
         stopping: threading.Event | None = None,
         stop_within_s: int | None = None,
     ) -> None:
         """`try_hold` gives the lock, or None. `stopping` is set by `stop`, for an upkeep that can end a long pass early. `stop_within_s`: None waits for
-        the pass that runs, which an embedded store must not be closed under. `sleep_s`: at least, and at most.
+        the pass that runs, which an embedded store must not be closed under.
         """
         self._name = name
         # There from the start: a rate needs a first value.
@@ -59,7 +73,7 @@ class UpkeepLoop:
         self._try_hold = try_hold
         self._hold: Hold | None = None
         self._monotonic_ns = monotonic_ns
-        self._sleep_min_s, self._sleep_max_s = sleep_s
+        self._pace = pace
         self._stop_within_s = stop_within_s
         self._stop = stopping or threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"meterline-{name}", daemon=True)
@@ -73,7 +87,7 @@ class UpkeepLoop:
         self._thread.join(self._stop_within_s)
 
     def _run(self) -> None:
-        sleep_s = self._sleep_min_s
+        sleep_s = self._pace.least_s
         try:
             while not self._stop.wait(sleep_s):
                 sleep_s = self._pass()
@@ -81,14 +95,14 @@ class UpkeepLoop:
             if self._hold is not None:
                 self._hold.release()
 
-    def _pass(self) -> int:
+    def _pass(self) -> float:
         """One pass, if it is this gateway's turn; how long to sleep after it."""
         began_ns = self._monotonic_ns()
         try:
             if self._hold is None or not self._hold.is_held():
                 self._hold = self._try_hold()
             if self._hold is None:
-                return self._sleep_min_s
+                return max(self._pace.least_s, _SLEEP_MIN_S)
             self._upkeep.next_pass()
             METRICS.upkeep_succeeded_timestamp_seconds.labels(self._name).set_to_current_time()
         except RetryLaterError as error:
@@ -100,5 +114,4 @@ class UpkeepLoop:
             _log.exception("upkeep pass failed", upkeep=self._name)
         took_ns = self._monotonic_ns() - began_ns
         METRICS.upkeep_pass_duration_seconds.labels(self._name).observe(took_ns / 1_000_000_000)
-        sleep_s = max(took_ns * _SLEEP_TIMES // 1_000_000_000, self._sleep_min_s)
-        return sleep_s if self._sleep_max_s is None else min(sleep_s, self._sleep_max_s)
+        return self._pace.sleep_s(took_ns)

@@ -4,7 +4,7 @@
     catalog_address  the URL of one that is not in the data directory
     postgresql       what is PostgreSQL's own: who takes turns with whom, settings, errors that pass
     purging          bytes of what was deleted, out of the files
-    schema           every table of it, with what its rows mean; invoice_tables has those of invoices, account_tables
+    schema           every table of it, with what its rows mean; invoice_tables has those of invoices, alert_tables of alerts, account_tables
                      those of what is owed and paid
     migrations/      how an older database gets there, step by step
 
@@ -13,4 +13,12 @@ to engine.catalog, the order of ingestion and its leases to engine.cluster. They
 transaction may have to change several, and one chain of migrations makes all of them.
 """
 
-__all__ = ["account_tables", "catalog_address", "database", "invoice_tables", "postgresql", "schema"]
+__all__ = [
+    "account_tables",
+    "alert_tables",
+    "catalog_address",
+    "database",
+    "invoice_tables",
+    "postgresql",
+    "schema",
+]

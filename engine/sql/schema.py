@@ -18,6 +18,7 @@
 - erasures: customers whose personal data was erased, by pseudonym (engine.erasure.jobs).
 - closes, invoice_series, invoices: what was billed (engine.sql.invoice_tables).
 - account_entries, payments, refunds, credit_notes: what is owed and paid (engine.sql.account_tables).
+- alert_crossings, alert_cursors: which thresholds were reached (engine.sql.alert_tables).
 - deployment: whose database this is, if it is not in a data directory (engine.cluster.deployment_database).
 - ingest_order, ingest_in_flight: what gateways that share a usage store agree on (engine.cluster.shared_clock).
 """
@@ -33,11 +34,15 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    text,
 )
 
-from engine.sql.account_tables import ACCOUNT_ENTRIES
+from engine.sql.alert_tables import ALERT_CURSORS
 
-METADATA: Final = ACCOUNT_ENTRIES.metadata
+METADATA: Final = ALERT_CURSORS.metadata
+
+ALERT_KIND: Final = "alert"
+"""As engine.catalog.kinds calls alerts."""
 
 REVISIONS: Final = Table(
     "revisions",
@@ -76,6 +81,13 @@ RESOURCES: Final = Table(
         ["tenant", "revision"], ["revisions.tenant", "revisions.revision"], name="resources_revision_fk"
     ),
     Index("resources_by_revision", "tenant", "revision", "position", unique=True),
+    # Asked several times a second, whatever else there is.
+    Index(
+        "resources_of_alerts",
+        "tenant",
+        sqlite_where=text(f"kind = '{ALERT_KIND}'"),
+        postgresql_where=text(f"kind = '{ALERT_KIND}'"),
+    ),
 )
 
 IDEMPOTENCY_KEYS: Final = Table(

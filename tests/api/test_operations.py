@@ -19,6 +19,7 @@ from engine.api.operation import (
 )
 from engine.api.operations import Services, operations
 from engine.api.services.access_service import AccessService, TenantService
+from engine.api.services.alerts.alert_service import AlertService
 from engine.api.services.backup_service import BackupService
 from engine.api.services.billing_service import BillingService
 from engine.api.services.catalog_service import CatalogService
@@ -62,6 +63,7 @@ TABLE = operations(
         entitlements=EntitlementService,
         watches=WatchService,
         spend_links=SpendLinkService,
+        alerts=AlertService,
         billing=BillingService,
         invoices=InvoiceService,
         documents=DocumentService,
@@ -179,6 +181,7 @@ def test_a_credential_bound_to_a_customer_may_call_what_reads_one_customer():
         "SpendService.GetSpend",
         "SpendService.WatchSpend",
         "EntitlementService.CheckAccess",
+        "AlertService.ListAlertCrossings",
         "BillingService.ListLineItems",
         "InvoiceService.ListInvoices",
         "InvoiceService.GetInvoice",

@@ -116,6 +116,10 @@ ROOMS = {
         *("billing", "catalog.kinds", "catalog.snapshots", "errors"),
         *("usage.facts", "usage.query"),
     },
+    "spend.alerts": {
+        *("spend", "billing", "billing.accounts", "billing.terms", "catalog", "catalog.kinds"),
+        *("catalog.snapshots", "usage.query", "usage.store", "outbox", "sql", "errors", "metrics", "times"),
+    },
     "spend": {"billing", "billing.terms", "usage.corrections", "catalog.snapshots", "errors", "times"},
     "billing.reconciliation": {
         *("billing.accounts", "billing.closing", "catalog", "catalog.kinds", "catalog.snapshots"),
@@ -151,7 +155,8 @@ ROOMS = {
         *("usage.store", "usage.store.tables", "usage.store.query"),
     },
     "api": {
-        *("backup", "entitlements", "erasure", "access", "upkeep", "spend", "cluster", "outbox.webhooks"),
+        *("backup", "entitlements", "erasure", "access", "upkeep", "spend", "spend.alerts", "cluster"),
+        "outbox.webhooks",
         *(
             "billing",
             "billing.accounts",
@@ -188,7 +193,7 @@ ROOMS = {
     "api.pages": {"api", "access", "billing.documents", "errors", "time_zones", "times"},
     "api.http": {"api", "api.pages", "access", "fair_share", "errors", "metrics", "times", "json_cells"},
     "app": {
-        "spend",
+        *("spend", "spend.alerts"),
         *("backup", "doctor", "entitlements", "erasure", "outbox.webhooks"),
         *(
             "access",

@@ -19,6 +19,7 @@ from examples.engine_process import EngineProcess
 from meterline import AccessDeniedError, Client, InvalidOptionError, open_channel
 from meterline.v1 import (
     access_pb2,
+    alerts_pb2,
     backup_pb2,
     billing_pb2,
     billing_settings_pb2,
@@ -59,8 +60,8 @@ from meterline.v1.usage_pb2_grpc import UsageServiceStub
 from tests.support.engine.api_world import AT, CATALOG, LATE_JUNE, api_event, record, refusal, spend_of
 
 _MODULES = (
-    *(access_pb2, backup_pb2, billing_pb2, catalog_pb2, correction_pb2, customers_pb2, events_pb2),
-    *(credit_notes_pb2, entitlements_pb2, journal_pb2),
+    *(access_pb2, alerts_pb2, backup_pb2, billing_pb2, catalog_pb2, correction_pb2),
+    *(customers_pb2, events_pb2, credit_notes_pb2, entitlements_pb2, journal_pb2),
     *(metering_pb2, privacy_pb2, resources_pb2, retention_pb2, spend_pb2, subscriptions_pb2, usage_pb2),
     *(
         billing_settings_pb2,
@@ -82,6 +83,7 @@ UNAUTHENTICATED, DENIED = grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMI
 # What a credential must hold, written out a second time: a row that changes its scope has to be changed here as well.
 SCOPES = {
     "CreateBackup": "OPERATE",
+    "ListAlertCrossings": "READ",
     "GetBillingSettings": "BILL",
     "UpdateBillingSettings": "BILL",
     "RecordUsage": "INGEST",

@@ -46,9 +46,11 @@ ALLOWED = {
         "webhooks",
         "overdue invoices",
         "automatic close",
+        "alerts",
         "billing check",
     },
     "outcome": {"delivered", "failed"},
+    "type": {"alert.crossed", "alert.recovered"},
     "kind": {
         *("requests", "usage streams", "catalog streams", "health checks", "health watches"),
         *("spend watches", "spend watches over HTTP"),

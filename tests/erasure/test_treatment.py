@@ -12,6 +12,7 @@ from engine.erasure.catalog_erasure import owner_field
 from engine.erasure.naming import Naming, is_pseudonym
 from engine.erasure.treatment import treatments
 from engine.sql.account_tables import ACCOUNT_ENTRIES, CREDIT_NOTE_LINES, CREDIT_NOTES, PAYMENTS, REFUNDS
+from engine.sql.alert_tables import ALERT_CROSSINGS
 from fields import declaration
 
 
@@ -108,7 +109,7 @@ def test_whoever_adds_a_field_of_a_customer_decides_what_an_erasure_makes_of_it(
         for kind, each in KINDS.items()
         if "customer" in declaration(each).names or "customers" in declaration(each).names
     }
-    assert referring == {"subscription", "credit_grant"}
+    assert referring == {"subscription", "credit_grant", "alert"}
     assert all(owner_field(kind) == "customer" for kind in referring)
 
 
@@ -118,6 +119,10 @@ def test_whoever_adds_a_column_of_accounts_decides_what_an_erasure_makes_of_it()
     known |= {"method", "reference", "failure_reason", "reason", "void_reason"}
     # These name nobody.
     known |= {"tenant", "currency", "kind", "state", "invoice_id", "invoice_ids", "credit_note_id"}
-    for table in (ACCOUNT_ENTRIES, PAYMENTS, REFUNDS, CREDIT_NOTES, CREDIT_NOTE_LINES):
+    known |= {"threshold", "measure", "subject", "budget", "value"}
+    # What an alert is called may name its customer.
+    known |= {"alert_id"}
+    tables = (ACCOUNT_ENTRIES, PAYMENTS, REFUNDS, CREDIT_NOTES, CREDIT_NOTE_LINES, ALERT_CROSSINGS)
+    for table in tables:
         texts = {each.name for each in table.c if isinstance(each.type, Text)}
         assert texts - set(SUMS) <= known

@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from examples.engine_process import EngineProcess
@@ -26,20 +27,36 @@ class DocsPage:
             for found in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
         ]
 
-    def shown(self, folder):
-        """Each command with what it prints now, all of them against one engine."""
+    def shown(self, folder, awaited=None):
+        """Each command with what it prints now, all of them against one engine. `awaited`: how a command begins that is given again,
+        for a minute, until it prints what the page shows: of what an engine does by itself.
+        """
         for name, text in self.files:
             (folder / name).write_text(text, encoding="utf-8")
         with EngineProcess(folder / "data", "--event-age-max-days", "36525") as running:
-            for command, _ in self.commands:
-                program, *words = shlex.split(command)
-                assert program == "meterline"
-                done = subprocess.run(
-                    [sys.executable, "-m", "engine", *words, "--target", running.target],
-                    cwd=folder, env={"PYTHONPATH": str(ROOT), "METERLINE_API_KEY": running.api_key, "COLUMNS": "120"},
-                    capture_output=True, text=True, timeout=180, check=False,
-                )  # fmt: skip
-                yield command, (done.stdout + done.stderr).replace(f" --target {running.target}", "")
+            for command, expected in self.commands:
+                output = _printed(command, folder, running)
+                deadline_s = time.monotonic() + 60
+                while (
+                    awaited is not None
+                    and command.startswith(awaited)
+                    and comparable(output) != comparable(expected)
+                    and time.monotonic() < deadline_s
+                ):
+                    time.sleep(0.2)
+                    output = _printed(command, folder, running)
+                yield command, output
+
+
+def _printed(command, folder, running):
+    program, *words = shlex.split(command)
+    assert program == "meterline"
+    done = subprocess.run(
+        [sys.executable, "-m", "engine", *words, "--target", running.target],
+        cwd=folder, env={"PYTHONPATH": str(ROOT), "METERLINE_API_KEY": running.api_key, "COLUMNS": "120"},
+        capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
+    return (done.stdout + done.stderr).replace(f" --target {running.target}", "")
 
 
 def comparable(text):

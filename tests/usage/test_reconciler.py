@@ -12,7 +12,7 @@ import structlog
 
 import engine.usage.corrections.reconciler as reconciler_module
 from engine.cluster.locks import FileLocks
-from engine.cluster.upkeep_loop import UpkeepLoop
+from engine.cluster.upkeep_loop import Pace, UpkeepLoop
 from engine.errors import StoreUnavailableError
 from engine.metrics import REGISTRY
 from engine.usage.corrections.reconciler import Reconciler
@@ -443,7 +443,7 @@ def test_one_loop_of_a_directory_works_and_the_next_takes_over(store, clock, now
                 passes.append(1)
 
         return UpkeepLoop(
-            "counting", Counting(), partial(locks.try_hold, "reconciler"), lambda: 0, sleep_s=(0, None)
+            "counting", Counting(), partial(locks.try_hold, "reconciler"), lambda: 0, pace=Pace(0)
         )
 
     first, second = [], []

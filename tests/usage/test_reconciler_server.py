@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.cluster.locks import FileLocks
-from engine.cluster.upkeep_loop import UpkeepLoop
+from engine.cluster.upkeep_loop import Pace, UpkeepLoop
 from engine.errors import StoreUnavailableError
 from engine.metrics import METRICS
 from engine.usage.corrections.conflict_list import list_conflicts
@@ -99,9 +99,7 @@ def test_a_pass_that_fails_is_counted_and_made_again(tmp_path):
     ):
         deliver(store, [event_of("a", value, ingested_us=int(value)) for value in "12"])
         reconciler = Reconciler(store, IngestClock(10, lambda _: None), itertools.count(20).__next__)
-        loop = UpkeepLoop(
-            "reconciler", reconciler, _lock(tmp_path), lambda: 0, sleep_s=(0, None), stop_within_s=0
-        )
+        loop = UpkeepLoop("reconciler", reconciler, _lock(tmp_path), lambda: 0, pace=Pace(0), stop_within_s=0)
         server.fault("disk_full", only="read")
         loop.start()
         while failed() == before:

@@ -14,7 +14,7 @@ from functools import partial
 import pytest
 
 from engine.cluster.locks import FileLocks
-from engine.cluster.upkeep_loop import UpkeepLoop
+from engine.cluster.upkeep_loop import Pace, UpkeepLoop
 from engine.errors import StartupError, StoreUnavailableError
 from engine.usage.facts.usage_request import Measure
 from engine.usage.rollups.coverage import Coverages
@@ -144,7 +144,7 @@ def test_the_watch_looks_again_in_time_however_long_a_look_took(tmp_path):
         Looking(),
         partial(FileLocks(tmp_path).try_hold, "disk_watch"),
         lambda: next(seconds),
-        sleep_s=(0, 0),
+        pace=Pace(0, 0),
     )
     loop.start()
     deadline = time.monotonic() + 20

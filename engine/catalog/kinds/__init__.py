@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Final
 
+from engine.catalog.kinds.alert import Alert
+from engine.catalog.kinds.billing_details import Seller
 from engine.catalog.kinds.coupon import Coupon
 from engine.catalog.kinds.credit_grant import CustomerCredit
 from engine.catalog.kinds.customer import Customer
@@ -17,7 +19,6 @@ from engine.catalog.kinds.meter import Meter
 from engine.catalog.kinds.plan import Plan
 from engine.catalog.kinds.resource import Reference, Resource
 from engine.catalog.kinds.revenue_split import RevenueSplit
-from engine.catalog.kinds.seller import Seller
 from engine.catalog.kinds.subscription import Subscription
 from engine.catalog.kinds.tax_region import TaxRegion
 from fields import Json, Nested, Schema, declaration
@@ -35,6 +36,7 @@ KINDS: Final[Mapping[str, type[Resource]]] = {
         Customer,
         Subscription,
         CustomerCredit,
+        Alert,
     )
 }
 

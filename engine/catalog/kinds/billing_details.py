@@ -1,5 +1,5 @@
-"""What documents say of whoever pays and whoever sells: addresses; and tax ids, checked offline: their form, and their check digits
-where they have some.
+"""What documents say of whoever pays and whoever sells: addresses, and tax ids, checked offline: their form, and their check digits
+where they have some. The seller: what a tenant itself is, one for all its customers.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,9 @@ import stdnum.us.ein
 from stdnum.exceptions import ValidationError
 
 from engine.catalog import limits
+from engine.catalog.kinds.resource import Name, Reference, Resource
 from fields import Count, ListOf, Nested, Problem, Record, Text, rule
+from rating import CreditsApply, InclusiveReverseCharge, RoundingMode, TaxScope
 
 
 class TaxIdType(StrEnum):
@@ -86,3 +88,25 @@ class BillingAddress(Record, called="address"):
 
 PaymentTerms = Annotated[int | None, Count(limits.PAYMENT_TERMS_DAYS_MAX)]
 """How many days after its issue an invoice is due."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seller(Resource, section="sellers", count_max=1):
+    """Who sells: at most one.
+
+    address, email, tax_ids: what invoices say of it beside its name.
+    tax_region: where it is taxed; without one no customer owes taxes itself.
+    tax_rounding, tax_rounding_scope: how taxes are rounded to minor units, and whether each of a line or each of an invoice.
+    credits_apply: whether credit pays before taxes, and less is taxed, or pays for amounts with their taxes.
+    inclusive_reverse_charge: what a price that contains taxes comes to when the customer owes them.
+    """
+
+    name: Name
+    tax_region: Annotated[str | None, Reference(to="tax_region")] = None
+    tax_rounding: RoundingMode = RoundingMode.HALF_UP
+    tax_rounding_scope: TaxScope = TaxScope.LINE
+    credits_apply: CreditsApply = CreditsApply.BEFORE_TAX
+    inclusive_reverse_charge: InclusiveReverseCharge = InclusiveReverseCharge.KEEP
+    address: Annotated[BillingAddress | None, Nested(BillingAddress)] = None
+    email: Annotated[str | None, Text(limits.EMAIL_BYTES_MAX)] = None
+    tax_ids: TaxIds = ()

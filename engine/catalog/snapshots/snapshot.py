@@ -19,6 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.catalog.kinds import KINDS, definition
+from engine.catalog.kinds.alert import Alert
+from engine.catalog.kinds.billing_details import Seller
 from engine.catalog.kinds.coupon import Coupon
 from engine.catalog.kinds.credit_grant import CustomerCredit
 from engine.catalog.kinds.exchange_rate import ExchangeRate
@@ -26,7 +28,6 @@ from engine.catalog.kinds.meter import Meter
 from engine.catalog.kinds.plan import Plan
 from engine.catalog.kinds.resource import Resource
 from engine.catalog.kinds.revenue_split import RevenueSplit
-from engine.catalog.kinds.seller import Seller
 from engine.catalog.kinds.subscription import Subscription
 from engine.catalog.kinds.tax_region import TaxRegion
 from engine.catalog.snapshots.ended_resources import EndedResources
@@ -86,6 +87,11 @@ class Catalog:
     def seller(self) -> Seller | None:
         """There is at most one."""
         return next((each.resource for each in self.objects.get("seller", {}).values()), None)
+
+    @cached_property
+    def alerts(self) -> Sequence[Alert]:
+        """In the order of their creation."""
+        return [each.resource for each in self.objects.get("alert", {}).values()]
 
     @cached_property
     def currencies(self) -> tuple[str, ...]:

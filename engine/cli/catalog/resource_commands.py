@@ -89,6 +89,12 @@ KINDS: Final = (
         ("customer", "currency", "amount", "effective_at", "expires_at"),
         "id=gift customer=acme currency=USD amount=20 effective_at=2026-01-01",
     ),
+    ResourceKind(
+        "alerts",
+        "alert",
+        ("name", "measure", "customer", "budget", "thresholds"),
+        "id=budget name=Budget measure=spend currency=USD thresholds:='[\"100\"]'",
+    ),
 )
 
 _id_argument = click.argument("resource_id", type=TextType("a resource"), metavar="ID")
@@ -336,4 +342,5 @@ def _definition(fields: tuple[Pair, ...]) -> dict[str, Any]:
     revenue_splits,
     exchange_rates,
     credit_grants,
+    alerts,
 ) = map(_group, KINDS)

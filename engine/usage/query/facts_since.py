@@ -28,6 +28,14 @@ _LATE = (
     ") GROUP BY customer_id"
 )
 
+_EVENT_OF_TENANT = "SELECT customer_id, event_time AS at FROM {table} WHERE tenant = {{tenant:String}} AND "
+_TOUCHED = (
+    "SELECT customer_id, toUnixTimestamp64Micro(min(at)) FROM ("  # noqa: S608 - own names
+    f"{_EVENT_OF_TENANT.format(table=EVENTS_TABLE)} {_STORED_BETWEEN} "
+    f"UNION ALL {_EVENT_OF_TENANT.format(table=VOIDS_TABLE)} {RECORDED_BETWEEN}"
+    ") GROUP BY customer_id"
+)
+
 
 def stored_between(
     store: UsageStore, after_us: int, until_us: int, names: Sequence[tuple[str, str]]
@@ -53,3 +61,12 @@ def late_facts(
     """
     bounds = {"tenant": tenant, "after_us": after_us, "until_us": as_of_us, "before_us": before_us}
     return {str(customer): number(at) for customer, at in store.query(Query(_LATE, bounds))}
+
+
+def touched_since(store: UsageStore, tenant: str, *, after_us: int, until_us: int) -> Mapping[str, int]:
+    """Of each customer, as its events name it, the earliest time of an event that was stored or corrected in (after_us, until_us].
+
+    Raises StoreUnavailableError.
+    """
+    bounds = {"tenant": tenant, "after_us": after_us, "until_us": until_us}
+    return {str(customer): number(at) for customer, at in store.query(Query(_TOUCHED, bounds))}

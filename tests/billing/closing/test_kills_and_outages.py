@@ -33,16 +33,20 @@ def url(request, tmp_path):
     return request.getfixturevalue("postgres_server").new_url()
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("kills", [4, pytest.param(50, marks=[pytest.mark.long, pytest.mark.timeout(3_600)])])
 def test_a_close_that_is_killed_again_and_again_bills_everything_once(tmp_path, url, seed, kills):
     """Killed at random touches of its stores while usage comes in late; then closed to the end, beside one close of everything."""
     dice, usage = random.Random(seed), tmp_path / "usage"
     for number, month in enumerate((2, 4, 5)):
         _record(dice, usage, url, MONTHS[month], number)
-        left = len(range(number, kills, 3))
+        left, touches_max = len(range(number, kills, 3)), TOUCHES_MAX
         while left:
-            # Some closes come to their end before.
-            left -= _close(usage, url, month, dice, dice.randint(1, TOUCHES_MAX))
+            # Some closes come to their end before; those behind them have little left to touch.
+            if _close(usage, url, month, dice, dice.randint(1, touches_max)):
+                left -= 1
+            else:
+                touches_max = max(touches_max // 4, 4)
         assert not _close(usage, url, month, dice, 0)
         with closing(open_database(url)) as database:
             _check_facts(database, instant_us(MONTHS[month]))

@@ -280,4 +280,24 @@ def catalogs(draw):
                 unique_by=lambda grant: grant["id"],
             )
         ),
+        "alerts": draw(
+            st.lists(
+                st.fixed_dictionaries(
+                    {
+                        "id": ids,
+                        "name": texts,
+                        "measure": st.just("spend"),
+                        "currency": st.just("USD"),
+                        "thresholds": st.sampled_from([["5"], ["5.00", "1e2"]]),
+                    },
+                    optional={
+                        "customer": st.sampled_from([each["id"] for each in customers]),
+                        "budget": st.just("10.0"),
+                        "repeats": st.just("once"),
+                    },
+                ),
+                max_size=2,
+                unique_by=lambda alert: alert["id"],
+            )
+        ),
     }

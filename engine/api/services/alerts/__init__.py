@@ -1,0 +1,1 @@
+"""AlertService: which thresholds of alerts customers have reached."""
