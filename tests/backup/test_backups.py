@@ -28,6 +28,7 @@ from meterline.v1.correction_pb2 import CorrectUsageRequest, Signature, UsageSel
 from meterline.v1.correction_pb2_grpc import CorrectionServiceStub
 from meterline.v1.events_pb2 import ListEventsRequest
 from meterline.v1.events_pb2_grpc import EventServiceStub
+from tests.support.command_processes import run_command
 from tests.support.engine.api_world import AT, JUNE_10, api_event, record
 from tests.support.usage.clickhouse_process import ClickHouseProcess
 from tests.support.usage.gateway_drive import Books, apply_catalog, channel_to
@@ -37,13 +38,7 @@ ANY_AGE = ("--event-age-max-days", "36525")
 
 
 def _command(*arguments, check=True):
-    done = subprocess.run(  # noqa: PLW1510 - looked at below
-        [sys.executable, "-m", "engine", "backup", *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    done = run_command("backup", *arguments, timeout_s=300)
     assert not check or done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     return done

@@ -7,8 +7,6 @@ other one is read here: a list as the prices of a plan, against a catalog that h
 import os
 import re
 import shlex
-import subprocess
-import sys
 from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -34,6 +32,7 @@ from rating import Cell, Charges, Conversion, DecimalColumn, Dimension, EventAmo
 from rating.prices import models
 from rating.prices.models import MODELS, PER_EVENT
 from tests.support.catalogs import catalog_of
+from tests.support.command_processes import run_command
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "catalog.md").read_text(encoding="utf-8")
@@ -321,17 +320,11 @@ def test_the_commands_of_the_page_print_what_it_shows(tmp_path):
     with EngineProcess(tmp_path / "data") as engine:
         for command, output in shown:
             target = [] if command.startswith("quote") else ["--target", engine.target]
-            done = subprocess.run(
-                [sys.executable, "-m", "engine", *shlex.split(command), *target],
-                cwd=tmp_path,
-                env={**os.environ, "COLUMNS": "80", "PYTHONPATH": str(ROOT)},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=180,
-                check=False,
+            done = run_command(
+                *shlex.split(command), *target, cwd=tmp_path, env={**os.environ, "COLUMNS": "80"}
             )
-            assert [line.rstrip() for line in done.stdout.splitlines()] == output.splitlines(), command
+            printed = done.stdout + done.stderr
+            assert [line.rstrip() for line in printed.splitlines()] == output.splitlines(), command
 
 
 def test_the_links_of_the_page_lead_somewhere():

@@ -2,14 +2,13 @@
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 from docs import chart_settings
 from docs.make_reference import PAGE as PAGE_OF_REFERENCE
 from docs.make_reference import SCHEMA, page, schema
 from examples.engine_process import EngineProcess
+from tests.support.command_processes import run_command
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
@@ -37,11 +36,8 @@ def test_the_commands_of_the_tutorial_print_what_it_says(tmp_path):
         for command, expected in commands:
             program, *words = shlex.split(command)
             assert program == "meterline"
-            done = subprocess.run(
-                [sys.executable, "-m", "engine", *words, "--target", running.target],
-                cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "METERLINE_API_KEY": running.api_key},
-                capture_output=True, text=True, timeout=180, check=False,
-            )  # fmt: skip
+            key = {"METERLINE_API_KEY": running.api_key}
+            done = run_command(*words, "--target", running.target, cwd=tmp_path, env=key)
             shown = (done.stdout + done.stderr).replace(f" --target {running.target}", "")
             assert _comparable(shown) == _comparable(expected), command
 
@@ -58,11 +54,8 @@ def test_the_phases_of_the_page_about_subscriptions_can_be_applied(tmp_path):
             ("lines", "--customer", "acme", "--at", "2027-01-10"): "total of 2 line items: 110.00 EUR",
             ("lines", "--customer", "acme", "--at", "2027-03-10"): "total of 2 line items: 154.00 EUR",
         }.items():
-            done = subprocess.run(
-                [sys.executable, "-m", "engine", *words, "--target", running.target],
-                cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "METERLINE_API_KEY": running.api_key},
-                capture_output=True, text=True, timeout=180, check=False,
-            )  # fmt: skip
+            key = {"METERLINE_API_KEY": running.api_key}
+            done = run_command(*words, "--target", running.target, cwd=tmp_path, env=key)
             assert expected in done.stdout, done.stderr
 
 

@@ -19,14 +19,14 @@ from examples.engine_process import EngineProcess
 from meterline import open_channel
 from meterline.v1.usage_pb2 import RecordUsageRequest, UsageEvent
 from meterline.v1.usage_pb2_grpc import UsageServiceStub
+from tests.support.command_processes import run_command
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "llm.yaml"
 
 
 def _meterline(*arguments, timeout_s=180):
-    command = [sys.executable, "-m", "engine", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, check=False)
+    return run_command(*arguments, timeout_s=timeout_s)
 
 
 def _serve(data, *options):

@@ -3,8 +3,6 @@
 import base64
 import itertools
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +23,7 @@ from meterline.v1.correction_pb2 import ListConflictsRequest, ReconcileUsageRequ
 from meterline.v1.usage_pb2 import RecordUsageRequest
 from meterline.v1.usage_pb2_grpc import UsageServiceStub
 from tests.support.calls import call_of
+from tests.support.command_processes import run_command
 from tests.support.ingest.admission_oracle import Row
 from tests.support.ingest.event_columns import columns_of, message_of
 
@@ -191,8 +190,9 @@ def test_a_period_that_is_none_is_refused(world, request_):
 
 
 def _meterline(*arguments):
-    command = [sys.executable, "-m", "engine", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True).stdout
+    done = run_command(*arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_an_id_used_twice_across_gateways_counts_once_from_then_on(tmp_path):

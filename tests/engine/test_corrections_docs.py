@@ -4,13 +4,12 @@ import os
 import pty
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from examples.engine_process import EngineProcess
+from tests.support.command_processes import run_command
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "corrections.md").read_text(encoding="utf-8")
@@ -26,10 +25,8 @@ def target(tmp_path):
 
 
 def _run(target, cwd, *words):
-    return subprocess.run(
-        [sys.executable, "-m", "engine", *words, "--target", target],
-        cwd=cwd, env={"PYTHONPATH": str(ROOT), "METERLINE_API_KEY": os.environ["METERLINE_API_KEY"]}, capture_output=True, text=True, timeout=180, check=False,
-    )  # fmt: skip
+    key = {"METERLINE_API_KEY": os.environ["METERLINE_API_KEY"]}
+    return run_command(*words, "--target", target, cwd=cwd, env=key)
 
 
 def _without_instants(text):
@@ -88,10 +85,7 @@ def _answered(target, answer, *words):
     ours, theirs = pty.openpty()
     try:
         os.write(ours, answer)
-        return subprocess.run(
-            [sys.executable, "-m", "engine", *words, "--target", target],
-            cwd=ROOT, stdin=theirs, capture_output=True, text=True, timeout=180, check=False,
-        )  # fmt: skip
+        return run_command(*words, "--target", target, stdin=theirs)
     finally:
         os.close(ours)
         os.close(theirs)

@@ -23,6 +23,7 @@ from meterline.v1.billing_pb2 import ListLineItemsRequest
 from meterline.v1.billing_pb2_grpc import BillingServiceStub
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
+from tests.support.command_processes import run_command
 
 ROOT = Path(__file__).parents[2]
 AT = Timestamp(seconds=1_773_144_000)  # 2026-03-10T12:00:00Z
@@ -46,15 +47,7 @@ def _command(*arguments):
 
 
 def _run(*arguments, stdin=None):
-    return subprocess.run(
-        _command(*arguments),
-        cwd=ROOT,
-        stdin=stdin,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return run_command("import", *arguments, stdin=stdin)
 
 
 def _assert_one_line(done, *parts):
@@ -272,7 +265,7 @@ def test_standard_input_needs_a_format_and_a_place_for_rejects(imported):
         ("--rejects", "r"),
         ("other.csv", "--format", "csv", "--rejects", "r"),
     ):
-        done = imported("-", *options, stdin=subprocess.DEVNULL)
+        done = imported("-", *options)
         assert done.returncode == 2
         assert "--format and --rejects" in done.stderr or "are for one file" in done.stderr
 

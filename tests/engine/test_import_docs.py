@@ -4,7 +4,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from examples.engine_process import EngineProcess
 from meterline import open_channel
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
+from tests.support.command_processes import run_command
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "import.md").read_text(encoding="utf-8")
@@ -35,15 +35,8 @@ def _printed(command, cwd, target):
         subprocess.run(words, cwd=cwd, check=True)
         return ""
     assert words[0] == "meterline"
-    done = subprocess.run(
-        [sys.executable, "-m", "engine", *words[1:], "--target", target],
-        cwd=cwd,
-        env={"PYTHONPATH": str(ROOT), "METERLINE_API_KEY": os.environ["METERLINE_API_KEY"]},
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
+    key = {"METERLINE_API_KEY": os.environ["METERLINE_API_KEY"]}
+    done = run_command(*words[1:], "--target", target, cwd=cwd, env=key)
     return done.stdout + done.stderr
 
 

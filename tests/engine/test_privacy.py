@@ -25,6 +25,7 @@ from meterline.v1.privacy_pb2 import EraseCustomerRequest, ExportCustomerRequest
 from meterline.v1.privacy_pb2_grpc import PrivacyServiceStub
 from meterline.v1.usage_pb2 import RecordUsageRequest
 from meterline.v1.usage_pb2_grpc import UsageServiceStub
+from tests.support.command_processes import run_command
 from tests.support.engine.api_world import refusal
 from tests.support.erasure.erasure_world import (
     BOB,
@@ -79,10 +80,7 @@ def channel(engine):
 
 
 def meterline(engine, *arguments, fails=False):
-    command = [sys.executable, "-m", "engine", "customers", *arguments, "--target", engine.target]
-    done = subprocess.run(
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False
-    )
+    done = run_command("customers", *arguments, "--target", engine.target)
     assert done.returncode == (2 if fails else 0), done.stderr
     return done.stderr if fails else done.stdout
 

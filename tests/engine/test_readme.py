@@ -2,8 +2,6 @@
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from examples.engine_process import EngineProcess
 from examples.llm_trace import read_trace
 from examples.recompute import read_catalog
 from meterline import Client, open_channel
+from tests.support.command_processes import run_command
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "llm.yaml"
@@ -36,10 +35,7 @@ def engine(tmp_path):
 def _outputs(commands, *more):
     outputs = []
     for words in commands:
-        done = subprocess.run(
-            [sys.executable, "-m", "engine", *words, *more],
-            cwd=ROOT, capture_output=True, text=True, timeout=180, check=False,
-        )  # fmt: skip
+        done = run_command(*words, *more)
         assert done.returncode == 0, (words, done.stderr)
         outputs.append(done.stdout)
     return outputs

@@ -2,8 +2,6 @@
 
 import os
 import pty
-import subprocess
-import sys
 from pathlib import Path
 
 import grpc
@@ -26,6 +24,7 @@ from meterline.v1.retention_pb2 import ExpireUsageRequest
 from meterline.v1.retention_pb2_grpc import RetentionServiceStub
 from meterline.v1.usage_pb2 import VERDICT_REJECTED, RecordUsageRequest
 from meterline.v1.usage_pb2_grpc import UsageServiceStub
+from tests.support.command_processes import run_command
 from tests.support.engine.api_world import refusal
 from tests.support.ingest.admission_oracle import Row
 from tests.support.ingest.event_columns import message_of
@@ -61,14 +60,10 @@ def _row(event_id, tokens, hours, customer="acme"):
 
 def _meterline(*arguments, fails=False, answer=None, prompts=True):
     """What it prints, or its error; at a terminal where `answer` is typed, or without one."""
-    command = [sys.executable, "-m", "engine", *arguments]
     ours, theirs = pty.openpty()
     try:
         os.write(ours, answer or b"")
-        stdin = subprocess.DEVNULL if answer is None else theirs
-        done = subprocess.run(
-            command, cwd=ROOT, stdin=stdin, capture_output=True, text=True, timeout=120, check=False
-        )
+        done = run_command(*arguments, stdin=None if answer is None else theirs)
     finally:
         os.close(ours)
         os.close(theirs)

@@ -2,8 +2,6 @@
 
 import base64
 import json
-import subprocess
-import sys
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -21,6 +19,7 @@ from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 from meterline.v1.spend_pb2 import GetSpendRequest
 from meterline.v1.spend_pb2_grpc import SpendServiceStub
+from tests.support.command_processes import run_command
 from tests.support.engine.api_world import CATALOG, LATE_JUNE, api_event, record, spend_of
 
 ROOT = Path(__file__).parents[2]
@@ -143,12 +142,6 @@ def test_the_command_line_takes_a_token_from_a_file(engine, provider, tmp_path):
     """As it takes an API key."""
     file = tmp_path / "token"
     file.write_text(_token(provider, "ada"), encoding="ascii")
-    done = subprocess.run(  # noqa: PLW1510 - looked at below
-        [sys.executable, "-m", "engine", "spend", "--target", engine.target, "--api-key-file", str(file)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_command("spend", "--target", engine.target, "--api-key-file", file)
     assert done.returncode == 0, done.stderr
     assert "people_acme" in done.stdout

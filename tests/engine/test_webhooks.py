@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -22,6 +20,7 @@ from meterline.v1.webhooks_pb2 import (
     UpdateWebhookEndpointRequest,
 )
 from meterline.v1.webhooks_pb2_grpc import WebhookServiceStub
+from tests.support.command_processes import run_command
 from tests.support.outbox.receiver import receiving
 
 ROOT = Path(__file__).parents[2]
@@ -49,13 +48,7 @@ def customers(engine, *names):
 
 
 def command(engine, *arguments, code=0):
-    done = subprocess.run(  # noqa: PLW1510 - looked at below
-        [sys.executable, "-m", "engine", "webhooks", *arguments, "--target", engine.target],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = run_command("webhooks", *arguments, "--target", engine.target)
     assert done.returncode == code, done.stderr
     return done.stdout if code == 0 else done.stderr
 

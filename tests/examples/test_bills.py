@@ -3,8 +3,6 @@
 import os
 import re
 import shutil
-import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from meterline import open_channel
 from meterline.v1.spend_pb2 import GetSpendRequest
 from meterline.v1.spend_pb2_grpc import SpendServiceStub
+from tests.support.command_processes import run_command
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = {path.parent.name: path.parent for path in sorted(ROOT.glob("examples/*/catalog.yaml"))}
@@ -30,11 +29,8 @@ def bills(name):
 
 def meterline(*words, key, target, cwd=None):
     """What a command prints; it must succeed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "engine", *words, "--target", target],
-        cwd=cwd, env={**os.environ, "PYTHONPATH": str(ROOT), "METERLINE_API_KEY": key},
-        capture_output=True, text=True, timeout=180, check=False,
-    )  # fmt: skip
+    env = {**os.environ, "METERLINE_API_KEY": key}
+    done = run_command(*words, "--target", target, cwd=ROOT if cwd is None else cwd, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -4,11 +4,10 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 from examples.engine_process import EngineProcess
+from tests.support.command_processes import run_command
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
@@ -30,12 +29,8 @@ def shown(folder):
     shutil.copytree(ROOT / "examples", folder / "examples")
     with EngineProcess(folder / "data", "--event-age-max-days", "36525") as running:
         for command, _ in COMMANDS:
-            done = subprocess.run(
-                [sys.executable, "-m", "engine", *shlex.split(command), "--target", running.target],
-                cwd=folder,
-                env={**os.environ, "PYTHONPATH": str(ROOT), "METERLINE_API_KEY": running.api_key, "COLUMNS": "110"},
-                capture_output=True, text=True, timeout=180, check=False,
-            )  # fmt: skip
+            env = {**os.environ, "METERLINE_API_KEY": running.api_key, "COLUMNS": "110"}
+            done = run_command(*shlex.split(command), "--target", running.target, cwd=folder, env=env)
             yield command, done.stdout + done.stderr
 
 

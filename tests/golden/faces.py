@@ -4,8 +4,6 @@ import json
 import os
 import re
 import sqlite3
-import subprocess
-import sys
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -29,6 +27,7 @@ from meterline.v1 import (
     spend_pb2,
     usage_pb2,
 )
+from tests.support import command_processes
 
 ROOT = Path(__file__).parents[2]
 _CONTRACT = (
@@ -104,15 +103,8 @@ class Calls:
 def run_command(*arguments, stdin=""):
     """A command that needs no engine, as text."""
     words = [str(each) for each in arguments]
-    done = subprocess.run(
-        [sys.executable, "-m", "engine", *words],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=_TIMEOUT_S,
-        cwd=ROOT,
-        env={**os.environ, "COLUMNS": "100", "LC_ALL": "C.UTF-8"},
-        check=False,
+    done = command_processes.run_command(
+        *words, given=stdin, timeout_s=_TIMEOUT_S, env={**os.environ, "COLUMNS": "100", "LC_ALL": "C.UTF-8"}
     )
     errors = "".join(f"stderr: {line}" for line in done.stderr.splitlines(keepends=True))
     code = f"exit code {done.returncode}\n" if done.returncode else ""

@@ -2,12 +2,11 @@
 
 import re
 import shlex
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 from examples.engine_process import EngineProcess
+from tests.support.command_processes import run_command
 
 ROOT = Path(__file__).parents[2]
 _INSTANT = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z|20\d\d-\d\d-\d\d \d\d:\d\d UTC")
@@ -51,11 +50,8 @@ class DocsPage:
 def _printed(command, folder, running):
     program, *words = shlex.split(command)
     assert program == "meterline"
-    done = subprocess.run(
-        [sys.executable, "-m", "engine", *words, "--target", running.target],
-        cwd=folder, env={"PYTHONPATH": str(ROOT), "METERLINE_API_KEY": running.api_key, "COLUMNS": "120"},
-        capture_output=True, text=True, timeout=180, check=False,
-    )  # fmt: skip
+    env = {"METERLINE_API_KEY": running.api_key, "COLUMNS": "120"}
+    done = run_command(*words, "--target", running.target, cwd=folder, env=env)
     return (done.stdout + done.stderr).replace(f" --target {running.target}", "")
 
 
