@@ -52,6 +52,7 @@ def test_run_it_works_on_a_fresh_engine(engine):
         "spend",
         "spend-link",
         "access",
+        "alert-crossings",
         "lines",
         "close",
         "payments",

@@ -18,6 +18,7 @@ from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 from meterline.v1.credit_notes_pb2_grpc import CreditNoteServiceStub
 from meterline.v1.invoices_pb2_grpc import InvoiceServiceStub
 from meterline.v1.receivables_pb2_grpc import ReceivablesServiceStub
+from tests.support.command_processes import run_command
 from tests.support.engine.api_world import refusal
 
 CATALOG = """
@@ -264,3 +265,22 @@ def test_a_report_that_says_nothing_clear_is_refused(world, fields, field):
     code, _, details = refusal(lambda: world.asked.RecordPayment(pb.RecordPaymentRequest(**said), timeout=60))
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert [each.field for each in details["BadRequest"].field_violations] == [field]
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "begins"),
+    [
+        ("books.beancount", (), "1970-01-01 open "),
+        ("books.journal", (), "2"),
+        ("books.csv", (), "recorded_at,"),
+        ("books.beancount", ("--format", "json"), "{"),
+    ],
+)
+def test_the_journal_has_the_form_that_its_file_is_named_for(world, tmp_path, name, words, begins):
+    """Unless another is asked for."""
+    file = tmp_path / name
+    done = run_command(
+        "journal", "-o", file, *words, "--target", world.target, env={"METERLINE_API_KEY": world.key_text}
+    )
+    assert done.returncode == 0, done.stderr
+    assert file.read_text(encoding="utf-8").startswith(begins)

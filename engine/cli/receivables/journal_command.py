@@ -27,6 +27,7 @@ _CSV_COLUMNS = (
     *("recorded_at", "kind", "document", "invoice", "customer_id"),
     *("account", "amount", "currency", "reason"),
 )
+_BY_SUFFIX = {".beancount": "beancount", ".ledger": "ledger", ".journal": "ledger", ".json": "json"}
 # Beancount wants accounts to be opened, before whatever is entered.
 _OPENED = "1970-01-01"
 
@@ -40,9 +41,7 @@ _OPENED = "1970-01-01"
     "--format",
     "form",
     type=click.Choice(["csv", "beancount", "ledger", "json"]),
-    default="csv",
-    show_default=True,
-    help="ledger is for hledger, too.",
+    help="ledger is for hledger, too. Default: as FILE ends (.beancount, .ledger, .journal, .json), else csv.",
 )
 @click.option(
     "-o",
@@ -53,7 +52,7 @@ _OPENED = "1970-01-01"
 )
 @target_option
 def journal(
-    start: datetime | None, end: datetime | None, form: str, output: Path | None, target: str
+    start: datetime | None, end: datetime | None, form: str | None, output: Path | None, target: str
 ) -> None:
     """Give all that was billed and paid as a double-entry journal: receivables, revenue by product or plan, taxes by region, what
     customers paid ahead, bad debts.
@@ -68,6 +67,8 @@ def journal(
     with connected(target) as channel:
         answer = pages(JournalServiceStub(channel).ListJournalEntries, request, timeout_s=_TIMEOUT_S)
         entries = [each for page in answer for each in page.entries]
+    if form is None:
+        form = "csv" if output is None else _BY_SUFFIX.get(output.suffix.lower(), "csv")
     text = journal_text(form, entries)
     if output is None or output == Path("-"):
         click.echo(text, nl=False)
