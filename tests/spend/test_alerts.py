@@ -185,6 +185,41 @@ def test_what_comes_weeks_late_counts_in_its_period(spend):
 
 
 @ON_BOTH
+def test_what_comes_in_behind_the_end_of_a_subscription_counts_in_its_last_periods(world):
+    """It ended with November. 10 + 5 x 0.50 in the last second; 10 + 30 x 0.50 in October; in February the first is void."""
+    world.apply(
+        CATALOG.replace("plan: pro, start: 2026-10-01", "plan: pro, start: 2026-10-01, end: 2026-12-01", 1)
+    )
+    world.apply(SPEND)
+    assert world.told() == []
+    last = world.at("2026-12-01T00:00:10").use("acme", "2026-11-30T23:59:59", 5)
+    assert world.told() == [("crossed", "acme", "12", "12.5", "2026-11")]
+    assert world.at("2026-12-01T02:00:10").told() == []
+    world.use("acme", "2026-10-29", 30)
+    assert world.told() == [
+        ("crossed", "acme", "12", "25", "2026-10"),
+        ("crossed", "acme", "20", "25", "2026-10"),
+    ]
+    world.at("2027-02-01").correct(last)
+    assert world.told() == [("recovered", "acme", "12", "10", "2026-11")]
+
+
+def test_a_subscription_that_ends_takes_no_crossing_back(world):
+    """Beside the fee of 10 another subscription has 5 trips at 1 until the 15th: 15 are reached, and nothing is corrected then."""
+    two = "  - {id: two, name: Two, currency: USD, prices: [{id: two, meter: trips, model: per_unit, unit_amount: 1}]}\n"
+    own = "  - {id: acme-two, customer: acme, plan: two, start: 2026-10-15, end: 2026-11-15}\n"
+    world.apply(CATALOG.replace("customers:", two + "customers:") + own)
+    world.apply(SPEND)
+    assert world.told() == []
+    trips = world.at("2026-11-10").use("acme", "2026-11-09", 5, "trip", region="eu")
+    assert world.told() == [("crossed", "acme", "12", "15", "2026-11")]
+    assert world.at("2026-11-15T02:00:00").told() == []
+    world.use("acme", "2026-11-14", 1)
+    assert world.told() == []
+    world.correct(trips)
+    assert world.told() == [("recovered", "acme", "12", "10.5", "2026-11")]
+
+
 def test_a_fee_reaches_a_threshold_without_an_event(world):
     """At the beginning of each period, as soon as an engine looks: 10.00 reaches 10."""
     world.apply(SPEND.replace("'12', '20'", "'10'"))

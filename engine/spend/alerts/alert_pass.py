@@ -4,7 +4,7 @@ Rules:
 1. A pass measures whoever has events or corrections that were stored since the cursor's watermark, up to its own; and whoever the catalog
    has changed since. Nothing is missed over a kill, a restart or a change of gateways: the cursor tells where to go on.
 2. Such a customer is measured now, and in each earlier epoch back to the earliest of these events, at most EPOCHS_MAX back: what
-   comes in late, or at the very end of a period, counts where it belongs.
+   comes in late, or at the very end of a period, counts where it belongs; also behind the end of a subscription.
 3. Periods begin, and levels are held, without an event: every hour all customers are measured (a sweep), and those whose epoch has
    begun since the last one in the epoch before as well.
 4. What is measured is rated at one watermark and one revision. Values between two passes are not seen.
@@ -186,11 +186,16 @@ class AlertPass:
         for _ in range(EPOCHS_MAX + 1):
             earlier: dict[int, set[str]] = defaultdict(set)
             for instant_us, customers in at_us.items():
-                known = self._known(snapshot, customers)
-                for each in self._rated(replace(snapshot, at_us=instant_us), alerts, known):
+                without = self._known(snapshot, customers)
+                for each in self._rated(replace(snapshot, at_us=instant_us), alerts, frozenset(without)):
                     yield each
+                    without.discard(each.customer_id)
                     if back_to_us[each.customer_id] < each.epoch.start_us:
                         earlier[each.epoch.start_us - 1].add(each.customer_id)
+                for customer in without:
+                    ended_us = _ended_us(snapshot.catalog, customer, instant_us)
+                    if back_to_us[customer] < ended_us:
+                        earlier[ended_us - 1].add(customer)
             at_us = earlier
             if not at_us:
                 return
@@ -212,6 +217,14 @@ class AlertPass:
         meters = alerts.meters
         for some in rated:
             yield from measured_customers(some, settled(some, history), meters, snapshot.at_us)
+
+
+def _ended_us(catalog: Catalog, customer_id: str, at_us: int) -> int:
+    """When the last of a customer's subscriptions ended that had ended by an instant; 0 if none had."""
+    columns = catalog.subscription_columns
+    rows = columns.rows_of(customer_id)
+    ends_us = columns.end_us[rows.start : rows.stop]
+    return int(ends_us[ends_us <= at_us].max(initial=0))
 
 
 def _reaches_any(alerts: Alerts, measured: Measured) -> bool:

@@ -11,7 +11,9 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
+from engine.billing.periods import Instants
 from engine.billing.rated import Rated
+from engine.billing.segments import Index
 from engine.billing.terms.places import CustomerNumbers
 from engine.billing.terms.settled import Settled
 from engine.catalog.kinds.alert import AlertMeasure
@@ -43,6 +45,8 @@ def measured_customers(
     np.maximum.at(start_us, number, periods.period_start_us)
     np.minimum.at(since_us, number, periods.period_start_us)
     np.minimum.at(end_us, number, periods.period_end_us)
+    rows, ended_us = _ended(rated, customers, at_us)
+    np.maximum.at(start_us, customers.numbers(rows), ended_us)
     found: _Found = defaultdict(dict)
     _add_sums(found, rated, terms, customers)
     _add_usage(found, rated, customers, meters)
@@ -53,6 +57,17 @@ def measured_customers(
     for customer, row in enumerate(customers.first_row.tolist()):
         epoch = Epoch(int(start_us[customer]), int(end_us[customer]), int(since_us[customer]))
         yield Measured(str(ids[row].as_py()), epoch, found[customer])
+
+
+def _ended(rated: Rated, customers: CustomerNumbers, at_us: int) -> tuple[Index, Instants]:
+    """The customers' subscriptions that had ended by an instant and have no billing period that contains it, and when they ended: an
+    epoch begins there.
+    """
+    periods = rated.charges.periods
+    rows = customers.rows(np.arange(len(customers)))
+    ended_us = periods.catalog.subscription_columns.end_us[rows]
+    has_ended = (ended_us <= at_us) & ~np.isin(rows, periods.row)
+    return rows[has_ended], ended_us[has_ended]
 
 
 def _add_sums(found: _Found, rated: Rated, terms: Settled | None, customers: CustomerNumbers) -> None:
