@@ -83,7 +83,14 @@ class LimitUsage:
         row = charges.row[rated.charge]
         amounts = rated.amount
         unrated = set(row[~rated.is_rated].tolist())
-        sums = dict.fromkeys(rows, _ZERO)
-        for number, each in enumerate(row.tolist()):
-            sums[each] = EXACT.add(sums[each], amounts.decimal(number))
-        return {each: None if each.row in unrated else max(sums[each.row], _ZERO) for each in limits}
+        # Lines of add-ons may be in another currency, which a limit in its plan's doesn't count.
+        currencies = [each.effective.currency for each in charges.prices]
+        price = charges.price[rated.charge]
+        sums: dict[tuple[int, str], Decimal] = {}
+        for number, (each, of_price) in enumerate(zip(row.tolist(), price.tolist(), strict=True)):
+            key = each, currencies[of_price]
+            sums[key] = EXACT.add(sums.get(key, _ZERO), amounts.decimal(number))
+        return {
+            each: None if each.row in unrated else max(sums.get((each.row, each.currency), _ZERO), _ZERO)
+            for each in limits
+        }
