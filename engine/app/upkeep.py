@@ -16,8 +16,9 @@ from engine.app.reading import build_reconciliation
 from engine.app.stores import Stores
 from engine.app.webhooks import Webhooks, build_webhooks
 from engine.backup.backups import Backups, Copied
-from engine.billing.closing.automatic_close import AutomaticClose
-from engine.billing.closing.billing_settings import BillingSettingsStore
+from engine.billing.automatic.automatic_close import AutomaticClose
+from engine.billing.automatic.billing_settings import BillingSettingsStore
+from engine.billing.automatic.threshold_watch import ThresholdWatch
 from engine.billing.closing.booked_lines import BookedLines
 from engine.billing.closing.closer import Closer
 from engine.billing.closing.invoice_store import InvoiceStore
@@ -26,6 +27,7 @@ from engine.billing.meter_usage import measures_of
 from engine.billing.rater import Rater
 from engine.billing.receivables.overdue import OverdueInvoices
 from engine.billing.reconciliation.daily_reconciliation import DailyReconciliation
+from engine.billing.thresholds.threshold_biller import ThresholdBiller
 from engine.cluster.deployment import EMBEDDED
 from engine.cluster.locks import (
     ALERTS,
@@ -35,6 +37,7 @@ from engine.cluster.locks import (
     OVERDUE,
     RECONCILER,
     ROLLUPS,
+    THRESHOLD_WATCH,
     rollups_turn,
 )
 from engine.cluster.upkeep_loop import Pace, UpkeepLoop
@@ -65,6 +68,8 @@ _BILLING_CHECK_PACE = Pace(10)
 _AUTOMATIC_CLOSE_PACE = Pace(20, 300)
 # An alert is told within a second of its cause. A pass without alerts is one small read; a quarter of a core at most goes to one with many.
 _ALERTS_PACE = Pace(0.3, 10, times=3)
+# A customer's usage grows all the time: who is to pay at a bound pays soon behind it. A pass over nothing new is one small read.
+_THRESHOLD_WATCH_PACE = Pace(5, 300)
 # Of the running hour every pass computes each slice again; what is younger is read from events, which is quick.
 _ROLLUP_PACE = Pace(30)
 # An expiry, or a close, waits for a pass that runs; most take well under a second. Of a backup or another close it waits in calls of its own.
@@ -121,6 +126,7 @@ def build_upkeep(
             _billing_check_loop(stores, now_us),
             _automatic_close_loop(stores, closing, now_us),
             _alerts_loop(stores, rater, now_us),
+            _threshold_watch_loop(stores, closing),
             webhooks.loop,
         ],
         webhooks,
@@ -135,6 +141,7 @@ def _closing(stores: Stores, rater: Rater, now_us: Callable[[], int]) -> Invoice
     return InvoiceParts(
         BillingSettingsStore(stores.database),
         Closer(rater, invoices, booked, unchanged, now_us, secrets.token_hex),
+        ThresholdBiller(rater, invoices, booked, now_us, secrets.token_hex),
         invoices,
         booked,
         lambda: rollups_turn(stores.deployment.locks, _TURN_PATIENCE_S),
@@ -219,6 +226,20 @@ def _alerts_loop(stores: Stores, rater: Rater, now_us: Callable[[], int]) -> Upk
         partial(stores.deployment.locks.try_hold, ALERTS),
         time.monotonic_ns,
         pace=_ALERTS_PACE,
+        stop_within_s=None if is_embedded else _PASS_GRACE_S,
+    )
+
+
+def _threshold_watch_loop(stores: Stores, closing: InvoiceParts) -> UpkeepLoop:
+    stopping = ThreadEvent()
+    is_embedded = stores.deployment.usage_store == EMBEDDED
+    return UpkeepLoop(
+        "threshold invoices",
+        ThresholdWatch(closing.settings, closing.biller, stores.usage, closing.turn, stopping.is_set),
+        partial(stores.deployment.locks.try_hold, THRESHOLD_WATCH),
+        time.monotonic_ns,
+        pace=_THRESHOLD_WATCH_PACE,
+        stopping=stopping,
         stop_within_s=None if is_embedded else _PASS_GRACE_S,
     )
 

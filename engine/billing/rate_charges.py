@@ -12,7 +12,8 @@ Rules:
    whatever their terms were; each group of the meter's dimensions by itself.
 5. A meter's lines are rated together and apart from those of other meters: columns then have as many fractional
    digits as that meter's quantities need, and stay in 64 bits although another meter's would not.
-6. A meter's conversion is of the quantity; with terms per event also of each event's value, by itself.
+6. A part of a billing period, which is billed before its end, has no minimum: that counts in what is billed at the end.
+7. A meter's conversion is of the quantity; with terms per event also of each event's value, by itself.
 """
 
 from collections.abc import Mapping, Sequence
@@ -56,15 +57,17 @@ def rate_charges(
     charges: ChargeColumns,
     usage: Mapping[str, UsageColumns],
     amounts: Mapping[str, UsageAmounts] = MappingProxyType({}),
+    *,
+    is_part: bool = False,
 ) -> Rated:
     """One line for each charge and group of usage. `usage`: meter -> its groups, by place among the periods; `amounts`: of those
-    with a price that has terms per event the values of their events.
+    with a price that has terms per event the values of their events. `is_part`: billed before the periods are over (rule 6).
     """
     prices_of: dict[str, list[int]] = {}
     for number, billed in enumerate(charges.prices):
         prices_of.setdefault(billed.meter.resource.id if billed.meter else _NO_METER, []).append(number)
     joined = [
-        _Joined(charges, numbers, usage.get(meter_id), amounts.get(meter_id))
+        _Joined(charges, numbers, usage.get(meter_id), amounts.get(meter_id), is_part=is_part)
         for meter_id, numbers in prices_of.items()
     ]
     counts = np.zeros(len(charges), dtype=np.int64)
@@ -88,7 +91,10 @@ class _Joined:
         numbers: Sequence[int],
         usage: UsageColumns | None,
         amounts: UsageAmounts | None,
+        *,
+        is_part: bool,
     ) -> None:
+        self._is_part = is_part
         self._billed = [charges.prices[number] for number in numbers]
         meter = self._billed[0].meter
         if usage is None:
@@ -128,6 +134,7 @@ class _Joined:
             events=self._events(group, price),
             dimensions=self._dimensions(usage),
             carried=self._carried(self._row[charge], price, usage, quantity),
+            final=np.zeros(len(price), dtype=np.bool_) if self._is_part else None,
             proration=self._proration(price),
         )
         flagged = [Flagged(too_many, _TOO_MANY_GROUPS), *self._without_events(owner, price)]

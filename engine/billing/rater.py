@@ -96,27 +96,48 @@ class Rater:
         return self._rate_within(snapshot, rows, at_us, digests=digests, events_max=EVENTS_AT_ONCE)
 
     def rate_at(
-        self, snapshot: Snapshot, rows: Index, at_us: Instants, *, digests: bool = False
+        self,
+        snapshot: Snapshot,
+        rows: Index,
+        at_us: Instants,
+        *,
+        digests: bool = False,
+        is_part: bool = False,
     ) -> Iterator[Rated]:
-        """As `rate_rows`, each subscription at an instant of its own."""
-        found = self._rate_within(snapshot, rows, at_us, digests=digests, events_max=EVENTS_AT_ONCE)
+        """As `rate_rows`, each subscription at an instant of its own. `is_part`: to be billed before the periods are over
+        (engine.billing.rate_charges).
+        """
+        found = self._rate_within(
+            snapshot, rows, at_us, digests=digests, events_max=EVENTS_AT_ONCE, is_part=is_part
+        )
         return (rated for rated, _ in found)
 
     def _rate_within(
-        self, snapshot: Snapshot, rows: Index, at_us: int | Instants, *, digests: bool, events_max: int
+        self,
+        snapshot: Snapshot,
+        rows: Index,
+        at_us: int | Instants,
+        *,
+        digests: bool,
+        events_max: int,
+        is_part: bool = False,
     ) -> Iterator[tuple[Rated, Index]]:
         with METRICS.rate_duration_seconds.time():
             charges = charges_at(snapshot.catalog, rows, at_us)
             read = UsageRead(self._usage, charges, snapshot.as_of_us, snapshot.draft_id, digests=digests)
             middle = _middle(snapshot.catalog, rows) if read.event_count > events_max else None
-            rated = rate_charges(charges, read.usage, read.amounts) if middle is None else None
+            rated = (
+                rate_charges(charges, read.usage, read.amounts, is_part=is_part) if middle is None else None
+            )
         if rated is not None:
             _count(rated)
             yield (rated if digests else rated.without_events()), rows
             return
         for half in (slice(None, middle), slice(middle, None)):
             at = at_us if isinstance(at_us, int) else at_us[half]
-            yield from self._rate_within(snapshot, rows[half], at, digests=digests, events_max=events_max)
+            yield from self._rate_within(
+                snapshot, rows[half], at, digests=digests, events_max=events_max, is_part=is_part
+            )
 
     def rate_customer(self, snapshot: Snapshot, customer_id: str) -> Rated:
         """The lines of one customer.

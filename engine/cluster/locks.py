@@ -31,8 +31,10 @@ WEBHOOKS = "webhooks"
 OVERDUE = "overdue"
 # Measures what alerts are about (engine.spend.alerts.alert_pass).
 ALERTS = "alerts"
-# Closes billing periods by itself (engine.billing.closing.automatic_close).
+# Closes billing periods by itself (engine.billing.automatic.automatic_close).
 AUTOMATIC_CLOSE = "automatic_close"
+# Bills usage of running periods by itself (engine.billing.automatic.threshold_watch).
+THRESHOLD_WATCH = "threshold_watch"
 # Reconciles closed periods (engine.billing.reconciliation.daily_reconciliation).
 BILLING_CHECK = "billing_check"
 # Starts: one gateway after the other.

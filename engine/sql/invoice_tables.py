@@ -2,7 +2,7 @@
 
 - closes: runs that close billing periods; invoices: the headers of what they issued (engine.billing.closing). Rows are never
   deleted; the lines of an invoice are in the usage store.
-- billing_settings: how a tenant's billing periods are closed (engine.billing.closing.billing_settings).
+- billing_settings: how a tenant's billing periods are closed (engine.billing.automatic.billing_settings).
 - invoice_series: the next numbers of a tenant's invoices and credit notes, and how often what is billed has changed.
 """
 
@@ -93,6 +93,8 @@ INVOICES: Final = Table(
     # Instants are in microseconds since 1970.
     Column("period_start_us", BigInteger, nullable=False),
     Column("period_end_us", BigInteger, nullable=False),
+    # 0: all of the period, or its rest. From 1 on: usage that was billed while the period ran (engine.billing.thresholds).
+    Column("part", Integer, nullable=False, server_default="0"),
     Column("close_id", Text, nullable=False),
     Column("as_of_us", BigInteger, nullable=False),
     Column("catalog_revision", BigInteger, nullable=False),
@@ -119,7 +121,7 @@ INVOICES: Final = Table(
     Column("erased_at_us", BigInteger, nullable=True),
     PrimaryKeyConstraint("tenant", "invoice_id", name="invoices_pk"),
     Index("invoices_by_number", "tenant", "number", unique=True),
-    # A billing period is billed once.
+    # A billing period is billed once, and each of its parts.
     Index(
         "invoices_by_period",
         "tenant",
@@ -127,6 +129,7 @@ INVOICES: Final = Table(
         "currency",
         "period_start_us",
         "period_end_us",
+        "part",
         unique=True,
         sqlite_where=text("state <> 'void'"),
         postgresql_where=text("state <> 'void'"),

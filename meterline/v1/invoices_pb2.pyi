@@ -89,6 +89,36 @@ class ClosePeriodsResponse(_message.Message):
     next_page_token: str
     def __init__(self, close_id: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ..., issued_invoice_count: _Optional[int] = ..., issued_totals: _Optional[_Iterable[_Union[InvoiceTotal, _Mapping]]] = ..., issued: _Optional[_Iterable[_Union[Invoice, _Mapping]]] = ..., adjustment_line_count: _Optional[int] = ..., standing_invoice_count: _Optional[int] = ..., not_due_invoice_count: _Optional[int] = ..., open_customer_count: _Optional[int] = ..., unrateable_customers: _Optional[_Iterable[_Union[_billing_pb2.UnrateableCustomer, _Mapping]]] = ..., closed_subscription_count: _Optional[int] = ..., subscription_count: _Optional[int] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
+class IssueThresholdInvoicesRequest(_message.Message):
+    __slots__ = ("customer_id", "regardless", "page_size", "page_token")
+    CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
+    REGARDLESS_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    customer_id: str
+    regardless: bool
+    page_size: int
+    page_token: str
+    def __init__(self, customer_id: _Optional[str] = ..., regardless: _Optional[bool] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class IssueThresholdInvoicesResponse(_message.Message):
+    __slots__ = ("as_of", "catalog_revision", "issued_invoice_count", "issued_totals", "issued", "unrateable_customers", "next_page_token")
+    AS_OF_FIELD_NUMBER: _ClassVar[int]
+    CATALOG_REVISION_FIELD_NUMBER: _ClassVar[int]
+    ISSUED_INVOICE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ISSUED_TOTALS_FIELD_NUMBER: _ClassVar[int]
+    ISSUED_FIELD_NUMBER: _ClassVar[int]
+    UNRATEABLE_CUSTOMERS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    as_of: _timestamp_pb2.Timestamp
+    catalog_revision: int
+    issued_invoice_count: int
+    issued_totals: _containers.RepeatedCompositeFieldContainer[InvoiceTotal]
+    issued: _containers.RepeatedCompositeFieldContainer[Invoice]
+    unrateable_customers: _containers.RepeatedCompositeFieldContainer[_billing_pb2.UnrateableCustomer]
+    next_page_token: str
+    def __init__(self, as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ..., issued_invoice_count: _Optional[int] = ..., issued_totals: _Optional[_Iterable[_Union[InvoiceTotal, _Mapping]]] = ..., issued: _Optional[_Iterable[_Union[Invoice, _Mapping]]] = ..., unrateable_customers: _Optional[_Iterable[_Union[_billing_pb2.UnrateableCustomer, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
 class InvoiceTotal(_message.Message):
     __slots__ = ("currency", "invoice_count", "amounts")
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
@@ -166,7 +196,7 @@ class BillingParty(_message.Message):
     def __init__(self, name: _Optional[str] = ..., address: _Optional[_Union[PostalAddress, _Mapping]] = ..., email: _Optional[str] = ..., tax_ids: _Optional[_Iterable[_Union[BillingTaxId, _Mapping]]] = ..., purchase_order: _Optional[str] = ...) -> None: ...
 
 class Invoice(_message.Message):
-    __slots__ = ("invoice_id", "number", "state", "customer_id", "currency", "period_start", "period_end", "amounts", "line_count", "issued_at", "close_id", "as_of", "catalog_revision", "voided_at", "void_reason", "due_at", "payment_terms_days", "figures", "customer", "seller")
+    __slots__ = ("invoice_id", "number", "state", "customer_id", "currency", "period_start", "period_end", "amounts", "line_count", "issued_at", "close_id", "as_of", "catalog_revision", "voided_at", "void_reason", "due_at", "payment_terms_days", "figures", "customer", "seller", "part")
     INVOICE_ID_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -187,6 +217,7 @@ class Invoice(_message.Message):
     FIGURES_FIELD_NUMBER: _ClassVar[int]
     CUSTOMER_FIELD_NUMBER: _ClassVar[int]
     SELLER_FIELD_NUMBER: _ClassVar[int]
+    PART_FIELD_NUMBER: _ClassVar[int]
     invoice_id: str
     number: str
     state: InvoiceState
@@ -207,7 +238,8 @@ class Invoice(_message.Message):
     figures: InvoiceFigures
     customer: BillingParty
     seller: BillingParty
-    def __init__(self, invoice_id: _Optional[str] = ..., number: _Optional[str] = ..., state: _Optional[_Union[InvoiceState, str]] = ..., customer_id: _Optional[str] = ..., currency: _Optional[str] = ..., period_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., amounts: _Optional[_Union[InvoiceAmounts, _Mapping]] = ..., line_count: _Optional[int] = ..., issued_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., close_id: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ..., voided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., void_reason: _Optional[str] = ..., due_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., payment_terms_days: _Optional[int] = ..., figures: _Optional[_Union[InvoiceFigures, _Mapping]] = ..., customer: _Optional[_Union[BillingParty, _Mapping]] = ..., seller: _Optional[_Union[BillingParty, _Mapping]] = ...) -> None: ...
+    part: int
+    def __init__(self, invoice_id: _Optional[str] = ..., number: _Optional[str] = ..., state: _Optional[_Union[InvoiceState, str]] = ..., customer_id: _Optional[str] = ..., currency: _Optional[str] = ..., period_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., amounts: _Optional[_Union[InvoiceAmounts, _Mapping]] = ..., line_count: _Optional[int] = ..., issued_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., close_id: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ..., voided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., void_reason: _Optional[str] = ..., due_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., payment_terms_days: _Optional[int] = ..., figures: _Optional[_Union[InvoiceFigures, _Mapping]] = ..., customer: _Optional[_Union[BillingParty, _Mapping]] = ..., seller: _Optional[_Union[BillingParty, _Mapping]] = ..., part: _Optional[int] = ...) -> None: ...
 
 class ListInvoicesRequest(_message.Message):
     __slots__ = ("customer_id", "state", "page_size", "page_token")

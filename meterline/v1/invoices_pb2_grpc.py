@@ -43,6 +43,11 @@ class InvoiceServiceStub:
                 request_serializer=meterline_dot_v1_dot_invoices__pb2.ClosePeriodsRequest.SerializeToString,
                 response_deserializer=meterline_dot_v1_dot_invoices__pb2.ClosePeriodsResponse.FromString,
                 _registered_method=True)
+        self.IssueThresholdInvoices = channel.unary_unary(
+                '/meterline.v1.InvoiceService/IssueThresholdInvoices',
+                request_serializer=meterline_dot_v1_dot_invoices__pb2.IssueThresholdInvoicesRequest.SerializeToString,
+                response_deserializer=meterline_dot_v1_dot_invoices__pb2.IssueThresholdInvoicesResponse.FromString,
+                _registered_method=True)
         self.ListInvoices = channel.unary_unary(
                 '/meterline.v1.InvoiceService/ListInvoices',
                 request_serializer=meterline_dot_v1_dot_invoices__pb2.ListInvoicesRequest.SerializeToString,
@@ -95,6 +100,25 @@ class InvoiceServiceServicer:
         close is at work, for longer than a minute: wait as RetryInfo says, call
         again). INTERNAL: what was booked is not whole, or an invoice does not add
         up; nothing was issued. Not for keys that are bound to a customer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def IssueThresholdInvoices(self, request, context):
+        """Bills usage of billing periods that run, some customers at a time: of each
+        subscription whose usage that is not billed yet comes to its invoicing
+        threshold, an invoice of exactly that is issued at once. A line bills what it
+        comes to so far, over the whole period, less what is booked of it; the invoice
+        that closes the period bills the rest. Fees, minimums and what a commitment
+        adds for less wait for that one. Where a subscription's usage comes to less
+        than was billed of it, nothing is issued: the next invoice gives it back.
+
+        The engine does this by itself, every few seconds, for tenants whose closing
+        mode is automatic. All calls of a run share one watermark and revision.
+
+        Errors: NOT_FOUND (no such customer), and those of ClosePeriods. Not for keys
+        that are bound to a customer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -158,6 +182,11 @@ def add_InvoiceServiceServicer_to_server(servicer, server):
                     request_deserializer=meterline_dot_v1_dot_invoices__pb2.ClosePeriodsRequest.FromString,
                     response_serializer=meterline_dot_v1_dot_invoices__pb2.ClosePeriodsResponse.SerializeToString,
             ),
+            'IssueThresholdInvoices': grpc.unary_unary_rpc_method_handler(
+                    servicer.IssueThresholdInvoices,
+                    request_deserializer=meterline_dot_v1_dot_invoices__pb2.IssueThresholdInvoicesRequest.FromString,
+                    response_serializer=meterline_dot_v1_dot_invoices__pb2.IssueThresholdInvoicesResponse.SerializeToString,
+            ),
             'ListInvoices': grpc.unary_unary_rpc_method_handler(
                     servicer.ListInvoices,
                     request_deserializer=meterline_dot_v1_dot_invoices__pb2.ListInvoicesRequest.FromString,
@@ -215,6 +244,33 @@ class InvoiceService:
             '/meterline.v1.InvoiceService/ClosePeriods',
             meterline_dot_v1_dot_invoices__pb2.ClosePeriodsRequest.SerializeToString,
             meterline_dot_v1_dot_invoices__pb2.ClosePeriodsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def IssueThresholdInvoices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/meterline.v1.InvoiceService/IssueThresholdInvoices',
+            meterline_dot_v1_dot_invoices__pb2.IssueThresholdInvoicesRequest.SerializeToString,
+            meterline_dot_v1_dot_invoices__pb2.IssueThresholdInvoicesResponse.FromString,
             options,
             channel_credentials,
             insecure,

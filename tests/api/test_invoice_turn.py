@@ -7,7 +7,7 @@ import pytest
 from engine.access.caller import Caller, Scope
 from engine.api.operation import Call
 from engine.api.services.invoices.invoice_service import InvoiceParts, InvoiceService
-from engine.billing.closing.billing_settings import BillingSettingsStore
+from engine.billing.automatic.billing_settings import BillingSettingsStore
 from engine.cluster.locks import FileLocks, rollups_turn
 from engine.errors import StoreUnavailableError
 from engine.usage.store.usage_store import UsageStore
@@ -35,7 +35,7 @@ def test_closing_waits_for_who_has_the_turn_and_says_when_to_come_again(world, t
     locks = FileLocks(tmp_path)
     settings = BillingSettingsStore(world.database)
     turn = partial(rollups_turn, locks, 0)
-    parts = InvoiceParts(settings, world.closer, world.invoices, world.booked, turn)
+    parts = InvoiceParts(settings, world.closer, world.biller, world.invoices, world.booked, turn)
     service = InvoiceService(parts, lambda: world.now_us)
     call = Call(Caller(TENANT, "key:test", frozenset({Scope.BILL})), lambda: True)
     request = ClosePeriodsRequest()

@@ -156,7 +156,12 @@ def test_a_row_that_names_no_limits_is_not_a_row():
 
 READS = ("Get", "List", "Watch", "Query", "Simulate", "Explain", "ReconcileBilling", "Check")
 BILLING = (
-    *("InvoiceService.ClosePeriods", "InvoiceService.VoidInvoice", "ReceivablesService.WriteOffInvoice"),
+    *(
+        "InvoiceService.ClosePeriods",
+        "InvoiceService.IssueThresholdInvoices",
+        "InvoiceService.VoidInvoice",
+        "ReceivablesService.WriteOffInvoice",
+    ),
     *("CreditNoteService.CreateCreditNote", "CreditNoteService.VoidCreditNote"),
     *(f"ReceivablesService.Record{each}" for each in ("Payment", "PaymentFailure", "Refund")),
     *("SpendLinkService.CreateSpendLink", "BillingSettingsService.UpdateBillingSettings"),

@@ -120,6 +120,7 @@ SCOPES = {
     "ListLineItems": "BILL",
     "ExplainLineItem": "BILL",
     "ClosePeriods": "BILL",
+    "IssueThresholdInvoices": "BILL",
     "ListInvoices": "BILL",
     "GetInvoice": "BILL",
     "ListInvoiceLines": "BILL",

@@ -2,6 +2,7 @@
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import grpc
@@ -216,6 +217,32 @@ def test_a_void_invoice_is_billed_anew_under_another_number(world):
         ("InvoiceService.VoidInvoice", "INV-000001", "FAILED_PRECONDITION"),
         ("InvoiceService.VoidInvoice", "INV-000001", "OK"),
     ]
+
+
+def test_usage_of_a_running_period_is_billed_by_threshold_and_by_hand(world):
+    """16 x 0.50 are 8.00, above a threshold of 7.00, and 8 % on top; then 2 x 0.50 by hand, below it."""
+    now = datetime.now(UTC)
+    start = f"start: {now - timedelta(days=40):%Y-%m-%d}, invoicing_threshold: 7"
+    world.apply(CATALOG.replace("start: 2025-10-01", start))
+    today = f"{now - timedelta(days=1):%Y-%m-%d}"
+    world.use("acme", today, "16")
+    world.use("bolt", today, "13")
+    request = pb.IssueThresholdInvoicesRequest(page_size=1)
+    pages = [world.invoices.IssueThresholdInvoices(request, timeout=120)]
+    while token := pages[-1].next_page_token:
+        request.page_token = token
+        pages.append(world.invoices.IssueThresholdInvoices(request, timeout=120))
+    issued = [each for page in pages for each in page.issued]
+    assert [(each.customer_id, each.part, each.amounts.due) for each in issued] == [("acme", 1, "8.64")]
+    assert [(each.price_id, each.is_adjustment) for each in world.lines("INV-000001")] == [("calls", False)]
+    world.use("acme", today, "2")
+    by_hand = pb.IssueThresholdInvoicesRequest(customer_id="acme", regardless=True)
+    answer = world.invoices.IssueThresholdInvoices(by_hand, timeout=120)
+    assert [(each.part, each.amounts.due) for each in answer.issued] == [(2, "1.08")]
+    everyone = pb.IssueThresholdInvoicesRequest(regardless=True)
+    code, _, details = refusal(lambda: world.invoices.IssueThresholdInvoices(everyone, timeout=60))
+    assert code == grpc.StatusCode.INVALID_ARGUMENT
+    assert [each.field for each in details["BadRequest"].field_violations] == ["regardless"]
 
 
 def test_a_customer_with_usage_that_a_price_cannot_rate_is_left_open(world):

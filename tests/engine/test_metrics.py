@@ -47,6 +47,7 @@ ALLOWED = {
         "overdue invoices",
         "automatic close",
         "alerts",
+        "threshold invoices",
         "billing check",
     },
     "outcome": {"delivered", "failed"},

@@ -18,6 +18,7 @@ plans:
   - id: pro
     name: Pro
     currency: USD
+    invoicing_threshold: 9
     prices:
       - {id: fee, model: flat, flat_amount: 9.99}
       - {id: tiers, meter: calls, model: graduated, tiers: [{up_to: 50, unit_amount: 0.113}, {unit_amount: 0.07}]}
@@ -28,6 +29,7 @@ plans:
     name: Fine
     currency: USD
     commitments: [{amount: 20, true_up: true}]
+    invoicing_threshold: 0.25
     prices:
       - {id: calls, meter: calls, model: per_unit, unit_amount: 0.0123, rounding: {digits: 4}}
   - {id: euro, name: Euro, currency: EUR, billing_period: week, prices: [{id: fee, model: flat, flat_amount: 3.33}, {id: calls, meter: calls, model: per_unit, unit_amount: 0.017}]}

@@ -14,6 +14,7 @@ from engine.billing.closing.invoice import SUMS
 from engine.billing.closing.invoice_store import InvoiceStore
 from engine.billing.closing.unchanged import UnchangedCustomers
 from engine.billing.rater import Rater
+from engine.billing.thresholds.threshold_biller import ThresholdBiller, WantedParts
 from engine.catalog.documents.document import read_document
 from engine.catalog.store import CatalogStore
 from engine.sql.database import open_database
@@ -51,6 +52,9 @@ class ClosingWorld:
         self.unchanged = UnchangedCustomers(self.database, self.catalog, store)
         self.closer = Closer(
             self.rater, self.invoices, self.booked, self.unchanged, lambda: self.now_us, secrets.token_hex
+        )
+        self.biller = ThresholdBiller(
+            self.rater, self.invoices, self.booked, lambda: self.now_us, secrets.token_hex
         )
         self._ids = itertools.count(first_event)
         self.apply(text)
@@ -99,6 +103,16 @@ class ClosingWorld:
             row = steps[-1].next_row
             if not row:
                 return steps
+
+    def bill_parts(self, subscriptions=10_000, **wanted):
+        """All steps of a run that bills usage of running periods; the invoices that it issued. `wanted`: the fields of WantedParts."""
+        run, row, issued = self.biller.begin(TENANT, "tests"), 0, []
+        while True:
+            done = self.biller.step(run, WantedParts(**wanted), row, subscriptions)
+            issued += done.issued
+            row = done.next_row
+            if not row:
+                return issued
 
     def standing(self):
         """Every invoice that is not void, by number."""

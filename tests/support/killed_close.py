@@ -1,4 +1,4 @@
-"""A close by a process that is killed at its n-th touch of a store: before or after a statement, a commit, or an insert.
+"""What has come to its threshold billed, and then a close, by a process that is killed at its n-th touch of a store: before or after a statement, a commit, or an insert.
 
 python -m tests.support.killed_close USAGE_DIRECTORY CATALOG_URL NOW START BEFORE SUBSCRIPTIONS TOUCHES
 
@@ -48,6 +48,7 @@ def main(directory, url, now, start, before, subscriptions, touches):
     world = ClosingWorld(url, store, CATALOG, now)
     touch = _Touches(int(touches))
     watch(touch)
+    world.bill_parts(subscriptions=int(subscriptions))
     world.close(start, before, subscriptions=int(subscriptions), grace_us=0)
     world.finish()
     store.close()

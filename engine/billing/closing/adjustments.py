@@ -1,4 +1,4 @@
-"""What earlier closed periods come to now, less what is booked of them: signed lines. Pure.
+"""What periods come to now, less what is booked of them: signed lines. Pure.
 
 Rules:
 1. A line is known again by its id and currency. What it comes to now, less all that is booked of it on invoices that stand, is what
@@ -6,6 +6,8 @@ Rules:
    to what one close at the end would have given.
 2. A line that is there no more is given back; one that is new is billed.
 3. A line without a difference of any amount is no adjustment. Its quantity then waits for the next one.
+4. What is left of a period of which parts are billed is the same difference; there every line that is there now has one, also one
+   of nothing.
 """
 
 from typing import Any, Final
@@ -30,9 +32,26 @@ def adjustments(now: pa.Table, booked: pa.Table) -> pa.Table:
         now: what the lines of closed periods come to (LINE_ROWS).
         booked: all rows that are booked of the same periods (LINE_ROWS).
     """
+    found, _ = _less_booked(now, booked, keeps_all=False)
+    return found.sort_by(
+        [(name, "ascending") for name in ("period_start", "subscription_id", "line_item_id")]
+    )
+
+
+def rest(now: pa.Table, booked: pa.Table) -> tuple[pa.Table, Index]:
+    """What is left of periods of which parts are billed (LINE_ROWS): the lines of `now` in their order, then what is given back; and
+    the place of each among the rows of `booked` and, behind them, `now`. Both as of `adjustments`.
+    """
+    found, place = _less_booked(now, booked, keeps_all=True)
+    order = np.argsort(np.where(place < len(booked), place + len(now) + len(booked), place), kind="stable")
+    return found.take(pa.array(order)), place[order]
+
+
+def _less_booked(now: pa.Table, booked: pa.Table, *, keeps_all: bool) -> tuple[pa.Table, Index]:
+    """The differences, and the row of each that says what it is of, among those of `booked` and `now`."""
     both = pa.concat_tables([booked.select(LINE_ROWS.names), now.select(LINE_ROWS.names)])
     if not len(both):
-        return LINE_ROWS.empty_table()
+        return LINE_ROWS.empty_table(), np.zeros(0, dtype=np.int64)
     # No id and no currency has a blank.
     keys = combined(pc.binary_join_element_wise(both["line_item_id"], both["currency"], " "))
     encoded = keys.dictionary_encode()
@@ -46,15 +65,12 @@ def adjustments(now: pa.Table, booked: pa.Table) -> pa.Table:
     # Of each the last row says what it is of: the one of now, if there is one.
     last = np.zeros(groups, dtype=np.int64)
     last[group] = np.arange(len(group))
-    chosen = np.flatnonzero(differs)
+    chosen = np.flatnonzero(differs | (last >= len(booked)) if keeps_all else differs)
     rows = both.take(pa.array(last[chosen]))
     columns: dict[str, Any] = {name: rows[name] for name in LINE_ROWS.names}
     columns |= {name: decimal128_array(column.take(chosen)) for name, column in amounts.items()}
     columns |= _differences(both, sign, group, chosen)
-    found = pa.table([columns[name] for name in LINE_ROWS.names], schema=LINE_ROWS)
-    return found.sort_by(
-        [(name, "ascending") for name in ("period_start", "subscription_id", "line_item_id")]
-    )
+    return pa.table([columns[name] for name in LINE_ROWS.names], schema=LINE_ROWS), last[chosen]
 
 
 def _sums(column: Any, sign: Index, group: Index, groups: int) -> DecimalColumn:  # noqa: ANN401 - pyarrow

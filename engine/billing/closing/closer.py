@@ -19,10 +19,11 @@ import pyarrow as pa
 import structlog
 
 from engine.billing.closing.booked_lines import BookedLines
-from engine.billing.closing.due_invoices import DueInvoices, RunCustomers, due_invoices
+from engine.billing.closing.due_invoices import DueInvoices, due_invoices
 from engine.billing.closing.going_on import GoingOn, to_be_billed
 from engine.billing.closing.invoice import Close, Invoice
 from engine.billing.closing.invoice_store import InvoiceStore
+from engine.billing.closing.run_customers import RunCustomers
 from engine.billing.closing.unchanged import UnchangedCustomers
 from engine.billing.line_item import LineItem
 from engine.billing.rated import Rated
@@ -176,7 +177,7 @@ class Closer:
         # In doubt another issues meanwhile, and all of it is computed again: the version is older than what is read of it.
         version = self._invoices.version(close.tenant)
         unchanged = self._unchanged.among(close, catalog, ids) if version else frozenset()
-        standing = self._invoices.standing(close, ids, unchanged)
+        standing = self._invoices.standing(close, ids, unchanged, _first_start_us(in_span))
         reach = _Reach.of(close, numbers, ids, in_span, standing.invoices)
         grants, since_us = occurrences(granted(catalog, numbers), reach.first_us, reach.last_us)
         since_us = np.minimum(since_us, reach.booked_since_us)
@@ -184,10 +185,11 @@ class Closer:
         parts = [*in_span, *ended_before(rate, catalog, rows, close.from_us, since_us[of_row])]
         counts = {each.invoice_id: each.line_count for each in standing.invoices}
         booked = self._booked.read(close.tenant, counts)
-        by_key = {each.key: each for each in standing.invoices}
+        by_key = {each.key: each for each in standing.invoices if not each.part}
+        billed_parts = [each for each in standing.invoices if each.part]
         going_on = GoingOn.of(catalog, numbers, ids, in_span, close.before_us)
         customers = RunCustomers(
-            close, version, catalog, numbers, ids, going_on, by_key, standing.voided, unchanged
+            close, version, catalog, numbers, ids, going_on, by_key, standing.voided, unchanged, billed_parts
         )
         found = settled_invoices(parts, numbers, grants)
         return version, due_invoices(customers, found, parts, booked, self._now_us())
@@ -195,6 +197,14 @@ class Closer:
     def _rated(self, snapshot: Snapshot, rows: Index, at_us: Index) -> Iterator[Rated]:
         found = self._rater.rate_at(snapshot, rows, at_us, digests=True)
         return (each.without_events() for each in found)
+
+
+def _first_start_us(in_span: Sequence[Rated]) -> int:
+    """When the first of these billing periods began; NEVER_US where there are none."""
+    return min(
+        (int(each.charges.periods.period_start_us.min(initial=NEVER_US)) for each in in_span),
+        default=NEVER_US,
+    )
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -226,8 +236,11 @@ class _Reach:
             np.maximum.at(last_us, number, end_us)
         place = {each: number for number, each in enumerate(ids)}
         for invoice in standing:
-            if invoice.key.end_us <= close.from_us:
-                who, last = place[invoice.key.customer_id], invoice.key.end_us - 1
+            who, last = place[invoice.key.customer_id], invoice.key.end_us - 1
+            if invoice.part and invoice.key.start_us < close.from_us:
+                # The end of its period may have moved into the past.
+                since_us[who] = min(since_us[who], invoice.key.start_us)
+            elif invoice.key.end_us <= close.from_us:
                 since_us[who] = min(since_us[who], invoice.key.start_us)
                 first_us[who] = min(first_us[who], last)
                 last_us[who] = max(last_us[who], last)

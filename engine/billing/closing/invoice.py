@@ -75,6 +75,8 @@ class Invoice:
     due_at_us, billing_details: frozen at its issue (engine.billing.closing.invoice_terms).
     figures: what is paid and outstanding of it when it was read.
     voided_at_us: 0 unless it is void.
+    part: 0 of one that bills its period, or its rest; from 1 on, of usage that was billed while the period ran
+        (engine.billing.thresholds).
     is_erased: its lines don't say any more what they are of, since the customer's personal data was erased: it is not adjusted.
     """
 
@@ -96,6 +98,7 @@ class Invoice:
     voided_at_us: int = 0
     void_reason: str = ""
     is_erased: bool = False
+    part: int = 0
 
     @property
     def account(self) -> AccountKey:

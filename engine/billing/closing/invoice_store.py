@@ -10,11 +10,10 @@ Rules:
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from decimal import Decimal
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, true, update
 
 from engine.billing.accounts.account import AccountEntry, AccountInvoice, EntryKind
 from engine.billing.accounts.account_store import AccountKey, enter, load, save
@@ -22,7 +21,8 @@ from engine.billing.accounts.amounts import entry_minor
 from engine.billing.accounts.document_numbers import invoice_number
 from engine.billing.accounts.figures import Figures, balances, figures, in_pieces
 from engine.billing.accounts.invoice_states import InvoiceState
-from engine.billing.closing.invoice import SUMS, Close, Invoice, InvoiceKey
+from engine.billing.closing.invoice import Close, Invoice, InvoiceKey
+from engine.billing.closing.invoice_rows import invoice_values, read_close, read_invoice
 from engine.errors import NotFoundError, StaleError
 from engine.outbox.fact_types import FactType
 from engine.outbox.facts import Fact, record_facts
@@ -58,7 +58,7 @@ class InvoiceStore:
                 )
             ).first()
             if row is not None:
-                return _close(row)
+                return read_close(row)
             values = {name: getattr(close, name) for name in Close.__slots__}
             connection.execute(insert(CLOSES).values(**values, ended_at_us=None))
             return close
@@ -71,7 +71,7 @@ class InvoiceStore:
             ).first()
         if row is None:
             raise NotFoundError(f"there is no close {close_id!r}")
-        return _close(row)
+        return read_close(row)
 
     def end(self, close: Close, now_us: int) -> None:
         """All that the run had to issue is issued."""
@@ -91,20 +91,65 @@ class InvoiceStore:
         with self._database.reading() as connection:
             return _version(connection, tenant)
 
-    def standing(self, close: Close, customers: Sequence[str], unchanged: frozenset[str]) -> StandingInvoices:
-        """All that are not void, and what is void of the run, or of any where it bills nothing void anew; of `unchanged` customers those of the run's span and later alone."""
+    def standing(
+        self, close: Close, customers: Sequence[str], unchanged: frozenset[str], parts_since_us: int
+    ) -> StandingInvoices:
+        """All that are not void, and what is void of the run, or of any where it bills nothing void anew; of `unchanged` customers
+        those of the run's span and later alone, and the parts of periods that began then or later.
+        """
         tenant, columns = close.tenant, INVOICES.c
         is_void = columns.state == InvoiceState.VOID.value
         counts = or_(~is_void, columns.close_id == close.close_id) if close.bills_void_anew else true()
         changed = [each for each in customers if each not in unchanged]
         found: list[Invoice] = []
+        is_later = or_(
+            columns.period_end_us > close.from_us,
+            and_(columns.part > 0, columns.period_start_us >= parts_since_us),
+        )
         with self._database.reading() as connection:
-            for whose, since in ((changed, true()), (unchanged, columns.period_end_us > close.from_us)):
+            for whose, since in ((changed, true()), (unchanged, is_later)):
                 for some in in_pieces(whose):
                     of_some = and_(columns.tenant == tenant, columns.customer_id.in_(some))
-                    found += map(_invoice, connection.execute(select(INVOICES).where(of_some, counts, since)))
-        voided = frozenset(each.key for each in found if each.state is InvoiceState.VOID)
+                    found += map(
+                        read_invoice, connection.execute(select(INVOICES).where(of_some, counts, since))
+                    )
+        voided = frozenset(each.key for each in found if each.state is InvoiceState.VOID and not each.part)
         return StandingInvoices([each for each in found if each.state is not InvoiceState.VOID], voided)
+
+    def of_running(
+        self, tenant: str, customers: Sequence[str], starts_us: AbstractSet[tuple[str, int]]
+    ) -> list[Invoice]:
+        """All invoices of some customers' periods that began at these instants, by customer and instant; also void ones."""
+        columns, found = INVOICES.c, []
+        since_us = min((start_us for _, start_us in starts_us), default=0)
+        with self._database.reading() as connection:
+            for some in in_pieces(customers):
+                wanted = select(INVOICES).where(
+                    columns.tenant == tenant,
+                    columns.customer_id.in_(some),
+                    columns.period_start_us >= since_us,
+                )
+                found += [
+                    read_invoice(row)
+                    for row in connection.execute(wanted)
+                    if (row.customer_id, row.period_start_us) in starts_us
+                ]
+        return found
+
+    def parts_before(self, invoice: Invoice) -> list[Invoice]:
+        """The invoices of parts of its billing period that stood when it was issued, in order."""
+        columns, key = INVOICES.c, invoice.key
+        wanted = select(INVOICES).where(
+            columns.tenant == invoice.tenant,
+            columns.customer_id == key.customer_id,
+            columns.currency == key.currency,
+            columns.period_start_us == key.start_us,
+            columns.part > 0,
+            columns.number < invoice.number,
+            or_(columns.voided_at_us.is_(None), columns.voided_at_us > invoice.issued_at_us),
+        )
+        with self._database.reading() as connection:
+            return list(map(read_invoice, connection.execute(wanted.order_by(columns.number))))
 
     def issue(self, tenant: str, version: int, invoices: Sequence[Invoice], now_us: int) -> list[Invoice]:
         """Issues these, whose numbers are still 0, in their order.
@@ -116,7 +161,7 @@ class InvoiceStore:
             if _version(connection, tenant) != version:
                 raise StaleError("invoices were issued or voided meanwhile: compute these again")
             first = _take_numbers(connection, tenant, len(invoices))
-            values = [_values(each) | {"number": first + place} for place, each in enumerate(invoices)]
+            values = [invoice_values(each) | {"number": first + place} for place, each in enumerate(invoices)]
             for some in in_pieces(values):
                 connection.execute(insert(INVOICES), some)
             issued = [
@@ -166,7 +211,7 @@ class InvoiceStore:
         with self._database.reading() as connection:
             rows = connection.execute(wanted.order_by(columns.number.desc()).limit(count)).all()
             found = figures(connection, tenant, [row.invoice_id for row in rows])
-            return [replace(_invoice(row), figures=found[row.invoice_id]) for row in rows]
+            return [replace(read_invoice(row), figures=found[row.invoice_id]) for row in rows]
 
     def void(self, tenant: str, invoice_id: str, number: int, reason: str, now_us: int) -> Invoice:
         """Makes an invoice void; what was paid of it is balance then.
@@ -274,7 +319,7 @@ def one_invoice(connection: Connection, tenant: str, invoice_id: str, number: in
     row = connection.execute(select(INVOICES).where(columns.tenant == tenant, by)).first()
     if row is None:
         raise NotFoundError(f"there is no invoice {invoice_id or invoice_number(number)}")
-    return replace(_invoice(row), figures=figures(connection, tenant, [row.invoice_id])[row.invoice_id])
+    return replace(read_invoice(row), figures=figures(connection, tenant, [row.invoice_id])[row.invoice_id])
 
 
 def _fact(of: FactType, invoice: Invoice) -> Fact:
@@ -291,55 +336,4 @@ def _fact(of: FactType, invoice: Invoice) -> Fact:
             "period_start": rfc3339_us(key.start_us),
             "period_end": rfc3339_us(key.end_us),
         },
-    )
-
-
-def _close(row: Row[Any]) -> Close:
-    return Close(**{name: getattr(row, name) for name in Close.__slots__})
-
-
-def _values(invoice: Invoice) -> dict[str, Any]:
-    key = invoice.key
-    return {
-        "tenant": invoice.tenant,
-        "invoice_id": invoice.invoice_id,
-        "state": invoice.state.value,
-        "customer_id": key.customer_id,
-        "currency": key.currency,
-        "period_start_us": key.start_us,
-        "period_end_us": key.end_us,
-        "close_id": invoice.close_id,
-        "as_of_us": invoice.as_of_us,
-        "catalog_revision": invoice.catalog_revision,
-        "issued_at_us": invoice.issued_at_us,
-        "line_count": invoice.line_count,
-        "payment_terms_days": invoice.payment_terms_days,
-        "due_at_us": invoice.due_at_us,
-        "billing_details": invoice.billing_details,
-        **{name: format(invoice.sums[name], "f") for name in SUMS},
-        "voided_at_us": None,
-        "void_reason": "",
-        "erased_at_us": None,
-    }
-
-
-def _invoice(row: Row[Any]) -> Invoice:
-    return Invoice(
-        tenant=row.tenant,
-        invoice_id=row.invoice_id,
-        number=row.number,
-        state=InvoiceState(row.state),
-        key=InvoiceKey(row.customer_id, row.currency, row.period_start_us, row.period_end_us),
-        close_id=row.close_id,
-        as_of_us=row.as_of_us,
-        catalog_revision=row.catalog_revision,
-        issued_at_us=row.issued_at_us,
-        line_count=row.line_count,
-        sums={name: Decimal(getattr(row, name)) for name in SUMS},
-        payment_terms_days=row.payment_terms_days,
-        due_at_us=row.due_at_us,
-        billing_details=row.billing_details,
-        voided_at_us=row.voided_at_us or 0,
-        void_reason=row.void_reason,
-        is_erased=row.erased_at_us is not None,
     )

@@ -6,9 +6,11 @@ Rules:
    settled then: its periods were billed at that watermark, or ended before the span of every run that has it; in each of its
    currencies something was billed at it, with which its corrections went out; nothing of it was made void or erased since; and all
    else of it was issued before: a run that was begun earlier may have gone on behind a later one, which could not correct it.
-3. What changes a period is an event or a correction that came in since, of before the end of what is closed; and whatever the
+3. What was billed of periods while they ran settles nothing that is closed, and is left out of rule 2. What of it was made void or
+   erased since has changed its period, though, and so has what no invoice of its period stands beside: it may have to be given back.
+4. What changes a period is an event or a correction that came in since, of before the end of what is closed; and whatever the
    catalog changed since, but for customers, subscriptions and credit grants of others.
-4. Events that came in late may have expired since, and nothing tells: where events expire, every customer has changed.
+5. Events that came in late may have expired since, and nothing tells: where events expire, every customer has changed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +46,7 @@ class _Settled:
 @dataclass(frozen=True, slots=True)
 class _Since:
     """What came in for a run behind a watermark and a revision: of each customer the newest stamp, and the newest revision that
-    concerns it; `revisions` is None if one concerns all of them (rule 3).
+    concerns it; `revisions` is None if one concerns all of them (rule 4).
     """
 
     close: Close
@@ -134,7 +136,7 @@ class UnchangedCustomers:
 def _settled(connection: Connection, close: Close, customers: Sequence[str]) -> Mapping[str, _Settled]:
     """Rule 2: the customers of whom everything was settled at one watermark, and which."""
     found: dict[str, _Settled] = {}
-    doubtful: set[str] = set()
+    doubtful = {row.customer_id for row in connection.execute(_parts_alone(close, customers))}
     for row in connection.execute(_settled_query(close, customers)):
         of_newest_only = row.earlier_end_us <= row.span_start_us
         void_is_known = row.voided_at_us + _CLOCKS_APART_US < row.as_of_us
@@ -147,13 +149,39 @@ def _settled(connection: Connection, close: Close, customers: Sequence[str]) -> 
     return {customer: of for customer, of in found.items() if customer not in doubtful}
 
 
+def _parts_alone(close: Close, customers: Sequence[str]) -> Select[tuple[str]]:
+    """The customers with parts of periods that would have ended before the span, and that no invoice has closed (rule 3)."""
+    parts, closing = INVOICES.alias(), INVOICES.alias()
+    is_closed = (
+        select(closing.c.invoice_id)
+        .where(
+            *(
+                closing.c[name] == parts.c[name]
+                for name in ("tenant", "customer_id", "currency", "period_start_us", "period_end_us")
+            ),
+            closing.c.part == 0,
+            closing.c.state != InvoiceState.VOID.value,
+        )
+        .exists()
+    )
+    return select(parts.c.customer_id).where(
+        parts.c.tenant == close.tenant,
+        parts.c.customer_id.in_(customers),
+        parts.c.part > 0,
+        parts.c.state != InvoiceState.VOID.value,
+        parts.c.period_end_us <= close.from_us,
+        ~is_closed,
+    )
+
+
 def _settled_query(close: Close, customers: Sequence[str]) -> Select[Any]:
     """A row of each customer and currency: what was billed at the customer's newest watermark, and before."""
     columns = INVOICES.c
     wanted = and_(columns.tenant == close.tenant, columns.customer_id.in_(customers))
+    closes = and_(wanted, columns.part == 0)
     newest = (
         select(columns.customer_id, func.max(columns.as_of_us).label("as_of_us"))
-        .where(wanted)
+        .where(closes)
         .group_by(columns.customer_id)
         .subquery()
     )
@@ -168,12 +196,13 @@ def _settled_query(close: Close, customers: Sequence[str]) -> Select[Any]:
         )
         .join(newest, newest.c.customer_id == columns.customer_id)
         .join(CLOSES, and_(CLOSES.c.tenant == columns.tenant, CLOSES.c.close_id == columns.close_id))
-        .where(wanted, columns.as_of_us == newest.c.as_of_us)
+        .where(closes, columns.as_of_us == newest.c.as_of_us)
         .group_by(columns.customer_id)
         .subquery()
     )
     stands = columns.state != InvoiceState.VOID.value
-    at_newest = columns.as_of_us == newest.c.as_of_us
+    at_newest = and_(columns.as_of_us == newest.c.as_of_us, columns.part == 0)
+    before = and_(columns.as_of_us != newest.c.as_of_us, columns.part == 0)
 
     def most(condition: Any, value: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's expressions
         return func.max(case((condition, value), else_=0))
@@ -189,8 +218,8 @@ def _settled_query(close: Close, customers: Sequence[str]) -> Select[Any]:
             func.min(of_runs.c.newest_number).label("newest_number"),
             most(and_(at_newest, stands), 1).label("billed_at_newest"),
             most(and_(at_newest, ~stands), 1).label("voided_at_newest"),
-            most(and_(~at_newest, stands), columns.period_end_us).label("earlier_end_us"),
-            most(~at_newest, columns.number).label("earlier_number"),
+            most(and_(before, stands), columns.period_end_us).label("earlier_end_us"),
+            most(before, columns.number).label("earlier_number"),
             func.max(func.coalesce(columns.voided_at_us, 0)).label("voided_at_us"),
             func.count(columns.erased_at_us).label("erased_count"),
         )

@@ -141,6 +141,7 @@ class BillingDocument:
 
     period: None of an invoice of corrections alone. sellers and customers are as they were at its issue: `name`, `address`, `email`,
     `tax_ids`, `purchase_order`, each where it was known.
+    usage_until_us: of usage that is billed while the period runs, up to when it was counted; 0 where the period is over.
     totals: (name, amount) in their order: subtotal; discounts, credits, included_tax and tax where they aren't zero; due; and where
         something became of it: paid, credited, written_off, outstanding.
     """
@@ -159,6 +160,7 @@ class BillingDocument:
     zone: str
     voided_us: int
     void_reason: str
+    usage_until_us: int
     sections: Sequence[Section]
     totals: Sequence[tuple[str, Decimal]]
 
@@ -184,6 +186,8 @@ class BillingDocument:
         }
         if self.period is not None:
             found["period"] = self.period.to_fields()
+        if self.usage_until_us:
+            found["usage_until"] = rfc3339_us(self.usage_until_us)
         if self.voided_us:
             found |= {"voided_at": rfc3339_us(self.voided_us), "void_reason": self.void_reason}
         return found | {

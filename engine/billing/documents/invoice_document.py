@@ -69,6 +69,7 @@ def invoice_document(
         zone=next((each.zone for each in sections if not each.is_correction), names.zone),
         voided_us=invoice.voided_at_us,
         void_reason=invoice.void_reason,
+        usage_until_us=invoice.as_of_us if invoice.part else 0,
         sections=sections,
         totals=_totals(invoice, subtotal),
     )

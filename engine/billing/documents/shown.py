@@ -52,6 +52,8 @@ def _facts(document: BillingDocument, local: LocalFormat) -> list[tuple[str, str
     ]
     if document.period is not None:
         found.append(("period", local.period(document.period, document.zone)))
+    if document.usage_until_us:
+        found.append(("usage_until", local.instant(document.usage_until_us, document.zone)))
     found.append(("customer_id", document.customer_id))
     if order := document.customer.get("purchase_order"):
         found.append(("purchase_order", order))

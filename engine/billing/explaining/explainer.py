@@ -3,7 +3,9 @@
 Rules:
 1. A line of an invoice is rated as of the invoice's watermark and with its revision of the catalog, by the one rating path. What
    was booked stands beside it, and is never computed.
-2. Terms of money are settled for the customer alone, at the last instant of the line's billing period: what drew on its credit
+2. A line of a part of its period is rated as such, at the watermark (engine.billing.thresholds.part_lines). What parts billed before,
+   of the same period, belongs to the line of the invoice that closes it, as what was booked before belongs to one that corrects.
+3. Terms of money are settled for the customer alone, at the last instant of the line's billing period: what drew on its credit
    before is there, and nothing that comes later.
 """
 
@@ -37,6 +39,7 @@ from engine.billing.terms.grants import NEVER_US, granted, occurrences
 from engine.billing.terms.history import History
 from engine.billing.terms.places import CustomerNumbers
 from engine.billing.terms.settled import settled_invoices
+from engine.billing.thresholds.invoicing_thresholds import running_rows
 from engine.errors import FieldMistake, InvalidRequestError, NotFoundError
 from engine.times import datetime_us, us_datetime
 from engine.usage.facts.listed_events import MeterGroup
@@ -121,15 +124,16 @@ class Explainer:
         )
         if invoice.is_erased:
             return replace(bare, unexplained=_ERASED)
-        snapshot = self._rater.snapshot(
-            invoice.tenant,
-            datetime_us(row["period_end"]) - 1,
-            invoice.as_of_us,
-            invoice.catalog_revision,
-        )
-        rated = self._rater.rate_customer(snapshot, invoice.key.customer_id)
+        at_us = invoice.as_of_us if invoice.part else datetime_us(row["period_end"]) - 1
+        snapshot = self._rater.snapshot(invoice.tenant, at_us, invoice.as_of_us, invoice.catalog_revision)
+        rated = self._rated(snapshot, invoice)
         settled = self._settled(
-            snapshot, rated, invoice.key.customer_id, row["line_item_id"], booked.currency
+            snapshot,
+            rated,
+            invoice.key.customer_id,
+            row["line_item_id"],
+            booked.currency,
+            is_part=invoice.part > 0,
         )
         line = _line_with(rated, row["line_item_id"])
         explained = bare
@@ -140,9 +144,26 @@ class Explainer:
             explained = replace(bare, settled=settled)
         else:
             explained = replace(bare, unexplained=_GONE)
-        if (row["period_start"], row["period_end"]) == _period(invoice):
+        if (row["period_start"], row["period_end"]) != _period(invoice):
+            earlier = stood_before(self._invoices, invoice)
+            return replace(explained, adjustment=self._adjustment(explained, booked, earlier))
+        parts = self._invoices.parts_before(invoice)
+        if not len(rows_of_line(self._booked, parts, row["line_item_id"])):
             return explained
-        return replace(explained, adjustment=self._adjustment(explained, booked))
+        rest = replace(self._adjustment(explained, booked, parts), is_rest=True)
+        return replace(explained, adjustment=rest)
+
+    def _rated(self, snapshot: Snapshot, invoice: Invoice) -> Rated:
+        """The lines of the customer in the periods that contain the snapshot's instant (rule 2)."""
+        customer_id = invoice.key.customer_id
+        if not invoice.part:
+            return self._rater.rate_customer(snapshot, customer_id)
+        own = rows_of_customer(snapshot.catalog, customer_id)
+        rows = running_rows(snapshot.catalog, np.arange(own.start, own.stop), snapshot.at_us)
+        at_us = np.full(len(rows), snapshot.at_us, dtype=np.int64)
+        # One customer is never rated in pieces.
+        (rated,) = self._rater.rate_at(snapshot, rows, at_us, digests=True, is_part=True)
+        return rated
 
     def _find(self, snapshot: Snapshot, line_item_id: str, customer_id: str) -> _Found:
         if customer_id:
@@ -181,9 +202,16 @@ class Explainer:
         )
 
     def _settled(
-        self, snapshot: Snapshot, rated: Rated, customer_id: str, line_item_id: str, currency: str
+        self,
+        snapshot: Snapshot,
+        rated: Rated,
+        customer_id: str,
+        line_item_id: str,
+        currency: str,
+        *,
+        is_part: bool = False,
     ) -> SettledLine | None:
-        """Rule 2."""
+        """Rule 3."""
         catalog = snapshot.catalog
         own = rows_of_customer(catalog, customer_id)
         rows = np.arange(own.start, own.stop)
@@ -195,11 +223,14 @@ class Explainer:
         grants, since_us = occurrences(granted(catalog, numbers), first_us, last_us)
         history = History(snapshot.at_us, partial(self._rater.rate_at, snapshot, digests=True))
         parts = [rated, *history.before(catalog, rows, since_us[numbers.numbers(rows)])]
-        return settled_line(settled_invoices(parts, numbers, grants), parts, line_item_id, currency)
+        found = settled_invoices(parts, numbers, grants, running=int(is_part))
+        return settled_line(found, parts, line_item_id, currency)
 
-    def _adjustment(self, explained: LineExplanation, booked: InvoiceRow) -> Adjustment:
+    def _adjustment(
+        self, explained: LineExplanation, booked: InvoiceRow, earlier: Sequence[Invoice]
+    ) -> Adjustment:
+        """`earlier`: the invoices on which the line may have been booked before, in order."""
         invoice, line_item_id = booked.invoice, booked.row["line_item_id"]
-        earlier = stood_before(self._invoices, invoice)
         rows = rows_of_line(self._booked, earlier, line_item_id).to_pylist()
         names = {each.invoice_id: each.name for each in (*earlier, invoice)}
         with_row = {each["invoice_id"] for each in rows} | {booked.row["corrects_invoice_id"]}

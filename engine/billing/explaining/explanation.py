@@ -84,7 +84,7 @@ class BookedSum:
 class Adjustment:
     """What a line was before it was corrected, and what came since.
 
-    before, now: what was booked of it, without and with the line that corrects.
+    before, now: what was booked of it, without and with the line that corrects, or that bills a part or the rest.
     changed_after_us: the watermark of the last invoice that stood, and its revision; 0 where none did.
     """
 
@@ -93,6 +93,8 @@ class Adjustment:
     changed_after_us: int
     revision_before: int
     facts: FactsBetween
+    is_rest: bool = False
+    """Of a period of which parts were billed while it ran: `before` are these."""
 
 
 @dataclass(frozen=True, slots=True)

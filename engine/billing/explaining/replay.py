@@ -10,7 +10,7 @@ Rules:
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -88,19 +88,20 @@ def _differences(found: LineExplanation, booked: InvoiceRow) -> Iterator[Differe
             ("service_start", rfc3339(row["service_start"]), rfc3339(service.start)),
             ("service_end", rfc3339(row["service_end"]), rfc3339(service.end)),
         ]
-        pairs += _in_fractions(item)
+        pairs += _in_fractions(item, is_part=booked.invoice.part > 0)
     settled = {} if found.settled is None else found.settled.amounts
     pairs += [(name, amounts[name], settled.get(name, _NOTHING)) for name in amounts]
     yield from (Difference(name, _text(one), _text(other)) for name, one, other in pairs if one != other)
 
 
-def _in_fractions(item: LineItem) -> Iterator[tuple[str, object, object]]:
-    """Rule 3."""
+def _in_fractions(item: LineItem, *, is_part: bool) -> Iterator[tuple[str, object, object]]:
+    """Rule 3. `is_part`: billed while its period ran, so that the price's minimum doesn't count yet."""
     rated, billed = item.rated, item.charge.billed
     if rated is None or billed.part is not None:
         return
     with contextlib.suppress(NotJudgedError):
-        found = exact_amount(rated.price, Fraction(item.quantity), item.dimensions)
+        price = replace(rated.price, minimum_amount=None) if is_part else rated.price
+        found = exact_amount(price, Fraction(item.quantity), item.dimensions)
         if found != Fraction(rated.exact_amount):
             yield "exact_amount in fractions", rated.exact_amount, found
 

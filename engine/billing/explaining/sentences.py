@@ -218,7 +218,11 @@ def _correction(of: LineExplanation, found: Adjustment) -> Iterator[str]:
     when = period_words(row["period_start"], row["period_end"], of.zone)
     before, now = (money(each.amounts["amount"], currency) for each in (found.before, found.now))
     billed = f"was billed {before} on {_joined(found.before.on)}" if found.before.on else "was not billed yet"
-    yield f"This corrects {when}: the price {row['price_id'] or row['kind']} {billed}, and comes to {now} now."
+    what = row["price_id"] or row["kind"]
+    if found.is_rest:
+        yield f"Of {when}, the price {what} {billed}, while the period ran, and comes to {now} now."
+    else:
+        yield f"This corrects {when}: the price {what} {billed}, and comes to {now} now."
     changes = [
         text
         for text in (

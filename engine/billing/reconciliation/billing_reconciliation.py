@@ -1,7 +1,8 @@
 """Closed periods worked out a second time: one step of customers, and what is of all invoices.
 
 How, for each invoice of a step: its header beside its lines; its own lines beside raw events, prices and terms at its watermark; and
-the sums of all documents of its period at the newest watermark among them (engine.billing.reconciliation.last_billed).
+the sums of all documents of its period at the newest watermark among them (engine.billing.reconciliation.last_billed). Of a period of
+which parts were billed while it ran, the invoice that closes it is judged together with these.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,8 @@ CUSTOMERS_AT_ONCE: Final = 500
 """Of a step: an object for each booked line."""
 _EXPIRED: Final = "events that have expired"
 _ERASED: Final = "a customer whose data was erased"
+_PART: Final = "usage billed while its period ran: judged with the invoice that closes the period"
+_MOVED: Final = "a period whose end moved after usage of it was billed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,11 @@ class BillingReconciliation:
             if header.is_erased:
                 findings.leave(Check.LINES, _ERASED, len(own))
                 continue
-            found.append(self._view(tenant, header, header, own, is_sum=False))
+            own_view = self._own_view(tenant, header, of_customer[header.key.customer_id], lines, of_period)
+            if isinstance(own_view, str):
+                findings.leave(Check.LINES, own_view, len(own))
+                continue
+            found.append(own_view)
             last = last_billed(
                 header, of_customer[header.key.customer_id], {each.invoice_id for each in of_period}
             )
@@ -124,6 +131,27 @@ class BillingReconciliation:
             elif last.by is not header:
                 found.append(self._view(tenant, header, last.by, booked, is_sum=True))
         return sorted(found, key=lambda each: each.revision)
+
+    def _own_view(
+        self,
+        tenant: str,
+        header: Header,
+        headers: Sequence[Header],
+        lines: Mapping[str, Sequence[BookedLine]],
+        of_period: Sequence[BookedLine],
+    ) -> "_View | str":
+        """An invoice's own lines, together with the parts of its period; or why they are not judged. `headers`: the customer's."""
+        if header.part:
+            return _PART
+        parts = _parts_of(header, headers)
+        if reason := _not_judged(header, parts, lines):
+            return reason
+        ids = {each.invoice_id for each in parts}
+        of_parts = [each for each in of_period if each.invoice_id in ids]
+        own = [each for each in of_period if each.invoice_id == header.invoice_id]
+        if not of_parts:
+            return self._view(tenant, header, header, own, is_sum=False)
+        return self._view(tenant, header, header, summed_lines([*of_parts, *own]), is_sum=True)
 
     def _view(
         self, tenant: str, of: Header, by: Header, lines: Sequence[BookedLine], *, is_sum: bool
@@ -173,6 +201,31 @@ class BillingReconciliation:
         findings.late_event_count += sum(counts)
         late = {view.of.key.customer_id for view, count in zip(last.values(), counts, strict=True) if count}
         findings.late_customer_count += len(late)
+
+
+def _parts_of(header: Header, headers: Sequence[Header]) -> list[Header]:
+    """Of a customer's invoices the parts of a period that stood when the invoice that closes it was issued: by its start, as its end
+    may have moved.
+    """
+    return [
+        each
+        for each in headers
+        if each.part
+        and (each.key.currency, each.key.start_us) == (header.key.currency, header.key.start_us)
+        and each.number < header.number
+        and not (each.is_void and each.voided_at_us <= header.issued_at_us)
+    ]
+
+
+def _not_judged(header: Header, parts: Sequence[Header], lines: Mapping[str, Sequence[BookedLine]]) -> str:
+    """Why the invoice that closes a period can't be judged together with its parts; empty if it can."""
+    if any(each.is_erased for each in parts):
+        return _ERASED
+    own = {line.line_item_id for line in lines[header.invoice_id]}
+    moved = [each for each in parts if each.key != header.key]
+    return (
+        _MOVED if any(line.line_item_id in own for each in moved for line in lines[each.invoice_id]) else ""
+    )
 
 
 def _place(catalog: Catalog, view: _View) -> UsagePlace:

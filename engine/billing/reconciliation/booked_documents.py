@@ -68,7 +68,9 @@ _LISTED_MAX: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """An invoice as the catalog store has it. `from_us`: of the span of the run that issued it."""
+    """An invoice as the catalog store has it. `from_us`: of the span of the run that issued it. `part`: 0 of one that bills its period,
+    or the rest; from 1 on, of usage that was billed while it ran.
+    """
 
     invoice_id: str
     number: int
@@ -82,6 +84,7 @@ class Header:
     line_count: int
     sums: Mapping[str, str]
     from_us: int
+    part: int = 0
 
     @property
     def has_period(self) -> bool:
@@ -214,6 +217,7 @@ def _header(row: Row[Any]) -> Header:
         line_count=row.line_count,
         sums={name: getattr(row, name) for name in _SUMS},
         from_us=row.from_us or 0,
+        part=row.part,
     )
 
 
@@ -257,7 +261,10 @@ def _gaps(connection: Connection, tenant: str) -> list[int]:
 
 def _billed_twice(connection: Connection, tenant: str) -> Sequence[Row[Any]]:
     columns = INVOICES.c
-    key = (columns.customer_id, columns.currency, columns.period_start_us, columns.period_end_us)
+    key = (
+        *(columns.customer_id, columns.currency, columns.period_start_us, columns.period_end_us),
+        columns.part,
+    )
     wanted = (
         select(*key, func.count().label("invoices"), func.max(columns.number).label("number"))
         .where(columns.tenant == tenant, columns.state != InvoiceState.VOID.value)

@@ -80,6 +80,7 @@ SAMPLE: Final = BillingDocument(
     zone="UTC",
     voided_us=0,
     void_reason="",
+    usage_until_us=0,
     sections=(
         _section(
             _MONTH,

@@ -15,7 +15,7 @@ from decimal import Decimal
 import numpy as np
 
 from engine.billing.segments import Index
-from engine.billing.terms.invoices import InvoicedLines, MoreInvoices
+from engine.billing.terms.invoices import Flags, InvoicedLines, MoreInvoices
 from engine.billing.terms.places import PeriodPlaces
 from engine.billing.terms.price_names import bare_name
 from engine.billing.terms.stretches import listed, stretches_of
@@ -121,9 +121,11 @@ def _latest_of_each(key: Index, end_us: Index) -> Index:
 
 
 def settled_commitments(
-    found: PeriodCommitments, invoiced: InvoicedLines, tax_profile: Index
+    found: PeriodCommitments, invoiced: InvoicedLines, tax_profile: Index, is_final: Flags
 ) -> tuple[Commitments, LineColumns] | tuple[None, None]:
-    """As rating takes them, with what their adjustments belong to. `tax_profile`: of each invoice."""
+    """As rating takes them, with what their adjustments belong to. `tax_profile`: of each invoice; `is_final`: of each commitment
+    whether its period is billed to the end.
+    """
     if not len(found):
         return None, None
     invoice = invoiced.invoice_of(found.place, found.currencies, found.terms)
@@ -135,7 +137,7 @@ def settled_commitments(
         ),
         terms_index=found.terms,
         subscription=found.place,
-        final=np.ones(len(found), dtype=np.bool_),
+        final=is_final,
         spent_minor=nothing,
         overage_minor=nothing,
         true_up_minor=nothing,

@@ -153,15 +153,21 @@ def settled(rated: Rated, history: History | None = None) -> Settled | None:
 
 
 def settled_invoices(
-    parts: Sequence[Rated], customers: CustomerNumbers, grants: Sequence[Occurrence]
+    parts: Sequence[Rated],
+    customers: CustomerNumbers,
+    grants: Sequence[Occurrence],
+    *,
+    running: int = 0,
 ) -> Settled:
     """What the lines of these customers come to, of the first part and of earlier periods: of all of them, also of those without
     terms. The invoices of a customer that are closed are these (engine.billing.closing).
 
     grants: of these customers; `parts` reach back to where they began.
+    running: the periods of so many parts, the first ones, are billed before they are over: for less than is committed nothing is
+        added.
     """
     terms = _CustomersTerms.of(parts, customers)
-    return _settled(parts, customers, np.arange(len(customers)), terms, grants)
+    return _settled(parts, customers, np.arange(len(customers)), terms, grants, running=running)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -192,6 +198,8 @@ def _settled(
     chosen: Index,
     terms: _CustomersTerms,
     grants: Sequence[Occurrence],
+    *,
+    running: int = 0,
 ) -> Settled:
     catalog, places = parts[0].charges.periods.catalog, terms.places
     commitments = period_commitments(catalog, places, terms.committing)
@@ -200,7 +208,8 @@ def _settled(
     coupons = coupons_off(catalog, terms.redemptions, lines)
     taxes = invoice_taxes(catalog, terms.payers, lines)
     splits = revenue_splits(catalog, lines)
-    committed, adjustments = settled_commitments(commitments, lines, taxes.profile)
+    is_final = places.part[commitments.place] >= running
+    committed, adjustments = settled_commitments(commitments, lines, taxes.profile, is_final)
     settlement = settle(
         replace(lines.lines, tax_profile=taxes.profile[lines.lines.invoice], split=splits.line_split),
         SettlementTerms(

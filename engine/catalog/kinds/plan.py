@@ -182,6 +182,8 @@ class Plan(Resource, section="plans", count_max=limits.PLANS_MAX):
     commitments: of each subscription that says none of its own. minimum_amount: the same as a commitment for all prices.
     features, limits: what it includes besides (engine.catalog.kinds.entitlements).
     payment_terms_days: how long after its issue an invoice is due, unless the customer says its own; by default 30.
+    invoicing_threshold: usage that is not billed yet is invoiced inside the period once it comes to so much, of each subscription that
+        says none of its own (engine.billing.thresholds); None: at the end of the period only.
     """
 
     name: Name
@@ -204,6 +206,7 @@ class Plan(Resource, section="plans", count_max=limits.PLANS_MAX):
     payment_terms_days: PaymentTerms = None
     features: PlanFeatures = field(default_factory=lambda: MappingProxyType({}))
     limits: PlanLimits = ()
+    invoicing_threshold: Annotated[Decimal | None, DecimalNumber(positive=True, integer_digits=15)] = None
 
     @rule("currency", "prices")
     def _prices_are_in_its_currency(self) -> Iterator[Problem]:
@@ -225,6 +228,11 @@ class Plan(Resource, section="plans", count_max=limits.PLANS_MAX):
     def _amount_off_is_whole_minor_units(self) -> Iterator[Problem]:
         if self.amount_off is not None:
             yield from whole_minor_units("amount_off", self.amount_off, self.currency)
+
+    @rule("currency", "invoicing_threshold")
+    def _threshold_is_whole_minor_units(self) -> Iterator[Problem]:
+        if self.invoicing_threshold is not None:
+            yield from whole_minor_units("invoicing_threshold", self.invoicing_threshold, self.currency)
 
     @rule("currency", "minimum_amount", "commitments")
     def _has_one_minimum(self) -> Iterator[Problem]:

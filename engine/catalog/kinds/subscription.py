@@ -3,7 +3,8 @@
 Rules:
 1. A subscription begins with its own terms; each phase changes them from its start on. What a phase doesn't say stays as in
    the phase before, but for `trial` and `paused`: these hold for the phase that says them. A phase with another plan takes the
-   version that is effective at its start, and drops what was overridden in the plan before, features and limits too; commitments stay.
+   version that is effective at its start, and drops what was overridden in the plan before, features, limits and its threshold too;
+   commitments stay.
 2. Phases start one after another, from the subscription's start on and before its end.
 """
 
@@ -129,14 +130,17 @@ Overrides = Annotated[
 Version = Annotated[int | None, Count(at_least=1)]
 Commitments = Annotated[tuple[SpendCommitment, ...] | None, COMMITMENTS]
 """In place of all of the plan's; an empty list takes back what the phase before said."""
+Threshold = Annotated[Decimal | None, DecimalNumber(integer_digits=15)]
+"""In place of the plan's; 0: none, whatever the plan says."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SubscriptionPhase(Record, called="phase"):
     """What holds from `start` on (rule 1).
 
-    plan, plan_version: another plan, or another version of it; quantities, add_ons, overrides, commitments, features, limits: as of a
-    subscription, all of them anew. trial: what costs nothing in this phase. paused: no fees in this phase; usage is billed as ever.
+    plan, plan_version: another plan, or another version of it; quantities, add_ons, overrides, commitments, invoicing_threshold,
+    features, limits: as of a subscription, all of them anew. trial: what costs nothing in this phase. paused: no fees in this phase;
+    usage is billed as ever.
     """
 
     start: Annotated[datetime, _INSTANT]
@@ -147,6 +151,7 @@ class SubscriptionPhase(Record, called="phase"):
     add_ons: AddOns = None
     overrides: Overrides = None
     commitments: Commitments = None
+    invoicing_threshold: Threshold = None
     features: OwnFeatures = None
     limits: OwnLimits = None
     trial: Trial | None = None
@@ -163,7 +168,8 @@ class Subscription(
     quantities: price id -> how many, of the plan's prices that are priced by a quantity (seats).
     add_ons: plan id -> how many times its prices are billed besides.
     overrides: price id -> fields of the price that are this subscription's own.
-    commitments: in place of its plan's. features, limits: its own, by id (engine.catalog.kinds.entitlements, rule 4).
+    commitments, invoicing_threshold: in place of its plan's; a threshold of 0: none. features, limits: its own, by id
+    (engine.catalog.kinds.entitlements, rule 4).
     phases: what changes on the way, by start.
     time_zone: of its billing periods; by default its customer's. anchor: what they are counted from: its start by
     default, `calendar`, or a date (engine.billing.periods).
@@ -179,6 +185,7 @@ class Subscription(
     add_ons: AddOns = None
     overrides: Overrides = None
     commitments: Commitments = None
+    invoicing_threshold: Threshold = None
     phases: Annotated[
         tuple[SubscriptionPhase, ...], ListOf(Nested(SubscriptionPhase), 0, limits.PHASES_MAX)
     ] = ()

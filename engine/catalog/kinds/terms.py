@@ -26,10 +26,10 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # What a phase takes over from the one before unless it says it.
 _KEPT: Final = (
     *("plan", "plan_version", "quantities", "add_ons", "overrides", "commitments"),
-    *("features", "limits"),
+    *("invoicing_threshold", "features", "limits"),
 )
 # What is gone with a plan: it is said of that plan.
-OF_PLAN: Final = ("plan_version", "overrides", "features", "limits")
+OF_PLAN: Final = ("plan_version", "overrides", "invoicing_threshold", "features", "limits")
 # What holds for the phase that says it.
 _OWN: Final = ("trial", "paused")
 _PRICE_FIELDS: Final = tuple(declaration(Price).names)
@@ -89,7 +89,8 @@ class SubscriptionTerms:
 
     plan_version: None for the one that is effective since the subscription came to the plan.
     quantities: price id -> quantity; add_ons: plan id -> how many times, add_ons_since_us: and since when (microseconds since
-    1970); overrides: price id -> fields of the price; features, limits: of its own, by id; commitments: in place of the plan's, if there are any.
+    1970); overrides: price id -> fields of the price; features, limits: of its own, by id; commitments: in place of the plan's, if
+    there are any; invoicing_threshold: the same, 0 for none at all.
     """
 
     plan: str
@@ -99,6 +100,7 @@ class SubscriptionTerms:
     add_ons_since_us: Mapping[str, int]
     overrides: Mapping[str, Mapping[str, Any]]
     commitments: tuple[SpendCommitment, ...]
+    invoicing_threshold: Decimal | None
     trial: Trial | None
     paused: bool
     features: Features
@@ -123,6 +125,7 @@ def _read(text: str) -> SubscriptionTerms:
         ),
         MappingProxyType(fields.get("overrides", {})),
         tuple(map(SpendCommitment.read, fields.get("commitments", ()))),
+        Decimal(fields["invoicing_threshold"]) if "invoicing_threshold" in fields else None,
         Trial(fields["trial"]) if "trial" in fields else None,
         bool(fields.get("paused", False)),
         MappingProxyType(fields.get("features", {})),

@@ -120,6 +120,24 @@ class Catalog:
         return found
 
     @cached_property
+    def threshold_terms(self) -> npt.NDArray[np.bool_]:
+        """bool[terms of `subscription_columns`]: whether they may have an invoicing threshold, their own or some version of their
+        plan's.
+        """
+        plans = {
+            name
+            for name, plan in self.plan_versions.items()
+            if any(each.resource.invoicing_threshold is not None for each in plan.versions)
+        }
+        columns = self.subscription_columns
+        of_plan = np.array([each in plans for each in columns.plans], dtype=np.bool_)[columns.terms_plan]
+        own = np.fromiter(
+            ('"invoicing_threshold":' in each for each in columns.terms), np.bool_, len(columns.terms)
+        )
+        found: npt.NDArray[np.bool_] = own | of_plan
+        return found
+
+    @cached_property
     def credit_grants_of(self) -> Mapping[str, Sequence[CustomerCredit]]:
         """Customer -> its credit grants, in the order of their creation."""
         found: dict[str, list[CustomerCredit]] = defaultdict(list)

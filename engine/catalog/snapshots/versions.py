@@ -100,7 +100,9 @@ _SUBSCRIPTION_DEFINITION: Final = pa.schema(
 )
 _TIME_ZONE: Final = pa.schema([CUSTOMERS.field("time_zone")])
 # A definition that has one of these fields has steps. In a text of a definition the quotes would be escaped.
-_HAS_STEPS: Final = '"(add_ons|commitments|features|limits|overrides|phases|plan_version|quantities)":'
+_HAS_STEPS: Final = (
+    '"(add_ons|commitments|features|invoicing_threshold|limits|overrides|phases|plan_version|quantities)":'
+)
 _INSTANT: Final = pa.timestamp("us", "UTC")
 
 

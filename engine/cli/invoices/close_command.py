@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import date, datetime
-from decimal import MAX_PREC, Context, Decimal, localcontext
 from zoneinfo import ZoneInfo
 
 import click
@@ -13,7 +12,8 @@ from engine.api.message_json import json_fields, json_line
 from engine.cli.billing.line_tables import report_unrateable
 from engine.cli.invoices.ended_periods import ENDED_PERIODS_EPILOG, GRACE, ended_period_options, ended_span
 from engine.cli.invoices.invoice_tables import totals_table
-from engine.cli.terminal.connection import NO_CATALOG, connected, pages
+from engine.cli.invoices.threshold_run import bill_by_threshold, summed_totals
+from engine.cli.terminal.connection import NO_CATALOG, CommandError, connected, pages
 from engine.cli.terminal.options import json_option, target_option, timestamp
 from engine.cli.terminal.text import counted, footer
 from meterline.v1.invoices_pb2 import ClosePeriodsRequest, ClosePeriodsResponse, InvoiceTotal
@@ -36,15 +36,32 @@ _COUNTS = (
     metavar="SECONDS",
     help="How long after its end a billing period takes in usage that is under way. Default: as `meterline billing-settings` says, at first 3600.",
 )
+@click.option(
+    "--threshold",
+    "by_threshold",
+    is_flag=True,
+    help="In place of periods that are over: bill usage of those that run, of each subscription that has come to its invoicing threshold.",
+)
+@click.option(
+    "--customer", "customer_id", metavar="ID", default="", help="With --threshold: of this customer alone."
+)
+@click.option(
+    "--regardless",
+    is_flag=True,
+    help="With --threshold and --customer: whatever is not billed yet, with a threshold or without.",
+)
 @json_option
 @target_option
-def close(
+def close(  # noqa: PLR0913 - the options of the command
     period: date | None,
     start: datetime | date | None,
     end: datetime | date | None,
     zone: ZoneInfo,
     grace_s: int | None,
+    customer_id: str,
     *,
+    by_threshold: bool,
+    regardless: bool,
     as_json: bool,
     target: str,
 ) -> None:
@@ -55,7 +72,21 @@ def close(
     and what broke off goes on.
 
     A customer with usage that a price can't rate is left open, whole, and named; the exit code is then 2.
+
+    With --threshold what subscriptions have used since they were billed last is invoiced at once where it has come to the
+    `invoicing_threshold` of their plan, or their own. The close of the period bills the rest.
     """
+    if by_threshold:
+        if period is not None or start is not None or end is not None or grace_s is not None:
+            raise CommandError(
+                "--threshold bills periods that run: leave out --period, --from, --to and --grace"
+            )
+        if regardless and not customer_id:
+            raise CommandError("--regardless goes with --customer: name whose usage is to be billed")
+        bill_by_threshold(customer_id, regardless=regardless, as_json=as_json, target=target)
+        return
+    if customer_id or regardless:
+        raise CommandError("--customer and --regardless go with --threshold")
     after, until = ended_span(period, start, end, zone, "close")
     request = ClosePeriodsRequest(
         period_end_after=timestamp(after), period_end_until=timestamp(until), grace_s=grace_s
@@ -93,34 +124,20 @@ def _with_progress(stub: InvoiceServiceStub, request: ClosePeriodsRequest) -> It
 
 def _summed(answers: Iterator[ClosePeriodsResponse]) -> ClosePeriodsResponse:
     """All that a run did, without the invoices themselves."""
-    done, totals = ClosePeriodsResponse(), dict[str, InvoiceTotal]()
+    done, totals = ClosePeriodsResponse(), list[InvoiceTotal]()
     for page in answers:
         page.ClearField("issued")
         counts = {name: getattr(done, name) + getattr(page, name) for name in _COUNTS}
         unrateable = [*done.unrateable_customers, *page.unrateable_customers]
-        for each in page.issued_totals:
-            _add(totals, each)
+        totals += page.issued_totals
         done.CopyFrom(page)
         for name, count in counts.items():
             setattr(done, name, count)
         done.ClearField("unrateable_customers")
         done.unrateable_customers.extend(unrateable)
     done.ClearField("issued_totals")
-    done.issued_totals.extend(totals[currency] for currency in sorted(totals))
+    done.issued_totals.extend(summed_totals(totals))
     return done
-
-
-def _add(totals: dict[str, InvoiceTotal], more: InvoiceTotal) -> None:
-    if more.currency not in totals:
-        totals[more.currency] = more
-        return
-    total = totals[more.currency]
-    total.invoice_count += more.invoice_count
-    # Sums of decimals are exact.
-    with localcontext(Context(prec=MAX_PREC)):
-        for field in more.amounts.DESCRIPTOR.fields:
-            both = (Decimal(getattr(each.amounts, field.name)) for each in (total, more))
-            setattr(total.amounts, field.name, format(sum(both, Decimal(0)), "f"))
 
 
 def _show(done: ClosePeriodsResponse) -> None:

@@ -123,7 +123,8 @@ def period_text(invoice: Invoice) -> str:
     """Its billing period."""
     if invoice.period_start == invoice.period_end:
         return f"corrections, {day(invoice.period_end)}"
-    return f"{day(invoice.period_start)} to {day(invoice.period_end)}"
+    part = f", part {invoice.part}" if invoice.part else ""
+    return f"{day(invoice.period_start)} to {day(invoice.period_end)}{part}"
 
 
 def _corrected(line: InvoiceLine) -> str:

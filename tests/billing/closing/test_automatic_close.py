@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from engine.billing.closing.automatic_close import AutomaticClose
-from engine.billing.closing.billing_settings import GRACE_US, BillingSettings, BillingSettingsStore
+from engine.billing.automatic.automatic_close import AutomaticClose
+from engine.billing.automatic.billing_settings import GRACE_US, BillingSettings, BillingSettingsStore
 from engine.catalog.documents.document import read_document
 from engine.errors import InvalidRequestError, MeterlineError, StoreUnavailableError
 from engine.metrics import REGISTRY

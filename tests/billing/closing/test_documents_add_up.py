@@ -1,4 +1,4 @@
-"""Whatever comes in late, is closed in parts, voided and closed again: all documents add up to one close at the end, and to spend."""
+"""Whatever comes in late, is billed while its period runs, closed in parts, voided and closed again: all documents add up to one close at the end, and to spend."""
 
 import random
 
@@ -31,6 +31,8 @@ def test_documents_add_up_to_one_close_at_the_end(tmp_path, store, seed, number)
         world.at(MONTHS[place]).now_us -= dice.randrange(1, 400) * 3_600_000_000
         for _ in range(dice.randint(0, 12)):
             use(dice, world, MONTHS[0], MONTHS[place])
+            if dice.random() < 0.3:
+                bill_parts(world, dice)
         world.at(MONTHS[place]).now_us += dice.randrange(2, 200) * 3_600_000_000
         for _ in range(dice.randint(0, 4)):
             use(dice, world, MONTHS[0], MONTHS[place])
@@ -82,6 +84,14 @@ def test_invoices_are_what_spend_says_at_their_watermark(tmp_path, store, seed):
 
 def close(world, start, end, dice):
     world.close(start, end, subscriptions=dice.choice((1, 2, 10_000)), grace_us=0)
+
+
+def bill_parts(world, dice):
+    """What has come to its threshold, or whatever is not billed yet of one customer."""
+    if dice.random() < 0.7:
+        world.bill_parts(subscriptions=dice.choice((1, 10_000)))
+    else:
+        world.bill_parts(customer_id=dice.choice(("acme", "bolt", "coil")), regardless=True)
 
 
 def void(world, invoice):

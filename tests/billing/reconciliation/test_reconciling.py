@@ -21,7 +21,7 @@ def store(tmp_path):
 
 @pytest.mark.parametrize("number", numbered(1, 40))
 def test_nothing_is_reported_of_a_history_without_a_fault(tmp_path, store, seed, number):
-    """Late usage, closes in parts, voids and regenerations, with every term of money."""
+    """Late usage, usage billed while its period runs, closes in parts, voids and regenerations, with every term of money."""
     dice = random.Random(f"{seed}-{number}")
     world = ClosingWorld(f"sqlite:///{tmp_path / 'a.sqlite'}", store, CATALOG, "2026-08-01")
     closed_until = 0
@@ -29,6 +29,8 @@ def test_nothing_is_reported_of_a_history_without_a_fault(tmp_path, store, seed,
         world.at(MONTHS[place]).now_us -= dice.randrange(1, 400) * 3_600_000_000
         for _ in range(dice.randint(0, 12)):
             use(dice, world, MONTHS[0], MONTHS[place])
+            if dice.random() < 0.3:
+                world.bill_parts()
         world.at(MONTHS[place]).now_us += dice.randrange(2, 200) * 3_600_000_000
         if dice.random() < 0.8:
             world.close(MONTHS[closed_until], MONTHS[place], dice.choice((1, 10_000)), grace_us=0)

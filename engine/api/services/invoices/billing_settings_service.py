@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from engine.api.operation import Call
-from engine.billing.closing.billing_settings import BillingSettings, BillingSettingsStore
+from engine.billing.automatic.billing_settings import BillingSettings, BillingSettingsStore
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.times import optional_us, to_timestamp
 from meterline.v1 import billing_settings_pb2 as pb

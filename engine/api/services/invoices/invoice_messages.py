@@ -65,6 +65,7 @@ def invoice_message(invoice: Invoice, now_us: int) -> pb.Invoice:
         void_reason=invoice.void_reason,
         due_at=to_timestamp(invoice.due_at_us),
         payment_terms_days=invoice.payment_terms_days,
+        part=invoice.part,
         figures=pb.InvoiceFigures(
             **{
                 name.removesuffix("_minor"): text_of(minor, key.currency)

@@ -17,6 +17,7 @@ from meterline.v1.invoices_pb2 import (
     ClosePeriodsRequest,
     GetInvoiceDocumentRequest,
     GetInvoiceRequest,
+    IssueThresholdInvoicesRequest,
     ListInvoiceLinesRequest,
     ListInvoicesRequest,
     VoidInvoiceRequest,
@@ -50,6 +51,14 @@ def invoice_operations(
             CALL,
             # The service says the span, also of a call that names the run alone.
             audit=lambda request: request.close_id,
+        ),
+        Operation(
+            "InvoiceService.IssueThresholdInvoices",
+            IssueThresholdInvoicesRequest,
+            invoices.issue_threshold_invoices,
+            Scope.BILL,
+            CALL,
+            audit=lambda request: request.customer_id or "all customers",
         ),
         Operation(
             "InvoiceService.ListInvoices",

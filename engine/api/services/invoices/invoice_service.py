@@ -18,11 +18,13 @@ from engine.api.services.invoices.invoice_messages import (
     named_invoice,
     total_message,
 )
-from engine.billing.closing.billing_settings import BillingSettingsStore
+from engine.api.services.invoices.threshold_service import ThresholdService
+from engine.billing.automatic.billing_settings import BillingSettingsStore
 from engine.billing.closing.booked_lines import BookedLines
 from engine.billing.closing.closer import SUBSCRIPTIONS_AT_ONCE, Closed, Closer
 from engine.billing.closing.invoice import Close, Invoice, invoice_totals
 from engine.billing.closing.invoice_store import InvoiceStore
+from engine.billing.thresholds.threshold_biller import ThresholdBiller
 from engine.catalog.limits import ID_BYTES_MAX
 from engine.cluster.locks import Hold
 from engine.errors import FieldMistake, InvalidRequestError, NotFoundError
@@ -32,6 +34,8 @@ from meterline.v1.invoices_pb2 import (
     ClosePeriodsResponse,
     GetInvoiceRequest,
     GetInvoiceResponse,
+    IssueThresholdInvoicesRequest,
+    IssueThresholdInvoicesResponse,
     ListInvoiceLinesRequest,
     ListInvoiceLinesResponse,
     ListInvoicesRequest,
@@ -51,6 +55,7 @@ class InvoiceParts:
 
     settings: BillingSettingsStore
     closer: Closer
+    biller: ThresholdBiller
     invoices: InvoiceStore
     booked: BookedLines
     turn: Callable[[], contextlib.AbstractContextManager[Hold]]
@@ -75,6 +80,12 @@ class InvoiceService:
         self._booked = parts.booked
         self._turn = parts.turn
         self._now_us = now_us
+        self._thresholds = ThresholdService(parts.biller, parts.turn, now_us)
+
+    def issue_threshold_invoices(
+        self, request: IssueThresholdInvoicesRequest, call: Call
+    ) -> IssueThresholdInvoicesResponse:
+        return self._thresholds.issue_threshold_invoices(request, call)
 
     def close_periods(self, request: ClosePeriodsRequest, call: Call) -> ClosePeriodsResponse:
         size = checked_size(request.page_size, SUBSCRIPTIONS_AT_ONCE, SUBSCRIPTIONS_AT_ONCE)

@@ -6,7 +6,8 @@
    version.
 3. Commitments are in whole minor units of the plan's currency, and name prices that the subscription has: of the version of its
    plan, or of add-ons. A phase with a plan in another currency, or without such a price, says its own.
-4. All plans that a subscription has, one after another and as add-ons, have one billing period.
+4. A threshold is in whole minor units of the currency of the plan that the subscription has then.
+5. All plans that a subscription has, one after another and as add-ons, have one billing period.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ from engine.catalog.kinds.subscription import Subscription, SubscriptionPhase
 from engine.catalog.kinds.terms import Step, SubscriptionTerms, instant_us, overridden, steps_of
 from engine.catalog.snapshots.plan_versions import NO_VERSION, PlanVersions
 from fields import FieldsError, Path, Problem, did_you_mean
+from rating import whole_minor_units
 
 
 def check_terms(
@@ -50,6 +52,7 @@ def _problems(
         subscription.commitments,
         subscription.features,
         subscription.limits,
+        subscription.invoicing_threshold,
     )
     if not subscription.phases and all(each is None for each in says_more):
         return
@@ -73,6 +76,7 @@ def _problems(
             yield from _of_step(path, each, step, versions, meters)
             yield from _of_commitments(path, each, step, versions)
             yield from entitlement_problems(path, each, step, versions)
+            yield from _of_threshold(path, each, step, versions)
     yield from _kept_commitments(said, versions)
 
 
@@ -144,6 +148,17 @@ def _of_commitments(
     if gone and path:
         message = f"are still for {gone[0]!r}, which the subscription has no more: say those of this phase, or [] for the plan's"
         yield Problem((*path, "commitments"), message)
+
+
+def _of_threshold(
+    path: Path, said: Subscription | SubscriptionPhase, step: Step, versions: Mapping[str, PlanVersions]
+) -> Iterator[Problem]:
+    """Rule 4."""
+    of_plan = versions.get(SubscriptionTerms.read(step.terms).plan)
+    if said.invoicing_threshold is not None and of_plan is not None:
+        currency = of_plan.newest.resource.currency
+        for problem in whole_minor_units("invoicing_threshold", said.invoicing_threshold, currency):
+            yield Problem((*path, *problem.path), problem.message)
 
 
 def _prices_held(

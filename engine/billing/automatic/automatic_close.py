@@ -20,7 +20,7 @@ from typing import Final
 
 import structlog
 
-from engine.billing.closing.billing_settings import BillingSettings, BillingSettingsStore
+from engine.billing.automatic.billing_settings import BillingSettings, BillingSettingsStore
 from engine.billing.closing.closer import Closer
 from engine.billing.closing.invoice import AUTOMATIC
 from engine.errors import MeterlineError, RetryLaterError

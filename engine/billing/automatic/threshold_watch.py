@@ -1,0 +1,138 @@
+"""Usage of running periods that the engine bills by itself, for tenants whose periods it closes: a pass every few seconds.
+
+Rules:
+1. A pass looks at the customers about whom an event or a correction came in since the pass before, up to its watermark: what came in
+   between two passes is one look.
+2. What else may bring a customer to its threshold is the catalog, and a void: all subscriptions with a threshold are looked at when
+   an engine's turn comes, when the catalog has changed, and once an hour.
+3. What a pass looked at is kept in memory alone. An engine that comes up, or takes over, looks at all.
+4. A step that must wait, for a backup or a person's close, breaks the pass off: the next pass goes on. No tenant's failure holds others
+   up.
+"""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import structlog
+
+from engine.billing.automatic.billing_settings import BillingSettingsStore
+from engine.billing.closing.invoice import AUTOMATIC, Close
+from engine.billing.segments import Index
+from engine.billing.thresholds.invoicing_thresholds import has_thresholds, thresholds_at
+from engine.billing.thresholds.threshold_biller import ThresholdBiller, WantedParts
+from engine.catalog.snapshots.snapshot import Catalog
+from engine.errors import MeterlineError, RetryLaterError
+from engine.usage.query.facts_since import late_facts
+from engine.usage.store.usage_store import UsageStore
+
+_log = structlog.get_logger(__name__)
+_HOUR_US: Final = 3_600_000_000
+# Later than any event may be.
+_EVER_US: Final = 366 * 24 * _HOUR_US
+_SUBSCRIPTIONS_AT_ONCE: Final = 2_000
+_LOGGED_MAX: Final = 20
+_WANTED: Final = WantedParts(anew=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """Of a tenant: up to which watermark, at which revision of the catalog, and when all were looked at."""
+
+    as_of_us: int
+    revision: int
+    all_at_us: int
+
+
+class ThresholdWatch:
+    """An upkeep: one at a time in a deployment."""
+
+    def __init__(
+        self,
+        settings: BillingSettingsStore,
+        biller: ThresholdBiller,
+        store: UsageStore,
+        turn: Callable[[], contextlib.AbstractContextManager[object]],
+        is_stopping: Callable[[], bool],
+    ) -> None:
+        """`turn`: while a step runs, no backup, erasure or close is at work."""
+        self._settings = settings
+        self._biller = biller
+        self._store = store
+        self._turn = turn
+        self._is_stopping = is_stopping
+        self._looked: dict[str, _Looked] = {}
+
+    def next_pass(self) -> None:
+        """Raises RetryLaterError at once, and another MeterlineError once every tenant had its turn: the next pass goes on."""
+        failure = None
+        tenants = self._settings.automatic()
+        self._looked = {tenant: each for tenant, each in self._looked.items() if tenant in tenants}
+        for tenant in tenants:
+            try:
+                self._look(tenant)
+            except RetryLaterError:
+                raise
+            except MeterlineError as error:
+                _log.error("usage can't be billed by threshold", tenant=tenant, error=str(error))
+                failure = error
+        if failure is not None:
+            raise failure
+
+    def _look(self, tenant: str) -> None:
+        run = self._biller.begin(tenant, AUTOMATIC)
+        snapshot = self._biller.snapshot(run)
+        catalog, known = snapshot.catalog, self._looked.get(tenant)
+        looks_at_all = (
+            known is None or known.revision != catalog.revision or run.as_of_us >= known.all_at_us + _HOUR_US
+        )
+        if has_thresholds(catalog):
+            rows = self._rows(catalog, run, None if known is None or looks_at_all else known.as_of_us)
+            while len(rows):
+                if self._is_stopping():
+                    return
+                some, rows = _some(catalog, rows)
+                with self._turn():
+                    done = self._biller.bill(run, snapshot, _WANTED, some)
+                for line in done.unrateable[:_LOGGED_MAX]:
+                    _log.warning(
+                        "a customer is not billed by threshold",
+                        tenant=tenant,
+                        customer_id=line.charge.subscription.customer,
+                        reason=line.unrateable_reason,
+                    )
+                if done.issued:
+                    _log.info("usage billed by threshold", tenant=tenant, issued=len(done.issued))
+        all_at_us = run.as_of_us if known is None or looks_at_all else known.all_at_us
+        self._looked[tenant] = _Looked(run.as_of_us, catalog.revision, all_at_us)
+
+    def _rows(self, catalog: Catalog, run: Close, after_us: int | None) -> Index:
+        """The subscriptions with a threshold of customers about whom something came in; None: of all."""
+        if after_us is None:
+            rows = np.arange(len(catalog.subscription_columns))
+        else:
+            late = late_facts(
+                self._store,
+                run.tenant,
+                after_us=after_us,
+                as_of_us=run.as_of_us,
+                before_us=run.as_of_us + _EVER_US,
+            )
+            owners = catalog.customers.links.owners_of(late.keys())
+            customers = sorted({each for name in late for each in (name, owners.get(name, name))})
+            bounds = [catalog.subscription_columns.rows_of(each) for each in customers]
+            rows = np.concatenate(
+                [np.zeros(0, dtype=np.int64), *(np.arange(each.start, each.stop) for each in bounds)]
+            )
+        return np.array(sorted(thresholds_at(catalog, rows, run.as_of_us)), dtype=np.int64)
+
+
+def _some(catalog: Catalog, rows: Index) -> tuple[Index, Index]:
+    """The first of these rows, those of whole customers, and all others."""
+    if len(rows) <= _SUBSCRIPTIONS_AT_ONCE:
+        return rows, rows[:0]
+    behind = catalog.subscription_columns.customer_end(int(rows[_SUBSCRIPTIONS_AT_ONCE - 1]))
+    split = int(np.searchsorted(rows, behind))
+    return rows[:split], rows[split:]

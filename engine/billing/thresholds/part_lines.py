@@ -1,0 +1,142 @@
+"""What is to be billed of billing periods while they run: lines on invoices of their own. Pure.
+
+Rules:
+1. A part bills usage alone: lines of prices with a meter, and what spend beyond a commitment costs more. Fees are billed with the
+   period, and so is all that is known at its end only: minimums of prices, and what a commitment adds for less.
+2. A line is what it comes to by the watermark, rated over the whole period from its start, less all that is booked of it: of
+   amounts, discounts, credits and taxes alike. So parts, and the invoice that closes the period, add up to what one close at the
+   end would have given, whatever the price. A part never moves the period's start.
+3. What a subscription has not been billed is the sum of these differences: amounts less discounts and credits, before taxes. It is
+   invoiced when that comes to its threshold. Where less has come of it meanwhile, nothing is: signed lines are on the next invoice,
+   be it a part or the one that closes the period.
+4. Discounts and credits are those that the lines have on the invoice of the whole period: a coupon for some periods lasts no shorter
+   for it, and an amount off is shared with what is billed later.
+5. An invoice has the lines of the subscriptions of a customer, in one currency of one billing period, that have come to their
+   thresholds: others wait for theirs.
+6. Only what has begun by the watermark is billed: a plan that the subscription comes to later in the period is not.
+7. In a period of which a part is from before an erasure there is no other: what it billed is not told by line any more.
+8. In a period of which a part was made void the engine bills no other by itself: a person does, or the close.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from engine.billing.accounts.invoice_states import InvoiceState
+from engine.billing.closing.adjustments import adjustments
+from engine.billing.closing.assembled import ToIssue
+from engine.billing.closing.invoice import Invoice, InvoiceKey
+from engine.billing.closing.settled_lines import LINE_ROWS
+from engine.billing.segments import Index
+from engine.billing.thresholds.invoicing_thresholds import Threshold
+from engine.decimal_texts import combined, decimal128_column
+
+_COUNTED: Final = (("amount_minor", 1), ("discount_minor", -1), ("credit_minor", -1))
+
+
+@dataclass(frozen=True, slots=True)
+class RunningSubscription:
+    """One that runs, and what may be billed of it now. `threshold`: None bills whatever is not billed yet, in each currency."""
+
+    customer_id: str
+    start_us: int
+    end_us: int
+    threshold: Threshold | None
+
+    def key(self, currency: str) -> InvoiceKey:
+        return InvoiceKey(self.customer_id, currency, self.start_us, self.end_us)
+
+
+def part_invoices(
+    of: Mapping[str, RunningSubscription],
+    now: pa.Table,
+    booked: pa.Table,
+    invoices: Sequence[Invoice],
+    as_of_us: int,
+    *,
+    bills_void_anew: bool,
+) -> ToIssue:
+    """What is to be issued.
+
+    Args:
+        of: the subscriptions that may be billed now, by their ids.
+        now: what the lines of their running periods come to (LINE_ROWS).
+        booked: the lines of the customers' invoices of these periods that stand (LINE_ROWS).
+        invoices: all of these invoices, also void ones.
+        as_of_us: the watermark.
+        bills_void_anew: False for rule 8.
+    """
+    differences = adjustments(
+        _usage(now.filter(pc.less_equal(now["service_start"].cast(pa.int64()), as_of_us)), of),
+        _usage(booked, of),
+    )
+    left_out = frozenset(
+        each.key
+        for each in invoices
+        # Closed already, as its end was moved to and fro.
+        if (each.state is not InvoiceState.VOID and (not each.part or each.is_erased))
+        or (each.state is InvoiceState.VOID and each.part and not bills_void_anew)
+    )
+    keys: dict[InvoiceKey, int] = {}
+    target = _targets(differences, of, left_out, keys)
+    billed = np.flatnonzero(target >= 0)
+    last: dict[InvoiceKey, int] = {}
+    for each in invoices:
+        last[each.key] = max(last.get(each.key, 0), each.part)
+    rows = differences.take(pa.array(billed))
+    ends_us = np.array([each.end_us for each in keys], dtype=np.int64)
+    place = LINE_ROWS.get_field_index("period_end")
+    period_end = pa.array(ends_us[target[billed]]).cast(LINE_ROWS.field(place).type)
+    rows = rows.set_column(place, LINE_ROWS.field(place), period_end)
+    parts = [last.get(each, 0) + 1 for each in keys]
+    return ToIssue(list(keys), rows, target[billed], [""] * len(rows), parts)
+
+
+def _usage(rows: pa.Table, of: Mapping[str, RunningSubscription]) -> pa.Table:
+    """Rule 1, of the running periods of these subscriptions."""
+    is_usage = pc.or_(
+        pc.and_(pc.equal(rows["kind"], "charge"), pc.not_equal(rows["meter_id"], "")),
+        pc.equal(rows["kind"], "overage"),
+    )
+    found = rows.filter(is_usage).select(LINE_ROWS.names)
+    known = pa.array(list(of), pa.string())
+    number = pc.fill_null(pc.index_in(found["subscription_id"], value_set=known), -1)
+    starts_us = np.array([*(each.start_us for each in of.values()), -1], dtype=np.int64)
+    number_of = np.asarray(combined(number), dtype=np.int64)
+    start_us = np.asarray(combined(found["period_start"].cast(pa.int64())), dtype=np.int64)
+    return found.filter(pa.array((number_of >= 0) & (starts_us[number_of] == start_us)))
+
+
+def _targets(
+    rows: pa.Table,
+    of: Mapping[str, RunningSubscription],
+    left_out: frozenset[InvoiceKey],
+    keys: dict[InvoiceKey, int],
+) -> Index:
+    """Of each difference the place of its invoice among `keys`, which are found on the way; -1 for what is not billed now."""
+    spend: dict[tuple[str, str], int] = {}
+    whose = list(zip(rows["subscription_id"].to_pylist(), rows["currency"].to_pylist(), strict=True))
+    columns = [
+        (decimal128_column(combined(rows[name]), 0).mantissa.tolist(), sign) for name, sign in _COUNTED
+    ]
+    for place, each in enumerate(whose):
+        amount = sum(sign * int(minor[place]) for minor, sign in columns)
+        spend[each] = spend.get(each, 0) + amount
+    target = np.full(len(rows), -1, dtype=np.int64)
+    for place, (subscription_id, currency) in enumerate(whose):
+        running = of[subscription_id]
+        key = running.key(currency)
+        if key not in left_out and _is_reached(running.threshold, currency, spend[subscription_id, currency]):
+            target[place] = keys.setdefault(key, len(keys))
+    return target
+
+
+def _is_reached(threshold: Threshold | None, currency: str, spend_minor: int) -> bool:
+    """Rule 3."""
+    if threshold is None:
+        return True
+    return currency == threshold.currency and spend_minor >= threshold.amount_minor

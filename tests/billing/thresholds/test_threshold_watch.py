@@ -1,0 +1,91 @@
+"""What the engine bills by itself of running periods: who was touched, who was not, and whose tenant did not ask for it."""
+
+import contextlib
+
+import pytest
+
+from engine.billing.automatic.billing_settings import BillingSettingsStore
+from engine.billing.automatic.threshold_watch import ThresholdWatch
+from engine.usage.store.usage_store import UsageStore
+from tests.support.closing_world import TENANT, ClosingWorld
+
+CATALOG = """
+meters: [{id: calls, event_type: call, aggregation: sum, value: value}]
+plans:
+  - {id: pro, name: Pro, currency: USD, invoicing_threshold: 10, prices: [{id: calls, meter: calls, model: per_unit, unit_amount: 1}]}
+customers: [{id: acme, name: A}, {id: bolt, name: B, aliases: [b]}]
+subscriptions: [{customer: acme, plan: pro, start: 2026-08-01}, {customer: bolt, plan: pro, start: 2026-08-01}]
+"""
+
+
+@pytest.fixture
+def world(tmp_path):
+    store = UsageStore.open_embedded(tmp_path / "usage")
+    made = ClosingWorld(f"sqlite:///{tmp_path / 'a.sqlite'}", store, CATALOG, "2026-08-10")
+    made.settings = BillingSettingsStore(made.database)
+    made.watch = ThresholdWatch(
+        made.settings, made.biller, store, contextlib.nullcontext, is_stopping=lambda: False
+    )
+    yield made
+    made.finish()
+    store.close()
+
+
+def automatic(world, tenant=TENANT):
+    world.settings.change(tenant, grace_us=None, automatic=True, since_us=None, now_us=world.now_us)
+
+
+def billed(world):
+    """What each pass has billed so far: customer and amount, in order."""
+    world.watch.next_pass()
+    return [(each.key.customer_id, int(each.sums["due"])) for each in world.standing()]
+
+
+def test_it_bills_whoever_comes_to_the_threshold_where_the_tenant_asks_for_it(world):
+    """Nothing while closing is manual; then what is there, and what comes in, under an alias too."""
+    world.use("acme", "2026-08-05", 12)
+    assert billed(world) == []
+    automatic(world)
+    assert billed(world) == [("acme", 12)]
+    assert billed(world) == [("acme", 12)]
+    world.use("b", "2026-08-06", 9)
+    assert billed(world) == [("acme", 12)]
+    world.use("b", "2026-08-06", 6)
+    assert billed(world) == [("acme", 12), ("bolt", 15)]
+
+
+def test_only_customers_about_whom_something_came_in_are_rated(world, monkeypatch):
+    """The others again once an hour, and when the catalog has changed."""
+    automatic(world)
+    rated = []
+    real = world.biller.bill
+
+    def bill(run, snapshot, wanted, rows):
+        ids = snapshot.catalog.subscription_columns.customer_id
+        rated.append([ids[row].as_py() for row in rows.tolist()])
+        return real(run, snapshot, wanted, rows)
+
+    monkeypatch.setattr(world.biller, "bill", bill)
+    for _ in range(2):
+        world.watch.next_pass()
+    world.use("bolt", "2026-08-05", 3)
+    world.watch.next_pass()
+    world.watch.next_pass()
+    world.apply(CATALOG.replace("unit_amount: 1", "unit_amount: 2"))
+    world.watch.next_pass()
+    world.at("2026-08-10T02:00:00").watch.next_pass()
+    both = ["acme", "bolt"]
+    assert rated == [both, ["bolt"], both, both]
+
+
+def test_a_void_part_is_not_billed_anew_by_the_engine(world):
+    """Also where more comes in: the close of the period bills it."""
+    automatic(world)
+    world.use("acme", "2026-08-05", 12)
+    assert billed(world) == [("acme", 12)]
+    (part,) = world.standing()
+    world.invoices.void(TENANT, part.invoice_id, 0, "said so", world.now_us)
+    world.use("acme", "2026-08-05", 12)
+    assert billed(world) == []
+    world.at("2026-09-02").close("2026-08-01", "2026-09-01")
+    assert [int(each.sums["due"]) for each in world.standing() if each.key.customer_id == "acme"] == [24]
