@@ -5,14 +5,14 @@ Rules:
    again, at a newer watermark, and finds what is issued already.
 2. Invoices are computed from a version of the tenant's invoices, and issued only if it is still the same: so two at once, or a close
    beside, bill nothing twice.
-3. A run is noted among those that close, with a span of nothing, before its first lines are written: lines that it left behind,
-   broken off, are told from others by it.
+3. Each step that issues is noted among the runs that close, with a span of nothing, before its lines are written: lines that it
+   left behind, broken off, are told from others by it.
 4. Customers are looked at in two steps: without digests of events, which cost more than all else, and then with them, those alone
    that are billed.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -137,7 +137,7 @@ class ThresholdBiller:
         if not found.to_issue.keys:
             return done
         rows = _rows_of(snapshot, {each.customer_id for each in found.to_issue.keys})
-        run = self._invoices.begin(run)
+        run = self._invoices.begin(replace(run, close_id=self._draw(8)))
         if run.catalog_revision != snapshot.catalog.revision:
             return self.bill(run, self.snapshot(run), wanted, rows)
         for attempt in range(_ATTEMPTS):

@@ -4,6 +4,7 @@ import contextlib
 
 import pytest
 
+from engine.billing.automatic import threshold_watch
 from engine.billing.automatic.billing_settings import BillingSettingsStore
 from engine.billing.automatic.threshold_watch import ThresholdWatch
 from engine.usage.store.usage_store import UsageStore
@@ -52,6 +53,15 @@ def test_it_bills_whoever_comes_to_the_threshold_where_the_tenant_asks_for_it(wo
     assert billed(world) == [("acme", 12)]
     world.use("b", "2026-08-06", 6)
     assert billed(world) == [("acme", 12), ("bolt", 15)]
+
+
+def test_it_bills_in_steps_of_some_customers(world, monkeypatch):
+    """Each step issues what it finds."""
+    monkeypatch.setattr(threshold_watch, "_SUBSCRIPTIONS_AT_ONCE", 1)
+    automatic(world)
+    for customer, count in (("acme", 12), ("bolt", 13)):
+        world.use(customer, "2026-08-05", count)
+    assert billed(world) == [("acme", 12), ("bolt", 13)]
 
 
 def test_only_customers_about_whom_something_came_in_are_rated(world, monkeypatch):
