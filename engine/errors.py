@@ -10,6 +10,8 @@
     ├── StaleError                  what is to be changed was changed since it was read: read again
     ├── InUseError                  what is to go is used by something, which it names
     ├── InvoiceStateError           an invoice is not in a state in which that can be done to it
+    ├── ReservationStateError       a reservation was committed, was released or has expired
+    ├── TooManyReservationsError    a customer has as many open ones as there may be
     ├── IdempotencyKeyUsedError     the key belongs to a request with other content
     ├── KeyEndedError               an API key that is to be rotated is revoked or has expired
     ├── UsageExpiredError           the events that an exact answer needs have expired
@@ -89,6 +91,14 @@ class InUseError(MeterlineError):
 
 class InvoiceStateError(MeterlineError):
     """An invoice is not in a state in which that can be done to it; nothing was changed. Its text names both."""
+
+
+class ReservationStateError(MeterlineError):
+    """A reservation is not in a state in which that can be done to it; nothing was changed. Its text names both."""
+
+
+class TooManyReservationsError(MeterlineError):
+    """A customer has as many open reservations as there may be; nothing was reserved."""
 
 
 class IdempotencyKeyUsedError(MeterlineError):

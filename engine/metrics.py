@@ -178,6 +178,14 @@ class _Metrics:
         "Lines that the price could not give an amount, each time they were asked for.",
     )
 
+    reservations = _counter(
+        "meterline_reservations_total",
+        "Reservations of limits, by what became of them: granted, refused, committed, released, expired.",
+        "outcome",
+    )
+    open_reservations = _gauge(
+        "meterline_open_reservations", "Reservations of limits that are held, at the last pass of upkeep."
+    )
     billing_differences = _gauge(
         "meterline_billing_differences",
         "Differences between invoices and events that the last daily run found: must stay zero.",

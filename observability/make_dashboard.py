@@ -238,6 +238,18 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             ((_rate("meterline_failed_upkeep_passes_total", "upkeep"), "{{upkeep}}"),),
         ),
         Panel(
+            "Reservations of limits",
+            "By what became of them. Many that expire are work that died, or takes longer than it holds.",
+            "cps",
+            ((_rate("meterline_reservations_total", "outcome"), "{{outcome}}"),),
+        ),
+        Panel(
+            "Reservations that are held",
+            "At the last pass of upkeep, of all tenants.",
+            "none",
+            (("max(meterline_open_reservations{WHERE})", "held"),),
+        ),
+        Panel(
             "Invoices that differ from events",
             "Found by the last daily run over closed periods.",
             "none",

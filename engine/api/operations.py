@@ -33,6 +33,7 @@ from engine.api.services.credit_notes.credit_note_operations import credit_note_
 from engine.api.services.credit_notes.credit_note_service import CreditNoteService
 from engine.api.services.entitlements.entitlement_operations import entitlement_operations
 from engine.api.services.entitlements.entitlement_service import EntitlementService
+from engine.api.services.entitlements.reservation_service import ReservationService
 from engine.api.services.event_service import EventService
 from engine.api.services.explanations.explanation_operations import explanation_operations
 from engine.api.services.explanations.explanation_service import ExplanationService
@@ -92,6 +93,7 @@ class Services:
     resources: ResourceService
     spend: SpendService
     entitlements: EntitlementService
+    reservations: ReservationService
     watches: WatchService
     spend_links: SpendLinkService
     alerts: AlertService
@@ -193,7 +195,7 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
             CALL,
             customer_of=lambda request: request.customer_id or None,
         ),
-        *entitlement_operations(services.entitlements),
+        *entitlement_operations(services.entitlements, services.reservations),
         *invoice_operations(services.invoices, services.documents, services.billing_settings),
         *receivables_operations(services.receivables),
         *credit_note_operations(services.credit_notes),

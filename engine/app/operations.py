@@ -18,7 +18,6 @@ from engine.api.services.catalog_service import CatalogService
 from engine.api.services.correct_usage_service import CorrectUsageService
 from engine.api.services.correction_service import CorrectionService
 from engine.api.services.credit_notes.credit_note_service import CreditNoteService
-from engine.api.services.entitlements.entitlement_service import EntitlementService
 from engine.api.services.event_service import EventParts, EventService
 from engine.api.services.explanations.explanation_service import ExplanationService
 from engine.api.services.invoices.billing_settings_service import BillingSettingsService
@@ -57,7 +56,6 @@ from engine.billing.receivables.statement import Statements
 from engine.billing.receivables.write_offs import write_off
 from engine.billing.rendering.renderer import Renderer
 from engine.cluster.watermarks import read_watermark_us
-from engine.entitlements.limit_usage import LimitUsage
 from engine.erasure.held_records import HeldRecords
 from engine.spend.alerts.store import CrossingStore
 from engine.usage.corrections.corrections import Corrections
@@ -92,7 +90,8 @@ def build_operations(
             subscription_changes=SubscriptionChangeService(stores.catalog, rater, now_us),
             resources=ResourceService(stores.catalog, now_us),
             spend=SpendService(rater),
-            entitlements=EntitlementService(rater, LimitUsage(rater, reading.periods)),
+            entitlements=upkeep.reserving.entitlement_service,
+            reservations=upkeep.reserving.reservation_service,
             watches=WatchService(reading.watching.watchers),
             spend_links=SpendLinkService(access.links, access.has_customer, outside.page_url, now_us),
             alerts=AlertService(CrossingStore(stores.database)),

@@ -19,6 +19,7 @@ from engine.api.certificates import Certificates, TlsFiles
 from engine.api.grpc.server import check_address
 from engine.app.access import Access, open_access
 from engine.app.checks import checked_stores
+from engine.app.entitlements.reserving import build_reserving
 from engine.app.faces import Faces, Listening, PageAddress, build_faces
 from engine.app.metrics_port import serve_metrics
 from engine.app.operations import Outside, build_operations
@@ -183,10 +184,11 @@ def _faces_over(
         tracing,
         reading.watching.watchers.tell_stored,
     )
+    reserving = build_reserving(stores, recording, reading, options.limits, _now_us)
     upkeep = build_upkeep(
         stores,
-        reading.usage,
-        reading.rater,
+        reading,
+        reserving,
         options.raw_events_days_min,
         options.backup_directory,
         _now_us,

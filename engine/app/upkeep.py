@@ -12,7 +12,8 @@ from pathlib import Path
 from threading import Event as ThreadEvent
 
 from engine.api.services.invoices.invoice_service import InvoiceParts
-from engine.app.reading import build_reconciliation
+from engine.app.entitlements.reserving import Reserving
+from engine.app.reading import Reading, build_reconciliation
 from engine.app.stores import Stores
 from engine.app.webhooks import Webhooks, build_webhooks
 from engine.backup.backups import Backups, Copied
@@ -36,12 +37,14 @@ from engine.cluster.locks import (
     DISK_WATCH,
     OVERDUE,
     RECONCILER,
+    RESERVATIONS,
     ROLLUPS,
     THRESHOLD_WATCH,
     rollups_turn,
 )
 from engine.cluster.upkeep_loop import Pace, UpkeepLoop
 from engine.cluster.watermarks import read_watermark_us
+from engine.entitlements.reservations import Reservations
 from engine.erasure.erasures import Erasures, ErasureSurroundings
 from engine.erasure.usage_erasure import UsageErasure
 from engine.errors import StartupError, StoreUnavailableError
@@ -62,6 +65,8 @@ _PASS_GRACE_S = 10
 _DISK_WATCH_PACE = Pace(5, 15)
 # Due dates are days; a pass over nothing is one small read.
 _OVERDUE_PACE = Pace(10, 60)
+# What a killed gateway left half committed is finished this soon; a pass over nothing is a few small statements.
+_RESERVATIONS_PACE = Pace(5, 15)
 # A pass is a few customers, or nothing: a run takes a twentieth of the time, however long it is.
 _BILLING_CHECK_PACE = Pace(10)
 # Periods are closed by the hour; a pass without any is one small read.
@@ -88,6 +93,7 @@ class Upkeep:
     loops: Sequence[UpkeepLoop]
     webhooks: Webhooks
     closing: InvoiceParts
+    reserving: Reserving
     stopping: ThreadEvent
 
     @contextlib.contextmanager
@@ -101,8 +107,8 @@ class Upkeep:
 
 def build_upkeep(
     stores: Stores,
-    usage: UsageReader,
-    rater: Rater,
+    reading: Reading,
+    reserving: Reserving,
     raw_events_days_min: int,
     backup_directory: Path | None,
     now_us: Callable[[], int],
@@ -112,25 +118,27 @@ def build_upkeep(
     reconciler = Reconciler(stores.usage, stores.order, now_us)
     stopping = ThreadEvent()
     webhooks = build_webhooks(stores, now_us, allow_private=webhook_allow_private)
-    closing = _closing(stores, rater, now_us)
+    closing = _closing(stores, reading.rater, now_us)
     return Upkeep(
         reconciler,
         _retention(stores, reconciler, raw_events_days_min, now_us, stopping),
-        _erasures(stores, usage, reconciler, now_us, stopping),
+        _erasures(stores, reading.usage, reconciler, now_us, stopping),
         _backups(stores, backup_directory, now_us),
         [
             _reconciler_loop(stores, reconciler),
-            _rollups_loop(stores, usage, now_us),
+            _rollups_loop(stores, reading.usage, now_us),
             *_disk_watch_loop(stores),
             _overdue_loop(stores, now_us),
+            _reservations_loop(stores, reserving.reservations),
             _billing_check_loop(stores, now_us),
             _automatic_close_loop(stores, closing, now_us),
-            _alerts_loop(stores, rater, now_us),
+            _alerts_loop(stores, reading.rater, now_us),
             _threshold_watch_loop(stores, closing),
             webhooks.loop,
         ],
         webhooks,
         closing,
+        reserving,
         stopping,
     )
 
@@ -186,6 +194,18 @@ def _overdue_loop(stores: Stores, now_us: Callable[[], int]) -> UpkeepLoop:
         partial(stores.deployment.locks.try_hold, OVERDUE),
         time.monotonic_ns,
         pace=_OVERDUE_PACE,
+    )
+
+
+def _reservations_loop(stores: Stores, reservations: Reservations) -> UpkeepLoop:
+    is_embedded = stores.deployment.usage_store == EMBEDDED
+    return UpkeepLoop(
+        "reservations",
+        reservations,
+        partial(stores.deployment.locks.try_hold, RESERVATIONS),
+        time.monotonic_ns,
+        pace=_RESERVATIONS_PACE,
+        stop_within_s=None if is_embedded else _PASS_GRACE_S,
     )
 
 

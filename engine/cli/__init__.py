@@ -39,6 +39,7 @@ meterline simulate -f new.yaml ...   what another catalog would have made of pas
 meterline explain INV-000001/2       why a line comes to what it comes to: usage, tiers, terms, in plain words
 meterline compare old-bills.csv ...  bills of another system beside what the same usage comes to here
 meterline access ID                  what a customer may use now, why not, and what is left of its limits
+meterline reservations               what running work holds of limits
 meterline usage --meter ID ...       what a meter comes to, by day, customer or property
 meterline events --customer ID       the events behind a number: of a line item, a meter, a correction
 meterline problems                   why events were rejected, or in conflict
@@ -108,6 +109,7 @@ _COMMANDS = {
     "quote": ("quote.quote_command", "quote"),
     "reconcile": ("corrections.conflicts_command", "reconcile"),
     "reconcile-billing": ("reconciliation.reconcile_billing_command", "reconcile_billing"),
+    "reservations": ("entitlements.reservations_command", "reservations"),
     "restore": ("corrections.correct_commands", "restore"),
     "revenue-splits": ("catalog.resource_commands", "revenue_splits"),
     "sellers": ("catalog.resource_commands", "sellers"),

@@ -31,6 +31,8 @@ WEBHOOKS = "webhooks"
 OVERDUE = "overdue"
 # Measures what alerts are about (engine.spend.alerts.alert_pass).
 ALERTS = "alerts"
+# Ends reservations whose time is over, and finishes their commits (engine.entitlements.reservations).
+RESERVATIONS = "reservations"
 # Closes billing periods by itself (engine.billing.automatic.automatic_close).
 AUTOMATIC_CLOSE = "automatic_close"
 # Bills usage of running periods by itself (engine.billing.automatic.threshold_watch).

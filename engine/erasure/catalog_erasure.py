@@ -11,7 +11,8 @@ Rules:
    pseudonym wherever it named the customer (engine.erasure.naming).
 5. Facts of the outbox that name the customer, or what is the customer's, name what took its place: who was not told yet
    is told of the pseudonym.
-6. Invoices and what is paid of them stay, and name the pseudonym (engine.erasure.facts_and_invoices).
+6. Reservations of limits go, with the events of commits that are not stored yet: nothing is recorded of them afterwards.
+7. Invoices and what is paid of them stay, and name the pseudonym (engine.erasure.facts_and_invoices).
 """
 
 import json
@@ -35,6 +36,7 @@ from engine.erasure.facts_and_invoices import (
 from engine.erasure.naming import Naming
 from engine.erasure.tax_numbers import made_up
 from engine.sql.invoice_tables import INVOICES
+from engine.sql.reservation_table import RESERVATIONS
 from engine.sql.schema import API_KEYS, AUDIT_RECORDS, IDEMPOTENCY_KEYS, OUTBOX, RESOURCES
 
 _CUSTOMER: Final = "customer"
@@ -42,14 +44,14 @@ _SUBSCRIPTION: Final = "subscription"
 # Tables that have, or had, what names a customer.
 CHANGED_TABLES: Final = (
     *(RESOURCES.name, API_KEYS.name, AUDIT_RECORDS.name),
-    *(IDEMPOTENCY_KEYS.name, OUTBOX.name, INVOICES.name, *ACCOUNT_TABLES),
+    *(IDEMPOTENCY_KEYS.name, OUTBOX.name, INVOICES.name, RESERVATIONS.name, *ACCOUNT_TABLES),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class HeldInCatalog:
     """What the catalog database has of a customer: rows of RESOURCES, of API_KEYS, of AUDIT_RECORDS, of OUTBOX, of INVOICES, of
-    accounts.
+    accounts, of RESERVATIONS.
     """
 
     naming: Naming
@@ -63,6 +65,7 @@ class HeldInCatalog:
     facts: Sequence[Row[Any]]
     invoices: Sequence[Row[Any]]
     account_rows: Sequence[AccountRow]
+    reservations: Sequence[Row[Any]]
 
     @property
     def versions(self) -> int:
@@ -132,6 +135,7 @@ def held_in_catalog(connection: Connection, tenant: str, customer_id: str) -> He
         naming_facts(connection, tenant, naming),
         invoices_naming(connection, tenant, naming),
         account_rows(connection, tenant, naming),
+        _reservations(connection, tenant, naming),
     )
 
 
@@ -239,6 +243,9 @@ def change_catalog(
             }
         connection.execute(update(API_KEYS).where(API_KEYS.c.key_id == row.key_id).values(**values))
     _forget_writes(connection, tenant, held.naming)
+    for row in held.reservations:
+        of_one = (RESERVATIONS.c.tenant == tenant, RESERVATIONS.c.reservation_id == row.reservation_id)
+        connection.execute(delete(RESERVATIONS).where(*of_one))
     for row in held.audit_records:
         subject = held.naming.replaced(row.subject, pseudonym)
         connection.execute(
@@ -276,6 +283,20 @@ def _change_resources(
         fields.pop("name", None)
         _set_resource(connection, row, own_id, fields)
     return subscription_ids | new_ids
+
+
+def _reservations(connection: Connection, tenant: str, naming: Naming) -> Sequence[Row[Any]]:
+    """The customer's own, and those whose id names it."""
+    columns = RESERVATIONS.c
+    named = _contains_any(columns.reservation_id, naming.texts)
+    wanted = select(RESERVATIONS).where(
+        columns.tenant == tenant, or_(columns.customer_id == naming.customer_id, named)
+    )
+    return [
+        row
+        for row in connection.execute(wanted.order_by(columns.reserved_at_us, columns.reservation_id))
+        if row.customer_id == naming.customer_id or naming.is_in(row.reservation_id)
+    ]
 
 
 def _forget_writes(connection: Connection, tenant: str, naming: Naming) -> None:

@@ -22,9 +22,18 @@ from engine.usage.store.usage_store import Row as UsageRow
 from engine.usage.store.usage_store import UsageStore
 
 _EVENTS: Final = "events"
-_OF_CATALOG: Final = ("catalog", "api_keys", "audit_records", "outbox", "invoices", "accounts")
+_OF_CATALOG: Final = (
+    "catalog",
+    "api_keys",
+    "audit_records",
+    "outbox",
+    "invoices",
+    "accounts",
+    "reservations",
+)
 SECTIONS: Final = (*_OF_CATALOG, _EVENTS, *ROW_SECTIONS)
-_SECRET: Final = ("secret_hash",)
+# Also what says of an open reservation that no watermark ends it yet.
+_UNTOLD: Final = ("secret_hash", "open_until_us")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +144,8 @@ def _catalog_texts(held: HeldInCatalog, section: str) -> Iterator[str]:
         yield from (_row_text(row) for row in held.invoices)
     elif section == "accounts":
         yield from (_row_text(each.row, record=each.table.name) for each in held.account_rows)
+    elif section == "reservations":
+        yield from (_row_text(row) for row in held.reservations)
     else:
         for row in (*held.customers, *held.subscriptions, *held.others):
             fields = {"kind": row.kind, "version": row.version, "applied_at": row.applied_at}
@@ -144,7 +155,7 @@ def _catalog_texts(held: HeldInCatalog, section: str) -> Iterator[str]:
 def _row_text(row: Row[Any], **more: str) -> str:
     fields: dict[str, Any] = dict(more)
     for name, value in row._mapping.items():  # noqa: SLF001 - SQLAlchemy's name for what all may use
-        if name in _SECRET:
+        if name in _UNTOLD:
             continue
         is_instant = name.endswith("_us") and value is not None
         fields[name.removesuffix("_us") if is_instant else name] = rfc3339_us(value) if is_instant else value

@@ -33,6 +33,7 @@ class Writers(Enum):
     CATALOG = 0x6D657465726C696E
     INGEST_ORDER = 0x6D657465726C696F
     ACCESS = 0x6D657465726C6970
+    RESERVATIONS = 0x6D657465726C6971
 
     @property
     def idle_ms_max(self) -> int:

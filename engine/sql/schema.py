@@ -17,6 +17,8 @@
   hear, and how it went (engine.outbox.webhooks).
 - erasures: customers whose personal data was erased, by pseudonym (engine.erasure.jobs).
 - closes, invoice_series, invoices: what was billed (engine.sql.invoice_tables).
+- reservations: what running work holds of limits (engine.entitlements.reservations). Deleted 35 days after their end, and by an
+  erasure.
 - account_entries, payments, refunds, credit_notes: what is owed and paid (engine.sql.account_tables).
 - alert_crossings, alert_cursors: which thresholds were reached (engine.sql.alert_tables).
 - deployment: whose database this is, if it is not in a data directory (engine.cluster.deployment_database).

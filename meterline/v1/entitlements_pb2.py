@@ -23,27 +23,48 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from meterline.v1 import usage_pb2 as meterline_dot_v1_dot_usage__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmeterline/v1/entitlements.proto\x12\x0cmeterline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\";\n\x12\x43heckAccessRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x02 \x03(\t\"\x89\x01\n\x13\x43heckAccessResponse\x12-\n\x08\x66\x65\x61tures\x18\x01 \x03(\x0b\x32\x1b.meterline.v1.FeatureAccess\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61talog_revision\x18\x03 \x01(\x04\"\xbb\x01\n\rFeatureAccess\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x0f\n\x07\x61llowed\x18\x02 \x01(\x08\x12,\n\x07refusal\x18\x03 \x01(\x0e\x32\x1b.meterline.v1.AccessRefusal\x12\r\n\x05value\x18\x04 \x01(\t\x12)\n\x06limits\x18\x05 \x03(\x0b\x32\x19.meterline.v1.LimitStatus\x12 \n\x18\x61llowed_when_unreachable\x18\x06 \x01(\x08\"\xab\x02\n\x0bLimitStatus\x12\x17\n\x0fsubscription_id\x18\x01 \x01(\t\x12\r\n\x05meter\x18\x02 \x01(\t\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12.\n\x0b\x65nforcement\x18\x04 \x01(\x0e\x32\x19.meterline.v1.Enforcement\x12\r\n\x05limit\x18\x05 \x01(\t\x12\x0c\n\x04used\x18\x06 \x01(\t\x12\x10\n\x08reserved\x18\x07 \x01(\t\x12\x11\n\tremaining\x18\x08 \x01(\t\x12\x0f\n\x07reached\x18\t \x01(\x08\x12\x30\n\x0cperiod_start\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tresets_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xdc\x01\n\rAccessRefusal\x12\x1e\n\x1a\x41\x43\x43\x45SS_REFUSAL_UNSPECIFIED\x10\x00\x12\"\n\x1e\x41\x43\x43\x45SS_REFUSAL_UNKNOWN_FEATURE\x10\x01\x12\"\n\x1e\x41\x43\x43\x45SS_REFUSAL_NO_SUBSCRIPTION\x10\x02\x12\x1f\n\x1b\x41\x43\x43\x45SS_REFUSAL_NOT_INCLUDED\x10\x03\x12 \n\x1c\x41\x43\x43\x45SS_REFUSAL_LIMIT_REACHED\x10\x04\x12 \n\x1c\x41\x43\x43\x45SS_REFUSAL_SPEND_UNKNOWN\x10\x05*V\n\x0b\x45nforcement\x12\x1b\n\x17\x45NFORCEMENT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x45NFORCEMENT_HARD\x10\x01\x12\x14\n\x10\x45NFORCEMENT_SOFT\x10\x02\x32h\n\x12\x45ntitlementService\x12R\n\x0b\x43heckAccess\x12 .meterline.v1.CheckAccessRequest\x1a!.meterline.v1.CheckAccessResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmeterline/v1/entitlements.proto\x12\x0cmeterline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18meterline/v1/usage.proto\";\n\x12\x43heckAccessRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x02 \x03(\t\"\x89\x01\n\x13\x43heckAccessResponse\x12-\n\x08\x66\x65\x61tures\x18\x01 \x03(\x0b\x32\x1b.meterline.v1.FeatureAccess\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61talog_revision\x18\x03 \x01(\x04\"\xbb\x01\n\rFeatureAccess\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x0f\n\x07\x61llowed\x18\x02 \x01(\x08\x12,\n\x07refusal\x18\x03 \x01(\x0e\x32\x1b.meterline.v1.AccessRefusal\x12\r\n\x05value\x18\x04 \x01(\t\x12)\n\x06limits\x18\x05 \x03(\x0b\x32\x19.meterline.v1.LimitStatus\x12 \n\x18\x61llowed_when_unreachable\x18\x06 \x01(\x08\"\xab\x02\n\x0bLimitStatus\x12\x17\n\x0fsubscription_id\x18\x01 \x01(\t\x12\r\n\x05meter\x18\x02 \x01(\t\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12.\n\x0b\x65nforcement\x18\x04 \x01(\x0e\x32\x19.meterline.v1.Enforcement\x12\r\n\x05limit\x18\x05 \x01(\t\x12\x0c\n\x04used\x18\x06 \x01(\t\x12\x10\n\x08reserved\x18\x07 \x01(\t\x12\x11\n\tremaining\x18\x08 \x01(\t\x12\x0f\n\x07reached\x18\t \x01(\x08\x12\x30\n\x0cperiod_start\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tresets_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x87\x02\n\x0bReservation\x12\x16\n\x0ereservation_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\t\x12-\n\x05state\x18\x04 \x01(\x0e\x32\x1e.meterline.v1.ReservationState\x12\x10\n\x08quantity\x18\x05 \x01(\t\x12\x1a\n\x12\x63ommitted_quantity\x18\x06 \x01(\t\x12/\n\x0breserved_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"r\n\x13ReserveUsageRequest\x12\x16\n\x0ereservation_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\t\x12\x10\n\x08quantity\x18\x04 \x01(\t\x12\r\n\x05ttl_s\x18\x05 \x01(\r\"\x84\x01\n\x14ReserveUsageResponse\x12\x0f\n\x07granted\x18\x01 \x01(\x08\x12.\n\x0breservation\x18\x02 \x01(\x0b\x32\x19.meterline.v1.Reservation\x12+\n\x06\x61\x63\x63\x65ss\x18\x03 \x01(\x0b\x32\x1b.meterline.v1.FeatureAccess\"[\n\x18\x43ommitReservationRequest\x12\x16\n\x0ereservation_id\x18\x01 \x01(\t\x12\'\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x18.meterline.v1.UsageEvent\"K\n\x19\x43ommitReservationResponse\x12.\n\x0breservation\x18\x01 \x01(\x0b\x32\x19.meterline.v1.Reservation\"3\n\x19ReleaseReservationRequest\x12\x16\n\x0ereservation_id\x18\x01 \x01(\t\"L\n\x1aReleaseReservationResponse\x12.\n\x0breservation\x18\x01 \x01(\x0b\x32\x19.meterline.v1.Reservation\"\x85\x01\n\x17ListReservationsRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12.\n\x06states\x18\x02 \x03(\x0e\x32\x1e.meterline.v1.ReservationState\x12\x11\n\tpage_size\x18\x03 \x01(\r\x12\x12\n\npage_token\x18\x04 \x01(\t\"d\n\x18ListReservationsResponse\x12/\n\x0creservations\x18\x01 \x03(\x0b\x32\x19.meterline.v1.Reservation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xdc\x01\n\rAccessRefusal\x12\x1e\n\x1a\x41\x43\x43\x45SS_REFUSAL_UNSPECIFIED\x10\x00\x12\"\n\x1e\x41\x43\x43\x45SS_REFUSAL_UNKNOWN_FEATURE\x10\x01\x12\"\n\x1e\x41\x43\x43\x45SS_REFUSAL_NO_SUBSCRIPTION\x10\x02\x12\x1f\n\x1b\x41\x43\x43\x45SS_REFUSAL_NOT_INCLUDED\x10\x03\x12 \n\x1c\x41\x43\x43\x45SS_REFUSAL_LIMIT_REACHED\x10\x04\x12 \n\x1c\x41\x43\x43\x45SS_REFUSAL_SPEND_UNKNOWN\x10\x05*V\n\x0b\x45nforcement\x12\x1b\n\x17\x45NFORCEMENT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x45NFORCEMENT_HARD\x10\x01\x12\x14\n\x10\x45NFORCEMENT_SOFT\x10\x02*\xd6\x01\n\x10ReservationState\x12!\n\x1dRESERVATION_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19RESERVATION_STATE_PENDING\x10\x01\x12 \n\x1cRESERVATION_STATE_COMMITTING\x10\x02\x12\x1f\n\x1bRESERVATION_STATE_COMMITTED\x10\x03\x12\x1e\n\x1aRESERVATION_STATE_RELEASED\x10\x04\x12\x1d\n\x19RESERVATION_STATE_EXPIRED\x10\x05\x32\xf1\x03\n\x12\x45ntitlementService\x12R\n\x0b\x43heckAccess\x12 .meterline.v1.CheckAccessRequest\x1a!.meterline.v1.CheckAccessResponse\x12U\n\x0cReserveUsage\x12!.meterline.v1.ReserveUsageRequest\x1a\".meterline.v1.ReserveUsageResponse\x12\x64\n\x11\x43ommitReservation\x12&.meterline.v1.CommitReservationRequest\x1a\'.meterline.v1.CommitReservationResponse\x12g\n\x12ReleaseReservation\x12\'.meterline.v1.ReleaseReservationRequest\x1a(.meterline.v1.ReleaseReservationResponse\x12\x61\n\x10ListReservations\x12%.meterline.v1.ListReservationsRequest\x1a&.meterline.v1.ListReservationsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'meterline.v1.entitlements_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ACCESSREFUSAL']._serialized_start=776
-  _globals['_ACCESSREFUSAL']._serialized_end=996
-  _globals['_ENFORCEMENT']._serialized_start=998
-  _globals['_ENFORCEMENT']._serialized_end=1084
-  _globals['_CHECKACCESSREQUEST']._serialized_start=82
-  _globals['_CHECKACCESSREQUEST']._serialized_end=141
-  _globals['_CHECKACCESSRESPONSE']._serialized_start=144
-  _globals['_CHECKACCESSRESPONSE']._serialized_end=281
-  _globals['_FEATUREACCESS']._serialized_start=284
-  _globals['_FEATUREACCESS']._serialized_end=471
-  _globals['_LIMITSTATUS']._serialized_start=474
-  _globals['_LIMITSTATUS']._serialized_end=773
-  _globals['_ENTITLEMENTSERVICE']._serialized_start=1086
-  _globals['_ENTITLEMENTSERVICE']._serialized_end=1190
+  _globals['_ACCESSREFUSAL']._serialized_start=1858
+  _globals['_ACCESSREFUSAL']._serialized_end=2078
+  _globals['_ENFORCEMENT']._serialized_start=2080
+  _globals['_ENFORCEMENT']._serialized_end=2166
+  _globals['_RESERVATIONSTATE']._serialized_start=2169
+  _globals['_RESERVATIONSTATE']._serialized_end=2383
+  _globals['_CHECKACCESSREQUEST']._serialized_start=108
+  _globals['_CHECKACCESSREQUEST']._serialized_end=167
+  _globals['_CHECKACCESSRESPONSE']._serialized_start=170
+  _globals['_CHECKACCESSRESPONSE']._serialized_end=307
+  _globals['_FEATUREACCESS']._serialized_start=310
+  _globals['_FEATUREACCESS']._serialized_end=497
+  _globals['_LIMITSTATUS']._serialized_start=500
+  _globals['_LIMITSTATUS']._serialized_end=799
+  _globals['_RESERVATION']._serialized_start=802
+  _globals['_RESERVATION']._serialized_end=1065
+  _globals['_RESERVEUSAGEREQUEST']._serialized_start=1067
+  _globals['_RESERVEUSAGEREQUEST']._serialized_end=1181
+  _globals['_RESERVEUSAGERESPONSE']._serialized_start=1184
+  _globals['_RESERVEUSAGERESPONSE']._serialized_end=1316
+  _globals['_COMMITRESERVATIONREQUEST']._serialized_start=1318
+  _globals['_COMMITRESERVATIONREQUEST']._serialized_end=1409
+  _globals['_COMMITRESERVATIONRESPONSE']._serialized_start=1411
+  _globals['_COMMITRESERVATIONRESPONSE']._serialized_end=1486
+  _globals['_RELEASERESERVATIONREQUEST']._serialized_start=1488
+  _globals['_RELEASERESERVATIONREQUEST']._serialized_end=1539
+  _globals['_RELEASERESERVATIONRESPONSE']._serialized_start=1541
+  _globals['_RELEASERESERVATIONRESPONSE']._serialized_end=1617
+  _globals['_LISTRESERVATIONSREQUEST']._serialized_start=1620
+  _globals['_LISTRESERVATIONSREQUEST']._serialized_end=1753
+  _globals['_LISTRESERVATIONSRESPONSE']._serialized_start=1755
+  _globals['_LISTRESERVATIONSRESPONSE']._serialized_end=1855
+  _globals['_ENTITLEMENTSERVICE']._serialized_start=2386
+  _globals['_ENTITLEMENTSERVICE']._serialized_end=2883
 # @@protoc_insertion_point(module_scope)

@@ -40,6 +40,26 @@ class EntitlementServiceStub:
                 request_serializer=meterline_dot_v1_dot_entitlements__pb2.CheckAccessRequest.SerializeToString,
                 response_deserializer=meterline_dot_v1_dot_entitlements__pb2.CheckAccessResponse.FromString,
                 _registered_method=True)
+        self.ReserveUsage = channel.unary_unary(
+                '/meterline.v1.EntitlementService/ReserveUsage',
+                request_serializer=meterline_dot_v1_dot_entitlements__pb2.ReserveUsageRequest.SerializeToString,
+                response_deserializer=meterline_dot_v1_dot_entitlements__pb2.ReserveUsageResponse.FromString,
+                _registered_method=True)
+        self.CommitReservation = channel.unary_unary(
+                '/meterline.v1.EntitlementService/CommitReservation',
+                request_serializer=meterline_dot_v1_dot_entitlements__pb2.CommitReservationRequest.SerializeToString,
+                response_deserializer=meterline_dot_v1_dot_entitlements__pb2.CommitReservationResponse.FromString,
+                _registered_method=True)
+        self.ReleaseReservation = channel.unary_unary(
+                '/meterline.v1.EntitlementService/ReleaseReservation',
+                request_serializer=meterline_dot_v1_dot_entitlements__pb2.ReleaseReservationRequest.SerializeToString,
+                response_deserializer=meterline_dot_v1_dot_entitlements__pb2.ReleaseReservationResponse.FromString,
+                _registered_method=True)
+        self.ListReservations = channel.unary_unary(
+                '/meterline.v1.EntitlementService/ListReservations',
+                request_serializer=meterline_dot_v1_dot_entitlements__pb2.ListReservationsRequest.SerializeToString,
+                response_deserializer=meterline_dot_v1_dot_entitlements__pb2.ListReservationsResponse.FromString,
+                _registered_method=True)
 
 
 class EntitlementServiceServicer:
@@ -59,6 +79,56 @@ class EntitlementServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReserveUsage(self, request, context):
+        """Holds quota while work runs: granted if what is used of each hard limit of
+        this id, what is reserved of it and the quantity stay within its bound. It
+        ends by a commit, a release, or its time.
+
+        Idempotent under the reservation's id.
+
+        Errors: INVALID_ARGUMENT (BadRequest names the field), NOT_FOUND (no such
+        customer), ALREADY_EXISTS (the id is that of a reservation with other content;
+        the text names the field), FAILED_PRECONDITION (the customer has 10,000 that
+        are open), UNAVAILABLE (retry).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CommitReservation(self, request, context):
+        """Records the usage that the work has made, and gives back what it doesn't come
+        to. Answered once the event is durable; with UNAVAILABLE it may be committed,
+        and will be stored then: send it again.
+
+        Idempotent: the same event again is the same commit.
+
+        Errors, the first that fits: NOT_FOUND (no such reservation), ALREADY_EXISTS
+        (it was committed with another event), FAILED_PRECONDITION (it was released or
+        has expired), INVALID_ARGUMENT (BadRequest names the field: the event is not
+        of the reservation, or comes to more than was reserved), UNAVAILABLE (retry).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseReservation(self, request, context):
+        """Gives all of it back. Idempotent; what has expired is released already.
+
+        Errors: NOT_FOUND, FAILED_PRECONDITION (it was committed), UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReservations(self, request, context):
+        """Lists reservations of the last 35 days.
+
+        Errors: INVALID_ARGUMENT (BadRequest names the field), UNAVAILABLE (retry).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EntitlementServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -66,6 +136,26 @@ def add_EntitlementServiceServicer_to_server(servicer, server):
                     servicer.CheckAccess,
                     request_deserializer=meterline_dot_v1_dot_entitlements__pb2.CheckAccessRequest.FromString,
                     response_serializer=meterline_dot_v1_dot_entitlements__pb2.CheckAccessResponse.SerializeToString,
+            ),
+            'ReserveUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReserveUsage,
+                    request_deserializer=meterline_dot_v1_dot_entitlements__pb2.ReserveUsageRequest.FromString,
+                    response_serializer=meterline_dot_v1_dot_entitlements__pb2.ReserveUsageResponse.SerializeToString,
+            ),
+            'CommitReservation': grpc.unary_unary_rpc_method_handler(
+                    servicer.CommitReservation,
+                    request_deserializer=meterline_dot_v1_dot_entitlements__pb2.CommitReservationRequest.FromString,
+                    response_serializer=meterline_dot_v1_dot_entitlements__pb2.CommitReservationResponse.SerializeToString,
+            ),
+            'ReleaseReservation': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseReservation,
+                    request_deserializer=meterline_dot_v1_dot_entitlements__pb2.ReleaseReservationRequest.FromString,
+                    response_serializer=meterline_dot_v1_dot_entitlements__pb2.ReleaseReservationResponse.SerializeToString,
+            ),
+            'ListReservations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReservations,
+                    request_deserializer=meterline_dot_v1_dot_entitlements__pb2.ListReservationsRequest.FromString,
+                    response_serializer=meterline_dot_v1_dot_entitlements__pb2.ListReservationsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -96,6 +186,114 @@ class EntitlementService:
             '/meterline.v1.EntitlementService/CheckAccess',
             meterline_dot_v1_dot_entitlements__pb2.CheckAccessRequest.SerializeToString,
             meterline_dot_v1_dot_entitlements__pb2.CheckAccessResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReserveUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/meterline.v1.EntitlementService/ReserveUsage',
+            meterline_dot_v1_dot_entitlements__pb2.ReserveUsageRequest.SerializeToString,
+            meterline_dot_v1_dot_entitlements__pb2.ReserveUsageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CommitReservation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/meterline.v1.EntitlementService/CommitReservation',
+            meterline_dot_v1_dot_entitlements__pb2.CommitReservationRequest.SerializeToString,
+            meterline_dot_v1_dot_entitlements__pb2.CommitReservationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseReservation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/meterline.v1.EntitlementService/ReleaseReservation',
+            meterline_dot_v1_dot_entitlements__pb2.ReleaseReservationRequest.SerializeToString,
+            meterline_dot_v1_dot_entitlements__pb2.ReleaseReservationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReservations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/meterline.v1.EntitlementService/ListReservations',
+            meterline_dot_v1_dot_entitlements__pb2.ListReservationsRequest.SerializeToString,
+            meterline_dot_v1_dot_entitlements__pb2.ListReservationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

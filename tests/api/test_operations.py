@@ -27,6 +27,7 @@ from engine.api.services.correct_usage_service import CorrectUsageService
 from engine.api.services.correction_service import CorrectionService
 from engine.api.services.credit_notes.credit_note_service import CreditNoteService
 from engine.api.services.entitlements.entitlement_service import EntitlementService
+from engine.api.services.entitlements.reservation_service import ReservationService
 from engine.api.services.event_service import EventService
 from engine.api.services.explanations.explanation_service import ExplanationService
 from engine.api.services.invoices.billing_settings_service import BillingSettingsService
@@ -61,6 +62,7 @@ TABLE = operations(
         subscription_changes=SubscriptionChangeService,
         spend=SpendService,
         entitlements=EntitlementService,
+        reservations=ReservationService,
         watches=WatchService,
         spend_links=SpendLinkService,
         alerts=AlertService,
@@ -166,7 +168,10 @@ BILLING = (
     *(f"ReceivablesService.Record{each}" for each in ("Payment", "PaymentFailure", "Refund")),
     *("SpendLinkService.CreateSpendLink", "BillingSettingsService.UpdateBillingSettings"),
 )
-RECORDS = ("RecordUsage", "StreamUsage", "RecordUsageColumns")
+RECORDS = (
+    *("RecordUsage", "StreamUsage", "RecordUsageColumns"),
+    *("ReserveUsage", "CommitReservation", "ReleaseReservation"),
+)
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
@@ -187,6 +192,7 @@ def test_a_credential_bound_to_a_customer_may_call_what_reads_one_customer():
         "SpendService.WatchSpend",
         "EntitlementService.CheckAccess",
         "AlertService.ListAlertCrossings",
+        "EntitlementService.ListReservations",
         "BillingService.ListLineItems",
         "InvoiceService.ListInvoices",
         "InvoiceService.GetInvoice",

@@ -122,8 +122,8 @@ ROOMS = {
     },
     "billing.rendering": {"billing.documents", "errors"},
     "entitlements": {
-        *("billing", "catalog.kinds", "catalog.snapshots", "errors"),
-        *("usage.facts", "usage.query"),
+        *("billing", "catalog.kinds", "catalog.snapshots", "errors", "metrics", "sql"),
+        *("usage.facts", "usage.query", "usage.store"),
     },
     "spend.alerts": {
         *("spend", "billing", "billing.accounts", "billing.terms", "catalog", "catalog.kinds"),

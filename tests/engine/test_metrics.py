@@ -45,6 +45,7 @@ ALLOWED = {
         "disk watch",
         "webhooks",
         "overdue invoices",
+        "reservations",
         "automatic close",
         "alerts",
         "threshold invoices",

@@ -1,8 +1,10 @@
 """One customer erased: nothing of hers is in any file, and every amount is what it was."""
 
+import base64
 import json
 import re
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,8 @@ from engine.billing.receivables.payment import PaymentReport, RefundReport
 from engine.billing.receivables.payment_store import PaymentStore
 from engine.billing.receivables.statement import Statements
 from engine.catalog.store import CatalogStore
+from engine.entitlements.reservation import NEVER_US, Reservation, ReservationState
+from engine.entitlements.reservation_store import ReservationStore
 from engine.erasure.jobs import ErasureStep
 from engine.erasure.naming import is_pseudonym
 from engine.errors import InvalidRequestError, NotFoundError
@@ -228,6 +232,29 @@ def test_what_hangs_on_the_customer_hangs_on_the_pseudonym(world):
     assert value != VAT_ID
     assert tax_id.type == "eu_vat"
     assert catalog.customers[BOB].resource.parent == pseudonym
+
+
+def test_reservations_go_with_the_events_that_were_not_stored_yet(world):
+    """What she exported had them; afterwards a commit that was under way finds nothing to record."""
+    store = ReservationStore(world.stores.database)
+    at_us = now_us()
+    asked = Reservation(
+        tenant=TENANT, reservation_id=f"run of {SHE}", customer_id=SHE, limit_id="calls",
+        state=ReservationState.PENDING, quantity=Decimal(1), committed_quantity=None, ttl_s=60, window_start_us=0,
+        reserved_at_us=at_us, expires_at_us=at_us + 60_000_000, ended_at_us=at_us, open_until_us=NEVER_US,
+        event="", event_digest="",
+    )  # fmt: skip
+    store.reserve(asked, 0, lambda _held: True)
+    store.claim(
+        TENANT, asked.reservation_id, base64.b64encode(NAME.encode()).decode(), "digest", Decimal(1), at_us
+    )
+    assert "reservations" in {each.section for each in world.held(SHE)}
+    world.erase()
+    assert store.unfinished(NEVER_US, 10) == []
+    assert store.listed(TENANT, "", [], None, 10) == []
+    texts = [*TEXTS, base64.b64encode(NAME.encode()).decode()]
+    assert files_with(world.data, texts) == []
+    assert files_of_postgresql(world.stores.database, texts) == []
 
 
 def test_an_alias_is_not_erased_by_itself(world):

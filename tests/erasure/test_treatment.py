@@ -13,6 +13,7 @@ from engine.erasure.naming import Naming, is_pseudonym
 from engine.erasure.treatment import treatments
 from engine.sql.account_tables import ACCOUNT_ENTRIES, CREDIT_NOTE_LINES, CREDIT_NOTES, PAYMENTS, REFUNDS
 from engine.sql.alert_tables import ALERT_CROSSINGS
+from engine.sql.reservation_table import RESERVATIONS
 from fields import declaration
 
 
@@ -88,6 +89,13 @@ def test_whole_words_name_a_customer(text, replaced):
     naming = Naming.of("c1", ["Jane Doe"], ["jane@doe.example", "gold"])
     assert naming.replaced(text, "P") == replaced
     assert naming.is_in(text) == (text != replaced)
+
+
+def test_whoever_adds_a_column_of_reservations_decides_what_an_erasure_makes_of_it():
+    """Their rows go as a whole; these are why."""
+    naming = {"reservation_id", "customer_id", "event", "event_digest"}
+    texts = {each.name for each in RESERVATIONS.c if isinstance(each.type, Text)}
+    assert texts - naming == {"tenant", "limit_id", "state", "quantity", "committed_quantity"}
 
 
 def test_pseudonyms_are_told_from_ids():

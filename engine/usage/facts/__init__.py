@@ -11,6 +11,7 @@ listed_events   the statements that list events
 usage_columns   many customers' usage as columns
 value_sql       the value of a meter as SQL; filter_sql its filters
 windows         days, hours and months of a time zone
+single_event    what one event adds to a meter, whether it is stored or not
 """
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "period_states",
     "periods_request",
     "queries",
+    "single_event",
     "usage_columns",
     "usage_request",
     "windows",

@@ -6,11 +6,8 @@ from engine.api.messages import fitting
 from engine.api.mistakes import raise_all, text_mistakes
 from engine.api.operation import Call
 from engine.api.services.entitlements.entitlement_messages import access_message
-from engine.billing.rater import Rater
 from engine.catalog.limits import ID_BYTES_MAX
-from engine.entitlements.access import access_to
-from engine.entitlements.entitled import entitled_at
-from engine.entitlements.limit_usage import LimitUsage
+from engine.entitlements.reservations import Reservations
 from engine.errors import FieldMistake
 from engine.times import to_timestamp
 from meterline.v1.entitlements_pb2 import CheckAccessRequest, CheckAccessResponse
@@ -22,9 +19,8 @@ _FEATURES_MAX: Final = 300
 class EntitlementService:
     """Checks access."""
 
-    def __init__(self, rater: Rater, usage: LimitUsage) -> None:
-        self._rater = rater
-        self._usage = usage
+    def __init__(self, reservations: Reservations) -> None:
+        self._reservations = reservations
 
     def check_access(self, request: CheckAccessRequest, call: Call) -> CheckAccessResponse:
         mistakes = [*text_mistakes("customer_id", request.customer_id, ID_BYTES_MAX)]
@@ -36,13 +32,9 @@ class EntitlementService:
             for place, name in enumerate(request.features):
                 mistakes += text_mistakes(f"features[{place}]", name, ID_BYTES_MAX)
         raise_all(mistakes)
-        snapshot = self._rater.snapshot(call.tenant, None, None)
-        entitled = entitled_at(snapshot.catalog, request.customer_id, snapshot.at_us)
-        names = list(request.features) or entitled.names()
-        limits = [each for each in entitled.limits if each.limit.id in set(names)]
-        used = self._usage.used(snapshot, request.customer_id, limits)
+        found, snapshot = self._reservations.access(call.tenant, request.customer_id, request.features)
         return CheckAccessResponse(
-            features=fitting(map(access_message, access_to(names, entitled, used, {}))),
+            features=fitting(map(access_message, found)),
             as_of=to_timestamp(snapshot.as_of_us),
             catalog_revision=snapshot.catalog.revision,
         )

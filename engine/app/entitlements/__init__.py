@@ -1,0 +1,1 @@
+"""Builds what says what customers may use."""

@@ -1,0 +1,1 @@
+"""Reservations under random schedules."""
