@@ -5,7 +5,8 @@ Rules:
    by subscription and start of the period: also where its end has moved since. A part never moves a period's start.
 2. Of a period that is closed, parts count as booked, as its own lines do: what comes late is measured against both.
 3. Parts of a period that isn't closed yet, and isn't by this run, are left alone: they wait for the invoice that closes it. Where
-   nothing is left of the period, since its subscription has none there any more, they are given back once it would have ended.
+   nothing is left of the period, since its subscription has none there any more, they are given back once it would have ended. The
+   same where the invoice that closed it is void, also if one in another currency stands: it will be made anew, beside the parts.
 4. Lines of a part from before an erasure don't say what they are of: the invoice that closes the period bills its lines whole, and
    gives back those of the part, each as it was.
 """
@@ -85,6 +86,7 @@ def _placed(
     due_periods, now, standing = (
         {(each.customer_id, each.start_us, each.end_us) for each in some} for some in (due, keys, of.standing)
     )
+    waiting = (of.ever_voided - of.standing.keys()) & set(keys)
     subscriptions = of.subscriptions()
     rows = parts.select(
         ["invoice_id", "subscription_id", "currency", "period_start", "period_end"]
@@ -103,11 +105,11 @@ def _placed(
         if end_us is None:
             is_closed[number] = datetime_us(row["period_end"]) <= of.close.from_us
             continue
-        period = (customer, start_us, end_us)
+        period, key = (customer, start_us, end_us), InvoiceKey(customer, row["currency"], start_us, end_us)
         if end_us <= of.close.from_us:
-            is_closed[number] = period in standing or period not in now
+            is_closed[number] = (period in standing or period not in now) and key not in waiting
         elif period in due_periods:
-            target[number] = codes.get(InvoiceKey(customer, row["currency"], start_us, end_us), _NONE)
+            target[number] = codes.get(key, _NONE)
     return is_closed, target
 
 

@@ -189,7 +189,8 @@ class Closer:
         billed_parts = [each for each in standing.invoices if each.part]
         going_on = GoingOn.of(catalog, numbers, ids, in_span, close.before_us)
         customers = RunCustomers(
-            close, version, catalog, numbers, ids, going_on, by_key, standing.voided, unchanged, billed_parts
+            *(close, version, catalog, numbers, ids, going_on, by_key, standing.voided, unchanged),
+            *(billed_parts, standing.ever_voided),
         )
         found = settled_invoices(parts, numbers, grants)
         return version, due_invoices(customers, found, parts, booked, self._now_us())

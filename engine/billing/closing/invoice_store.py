@@ -33,10 +33,13 @@ from engine.times import rfc3339_us
 
 @dataclass(frozen=True, slots=True)
 class StandingInvoices:
-    """Of some customers, at one moment. `voided`: what is void and not to be billed by the run (rule 5)."""
+    """Of some customers, at one moment. `voided`: what is void and not to be billed by the run (rule 5). `ever_voided`: of which
+    periods an invoice that closed them was made void, by whatever run; another may stand.
+    """
 
     invoices: Sequence[Invoice]
     voided: frozenset[InvoiceKey]
+    ever_voided: frozenset[InvoiceKey]
 
 
 class InvoiceStore:
@@ -94,12 +97,10 @@ class InvoiceStore:
     def standing(
         self, close: Close, customers: Sequence[str], unchanged: frozenset[str], parts_since_us: int
     ) -> StandingInvoices:
-        """All that are not void, and what is void of the run, or of any where it bills nothing void anew; of `unchanged` customers
-        those of the run's span and later alone, and the parts of periods that began then or later.
+        """All that are not void, and of which periods some are; of `unchanged` customers those of the run's span and later alone, and
+        the parts of periods that began then or later.
         """
         tenant, columns = close.tenant, INVOICES.c
-        is_void = columns.state == InvoiceState.VOID.value
-        counts = or_(~is_void, columns.close_id == close.close_id) if close.bills_void_anew else true()
         changed = [each for each in customers if each not in unchanged]
         found: list[Invoice] = []
         is_later = or_(
@@ -110,11 +111,15 @@ class InvoiceStore:
             for whose, since in ((changed, true()), (unchanged, is_later)):
                 for some in in_pieces(whose):
                     of_some = and_(columns.tenant == tenant, columns.customer_id.in_(some))
-                    found += map(
-                        read_invoice, connection.execute(select(INVOICES).where(of_some, counts, since))
-                    )
-        voided = frozenset(each.key for each in found if each.state is InvoiceState.VOID and not each.part)
-        return StandingInvoices([each for each in found if each.state is not InvoiceState.VOID], voided)
+                    found += map(read_invoice, connection.execute(select(INVOICES).where(of_some, since)))
+        void = [each for each in found if each.state is InvoiceState.VOID and not each.part]
+        return StandingInvoices(
+            [each for each in found if each.state is not InvoiceState.VOID],
+            frozenset(
+                each.key for each in void if not close.bills_void_anew or each.close_id == close.close_id
+            ),
+            frozenset(each.key for each in void),
+        )
 
     def of_running(
         self, tenant: str, customers: Sequence[str], starts_us: AbstractSet[tuple[str, int]]

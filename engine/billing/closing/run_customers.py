@@ -20,6 +20,7 @@ class RunCustomers:
     going_on: who of them has a later billing period, in which currencies.
     unchanged: whose closed periods need no adjustments; of these `standing` has no invoice from before the span.
     parts: invoices that stand of parts of periods, which `standing` does not have.
+    ever_voided: of which periods an invoice that closed them was made void, by whatever run.
     """
 
     close: Close
@@ -32,6 +33,7 @@ class RunCustomers:
     voided: frozenset[InvoiceKey]
     unchanged: frozenset[str]
     parts: Sequence[Invoice]
+    ever_voided: frozenset[InvoiceKey]
 
     def subscriptions(self) -> dict[str, tuple[str, int]]:
         """The customers' subscriptions: id -> customer, and row in the catalog's columns."""

@@ -296,6 +296,31 @@ def test_a_closing_invoice_that_is_void_is_made_anew_beside_the_parts(made):
     assert made.is_as_one_close(world)
 
 
+def test_a_void_closing_invoice_in_one_currency_leaves_its_parts_alone(made):
+    """15 of 19 dollars are billed while August runs, and 4 by its close, which is void: September gives nothing of the 15 back, though
+    August's invoice in euros stands, and August made anew bills 4.
+    """
+    world = made.world(
+        "plans:\n"
+        "  - {id: pro, name: Pro, currency: USD, invoicing_threshold: 10, prices: [" + PER_CALL + "]}\n"
+        "  - {id: euro, name: Euro, currency: EUR, prices: [" + PER_CALL + "]}\n"
+        "customers: [{id: acme, name: A}]\n"
+        "subscriptions: [{customer: acme, plan: pro, start: 2026-08-01, add_ons: {euro: 1}}]\n"
+    )
+    world.use(made.customer, "2026-08-05", 15)
+    assert due(world.bill_parts()) == [15]
+    world.use(made.customer, "2026-08-06", 4)
+    (august,) = [step.issued for step in world.at("2026-09-02").close("2026-08-01", "2026-09-01")]
+    (dollars,) = [each for each in august if each.key.currency == "USD"]
+    assert dollars.sums["due"] == 4
+    world.invoices.void(TENANT, dollars.invoice_id, 0, "said so", world.now_us)
+    (september,) = [step.issued for step in world.at("2026-10-02").close("2026-09-01", "2026-10-01")]
+    assert due(september) == [0, 0]
+    ((anew,),) = [step.issued for step in world.close("2026-08-01", "2026-09-01")]
+    assert (anew.key.currency, anew.sums["due"]) == ("USD", 4)
+    assert made.is_as_one_close(world, "2026-10-01")
+
+
 def test_a_period_that_is_left_open_keeps_its_parts(made):
     """September is closed before August: nothing of August is given back, and its close bills the rest."""
     world = made.world(plan(PER_CALL, invoicing_threshold=10) + ACME)
