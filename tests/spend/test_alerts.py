@@ -220,6 +220,15 @@ def test_a_subscription_that_ends_takes_no_crossing_back(world):
     assert world.told() == [("recovered", "acme", "12", "10.5", "2026-11")]
 
 
+def test_what_comes_in_for_an_earlier_period_before_the_first_look_is_told(world):
+    """The alert is made, and usage of October comes in before an engine looks; what October had before tells nothing."""
+    world.use("bolt", "2026-10-05", 30)
+    world.at("2026-11-02T00:00:10").apply(SPEND)
+    world.at("2026-11-02T00:00:20").use("acme", "2026-10-05", 4)
+    assert world.told() == [("crossed", "acme", "12", "12", "2026-10")]
+
+
+@ON_BOTH
 def test_a_fee_reaches_a_threshold_without_an_event(world):
     """At the beginning of each period, as soon as an engine looks: 10.00 reaches 10."""
     world.apply(SPEND.replace("'12', '20'", "'10'"))

@@ -2,7 +2,8 @@
 
 Rules:
 1. A pass measures whoever has events or corrections that were stored since the cursor's watermark, up to its own; and whoever the catalog
-   has changed since. Nothing is missed over a kill, a restart or a change of gateways: the cursor tells where to go on.
+   has changed since. Nothing is missed over a kill, a restart or a change of gateways: the cursor tells where to go on. The first pass
+   goes on from the making of the oldest alert.
 2. Such a customer is measured now, and in each earlier epoch back to the earliest of these events, at most EPOCHS_MAX back: what
    comes in late, or at the very end of a period, counts where it belongs; also behind the end of a subscription.
 3. Periods begin, and levels are held, without an event: every hour all customers are measured (a sweep), and those whose epoch has
@@ -30,6 +31,7 @@ from engine.outbox.fact_types import FactType
 from engine.spend.alerts.crossings import Measured, measured_value, reaches
 from engine.spend.alerts.measured import measured_customers
 from engine.spend.alerts.store import CrossingStore, Cursor
+from engine.times import datetime_us
 from engine.usage.query.facts_since import touched_since
 from engine.usage.store.usage_store import UsageStore
 
@@ -117,7 +119,8 @@ class AlertPass:
         after = Cursor(snapshot.as_of_us, snapshot.catalog.revision, snapshot.at_us)
         if before is None or snapshot.at_us // _HOUR_US != before.swept_at_us // _HOUR_US:
             measured = self._swept(snapshot, alerts, None if before is None else before.swept_at_us)
-            back_to_us = {} if before is None else self._touched(snapshot, before.as_of_us)
+            since_us = self._made_at_us(snapshot) if before is None else before.as_of_us
+            back_to_us = self._touched(snapshot, since_us)
         else:
             measured, back_to_us = iter(()), self._touched(snapshot, before.as_of_us)
             changed = self._changed(tenant, before, after)
@@ -134,6 +137,14 @@ class AlertPass:
         # Of a customer the earlier epoch first: a later one may go on from it.
         found.sort(key=lambda each: (each.customer_id, each.epoch.start_us))
         return self._crossings.record(tenant, alerts.of_customer, found, before, after, self._now_us())
+
+    def _made_at_us(self, snapshot: Snapshot) -> int:
+        """Since when there is an alert: what came in between that and the first pass counts where it belongs, too."""
+        oldest = min(snapshot.catalog.objects[Alert.kind].values(), key=lambda each: each.revision)
+        (version,) = self._catalog.versions(
+            snapshot.catalog.tenant, Alert.kind, oldest.resource.id, oldest.version + 1, 1
+        )
+        return datetime_us(version.changed_at)
 
     def _touched(self, snapshot: Snapshot, after_us: int) -> dict[str, int]:
         """Of customers with facts since a watermark the earliest instant that they are about."""
