@@ -61,6 +61,11 @@ class Reservation:
     def is_overdue(self, now_us: int) -> bool:
         return self.state is ReservationState.PENDING and self.expires_at_us <= now_us
 
+    def is_granted(self, now_us: int) -> bool:
+        """Whether it holds its quantity, or its usage is recorded: not of one that was given back."""
+        ended = self.state in {ReservationState.RELEASED, ReservationState.EXPIRED}
+        return not ended and not self.is_overdue(now_us)
+
     def check_same(self, asked: "Reservation") -> None:
         """Whether it is what is asked for again. Raises IdempotencyKeyUsedError."""
         for field, name in _SAID:

@@ -82,10 +82,13 @@ class EventRecorder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReserveResult:
-    """reservation: None where it was refused. access: to the limit, with it."""
+    """reservation: None where it was refused. access: to the limit, with it. is_granted: whether work may begin, or go on: of a repeat
+    not where the reservation was released or has expired since.
+    """
 
     reservation: Reservation | None
     access: FeatureAccess
+    is_granted: bool = False
 
 
 class Reservations:
@@ -170,7 +173,8 @@ class Reservations:
         reservation, held = self._store.reserve(asked, snapshot.as_of_us, has_room)
         METRICS.reservations.labels("refused" if reservation is None else "granted").inc()
         (access,) = access_to([limit_id], entitled, used, {limit_id: held})
-        return ReserveResult(reservation, access)
+        is_granted = reservation is not None and reservation.is_granted(now_us)
+        return ReserveResult(reservation, access, is_granted)
 
     def commit(self, tenant: str, reservation_id: str, event: SentEvent) -> Reservation:
         """Records the event that the work has made, and gives back what it doesn't come to.
@@ -254,6 +258,8 @@ class Reservations:
         if any(event.event_time_us >= each.end_us for each in limits):
             raise _event_mistake("event_time", "is in a billing period that has not begun")
         meters = {each.limit.meter for each in limits}
+        # Of a limit of spend all of it is held until the event is stored (rule 6).
+        holds_money = None in meters
         amounts = [self._amount(snapshot, meter, event) for meter in meters if meter is not None]
         if not amounts:
             # Of spend, or of a limit that the customer has no more.
@@ -266,7 +272,7 @@ class Reservations:
                 "properties",
                 f"come to {format(quantity.normalize(), 'f')}, more than the {format(known.quantity, 'f')} that were reserved",
             )
-        return quantity
+        return known.quantity if holds_money else quantity
 
     def _amount(self, snapshot: Snapshot, meter_id: str, event: SentEvent) -> Decimal:
         measure = measure_of(snapshot.catalog.tenant, find_meter(snapshot.catalog, meter_id).resource)

@@ -133,6 +133,10 @@ def test_usage_without_a_reservation_counts_at_the_next_grant(world):
     assert "quantity is 30, not 29" in line
     assert world.release("r").state == pb.RESERVATION_STATE_RELEASED
     assert world.figures() == ("70", "0", "30")
+    # Asked for again it holds nothing, and so is not granted.
+    again = world.reserve("r", 30)
+    assert (again.granted, again.reservation.state) == (False, pb.RESERVATION_STATE_RELEASED)
+    assert world.figures() == ("70", "0", "30")
 
 
 def test_what_is_wrong_with_a_commit_is_said_in_order(world):

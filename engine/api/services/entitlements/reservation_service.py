@@ -61,7 +61,7 @@ class ReservationService:
         )
         reservation = found.reservation
         return pb.ReserveUsageResponse(
-            granted=reservation is not None,
+            granted=found.is_granted,
             reservation=None if reservation is None else reservation_message(reservation),
             access=access_message(found.access),
         )
