@@ -8,7 +8,8 @@ import pytest
 from engine.billing.meter_usage import rollup_key
 from engine.catalog.kinds import KINDS, definition, read_definition
 
-# Random resources of every kind as version 0.1 kept them, when pydantic read them, and the keys that it gave to meters.
+# Random resources of every kind as version 0.1 kept them, when pydantic read them, and the keys that it gave to meters; kinds that came
+# later as they were kept first.
 # Never written anew: usage that has expired is found by its key only.
 STORED = [
     json.loads(line)
