@@ -51,6 +51,7 @@ _US: Final = 1_000_000
 # A commit that takes longer than this is finished by upkeep, if its caller doesn't come again.
 _CLAIM_AGE_US: Final = 10 * _US
 _AT_ONCE: Final = 100
+_OUTCOMES: Final = ("granted", "refused", "committed", "released", "expired")
 # As long as a producer may send an event again by default.
 _FORGOTTEN_AFTER_US: Final = 35 * 24 * 60 * 60 * _US
 
@@ -109,6 +110,9 @@ class Reservations:
         self._usage_store = usage_store
         self._record = record
         self._now_us = now_us
+        for outcome in _OUTCOMES:
+            # There from the start: a rate needs a first value.
+            METRICS.reservations.labels(outcome)
 
     def access(
         self, tenant: str, customer_id: str, names: Sequence[str]

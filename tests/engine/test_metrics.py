@@ -51,7 +51,10 @@ ALLOWED = {
         "threshold invoices",
         "billing check",
     },
-    "outcome": {"delivered", "failed"},
+    "outcome": {
+        *("delivered", "failed"),
+        *("granted", "refused", "committed", "released", "expired"),
+    },
     "type": {"alert.crossed", "alert.recovered"},
     "kind": {
         *("requests", "usage streams", "catalog streams", "health checks", "health watches"),
