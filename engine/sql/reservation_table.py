@@ -4,7 +4,9 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, Index, PrimaryKeyConstraint, Table, Text
 
-from engine.sql.invoice_tables import METADATA
+from engine.sql.alert_tables import ALERT_CURSORS
+
+METADATA: Final = ALERT_CURSORS.metadata
 
 RESERVATIONS: Final = Table(
     "reservations",

@@ -39,9 +39,10 @@ from sqlalchemy import (
     text,
 )
 
-from engine.sql.alert_tables import ALERT_CURSORS
+from engine.sql.reservation_table import RESERVATIONS
 
-METADATA: Final = ALERT_CURSORS.metadata
+# Each module of tables imports the one before it, so that whoever has this one knows all of them.
+METADATA: Final = RESERVATIONS.metadata
 
 ALERT_KIND: Final = "alert"
 """As engine.catalog.kinds calls alerts."""
