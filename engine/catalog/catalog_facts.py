@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from engine.catalog.documents.changes import Action, Changes, ResourceChange
-from engine.catalog.kinds import owner_field
+from engine.catalog.kinds import customer_of
 from engine.outbox.fact_types import FactType
 from engine.outbox.facts import Fact
 from fields import Json
@@ -62,10 +62,8 @@ def _payload(change: ResourceChange, revision: int) -> Iterator[tuple[str, Json]
     yield "id", change.id
     yield "version", change.version
     yield "revision", revision
-    if change.kind == "customer":
-        yield "customer_id", change.id
-    elif (name := owner_field(change.kind)) and (owner := json.loads(change.definition).get(name)):
-        yield "customer_id", owner
+    if customer := customer_of(change.kind, json.loads(change.definition)):
+        yield "customer_id", customer
     if change.fields:
         # Without what is below them: keys of metadata are people's own.
         yield "changed_fields", [*sorted({each.path.partition(".")[0] for each in change.fields})]

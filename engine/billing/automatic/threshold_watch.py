@@ -25,13 +25,11 @@ from engine.billing.thresholds.invoicing_thresholds import has_thresholds, thres
 from engine.billing.thresholds.threshold_biller import ThresholdBiller, WantedParts
 from engine.catalog.snapshots.snapshot import Catalog
 from engine.errors import MeterlineError, RetryLaterError
-from engine.usage.query.facts_since import late_facts
+from engine.usage.query.facts_since import touched_since
 from engine.usage.store.usage_store import UsageStore
 
 _log = structlog.get_logger(__name__)
 _HOUR_US: Final = 3_600_000_000
-# Later than any event may be.
-_EVER_US: Final = 366 * 24 * _HOUR_US
 _SUBSCRIPTIONS_AT_ONCE: Final = 2_000
 _LOGGED_MAX: Final = 20
 _WANTED: Final = WantedParts(anew=False)
@@ -113,15 +111,9 @@ class ThresholdWatch:
         if after_us is None:
             rows = np.arange(len(catalog.subscription_columns))
         else:
-            late = late_facts(
-                self._store,
-                run.tenant,
-                after_us=after_us,
-                as_of_us=run.as_of_us,
-                before_us=run.as_of_us + _EVER_US,
-            )
-            owners = catalog.customers.links.owners_of(late.keys())
-            customers = sorted({each for name in late for each in (name, owners.get(name, name))})
+            names = touched_since(self._store, run.tenant, after_us=after_us, until_us=run.as_of_us)
+            owners = catalog.customers.links.owners_of(names.keys())
+            customers = sorted({each for name in names for each in (name, owners.get(name, name))})
             bounds = [catalog.subscription_columns.rows_of(each) for each in customers]
             rows = np.concatenate(
                 [np.zeros(0, dtype=np.int64), *(np.arange(each.start, each.stop) for each in bounds)]

@@ -22,6 +22,7 @@ from sqlalchemy import Connection, Select, and_, case, func, select
 from engine.billing.accounts.figures import in_pieces
 from engine.billing.accounts.invoice_states import InvoiceState
 from engine.billing.closing.invoice import Close
+from engine.catalog.kinds import customer_of
 from engine.catalog.snapshots.snapshot import Catalog
 from engine.catalog.store import CatalogStore
 from engine.sql.database import Database
@@ -31,8 +32,6 @@ from engine.usage.store.usage_store import UsageStore
 
 _CLOCKS_APART_US: Final = 3_600_000_000
 """The time of a void is one gateway's, a watermark another's: what is less apart is in doubt (rule 1)."""
-_OF_ONE_CUSTOMER: Final = {"customer": "id", "subscription": "customer", "credit_grant": "customer"}
-"""Kinds that concern one customer, and the field of their definitions that names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +125,8 @@ class UnchangedCustomers:
         for kind, revision, fields in self._catalog.definitions_between(
             close.tenant, after, close.catalog_revision
         ):
-            if (name := _OF_ONE_CUSTOMER.get(kind)) is None:
+            if (customer := customer_of(kind, fields)) is None:
                 return None
-            customer = str(fields[name])
             found[customer] = max(found.get(customer, 0), revision)
         return found
 

@@ -67,6 +67,13 @@ def owner_field(kind: str) -> str | None:
     )
 
 
+def customer_of(kind: str, fields: Mapping[str, object]) -> str | None:
+    """The customer whom a resource with these fields is, or whose it is; None for one that is nobody's."""
+    name = "id" if kind == Customer.kind else owner_field(kind)
+    found = None if name is None else fields.get(name)
+    return None if found is None else str(found)
+
+
 def json_text(value: Json) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 

@@ -8,13 +8,25 @@ A class of resources is all that a new kind needs, beside its place in `engine.c
 storing and listing loop over the kinds, and so does the JSON Schema of a document.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Final, Self
 
 from engine.catalog import limits
 from engine.time_zones import time_zone
-from fields import FieldsError, Record, Schema, Text
+from fields import (
+    FieldKind,
+    FieldsError,
+    Problem,
+    Record,
+    Schema,
+    Text,
+    declaration,
+    problems_at,
+    shape,
+    unknown_field,
+)
 
 ID: Final = Text(limits.ID_BYTES_MAX, allowed="A-Z a-z 0-9 _ . : @ -")
 Id = Annotated[str, ID]
@@ -90,3 +102,48 @@ class Resource(Record):
     def schema(cls, definitions: Schema) -> Schema:
         found = super().schema(definitions)
         return found | {"required": [name for name in found["required"] if name != "id" or not cls.id_of]}
+
+
+class OwnFields(FieldKind):
+    """Some fields of a record, as they are written: they stand in place of what another one says."""
+
+    python = Mapping
+
+    def __init__(
+        self, record: type[Record], example: str, *, without: Collection[str], nullable: bool = False
+    ) -> None:
+        """`without`: the fields that can't be given; `nullable`: null takes a field away."""
+        self._called = record.called
+        self._example = example
+        self._nullable = nullable
+        self._names = {name: kind for name, kind in declaration(record).names.items() if name not in without}
+
+    def read(self, given: object) -> Mapping[str, Any]:
+        if not isinstance(given, Mapping) or not given:
+            raise ValueError(
+                f"must be a mapping of a {self._called}'s fields, such as {self._example}, is {shape(given)}"
+            )
+        found: dict[str, Any] = {}
+        problems: list[Problem] = []
+        for name, value in sorted(given.items()):
+            kind = self._names.get(name)
+            if kind is None:
+                problems.append(Problem((name,), unknown_field(name, self._called, self._names)))
+                continue
+            try:
+                is_taken = self._nullable and value is None
+                found[name] = None if is_taken else kind.written(kind.read(value))
+            except ValueError as error:
+                problems += problems_at(name, error)
+        if problems:
+            raise FieldsError(problems)
+        return MappingProxyType(found)
+
+    def written(self, value: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(value)
+
+    def schema(self, definitions: Schema) -> Schema:
+        properties = {name: kind.schema(definitions) for name, kind in self._names.items()}
+        if self._nullable:
+            properties = {name: {"anyOf": [each, {"type": "null"}]} for name, each in properties.items()}
+        return {"type": "object", "properties": properties, "additionalProperties": False, "minProperties": 1}

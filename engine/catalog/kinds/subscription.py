@@ -14,20 +14,18 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
-from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from engine.catalog import limits
 from engine.catalog.kinds.commitment import COMMITMENTS, SpendCommitment, overlaps
 from engine.catalog.kinds.coupon import Redemptions
 from engine.catalog.kinds.entitlements.features import OwnFeatures
 from engine.catalog.kinds.entitlements.plan_limit import OwnLimits
-from engine.catalog.kinds.resource import ID, Name, Reference, Resource, TimeZone
+from engine.catalog.kinds.resource import ID, Name, OwnFields, Reference, Resource, TimeZone
 from fields import (
     Count,
     DecimalNumber,
     FieldKind,
-    FieldsError,
     Instant,
     ListOf,
     MapOf,
@@ -35,11 +33,8 @@ from fields import (
     Problem,
     Record,
     Schema,
-    declaration,
-    problems_at,
     rule,
     shape,
-    unknown_field,
 )
 from rating import Price
 
@@ -59,43 +54,7 @@ class Trial(StrEnum):
     """What isn't metered; usage is billed."""
 
 
-class _PriceFields(FieldKind):
-    """Some of a price's fields, as they are written; they stand in place of the plan's."""
-
-    python = Mapping
-    _names: Mapping[str, FieldKind] = {
-        name: kind for name, kind in declaration(Price).names.items() if name != "currency"
-    }
-
-    def read(self, given: object) -> Mapping[str, Any]:
-        if not isinstance(given, Mapping) or not given:
-            raise ValueError(
-                f"must be a mapping of a price's fields, such as {{unit_amount: 0.5}}, is {shape(given)}"
-            )
-        found: dict[str, Any] = {}
-        problems: list[Problem] = []
-        for name, value in sorted(given.items()):
-            kind = self._names.get(name)
-            if kind is None:
-                problems.append(Problem((name,), unknown_field(name, "price", self._names)))
-                continue
-            try:
-                found[name] = None if value is None else kind.written(kind.read(value))
-            except ValueError as error:
-                problems += problems_at(name, error)
-        if problems:
-            raise FieldsError(problems)
-        return MappingProxyType(found)
-
-    def written(self, value: Mapping[str, Any]) -> dict[str, Any]:
-        return dict(value)
-
-    def schema(self, definitions: Schema) -> Schema:
-        properties = {
-            name: {"anyOf": [kind.schema(definitions), {"type": "null"}]}
-            for name, kind in self._names.items()
-        }
-        return {"type": "object", "properties": properties, "additionalProperties": False, "minProperties": 1}
+_PRICE_FIELDS: Final = OwnFields(Price, "{unit_amount: 0.5}", without=("currency",), nullable=True)
 
 
 class _Anchor(FieldKind):
@@ -125,7 +84,7 @@ AddOns = Annotated[
     MapOf(Reference(to="plan"), Count(limits.ADD_ON_TIMES_MAX, at_least=1), limits.ADD_ONS_MAX),
 ]
 Overrides = Annotated[
-    Mapping[str, Mapping[str, Any]] | None, MapOf(ID, _PriceFields(), limits.PLAN_PRICES_MAX)
+    Mapping[str, Mapping[str, Any]] | None, MapOf(ID, _PRICE_FIELDS, limits.PLAN_PRICES_MAX)
 ]
 Version = Annotated[int | None, Count(at_least=1)]
 Commitments = Annotated[tuple[SpendCommitment, ...] | None, COMMITMENTS]

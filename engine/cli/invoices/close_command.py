@@ -8,11 +8,10 @@ import click
 from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
-from engine.api.message_json import json_fields, json_line
 from engine.cli.billing.line_tables import report_unrateable
 from engine.cli.invoices.ended_periods import ENDED_PERIODS_EPILOG, GRACE, ended_period_options, ended_span
 from engine.cli.invoices.invoice_tables import totals_table
-from engine.cli.invoices.threshold_run import bill_by_threshold, summed_totals
+from engine.cli.invoices.threshold_run import bill_by_threshold, run_line, summed_totals
 from engine.cli.terminal.connection import NO_CATALOG, CommandError, connected, pages
 from engine.cli.terminal.options import json_option, target_option, timestamp
 from engine.cli.terminal.text import counted, footer
@@ -94,10 +93,7 @@ def close(  # noqa: PLR0913 - the options of the command
     with connected(target) as channel:
         done = _summed(_with_progress(InvoiceServiceStub(channel), request))
     if as_json:
-        fields = json_fields(done)
-        click.echo(
-            json_line({name: fields[name] for name in fields if name not in ("issued", "next_page_token")})
-        )
+        click.echo(run_line(done))
     else:
         _show(done)
     report_unrateable(done.unrateable_customers, "nothing of theirs was billed", done.open_customer_count)

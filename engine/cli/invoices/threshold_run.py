@@ -5,6 +5,7 @@ from decimal import MAX_PREC, Context, Decimal, localcontext
 from typing import Final
 
 import click
+from google.protobuf.message import Message
 
 from engine.api.message_json import json_fields, json_line
 from engine.cli.billing.line_tables import report_unrateable
@@ -34,10 +35,7 @@ def bill_by_threshold(customer_id: str, *, regardless: bool, as_json: bool, targ
             done.catalog_revision = page.catalog_revision
     done.issued_totals.extend(summed_totals(totals))
     if as_json:
-        fields = json_fields(done)
-        click.echo(
-            json_line({name: fields[name] for name in fields if name not in ("issued", "next_page_token")})
-        )
+        click.echo(run_line(done))
     elif not done.catalog_revision:
         click.echo(NO_CATALOG)
     else:
@@ -46,6 +44,12 @@ def bill_by_threshold(customer_id: str, *, regardless: bool, as_json: bool, targ
         click.echo(f"{counted(done.issued_invoice_count, 'invoice')} issued")
         click.echo(footer(done.as_of, done.catalog_revision))
     report_unrateable(done.unrateable_customers, "nothing of theirs was billed")
+
+
+def run_line(done: Message) -> str:
+    """What a run did as JSON, without the invoices themselves."""
+    fields = json_fields(done)
+    return json_line({name: fields[name] for name in fields if name not in ("issued", "next_page_token")})
 
 
 def summed_totals(totals: Iterable[InvoiceTotal]) -> list[InvoiceTotal]:

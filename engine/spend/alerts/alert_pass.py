@@ -22,6 +22,7 @@ import structlog
 from engine.billing.rater import Rater, Snapshot
 from engine.billing.terms.history import History
 from engine.billing.terms.settled import settled
+from engine.catalog.kinds import customer_of
 from engine.catalog.kinds.alert import Alert
 from engine.catalog.snapshots.snapshot import Catalog
 from engine.catalog.store import CatalogStore
@@ -41,13 +42,6 @@ EPOCHS_MAX: Final = 40
 _HOUR_US: Final = 3_600_000_000
 # The cursor of a quiet tenant moves so often: the log is looked through from there on.
 _QUIET_US: Final = 600_000_000
-# Whose change concerns one customer, and the field that names it.
-_OF_ONE_CUSTOMER: Final = {
-    "customer": "id",
-    "subscription": "customer",
-    "credit_grant": "customer",
-    "alert": "customer",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +160,10 @@ class AlertPass:
         for kind, _, fields in self._catalog.definitions_between(
             tenant, before.catalog_revision, after.catalog_revision
         ):
-            customer = fields.get(_OF_ONE_CUSTOMER.get(kind, ""))
+            customer = customer_of(kind, fields)
             if customer is None:
                 return None
-            found.add(str(customer))
+            found.add(customer)
         return frozenset(found)
 
     def _swept(self, snapshot: Snapshot, alerts: Alerts, since_us: int | None) -> Iterator[Measured]:

@@ -4,27 +4,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
-from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from engine.catalog import limits
-from engine.catalog.kinds.resource import ID, Id, Reference
+from engine.catalog.kinds.resource import ID, Id, OwnFields, Reference
 from fields import (
     BAD,
     DecimalNumber,
-    FieldKind,
-    FieldsError,
     ListOf,
     MapOf,
     Nested,
     Problem,
     Record,
-    Schema,
-    declaration,
-    problems_at,
     rule,
-    shape,
-    unknown_field,
 )
 from rating import EXACT, whole_minor_units
 
@@ -101,47 +93,12 @@ class PlanLimit(Record, called="limit"):
         return self.when_unreachable is WhenUnreachable.OPEN
 
 
-class _LimitFields(FieldKind):
-    """Some of a limit's fields, as they are written; they stand in place of the plan's."""
-
-    python = Mapping
-    _names: Mapping[str, FieldKind] = {
-        name: kind for name, kind in declaration(PlanLimit).names.items() if name not in ("id", "meter")
-    }
-
-    def read(self, given: object) -> Mapping[str, Any]:
-        if not isinstance(given, Mapping) or not given:
-            raise ValueError(
-                f"must be a mapping of a limit's fields, such as {{quantity: 500}}, is {shape(given)}"
-            )
-        found: dict[str, Any] = {}
-        problems: list[Problem] = []
-        for name, value in sorted(given.items()):
-            kind = self._names.get(name)
-            if kind is None:
-                problems.append(Problem((name,), unknown_field(name, "limit", self._names)))
-                continue
-            try:
-                found[name] = kind.written(kind.read(value))
-            except ValueError as error:
-                problems += problems_at(name, error)
-        if problems:
-            raise FieldsError(problems)
-        return MappingProxyType(found)
-
-    def written(self, value: Mapping[str, Any]) -> dict[str, Any]:
-        return dict(value)
-
-    def schema(self, definitions: Schema) -> Schema:
-        properties = {name: kind.schema(definitions) for name, kind in self._names.items()}
-        return {"type": "object", "properties": properties, "additionalProperties": False, "minProperties": 1}
-
-
+_LIMIT_FIELDS: Final = OwnFields(PlanLimit, "{quantity: 500}", without=("id", "meter"))
 PlanLimits = Annotated[
     tuple[PlanLimit, ...], ListOf(Nested(PlanLimit), 0, limits.PLAN_LIMITS_MAX, unique="id")
 ]
 OwnLimits = Annotated[
-    Mapping[str, Mapping[str, Any]] | None, MapOf(ID, _LimitFields(), limits.PLAN_LIMITS_MAX)
+    Mapping[str, Mapping[str, Any]] | None, MapOf(ID, _LIMIT_FIELDS, limits.PLAN_LIMITS_MAX)
 ]
 
 
