@@ -1,7 +1,6 @@
 """What probes are told: of the phase, of threads that stand still, and of stores that refuse or hang."""
 
 import threading
-import time
 
 from engine.errors import StoreUnavailableError
 from engine.health.condition import Condition
@@ -69,9 +68,8 @@ def test_a_store_that_hangs_keeps_nobody_waiting():
     assert asked.wait(60)
     assert check.trouble() is None
     clock.now_ns += (ANSWER_TIMEOUT_S + 1) * 1_000_000_000
-    began = time.monotonic()
     assert check.trouble() == "the catalog store has not answered for more than 5 s"
-    assert time.monotonic() - began < 1
+    assert thread.is_alive()  # it was told while the store still hangs
     answer.set()
     thread.join(60)
     assert check.trouble() is None
