@@ -84,7 +84,7 @@ def build_operations(
     corrections = Corrections(usage, order, upkeep.reconciler, now_us, lambda: secrets.randbits(63))
     return operations(
         Services(
-            usage=UsageService(recording.intake, recording.problems),
+            usage=UsageService(recording.recorder),
             catalog=CatalogService(stores.catalog, rater, now_us),
             migrations=MigrationService(stores.catalog, rater, now_us),
             subscription_changes=SubscriptionChangeService(stores.catalog, rater, now_us),

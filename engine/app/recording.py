@@ -15,6 +15,7 @@ from engine.tracing import Tracing
 from engine.usage.recording.committer import Committer
 from engine.usage.recording.intake import ChargeEvents, Intake
 from engine.usage.recording.problem_log import ProblemLog
+from engine.usage.recording.recorder import Recorder
 from engine.usage.recording.void_listener import VoidListener
 from ingest import Admission, Fingerprinter, HotWindow, Limits
 
@@ -51,6 +52,7 @@ class Recording:
     committer: Committer
     listener: VoidListener
     problems: ProblemLog
+    recorder: Recorder
 
     def moving_parts(self) -> list[tuple[str, Callable[[], bool]]]:
         """What must move for events to be taken, each with its name."""
@@ -85,12 +87,15 @@ def build_recording(
 ) -> Recording:
     committer = Committer(stores.usage, known.window, stores.order, limits, now_us, tracing, tell_stored)
     admission_for = AdmissionRules(stores.catalog, limits, time.monotonic_ns).for_tenant
+    intake = Intake(
+        committer, admission_for, known.fingerprinter, limits, now_us, charge_events, time.monotonic_ns
+    )
+    problems = ProblemLog(stores.usage, limits, now_us, secrets.randbits)
     return Recording(
         admission_for,
-        Intake(
-            committer, admission_for, known.fingerprinter, limits, now_us, charge_events, time.monotonic_ns
-        ),
+        intake,
         committer,
         VoidListener(stores.usage, stores.order, now_us, known.fingerprinter.of, committer.tell),
-        ProblemLog(stores.usage, limits, now_us, secrets.randbits),
+        problems,
+        Recorder(intake, problems),
     )

@@ -41,7 +41,7 @@ from engine.entitlements.entitled import HeldLimit, entitled_at
 from engine.entitlements.limit_usage import LimitUsage
 from engine.entitlements.reservation import NEVER_US, Reservation, ReservationState
 from engine.entitlements.reservation_store import ReservationStore
-from engine.errors import FieldMistake, InvalidRequestError, RetryLaterError, log_text
+from engine.errors import FieldMistake, InvalidRequestError, LimitExceededError, RetryLaterError, log_text
 from engine.metrics import METRICS
 from engine.usage.facts.single_event import event_amount_query, read_event_amount
 from engine.usage.store.usage_store import UsageStore
@@ -51,6 +51,8 @@ _US: Final = 1_000_000
 # A commit that takes longer than this is finished by upkeep, if its caller doesn't come again.
 _CLAIM_AGE_US: Final = 10 * _US
 _AT_ONCE: Final = 100
+# In the place of a credential, where no call finishes a commit.
+_UPKEEP: Final = "engine"
 _OUTCOMES: Final = ("granted", "refused", "committed", "released", "expired")
 # As long as a producer may send an event again by default.
 _FORGOTTEN_AFTER_US: Final = 35 * 24 * 60 * 60 * _US
@@ -58,13 +60,14 @@ _FORGOTTEN_AFTER_US: Final = 35 * 24 * 60 * 60 * _US
 
 @dataclass(frozen=True, slots=True)
 class SentEvent:
-    """One event as it would be stored. request: a RecordUsageRequest with it, in canonical bytes."""
+    """One event as it would be stored. request: a RecordUsageRequest with it, in canonical bytes. credential: who sent it."""
 
     request: bytes
     customer_id: str
     event_type: str
     event_time_us: int
     properties: dict[str, str]
+    credential: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +79,9 @@ class StoredEvent:
 
 
 class EventRecorder(Protocol):
-    """Records a RecordUsageRequest with one event."""
+    """Records a RecordUsageRequest with one event, which a credential sent."""
 
-    def __call__(self, tenant: str, request: bytes) -> StoredEvent: ...
+    def __call__(self, tenant: str, request: bytes, credential: str) -> StoredEvent: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +195,9 @@ class Reservations:
         digest = hashlib.sha256(event.request).hexdigest()
         if known.event_digest:
             known.check_event(digest)
-            return known if known.state is ReservationState.COMMITTED else self._finish(known)
+            return (
+                known if known.state is ReservationState.COMMITTED else self._finish(known, event.credential)
+            )
         known.check_pending("committed", self._now_us())
         quantity = self._checked_quantity(known, event)
         claimed = self._store.claim(
@@ -203,7 +208,11 @@ class Reservations:
             quantity,
             self._now_us(),
         )
-        return claimed if claimed.state is ReservationState.COMMITTED else self._finish(claimed)
+        return (
+            claimed
+            if claimed.state is ReservationState.COMMITTED
+            else self._finish(claimed, event.credential)
+        )
 
     def release(self, tenant: str, reservation_id: str) -> Reservation:
         """Gives all of it back.
@@ -221,11 +230,17 @@ class Reservations:
         """Upkeep: ends what has expired, finishes commits whose gateway died, forgets what ended long ago."""
         now_us = self._now_us()
         METRICS.reservations.labels(ReservationState.EXPIRED.value).inc(self._store.expire(now_us))
+        limited: set[str] = set()
         for each in self._store.unfinished(now_us - _CLAIM_AGE_US, _AT_ONCE):
+            if each.tenant in limited:
+                continue
             try:
-                self._finish(each)
+                self._finish(each, _UPKEEP)
             except InvalidRequestError as error:
                 _log.warning("a reservation's event was refused", error=log_text(error))
+            except LimitExceededError:
+                # Its tenant's matter alone: a later pass finishes it.
+                limited.add(each.tenant)
             except RetryLaterError as error:
                 _log.warning("a commit of a reservation is not finished yet", error=log_text(error))
                 break
@@ -237,8 +252,8 @@ class Reservations:
         snapshot = self._rater.snapshot(tenant, None, None)
         return replace(snapshot, at_us=snapshot.as_of_us)
 
-    def _finish(self, claimed: Reservation) -> Reservation:
-        stored = self._record(claimed.tenant, base64.b64decode(claimed.event))
+    def _finish(self, claimed: Reservation, credential: str) -> Reservation:
+        stored = self._record(claimed.tenant, base64.b64decode(claimed.event), credential)
         now_us = self._now_us()
         if stored.mistakes:
             self._store.rejected(claimed, now_us)

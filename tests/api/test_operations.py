@@ -137,6 +137,7 @@ CALL = {"requests_per_s_max", "bytes_per_s_max"}
 CHARGES = {
     "UsageService.RecordUsage": CALL | {"events_per_s_max"},
     "UsageService.RecordUsageColumns": CALL | {"events_per_s_max"},
+    "EntitlementService.CommitReservation": CALL | {"events_per_s_max"},
     "UsageService.StreamUsage": CALL | {"events_per_s_max", "open_streams_max"},
     "SpendService.WatchSpend": CALL | {"open_streams_max"},
     "CatalogService.ApplyCatalogPieces": CALL | {"open_streams_max"},

@@ -4,12 +4,15 @@ And the simulator's teeth: two wrong ways to reserve, which it finds.
 """
 
 import random
+from decimal import Decimal
 
 import pytest
 
 from engine.entitlements import reservation_store
-from engine.entitlements.reservation import ReservationState
-from tests.support.entitlements.reservation_world import ReservationWorld
+from engine.entitlements.reservation import NEVER_US, Reservation, ReservationState
+from engine.entitlements.reservations import Reservations, StoredEvent
+from engine.errors import LimitExceededError
+from tests.support.entitlements.reservation_world import ReservationWorld, S
 from tests.support.long_forms import numbered
 
 STEPS = 800
@@ -65,3 +68,42 @@ def test_the_schedules_find_a_wrong_way_to_reserve(database, monkeypatch, wrong)
     with pytest.raises(AssertionError):
         # Always the same schedules: one of them finds it, on a machine of any speed.
         _play(database, "wrong", 60)
+
+
+def test_a_tenant_at_its_limit_holds_up_no_commit_of_another(database):
+    """Upkeep finishes what follows, asks for that tenant once in a pass, and finishes its commits when there is room again."""
+    world = ReservationWorld(database, random.Random(1))
+    asked, limited = [], {"a"}
+
+    def record(tenant, _request, credential):
+        asked.append((tenant, credential))
+        if tenant in limited:
+            raise LimitExceededError("later", retry_after_ms=1, limit="events_per_s_max", tenant=tenant)
+        return StoredEvent(world.watermark_us())
+
+    def states():
+        found = {each: world.store.listed(each, "", [], None, 10) for each in ("a", "b")}
+        return {tenant: {each.state.value for each in listed} for tenant, listed in found.items()}
+
+    reservations = Reservations(None, None, world.store, None, record, lambda: world.now_us)
+    for number, tenant in enumerate(["a", "a", "b"]):
+        made = _pending(tenant, f"r{number}", world.now_us)
+        world.store.reserve(made, world.now_us, lambda _held: True)
+        world.now_us += 1
+        world.store.claim(tenant, made.reservation_id, "", f"digest {number}", made.quantity, world.now_us)
+    world.now_us += 60 * S
+    reservations.next_pass()
+    assert asked == [("a", "engine"), ("b", "engine")]
+    assert states() == {"a": {"committing"}, "b": {"committed"}}
+    limited.clear()
+    reservations.next_pass()
+    assert states() == {"a": {"committed"}, "b": {"committed"}}
+
+
+def _pending(tenant, reservation_id, now_us):
+    return Reservation(
+        tenant=tenant, reservation_id=reservation_id, customer_id="acme", limit_id="tokens",
+        state=ReservationState.PENDING, quantity=Decimal(1), committed_quantity=None, ttl_s=60,
+        window_start_us=0, reserved_at_us=now_us, expires_at_us=now_us + 60 * S, ended_at_us=now_us,
+        open_until_us=NEVER_US, event="", event_digest="",
+    )  # fmt: skip

@@ -1,6 +1,10 @@
 """Quota reserved, committed and released at a running engine: many callers at once, repeats, late usage, money. Worked out by hand."""
 
+import secrets
 import threading
+import time
+import urllib.request
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -10,10 +14,21 @@ import pytest
 from examples.engine_process import EngineProcess
 from meterline import open_channel
 from meterline.v1 import entitlements_pb2 as pb
+from meterline.v1.access_pb2 import CreateTenantRequest, SetTenantLimitsRequest, TenantLimitChange
+from meterline.v1.access_pb2_grpc import TenantServiceStub
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
 from meterline.v1.entitlements_pb2_grpc import EntitlementServiceStub
-from meterline.v1.usage_pb2 import RecordUsageRequest, UsageEvent
+from meterline.v1.events_pb2 import ListProblemsRequest
+from meterline.v1.events_pb2_grpc import EventServiceStub
+from meterline.v1.usage_pb2 import (
+    PROBLEM_REASON_ID_REUSED,
+    PROBLEM_REASON_NOT_DECIMAL,
+    VERDICT_CONFLICT,
+    VERDICT_REJECTED,
+    RecordUsageRequest,
+    UsageEvent,
+)
 from meterline.v1.usage_pb2_grpc import UsageServiceStub
 from tests.support.engine.api_world import refusal
 
@@ -39,7 +54,9 @@ subscriptions: [{customer: NAME_acme, plan: NAME, start: 2025-01-01}, {customer:
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory):
-    with EngineProcess(tmp_path_factory.mktemp("reserving") / "data") as running:
+    """Requests of at most 1,000 events, so that a tenant's limit may be small."""
+    limits = [f"--limit={each}=1000" for each in ("request_events_max", "columns_events_max")]
+    with EngineProcess(tmp_path_factory.mktemp("reserving") / "data", *limits) as running:
         yield running
 
 
@@ -242,3 +259,81 @@ def test_of_64_callers_at_once_none_is_granted_too_much(world):
         if not page.next_page_token:
             break
     assert sum(int(each.committed_quantity) for each in listed) == committed
+
+
+@pytest.fixture
+def tenant(engine, channel):
+    """A tenant's name and key, and a channel with it."""
+    name = f"reserving-{secrets.token_hex(4)}"
+    made = TenantServiceStub(channel).CreateTenant(CreateTenantRequest(tenant=name), timeout=60)
+    with open_channel(engine.target, api_key=made.key_text) as opened:
+        yield name, made.key_text, opened
+
+
+def counted(engine):
+    """Answers about events so far, by verdict, and problems by reason."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{engine.metrics_port}/metrics", timeout=30) as response:
+        lines = response.read().decode().splitlines()
+    heads = ("meterline_events_total{", "meterline_event_problems_total{")
+    found = (line.rpartition(" ") for line in lines if line.startswith(heads))
+    return Counter({name.split('"')[1]: int(float(number)) for name, _, number in found})
+
+
+def test_events_of_commits_are_counted_and_their_problems_logged(engine, tenant):
+    """One by one as of RecordUsage: rejected by admission, a conflict with an id that was used, and stored; with the key that sent them."""
+    _, key, channel = tenant
+    world = World(channel, "w")
+    used = world.event("e", 1)
+    UsageServiceStub(channel).RecordUsage(RecordUsageRequest(events=[used]), timeout=60)
+    # One difference alone is one problem.
+    used.properties["input"].string_value = "7"
+    world.reserve("r", 40)
+    before = counted(engine)
+    for event in (world.event("bad", "x"), used):
+        assert refusal(lambda event=event: world.commit("r", event))[0] is grpc.StatusCode.INVALID_ARGUMENT
+    assert world.commit("r", world.event("e7", 7)).committed_quantity == "7"
+    assert counted(engine) - before == {
+        "rejected": 1,
+        "not_decimal": 1,
+        "conflict": 1,
+        "id_reused": 1,
+        "accepted": 1,
+    }
+    deadline = time.monotonic() + 60
+    while len(problems := problems_of(channel)) < 2:
+        assert time.monotonic() < deadline, problems
+        time.sleep(0.1)
+    assert {(each.event_id, each.reason, each.verdict, each.credential) for each in problems} == {
+        ("w-bad", PROBLEM_REASON_NOT_DECIMAL, VERDICT_REJECTED, f"key:{key[4:16]}"),
+        ("w-e", PROBLEM_REASON_ID_REUSED, VERDICT_CONFLICT, f"key:{key[4:16]}"),
+    }
+
+
+def problems_of(channel):
+    return EventServiceStub(channel).ListProblems(ListProblemsRequest(), timeout=60).problems
+
+
+def test_a_tenant_at_its_limit_of_events_commits_nothing(channel, tenant):
+    """A thousand events at ten a second owe 99 s: the commit is refused, nothing of it is kept, and it can be made later."""
+    name, _, own = tenant
+    world = World(own, "w")
+
+    def limit(number):
+        change = TenantLimitChange(name="events_per_s_max", number=number)
+        request = SetTenantLimitsRequest(tenant=name, changes=[change])
+        TenantServiceStub(channel).SetTenantLimits(request, timeout=60)
+
+    world.reserve("r", 40)
+    limit(10)
+    flood = [UsageEvent(event_id=f"f{number}", event_type="nobody.reads") for number in range(1_000)]
+    UsageServiceStub(own).RecordUsage(RecordUsageRequest(events=flood), timeout=60)
+    event = world.event("e", 7)
+    code, _, details = refusal(lambda: world.commit("r", event))
+    assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert details["ErrorInfo"].metadata == {"limit": "events_per_s_max"}
+    (found,) = world.asked.ListReservations(pb.ListReservationsRequest(), timeout=60).reservations
+    assert found.state == pb.RESERVATION_STATE_PENDING
+    assert world.figures() == ("0", "40", "60")
+    limit(1_000_000)
+    assert world.commit("r", event).committed_quantity == "7"
+    assert world.figures() == ("7", "0", "93")

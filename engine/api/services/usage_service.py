@@ -3,10 +3,7 @@
 import queue
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextvars import copy_context
-from dataclasses import dataclass
 from typing import TypeVar, cast
 
 import grpc
@@ -14,13 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.api.operation import Call
-from engine.errors import StoreUnavailableError
-from engine.metrics import METRICS
 from engine.times import to_timestamp
 from engine.usage.recording.committer import Recorded
-from engine.usage.recording.intake import Intake
-from engine.usage.recording.problem_log import ProblemLog, SentRequest
-from ingest import RequestKind, Verdict
+from engine.usage.recording.problem_log import SentRequest
+from engine.usage.recording.recorder import Recorder, Submitted
+from ingest import RequestKind
 from meterline.v1 import usage_pb2
 from meterline.v1.usage_pb2 import (
     RecordUsageColumnsResponse,
@@ -28,8 +23,6 @@ from meterline.v1.usage_pb2 import (
     StreamUsageResponse,
 )
 
-# Longer than any healthy insert; a caller that waits longer does better to ask again.
-_COMMIT_TIMEOUT_S = 60
 # Requests of one stream that may wait for their acknowledgement: enough to keep inserts busy while bounding
 # what one connection can hold in memory.
 _STREAM_WINDOW = 8
@@ -39,35 +32,26 @@ _MESSAGES_MAX = 1_000
 _LENGTH_DELIMITED = 2
 
 
-@dataclass(frozen=True, slots=True)
-class _Submitted:
-    """A request, and what will become of it."""
-
-    request: SentRequest
-    done: "Future[Recorded]"
-
-
 Answer = TypeVar("Answer", RecordUsageResponse, RecordUsageColumnsResponse, StreamUsageResponse)
 
 
 class UsageService:
     """Takes usage events. Requests stay bytes up to the intake."""
 
-    def __init__(self, intake: Intake, problems: ProblemLog) -> None:
-        self._intake = intake
-        self._problems = problems
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
 
     def record_usage(self, request: bytes, call: Call) -> RecordUsageResponse:
-        recorded = self._recorded(self._submit(RequestKind.RECORD, request, call))
+        recorded = self._recorder.recorded(self._submit(RequestKind.RECORD, request, call))
         return _answered(RecordUsageResponse(), recorded)
 
     def record_usage_columns(self, request: bytes, call: Call) -> RecordUsageColumnsResponse:
-        recorded = self._recorded(self._submit(RequestKind.COLUMNS, request, call))
+        recorded = self._recorder.recorded(self._submit(RequestKind.COLUMNS, request, call))
         return _answered(RecordUsageColumnsResponse(), recorded)
 
     def stream_usage(self, requests: Iterator[bytes], call: Call) -> Iterator[StreamUsageResponse]:
         """Reads ahead up to a window, so that the inserts of one stream overlap with its requests."""
-        window: queue.Queue[_Submitted | Exception | None] = queue.Queue(_STREAM_WINDOW)
+        window: queue.Queue[Submitted | Exception | None] = queue.Queue(_STREAM_WINDOW)
         closed = threading.Event()
 
         def read() -> None:
@@ -93,24 +77,20 @@ class UsageService:
             while (entry := window.get()) is not None:
                 if isinstance(entry, Exception):
                     raise entry
-                recorded = self._recorded(entry)
+                recorded = self._recorder.recorded(entry)
                 yield _answered(StreamUsageResponse(sequence=recorded.sequence), recorded)
         finally:
             closed.set()
 
-    def _submit(self, kind: RequestKind, request: bytes, call: Call) -> "_Submitted":
-        sent = SentRequest(tenant=call.tenant, credential=call.caller.credential, kind=kind, data=request)
-        return _Submitted(sent, self._intake.submit(call.tenant, kind, request))
-
-    def _recorded(self, submitted: "_Submitted") -> Recorded:
-        recorded = _wait(submitted.done)
-        self._problems.offer(submitted.request, recorded.problems)
-        return recorded
+    def _submit(self, kind: RequestKind, request: bytes, call: Call) -> Submitted:
+        return self._recorder.submit(
+            SentRequest(tenant=call.tenant, credential=call.caller.credential, kind=kind, data=request)
+        )
 
 
 def _put(
-    window: "queue.Queue[_Submitted | Exception | None]",
-    entry: "_Submitted | Exception | None",
+    window: queue.Queue[Submitted | Exception | None],
+    entry: Submitted | Exception | None,
     closed: threading.Event,
 ) -> None:
     """Waits for a place in the window, unless the stream has ended."""
@@ -120,15 +100,6 @@ def _put(
         except queue.Full:
             continue
         return
-
-
-def _wait(future: "Future[Recorded]") -> Recorded:
-    try:
-        return future.result(_COMMIT_TIMEOUT_S)
-    except FutureTimeoutError as error:
-        raise StoreUnavailableError(
-            f"the usage store took longer than {_COMMIT_TIMEOUT_S} s", retry_after_ms=1_000
-        ) from error
 
 
 def _answered(answer: Answer, recorded: Recorded) -> Answer:
@@ -143,9 +114,6 @@ def _answered(answer: Answer, recorded: Recorded) -> Answer:
             message=problem.message if number < _MESSAGES_MAX else "",
         )
     answer.as_of.CopyFrom(to_timestamp(recorded.as_of_us))
-    counts = np.bincount(recorded.verdicts, minlength=len(Verdict) + 1)
-    for verdict in Verdict:
-        METRICS.events.labels(verdict.name.lower()).inc(int(counts[verdict]))
     return answer
 
 

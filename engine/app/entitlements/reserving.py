@@ -28,7 +28,7 @@ def build_reserving(
     stores: Stores, recording: Recording, reading: Reading, limits: Limits, now_us: Callable[[], int]
 ) -> Reserving:
     store = ReservationStore(stores.database)
-    events = CommitEvents(recording.intake, recording.admission_for, limits, now_us)
+    events = CommitEvents(recording.recorder, recording.admission_for, limits, now_us)
     reservations = Reservations(
         reading.rater,
         LimitUsage(reading.rater, reading.periods),

@@ -133,7 +133,7 @@ class ReservationWorld:
 
     def _event(self, reservation_id, amount, at_us):
         request = f"{reservation_id} {amount} {at_us}".encode()
-        return SentEvent(request, "acme", "call", at_us, {"tokens": str(amount)})
+        return SentEvent(request, "acme", "call", at_us, {"tokens": str(amount)}, "key:test")
 
     def _begin(self, gateway, work):
         self.calls.append(Call(lambda call: work(self.reservations_of(gateway, call))))
@@ -246,7 +246,7 @@ class _Recorder:
     def __init__(self, world, call):
         self._world, self._call = world, call
 
-    def __call__(self, _tenant, request):
+    def __call__(self, _tenant, request, _credential):
         _stop(self._call)
         world = self._world
         stamp_us = world.watermark_us()

@@ -3,7 +3,7 @@
 from typing import Any
 
 from engine.access.caller import Scope
-from engine.access.tenant_limits import CALL
+from engine.access.tenant_limits import CALL, USAGE
 from engine.api.operation import Operation
 from engine.api.services.entitlements.entitlement_service import EntitlementService
 from engine.api.services.entitlements.reservation_service import ReservationService
@@ -35,7 +35,7 @@ def entitlement_operations(
             pb.CommitReservationRequest,
             reservations.commit_reservation,
             Scope.INGEST,
-            CALL,
+            USAGE,
         ),
         Operation(
             "EntitlementService.ReleaseReservation",

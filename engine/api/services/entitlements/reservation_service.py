@@ -72,7 +72,7 @@ class ReservationService:
         raise_all(stored_text_mistakes("reservation_id", request.reservation_id, ID_BYTES_MAX))
         if not request.HasField("event"):
             raise InvalidRequestError(FieldMistake("event", "is missing: the usage that the work has made"))
-        event = self._events.read(call.tenant, request.event)
+        event = self._events.read(request.event, call)
         found = self._reservations.commit(call.tenant, request.reservation_id, event)
         return pb.CommitReservationResponse(reservation=reservation_message(found))
 
