@@ -62,11 +62,16 @@ class CatalogDocumentError(InvalidRequestError):
 
 
 class UnauthenticatedError(MeterlineError):
-    """Nobody whom the engine knows is calling. `reason` is for metrics and logs: callers are not told."""
+    """Nobody whom the engine knows is calling. All but the message is for metrics, logs and the audit log: callers are not
+    told. `credential` names the API key whose id was shown; empty where none was. `tenant`: whose key that is; empty where
+    nobody knows the id.
+    """
 
-    def __init__(self, message: str, reason: str) -> None:
+    def __init__(self, message: str, reason: str, *, tenant: str = "", credential: str = "") -> None:
         super().__init__(message)
         self.reason = reason
+        self.tenant = tenant
+        self.credential = credential
 
 
 class PermissionDeniedError(MeterlineError):

@@ -51,7 +51,12 @@ class ApiKey:
 
     @property
     def caller(self) -> Caller:
-        return Caller(self.tenant, f"key:{self.key_id}", self.scopes, self.customer_id)
+        return Caller(self.tenant, credential_of(self.key_id), self.scopes, self.customer_id)
+
+
+def credential_of(key_id: str) -> str:
+    """How logs and the audit log name a key: Caller.credential."""
+    return f"key:{key_id}"
 
 
 def new_key_text(random_hex: RandomHex) -> str:

@@ -4,9 +4,11 @@ Rules:
 1. Every call of an operation that the table marks as audited leaves one record when it has ended, with the status code
    that its caller saw. The records of a tenant are numbered as they were written, and changed by an erasure alone
    (engine.erasure.catalog_erasure), which puts a pseudonym where they named its customer.
-2. A call that a credential's scopes refuse leaves a record, too, whatever the operation; the same refusal again within
-   _REFUSAL_EVERY_NS does not, so that nobody fills the disk by being refused. Each is counted in the metrics. These are
-   written by a thread of their own, at most _WAITING_MAX of them waiting: whoever is refused keeps nobody waiting.
+2. A call that a credential's scopes refuse leaves a record, too, whatever the operation, and so does one with a key of the
+   tenant that is expired or revoked, or has another secret. The same refusal again within _REFUSAL_EVERY_NS does not, so
+   that nobody fills the disk by being refused. Each is counted in the metrics. These are written by a thread of their own,
+   at most _WAITING_MAX of them waiting: whoever is refused keeps nobody waiting, and is not told by a wait that a key is
+   known.
 3. A record that can't be written is a line of the process's log with the same content: what the call did is done.
 """
 
@@ -58,7 +60,7 @@ class AuditLog:
         self._now_us = now_us
         self._monotonic_ns = monotonic_ns
         self._lock = threading.Lock()
-        self._refusals: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._refusals: OrderedDict[tuple[str, str, str], int] = OrderedDict()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="meterline-audit")
         self._waiting = threading.Semaphore(_WAITING_MAX)
 
@@ -68,10 +70,13 @@ class AuditLog:
 
     def record(self, caller: Caller, operation: str, subject: str, code: str) -> None:
         """A call has ended."""
+        self._write(caller.tenant, caller.credential, operation, subject, code)
+
+    def _write(self, tenant: str, credential: str, operation: str, subject: str, code: str) -> None:
         values = {
-            "tenant": caller.tenant,
+            "tenant": tenant,
             "recorded_at_us": self._now_us(),
-            "credential": caller.credential,
+            "credential": credential,
             "operation": operation,
             "subject": subject[:SUBJECT_CHARACTERS_MAX],
             "code": code,
@@ -82,9 +87,9 @@ class AuditLog:
         except (StoreUnavailableError, SQLAlchemyError) as error:
             _log.error("an audit record could not be written", **values, error=log_text(error))
 
-    def record_refusal(self, caller: Caller, operation: str, code: str) -> None:
-        """A credential's scopes do not allow the call."""
-        key, now_ns = (caller.credential, operation), self._monotonic_ns()
+    def record_refusal(self, tenant: str, credential: str, operation: str, code: str) -> None:
+        """A credential of this tenant does not allow the call."""
+        key, now_ns = (credential, operation, code), self._monotonic_ns()
         with self._lock:
             last_ns = self._refusals.get(key)
             if last_ns is not None and now_ns - last_ns < _REFUSAL_EVERY_NS:
@@ -94,15 +99,13 @@ class AuditLog:
             if len(self._refusals) > _REFUSALS_MAX:
                 self._refusals.popitem(last=False)
         if not self._waiting.acquire(blocking=False):
-            _log.error(
-                "too many refusals wait to be recorded", credential=caller.credential, operation=operation
-            )
+            _log.error("too many refusals wait to be recorded", credential=credential, operation=operation)
             return
-        self._writer.submit(self._write_refusal, caller, operation, code)
+        self._writer.submit(self._write_refusal, tenant, credential, operation, code)
 
-    def _write_refusal(self, caller: Caller, operation: str, code: str) -> None:
+    def _write_refusal(self, tenant: str, credential: str, operation: str, code: str) -> None:
         try:
-            self.record(caller, operation, "", code)
+            self._write(tenant, credential, operation, "", code)
         finally:
             self._waiting.release()
 

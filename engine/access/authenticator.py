@@ -4,7 +4,8 @@ Rules:
 1. A call carries `authorization: Bearer mlk_<id>_<secret>`. One that doesn't is known by its client certificate, if it has
    one: by the first of its names that a key belongs to.
 2. Whatever is wrong with a key, the caller hears the same words, after the same work: an unknown id is compared with a
-   hash, too. Which it was stands in the metrics and the log.
+   hash, too. Which it was stands in the metrics and the log, and the error names a key that is known, for its tenant's
+   audit log.
 3. A bearer that has the form of a signed token is one, where the operator named a provider (engine.access.oidc.tokens).
 4. A bearer that begins as a signed link is one (engine.access.spend_links): it holds as long as its signature, its customer and the
    API key that made it do.
@@ -16,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from engine.access.access_store import AccessStore, KeptKey
-from engine.access.api_keys import ApiKey, KeyHasher, key_id_of
+from engine.access.api_keys import ApiKey, KeyHasher, credential_of, key_id_of
 from engine.access.caller import Caller
 from engine.access.oidc.tokens import Tokens
 from engine.access.spend_links import PREFIX as LINK_PREFIX
@@ -87,9 +88,9 @@ class Authenticator:
         secret_hash = "" if kept is None else kept.secret_hash
         is_secret = self._hasher.is_hash_of(secret_hash or self._nobody, text)
         if kept is None:
-            raise UnauthenticatedError(_INVALID, "unknown")
+            raise UnauthenticatedError(_INVALID, "unknown", credential=credential_of(key_id))
         if not is_secret:
-            raise UnauthenticatedError(_INVALID, "wrong secret")
+            raise _refused(kept.key, "wrong secret")
         return self._checked(kept.key).caller
 
     def forget(self, key: ApiKey) -> None:
@@ -121,9 +122,9 @@ class Authenticator:
 
     def _checked(self, key: ApiKey) -> ApiKey:
         if key.revoked_at_us is not None:
-            raise UnauthenticatedError(_INVALID, "revoked")
+            raise _refused(key, "revoked")
         if key.is_over(self._now_us()):
-            raise UnauthenticatedError(_INVALID, "expired")
+            raise _refused(key, "expired")
         return key
 
     def _kept(self, place: str) -> KeptKey | None:
@@ -134,6 +135,11 @@ class Authenticator:
             return self._store.key(place)
         key = self._store.key_of_certificate(place.removeprefix(_CERTIFICATE))
         return None if key is None else KeptKey(key, "")
+
+
+def _refused(key: ApiKey, reason: str) -> UnauthenticatedError:
+    """Of a key whose id is known."""
+    return UnauthenticatedError(_INVALID, reason, tenant=key.tenant, credential=credential_of(key.key_id))
 
 
 def _place_of(subject: str) -> str:

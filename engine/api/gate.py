@@ -18,6 +18,7 @@ from engine.errors import PermissionDeniedError, UnauthenticatedError
 from engine.metrics import METRICS
 
 _DENIED = "PERMISSION_DENIED"
+_UNAUTHENTICATED = "UNAUTHENTICATED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,10 @@ class Gate:
             caller = self.authenticator.caller(shown.authorization, shown.certificate_subjects)
         except UnauthenticatedError as error:
             METRICS.refused_calls.labels(operation.method, error.reason).inc()
+            if error.tenant:
+                self.audit_log.record_refusal(
+                    error.tenant, error.credential, operation.name, _UNAUTHENTICATED
+                )
             raise
         if (current := CURRENT_CALL.get()) is not None:
             current.tenant, current.credential = caller.tenant, caller.credential
@@ -68,7 +73,7 @@ class Gate:
 
     def refused(self, operation: Operation[Any], caller: Caller, reason: str) -> None:
         METRICS.refused_calls.labels(operation.method, reason).inc()
-        self.audit_log.record_refusal(caller, operation.name, _DENIED)
+        self.audit_log.record_refusal(caller.tenant, caller.credential, operation.name, _DENIED)
 
 
 @dataclass(slots=True)

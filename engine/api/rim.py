@@ -86,5 +86,10 @@ def _said_of(error: MeterlineError) -> dict[str, object]:
         fields = [mistake.field[:_FIELD_CHARACTERS_MAX] for mistake in error.mistakes[:_FIELDS_SHOWN_MAX]]
         return {"error": "the request is not valid", "mistakes": len(error.mistakes), "fields": fields}
     if isinstance(error, UnauthenticatedError):
-        return {"error": str(error), "reason": error.reason}
+        key = {"tenant": error.tenant, "credential": error.credential}
+        return {
+            "error": str(error),
+            "reason": error.reason,
+            **{name: text for name, text in key.items() if text},
+        }
     return {"error": str(error)}

@@ -115,6 +115,60 @@ def test_a_refused_credential_says_only_that_it_is_not_valid(world):
     assert _reason(world, None)[0] == _reason(world, "")[0] == "missing"
 
 
+def test_a_key_that_nobody_knows_is_refused_after_the_same_work(world, monkeypatch):
+    """One look for its id and one comparison with a hash of full length, as for a wrong secret, an ended key and a good one."""
+    good = world.ring.create(world.admin, "portal", frozenset({Scope.READ}), None, None)
+    over = world.ring.create(world.admin, "gone", frozenset({Scope.READ}), None, None)
+    world.ring.revoke(world.admin, over.key.key_id)
+    headers = {
+        "good": f"Bearer {good.text}",
+        "wrong secret": f"Bearer mlk_{good.key.key_id}_{'0' * 48}",
+        "revoked": f"Bearer {over.text}",
+        "unknown": f"Bearer {new_key_text(secrets.token_hex)}",
+    }
+    work = []
+    find, compare = AccessStore.key, KeyHasher.is_hash_of
+    monkeypatch.setattr(AccessStore, "key", lambda own, key_id: (work.append("find"), find(own, key_id))[1])
+    monkeypatch.setattr(
+        KeyHasher, "is_hash_of", lambda own, kept, text: (work.append(len(kept)), compare(own, kept, text))[1]
+    )
+    done = {}
+    for reason, header in headers.items():
+        world.authenticator = world.gateway()
+        work.clear()
+        if reason == "good":
+            assert world.authenticator.caller(header).tenant == "default"
+        else:
+            assert _reason(world, header)[0] == reason
+        done[reason] = list(work)
+    # HMAC-SHA256 in hex has 64 characters.
+    assert done == {reason: ["find", 64] for reason in headers}
+
+
+def test_a_refused_key_that_is_known_is_named_for_its_tenant_alone(world):
+    """In fields of the error, which no caller sees; a stranger has no tenant."""
+    _, first = world.ring.create_tenant(world.admin, "globex")
+    other = world.caller(first.text)
+    made = world.ring.create(other, "portal", frozenset({Scope.READ}), None, world.now_us + HOUR_US)
+    world.ring.revoke(other, first.key.key_id)
+    world.now_us += HOUR_US
+    stranger = new_key_text(secrets.token_hex)
+    texts = {
+        first.text: "globex",
+        made.text: "globex",
+        f"mlk_{made.key.key_id}_{'0' * 48}": "globex",
+        stranger: "",
+    }
+    for text, tenant in texts.items():
+        with pytest.raises(UnauthenticatedError) as refused:
+            world.caller(text)
+        assert (refused.value.tenant, refused.value.credential) == (tenant, f"key:{key_id_of(text)}")
+        assert key_id_of(text) not in str(refused.value)
+    with pytest.raises(UnauthenticatedError) as refused:
+        world.caller("nonsense")
+    assert (refused.value.tenant, refused.value.credential) == ("", "")
+
+
 def test_a_key_expires_at_its_instant(world):
     """One microsecond before, it is valid."""
     made = world.ring.create(world.admin, "short", frozenset({Scope.READ}), None, world.now_us + 10)

@@ -218,6 +218,11 @@ def call(channel, method, header, **fields):
     return channel.unary_unary(path, *serializers, read)(request, metadata=metadata, timeout=30)
 
 
+def operation(method):
+    """As the table and the audit log name it."""
+    return f"{method.containing_service.name}.{method.name}"
+
+
 def refused_count(engine, method, reason):
     with urllib.request.urlopen(f"http://127.0.0.1:{engine.metrics_port}/metrics", timeout=30) as response:
         text = response.read().decode()
@@ -254,8 +259,12 @@ def wrong_keys(channel):
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda each: each.name)
-def test_every_operation_refuses_every_wrong_credential_in_the_same_words(engine, bare, wrong_keys, method):
-    """UNAUTHENTICATED, with no word of why or of what is there; and each is counted by its reason."""
+def test_every_operation_refuses_every_wrong_credential_in_the_same_words(
+    engine, bare, admin, wrong_keys, method
+):
+    """UNAUTHENTICATED, with no word of why or of what is there. Each is counted by its reason, and of keys whose id is known
+    the audit log has a record.
+    """
     said = {}
     for reason, header in wrong_keys.items():
         before = refused_count(engine, method.name, reason)
@@ -265,6 +274,11 @@ def test_every_operation_refuses_every_wrong_credential_in_the_same_words(engine
         said[reason] = line
     assert said.pop("missing").startswith("the call has no credential: send an API key")
     assert len(set(said.values())) == 1
+    newest = admin.ListAuditRecords(ListAuditRecordsRequest(page_size=3), timeout=30).audit_records
+    assert [(each.credential, each.operation, each.subject, each.code) for each in newest] == [
+        (f"key:{wrong_keys[reason][11:23]}", operation(method), "", "UNAUTHENTICATED")
+        for reason in ("revoked", "expired", "wrong secret")
+    ]
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda each: each.name)
@@ -278,7 +292,7 @@ def test_every_operation_refuses_a_credential_without_its_scope(engine, bare, ad
     assert refused_count(engine, method.name, "scope") == before + 1
     newest = admin.ListAuditRecords(ListAuditRecordsRequest(page_size=1), timeout=30).audit_records[0]
     assert newest.credential == f"key:{text[4:16]}"
-    assert newest.operation == f"{method.containing_service.name}.{method.name}"
+    assert newest.operation == operation(method)
     assert newest.code == "PERMISSION_DENIED"
 
 

@@ -11,6 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grpc
 import pytest
 from google.protobuf.json_format import MessageToDict, ParseDict
 
@@ -430,6 +431,17 @@ def test_health_is_told_without_a_key(engine):
     assert ask(engine, "/healthz", method="GET", key=None).body == b"serving\n"
     assert ask(engine, "/openapi.json", method="GET", key=None).status == 200
     assert ask(engine, "/meterline.v1.SpendService/ListSpend", method="GET").status == 405
+
+
+def test_reflection_is_off_unless_it_was_asked_for(channel):
+    """Neither of its names is served, also to who may do everything; health is."""
+    for version in ("v1", "v1alpha"):
+        asked = channel.stream_stream(f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo")
+        with pytest.raises(grpc.RpcError) as refused:
+            next(asked(iter([b""]), timeout=30))
+        assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    health = channel.unary_unary("/grpc.health.v1.Health/Check")
+    assert health(b"", timeout=30)
 
 
 # It has no writer of NDJSON; an expiry or a reconciliation of decades would be waited for; and it finds out the id of the
