@@ -3,22 +3,28 @@
 import http.client
 import json
 import os
+import re
 import secrets
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
 import pytest
 from google.protobuf.json_format import MessageToDict, ParseDict
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from engine.access.api_keys import new_key_text
+from engine.access.caller import Scope
 from examples.engine_process import EngineProcess
 from meterline import open_channel
-from meterline.v1.access_pb2 import CreateApiKeyRequest, ListAuditRecordsRequest
+from meterline.v1.access_pb2 import CreateApiKeyRequest, ListAuditRecordsRequest, RevokeApiKeyRequest
 from meterline.v1.access_pb2_grpc import AccessServiceStub
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
@@ -26,11 +32,15 @@ from meterline.v1.spend_pb2 import GetSpendRequest, GetSpendResponse
 from meterline.v1.spend_pb2_grpc import SpendServiceStub
 from meterline.v1.usage_pb2 import RecordUsageRequest, RecordUsageResponse
 from tests.support.engine.api_world import AT, CATALOG, api_event, refusal, spend_of
+from tests.support.engine.customer_requests import BY_CUSTOMER
+from tests.support.engine.operation_table import TABLE
 
 ROOT = Path(__file__).parents[2]
 KEY = os.environ["METERLINE_API_KEY"]
 STRUCTURED, BATCHED = "application/cloudevents+json", "application/cloudevents-batch+json"
 REQUEST_BYTES_MAX = 65_536
+# What serves paths that are not named for it.
+_OTHER_PATHS = {"/cloudevents": "RecordUsage", "/invoices/{file_name}": "GetInvoiceDocument"}
 
 
 @pytest.fixture(scope="module")
@@ -150,21 +160,84 @@ def test_an_idempotency_key_may_be_a_header(engine, name):
     assert rpc(engine, "CatalogService/GetCatalog", {}, **key).status == 200
 
 
-def test_every_wrong_credential_is_refused_before_the_body_is_read(engine, channel):
-    """For every operation, without a word of the body, which is not JSON; the refusal of a scope is audited."""
+@pytest.fixture(scope="module")
+def wrong_keys(channel):
+    """The texts of credentials that are none, by the reason that the metrics give."""
+    admin = AccessServiceStub(channel)
+    end = Timestamp()
+    end.FromDatetime(datetime.now(UTC) + timedelta(seconds=1))
+    texts = {"missing": None, "malformed": "nonsense", "unknown": new_key_text(secrets.token_hex)}
+    for reason, expires_at in (("expired", end), ("revoked", None), ("wrong secret", None)):
+        request = CreateApiKeyRequest(name=reason, scopes=["SCOPE_READ"], expires_at=expires_at)
+        texts[reason] = admin.CreateApiKey(request, timeout=30).key_text
+    admin.RevokeApiKey(RevokeApiKeyRequest(key_id=texts["revoked"][4:16]), timeout=30)
+    texts["wrong secret"] = f"{texts['wrong secret'][:17]}{'0' * 48}"
+    until = time.monotonic() + 60
+    while time.time() <= end.ToNanoseconds() / 1e9:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return texts
+
+
+def refusals(engine):
+    """How many calls were refused so far, by method and reason."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{engine.metrics_port}/metrics", timeout=30) as response:
+        text = response.read().decode()
+    line = r'^meterline_refused_calls_total{method="(\w+)",reason="([\w ]+)"} ([\d.]+)$'
+    return Counter(
+        {(method, why): int(float(number)) for method, why, number in re.findall(line, text, re.MULTILINE)}
+    )
+
+
+def test_every_wrong_credential_is_refused_before_the_body_is_read(engine, channel, wrong_keys):
+    """For every path, in the same words, without a word of the body, which is not JSON. Each refusal is counted; that of a scope
+    and those of keys that are known are audited.
+    """
     admin = AccessServiceStub(channel)
     narrow = admin.CreateApiKey(CreateApiKeyRequest(name="n", scopes=["SCOPE_OPERATE"]), timeout=30).key_text
     paths = ask(engine, "/openapi.json", method="GET", key=None).json["paths"]
     assert len(paths) == 96
+    before, said, expected = refusals(engine), {}, Counter()
     for path, methods in paths.items():
         method = next(iter(methods)).upper()
-        for key in (None, "nonsense", new_key_text(secrets.token_hex)):
+        operation = _OTHER_PATHS.get(path) or path.rpartition("/")[2]
+        for reason, key in wrong_keys.items():
             refused = ask(engine, path, b"{", key=key, method=method)
             assert (refused.status, refused.headers["www-authenticate"]) == (401, "Bearer"), path
+            said.setdefault(reason, set()).add(refused.json["message"])
+            expected[operation, reason] += 1
         if not path.startswith(("/meterline.v1.TenantService", "/meterline.v1.BackupService")):
             assert ask(engine, path, b"{", key=narrow, method=method).status == 403, path
-    newest = admin.ListAuditRecords(ListAuditRecordsRequest(page_size=1), timeout=30).audit_records[0]
-    assert (newest.credential, newest.code) == (f"key:{narrow[4:16]}", "PERMISSION_DENIED")
+            expected[operation, "scope"] += 1
+    assert refusals(engine) - before == expected
+    (missing,) = said.pop("missing")
+    assert missing.startswith("the call has no credential")
+    assert len(set.union(*said.values())) == 1
+    records = admin.ListAuditRecords(ListAuditRecordsRequest(page_size=1_000), timeout=30).audit_records
+    found = {(each.credential, each.operation, each.code) for each in records}
+    for row in TABLE:
+        for reason in ("expired", "revoked", "wrong secret"):
+            assert (f"key:{wrong_keys[reason][4:16]}", row.name, "UNAUTHENTICATED") in found
+        if row.scope is not Scope.OPERATE:
+            assert (f"key:{narrow[4:16]}", row.name, "PERMISSION_DENIED") in found
+
+
+def test_the_key_of_a_customer_is_refused_for_every_other_one(engine, channel, name):
+    """On every path of an operation, in the same words whether that one exists; each refusal is counted by its reason."""
+    request = CreateApiKeyRequest(name="p", scopes=["SCOPE_READ", "SCOPE_BILL"], customer_id=f"{name}_acme")
+    key = AccessServiceStub(channel).CreateApiKey(request, timeout=30).key_text
+    before, said, expected = refusals(engine), set(), Counter()
+    for row in TABLE:
+        fields = BY_CUSTOMER.get(row.method, lambda _who: {})
+        is_of_scope = row.scope in (Scope.READ, Scope.BILL)
+        for who in (f"{name}_bolt", "nobody"):
+            refused = rpc(engine, row.name.replace(".", "/"), fields(who), key=key)
+            assert refused.status == 403, row.name
+            if is_of_scope:
+                said.add(refused.json["message"])
+            expected[row.method, "customer" if is_of_scope else "scope"] += 1
+    assert refusals(engine) - before == expected
+    assert len(said) == 1
 
 
 def test_the_key_of_a_customer_reads_that_customer_over_http_too(engine, channel, name):
