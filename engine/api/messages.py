@@ -218,6 +218,10 @@ def commitment_message(applied: AppliedCommitment) -> spend_pb2.AppliedCommitmen
         spend=money_text(applied.spend),
         overage=money_text(applied.overage),
         true_up=money_text(applied.true_up),
+        term_start=to_timestamp(datetime_us(applied.term.start)),
+        term_end=to_timestamp(datetime_us(applied.term.end)),
+        drawn=money_text(applied.drawn),
+        left=money_text(applied.left),
     )
 
 

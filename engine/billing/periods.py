@@ -110,7 +110,7 @@ def periods_at(
 ) -> PeriodColumns:
     """The periods of subscriptions of one schedule. One that never ends has an end that is later than any instant."""
     local = zone(schedule.zone)
-    number = _numbers_at(starts_us, schedule, at_us)
+    number = numbers_at(starts_us, schedule, at_us)
     added = _adder(schedule, schedule.anchor_us(starts_us))
     whole_start_us, whole_end_us = local.instants_us(added(number)), local.instants_us(added(number + 1))
     if schedule.anchor is None:
@@ -127,11 +127,11 @@ def starts_before(
     """Of subscriptions of one schedule the starts of the whole periods that come so many before those that contain these
     instants; periods are counted on before a subscription's own start.
     """
-    number = _numbers_at(starts_us, schedule, at_us)
+    number = numbers_at(starts_us, schedule, at_us)
     return zone(schedule.zone).instants_us(_adder(schedule, schedule.anchor_us(starts_us))(number - count))
 
 
-def _numbers_at(starts_us: Instants, schedule: PeriodSchedule, at_us: int | Instants) -> Instants:
+def numbers_at(starts_us: Instants, schedule: PeriodSchedule, at_us: int | Instants) -> Instants:
     """The numbers of the periods that contain these instants, counted from the anchor."""
     local = zone(schedule.zone)
     anchor_us = schedule.anchor_us(starts_us)

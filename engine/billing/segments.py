@@ -13,7 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from engine.billing.periods import Instants, PeriodColumns, PeriodSchedule, periods_at, starts_before
+from engine.billing.periods import (
+    Instants,
+    PeriodColumns,
+    PeriodSchedule,
+    numbers_at,
+    periods_at,
+    starts_before,
+)
 from engine.catalog.snapshots.plan_versions import NO_VERSION
 from engine.catalog.snapshots.snapshot import Catalog
 from engine.catalog.snapshots.subscription_columns import SubscriptionColumns
@@ -82,7 +89,7 @@ def segments_at(catalog: Catalog, rows: Index, at_us: int | Instants) -> Segment
     periods = periods_of_rows(catalog, rows, at_us)
     found = np.flatnonzero(periods.exists)
     row, periods = rows[found], periods.part(found)
-    period, step = _steps(columns, row)
+    period, step = steps_of_rows(columns, row)
     following = np.append(columns.step_start_us, 0)[step + 1]
     is_last = step + 1 == columns.step_offsets[row[period] + 1]
     start_us = np.maximum(columns.step_start_us[step], periods.start_us[period])
@@ -91,11 +98,11 @@ def segments_at(catalog: Catalog, rows: Index, at_us: int | Instants) -> Segment
     step = step[here]
     terms = columns.step_terms[step].astype(np.int64)
     since_us = columns.step_since_us[step]
-    version = _versions(catalog, columns, terms, since_us)
+    version = versions_held(catalog, terms, since_us)
     return SegmentColumns(row, periods, period[here], start_us[here], end_us[here], terms, version, since_us)
 
 
-def _steps(columns: SubscriptionColumns, row: Index) -> tuple[Index, Index]:
+def steps_of_rows(columns: SubscriptionColumns, row: Index) -> tuple[Index, Index]:
     """Every step of these rows: which of them, and the step."""
     first = columns.step_offsets[row]
     counts = columns.step_offsets[row + 1] - first
@@ -103,8 +110,9 @@ def _steps(columns: SubscriptionColumns, row: Index) -> tuple[Index, Index]:
     return owner, first[owner] + within
 
 
-def _versions(catalog: Catalog, columns: SubscriptionColumns, terms: Index, since_us: Instants) -> Index:
+def versions_held(catalog: Catalog, terms: Index, since_us: Instants) -> Index:
     """The place of the version that each has of its terms' plan (rule 2)."""
+    columns = catalog.subscription_columns
     found = np.zeros(len(terms), dtype=np.int64)
     version = columns.terms_version[terms]
     for number, own in _groups(columns.terms_plan[terms].astype(np.int64)):
@@ -138,6 +146,15 @@ def period_starts_before(catalog: Catalog, rows: Index, at_us: Instants, count: 
     starts_us = catalog.subscription_columns.start_us[rows]
     for schedule, own in _schedules(catalog, rows):
         found[own] = starts_before(starts_us[own], schedule, at_us[own], count[own])
+    return found
+
+
+def period_numbers(catalog: Catalog, rows: Index, at_us: Instants) -> Index:
+    """Of each subscription the number of its billing period that contains an instant, counted from its anchor."""
+    found = np.zeros(len(rows), dtype=np.int64)
+    starts_us = catalog.subscription_columns.start_us[rows]
+    for schedule, own in _schedules(catalog, rows):
+        found[own] = numbers_at(starts_us[own], schedule, at_us[own])
     return found
 
 

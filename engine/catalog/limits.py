@@ -36,6 +36,8 @@ SUBSCRIPTIONS_MAX = 2_000_000
 BILLING_PERIOD_COUNT_MAX = 3_660
 # As the prices that a person negotiates one by one.
 COMMITMENTS_MAX = 50
+# Ten years of months. What is left is derived, so an answer rates a customer once for each period of a term before it.
+COMMITMENT_PERIODS_MAX = 120
 # What a person reads on a page of prices, and twice as much.
 PLAN_FEATURES_MAX = 200
 # The name of a level or a number.

@@ -82,17 +82,22 @@ def _by_plans(terms: Settled) -> list[AppliedDiscount]:
 class AppliedCommitment:
     """What a commitment of a subscription comes to in a billing period; `prices`: those whose lines count, none for all.
 
-    amount: what is committed in the period. spend: what counts toward it. overage, true_up: what it adds, any sign.
+    term: the period, or of a commitment over several the term that it is of.
+    amount: what is committed in the term. spend: what counts toward it, up to and with the period. overage, true_up: what the period
+        adds, any sign. drawn: what of the amount the period's spend uses; left: what of it is left then.
     """
 
     subscription_id: str
     prices: Sequence[str]
     period: Period
+    term: Period
     currency: str
     amount: Decimal
     spend: Decimal
     overage: Decimal
     true_up: Decimal
+    drawn: Decimal
+    left: Decimal
 
 
 def applied_commitments(terms: Settled | None) -> list[AppliedCommitment]:
@@ -119,15 +124,24 @@ def applied_commitment(terms: Settled, row: int) -> AppliedCommitment:
     def units(column: DecimalColumn) -> Decimal:
         return minor_decimal(int(column.mantissa[row]), currency)
 
+    zeros = DecimalColumn.zeros(len(found))
+    left, left_before = (
+        result.committed_minor.subtract(each).maximum(zeros)
+        for each in (result.spend_minor, result.before_minor)
+    )
+    terms_of = found.of_terms
     return AppliedCommitment(
         subscription_id=terms.subscription_id(place),
         prices=found.commitments[of].prices,
         period=_period(int(places.start_us[place]), int(places.end_us[place])),
+        term=_period(int(terms_of.start_us[row]), int(terms_of.end_us[row])),
         currency=currency,
         amount=units(result.committed_minor),
         spend=units(result.spend_minor),
         overage=units(result.overage_minor),
         true_up=units(result.true_up_minor),
+        drawn=units(left_before.subtract(left)),
+        left=units(left),
     )
 
 

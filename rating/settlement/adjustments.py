@@ -70,7 +70,8 @@ def adjustment_formula(commitments: Commitments, found: CommitmentResult, row: i
     """How an adjustment of commitment `row` came about, in one legible line.
 
     `(SPEND - COMMITTED) TIMES (FACTOR - 1) = EXACT → AMOUNT CURRENCY` or `COMMITTED - SPEND = AMOUNT CURRENCY`, and for
-    a period billed in parts `; less BOOKED booked = DUE CURRENCY`.
+    a period billed in parts `; less BOOKED booked = DUE CURRENCY`. Of a term SPEND is that of its periods so far; where the earlier
+    ones have spent more than is COMMITTED, what they have spent stands in its place.
 
     Raises:
         ValueError: a rated line is not an adjustment.
@@ -84,10 +85,16 @@ def adjustment_formula(commitments: Commitments, found: CommitmentResult, row: i
     spend, committed = money(found.spend_minor), money(found.committed_minor)
     if kind is LineKind.OVERAGE:
         due, booked = found.overage_minor, commitments.overage_minor
-        over = max(int(found.spend_minor.mantissa[row]) - int(found.committed_minor.mantissa[row]), 0)
+        # Of a term what its earlier periods have had beyond it, too, is theirs.
+        reached, from_which = (
+            int(each.maximum(found.committed_minor).mantissa[row])
+            for each in (found.spend_minor, found.before_minor)
+        )
+        over = reached - from_which
         extra = DecimalColumn.of([terms.overage_factor]).subtract(DecimalColumn.of_ints([1]))
         exact = DecimalColumn.of_ints([over], digits).multiply(extra).decimal(0)
-        beyond = f"({spend} - {committed})" if over else "0"
+        shown = [f"{decimal_of(each, digits):f}" for each in (reached, from_which)]
+        beyond = f"({shown[0]} - {shown[1]})" if over else "0"
         text = f"{beyond} {TIMES} ({plain(terms.overage_factor)} - 1) = {plain(exact)} →"
     elif kind is LineKind.TRUE_UP:
         due, booked = found.true_up_minor, commitments.true_up_minor

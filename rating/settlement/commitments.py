@@ -11,6 +11,9 @@ Rules:
    (refunds) is made up for too: the period then comes to the commitment.
 6. Both are cumulative less what is booked, so parts of a period add up to the whole, and usage that arrives after
    the final part takes back the true-up it has covered.
+7. A commitment over a term of several periods has a row for each of them. Spend then is that of the term up to and with the
+   period, each period has the overage of its own spend alone, by what is committed as it is in that period, and the last one
+   has the true-up.
 """
 
 from collections.abc import Iterator, Sequence
@@ -83,6 +86,11 @@ class Commitments:
         spent_minor, overage_minor, true_up_minor: booked in earlier parts of the period, in minor units.
         committed_minor: what is committed, in minor units, 0 or more.
         price_names: by what `terms` call each of the lines' price_ids, several maybe alike; None (default): as the lines do.
+        term, position: int64[K], which term each row is of, and which of its periods, from 0; given together. None (default): each
+            row is a term of its own.
+
+    Raises:
+        ValueError: columns of other lengths or types, a term without one of its earlier periods, or with one twice.
     """
 
     terms: tuple[Commitment, ...]
@@ -94,6 +102,8 @@ class Commitments:
     true_up_minor: DecimalColumn
     committed_minor: DecimalColumn
     price_names: tuple[str, ...] | None = None
+    term: Ids | None = None
+    position: Ids | None = None
 
     def __post_init__(self) -> None:
         check_columns(self, len(self))
@@ -101,6 +111,16 @@ class Commitments:
         check_ids("subscription", self.subscription, 0)
         for name in ("spent_minor", "overage_minor", "true_up_minor", "committed_minor"):
             check_minor(getattr(self, name), name)
+        if (self.term is None) != (self.position is None):
+            raise ValueError("term and position go together")
+        if self.term is not None and self.position is not None:
+            check_columns(self, len(self))
+            order = np.lexsort((self.position, self.term))
+            expected = np.zeros(len(order), dtype=np.int64)
+            goes_on = np.diff(self.term[order]) == 0
+            expected[1:] = np.where(goes_on, self.position[order][:-1] + 1, 0)
+            if (self.position[order] != expected).any():
+                raise ValueError("a term of commitments has not each of its periods once, from the first on")
 
     def __len__(self) -> int:
         return len(self.terms_index)
@@ -130,7 +150,8 @@ class CommitmentResult:
     Attributes:
         counted_by: the commitment that each line counts toward, int64[n], -1: none.
         committed_minor: as given.
-        spend_minor: the spend of the period so far.
+        spend_minor: the spend so far, of the period, or of the term that it is of.
+        before_minor: what of it was spent in earlier periods of the term.
         overage_minor: to charge now for spend beyond the commitment, any sign.
         true_up_minor: to charge now for the shortfall; negative where late usage takes it back.
     """
@@ -138,6 +159,7 @@ class CommitmentResult:
     counted_by: Ids
     committed_minor: DecimalColumn
     spend_minor: DecimalColumn
+    before_minor: DecimalColumn
     overage_minor: DecimalColumn
     true_up_minor: DecimalColumn
 
@@ -147,23 +169,42 @@ def apply_commitments(lines: InvoiceLines, commitments: Commitments) -> Commitme
     counted_by = _matches(lines, commitments)
     counts = counted_by != NONE
     part = lines.amount_minor.take(counts).sum_by_group(counted_by[counts], len(commitments))
-    spend = commitments.spent_minor.add(part)
+    own = commitments.spent_minor.add(part)
+    before = _before(own, commitments)
+    spend = before.add(own)
     committed = commitments.committed_minor
-    over = spend.subtract(committed)
     zeros = DecimalColumn.zeros(len(commitments))
+    short = committed.subtract(spend)
+    over = short.negate().maximum(zeros).subtract(before.subtract(committed).maximum(zeros))
     factor = DecimalColumn.of([terms.overage_factor for terms in commitments.terms])
     extra = factor.subtract(DecimalColumn.of_ints([1] * len(factor)))
-    overage = _rounded(over.maximum(zeros).multiply(extra.take(commitments.terms_index)), commitments)
+    overage = _rounded(over.multiply(extra.take(commitments.terms_index)), commitments)
     trues_up = np.array([terms.true_up for terms in commitments.terms], dtype=np.bool_)
     owing = commitments.final & trues_up[commitments.terms_index]
-    shortfall = over.negate().maximum(zeros).subtract(commitments.true_up_minor)
+    shortfall = short.maximum(zeros).subtract(commitments.true_up_minor)
     return CommitmentResult(
         counted_by=counted_by,
         committed_minor=committed,
         spend_minor=spend,
+        before_minor=before,
         overage_minor=overage.subtract(commitments.overage_minor).narrowed(),
         true_up_minor=shortfall.where(owing, zeros).narrowed(),
     )
+
+
+def _before(own: DecimalColumn, commitments: Commitments) -> DecimalColumn:
+    """Of each row what was spent in the earlier periods of its term, from what each period spent (rule 7)."""
+    before = DecimalColumn.zeros(len(own))
+    if commitments.term is None or commitments.position is None:
+        return before
+    order = np.lexsort((commitments.position, commitments.term))
+    position = commitments.position[order]
+    # A period of all terms at once: the one before it is the row before.
+    for each in range(1, 1 + int(position.max(initial=0))):
+        places = np.flatnonzero(position == each)
+        earlier = order[places - 1]
+        before = before.replaced(order[places], before.take(earlier).add(own.take(earlier)))
+    return before.narrowed()
 
 
 def prorated_minor(

@@ -18,26 +18,12 @@ from tests.support.billing_cases import (
     settled_sums,
     spends_at_once_and_in_pieces,
 )
+from tests.support.committing_catalogs import text_of
 from tests.support.long_forms import numbered
 from tests.support.random_commitments import with_all_terms, with_commitments
 from tests.support.terms_oracle import NAMES, settled_by_oracle
 
-CATALOG = """
-meters:
-  - {id: calls, event_type: call, aggregation: count}
-plans:
-  - {id: base, name: B, currency: USD, TERMS prices: [{id: fee, model: flat, flat_amount: 80}, {id: calls, meter: calls, model: per_unit, unit_amount: "0.01"}]}
-  - {id: team, name: T, currency: USD, MORE prices: [{id: fee, model: flat, flat_amount: 90}]}
-customers: [{id: acme, name: A}]
-subscriptions:
-  - {customer: acme, plan: base, start: 2026-04-01 OWN}
-"""
 APRIL = datetime(2026, 4, 10, tzinfo=UTC)
-
-
-def text_of(terms="", own="", more=""):
-    terms, more = (f"{each}," if each else "" for each in (terms, more))
-    return CATALOG.replace("TERMS", terms).replace("MORE", more).replace("OWN", f", {own}" if own else "")
 
 
 def usage_of(calls, *starts):

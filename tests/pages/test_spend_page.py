@@ -67,6 +67,15 @@ def test_terms_of_money_are_shown_step_by_step(world):
     assert "Team Jun 1 – 30, 2025 (Europe/Berlin)" in said
 
 
+def test_a_commitment_over_a_year_shows_what_a_month_draws_and_what_is_left(world):
+    """100.00 less 10 % of 1,000.00; nothing is owed of what is left before May."""
+    _, html = world.text(f"/spend{JUNE}", world.link("yearly").token)
+    said = words_of(html)
+    assert "All prices, Jun 1, 2025 – May 31, 2026: €90.00 of €1,000.00" in said
+    assert "Of it €90.00 in this billing period; €910.00 left." in said
+    assert "Still to be charged if nothing more is used: €0.00" in said
+
+
 def test_earlier_invoices_are_listed_and_downloaded(world, token):
     """May: 20.00 and 1.00 for 100 tokens, less 5.00 of credit, are 16.00."""
     _, html = world.text(f"/spend{JUNE}", token)

@@ -282,3 +282,57 @@ def test_an_invalid_commitment_can_not_be_constructed(field, value):
     with pytest.raises(FieldsError) as error:
         Commitment(**(valid | {field: value}))
     assert [problem.path for problem in error.value.problems] == [(field,)]
+
+
+def term_of(*spends, amount="1000", factor="1.5", order=None, **more):
+    """(spend so far, before, overage, true-up) of each period of a term, in units; each period is a subscription of its own. `order`: of
+    the rows.
+    """
+    count = len(spends)
+    order = np.array(range(count) if order is None else order)
+    lines = InvoiceLines.of([str(each) for each in spends], subscription=list(range(count)))
+    whole = Commitments.of([commitment(amount, factor)] * count, order)
+    columns = {"term": np.zeros(count, dtype=np.int64), "position": order, "final": order == count - 1}
+    result = apply_commitments(lines, replace(whole, **columns | more))
+    found = (result.spend_minor, result.before_minor, result.overage_minor, result.true_up_minor)
+    rows = zip(*((each.mantissa / 100).tolist() for each in found), strict=True)
+    return [row for _, row in sorted(zip(order.tolist(), rows, strict=True))]
+
+
+def test_a_term_is_made_up_for_once_at_its_end():
+    """1000.00 over three periods, 700.00 spent: the last one owes 300.00."""
+    assert term_of(300, 150, 250) == [(300, 0, 0, 0), (450, 300, 0, 0), (700, 450, 0, 300)]
+
+
+def test_each_period_of_a_term_has_the_overage_of_its_own_spend():
+    """900.00, then 300.00, of which 200.00 lie beyond 1000.00, then 100.00: 200 x 0.5 and 100 x 0.5."""
+    assert term_of(900, 300, 100) == [(900, 0, 0, 0), (1200, 900, 100, 0), (1300, 1200, 50, 0)]
+
+
+def test_a_refund_in_a_term_gives_its_overage_back():
+    """1200.00, then -300.00: 200.00 lay beyond, and none does now; 100.00 are left."""
+    assert term_of(1200, -300) == [(1200, 0, 100, 0), (900, 1200, -100, 100)]
+
+
+def test_the_rows_of_a_term_may_be_in_any_order():
+    """The last period first; their subscriptions say which lines are whose."""
+    assert term_of(900, 300, 100, order=[2, 0, 1]) == term_of(900, 300, 100)
+
+
+def test_a_term_holds_amounts_past_64_bits():
+    """10**20 twice: what lies beyond 10**20 costs half as much again."""
+    big = 10**20
+    found = term_of(big, big, amount=str(big))
+    assert found == [(big, 0, 0, 0), (2 * big, big, big // 2, 0)]
+
+
+@pytest.mark.parametrize("position", [[0, 2], [1, 2], [0, 0]])
+def test_a_term_without_one_of_its_periods_is_refused(position):
+    """What is left would be too much."""
+    with pytest.raises(ValueError, match="each of its periods once"):
+        term_of(1, 2, position=np.array(position))
+
+
+def test_a_term_and_positions_go_together():
+    with pytest.raises(ValueError, match="go together"):
+        term_of(1, 2, position=None)

@@ -32,7 +32,7 @@ plans:
     invoicing_threshold: 0.25
     prices:
       - {id: calls, meter: calls, model: per_unit, unit_amount: 0.0123, rounding: {digits: 4}}
-  - {id: euro, name: Euro, currency: EUR, billing_period: week, prices: [{id: fee, model: flat, flat_amount: 3.33}, {id: calls, meter: calls, model: per_unit, unit_amount: 0.017}]}
+  - {id: euro, name: Euro, currency: EUR, billing_period: week, commitments: [{amount: 40, periods: 4, overage_factor: 1.25}], prices: [{id: fee, model: flat, flat_amount: 3.33}, {id: calls, meter: calls, model: per_unit, unit_amount: 0.017}]}
 customers:
   - {id: acme, name: A, tax_region: DE, coupons: [{coupon: ten, start: 2026-09-01}]}
   - {id: bolt, name: B, tax_region: GR}
@@ -41,11 +41,11 @@ credit_grants:
   - {id: paid, customer: acme, currency: USD, amount: 60, category: paid, effective_at: 2026-08-01}
   - {id: monthly, customer: bolt, currency: USD, amount: 7, effective_at: 2026-08-10, recurs_months: 1}
 subscriptions:
-  - {customer: acme, plan: pro, start: 2026-08-01}
+  - {customer: acme, plan: pro, start: 2026-08-01, commitments: [{amount: 60, periods: 3, overage_factor: 1.5, prices: [tiers, volume]}, {amount: 100, periods: 2, prices: [fee, peak]}]}
   - {customer: acme, plan: fine, start: 2026-08-15}
   - {customer: bolt, plan: pro, start: 2026-08-31, coupons: [{coupon: three, start: 2026-09-01}]}
   - {customer: bolt, plan: euro, start: 2026-08-05}
-  - {customer: coil, plan: fine, start: 2026-08-01, end: 2026-10-11}
+  - {customer: coil, plan: fine, start: 2026-08-01, end: 2026-10-11, phases: [{start: 2026-09-15, commitments: [{amount: 7, periods: 12, early_end: prorated, overage_factor: 3}]}]}
 """
 
 

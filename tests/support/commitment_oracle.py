@@ -3,10 +3,24 @@
 Terms change by phases that change commitments alone, so lines are as they would be without phases.
 """
 
+from dataclasses import dataclass
+from datetime import datetime
 from fractions import Fraction
 
-from tests.support.period_oracle import period_by_oracle
+from tests.support.period_oracle import add_months, period_by_oracle
 from tests.support.rating.discount_oracle import half_up
+
+
+@dataclass(frozen=True)
+class Held:
+    """A commitment in one period: so much is committed, in minor units. term: what all periods of its term have alike."""
+
+    committed: int
+    factor: Fraction
+    true_up: bool
+    prices: frozenset
+    term: tuple
+    is_last: bool
 
 
 def commits(catalog, subscription):
@@ -15,7 +29,7 @@ def commits(catalog, subscription):
 
 
 def steps(catalog, subscription):
-    """(start, end or None, [(amount, overage factor, true_up, prices)]) of a subscription's stretches."""
+    """(start, end or None, {(prices, periods): commitment}) of a subscription's stretches."""
     plan = catalog.plans[subscription.plan].resource
     of_plan = list(plan.commitments)
     own = subscription.commitments
@@ -27,49 +41,106 @@ def steps(catalog, subscription):
     result = []
     for number, (start, each) in enumerate(found):
         end = found[number + 1][0] if number + 1 < len(found) else subscription.end
-        terms = [(c.amount, c.overage_factor, c.true_up, frozenset(c.prices)) for c in each]
+        terms = {
+            (frozenset(c.prices), c.periods): (c.amount, c.overage_factor, c.true_up, str(c.early_end))
+            for c in each
+        }
         if each is of_plan and minimum is not None:
-            terms.append((minimum, 1, True, frozenset()))
+            terms[frozenset(), 1] = (minimum, 1, True, "full")
         result.append((start, end, terms))
     return result
 
 
-def commitments_of(catalog, subscription, at, unit):
-    """[committed in minor units, factor, true_up, prices] of the period that contains an instant: those that hold last in it."""
-    (start, end), (whole_start, whole_end) = period_by_oracle(subscription.start, subscription.end, at)
+def counting(catalog, subscription, period):
+    """{(prices, periods): [(share in seconds, terms, number of the step, end)]} of what counts in a period: what holds last in it."""
+    start, end = period
     merged = {}
-    for since, until, terms in steps(catalog, subscription):
+    for number, (since, until, terms) in enumerate(steps(catalog, subscription)):
         first, last = max(since, start), end if until is None else min(until, end)
-        if first >= last:
+        if first < last:
+            for slot, each in terms.items():
+                merged.setdefault(slot, []).append(((first, last), each, number, last))
+    latest = max((each[-1][3] for each in merged.values()), default=None)
+    return {slot: each for slot, each in merged.items() if each[-1][3] == latest}
+
+
+def commitments_of(catalog, subscription, at, unit):
+    """[Held] of the period that contains an instant."""
+    period, whole = period_by_oracle(subscription.start, subscription.end, at)
+    found = []
+    for (prices, periods), stretches in counting(catalog, subscription, period).items():
+        amount, factor, true_up, early_end = stretches[-1][1]
+        if periods == 1:
+            exact = sum(Fraction(each[0]) * unit * share(stretch, whole) for stretch, each, *_ in stretches)
+            held = Held(half_up(exact), Fraction(factor), true_up, prices, (prices, period[0]), True)
+            found.append(held)
             continue
-        share = Fraction(
-            int((last - whole_start).total_seconds()) - int((first - whole_start).total_seconds()),
-            int((whole_end - whole_start).total_seconds()),
+        run = run_of(catalog, subscription, stretches[-1][2], (prices, periods))
+        begun = steps(catalog, subscription)[run][0]
+        month = month_of(subscription.start, period[0])
+        number, position = divmod(month - month_of(subscription.start, begun), periods)
+        ends_early = position < periods - 1 and not goes_on(
+            catalog, subscription, period, run, (prices, periods)
         )
-        for amount, factor, true_up, prices in terms:
-            before = merged.get(prices, (0,))[0]
-            merged[prices] = (before + Fraction(amount) * unit * share, Fraction(factor), true_up, last)
-    latest = max((each[3] for each in merged.values()), default=None)
-    return [
-        [half_up(exact), factor, true_up, prices]
-        for prices, (exact, factor, true_up, last) in merged.items()
-        if last == latest
-    ]
+        exact = Fraction(amount) * unit
+        if ends_early and early_end == "prorated":
+            term = tuple(add_months(subscription.start, month - position + each) for each in (0, periods))
+            exact *= share((term[0], stretches[-1][3]), term)
+        found.append(
+            Held(
+                half_up(exact),
+                Fraction(factor),
+                true_up,
+                prices,
+                (prices, periods, run, number),
+                ends_early or position == periods - 1,
+            )
+        )
+    return found
 
 
-def adjustments(commitments, spends):
-    """[(spend, overage, true-up)] of each commitment. spends: (price id, amount in minor units) of the period's lines."""
+def month_of(start: datetime, at: datetime):
+    """The number of the month that contains an instant, counted from the start."""
+    return next(number for number in range(1000) if add_months(start, number + 1) > at)
+
+
+def share(stretch, whole):
+    first, last, end = (int((each - whole[0]).total_seconds()) for each in (*stretch, whole[1]))
+    return Fraction(last - first, end)
+
+
+def run_of(catalog, subscription, step, slot):
+    """The step with which a commitment began that holds without a break up to this one."""
+    found = steps(catalog, subscription)
+    while step and slot in found[step - 1][2]:
+        step -= 1
+    return step
+
+
+def goes_on(catalog, subscription, period, run, slot):
+    """Whether the same run counts in the next period."""
+    if period[1] == subscription.end:
+        return False
+    behind = period_by_oracle(subscription.start, subscription.end, period[1])
+    stretches = counting(catalog, subscription, behind[0]).get(slot)
+    return stretches is not None and run_of(catalog, subscription, stretches[-1][2], slot) == run
+
+
+def adjustments(commitments, spends, drawn):
+    """[(overage, true-up)] of each commitment. spends: (price id, amount in minor units) of the period's lines; drawn: what was spent in
+    earlier periods, by term, to which this one's spend is added.
+    """
     counted = [0] * len(commitments)
     for price, amount in spends:
-        naming = [place for place, each in enumerate(commitments) if price in each[3]]
-        general = [place for place, each in enumerate(commitments) if not each[3]]
+        naming = [place for place, each in enumerate(commitments) if price in each.prices]
+        general = [place for place, each in enumerate(commitments) if not each.prices]
         for place in (naming or general)[-1:]:
             counted[place] += amount
-    return [
-        (
-            spend,
-            half_up(max(0, spend - committed) * (factor - 1)),
-            max(0, committed - spend) if true_up else 0,
-        )
-        for spend, (committed, factor, true_up, _) in zip(counted, commitments, strict=True)
-    ]
+    found = []
+    for spend, held in zip(counted, commitments, strict=True):
+        before = drawn.get(held.term, 0)
+        drawn[held.term] = after = before + spend
+        beyond = max(0, after - held.committed) - max(0, before - held.committed)
+        true_up = max(0, held.committed - after) if held.true_up and held.is_last else 0
+        found.append((half_up(beyond * (held.factor - 1)), true_up))
+    return found

@@ -76,6 +76,8 @@ def some(dice, prices):
         fields.append(f'overage_factor: "{dice.choice(("1", "1", "1.5", "2.125", "1000"))}"')
         if dice.random() < 0.2:
             fields.append("true_up: false")
+        if (periods := dice.choice((1, 1, 2, 3, 12))) > 1:
+            fields.append(f"periods: {periods}, early_end: {dice.choice(('full', 'prorated'))}")
         if number or dice.random() < 0.5:
             named = [ids.pop() for _ in range(dice.randint(1, 2)) if ids]
             if not named:

@@ -26,7 +26,7 @@ def settled_by_oracle(catalog, usage, at, by_line=None):
     """
     found = defaultdict(lambda: dict.fromkeys(NAMES, Fraction(0)))
     current = invoices(catalog, usage, at)
-    balances = {}
+    balances, drawn = {}, {}
     # Every invoice there ever was, since all of them may have drawn on credit.
     ever = all_invoices(catalog, usage, at)
     for key in sorted(ever, key=lambda each: (each[0], *each[2:], each[1])):
@@ -42,7 +42,7 @@ def settled_by_oracle(catalog, usage, at, by_line=None):
             [line_of(line, amount) for line, amount in zip(lines, of_plans, strict=True)],
             discounts_of(catalog, customer, lines, unit),
         )
-        added = adjusted(catalog, key, lines, after)
+        added = adjusted(catalog, key, lines, after, drawn)
         for line in added:
             after.append(line.pop("amount"))
         lines = [*lines, *added]
@@ -78,8 +78,10 @@ def subscriptions_of(catalog, customer):
     return sorted((each for each in found if each.customer == customer), key=lambda each: each.id)
 
 
-def adjusted(catalog, key, lines, amounts):
-    """The lines that commitments add to an invoice, with their amounts, by subscription: overage, then true-up."""
+def adjusted(catalog, key, lines, amounts, drawn):
+    """The lines that commitments add to an invoice, with their amounts, by subscription: overage, then true-up. drawn: what earlier
+    periods have spent, by subscription and term.
+    """
     customer, currency, end, start = key
     found = []
     for subscription in subscriptions_of(catalog, customer):
@@ -95,7 +97,7 @@ def adjusted(catalog, key, lines, amounts):
             for line, amount in zip(lines, amounts, strict=True)
             if line["subscription"] == subscription.id
         ]
-        for _, *charged in adjustments(commitments, spends):
+        for charged in adjustments(commitments, spends, drawn.setdefault((customer, subscription.id), {})):
             for amount in charged:
                 if amount:
                     line = {"plan": None, "price": None, "period": Period(start, end), "currency": currency}

@@ -180,12 +180,13 @@ def _credit(credit: Any, names: CatalogNames, words: PageWords) -> Shown:  # noq
 def _commitment(commitment: Any, names: CatalogNames, words: PageWords) -> Shown:  # noqa: ANN401 - an AppliedCommitment
     committed, spent = Decimal(commitment.amount), Decimal(commitment.spend)
     currency = commitment.currency
+    term = _of_period(commitment.term_start, commitment.term_end)
+    drawn, left = (words.money(each, currency) for each in (commitment.drawn, commitment.left))
+    of_term = term != _of_period(commitment.period_start, commitment.period_end)
     return {
         "prices": ", ".join(commitment.price_ids) or words.text("all_prices"),
-        "period": words.plain.period(
-            _of_period(commitment.period_start, commitment.period_end),
-            names.zone_of(commitment.subscription_id),
-        ),
+        "period": words.plain.period(term, names.zone_of(commitment.subscription_id)),
+        "drawn": words.text("commitment_drawn", drawn=drawn, left=left) if of_term else "",
         "amount": words.money(commitment.amount, currency),
         "spend": words.money(commitment.spend, currency),
         "true_up": words.money(commitment.true_up, currency),

@@ -29,9 +29,10 @@ from engine.billing.line_item import LineItem
 from engine.billing.rated import Rated
 from engine.billing.rater import Rater, Snapshot
 from engine.billing.segments import Index
-from engine.billing.terms.grants import NEVER_US, granted, occurrences
+from engine.billing.terms.grants import NEVER_US
 from engine.billing.terms.history import ended_before, ended_between
 from engine.billing.terms.places import CustomerNumbers
+from engine.billing.terms.reach import reached_back
 from engine.billing.terms.settled import settled_invoices
 from engine.errors import FieldMistake, InvalidRequestError, StaleError
 
@@ -179,8 +180,9 @@ class Closer:
         unchanged = self._unchanged.among(close, catalog, ids) if version else frozenset()
         standing = self._invoices.standing(close, ids, unchanged, _first_start_us(in_span))
         reach = _Reach.of(close, numbers, ids, in_span, standing.invoices)
-        grants, since_us = occurrences(granted(catalog, numbers), reach.first_us, reach.last_us)
-        since_us = np.minimum(since_us, reach.booked_since_us)
+        grants, since_us = reached_back(
+            catalog, numbers, reach.first_us, reach.last_us, reach.booked_since_us
+        )
         rate, of_row = partial(self._rated, snapshot), numbers.numbers(rows)
         parts = [*in_span, *ended_before(rate, catalog, rows, close.from_us, since_us[of_row])]
         counts = {each.invoice_id: each.line_count for each in standing.invoices}

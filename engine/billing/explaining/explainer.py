@@ -35,9 +35,10 @@ from engine.billing.line_table import line_table
 from engine.billing.meter_usage import measure_of
 from engine.billing.rated import Rated
 from engine.billing.rater import Rater, Snapshot, rows_of_customer
-from engine.billing.terms.grants import NEVER_US, granted, occurrences
+from engine.billing.terms.grants import NEVER_US
 from engine.billing.terms.history import History
 from engine.billing.terms.places import CustomerNumbers
+from engine.billing.terms.reach import reached_back
 from engine.billing.terms.settled import settled_invoices
 from engine.billing.thresholds.invoicing_thresholds import running_rows
 from engine.errors import FieldMistake, InvalidRequestError, NotFoundError
@@ -220,7 +221,7 @@ class Explainer:
         numbers = CustomerNumbers.of_rows(catalog, rows)
         ends_us = rated.charges.periods.period_end_us - 1
         first_us, last_us = np.array([ends_us.min(initial=NEVER_US)]), np.array([ends_us.max(initial=0)])
-        grants, since_us = occurrences(granted(catalog, numbers), first_us, last_us)
+        grants, since_us = reached_back(catalog, numbers, first_us, last_us)
         history = History(snapshot.at_us, partial(self._rater.rate_at, snapshot, digests=True))
         parts = [rated, *history.before(catalog, rows, since_us[numbers.numbers(rows)])]
         found = settled_invoices(parts, numbers, grants, running=int(is_part))

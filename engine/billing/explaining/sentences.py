@@ -198,15 +198,18 @@ def _commitment(of: LineExplanation) -> Iterator[str]:
     found = None if settled is None else settled.commitment
     if settled is None or found is None:
         return
-    when = _in(period_words(found.period.start, found.period.end, of.zone))
+    when = _in(period_words(found.term.start, found.term.end, of.zone))
     committed, spent = (money(each, found.currency) for each in (found.amount, found.spend))
     prices = f" for {_joined(list(found.prices))}" if found.prices else ""
-    yield f"{_sentence(when)} you committed to spend {committed}{prices}, and spent {spent}."
+    period = period_words(found.period.start, found.period.end, of.zone)
+    by_then = "" if found.term == found.period else f" up to the end of {period}"
+    yield f"{_sentence(when)} you committed to spend {committed}{prices}, and spent {spent}{by_then}."
     added = money(settled.amounts["amount"], found.currency)
+    beyond = "Spend beyond it" if found.term == found.period else f"What of {period} is beyond it"
     yield (
         f"The rest, {added}, is due as well."
         if found.spend < found.amount
-        else f"Spend beyond it has a price of its own, which adds {added}."
+        else f"{beyond} has a price of its own, which adds {added}."
     )
 
 

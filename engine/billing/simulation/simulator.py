@@ -20,9 +20,10 @@ from engine.billing.rater import Rater, Snapshot
 from engine.billing.segments import Index
 from engine.billing.simulation.priced_rows import PricedRows, priced_rows
 from engine.billing.simulation.side_by_side import side_by_side
-from engine.billing.terms.grants import NEVER_US, granted, occurrences
+from engine.billing.terms.grants import NEVER_US
 from engine.billing.terms.history import RateAt, ended_before, ended_between
 from engine.billing.terms.places import CustomerNumbers
+from engine.billing.terms.reach import reached_back
 from engine.billing.terms.settled import settled_invoices
 from engine.billing.terms.unrateable import unrateable_customers
 from engine.catalog.snapshots.snapshot import Catalog
@@ -99,7 +100,7 @@ class Simulator:
             each.without_events() for each in ended_between(rate, catalog, rows, of.from_us, of.until_us)
         ]
         numbers = CustomerNumbers.of_rows(catalog, rows)
-        grants, since_us = occurrences(granted(catalog, numbers), *_reach(numbers, in_span))
+        grants, since_us = reached_back(catalog, numbers, *_reach(numbers, in_span))
         earlier = ended_before(rate, catalog, rows, of.from_us, since_us[numbers.numbers(rows)])
         parts = [*in_span, *(each.without_events() for each in earlier)]
         found = settled_invoices(parts, numbers, grants)

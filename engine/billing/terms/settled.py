@@ -18,26 +18,20 @@ import numpy as np
 
 from engine.billing.rated import Rated
 from engine.billing.segments import Index
-from engine.billing.terms.commitments import (
+from engine.billing.terms.commitments.committed import (
     PeriodCommitments,
     committing_places,
     period_commitments,
     settled_commitments,
 )
 from engine.billing.terms.coupons import CouponsOff, Redeemed, coupons_off, redeemed
-from engine.billing.terms.grants import (
-    NEVER_US,
-    Granted,
-    Occurrence,
-    credit_columns,
-    granted,
-    occurrences,
-)
+from engine.billing.terms.grants import NEVER_US, Occurrence, credit_columns
 from engine.billing.terms.history import History
 from engine.billing.terms.invoices import InvoicedLines, invoiced
 from engine.billing.terms.places import CustomerNumbers, PeriodPlaces
 from engine.billing.terms.plan_discounts import PlansOff, discounted_places, plans_off
 from engine.billing.terms.price_names import PriceNames
+from engine.billing.terms.reach import reached_back
 from engine.billing.terms.splits import RevenueSplits, revenue_splits, split_customers
 from engine.billing.terms.taxes import Taxed, invoice_taxes, taxed
 from engine.catalog.snapshots.snapshot import Catalog
@@ -123,15 +117,16 @@ class Settled:
 def settled(rated: Rated, history: History | None = None) -> Settled | None:
     """What the lines of whole customers come to; None if no customer has terms, and all are in minor units.
 
-    history: of what was rated; needed where customers have credit.
+    history: of what was rated; needed where customers have credit, or commitments over several periods.
     """
     catalog = rated.charges.periods.catalog
     finer = _finer_than_minor_units(rated)
     if not _has_terms(catalog) and not len(finer):
         return None
     customers = CustomerNumbers.of(rated.charges.periods)
-    grants = granted(catalog, customers)
-    found, earlier = _credit(rated, customers, grants, history)
+    found, since_us = reached_back(catalog, customers, *_spans(rated, customers))
+    reaching = np.flatnonzero(since_us < NEVER_US)
+    earlier = _earlier(catalog, customers, reaching, since_us, history)
     parts = [rated, *earlier]
     terms = _CustomersTerms.of(parts, customers)
     of_plans = terms.places.row[np.concatenate([terms.committing, terms.discounted])]
@@ -140,7 +135,7 @@ def settled(rated: Rated, history: History | None = None) -> Settled | None:
             [
                 terms.redemptions.customer,
                 terms.payers.customer,
-                grants.customer,
+                reaching,
                 split_customers(catalog, rated, customers),
                 customers.numbers(of_plans),
                 customers.numbers(finer),
@@ -271,23 +266,26 @@ def _has_terms(catalog: Catalog) -> bool:
     return bool(by_customer) or catalog.plans_have_discounts or bool(catalog.committing_terms.any())
 
 
-def _credit(
-    rated: Rated, customers: CustomerNumbers, grants: Granted, history: History | None
-) -> tuple[list[Occurrence], list[Rated]]:
-    """The grants as they may be drawn on, and the lines of the earlier periods in which they were."""
-    if not len(grants):
-        return [], []
-    if history is None:
-        raise ValueError("customers with credit need the history of what they were billed")
+def _spans(rated: Rated, customers: CustomerNumbers) -> tuple[Index, Index]:
+    """Of each customer the last instants of its first and last period."""
     periods = rated.charges.periods
     number, last_us = customers.numbers(periods.row), periods.period_end_us - 1
     first, last = np.full(len(customers), NEVER_US), np.zeros(len(customers), dtype=np.int64)
     np.minimum.at(first, number, last_us)
     np.maximum.at(last, number, last_us)
-    found, since_us = occurrences(grants, first, last)
-    rows = customers.rows(np.unique(grants.customer))
-    earlier = history.before(periods.catalog, rows, since_us[customers.numbers(rows)])
-    return found, list(earlier)
+    return first, last
+
+
+def _earlier(
+    catalog: Catalog, customers: CustomerNumbers, reaching: Index, since_us: Index, history: History | None
+) -> list[Rated]:
+    """The lines of the earlier periods of these customers that are needed."""
+    if not len(reaching):
+        return []
+    if history is None:
+        raise ValueError("customers with credit or a contract need the history of what they were billed")
+    rows = customers.rows(reaching)
+    return list(history.before(catalog, rows, since_us[customers.numbers(rows)]))
 
 
 def _uncertain(customers: CustomerNumbers, earlier: Sequence[Rated]) -> Index:

@@ -31,9 +31,10 @@ from engine.billing.line_item import LineItem
 from engine.billing.rated import Rated
 from engine.billing.rater import Rater, Snapshot, rows_of_customer
 from engine.billing.segments import Index, periods_of_rows
-from engine.billing.terms.grants import NEVER_US, granted, occurrences
+from engine.billing.terms.grants import NEVER_US
 from engine.billing.terms.history import ended_before
 from engine.billing.terms.places import CustomerNumbers
+from engine.billing.terms.reach import reached_back
 from engine.billing.terms.settled import settled_invoices
 from engine.billing.terms.unrateable import unrateable_customers
 from engine.billing.thresholds.invoicing_thresholds import running_rows, thresholds_at
@@ -208,8 +209,7 @@ class ThresholdBiller:
             each.without_events()
             for each in rate(running, np.full(len(running), at_us, dtype=np.int64), is_part=True)
         ]
-        first_us, last_us = _reach(numbers, parts)
-        grants, since_us = occurrences(granted(catalog, numbers), first_us, last_us)
+        grants, since_us = reached_back(catalog, numbers, *_reach(numbers, parts))
         earlier = ended_before(rate, catalog, rows, at_us, since_us[numbers.numbers(rows)])
         all_parts = [*parts, *(each.without_events() for each in earlier)]
         settled = settled_invoices(all_parts, numbers, grants, running=len(parts))

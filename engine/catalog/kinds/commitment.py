@@ -1,22 +1,33 @@
-"""Commitments: what a subscription spends at least in a billing period, and what spend beyond it costs."""
+"""Commitments: what a subscription spends at least in a billing period, or in several together, and what spend beyond it costs."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated
 
 from engine.catalog import limits
 from engine.catalog.kinds.coupon import Prices
-from fields import BAD, DecimalNumber, ListOf, Nested, Problem, Record, did_you_mean
+from fields import BAD, Count, DecimalNumber, ListOf, Nested, Problem, Record, did_you_mean, rule
 from rating import whole_minor_units
+
+
+class EarlyEnd(StrEnum):
+    """What is committed where a term ends before its last billing period."""
+
+    FULL = "full"
+    """All of it (default)."""
+    PRORATED = "prorated"
+    """Its share, by the second."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpendCommitment(Record, called="commitment"):
-    """So much spend in a billing period, in units of its plan's currency, whole minor units.
+    """So much spend in `periods` billing periods together, in units of its plan's currency, whole minor units.
 
     overage_factor: what spend beyond it is multiplied by. true_up: whether what is missing is charged.
     prices: the prices of the subscription whose lines count, by their ids; those of all, without.
+    early_end: of one for several periods.
     """
 
     amount: Annotated[Decimal, DecimalNumber()]
@@ -27,6 +38,21 @@ class SpendCommitment(Record, called="commitment"):
     )
     true_up: bool = True
     prices: Prices = ()
+    periods: Annotated[int, Count(limits.COMMITMENT_PERIODS_MAX, at_least=1)] = 1
+    early_end: EarlyEnd = EarlyEnd.FULL
+
+    @rule("periods", "early_end")
+    def _term_may_end_early(self) -> Iterator[Problem]:
+        if self.early_end is not EarlyEnd.FULL and not self.is_contract:
+            message = (
+                "is of a commitment over several periods: one for a single period always commits its share"
+            )
+            yield Problem(("early_end",), message)
+
+    @property
+    def is_contract(self) -> bool:
+        """Whether it is for several billing periods together: a term."""
+        return self.periods > 1
 
 
 COMMITMENTS = ListOf(Nested(SpendCommitment), 0, limits.COMMITMENTS_MAX)

@@ -120,6 +120,20 @@ class Catalog:
         return found
 
     @cached_property
+    def contracting_terms(self) -> npt.NDArray[np.bool_]:
+        """bool[terms of `subscription_columns`]: which of `committing_terms` may have commitments over several billing periods."""
+        plans = {
+            name
+            for name, plan in self.plan_versions.items()
+            if any(own.is_contract for each in plan.versions for own in each.resource.commitments)
+        }
+        columns = self.subscription_columns
+        of_plan = np.array([each in plans for each in columns.plans], dtype=np.bool_)[columns.terms_plan]
+        own = np.fromiter(('"periods":' in each for each in columns.terms), np.bool_, len(columns.terms))
+        found: npt.NDArray[np.bool_] = self.committing_terms & (own | of_plan)
+        return found
+
+    @cached_property
     def threshold_terms(self) -> npt.NDArray[np.bool_]:
         """bool[terms of `subscription_columns`]: whether they may have an invoicing threshold, their own or some version of their
         plan's.

@@ -181,6 +181,38 @@ def test_what_a_commitment_adds_names_what_was_committed_and_spent(world):
     ]
 
 
+def test_what_a_commitment_over_a_term_adds_names_the_term(tmp_path):
+    """November's 102.00 and 10.00 of 300.00, then December's 10.00: 178.00 are left. Of 115.00, 7.00 lie beyond, at twice the price."""
+    terms = "commitments: [{amount: 300, periods: 2}]"
+    assert _said_of_last_line(tmp_path / "a", terms) == [
+        "From 1 November to 31 December 2026 you committed to spend 300.00 USD, and spent 122.00 USD up to the end of December 2026.",
+        "The rest, 178.00 USD, is due as well.",
+    ]
+    terms = "commitments: [{amount: 115, periods: 2, overage_factor: 2}]"
+    assert _said_of_last_line(tmp_path / "b", terms) == [
+        "From 1 November to 31 December 2026 you committed to spend 115.00 USD, and spent 122.00 USD up to the end of December 2026.",
+        "What of December 2026 is beyond it has a price of its own, which adds 7.00 USD.",
+    ]
+
+
+def _said_of_last_line(folder, terms):
+    """Of December's invoice of a customer without taxes or discounts."""
+    text = CATALOG.replace("commitments: [{amount: 120}]", terms).replace(
+        ", tax_region: home, coupons: [{coupon: launch, start: 2026-10-01}]", ""
+    )
+    text = text.replace("effective_at: 2026-11-01", "effective_at: 2027-11-01")
+    store = UsageStore.open_embedded(folder / "usage")
+    made = ExplainedWorld(f"sqlite:///{folder / 'catalog.sqlite'}", store, text, "2026-11-20")
+    made.use("acme", "2026-11-05", 1204)
+    made.at("2026-12-02").close(*NOVEMBER)
+    (step,) = made.at("2027-01-02").close(*DECEMBER)
+    invoice = step.issued[0]
+    found = said(made.explain(invoice, invoice.line_count))
+    made.finish()
+    store.close()
+    return found
+
+
 def test_a_line_that_corrects_says_what_was_before_what_is_now_and_what_came_in(world):
     """Ten more calls, six of them under an alias: 214 x 0.50 = 107.00, less 10 %."""
     lines = world.lines(world.second)

@@ -52,7 +52,9 @@ customers:
   - {id: acme, name: Acme <b>Robotics</b>}
   - {id: bolt, name: Bolt Secret Works}
   - {id: empty, name: Nobody Yet}
+  - {id: yearly, name: A Year Ahead}
 subscriptions:
+  - {customer: yearly, plan: team, start: 2025-06-01, commitments: [{amount: "1000", periods: 12}]}
   - {customer: rich, plan: team, start: 2025-06-01T00:00:00+02:00}
   - {customer: acme, plan: scale, start: 2025-05-01}
   - {customer: bolt, plan: scale, start: 2025-05-01}

@@ -1,0 +1,1 @@
+"""Commitments: of single billing periods, and over terms of several. Entered by committed.py."""

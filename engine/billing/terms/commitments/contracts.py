@@ -1,0 +1,187 @@
+"""Commitments over terms of several billing periods: which period of which term each is, and how far back terms reach. Pure.
+
+Rules:
+1. A term begins with the billing period in which its commitment comes to hold, and is so many periods long; then the next one
+   begins. Other terms of the subscription that keep the prices, the currency and the length go on with it, under their amounts.
+2. It ends early with the last period in which its commitment counts.
+3. What is left of a commitment is derived, never kept: from all earlier periods of its term, which are rated again.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.billing.periods import Instants
+from engine.billing.segments import (
+    Index,
+    period_numbers,
+    period_starts_before,
+    periods_of_rows,
+    steps_of_rows,
+    versions_held,
+)
+from engine.billing.terms.commitments.held import HeldCommitments, KnownCommitments, held_commitments
+from engine.billing.terms.grants import NEVER_US
+from engine.billing.terms.invoices import Flags
+from engine.billing.terms.places import CustomerNumbers, PeriodPlaces
+from engine.billing.terms.stretches import listed
+from engine.catalog.snapshots.snapshot import Catalog
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ContractPeriods:
+    """K periods of terms.
+
+    Attributes:
+        term: int64[K], alike for those of one term.
+        position: int64[K], which of its periods each is, from 0.
+        is_last: bool[K], whether it is the term's last one.
+        start_us: int64[K], when the term begins; end_us: when its last period would end.
+    """
+
+    term: Index
+    position: Index
+    is_last: Flags
+    start_us: Instants
+    end_us: Instants
+
+
+def contract_periods(
+    catalog: Catalog, places: PeriodPlaces, held: HeldCommitments, known: KnownCommitments
+) -> ContractPeriods:
+    """Of commitments that are all over several periods."""
+    rows = places.row[held.place]
+    runs = _Runs.of(catalog, np.unique(rows), known)
+    run = runs.at(rows, held.slot, held.start_us)
+    periods = known.periods[held.slot]
+    begun_us = places.start_us[held.place]
+    number = period_numbers(catalog, rows, begun_us) - period_numbers(catalog, rows, runs.start_us[run])
+    position = number % periods
+    starts_us = catalog.subscription_columns.start_us[rows]
+    _, term = np.unique(run * (1 + int(number.max(initial=0))) + number // periods, return_inverse=True)
+    return ContractPeriods(
+        term=term,
+        position=position,
+        is_last=(position == periods - 1) | ~_goes_on(catalog, places, held, known, runs, run),
+        start_us=np.maximum(period_starts_before(catalog, rows, begun_us, position), starts_us),
+        end_us=period_starts_before(catalog, rows, begun_us, position - periods),
+    )
+
+
+def contracts_since(catalog: Catalog, customers: CustomerNumbers, at_us: Instants) -> Instants:
+    """Of each customer since when all terms of commitments run that reach into its billing periods from an instant on; NEVER_US
+    without any, and for customers whose instant is.
+    """
+    since_us = np.full(len(customers), NEVER_US, dtype=np.int64)
+    if not catalog.contracting_terms.any():
+        return since_us
+    rows = customers.rows(np.flatnonzero(at_us < NEVER_US))
+    rows = rows[_contracting(catalog, rows)]
+    reached_us = at_us.copy()
+    while len(rows):
+        owner = customers.numbers(rows)
+        columns = catalog.subscription_columns
+        periods = periods_of_rows(catalog, rows, np.maximum(reached_us[owner], columns.start_us[rows]))
+        found = np.flatnonzero(periods.exists)
+        here = periods.part(found)
+        places = PeriodPlaces(rows[found], here.start_us, here.end_us, np.zeros(len(found), np.int64), ())
+        known = KnownCommitments()
+        held = contracts_only(held_commitments(catalog, places, np.arange(len(found)), known), known)
+        terms = contract_periods(catalog, places, held, known)
+        before_us = since_us.copy()
+        np.minimum.at(since_us, customers.numbers(places.row[held.place]), terms.start_us)
+        reached_us = np.minimum(reached_us, since_us)
+        rows = rows[(since_us < before_us)[owner]]
+    return since_us
+
+
+def contracts_only(held: HeldCommitments, known: KnownCommitments) -> HeldCommitments:
+    """Those over several periods, without their entries."""
+    rows = np.flatnonzero(known.periods[held.slot] > 1)
+    nothing = np.zeros(0, dtype=np.int64)
+    return HeldCommitments(
+        place=held.place[rows],
+        slot=held.slot[rows],
+        terms=held.terms[rows],
+        start_us=held.start_us[rows],
+        end_us=held.end_us[rows],
+        stretches=held.stretches,
+        of_stretch=nothing,
+        owner=nothing,
+        entry_terms=nothing,
+    )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Runs:
+    """r stretches of time, whatever the billing periods, in which some commitment of a slot holds without a break: int64[r], by row,
+    slot and start.
+    """
+
+    row: Index
+    slot: Index
+    start_us: Instants
+
+    @classmethod
+    def of(cls, catalog: Catalog, rows: Index, known: KnownCommitments) -> "_Runs":
+        """All of these subscriptions, which rise, over several periods."""
+        columns = catalog.subscription_columns
+        owner, step = steps_of_rows(columns, rows)
+        terms = columns.step_terms[step].astype(np.int64)
+        version = versions_held(catalog, terms, columns.step_since_us[step])
+        versions_max = 1 + int(version.max(initial=0))
+        used, number = np.unique(terms * versions_max + version, return_inverse=True)
+        found = known.numbered(catalog, [divmod(key, versions_max) for key in used.tolist()])
+        place, entry = listed([len(each) for each in found], number)
+        flat = np.array([slot for own in found for _, slot, _ in own], dtype=np.int64)
+        slot = flat[entry]
+        is_contract = known.periods[slot] > 1
+        place, slot = place[is_contract], slot[is_contract]
+        order = np.lexsort((step[place], slot, owner[place]))
+        place, slot = place[order], slot[order]
+        begins = np.ones(len(place), dtype=np.bool_)
+        goes_on = (owner[place][1:] == owner[place][:-1]) & (slot[1:] == slot[:-1])
+        begins[1:] = ~(goes_on & (step[place][1:] == step[place][:-1] + 1))
+        place = place[begins]
+        return cls(rows[owner[place]], slot[begins], columns.step_start_us[step[place]])
+
+    def at(self, row: Index, slot: Index, at_us: Instants) -> Index:
+        """The run of each row and slot that contains an instant, at which one does."""
+        count = len(self.row)
+        keys = [np.concatenate(pair) for pair in ((self.row, row), (self.slot, slot), (self.start_us, at_us))]
+        is_asked = np.arange(count + len(row)) >= count
+        order = np.lexsort((is_asked, keys[2], keys[1], keys[0]))
+        found = np.empty(len(order), dtype=np.int64)
+        found[order] = np.maximum.accumulate(np.where(is_asked[order], -1, order))
+        run: Index = found[count:]
+        if (run < 0).any() or (self.row[run] != row).any() or (self.slot[run] != slot).any():
+            raise ValueError("a commitment holds that begins nowhere")
+        return run
+
+
+def _goes_on(
+    catalog: Catalog,
+    places: PeriodPlaces,
+    held: HeldCommitments,
+    known: KnownCommitments,
+    runs: _Runs,
+    run: Index,
+) -> Flags:
+    """Whether each run counts in the billing period behind, too (rule 2)."""
+    own = np.unique(held.place)
+    own = own[places.end_us[own] < catalog.subscription_columns.end_us[places.row[own]]]
+    end_us = places.end_us[own]
+    behind = PeriodPlaces(places.row[own], end_us, end_us, places.part[own], ())
+    following = contracts_only(held_commitments(catalog, behind, np.arange(len(own)), known), known)
+    next_run = runs.at(behind.row[following.place], following.slot, following.start_us)
+    size = max(len(runs.row), 1)
+    goes_on: Flags = np.isin(held.place * size + run, own[following.place] * size + next_run)
+    return goes_on
+
+
+def _contracting(catalog: Catalog, rows: Index) -> Flags:
+    """Which of these subscriptions have a commitment over several periods at some time."""
+    columns = catalog.subscription_columns
+    have = np.append(0, np.cumsum(catalog.contracting_terms[columns.step_terms]))
+    found: Flags = have[columns.step_offsets[rows + 1]] > have[columns.step_offsets[rows]]
+    return found

@@ -1,0 +1,139 @@
+"""Which commitments hold in which billing periods. Pure.
+
+Rules:
+1. A subscription has its own commitments, or those of its plan's version. None hold in a trial. In a pause those over several periods
+   go on.
+2. Commitments for the same prices, in one currency, over as many periods are one; it is as it is last.
+3. Commitments for other prices in that currency than those that hold last don't count in a period: a line would count twice, or
+   nowhere. A pause at its end changes nothing in that.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from engine.billing.periods import Instants
+from engine.billing.segments import Index
+from engine.billing.terms.places import PeriodPlaces
+from engine.billing.terms.stretches import Stretches, listed, stretches_of
+from engine.catalog.kinds.commitment import SpendCommitment
+from engine.catalog.kinds.terms import SubscriptionTerms
+from engine.catalog.snapshots.snapshot import Catalog
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCommitments:
+    """Each distinct commitment with its currency by number, and each distinct (prices, currency, periods), a slot (rule 2)."""
+
+    terms: dict[tuple[SpendCommitment, str], int] = field(default_factory=dict)
+    slots: dict[tuple[frozenset[str], str, int], int] = field(default_factory=dict)
+
+    def numbered(
+        self, catalog: Catalog, used: Sequence[tuple[int, int]]
+    ) -> list[list[tuple[int, int, bool]]]:
+        """Of each pair (terms, version of their plan) its commitments: the number of each, its slot, and whether this is a pause."""
+        found = []
+        for each_terms, version in used:
+            terms = SubscriptionTerms.read(catalog.subscription_columns.terms[each_terms])
+            plan = catalog.plan_versions[terms.plan].versions[version].resource
+            commitments = () if terms.trial else terms.commitments or plan.all_commitments
+            found.append(
+                [
+                    (self._number(each, plan.currency), self._slot(each, plan.currency), terms.paused)
+                    for each in commitments
+                    if each.is_contract or not terms.paused
+                ]
+            )
+        return found
+
+    @property
+    def periods(self) -> Index:
+        """int64: of each slot over how many billing periods its commitments are."""
+        return np.array([periods for _, _, periods in self.slots], dtype=np.int64)
+
+    def _number(self, commitment: SpendCommitment, currency: str) -> int:
+        return self.terms.setdefault((commitment, currency), len(self.terms))
+
+    def _slot(self, commitment: SpendCommitment, currency: str) -> int:
+        slot = (frozenset(commitment.prices), currency, commitment.periods)
+        return self.slots.setdefault(slot, len(self.slots))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class HeldCommitments:
+    """K commitments, each of one billing period, by place and slot.
+
+    Attributes:
+        place, slot: int64[K].
+        terms: int64[K], which commitment it is last in the period.
+        start_us, end_us: int64[K], of the last stretch of the period in which it holds.
+        stretches: m stretches; of_stretch: int64[e], one that an entry is of; owner: int64[e], which of the K it belongs to;
+            entry_terms: int64[e], which commitment it is there.
+    """
+
+    place: Index
+    slot: Index
+    terms: Index
+    start_us: Instants
+    end_us: Instants
+    stretches: Stretches
+    of_stretch: Index
+    owner: Index
+    entry_terms: Index
+
+
+def held_commitments(
+    catalog: Catalog, places: PeriodPlaces, chosen: Index, known: KnownCommitments
+) -> HeldCommitments:
+    """Those of these places, which rise."""
+    stretches = stretches_of(catalog, places, chosen)
+    used, number = stretches.distinct_terms()
+    found = known.numbered(catalog, used)
+    stretch, entry = listed([len(each) for each in found], number)
+    flat = np.array([each for own in found for each in own], dtype=np.int64).reshape(-1, 3)
+    terms, slot, paused = flat[entry].T
+    size = max(len(known.slots), 1)
+    keys, owner = np.unique(stretches.place[stretch] * size + slot, return_inverse=True)
+    end_us = stretches.end_us[stretch]
+    # Of each the last stretch: later ones overwrite.
+    by_end = np.argsort(end_us, kind="stable")
+    last = np.zeros(len(keys), dtype=np.int64)
+    last[owner[by_end]] = by_end
+    place, slots = keys // size, keys % size
+    active_us = np.zeros(len(keys), dtype=np.int64)
+    np.maximum.at(active_us, owner, np.where(paused, 0, end_us))
+    active_us = np.where(active_us > 0, active_us, end_us[last])
+    kept = np.flatnonzero(active_us == _latest_of_each(_in_currency(place, slots, known), active_us))
+    renumbered = np.full(len(keys), -1, dtype=np.int64)
+    renumbered[kept] = np.arange(len(kept))
+    own = np.flatnonzero(renumbered[owner] >= 0)
+    return HeldCommitments(
+        place=place[kept],
+        slot=slots[kept],
+        terms=terms[last[kept]],
+        start_us=stretches.start_us[stretch[last[kept]]],
+        end_us=end_us[last[kept]],
+        stretches=stretches,
+        of_stretch=stretch[own],
+        owner=renumbered[owner[own]],
+        entry_terms=terms[own],
+    )
+
+
+def _in_currency(place: Index, slot: Index, known: KnownCommitments) -> Index:
+    """A key of each place and currency."""
+    currencies = {
+        name: number for number, name in enumerate(dict.fromkeys(each for _, each, _ in known.slots))
+    }
+    currency_of = np.array([currencies[each] for _, each, _ in known.slots], dtype=np.int64)
+    return place * max(len(currencies), 1) + currency_of[slot]
+
+
+def _latest_of_each(key: Index, end_us: Index) -> Index:
+    """For each row the latest end among those with its key."""
+    keys, group = np.unique(key, return_inverse=True)
+    latest = np.zeros(len(keys), dtype=np.int64)
+    np.maximum.at(latest, group, end_us)
+    found: Index = latest[group]
+    return found
