@@ -517,33 +517,6 @@ def test_reflection_is_off_unless_it_was_asked_for(channel):
     assert health(b"", timeout=30)
 
 
-# It has no writer of NDJSON; an expiry or a reconciliation of decades would be waited for; and it finds out the id of the
-# key that it calls with.
-NOT_FUZZED = (
-    *("UsageService.StreamUsage", "CatalogService.ApplyCatalogPieces"),
-    *("RetentionService.ExpireUsage", "CorrectionService.ReconcileUsage"),
-    *("AccessService.RevokeApiKey", "AccessService.RotateApiKey"),
-)
-
-
-@pytest.mark.parametrize("examples", [8, pytest.param(5_500, marks=pytest.mark.long)])
-def test_fuzzed_requests_by_the_document_never_end_in_a_500(tmp_path, examples):
-    """Schemathesis makes requests of every operation from the OpenAPI document, sound ones and broken ones: in the long
-    form 100,000.
-    """
-    options = ["--max-examples", str(examples), "--checks", "not_a_server_error", "--workers", "2"]
-    options += ["--mode", "all", "--phases", "examples,fuzzing", "--request-timeout", "60", "--no-color"]
-    options += [word for name in NOT_FUZZED for word in ("--exclude-operation-id", name)]
-    with EngineProcess(tmp_path / "data", "--http-listen", "127.0.0.1:0") as engine:
-        url = f"http://127.0.0.1:{engine.http_port}/openapi.json"
-        done = subprocess.run(
-            [sys.executable, "-m", "schemathesis.cli", "run", url, "-H", f"Authorization: Bearer {KEY}", *options],
-            cwd=tmp_path, capture_output=True, text=True, timeout=150 + examples, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout[-4_000:] + done.stderr[-2_000:]
-        assert ask(engine, "/meterline.v1.SpendService/ListSpend", b"{}").status == 200
-
-
 def _raw(engine, data):
     """What comes back for these bytes, until the other side closes or says no more."""
     with socket.create_connection(("127.0.0.1", engine.http_port), timeout=30) as connection:
