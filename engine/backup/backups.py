@@ -5,8 +5,9 @@ Rules:
    computed as of later than the watermark.
 2. The watermark is drawn after that, and the catalog is copied after it: everything that was acknowledged before the
    backup began is in it, events and catalog alike.
-3. The turn may be lost with a connection. So at the end nothing that was copied may be as of later than the watermark,
-   or the backup is refused: what rollups say would be of events that it does not have.
+3. The turn may be lost with a connection, and a close may begin and issue between the watermark and the catalog's copy.
+   So nothing that was copied may be as of later than the watermark, or the backup is refused: what rollups say, or an
+   invoice has billed, would be of events that it does not have.
 4. Everything is on the disk, under another name, before the manifest is; then the directory gets its name. One that
    broke off has no manifest, and goes with the next backup.
 """
@@ -130,11 +131,11 @@ class Backups:
             if table.is_first:
                 states[table.name] = self._copy_table(table, directory / "usage", 0)
         watermark_us = self._copied.order.watermark(made_at_us)
-        catalog_rows = copy_catalog(self._copied.database, directory / "catalog")
+        catalog = copy_catalog(self._copied.database, directory / "catalog")
         for table in COPIED:
             if not table.is_first:
                 states[table.name] = self._copy_table(table, directory / "usage", watermark_us)
-        self._check_nothing_is_later(watermark_us)
+        self._check_nothing_is_later(watermark_us, catalog.invoiced_us)
         usage = list(states.values())
         hash_key = self._copied.hash_key()
         if hash_key is not None:
@@ -149,15 +150,20 @@ class Backups:
             schema=self._copied.schema(),
             usage_format=FORMAT,
             usage=usage,
-            catalog_rows=catalog_rows,
+            catalog_rows=dict(catalog.rows),
             files=[
                 digest_of(directory, path)
-                for path in _paths(catalog_rows, usage, has_key=hash_key is not None)
+                for path in _paths(catalog.rows, usage, has_key=hash_key is not None)
             ],
         )
 
-    def _check_nothing_is_later(self, watermark_us: int) -> None:
+    def _check_nothing_is_later(self, watermark_us: int, invoiced_us: int) -> None:
         """Rule 3."""
+        if invoiced_us > watermark_us:
+            raise StoreUnavailableError(
+                "invoices were issued while the backup was made: make it again",
+                retry_after_ms=_RETRY_AFTER_MS,
+            )
         ((latest_us,),) = self._copied.usage.look_through(latest_watermark_query())
         if number(latest_us) > watermark_us:
             raise StoreUnavailableError(

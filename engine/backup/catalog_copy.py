@@ -10,6 +10,7 @@ Rules:
 import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from sqlalchemy import Connection, MetaData, Table, func, insert, select, text
 from engine.backup.files import compressed, decompressed
 from engine.errors import BackupError
 from engine.sql.database import Database, open_database
+from engine.sql.invoice_tables import INVOICES
 from engine.sql.schema import DEPLOYMENT, INGEST_IN_FLIGHT, INGEST_ORDER
 
 _NOT_COPIED: Final = {DEPLOYMENT.name, INGEST_IN_FLIGHT.name, INGEST_ORDER.name}
@@ -31,17 +33,26 @@ def copied_tables() -> Sequence[Table]:
     return [table for table in DEPLOYMENT.metadata.sorted_tables if table.name not in _NOT_COPIED]
 
 
-def copy_catalog(database: Database, directory: Path) -> dict[str, int]:
-    """Writes a file for each table; the number of rows in each. Raises OSError, StoreUnavailableError."""
+@dataclass(frozen=True, slots=True)
+class CatalogCopy:
+    """`rows`: of each table. `invoiced_us`: as of when the latest invoice was rated, 0 without one."""
+
+    rows: Mapping[str, int]
+    invoiced_us: int
+
+
+def copy_catalog(database: Database, directory: Path) -> CatalogCopy:
+    """Writes a file for each table, of one snapshot. Raises OSError, StoreUnavailableError."""
     counts = {}
     with database.reading() as connection:
+        invoiced_us = connection.scalar(select(func.max(INVOICES.c.as_of_us))) or 0
         for table in copied_tables():
             with compressed(directory / f"{table.name}{ENDING}") as file:
                 counts[table.name] = 0
                 for line in _lines(connection, table):
                     file.write(line)
                     counts[table.name] += 1
-    return counts
+    return CatalogCopy(counts, invoiced_us)
 
 
 def _lines(connection: Connection, table: Table) -> Iterator[bytes]:

@@ -29,6 +29,7 @@ from meterline.v1.correction_pb2_grpc import CorrectionServiceStub
 from meterline.v1.events_pb2 import ListEventsRequest
 from meterline.v1.events_pb2_grpc import EventServiceStub
 from tests.support.command_processes import run_command
+from tests.support.engine import billed_customer
 from tests.support.engine.api_world import AT, JUNE_10, api_event, record
 from tests.support.usage.clickhouse_process import ClickHouseProcess
 from tests.support.usage.gateway_drive import Books, apply_catalog, channel_to
@@ -98,6 +99,8 @@ class Source:
                     assert corrected.send(channel, *corrected.batch(moments))
                 # One of each batch.
                 assert _void(channel, "fixed_acme").event_count == 5
+                billed_customer.bill(channel)
+                self.billed = billed_customer.answers(channel)
                 self.key_text = (
                     AccessServiceStub(channel)
                     .CreateApiKey(
@@ -129,6 +132,8 @@ def _check_restored(source, restored):
     """The restored engine answers as the source did at the watermark, and goes on."""
     assert _lines(restored.target, source.watermark) == source.lines
     assert _event_ids(restored.target, source.watermark) == source.ids
+    with channel_to(restored.target) as channel:
+        assert billed_customer.answers(channel) == source.billed
     with open_channel(restored.target, api_key=source.key_text) as channel:
         request = ListLineItemsRequest(customer_id="load_acme", at=AT)
         before = BillingServiceStub(channel).ListLineItems(request, timeout=60)
@@ -150,7 +155,7 @@ def test_a_backup_under_load_has_everything_that_was_acknowledged_before_it(sour
     assert len(source.acknowledged_before) > 100
     assert len(source.books.acknowledged) > len(of_load)
     # Of 100 that were corrected, five are void; they are kept all the same.
-    assert len(source.ids) - len(of_load) == 95
+    assert len(source.ids) - len(of_load) == 95 + len(billed_customer.EVENTS)
     assert source.made.event_count == len(source.ids) + 5
     assert source.made.path == str(source.backup)
 
