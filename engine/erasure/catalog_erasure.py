@@ -5,7 +5,8 @@ Rules:
 2. The name becomes the pseudonym, metadata and billing details go (of the address the country stays), aliases have pseudonyms of their own, a VAT id is made up, and the subscriptions get ids in the order of those that they had, so
    that line items keep their order. A subscription that was another customer's in some version keeps its id, and so does
    an alias that another customer has, or had. Customers below this one name the pseudonym as their parent. What else is the
-   customer's (credit grants) is the pseudonym's then, without a name; so are phases of subscriptions.
+   customer's (credit grants, alerts) is the pseudonym's then, and is called by it; phases of subscriptions lose their names. An alert
+   of all customers that is called by this one's name is called by the pseudonym, as its crossings say.
 3. Keys of idempotent writes that name the customer go: such a write, sent again, is a new one.
 4. Keys that are bound to the customer are revoked. What people wrote (names of keys, subjects of the audit log) has the
    pseudonym wherever it named the customer (engine.erasure.naming).
@@ -129,7 +130,7 @@ def held_in_catalog(connection: Connection, tenant: str, customer_id: str) -> He
         _naming_customers(connection, tenant, "parent", customer_id),
         customers,
         subscriptions,
-        _of_other_kinds(connection, tenant, customer_id),
+        _of_other_kinds(connection, tenant, naming),
         _keys(connection, tenant, naming),
         _naming_rows(connection, tenant, naming),
         naming_facts(connection, tenant, naming),
@@ -187,15 +188,28 @@ def _naming_customers(
     return [row for row in rows if json.loads(row.definition).get(field) == customer_id]
 
 
-def _of_other_kinds(connection: Connection, tenant: str, customer_id: str) -> Sequence[Row[Any]]:
-    """Versions of resources of other kinds that are the customer's, such as credit grants."""
+def _of_other_kinds(connection: Connection, tenant: str, naming: Naming) -> Sequence[Row[Any]]:
+    """Versions of resources of other kinds that are the customer's, such as credit grants; and of those that may be a
+    customer's and are nobody's, such as alerts, the ones that are called by its name.
+    """
     columns = RESOURCES.c
     kinds = [name for name in KINDS if name != _SUBSCRIPTION and owner_field(name) is not None]
-    named = columns.definition.contains(json_text(customer_id), autoescape=True)
+    # As JSON writes a text: the name of a customer may have characters that it escapes.
+    written = [json_text(each)[1:-1] for each in naming.texts]
     rows = connection.execute(
-        select(RESOURCES).where(columns.tenant == tenant, columns.kind.in_(kinds), named)
+        select(RESOURCES).where(
+            columns.tenant == tenant, columns.kind.in_(kinds), _contains_any(columns.definition, written)
+        )
     )
-    return [row for row in rows if json.loads(row.definition).get(owner_field(row.kind)) == customer_id]
+    return [row for row in rows if _is_hers(row, naming)]
+
+
+def _is_hers(row: Row[Any], naming: Naming) -> bool:
+    fields = json.loads(row.definition)
+    owner = fields.get(owner_field(row.kind))
+    if owner is not None:
+        return bool(owner == naming.customer_id)
+    return naming.is_in(row.id) or naming.is_in(fields.get("name", ""))
 
 
 def _keys(connection: Connection, tenant: str, naming: Naming) -> Sequence[Row[Any]]:
@@ -259,16 +273,9 @@ def _change_resources(
     """Rules 1 and 2. What stands in the place of each id."""
     new_ids = held.pseudonyms(pseudonym)
     for row in held.customers:
-        fields = json.loads(row.definition) | {"id": pseudonym, "name": pseudonym}
-        for name in ("metadata", "billing_name", "billing_email", "purchase_order"):
-            fields.pop(name, None)
-        if address := fields.pop("billing_address", None):
-            fields["billing_address"] = {"country": address["country"]}
-        if "aliases" in fields:
-            fields["aliases"] = [new_ids.get(each, each) for each in fields["aliases"]]
-        if tax_ids := made_up(fields.pop("tax_ids", ())):
-            fields["tax_ids"] = tax_ids
-        _set_resource(connection, row, pseudonym, fields)
+        _set_resource(
+            connection, row, pseudonym, _without_details(json.loads(row.definition), pseudonym, new_ids)
+        )
     for row in held.children:
         _set_resource(connection, row, row.id, json.loads(row.definition) | {"parent": pseudonym})
     subscription_ids = _subscription_ids(connection, tenant, held, pseudonym)
@@ -278,11 +285,34 @@ def _change_resources(
             phase.pop("name", None)
         _set_resource(connection, row, subscription_ids[row.id], fields)
     for row in held.others:
-        own_id = held.naming.replaced(row.id, pseudonym)
-        fields = json.loads(row.definition) | {"id": own_id, str(owner_field(row.kind)): pseudonym}
-        fields.pop("name", None)
-        _set_resource(connection, row, own_id, fields)
+        _change_other(connection, row, held.naming, pseudonym)
     return subscription_ids | new_ids
+
+
+def _without_details(fields: dict[str, Any], pseudonym: str, new_ids: dict[str, str]) -> dict[str, Any]:
+    """The fields of a customer afterwards."""
+    fields = fields | {"id": pseudonym, "name": pseudonym}
+    for name in ("metadata", "billing_name", "billing_email", "purchase_order"):
+        fields.pop(name, None)
+    if address := fields.pop("billing_address", None):
+        fields["billing_address"] = {"country": address["country"]}
+    if "aliases" in fields:
+        fields["aliases"] = [new_ids.get(each, each) for each in fields["aliases"]]
+    if tax_ids := made_up(fields.pop("tax_ids", ())):
+        fields["tax_ids"] = tax_ids
+    return fields
+
+
+def _change_other(connection: Connection, row: Row[Any], naming: Naming, pseudonym: str) -> None:
+    own_id = naming.replaced(row.id, pseudonym)
+    fields = json.loads(row.definition) | {"id": own_id}
+    owner = str(owner_field(row.kind))
+    is_own = owner in fields
+    if is_own:
+        fields[owner] = pseudonym
+    if "name" in fields:
+        fields["name"] = pseudonym if is_own else naming.replaced(fields["name"], pseudonym)
+    _set_resource(connection, row, own_id, fields)
 
 
 def _reservations(connection: Connection, tenant: str, naming: Naming) -> Sequence[Row[Any]]:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from engine.billing.accounts.account_store import AccountKey
 from engine.billing.receivables.payment import PaymentReport, RefundReport
@@ -20,14 +20,17 @@ from engine.entitlements.reservation_store import ReservationStore
 from engine.erasure.jobs import ErasureStep
 from engine.erasure.naming import is_pseudonym
 from engine.errors import InvalidRequestError, NotFoundError
+from engine.sql.alert_tables import ALERT_CROSSINGS
 from engine.sql.catalog_address import read_catalog_address
 from engine.sql.schema import OUTBOX
 from engine.usage.corrections.correction import Amendment
 from engine.usage.corrections.voids import Kind
 from tests.support.erasure.erasure_world import (
     BOB,
+    DAY_US,
     DEVICE,
     EMAIL,
+    JUNE_US,
     NAME,
     NOTE,
     SEATS,
@@ -103,6 +106,52 @@ def test_facts_that_nobody_was_told_yet_are_told_of_the_pseudonym(world):
         ("bob:p", {"customer_id": BOB}),
     ]
     assert files_with(world.data, [SHE]) == []
+
+
+def test_crossings_name_the_alert_as_the_catalog_does(world):
+    """Of an alert of hers, and of one for all customers that is called after her, which Bob has reached."""
+    reached = [(SHE, f"budget-{SHE}"), (BOB, f"like-{SHE}")]
+    with world.stores.database.writing() as connection:
+        for number, (customer, alert) in enumerate(reached):
+            connection.execute(insert(ALERT_CROSSINGS).values(**_crossing(number, customer, alert)))
+    pseudonym = world.erase().pseudonym
+    with world.stores.database.reading() as connection:
+        rows = connection.execute(select(ALERT_CROSSINGS).order_by(ALERT_CROSSINGS.c.number)).all()
+    assert [(row.customer_id, row.alert_id) for row in rows] == [
+        (pseudonym, f"budget-{pseudonym}"),
+        (BOB, f"like-{pseudonym}"),
+    ]
+    names = {each.id: each.name for each in world.stores.catalog.snapshot(TENANT).alerts}
+    assert names == {
+        f"budget-{pseudonym}": pseudonym,
+        f"like-{pseudonym}": f"Whoever uses as much as {pseudonym}",
+    }
+    assert files_with(world.data, TEXTS) == []
+
+
+def _crossing(number, customer, alert):
+    texts = {
+        "threshold": "1",
+        "state": "reached",
+        "measure": "usage",
+        "subject": "tokens",
+        "budget": "",
+        "value": "2",
+    }
+    times = {
+        "period_start_us": JUNE_US,
+        "period_end_us": JUNE_US + 30 * DAY_US,
+        "as_of_us": 1,
+        "reached_at_us": 1,
+    }
+    return {
+        "number": number + 1,
+        "tenant": TENANT,
+        "customer_id": customer,
+        "alert_id": alert,
+        **texts,
+        **times,
+    }
 
 
 def test_what_was_recorded_of_earlier_watermarks_stays_as_it_was(world):
@@ -188,10 +237,10 @@ def test_a_property_that_names_nobody_can_be_kept(world):
 
 
 def test_an_examination_says_what_would_be_erased_and_changes_nothing(world):
-    """Counts, and what becomes of each property."""
+    """Counts, and what becomes of each property. Two versions of her and of each alert, her subscription and her grant are 8."""
     lines = world.lines(SHE)
     found = world.erasures().examine(TENANT, SHE, ())
-    assert (found.events, found.versions, found.problems, found.audit_records) == (27, 3, 1, 1)
+    assert (found.events, found.versions, found.problems, found.audit_records) == (27, 8, 1, 1)
     assert found.kept == ("call.kind", "call.region", "call.tokens", "gauge.level")
     assert found.replaced == ("call.email", "call.seat")
     assert found.dropped == ("call.note", "gauge.note")
@@ -203,7 +252,7 @@ def test_everything_that_is_held_is_exported(world):
     """Every section has what names her, and no hash of a secret."""
     found = world.held(SHE)
     count = Counter(each.section for each in found)
-    assert (count["catalog"], count["audit_records"], count["events"], count["problems"]) == (3, 1, 27, 1)
+    assert (count["catalog"], count["audit_records"], count["events"], count["problems"]) == (8, 1, 27, 1)
     assert count["corrections"] >= 5
     text = "\n".join(each.text for each in found)
     assert [each for each in TEXTS if each not in text] == []

@@ -50,8 +50,11 @@ SEATS = ("seat-Wq8Lp1", "seat-Wq8Lp2", "seat-Wq8Lp3")
 NOTE = "Hn4Jt7-called-about-her-bill"
 DEVICE = "device-Lw6Yp3"
 VAT_ID = "DE136695976"
+BILLING_EMAIL = "bills-8Vt2@example.net"
+STREET = "Mx4Gassnerstrasse 12"
+ORDER = "PO-Jf83Kd"
 # What no file may have afterwards.
-TEXTS = (SHE, NAME, EMAIL, *SEATS, NOTE, DEVICE, VAT_ID, "9fK3", "Qx7Rk2Vw")
+TEXTS = (SHE, NAME, EMAIL, *SEATS, NOTE, DEVICE, VAT_ID, BILLING_EMAIL, STREET, ORDER, "9fK3", "Qx7Rk2Vw")
 JUNE_US = datetime_us(datetime(2026, 6, 1, tzinfo=UTC))
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
@@ -87,10 +90,19 @@ customers:
     metadata: {{email: {EMAIL}}}
     aliases: [{DEVICE}]
     tax_ids: [{{type: eu_vat, value: {VAT_ID}}}]
+    billing_name: {NAME} & Daughters
+    billing_email: {BILLING_EMAIL}
+    billing_address: {{lines: [{STREET}], city: Berlin, postal_code: "10115", country: DE}}
+    purchase_order: {ORDER}
   - {{id: bob, name: Bob, parent: {SHE}}}
 subscriptions:
   - {{customer: {SHE}, plan: p, start: 2026-06-01}}
   - {{customer: bob, plan: p, start: 2026-06-01}}
+credit_grants:
+  - {{id: gift-of-{SHE}, customer: {SHE}, currency: USD, amount: "5", effective_at: 2020-01-01, expires_at: 2020-02-01}}
+alerts:
+  - {{id: budget-{SHE}, name: Budget of {NAME}, measure: spend, customer: {SHE}, currency: USD, thresholds: ["100000"]}}
+  - {{id: like-{SHE}, name: "Whoever uses as much as {NAME}", measure: usage, meter: tokens, thresholds: ["100000"]}}
 """
 
 

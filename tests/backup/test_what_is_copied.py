@@ -1,4 +1,4 @@
-"""A backup and what is written between its watermark and its copy of the catalog."""
+"""What a backup has: every table that lasts, and nothing later than its watermark."""
 
 import contextlib
 
@@ -6,9 +6,11 @@ import pytest
 from sqlalchemy import update
 
 from engine.backup.backups import Backups, Copied
+from engine.backup.copied_tables import COPIED
 from engine.cluster.deployment import FORMAT
 from engine.errors import StoreUnavailableError
 from engine.sql.invoice_tables import INVOICES
+from engine.usage.store.query import Query
 from engine.usage.store.usage_store import UsageStore
 from tests.support.accounts_world import AccountsWorld
 
@@ -77,3 +79,11 @@ def test_an_invoice_that_was_rated_after_the_watermark_is_not_kept_without_its_e
         StoreUnavailableError, match=r"^invoices were issued while the backup was made: make it again$"
     ):
         backup_beside(issue_at(WATERMARK_US + 1))
+
+
+def test_every_table_of_the_usage_store_is_copied_or_passes_with_the_engine(tmp_path):
+    """Whoever adds a table decides: drafts of inserts are of no use to another engine."""
+    with contextlib.closing(UsageStore.open_embedded(tmp_path / "usage")) as usage:
+        query = Query("SELECT name FROM system.tables WHERE database = currentDatabase()", {})
+        found = {str(name) for (name,) in usage.query(query)}
+    assert found == {table.name for table in COPIED} | {"drafts"}
