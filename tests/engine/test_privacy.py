@@ -26,6 +26,7 @@ from meterline.v1.privacy_pb2_grpc import PrivacyServiceStub
 from meterline.v1.usage_pb2 import RecordUsageRequest
 from meterline.v1.usage_pb2_grpc import UsageServiceStub
 from tests.support.command_processes import run_command
+from tests.support.engine import billed_customer
 from tests.support.engine.api_world import refusal
 from tests.support.erasure.erasure_world import (
     BOB,
@@ -103,7 +104,8 @@ def test_a_person_is_exported_examined_and_erased_from_the_command_line(engine, 
     file = tmp_path / "her.ndjson"
     meterline(engine, "export", SHE, "-o", str(file))
     sections = [json.loads(line)["section"] for line in file.read_text(encoding="utf-8").splitlines()]
-    assert sections.count("catalog") == 2
+    # She, her subscription, her grant, her alert, and the alert that is called after her.
+    assert sections.count("catalog") == 5
     assert sections.count("api_keys") == 1
     assert sections.count("events") == len([each for each in usage() if each.customer_id != BOB])
 
@@ -205,3 +207,22 @@ def test_the_http_face_exports_too(engine, channel):
     with urllib.request.urlopen(request, timeout=30) as answer:
         records = json.load(answer)["records"]
     assert {each["section"] for each in records} >= {"catalog", "events"}
+
+
+def test_what_was_billed_is_explained_after_an_erasure_as_before(channel):
+    """Amounts, count and digest of the events of an invoice's line stand as they were booked. It is not rated again."""
+    billed_customer.bill(channel)
+    before = billed_customer.explained(channel, billed_customer.CUSTOMER)
+    assert before.replay.is_same
+    request = EraseCustomerRequest(customer_id=billed_customer.CUSTOMER)
+    pseudonym = PrivacyServiceStub(channel).EraseCustomer(request, timeout=120).pseudonym
+    after = billed_customer.explained(channel, pseudonym)
+    assert after.replay.impossible_reason.startswith("the customer's personal data was erased")
+    line, was = after.invoice_line, before.invoice_line
+    assert (line.due, line.quantity, line.event_count, line.event_digest) == (
+        "25.00",
+        "500",
+        1,
+        was.event_digest,
+    )
+    assert billed_customer.CUSTOMER not in str(after)

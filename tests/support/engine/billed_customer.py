@@ -102,12 +102,6 @@ def answers(channel):
     listed = invoices.ListInvoices(ListInvoicesRequest(customer_id=CUSTOMER), timeout=60)
     (invoice,) = listed.invoices
     asked = {"customer_id": CUSTOMER, "currency": "USD"}
-    explained = ExplainLineItemRequest(
-        invoice_number=invoice.number,
-        line_number=_line_of_pages(channel, invoice),
-        customer_id=CUSTOMER,
-        replay=True,
-    )
     journal = ListJournalEntriesRequest(recorded_before=Timestamp(seconds=4_000_000_000))
     said = {
         "invoices": listed,
@@ -119,7 +113,7 @@ def answers(channel):
         "credit notes": CreditNoteServiceStub(channel).ListCreditNotes(
             ListCreditNotesRequest(customer_id=CUSTOMER), timeout=60
         ),
-        "explanation": ExplanationServiceStub(channel).ExplainLineItem(explained, timeout=60),
+        "explanation": explained(channel, CUSTOMER),
         "journal": JournalServiceStub(channel).ListJournalEntries(journal, timeout=60),
         "reservations": EntitlementServiceStub(channel).ListReservations(
             ListReservationsRequest(customer_id=CUSTOMER), timeout=60
@@ -130,6 +124,17 @@ def answers(channel):
         ),
     }
     return {name: answer.SerializeToString(deterministic=True) for name, answer in said.items()}
+
+
+def explained(channel, customer_id):
+    """The line of pages of the customer's one invoice, computed again."""
+    request = ListInvoicesRequest(customer_id=customer_id)
+    (invoice,) = InvoiceServiceStub(channel).ListInvoices(request, timeout=60).invoices
+    line_number = _line_of_pages(channel, invoice)
+    request = ExplainLineItemRequest(
+        invoice_number=invoice.number, line_number=line_number, customer_id=customer_id, replay=True
+    )
+    return ExplanationServiceStub(channel).ExplainLineItem(request, timeout=60)
 
 
 def _pages(event_id, pages, seconds):
