@@ -220,6 +220,14 @@ class _Metrics:
     data_size_bytes = _gauge(
         "meterline_data_size_bytes", "How large the disk of the data directory is, with whatever is on it."
     )
+    backup_finished_timestamp_seconds = _gauge(
+        "meterline_backup_finished_timestamp_seconds",
+        "When the newest backup in this engine's directory of backups was finished; 0 if there is none.",
+    )
+    certificate_expires_timestamp_seconds = _gauge(
+        "meterline_certificate_expires_timestamp_seconds",
+        "When the engine's TLS certificate expires, or the first one of its chain; 0 without TLS.",
+    )
     build_info = _gauge(
         "meterline_build_info",
         "1, with the version, the commit it was built from, and the form of data directories that it writes.",

@@ -4,6 +4,7 @@ A crash leaves the old content or the new; power loss after the write leaves the
 """
 
 import os
+import tempfile
 from pathlib import Path
 
 from engine.errors import StartupError
@@ -29,6 +30,14 @@ def sync(place: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def try_to_write(directory: Path) -> None:
+    """Writes a file without a name there, which nobody else sees and nothing is left of. Raises OSError."""
+    with tempfile.TemporaryFile(dir=directory) as file:
+        file.write(b"\0" * 4096)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write_secret(place: Path, text: str) -> None:

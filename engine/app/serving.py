@@ -3,8 +3,9 @@
 import contextlib
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from threading import Event as ThreadEvent
@@ -25,9 +26,10 @@ from engine.app.metrics_port import serve_metrics
 from engine.app.operations import Outside, build_operations
 from engine.app.reading import build_reading, check_templates
 from engine.app.recording import KnownEvents, build_recording
-from engine.app.standing_metrics import tell_standing_metrics
+from engine.app.standing_metrics import tell_certificate, tell_standing_metrics
 from engine.app.stores import Placement, Stores, open_stores
 from engine.app.upkeep import build_upkeep
+from engine.backup.place import check_place
 from engine.billing.documents.catalog_names import CatalogNames
 from engine.errors import StartupError
 from engine.health.condition import Condition
@@ -97,8 +99,8 @@ def serve(options: Options, stop: ThreadEvent) -> None:
     pa.set_memory_pool(pa.system_memory_pool())
     # Before anything is written: a port that can't be had must not leave a new directory behind.
     check_address(options.listen, share_port=options.share_port)
-    check_plaintext(options)
-    check_templates(options.document_templates)
+    for check in start_checks(options):
+        check()
     certificates = None if options.tls is None else Certificates(options.tls)
     known = KnownEvents.none(options.limits)
     condition = Condition()
@@ -119,6 +121,8 @@ def serve(options: Options, stop: ThreadEvent) -> None:
                 _now_us,
             )
         )
+        if options.tls is not None:
+            tell_certificate(options.tls)
         tell_standing_metrics(stores.deployment.directory, options.limits)
         access = stack.enter_context(
             open_access(stores, options.admin_key_file, options.tenant_limits, options.token_rules, _now_us)
@@ -245,6 +249,14 @@ def _traces() -> contextlib.AbstractContextManager[Tracing]:
             "or set it to none"
         ) from error
     return exported_traces()
+
+
+def start_checks(options: Options) -> Iterator[Callable[[], object]]:
+    """What is judged before a start opens a store; each raises StartupError or ConfigurationError."""
+    yield partial(check_plaintext, options)
+    yield partial(check_templates, options.document_templates)
+    if options.backup_directory is not None:
+        yield partial(check_place, options.backup_directory)
 
 
 def check_plaintext(options: Options) -> None:

@@ -1,10 +1,13 @@
-"""Metrics of what is so for as long as the engine runs: its build, its bounds, and the disk of its data."""
+"""Metrics of what is so for as long as the engine runs: its build, its bounds, its certificate, and the disk of its data."""
 
 import importlib.metadata
 import json
 import os
 from pathlib import Path
 
+from cryptography import x509
+
+from engine.api.certificates import TlsFiles
 from engine.cluster.deployment import FORMAT
 from engine.metrics import METRICS
 from ingest import Limits
@@ -23,6 +26,20 @@ def tell_standing_metrics(data: Path | None, limits: Limits) -> None:
         return
     METRICS.data_free_bytes.set_function(lambda: _disk_bytes(data)[0])
     METRICS.data_size_bytes.set_function(lambda: _disk_bytes(data)[1])
+
+
+def tell_certificate(files: TlsFiles) -> None:
+    """Sets when it expires; the files are looked at whenever somebody asks, since they are replaced while the engine runs."""
+    METRICS.certificate_expires_timestamp_seconds.set_function(lambda: _expires_s(files))
+
+
+def _expires_s(files: TlsFiles) -> float:
+    """Of the chain's first to expire; 1, long ago, of a file that can't be read: a restart would fail."""
+    try:
+        chain = x509.load_pem_x509_certificates(files.certificate.read_bytes())
+    except (OSError, ValueError):
+        return 1
+    return min(each.not_valid_after_utc.timestamp() for each in chain)
 
 
 def _commit() -> str:

@@ -47,7 +47,7 @@ from engine.cluster.watermarks import read_watermark_us
 from engine.entitlements.reservations import Reservations
 from engine.erasure.erasures import Erasures, ErasureSurroundings
 from engine.erasure.usage_erasure import UsageErasure
-from engine.errors import StartupError, StoreUnavailableError
+from engine.errors import StoreUnavailableError
 from engine.spend.alerts.alert_pass import AlertPass
 from engine.spend.alerts.store import CrossingStore
 from engine.sql.database import schema_of
@@ -329,9 +329,6 @@ def _retention(
 
 
 def _backups(stores: Stores, directory: Path | None, now_us: Callable[[], int]) -> Backups:
-    if directory is not None and not directory.is_dir():
-        # A volume that is not mounted would otherwise be made on the disk that it is to keep safe.
-        raise StartupError(f"{directory}: is not there: make the directory of backups, or mount it")
     deployment = stores.deployment
     return Backups(
         directory,

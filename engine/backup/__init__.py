@@ -6,9 +6,10 @@
     files          compressed files with a digest
     backups        makes a backup
     restoring      puts one into empty stores
+    place          the directory of an engine's backups, judged before a start
 
 A backup is made of rows, not of a store's own files: one of an engine with embedded stores can be restored to a
 ClickHouse server and PostgreSQL, and the other way round.
 """
 
-__all__ = ["backups", "manifest", "restoring"]
+__all__ = ["backups", "manifest", "place", "restoring"]

@@ -34,9 +34,11 @@ from engine.backup.copied_tables import (
 )
 from engine.backup.files import compressed, digest_of
 from engine.backup.manifest import HASH_KEY, NAME, VERSION, Manifest, TableState
+from engine.backup.place import last_finished_s
 from engine.cluster.deployment import FORMAT
 from engine.cluster.locks import Hold, check_turn
 from engine.errors import BackupError, StartupError, StoreUnavailableError
+from engine.metrics import METRICS
 from engine.sql.database import Database
 from engine.usage.store.query import number
 from engine.usage.store.usage_store import UsageStore
@@ -85,6 +87,8 @@ class Backups:
         self._turn = turn
         self._now_us = now_us
         self._made_by = made_by
+        if directory is not None:
+            METRICS.backup_finished_timestamp_seconds.set(last_finished_s(directory))
 
     def create(self, name: str) -> Made:
         """Makes the backup of this name, a name that is safe as one of a file.
@@ -107,6 +111,7 @@ class Backups:
                 write_whole(unfinished / NAME, manifest.text(), mode=0o600)
                 unfinished.rename(place)
                 sync(self._directory)
+                METRICS.backup_finished_timestamp_seconds.set(last_finished_s(self._directory))
             except OSError as error:
                 raise BackupError(f"{unfinished}: can't be written: {error.strerror}") from error
             except StartupError as error:

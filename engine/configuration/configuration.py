@@ -61,7 +61,9 @@ class Configuration(Record):
     usage_store_file: Annotated[
         Path | None,
         FilePath(),
-        Setting(help="Holds the URL of --usage-store, in one line, in its place.", metavar="FILE"),
+        Setting(
+            help="Holds the URL of --usage-store, in one line, in its place.", metavar="FILE", must_exist=True
+        ),
     ] = None
     catalog_store: Annotated[
         CatalogAddress | None,
@@ -78,7 +80,11 @@ class Configuration(Record):
     catalog_store_file: Annotated[
         Path | None,
         FilePath(),
-        Setting(help="Holds the URL of --catalog-store, in one line, in its place.", metavar="FILE"),
+        Setting(
+            help="Holds the URL of --catalog-store, in one line, in its place.",
+            metavar="FILE",
+            must_exist=True,
+        ),
     ] = None
     durability: Annotated[
         Durability,
@@ -197,6 +203,7 @@ class Configuration(Record):
         Setting(
             help="Where meterline backup create writes, at the engine. Default: it makes no backups.",
             metavar="DIRECTORY",
+            must_exist=True,
             reason="What a caller may write to an engine's disk, its operator says.",
         ),
     ] = None
@@ -207,6 +214,7 @@ class Configuration(Record):
             help="Your own templates and texts of documents, docs/documents.md: any of invoice.typ, invoice.html, "
             "messages/LANGUAGE.yaml, fonts/. Read once, at the start. Default: those of Meterline.",
             metavar="DIRECTORY",
+            must_exist=True,
             reason="An invoice looks well as it is.",
         ),
     ] = None
@@ -216,6 +224,7 @@ class Configuration(Record):
         Setting(
             help="Holds the first API key (meterline keys generate). Default: the engine makes one, in DIRECTORY/admin.key.",
             metavar="FILE",
+            must_exist=True,
         ),
     ] = None
     oidc_issuer: Annotated[

@@ -8,6 +8,7 @@ Rules:
    version control: neither may hold one. It stands in the environment, or in a file of its own.
 """
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,8 +109,9 @@ class _ConfigurationFile:
         return [str(each) for each in self.mistakes.error().mistakes] if self.mistakes else []
 
 
-def effective(path: Path | None, given: Mapping[_Place, Given]) -> Effective:
+def effective(path: Path | None, given: Mapping[_Place, Given], *, checks_files: bool = False) -> Effective:
     """What holds, by the file (None: there is none) and by options and variables, by the place of each setting.
+    `checks_files`: what a start needs and is not there is a mistake, too.
 
     Raises:
         ConfigurationError: with every mistake.
@@ -126,6 +128,8 @@ def effective(path: Path | None, given: Mapping[_Place, Given]) -> Effective:
         configuration = Configuration.read(fields)
     except FieldsError as error:
         problems += [each for each in error.problems if each.path not in [other.path for other in problems]]
+    if checks_files:
+        problems += _missing_files(fields)
     told = _told(problems, sources, given, file)
     if told or configuration is None:
         raise ConfigurationError(*told)
@@ -133,6 +137,18 @@ def effective(path: Path | None, given: Mapping[_Place, Given]) -> Effective:
     return Effective(
         configuration, {place: each for place, each in sources.items() if _at(fields, place) is not None}
     )
+
+
+def _missing_files(fields: Mapping[str, object]) -> Iterable[Problem]:
+    """Also where another setting can't be read, so that a person sees all at once."""
+    for row in settings():
+        if not row.about.must_exist or fields.get(row.name) is None:
+            continue
+        # A value that can't be read is told by its kind; a place that this user may not see, by who reads it.
+        with contextlib.suppress(ValueError, PermissionError):
+            place: Path = row.kind.read(fields[row.name])
+            if not place.exists():
+                yield Problem((row.name,), f"{place} is not there")
 
 
 def _passwords(fields: Mapping[str, object], given: Mapping[_Place, Given]) -> Iterable[Problem]:

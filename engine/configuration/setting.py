@@ -8,7 +8,8 @@ class Setting:
     """What a setting is for people.
 
     help: one or two sentences. metavar: what stands for its value in the help. unit: of a number. reason: why the
-    default is what it is. secret: its value may hold a password. variable: its environment variable, if it is not
+    default is what it is. secret: its value may hold a password. must_exist: it names
+    what a start needs to be there. variable: its environment variable, if it is not
     METERLINE_ and its name.
     """
 
@@ -17,6 +18,7 @@ class Setting:
     unit: str = ""
     reason: str = ""
     secret: bool = False
+    must_exist: bool = False
     variable: str = ""
 
 
@@ -27,7 +29,7 @@ def of_tokens(text: str, metavar: str = "NAME") -> Setting:
 def pem(variable: str, text: str) -> Setting:
     # METERLINE_TLS_CERT and METERLINE_TLS_KEY are what a client of this machine shows: an engine that took them for its
     # own would serve with a client's certificate.
-    return Setting(help=text, metavar="FILE", variable=f"METERLINE_SERVER_{variable}")
+    return Setting(help=text, metavar="FILE", must_exist=True, variable=f"METERLINE_SERVER_{variable}")
 
 
 def tenant_limit(what: str, unit: str) -> Setting:

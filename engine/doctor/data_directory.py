@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 from engine.cluster.data_directory import check_data_directory, process_inside, secrets_in
 from engine.doctor.finding import Finding, ok, warning, wrong
 from engine.doctor.secret_files import check_secret_file
+from engine.whole_files import try_to_write
 
 _ABOUT: Final = "data directory"
 # Merges of ClickHouse need as much as the parts that they merge.
@@ -40,11 +40,7 @@ def is_ours_to_open(path: Path) -> bool:
 
 def _writable(path: Path) -> Finding:
     try:
-        # Without a name: nobody else sees it.
-        with tempfile.TemporaryFile(dir=path) as file:
-            file.write(b"\0" * 4096)
-            file.flush()
-            os.fsync(file.fileno())
+        try_to_write(path)
     except OSError as error:
         return wrong(
             _ABOUT,

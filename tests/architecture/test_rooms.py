@@ -156,7 +156,7 @@ ROOMS = {
         *("usage.store", "usage.store.tables", "usage.store.query"),
     },
     "backup": {
-        *("cluster", "sql", "errors", "whole_files"),
+        *("cluster", "sql", "errors", "metrics", "whole_files"),
         *("usage.store", "usage.store.tables", "usage.store.query"),
     },
     "erasure": {

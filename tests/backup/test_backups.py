@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 import grpc
@@ -112,6 +113,10 @@ class Source:
             self.watermark = self.made.watermark
             self.lines = _lines(self.engine.target, self.watermark)
             self.ids = _event_ids(self.engine.target, self.watermark)
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.engine.metrics_port}/metrics", timeout=60
+            ) as answer:
+                self.metrics = answer.read().decode()
 
     def _back_up(self):
         time.sleep(1)
@@ -226,6 +231,13 @@ def _flip(place):
     place.write_bytes(content)
 
 
+def test_when_the_last_backup_was_finished_is_a_metric(source):
+    """As its manifest, which is written last, says by the time of its file."""
+    name = "meterline_backup_finished_timestamp_seconds"
+    (told,) = [line for line in source.metrics.splitlines() if line.startswith(f"{name} ")]
+    assert float(told.split()[1]) == (source.backup / "manifest.json").stat().st_mtime
+
+
 def test_a_backup_is_for_its_owner_alone(source):
     """It holds usage, and the key under which API keys are hashed; no key's text."""
     files = [path for path in source.backup.rglob("*") if path.is_file()]
@@ -246,7 +258,9 @@ def test_a_backup_is_refused_with_what_to_do(source, tmp_path):
                 _create(engine.target, name)
             assert refused.value.code() is code
     with pytest.raises(RuntimeError, match="is not there: make the directory of backups, or mount it"):
-        EngineProcess(tmp_path / "data", "--backup-directory", str(tmp_path / "none")).start()
+        EngineProcess(tmp_path / "unmade", "--backup-directory", str(tmp_path / "none")).start()
+    # It is refused before keys and stores are made.
+    assert not (tmp_path / "unmade").exists()
     with (
         EngineProcess(tmp_path / "data") as engine,
         pytest.raises(grpc.RpcError, match="no place for backups: start it with --backup-directory"),

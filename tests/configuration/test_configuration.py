@@ -204,6 +204,38 @@ def test_the_store_is_named_once(tmp_path):
     assert "METERLINE_USAGE_STORE_FILE stands in the place of usage_store: give one of them" in done.stderr
 
 
+def test_check_tells_files_that_are_not_there_with_every_other_mistake(tmp_path):
+    """In one pass: whoever mends the syntax first would be told of the next file, and the next."""
+    file = _file(
+        tmp_path,
+        "backup_directory: /nowhere/backups\ntls_cert: /nowhere/crt\ntls_key: /nowhere/key\nlog_level: loud\n",
+    )
+    done = _config("check", "--config", file, METERLINE_ADMIN_KEY_FILE="/nowhere/admin.key")
+    assert (done.exit_code, done.stderr.splitlines()) == (
+        2,
+        [
+            f"{file}:1: backup_directory: /nowhere/backups is not there",
+            f"{file}:2: tls_cert: /nowhere/crt is not there",
+            f"{file}:3: tls_key: /nowhere/key is not there",
+            f"{file}:4: log_level: must be one of debug, info, warning, error, is 'loud'",
+            "METERLINE_ADMIN_KEY_FILE /nowhere/admin.key is not there",
+            "meterline: the configuration has the mistakes above",
+        ],
+    )
+
+
+def test_check_tells_everything_that_a_start_would_refuse(tmp_path):
+    """Not only the first of them."""
+    nothing = tmp_path / "nothing"
+    nothing.write_text("nothing", encoding="ascii")
+    words = ("--backup-directory", nothing, "--admin-key-file", nothing, "--listen", "0.0.0.0:7070")
+    lines = _config("check", *words).stderr.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["0.0.0.0", str(nothing), str(nothing), "meterline"]
+    assert "make the directory of backups, or mount it" in lines[1]
+    assert "does not hold an API key" in lines[2]
+    assert _config("check", "--backup-directory", tmp_path).exit_code == 0
+
+
 def test_check_judges_what_only_a_start_would(tmp_path):
     """Plain text beyond loopback, and files that aren't there or don't hold what they should."""
     nothing = tmp_path / "nothing"
@@ -225,7 +257,7 @@ def test_check_judges_what_only_a_start_would(tmp_path):
     )
     assert sound.exit_code == 0, sound.stderr
     assert "--plaintext" in _config("check", "--listen", "0.0.0.0:7070").stderr
-    assert "can't be read" in _config("check", "--usage-store-file", "/nowhere/url").stderr
+    assert "/nowhere/url is not there" in _config("check", "--usage-store-file", "/nowhere/url").stderr
     fine = _config("check", "--listen", "0.0.0.0:7070", "--plaintext")
     assert (fine.exit_code, fine.stdout) == (
         0,

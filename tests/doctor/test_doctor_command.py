@@ -76,14 +76,15 @@ def test_what_is_wrong_is_said_to_people_line_by_line(key, tmp_path):
     """With what to do, and a sum at the end."""
     done = subprocess.run(
         [sys.executable, "-m", "engine", "doctor", "--data", str(tmp_path / "none"), "--listen", "0.0.0.0:7070",
-         "--admin-key-file", key],
+         "--admin-key-file", key, "--backup-directory", str(tmp_path / "backups")],
         cwd=ROOT, capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
     lines = done.stdout.splitlines()
     assert (done.returncode, done.stderr) == (1, "")
     assert any(line.startswith("wrong    configuration") and "--plaintext" in line for line in lines)
     assert any(line.startswith("wrong    data directory") and "is not there" in line for line in lines)
-    assert lines[-1] == "2 wrong, 0 warnings, 3 ok"
+    assert any(line.startswith("wrong    backups") and "is not there" in line for line in lines)
+    assert lines[-1] == "3 wrong, 0 warnings, 3 ok"
 
 
 @pytest.fixture(scope="module")

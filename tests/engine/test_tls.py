@@ -1,6 +1,7 @@
 """TLS on every port: certificates checked, rotated under load, and shown by callers in place of a key."""
 
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -13,6 +14,7 @@ from pathlib import Path
 import grpc
 import pytest
 import trustme
+from cryptography import x509
 
 from examples.engine_process import EngineProcess
 from meterline import Client, open_channel
@@ -137,6 +139,18 @@ def test_the_other_ports_are_encrypted_too(engine, authority):
         url = f"https://127.0.0.1:{port}/{page}"
         with urllib.request.urlopen(url, timeout=30, context=context) as response:
             assert text in response.read().decode()
+
+
+def test_when_the_certificate_expires_is_a_metric(engine, authority):
+    """The instant that is in the certificate that is shown."""
+    context = ssl.create_default_context(cafile=authority.authorities)
+    url = f"https://127.0.0.1:{engine.metrics_port}/metrics"
+    with urllib.request.urlopen(url, timeout=30, context=context) as response:
+        found = re.search(
+            r"^meterline_certificate_expires_timestamp_seconds (\S+)$", response.read().decode(), re.MULTILINE
+        )
+    shown = x509.load_der_x509_certificate(_shown(engine.target))
+    assert float(found[1]) == shown.not_valid_after_utc.timestamp()
 
 
 def test_a_peer_that_never_shakes_hands_holds_no_port_up(engine, authority):

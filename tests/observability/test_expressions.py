@@ -34,6 +34,8 @@ PANELS = json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]
 _FILLED = {"$__rate_interval": "1m", "$job": ".*", "$instance": ".*"}
 # What Prometheus adds to every series that it scrapes.
 _OF_SCRAPES = {"job", "instance"}
+# What Prometheus itself says of each of its targets.
+_OF_TARGETS = {"up"}
 
 
 def _filled(expression):
@@ -136,8 +138,8 @@ def test_an_expression_asks_for_metrics_and_labels_that_the_engine_has(labels, n
             rule = next(rule for rule in _RULES if rule.get("record") == metric)
             has = selected(rule["expr"]).grouped
         else:
-            assert metric in labels
-            has = labels[metric] | _OF_SCRAPES
+            assert metric in labels or metric in _OF_TARGETS
+            has = labels.get(metric, set()) | _OF_SCRAPES
         assert matched <= has, (metric, matched - has)
         known |= has
     assert asked.grouped <= known

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engine.app.serving import Options, check_plaintext
 from engine.app.stores import Placement
+from engine.backup.place import check_place
 from engine.cluster.data_directory import DataDirectory, catalog_of, known_identity
 from engine.cluster.deployment import EMBEDDED, POSTGRESQL
 from engine.cluster.deployment_database import SERVER
@@ -30,12 +31,19 @@ def examine(options: Options, secret_files: Sequence[Path]) -> Iterator[Finding]
         yield from told("first API key", check_admin_key(options.admin_key_file))
     if options.tls is not None:
         yield from told("certificate", check_tls_files(options.tls, _now_us()))
+    if options.backup_directory is not None:
+        yield from told("backups", _backups(options.backup_directory))
     yield from _stores(Placement(options.data.absolute(), options.usage_store, options.catalog_store))
 
 
 def _configuration(options: Options) -> Iterator[Finding]:
     check_plaintext(options)
     yield ok("configuration", "is valid")
+
+
+def _backups(directory: Path) -> Iterator[Finding]:
+    check_place(directory)
+    yield ok("backups", f"{directory}: can be written")
 
 
 def _stores(placement: Placement) -> Iterator[Finding]:

@@ -1,8 +1,11 @@
 """`meterline tenants` and `meterline audit`: the tenants of an engine, and the record of who changed what."""
 
+from pathlib import Path
+
 import click
 
 from engine.api.message_json import message_line
+from engine.cli.access.key_files import key_file_option, key_kept, where_it_is
 from engine.cli.terminal.connection import TIMEOUT_S, CommandError, connected, pages
 from engine.cli.terminal.options import Pair, PairType, TextType, json_option, target_option
 from engine.cli.terminal.tables import NumberColumn, TextTable
@@ -32,21 +35,23 @@ def tenants() -> None:
 
 @tenants.command()
 @click.argument("tenant", type=TextType("the tenant"), metavar="TENANT")
+@key_file_option
 @json_option
 @target_option
-def create(tenant: str, *, as_json: bool, target: str) -> None:
-    """Make a tenant and print its first key: this once, and nothing else on standard output."""
-    with connected(target) as channel:
+def create(tenant: str, *, output: Path | None, as_json: bool, target: str) -> None:
+    """Make a tenant and print its first key: this once, and nothing else on standard output; or write it to a file."""
+    with key_kept(output) as keep, connected(target) as channel:
         response = TenantServiceStub(channel).CreateTenant(
             CreateTenantRequest(tenant=tenant), timeout=TIMEOUT_S
         )
+        if output is not None or not as_json:
+            keep(response.key_text)
     if as_json:
+        if output is not None:
+            response.ClearField("key_text")
         click.echo(message_line(response))
         return
-    click.echo(response.key_text)
-    click.echo(
-        f"made tenant {tenant} with key {response.api_key.key_id}: keep it, it can't be shown again", err=True
-    )
+    click.echo(f"made tenant {tenant} with key {response.api_key.key_id}: {where_it_is(output)}", err=True)
 
 
 @tenants.command("list")

@@ -1,7 +1,7 @@
 """The options of an engine, made from the table of settings, and what they come to with environment and file."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,9 +33,10 @@ class _FlagType(click.types.BoolParamType):
             raise CommandError(f"{self._variable} must be true or false, is {shown(value)}") from None
 
 
-def configured(*names: str) -> Decorator:
+def configured(*names: str, checks_files: bool = False) -> Decorator:
     """Gives a command the options of these settings (of all, without names), and calls it with what holds: its first
-    argument, an Effective. The file may have other settings beside.
+    argument, an Effective. The file may have other settings beside. `checks_files`: a file that a start needs and that
+    is not there is a mistake, told with the others.
     """
     rows = tuple(row for row in settings() if not names or row.name in names)
 
@@ -44,7 +45,7 @@ def configured(*names: str) -> Decorator:
         def with_configuration(*, config: Path | None, **options: Any) -> None:  # noqa: ANN401 - whatever the command has
             own = {row.name for row in rows}
             others = {name: value for name, value in options.items() if name not in own}
-            command(_effective(config, rows), **others)
+            command(_effective(config, rows, checks_files=checks_files), **others)
 
         return together(_config_option, *map(_option, rows))(with_configuration)
 
@@ -103,7 +104,7 @@ def _metavar(row: SettingRow) -> str:
     return row.about.metavar or f"[{row.bounds.replace(', ', '|')}]"
 
 
-def _effective(file: Path | None, rows: tuple[SettingRow, ...]) -> Effective:
+def _effective(file: Path | None, rows: tuple[SettingRow, ...], *, checks_files: bool) -> Effective:
     given: dict[tuple[str, ...], Given] = {}
     context = click.get_current_context()
     parameters = {each.name: each for each in context.command.get_params(context)}
@@ -117,13 +118,20 @@ def _effective(file: Path | None, rows: tuple[SettingRow, ...]) -> Effective:
         elif source is ParameterSource.ENVIRONMENT:
             given[row.name,] = Given(context.params[row.name], row.variable, from_environment=True)
     try:
-        return effective(file, given)
+        return effective(file, given, checks_files=checks_files)
     except ConfigurationError as error:
-        if len(error.mistakes) == 1:
-            raise
-        for each in error.mistakes:
-            click.echo(each, err=True)
-        raise CommandError("the configuration has the mistakes above") from None
+        tell_mistakes(error.mistakes)
+        raise
+
+
+def tell_mistakes(mistakes: Sequence[str]) -> None:
+    """Raises CommandError unless there are none: one in its own line, several above it."""
+    if len(mistakes) == 1:
+        raise CommandError(mistakes[0])
+    for each in mistakes:
+        click.echo(each, err=True)
+    if mistakes:
+        raise CommandError("the configuration has the mistakes above")
 
 
 def _limits(

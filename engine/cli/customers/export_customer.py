@@ -24,7 +24,7 @@ from meterline.v1.privacy_pb2_grpc import PrivacyServiceStub
     "--output",
     type=FileType(path_type=Path),
     metavar="FILE",
-    help="Write there instead of standard output: all of it, or nothing.",
+    help="Write there instead of standard output: all of it, or nothing, for the file's owner alone (0600).",
 )
 @target_option
 def export(customer: str, *, output: Path | None, target: str) -> None:
@@ -38,7 +38,7 @@ def export(customer: str, *, output: Path | None, target: str) -> None:
         found = pages(PrivacyServiceStub(channel).ExportCustomer, ExportCustomerRequest(customer_id=customer))
         # Nothing is written for a customer of whom nothing is held.
         first = next(found)
-        with opened(output) as file:
+        with opened(output, private=True) as file:
             for page in chain([first], found):
                 for record in page.records:
                     fields = {"section": record.section, **json.loads(record.json)}

@@ -12,6 +12,9 @@ import click
 from engine.cli.terminal.connection import CommandError
 from engine.cli.terminal.options import option_name
 
+# For its owner alone; as the user's umask leaves it.
+_PRIVATE, _SHARED = 0o600, 0o666
+
 
 class FileType(click.Path):
     """A path, as click takes it, that names something: an empty one would be the working directory."""
@@ -45,10 +48,11 @@ def read_text(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[BinaryIO]:
+def written_whole(path: Path, *, private: bool = False) -> Iterator[BinaryIO]:
     """A file beside `path` that takes its place, and that of what was there, when the block ends well.
 
-    What is there and no regular file (a pipe, /dev/null) is written to as it is.
+    What is there and no regular file (a pipe, /dev/null) is written to as it is. `private`: for its owner alone, who is
+    whoever owned what was there, as far as this user may give files away.
 
     Raises:
         CommandError: it can't be written.
@@ -61,14 +65,25 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
                 yield file
             return
         part = whole.with_name(f".{whole.name[:60]}.{os.getpid()}.part")
-        with part.open("xb") as file:
+        mode = _PRIVATE if private else _SHARED
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        with os.fdopen(descriptor, "wb") as file:
             try:
+                if private and whole.exists():
+                    _give_away(descriptor, whole)
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
                 part.replace(whole)
             finally:
                 part.unlink(missing_ok=True)
+
+
+def _give_away(descriptor: int, before: Path) -> None:
+    """A key that root writes anew stays one that the engine's user reads."""
+    owner = before.stat()
+    with contextlib.suppress(PermissionError):
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 @contextlib.contextmanager

@@ -78,10 +78,10 @@ def _either(forms: Sequence[str]) -> str:
 
 
 @contextlib.contextmanager
-def opened(output: Path | None) -> Iterator[BinaryIO]:
-    """The file, whole or not at all; or standard output."""
+def opened(output: Path | None, *, private: bool = False) -> Iterator[BinaryIO]:
+    """The file, whole or not at all; or standard output. `private`: for its owner alone."""
     if output is not None:
-        with written_whole(output) as file:
+        with written_whole(output, private=private) as file:
             yield file
         return
     yield sys.stdout.buffer

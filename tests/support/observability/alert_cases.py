@@ -4,6 +4,10 @@ from dataclasses import dataclass, field
 
 _AT = 'job="m",instance="a"'
 _ENGINE = {f'meterline_build_info{{{_AT},version="1",commit="c",storage_format="4"}}': "1x600"}
+_BESIDE = {
+    'meterline_build_info{job="m",instance="b",version="1",commit="c",storage_format="4"}': "1x600",
+    'up{job="m",instance="b"}': "1x600",
+}
 _CALLS = "meterline_rpc_duration_seconds_count"
 _WHERE = {"job": "m", "instance": "a"}
 _JOB = {"job": "m"}
@@ -50,6 +54,32 @@ def _late(within_a_day: str, of_all: str) -> dict[str, str]:
 CASES = [
     AlertCase("MeterlineAbsent", 5, {}, {f"up{{{_AT}}}": "0x60"}),
     AlertCase("MeterlineAbsent", 5, None, _ENGINE),
+    # One of two gateways, which is not told by the first rule.
+    AlertCase("MeterlineGatewayDown", 10, _WHERE, _BESIDE | {f"up{{{_AT}}}": "1 1 0x60"}),
+    AlertCase("MeterlineAbsent", 10, None, _BESIDE | {f"up{{{_AT}}}": "1 1 0x60"}),
+    # A restart, and somebody else's job.
+    AlertCase("MeterlineGatewayDown", 6, None, _BESIDE | {f"up{{{_AT}}}": "1x3 0 0 1x60"}),
+    AlertCase("MeterlineGatewayDown", 10, None, _ENGINE | {'up{job="node",instance="a"}': "0x60"}),
+    # All of a job, which another deployment's engine keeps from being absent.
+    AlertCase(
+        "MeterlineGatewayDown",
+        20,
+        {"job": "n", "instance": "c"},
+        _ENGINE
+        | {
+            'meterline_build_info{job="n",instance="c",version="1",commit="c",storage_format="4"}': "1x3 stale",
+            'up{job="n",instance="c"}': "1x3 0x60",
+        },
+    ),
+    # Two weeks are 1,209,600 s, and half an hour is 1,800 s of them.
+    AlertCase(
+        "MeterlineCertificateExpires", 30, _WHERE, _series(certificate_expires_timestamp_seconds="1200000x60")
+    ),
+    AlertCase(
+        "MeterlineCertificateExpires", 30, None, _series(certificate_expires_timestamp_seconds="1300000x60")
+    ),
+    # Without TLS.
+    AlertCase("MeterlineCertificateExpires", 30, None, _series(certificate_expires_timestamp_seconds="0x60")),
     AlertCase(
         "MeterlineRestartsOften",
         30,
@@ -99,6 +129,11 @@ CASES = [
     AlertCase("MeterlineDiskWritesFail", 40, None, _series(failed_disk_writes_total="0x5 1x60")),
     AlertCase("MeterlineDiskFull", 5, _WHERE, _disk("2x600")),
     AlertCase("MeterlineDiskFull", 5, None, _disk("5x600")),
+    # 36 hours are 2,160 minutes; the last one was finished in the tenth.
+    AlertCase("MeterlineBackupOld", 2_190, _JOB, _series(backup_finished_timestamp_seconds="600x2300")),
+    AlertCase("MeterlineBackupOld", 2_160, None, _series(backup_finished_timestamp_seconds="600x2300")),
+    # There never was one.
+    AlertCase("MeterlineBackupOld", 2_190, None, _series(backup_finished_timestamp_seconds="0x2300")),
     AlertCase("MeterlineDiskFillsUp", 45, _WHERE, _disk("10x600")),
     AlertCase("MeterlineDiskFillsUp", 400, _WHERE, _disk("49-0.05x600")),
     AlertCase("MeterlineDiskFillsUp", 400, None, _disk("49-0.001x600")),
