@@ -222,6 +222,8 @@ def commitment_message(applied: AppliedCommitment) -> spend_pb2.AppliedCommitmen
         term_end=to_timestamp(datetime_us(applied.term.end)),
         drawn=money_text(applied.drawn),
         left=money_text(applied.left),
+        rolled_over=money_text(applied.rolled_over),
+        carried=money_text(applied.carried),
     )
 
 

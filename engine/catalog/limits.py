@@ -38,6 +38,8 @@ BILLING_PERIOD_COUNT_MAX = 3_660
 COMMITMENTS_MAX = 50
 # Ten years of months. What is left is derived, so an answer rates a customer once for each period of a term before it.
 COMMITMENT_PERIODS_MAX = 120
+# A year of months: each is an amount of its own that is carried along.
+ROLLOVER_PERIODS_MAX = 12
 # What a person reads on a page of prices, and twice as much.
 PLAN_FEATURES_MAX = 200
 # The name of a level or a number.

@@ -85,6 +85,7 @@ class AppliedCommitment:
     term: the period, or of a commitment over several the term that it is of.
     amount: what is committed in the term. spend: what counts toward it, up to and with the period. overage, true_up: what the period
         adds, any sign. drawn: what of the amount the period's spend uses; left: what of it is left then.
+    rolled_over: what earlier periods left that this one may use; carried: what of it its spend uses.
     """
 
     subscription_id: str
@@ -98,6 +99,8 @@ class AppliedCommitment:
     true_up: Decimal
     drawn: Decimal
     left: Decimal
+    rolled_over: Decimal
+    carried: Decimal
 
 
 def applied_commitments(terms: Settled | None) -> list[AppliedCommitment]:
@@ -127,7 +130,7 @@ def applied_commitment(terms: Settled, row: int) -> AppliedCommitment:
     zeros = DecimalColumn.zeros(len(found))
     left, left_before = (
         result.committed_minor.subtract(each).maximum(zeros)
-        for each in (result.spend_minor, result.before_minor)
+        for each in (result.spend_minor.subtract(result.carried_minor), result.before_minor)
     )
     terms_of = found.of_terms
     return AppliedCommitment(
@@ -142,6 +145,8 @@ def applied_commitment(terms: Settled, row: int) -> AppliedCommitment:
         true_up=units(result.true_up_minor),
         drawn=units(left_before.subtract(left)),
         left=units(left),
+        rolled_over=units(result.rolled_minor),
+        carried=units(result.carried_minor),
     )
 
 

@@ -95,7 +95,7 @@ class AppliedCredit(_message.Message):
     def __init__(self, credit_grant_id: _Optional[str] = ..., category: _Optional[str] = ..., currency: _Optional[str] = ..., effective_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., amount: _Optional[str] = ..., balance: _Optional[str] = ...) -> None: ...
 
 class AppliedCommitment(_message.Message):
-    __slots__ = ("subscription_id", "price_ids", "period_start", "period_end", "currency", "amount", "spend", "overage", "true_up", "term_start", "term_end", "drawn", "left")
+    __slots__ = ("subscription_id", "price_ids", "period_start", "period_end", "currency", "amount", "spend", "overage", "true_up", "term_start", "term_end", "drawn", "left", "rolled_over", "carried")
     SUBSCRIPTION_ID_FIELD_NUMBER: _ClassVar[int]
     PRICE_IDS_FIELD_NUMBER: _ClassVar[int]
     PERIOD_START_FIELD_NUMBER: _ClassVar[int]
@@ -109,6 +109,8 @@ class AppliedCommitment(_message.Message):
     TERM_END_FIELD_NUMBER: _ClassVar[int]
     DRAWN_FIELD_NUMBER: _ClassVar[int]
     LEFT_FIELD_NUMBER: _ClassVar[int]
+    ROLLED_OVER_FIELD_NUMBER: _ClassVar[int]
+    CARRIED_FIELD_NUMBER: _ClassVar[int]
     subscription_id: str
     price_ids: _containers.RepeatedScalarFieldContainer[str]
     period_start: _timestamp_pb2.Timestamp
@@ -122,7 +124,9 @@ class AppliedCommitment(_message.Message):
     term_end: _timestamp_pb2.Timestamp
     drawn: str
     left: str
-    def __init__(self, subscription_id: _Optional[str] = ..., price_ids: _Optional[_Iterable[str]] = ..., period_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., currency: _Optional[str] = ..., amount: _Optional[str] = ..., spend: _Optional[str] = ..., overage: _Optional[str] = ..., true_up: _Optional[str] = ..., term_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., term_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., drawn: _Optional[str] = ..., left: _Optional[str] = ...) -> None: ...
+    rolled_over: str
+    carried: str
+    def __init__(self, subscription_id: _Optional[str] = ..., price_ids: _Optional[_Iterable[str]] = ..., period_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., currency: _Optional[str] = ..., amount: _Optional[str] = ..., spend: _Optional[str] = ..., overage: _Optional[str] = ..., true_up: _Optional[str] = ..., term_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., term_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., drawn: _Optional[str] = ..., left: _Optional[str] = ..., rolled_over: _Optional[str] = ..., carried: _Optional[str] = ...) -> None: ...
 
 class AppliedTax(_message.Message):
     __slots__ = ("tax_id", "percent", "included", "reverse_charge", "period_start", "period_end", "currency", "taxable_amount", "amount")

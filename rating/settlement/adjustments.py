@@ -71,7 +71,8 @@ def adjustment_formula(commitments: Commitments, found: CommitmentResult, row: i
 
     `(SPEND - COMMITTED) TIMES (FACTOR - 1) = EXACT → AMOUNT CURRENCY` or `COMMITTED - SPEND = AMOUNT CURRENCY`, and for
     a period billed in parts `; less BOOKED booked = DUE CURRENCY`. Of a term SPEND is that of its periods so far; where the earlier
-    ones have spent more than is COMMITTED, what they have spent stands in its place.
+    ones have spent more than is COMMITTED, what they have spent stands in its place. SPEND is less what was rolled over; of that
+    ` - PAID` follows, what earlier periods made up for.
 
     Raises:
         ValueError: a rated line is not an adjustment.
@@ -82,13 +83,14 @@ def adjustment_formula(commitments: Commitments, found: CommitmentResult, row: i
     def money(column: DecimalColumn) -> str:
         return f"{decimal_of(int(column.mantissa[row]), digits):f}"
 
-    spend, committed = money(found.spend_minor), money(found.committed_minor)
+    # What was rolled over pays for spend.
+    spent = found.spend_minor.subtract(found.carried_minor)
+    spend, committed = money(spent), money(found.committed_minor)
     if kind is LineKind.OVERAGE:
         due, booked = found.overage_minor, commitments.overage_minor
         # Of a term what its earlier periods have had beyond it, too, is theirs.
         reached, from_which = (
-            int(each.maximum(found.committed_minor).mantissa[row])
-            for each in (found.spend_minor, found.before_minor)
+            int(each.maximum(found.committed_minor).mantissa[row]) for each in (spent, found.before_minor)
         )
         over = reached - from_which
         extra = DecimalColumn.of([terms.overage_factor]).subtract(DecimalColumn.of_ints([1]))
@@ -98,8 +100,10 @@ def adjustment_formula(commitments: Commitments, found: CommitmentResult, row: i
         text = f"{beyond} {TIMES} ({plain(terms.overage_factor)} - 1) = {plain(exact)} →"
     elif kind is LineKind.TRUE_UP:
         due, booked = found.true_up_minor, commitments.true_up_minor
-        short = found.spend_minor.mantissa[row] < found.committed_minor.mantissa[row]
-        text = f"{committed} - {spend} =" if short else "0 ="
+        short = found.committed_minor.subtract(spent).maximum(DecimalColumn.zeros(len(spent)))
+        text = f"{committed} - {spend}" if short.mantissa[row] else "0"
+        paid = short.subtract(due).subtract(booked)
+        text += f" - {money(paid)} =" if terms.true_up and paid.mantissa[row] else " ="
     else:
         raise ValueError("a rated line is not an adjustment")
     text += f" {money(due.add(booked))} {terms.currency}"

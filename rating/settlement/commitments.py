@@ -14,6 +14,9 @@ Rules:
 7. A commitment over a term of several periods has a row for each of them. Spend then is that of the term up to and with the
    period, each period has the overage of its own spend alone, by what is committed as it is in that period, and the last one
    has the true-up.
+8. What a single period that rolls over leaves unused, later ones may use, so many as its terms say, the oldest first: spend beyond
+   their own commitment, or the first of their spend. Spend less that is what overage and true-up are of, and what was made up for
+   when it was left unused is taken off the true-up, which may so be negative.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +26,7 @@ from typing import Annotated, Self
 
 import numpy as np
 
-from fields import DecimalNumber, Problem, Record, rule
+from fields import Count, DecimalNumber, Flag, Problem, Record, rule
 from rating.numbers.currency import Code, NotNegative, PriceIds, minor_unit_digits, whole_minor_units
 from rating.numbers.decimals import DecimalColumn, scaled_int
 from rating.numbers.rounding import RoundingMode, divide_rounded_each
@@ -52,6 +55,8 @@ class Commitment(Record):
             1.5: half as much again, 0.9: a tenth off.
         true_up: whether the shortfall is charged (default), or only the factor applies.
         price_ids: the prices whose lines count; None (default): all lines of the subscription.
+        rollover_periods: how many later periods may use what one leaves; 0 (default): none. rollover_first: whether they use it before
+            their own commitment, or beyond it (default).
         rounding: of the overage and of a prorated amount; default half_up (half away from zero).
 
     Raises:
@@ -64,6 +69,8 @@ class Commitment(Record):
     overage_factor: Annotated[Decimal, DecimalNumber(at_most=1000, fraction_digits=12)] = Decimal(1)
     true_up: bool = True
     price_ids: PriceIds | None = None
+    rollover_periods: Annotated[int, Count()] = 0
+    rollover_first: Annotated[bool, Flag()] = False
     rounding: RoundingMode = RoundingMode.HALF_UP
 
     @rule("amount", "currency")
@@ -88,6 +95,7 @@ class Commitments:
         price_names: by what `terms` call each of the lines' price_ids, several maybe alike; None (default): as the lines do.
         term, position: int64[K], which term each row is of, and which of its periods, from 0; given together. None (default): each
             row is a term of its own.
+        rolls_over: bool[K], whether the periods of its term are made up for one by one, and roll over (rule 8); None: none does.
 
     Raises:
         ValueError: columns of other lengths or types, a term without one of its earlier periods, or with one twice.
@@ -104,6 +112,7 @@ class Commitments:
     price_names: tuple[str, ...] | None = None
     term: Ids | None = None
     position: Ids | None = None
+    rolls_over: Flags | None = None
 
     def __post_init__(self) -> None:
         check_columns(self, len(self))
@@ -152,6 +161,7 @@ class CommitmentResult:
         committed_minor: as given.
         spend_minor: the spend so far, of the period, or of the term that it is of.
         before_minor: what of it was spent in earlier periods of the term.
+        rolled_minor: what earlier periods left that may be used, for rows that roll over. carried_minor: what of it is used.
         overage_minor: to charge now for spend beyond the commitment, any sign.
         true_up_minor: to charge now for the shortfall; negative where late usage takes it back.
     """
@@ -160,6 +170,8 @@ class CommitmentResult:
     committed_minor: DecimalColumn
     spend_minor: DecimalColumn
     before_minor: DecimalColumn
+    rolled_minor: DecimalColumn
+    carried_minor: DecimalColumn
     overage_minor: DecimalColumn
     true_up_minor: DecimalColumn
 
@@ -171,24 +183,29 @@ def apply_commitments(lines: InvoiceLines, commitments: Commitments) -> Commitme
     part = lines.amount_minor.take(counts).sum_by_group(counted_by[counts], len(commitments))
     own = commitments.spent_minor.add(part)
     before = _before(own, commitments)
+    rollover = _rolled_over(own, commitments)
     spend = before.add(own)
     committed = commitments.committed_minor
     zeros = DecimalColumn.zeros(len(commitments))
-    short = committed.subtract(spend)
+    short = committed.subtract(spend.subtract(rollover.used_minor))
     over = short.negate().maximum(zeros).subtract(before.subtract(committed).maximum(zeros))
     factor = DecimalColumn.of([terms.overage_factor for terms in commitments.terms])
     extra = factor.subtract(DecimalColumn.of_ints([1] * len(factor)))
     overage = _rounded(over.multiply(extra.take(commitments.terms_index)), commitments)
     trues_up = np.array([terms.true_up for terms in commitments.terms], dtype=np.bool_)
-    owing = commitments.final & trues_up[commitments.terms_index]
-    shortfall = short.maximum(zeros).subtract(commitments.true_up_minor)
+    shortfall = short.maximum(zeros).where(trues_up[commitments.terms_index], zeros)
+    true_up = shortfall.subtract(rollover.paid_minor).subtract(commitments.true_up_minor)
+    # Without a true-up nothing that was booked is taken back.
+    owing = commitments.final & (trues_up[commitments.terms_index] | (rollover.paid_minor.mantissa != 0))
     return CommitmentResult(
         counted_by=counted_by,
         committed_minor=committed,
         spend_minor=spend,
         before_minor=before,
+        rolled_minor=rollover.left_minor,
+        carried_minor=rollover.used_minor,
         overage_minor=overage.subtract(commitments.overage_minor).narrowed(),
-        true_up_minor=shortfall.where(owing, zeros).narrowed(),
+        true_up_minor=true_up.where(owing, zeros).narrowed(),
     )
 
 
@@ -197,6 +214,8 @@ def _before(own: DecimalColumn, commitments: Commitments) -> DecimalColumn:
     before = DecimalColumn.zeros(len(own))
     if commitments.term is None or commitments.position is None:
         return before
+    if commitments.rolls_over is not None:
+        own = before.where(commitments.rolls_over, own)
     order = np.lexsort((commitments.position, commitments.term))
     position = commitments.position[order]
     # A period of all terms at once: the one before it is the row before.
@@ -205,6 +224,55 @@ def _before(own: DecimalColumn, commitments: Commitments) -> DecimalColumn:
         earlier = order[places - 1]
         before = before.replaced(order[places], before.take(earlier).add(own.take(earlier)))
     return before.narrowed()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Rollover:
+    """Of each of K rows what earlier periods left, what of that it uses, and what of that was made up for; minor units."""
+
+    left_minor: DecimalColumn
+    used_minor: DecimalColumn
+    paid_minor: DecimalColumn
+
+
+def _rolled_over(own: DecimalColumn, commitments: Commitments) -> _Rollover:
+    """Rule 8, from what each period spent: a period of all terms at once, and in it one that left something after the other."""
+    zeros = DecimalColumn.zeros(len(own))
+    if (
+        commitments.term is None
+        or commitments.position is None
+        or commitments.rolls_over is None
+        or not commitments.rolls_over.any()
+    ):
+        return _Rollover(left_minor=zeros, used_minor=zeros, paid_minor=zeros)
+    of_terms = commitments.terms_index
+    lasts = np.array([each.rollover_periods for each in commitments.terms], dtype=np.int64)[of_terms]
+    first = np.array([each.rollover_first for each in commitments.terms], dtype=np.bool_)[of_terms]
+    trues_up = np.array([each.true_up for each in commitments.terms], dtype=np.bool_)[of_terms]
+    order = np.lexsort((commitments.position, commitments.term))
+    order = order[commitments.rolls_over[order]]
+    position = commitments.position[order]
+    left, used, paid = zeros, zeros, zeros
+    # Of each row what it left that nobody has used yet.
+    unused = zeros
+    for each in range(1 + int(position.max(initial=0))):
+        places = np.flatnonzero(position == each)
+        rows = order[places]
+        nothing = DecimalColumn.zeros(len(rows))
+        spend, committed = own.take(rows), commitments.committed_minor.take(rows)
+        wanted = spend.where(first[rows], spend.subtract(committed)).maximum(nothing)
+        for back in range(min(each, int(lasts.max(initial=0))), 0, -1):
+            earlier = order[places - back]
+            lot = unused.take(earlier).where(lasts[earlier] >= back, nothing)
+            taken = lot.minimum(wanted)
+            wanted = wanted.subtract(taken)
+            unused = unused.replaced(earlier, unused.take(earlier).subtract(taken))
+            left = left.replaced(rows, left.take(rows).add(lot))
+            used = used.replaced(rows, used.take(rows).add(taken))
+            paid = paid.replaced(rows, paid.take(rows).add(taken.where(trues_up[earlier], nothing)))
+        rest = committed.subtract(spend.subtract(used.take(rows))).maximum(nothing).minimum(committed)
+        unused = unused.replaced(rows, rest)
+    return _Rollover(left_minor=left.narrowed(), used_minor=used.narrowed(), paid_minor=paid.narrowed())
 
 
 def prorated_minor(

@@ -28,7 +28,7 @@ plans:
   - id: fine
     name: Fine
     currency: USD
-    commitments: [{amount: 20, true_up: true}]
+    commitments: [{amount: 20, true_up: true, rollover_periods: 2}]
     invoicing_threshold: 0.25
     prices:
       - {id: calls, meter: calls, model: per_unit, unit_amount: 0.0123, rounding: {digits: 4}}

@@ -21,6 +21,8 @@ class Held:
     prices: frozenset
     term: tuple
     is_last: bool
+    lasts: int = 0
+    first: bool = False
 
 
 def commits(catalog, subscription):
@@ -29,7 +31,7 @@ def commits(catalog, subscription):
 
 
 def steps(catalog, subscription):
-    """(start, end or None, {(prices, periods): commitment}) of a subscription's stretches."""
+    """(start, end or None, {(prices, periods, rolls over): commitment}) of a subscription's stretches."""
     plan = catalog.plans[subscription.plan].resource
     of_plan = list(plan.commitments)
     own = subscription.commitments
@@ -42,17 +44,20 @@ def steps(catalog, subscription):
     for number, (start, each) in enumerate(found):
         end = found[number + 1][0] if number + 1 < len(found) else subscription.end
         terms = {
-            (frozenset(c.prices), c.periods): (c.amount, c.overage_factor, c.true_up, str(c.early_end))
+            (frozenset(c.prices), c.periods, c.rollover_periods > 0): (
+                *(c.amount, c.overage_factor, c.true_up, str(c.early_end)),
+                *(c.rollover_periods, str(c.rollover_order) == "first"),
+            )
             for c in each
         }
         if each is of_plan and minimum is not None:
-            terms[frozenset(), 1] = (minimum, 1, True, "full")
+            terms[frozenset(), 1, False] = (minimum, 1, True, "full", 0, False)
         result.append((start, end, terms))
     return result
 
 
 def counting(catalog, subscription, period):
-    """{(prices, periods): [(share in seconds, terms, number of the step, end)]} of what counts in a period: what holds last in it."""
+    """{(prices, periods, rolls over): [(share in seconds, terms, number of the step, end)]} of what counts in a period: what holds last in it."""
     start, end = period
     merged = {}
     for number, (since, until, terms) in enumerate(steps(catalog, subscription)):
@@ -68,20 +73,22 @@ def commitments_of(catalog, subscription, at, unit):
     """[Held] of the period that contains an instant."""
     period, whole = period_by_oracle(subscription.start, subscription.end, at)
     found = []
-    for (prices, periods), stretches in counting(catalog, subscription, period).items():
-        amount, factor, true_up, early_end = stretches[-1][1]
+    for slot, stretches in counting(catalog, subscription, period).items():
+        prices, periods, rolls = slot
+        amount, factor, true_up, early_end, lasts, comes_first = stretches[-1][1]
         if periods == 1:
             exact = sum(Fraction(each[0]) * unit * share(stretch, whole) for stretch, each, *_ in stretches)
-            held = Held(half_up(exact), Fraction(factor), true_up, prices, (prices, period[0]), True)
+            term = prices, period[0]
+            if rolls:
+                term = slot, run_of(catalog, subscription, stretches[-1][2], slot)
+            held = Held(half_up(exact), Fraction(factor), true_up, prices, term, True, lasts, comes_first)
             found.append(held)
             continue
-        run = run_of(catalog, subscription, stretches[-1][2], (prices, periods))
+        run = run_of(catalog, subscription, stretches[-1][2], slot)
         begun = steps(catalog, subscription)[run][0]
         month = month_of(subscription.start, period[0])
         number, position = divmod(month - month_of(subscription.start, begun), periods)
-        ends_early = position < periods - 1 and not goes_on(
-            catalog, subscription, period, run, (prices, periods)
-        )
+        ends_early = position < periods - 1 and not goes_on(catalog, subscription, period, run, slot)
         exact = Fraction(amount) * unit
         if ends_early and early_end == "prorated":
             term = tuple(add_months(subscription.start, month - position + each) for each in (0, periods))
@@ -138,9 +145,30 @@ def adjustments(commitments, spends, drawn):
             counted[place] += amount
     found = []
     for spend, held in zip(counted, commitments, strict=True):
+        if held.lasts:
+            found.append(rolled(held, spend, drawn.setdefault(held.term, [])))
+            continue
         before = drawn.get(held.term, 0)
         drawn[held.term] = after = before + spend
         beyond = max(0, after - held.committed) - max(0, before - held.committed)
         true_up = max(0, held.committed - after) if held.true_up and held.is_last else 0
         found.append((half_up(beyond * (held.factor - 1)), true_up))
     return found
+
+
+def rolled(held, spend, lots):
+    """(overage, true-up) of a period that rolls over. lots: [what is left, for how many periods, whether it was charged] of the earlier
+    ones, the oldest first; used, and one more put behind them.
+    """
+    wanted = max(0, spend if held.first else spend - held.committed)
+    charged = 0
+    for lot in lots:
+        taken = min(lot[0], wanted)
+        wanted, spend, lot[0] = wanted - taken, spend - taken, lot[0] - taken
+        charged += taken if lot[2] else 0
+        lot[1] -= 1
+    short = max(0, held.committed - spend)
+    lots[:] = [lot for lot in lots if lot[1]]
+    lots.append([min(short, held.committed), held.lasts, held.true_up])
+    overage = half_up(max(0, spend - held.committed) * (held.factor - 1))
+    return overage, (short if held.true_up else 0) - charged

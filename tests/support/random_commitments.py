@@ -78,6 +78,9 @@ def some(dice, prices):
             fields.append("true_up: false")
         if (periods := dice.choice((1, 1, 2, 3, 12))) > 1:
             fields.append(f"periods: {periods}, early_end: {dice.choice(('full', 'prorated'))}")
+        elif dice.random() < 0.5:
+            order = dice.choice(("first", "last"))
+            fields.append(f"rollover_periods: {dice.choice((1, 1, 2, 12))}, rollover_order: {order}")
         if number or dice.random() < 0.5:
             named = [ids.pop() for _ in range(dice.randint(1, 2)) if ids]
             if not named:

@@ -183,10 +183,14 @@ def _commitment(commitment: Any, names: CatalogNames, words: PageWords) -> Shown
     term = _of_period(commitment.term_start, commitment.term_end)
     drawn, left = (words.money(each, currency) for each in (commitment.drawn, commitment.left))
     of_term = term != _of_period(commitment.period_start, commitment.period_end)
+    carried, rolled = (words.money(each, currency) for each in (commitment.carried, commitment.rolled_over))
     return {
         "prices": ", ".join(commitment.price_ids) or words.text("all_prices"),
         "period": words.plain.period(term, names.zone_of(commitment.subscription_id)),
         "drawn": words.text("commitment_drawn", drawn=drawn, left=left) if of_term else "",
+        "rolled": words.text("commitment_rolled", carried=carried, rolled=rolled)
+        if Decimal(commitment.rolled_over)
+        else "",
         "amount": words.money(commitment.amount, currency),
         "spend": words.money(commitment.spend, currency),
         "true_up": words.money(commitment.true_up, currency),

@@ -204,7 +204,14 @@ def _commitment(of: LineExplanation) -> Iterator[str]:
     period = period_words(found.period.start, found.period.end, of.zone)
     by_then = "" if found.term == found.period else f" up to the end of {period}"
     yield f"{_sentence(when)} you committed to spend {committed}{prices}, and spent {spent}{by_then}."
+    if found.carried:
+        carried = money(found.carried, found.currency)
+        yield f"{carried} of that is what earlier billing periods had left and rolled over."
     added = money(settled.amounts["amount"], found.currency)
+    if settled.amounts["amount"] < 0 and found.carried:
+        back = money(-settled.amounts["amount"], found.currency)
+        yield f"They were charged for it, so {back} is given back."
+        return
     beyond = "Spend beyond it" if found.term == found.period else f"What of {period} is beyond it"
     yield (
         f"The rest, {added}, is due as well."

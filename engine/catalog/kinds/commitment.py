@@ -21,13 +21,22 @@ class EarlyEnd(StrEnum):
     """Its share, by the second."""
 
 
+class RolloverOrder(StrEnum):
+    """When spend uses what was rolled over."""
+
+    LAST = "last"
+    """Beyond the period's own amount (default)."""
+    FIRST = "first"
+    """Before it, so that more of it may be rolled over again."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SpendCommitment(Record, called="commitment"):
     """So much spend in `periods` billing periods together, in units of its plan's currency, whole minor units.
 
     overage_factor: what spend beyond it is multiplied by. true_up: whether what is missing is charged.
     prices: the prices of the subscription whose lines count, by their ids; those of all, without.
-    early_end: of one for several periods.
+    early_end: of one for several periods. rollover_periods: of one for a single period, how many later ones may use what it left.
     """
 
     amount: Annotated[Decimal, DecimalNumber()]
@@ -40,6 +49,8 @@ class SpendCommitment(Record, called="commitment"):
     prices: Prices = ()
     periods: Annotated[int, Count(limits.COMMITMENT_PERIODS_MAX, at_least=1)] = 1
     early_end: EarlyEnd = EarlyEnd.FULL
+    rollover_periods: Annotated[int, Count(limits.ROLLOVER_PERIODS_MAX, at_least=0)] = 0
+    rollover_order: RolloverOrder = RolloverOrder.LAST
 
     @rule("periods", "early_end")
     def _term_may_end_early(self) -> Iterator[Problem]:
@@ -48,6 +59,26 @@ class SpendCommitment(Record, called="commitment"):
                 "is of a commitment over several periods: one for a single period always commits its share"
             )
             yield Problem(("early_end",), message)
+
+    @rule("periods", "rollover_periods", "rollover_order")
+    def _single_periods_roll_over(self) -> Iterator[Problem]:
+        if self.rolls_over and self.is_contract:
+            message = "is of a commitment for a single period: in a term what is left goes on by itself"
+            yield Problem(("rollover_periods",), message)
+        if self.rollover_order is not RolloverOrder.LAST and not self.rolls_over:
+            yield Problem(
+                ("rollover_order",), "is of a commitment that rolls over: say rollover_periods, too"
+            )
+
+    @property
+    def rolls_over(self) -> bool:
+        """Whether later periods may use what one leaves."""
+        return self.rollover_periods > 0
+
+    @property
+    def follows_earlier(self) -> bool:
+        """Whether what it adds to a period follows from earlier periods, too."""
+        return self.is_contract or self.rolls_over
 
     @property
     def is_contract(self) -> bool:

@@ -121,15 +121,19 @@ class Catalog:
 
     @cached_property
     def contracting_terms(self) -> npt.NDArray[np.bool_]:
-        """bool[terms of `subscription_columns`]: which of `committing_terms` may have commitments over several billing periods."""
+        """bool[terms of `subscription_columns`]: which of `committing_terms` may have commitments that follow from earlier periods."""
         plans = {
             name
             for name, plan in self.plan_versions.items()
-            if any(own.is_contract for each in plan.versions for own in each.resource.commitments)
+            if any(own.follows_earlier for each in plan.versions for own in each.resource.commitments)
         }
         columns = self.subscription_columns
         of_plan = np.array([each in plans for each in columns.plans], dtype=np.bool_)[columns.terms_plan]
-        own = np.fromiter(('"periods":' in each for each in columns.terms), np.bool_, len(columns.terms))
+        own = np.fromiter(
+            ('"periods":' in each or '"rollover_periods":' in each for each in columns.terms),
+            np.bool_,
+            len(columns.terms),
+        )
         found: npt.NDArray[np.bool_] = self.committing_terms & (own | of_plan)
         return found
 

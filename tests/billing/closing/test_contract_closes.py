@@ -1,4 +1,5 @@
-"""A commitment over three months, closed month by month: what it adds, what comes late, and what stays as it was billed.
+"""A commitment over three months, or one that rolls over, closed month by month: what it adds, what comes late, and what stays as it
+was billed.
 
 A unit is 1.00. 100.00 are committed over August, September and October, and 100.00 more over the months behind.
 """
@@ -175,3 +176,32 @@ def test_a_part_of_a_running_month_draws_on_and_owes_nothing_of_what_is_left(wor
     assert lines(world, part) == [("charge", "12", 3000), ("overage", "12", 2000)]
     close(world, 4)
     assert lines(world, world.standing()[-1]) == []
+
+
+def test_what_comes_late_is_not_rolled_over(url, store):
+    """50.00 a month: August leaves 20.00, of which September's 60.00 use 10.00. With 15.00 late in August it leaves 5.00: 15.00 of what it
+    was charged are given back, and September is charged 5.00 of what it was given back.
+    """
+    rolls = "[{amount: 50, rollover_periods: 1}]"
+    text = CATALOG.replace("[{amount: 100, periods: 3, overage_factor: 2}]", rolls)
+    made = ClosingWorld(url, store, text, MONTHS[0])
+    for number, value in enumerate((30, 60, 55)):
+        made.at(f"{MONTHS[number + 1][:8]}02").use("acme", f"{MONTHS[number][:8]}15", value)
+        close(made, number)
+    assert all_lines(made) == [
+        [("charge", "08", 3000), ("true_up", "08", 2000)],
+        [("charge", "09", 6000), ("true_up", "09", -1000)],
+        [("charge", "10", 5500)],
+    ]
+    before = [(each, made.lines(each)) for each in made.standing()]
+    made.at("2026-11-20").use("acme", "2026-08-20", 15)
+    made.use("acme", "2026-11-20", 50)
+    close(made, 3)
+    assert sorted(lines(made, made.standing()[-1])) == [
+        ("charge", "08", 1500),
+        ("charge", "11", 5000),
+        ("true_up", "08", -1500),
+        ("true_up", "09", 500),
+    ]
+    assert [(each, made.lines(each)) for each in made.standing()][:3] == before
+    made.finish()

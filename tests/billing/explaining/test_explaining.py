@@ -181,35 +181,46 @@ def test_what_a_commitment_adds_names_what_was_committed_and_spent(world):
     ]
 
 
-def test_what_a_commitment_over_a_term_adds_names_the_term(tmp_path):
+def test_what_a_commitment_over_a_term_adds_names_the_term(world, tmp_path):
     """November's 102.00 and 10.00 of 300.00, then December's 10.00: 178.00 are left. Of 115.00, 7.00 lie beyond, at twice the price."""
     terms = "commitments: [{amount: 300, periods: 2}]"
-    assert _said_of_last_line(tmp_path / "a", terms) == [
+    assert _said_of_last_line(world, tmp_path, "dora", terms) == [
         "From 1 November to 31 December 2026 you committed to spend 300.00 USD, and spent 122.00 USD up to the end of December 2026.",
         "The rest, 178.00 USD, is due as well.",
     ]
     terms = "commitments: [{amount: 115, periods: 2, overage_factor: 2}]"
-    assert _said_of_last_line(tmp_path / "b", terms) == [
+    assert _said_of_last_line(world, tmp_path, "edie", terms) == [
         "From 1 November to 31 December 2026 you committed to spend 115.00 USD, and spent 122.00 USD up to the end of December 2026.",
         "What of December 2026 is beyond it has a price of its own, which adds 7.00 USD.",
     ]
 
 
-def _said_of_last_line(folder, terms):
-    """Of December's invoice of a customer without taxes or discounts."""
+def test_what_was_rolled_over_is_given_back_by_a_line_that_says_so(world, tmp_path):
+    """November leaves 3.00 of 15.00, the fee of 10.00 and 4 x 0.50; December's 10.00 and 7.00 are 2.00 beyond, which are given back."""
+    terms = "commitments: [{amount: 15, rollover_periods: 1}]"
+    assert _said_of_last_line(world, tmp_path, "fred", terms, november=1004, december=1014) == [
+        "In December 2026 you committed to spend 15.00 USD, and spent 17.00 USD.",
+        "2.00 USD of that is what earlier billing periods had left and rolled over.",
+        "They were charged for it, so 2.00 USD is given back.",
+    ]
+
+
+def _said_of_last_line(world, folder, customer, terms, november=1204, december=0):
+    """Of December's invoice of a customer without taxes or discounts, whose usage is in the same store."""
     text = CATALOG.replace("commitments: [{amount: 120}]", terms).replace(
         ", tax_region: home, coupons: [{coupon: launch, start: 2026-10-01}]", ""
     )
-    text = text.replace("effective_at: 2026-11-01", "effective_at: 2027-11-01")
-    store = UsageStore.open_embedded(folder / "usage")
-    made = ExplainedWorld(f"sqlite:///{folder / 'catalog.sqlite'}", store, text, "2026-11-20")
-    made.use("acme", "2026-11-05", 1204)
-    made.at("2026-12-02").close(*NOVEMBER)
-    (step,) = made.at("2027-01-02").close(*DECEMBER)
-    invoice = step.issued[0]
+    text = text.replace("effective_at: 2026-11-01", "effective_at: 2027-11-01").replace("acme", customer)
+    url = f"sqlite:///{folder / customer}.sqlite"
+    made = ExplainedWorld(url, world.store, text, "2027-01-10", world.clock, 1_000 * ord(customer[0]))
+    for number, calls in ((5, november), (35, december)):
+        if calls:
+            made.use(customer, instant_us("2026-11-01") + number * 86_400_000_000, calls)
+    made.close(*NOVEMBER)
+    (step,) = made.close(*DECEMBER)
+    (invoice,) = [each for each in step.issued if each.key.customer_id == customer]
     found = said(made.explain(invoice, invoice.line_count))
     made.finish()
-    store.close()
     return found
 
 

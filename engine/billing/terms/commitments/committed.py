@@ -15,12 +15,12 @@ from decimal import Decimal
 import numpy as np
 
 from engine.billing.segments import Index
-from engine.billing.terms.commitments.contracts import ContractPeriods, contract_periods, contracts_only
+from engine.billing.terms.commitments.contracts import ContractPeriods, contract_periods, following_only
 from engine.billing.terms.commitments.held import HeldCommitments, KnownCommitments, held_commitments
 from engine.billing.terms.invoices import Flags, InvoicedLines, MoreInvoices
 from engine.billing.terms.places import PeriodPlaces
 from engine.billing.terms.price_names import bare_name
-from engine.catalog.kinds.commitment import EarlyEnd, SpendCommitment
+from engine.catalog.kinds.commitment import EarlyEnd, RolloverOrder, SpendCommitment
 from engine.catalog.snapshots.snapshot import Catalog
 from rating import Commitment, Commitments, DecimalColumn, LineColumns, minor_unit_digits, prorated_minor
 
@@ -79,14 +79,17 @@ def period_commitments(catalog: Catalog, places: PeriodPlaces, committing: Index
         np.ones(count, dtype=np.bool_),
         places.start_us[held.place],
         places.end_us[held.place],
+        places.start_us[held.place],
+        np.zeros(count, dtype=np.bool_),
     )
-    rows = np.flatnonzero(known.periods[held.slot] > 1)
+    rows = np.flatnonzero(known.follows_earlier[held.slot])
     if len(rows):
-        contracts = contracts_only(held, known)
-        terms = contract_periods(catalog, places, contracts, known)
-        committed = committed.replaced(rows, _of_contracts(contracts, terms, known, amounts))
+        following = following_only(held, known)
+        terms = contract_periods(catalog, places, following, known)
+        whole = _of_contracts(following, terms, known, amounts)
+        committed = committed.replaced(rows, committed.take(rows).where(terms.rolls_over, whole))
         of_terms.term[rows] = count + terms.term
-        for name in ("position", "is_last", "start_us", "end_us"):
+        for name in ("position", "is_last", "start_us", "end_us", "since_us", "rolls_over"):
             getattr(of_terms, name)[rows] = getattr(terms, name)
     return PeriodCommitments(
         place=held.place,
@@ -143,6 +146,7 @@ def settled_commitments(
         committed_minor=found.committed_minor,
         term=found.of_terms.term,
         position=found.of_terms.position,
+        rolls_over=found.of_terms.rolls_over,
         price_names=tuple(bare_name(name) for name in invoiced.lines.price_ids),
     )
     columns = LineColumns(
@@ -163,4 +167,6 @@ def _as_rated(commitment: SpendCommitment, currency: str) -> Commitment:
         overage_factor=commitment.overage_factor,
         true_up=commitment.true_up,
         price_ids=commitment.prices or None,
+        rollover_periods=commitment.rollover_periods,
+        rollover_first=commitment.rollover_order is RolloverOrder.FIRST,
     )

@@ -1,10 +1,12 @@
-"""Commitments over terms of several billing periods: which period of which term each is, and how far back terms reach. Pure.
+"""Commitments that follow from earlier billing periods, over terms of several or as they roll over: which period of which term each
+is, and how far back that reaches. Pure.
 
 Rules:
 1. A term begins with the billing period in which its commitment comes to hold, and is so many periods long; then the next one
    begins. Other terms of the subscription that keep the prices, the currency and the length go on with it, under their amounts.
 2. It ends early with the last period in which its commitment counts.
 3. What is left of a commitment is derived, never kept: from all earlier periods of its term, which are rated again.
+4. A commitment that rolls over is one term for as long as it holds without a break, of which each period is made up for by itself.
 """
 
 from dataclasses import dataclass
@@ -35,8 +37,10 @@ class ContractPeriods:
     Attributes:
         term: int64[K], alike for those of one term.
         position: int64[K], which of its periods each is, from 0.
-        is_last: bool[K], whether it is the term's last one.
-        start_us: int64[K], when the term begins; end_us: when its last period would end.
+        is_last: bool[K], whether it is the term's last one, or made up for by itself.
+        start_us: int64[K], when what is committed begins; end_us: when its last period would end.
+        since_us: int64[K], behind which earlier periods are needed.
+        rolls_over: bool[K].
     """
 
     term: Index
@@ -44,27 +48,36 @@ class ContractPeriods:
     is_last: Flags
     start_us: Instants
     end_us: Instants
+    since_us: Instants
+    rolls_over: Flags
 
 
 def contract_periods(
     catalog: Catalog, places: PeriodPlaces, held: HeldCommitments, known: KnownCommitments
 ) -> ContractPeriods:
-    """Of commitments that are all over several periods."""
+    """Of commitments that all follow from earlier periods."""
     rows = places.row[held.place]
     runs = _Runs.of(catalog, np.unique(rows), known)
     run = runs.at(rows, held.slot, held.start_us)
-    periods = known.periods[held.slot]
+    rolls = known.rolls_over[held.slot]
     begun_us = places.start_us[held.place]
     number = period_numbers(catalog, rows, begun_us) - period_numbers(catalog, rows, runs.start_us[run])
+    # What rolls over has one term, however long.
+    periods = np.where(rolls, number + 1, known.periods[held.slot])
     position = number % periods
     starts_us = catalog.subscription_columns.start_us[rows]
     _, term = np.unique(run * (1 + int(number.max(initial=0))) + number // periods, return_inverse=True)
+    since_us = np.maximum(period_starts_before(catalog, rows, begun_us, position), starts_us)
+    behind_us = period_starts_before(catalog, rows, begun_us, position - periods)
+    ends = (position == periods - 1) | ~_goes_on(catalog, places, held, known, runs, run)
     return ContractPeriods(
         term=term,
         position=position,
-        is_last=(position == periods - 1) | ~_goes_on(catalog, places, held, known, runs, run),
-        start_us=np.maximum(period_starts_before(catalog, rows, begun_us, position), starts_us),
-        end_us=period_starts_before(catalog, rows, begun_us, position - periods),
+        is_last=ends | rolls,
+        start_us=np.where(rolls, begun_us, since_us),
+        end_us=np.where(rolls, places.end_us[held.place], behind_us),
+        since_us=since_us,
+        rolls_over=rolls,
     )
 
 
@@ -86,18 +99,18 @@ def contracts_since(catalog: Catalog, customers: CustomerNumbers, at_us: Instant
         here = periods.part(found)
         places = PeriodPlaces(rows[found], here.start_us, here.end_us, np.zeros(len(found), np.int64), ())
         known = KnownCommitments()
-        held = contracts_only(held_commitments(catalog, places, np.arange(len(found)), known), known)
+        held = following_only(held_commitments(catalog, places, np.arange(len(found)), known), known)
         terms = contract_periods(catalog, places, held, known)
         before_us = since_us.copy()
-        np.minimum.at(since_us, customers.numbers(places.row[held.place]), terms.start_us)
+        np.minimum.at(since_us, customers.numbers(places.row[held.place]), terms.since_us)
         reached_us = np.minimum(reached_us, since_us)
         rows = rows[(since_us < before_us)[owner]]
     return since_us
 
 
-def contracts_only(held: HeldCommitments, known: KnownCommitments) -> HeldCommitments:
-    """Those over several periods, without their entries."""
-    rows = np.flatnonzero(known.periods[held.slot] > 1)
+def following_only(held: HeldCommitments, known: KnownCommitments) -> HeldCommitments:
+    """Those that follow from earlier periods, without their entries."""
+    rows = np.flatnonzero(known.follows_earlier[held.slot])
     nothing = np.zeros(0, dtype=np.int64)
     return HeldCommitments(
         place=held.place[rows],
@@ -124,7 +137,7 @@ class _Runs:
 
     @classmethod
     def of(cls, catalog: Catalog, rows: Index, known: KnownCommitments) -> "_Runs":
-        """All of these subscriptions, which rise, over several periods."""
+        """All of these subscriptions, which rise, that follow from earlier periods."""
         columns = catalog.subscription_columns
         owner, step = steps_of_rows(columns, rows)
         terms = columns.step_terms[step].astype(np.int64)
@@ -135,8 +148,8 @@ class _Runs:
         place, entry = listed([len(each) for each in found], number)
         flat = np.array([slot for own in found for _, slot, _ in own], dtype=np.int64)
         slot = flat[entry]
-        is_contract = known.periods[slot] > 1
-        place, slot = place[is_contract], slot[is_contract]
+        follows = known.follows_earlier[slot]
+        place, slot = place[follows], slot[follows]
         order = np.lexsort((step[place], slot, owner[place]))
         place, slot = place[order], slot[order]
         begins = np.ones(len(place), dtype=np.bool_)
@@ -172,7 +185,7 @@ def _goes_on(
     own = own[places.end_us[own] < catalog.subscription_columns.end_us[places.row[own]]]
     end_us = places.end_us[own]
     behind = PeriodPlaces(places.row[own], end_us, end_us, places.part[own], ())
-    following = contracts_only(held_commitments(catalog, behind, np.arange(len(own)), known), known)
+    following = following_only(held_commitments(catalog, behind, np.arange(len(own)), known), known)
     next_run = runs.at(behind.row[following.place], following.slot, following.start_us)
     size = max(len(runs.row), 1)
     goes_on: Flags = np.isin(held.place * size + run, own[following.place] * size + next_run)
@@ -180,7 +193,7 @@ def _goes_on(
 
 
 def _contracting(catalog: Catalog, rows: Index) -> Flags:
-    """Which of these subscriptions have a commitment over several periods at some time."""
+    """Which of these subscriptions have a commitment that follows from earlier periods at some time."""
     columns = catalog.subscription_columns
     have = np.append(0, np.cumsum(catalog.contracting_terms[columns.step_terms]))
     found: Flags = have[columns.step_offsets[rows + 1]] > have[columns.step_offsets[rows]]

@@ -3,7 +3,8 @@
 Rules:
 1. A subscription has its own commitments, or those of its plan's version. None hold in a trial. In a pause those over several periods
    go on.
-2. Commitments for the same prices, in one currency, over as many periods are one; it is as it is last.
+2. Commitments for the same prices, in one currency, over as many periods, that all roll over or all don't, are one; it is as it is
+   last.
 3. Commitments for other prices in that currency than those that hold last don't count in a period: a line would count twice, or
    nowhere. A pause at its end changes nothing in that.
 """
@@ -15,6 +16,7 @@ import numpy as np
 
 from engine.billing.periods import Instants
 from engine.billing.segments import Index
+from engine.billing.terms.invoices import Flags
 from engine.billing.terms.places import PeriodPlaces
 from engine.billing.terms.stretches import Stretches, listed, stretches_of
 from engine.catalog.kinds.commitment import SpendCommitment
@@ -24,10 +26,12 @@ from engine.catalog.snapshots.snapshot import Catalog
 
 @dataclass(frozen=True, slots=True)
 class KnownCommitments:
-    """Each distinct commitment with its currency by number, and each distinct (prices, currency, periods), a slot (rule 2)."""
+    """Each distinct commitment with its currency by number, and each distinct (prices, currency, periods, whether it rolls over), a
+    slot (rule 2).
+    """
 
     terms: dict[tuple[SpendCommitment, str], int] = field(default_factory=dict)
-    slots: dict[tuple[frozenset[str], str, int], int] = field(default_factory=dict)
+    slots: dict[tuple[frozenset[str], str, int, bool], int] = field(default_factory=dict)
 
     def numbered(
         self, catalog: Catalog, used: Sequence[tuple[int, int]]
@@ -50,13 +54,24 @@ class KnownCommitments:
     @property
     def periods(self) -> Index:
         """int64: of each slot over how many billing periods its commitments are."""
-        return np.array([periods for _, _, periods in self.slots], dtype=np.int64)
+        return np.array([periods for _, _, periods, _ in self.slots], dtype=np.int64)
+
+    @property
+    def rolls_over(self) -> Flags:
+        """bool: whether the commitments of each slot do."""
+        return np.array([rolls for *_, rolls in self.slots], dtype=np.bool_)
+
+    @property
+    def follows_earlier(self) -> Flags:
+        """bool: whether what those of each slot add to a period follows from earlier periods, too."""
+        found: Flags = (self.periods > 1) | self.rolls_over
+        return found
 
     def _number(self, commitment: SpendCommitment, currency: str) -> int:
         return self.terms.setdefault((commitment, currency), len(self.terms))
 
     def _slot(self, commitment: SpendCommitment, currency: str) -> int:
-        slot = (frozenset(commitment.prices), currency, commitment.periods)
+        slot = (frozenset(commitment.prices), currency, commitment.periods, commitment.rolls_over)
         return self.slots.setdefault(slot, len(self.slots))
 
 
@@ -124,9 +139,9 @@ def held_commitments(
 def _in_currency(place: Index, slot: Index, known: KnownCommitments) -> Index:
     """A key of each place and currency."""
     currencies = {
-        name: number for number, name in enumerate(dict.fromkeys(each for _, each, _ in known.slots))
+        name: number for number, name in enumerate(dict.fromkeys(each for _, each, *_ in known.slots))
     }
-    currency_of = np.array([currencies[each] for _, each, _ in known.slots], dtype=np.int64)
+    currency_of = np.array([currencies[each] for _, each, *_ in known.slots], dtype=np.int64)
     return place * max(len(currencies), 1) + currency_of[slot]
 
 
