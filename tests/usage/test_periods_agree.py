@@ -13,7 +13,7 @@ import pytest
 from engine.billing.meter_usage import measure_of
 from engine.catalog.kinds.meter import Meter
 from engine.usage.facts import period_scan
-from engine.usage.facts.period_scan import GroupLimits
+from engine.usage.facts.period_scan import Asked, GroupLimits, ScanSnapshot, scan_statements, scans_of
 from engine.usage.facts.periods_request import Periods, PeriodsRequest
 from engine.usage.query.periods_reader import LIMITS, PeriodsReader
 from engine.usage.query.usage_reader import UsageReader
@@ -21,6 +21,7 @@ from engine.usage.store.backends.server_address import read_server_address
 from engine.usage.store.usage_store import UsageStore
 from tests.support.long_forms import numbered
 from tests.support.usage.clickhouse_process import ClickHouseProcess
+from tests.support.usage.correction_world import World
 from tests.support.usage.meter_reads import deliver
 from tests.support.usage.period_reads import one_by_one, said
 from tests.support.usage.usage_histories import (
@@ -32,6 +33,29 @@ from tests.support.usage.usage_histories import (
 )
 
 HISTORIES, REQUESTS = numbered(1, 8), 12
+TYPES = ("call", "call", "other", "third")
+
+
+def test_scans_that_differ_in_their_type_alone_are_one_select_for_a_few_customers():
+    """Of three meters without filters two types; another filter is another SELECT, and many customers have one each."""
+    made = [
+        {"event_type": "call"},
+        {"event_type": "other"},
+        {"event_type": "call"},
+        {"event_type": "third", "filters": {"a": "b"}},
+    ]
+    measures = [measure_of("t", Meter.read({"id": "m", "aggregation": "count"} | each)) for each in made]
+    one = Periods(pa.array(["acme"]), np.array([1]), np.array([9]))
+    each_own = Periods(pa.array(["acme", "bolt"]), np.array([1, 2]), np.array([9, 9]))
+    snapshot = ScanSnapshot("t", 5, None, any_facts=False, digests=True)
+    counts = [
+        [
+            statement.sql.count("FROM events")
+            for statement, _ in scan_statements(scans_of(measures), Asked(periods), snapshot, LIMITS)
+        ]
+        for periods in (one, each_own)
+    ]
+    assert counts == [[2], [3]]
 
 
 @pytest.fixture(scope="module", params=["embedded", "server"])
@@ -62,7 +86,7 @@ def random_periods(dice):
     return Periods(pa.array(customers), np.array(starts), np.array(ends))
 
 
-def random_request(dice, tenant):
+def random_request(dice, tenant, as_of_us):
     meters = [random_meter(dice) for _ in range(dice.randint(1, 5))]
     if dice.random() < 0.5:
         # Several in one scan: the same events in the same groups.
@@ -71,6 +95,8 @@ def random_request(dice, tenant):
             {**{k: v for k, v in each.items() if k not in ("group_by", "filters")}, **shape}
             for each in meters
         ]
+    # Types differ or not: what differs in nothing else is one SELECT for a few customers in one period.
+    meters = [each | {"event_type": dice.choice(TYPES)} for each in meters]
     measures = [measure_of(tenant, Meter.read(each)) for each in meters]
     periods = random_periods(dice)
     wanted = [np.flatnonzero([dice.random() < 0.8 for _ in range(len(periods))]) for _ in measures]
@@ -78,16 +104,24 @@ def random_request(dice, tenant):
         measures=measures,
         periods=periods,
         wanted=wanted,
-        as_of_us=dice.randint(1, 5),
+        as_of_us=as_of_us,
         digests=dice.random() < 0.7,
     )
 
 
 def check(store, seed, limits):
-    deliver(store, random_deliveries(seed, seed, 120))
     dice = random.Random(f"{seed}-periods")
+    deliveries = random_deliveries(seed, seed, 120)
+    # Retries have the type of the event.
+    types = {each["event_id"]: dice.choice(TYPES) for each in deliveries}
+    deliver(store, [each | {"event_type": types[each["event_id"]]} for each in deliveries])
+    watermarks = [1, 2, 3, 4, 5]
+    if dice.random() < 0.5:
+        world = World(store, seed)
+        world.void(*dice.sample(sorted(types), min(3, len(types))))
+        watermarks += [world.as_of()] * 3
     for _ in range(REQUESTS):
-        request = random_request(dice, seed)
+        request = random_request(dice, seed, dice.choice(watermarks))
         found = PeriodsReader(store, UsageReader(store), limits).read(request)
         for usage, wanted, expected in zip(
             found, request.wanted, one_by_one(store, request, limits), strict=True

@@ -30,7 +30,8 @@ from engine.usage.store.tables.schema import stamp_sql
 from engine.usage.store.tables.void_sql import log_sql, source_sql
 
 # What fixes tenant and event type, which every condition of a request begins with.
-OF_TENANT_AND_TYPE = ("tenant = {tenant:String}", "event_type = {event_type:String}")
+OF_TENANT = "tenant = {tenant:String}"
+OF_TENANT_AND_TYPE = (OF_TENANT, "event_type = {event_type:String}")
 OF_CUSTOMERS = "customer_id IN {customer_ids:Array(String)}"
 BEFORE_END = f"event_time < {stamp_sql('period_end_us')}"
 AFTER_START = f"event_time >= {stamp_sql('period_start_us')}"

@@ -18,10 +18,13 @@ Rules:
    A few customers in one period are bound as values instead: a join takes longer to plan than such a read takes. A
    customer's aliases are further rows with its place, so what is recorded under any of its ids is reduced together.
 4. Names that come from a person are parameters. Those of a scan begin with its number; all other names are written here.
+5. Scans for a few customers that differ in nothing but the type of their events are one SELECT, grouped by type: a SELECT takes
+   longer to plan than such a read takes. Each row has the states of its type's meters alone.
 """
 
 # ruff: noqa: S608 - only names that are written here become SQL
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +36,7 @@ from engine.usage.facts.event_source import (
     AFTER_START,
     BEFORE_END,
     OF_CUSTOMERS,
-    OF_TENANT_AND_TYPE,
+    OF_TENANT,
     counting_sql,
     read_of_event,
 )
@@ -48,6 +51,8 @@ from engine.usage.store.tables.void_sql import log_sql
 _STATEMENT_CHARS_MAX = 96 * 1024
 # Bound as parameters: some KB.
 _FEW_MAX = 50
+# Scans in one SELECT: of each event, all of their values are read.
+_TOGETHER_MAX = 16
 _ASKED = "asked_periods"
 # What a scan's parameters share with all others of the statement.
 _SHARED = frozenset({"tenant", "as_of_us", "draft_id", "quantity_pattern"})
@@ -204,16 +209,30 @@ def scan_statements(
     texts: list[str] = []
     own: list[int] = []
     bound: Parameters = {}
-    for number, scan in enumerate(scans):
-        text, parameters = _scan_sql(scan, number, asked, snapshot)
+    for numbers in _selects_of(scans, asked):
+        text, parameters = _scan_sql([scans[each] for each in numbers], numbers, asked, snapshot)
         if texts and sum(map(len, texts)) + len(text) > _STATEMENT_CHARS_MAX:
             statements.append((_united(texts, bound, asked, snapshot, limits), own))
             texts, own, bound = [], [], {}
         texts.append(text)
-        own.append(number)
+        own += numbers
         bound |= parameters
     statements.append((_united(texts, bound, asked, snapshot, limits), own))
     return statements
+
+
+def _selects_of(scans: Sequence[Scan], asked: Asked) -> list[list[int]]:
+    """The numbers of the scans of each SELECT (rule 5)."""
+    together: dict[object, list[list[int]]] = {}
+    for number, scan in enumerate(scans):
+        alone = not asked.are_bound or (scan.carries_over and scan.group_by)
+        filters = repr(dict(scan.measures[0].filters))
+        shape = number if alone else (filters, tuple(scan.group_by), scan.carries_over)
+        selects = together.setdefault(shape, [[]])
+        if len(selects[-1]) == _TOGETHER_MAX:
+            selects.append([])
+        selects[-1].append(number)
+    return [numbers for selects in together.values() for numbers in selects]
 
 
 def _united(
@@ -234,54 +253,80 @@ def _united(
     return Query(f"{united} LIMIT {{of_statement_max:UInt64}}", parameters, asked.tables())
 
 
-def _scan_sql(scan: Scan, number: int, asked: Asked, snapshot: ScanSnapshot) -> tuple[str, Parameters]:
-    parameters: Parameters = {}
-    dimensions = ", ".join(f"dimension_{i}" for i in range(len(scan.group_by)))
-    skipped: list[str] = []
-    states: list[str] = []
-    for place, measure in enumerate(scan.measures):
-        own_skipped, own_states = _measured(measure, place, parameters, asked.start_us)
-        skipped += own_skipped
-        states += own_states
+def _scan_sql(
+    scans: Sequence[Scan], numbers: Sequence[int], asked: Asked, snapshot: ScanSnapshot
+) -> tuple[str, Parameters]:
+    first = scans[0]
+    parameters: Parameters = {f"event_type_{i}": each.measures[0].event_type for i, each in enumerate(scans)}
+    dimensions = ", ".join(f"dimension_{i}" for i in range(len(first.group_by)))
+    skipped, states = _measured_by_scan(scans, parameters, asked.start_us)
     digest = reduced_sql("count")[EVENT_DIGEST.name] if snapshot.digests else "toUInt128(0)"
     columns = [
-        f"toUInt16({number}) AS scan",
+        f"{_of_type([f'toUInt16({number})' for number in numbers])} AS scan",
         f"{asked.place} AS place",
         f"[{dimensions}]::Array(Nullable(String)) AS dimensions",
         "count() AS event_count",
         f"{digest} AS event_digest",
-        f"[{', '.join(skipped)}]::Array(UInt64) AS skipped",
-        f"[{', '.join(states)}]::Array(Int256) AS states",
+        f"{_of_type([f'[{each}]::Array(UInt64)' for each in skipped])} AS skipped",
+        f"{_of_type([f'[{each}]::Array(Int256)' for each in states])} AS states",
     ]
-    keys = ", ".join(["place", *([dimensions] if dimensions else [])])
-    sql = f"{_reduced_sql(scan, columns, parameters, asked, snapshot)} GROUP BY {keys}"
-    if scan.carries_over and scan.group_by:
+    keys = ["place", *(["event_type"] if len(scans) > 1 else []), *([dimensions] if dimensions else [])]
+    sql = f"{_reduced_sql(scans, columns, parameters, asked, snapshot)} GROUP BY {', '.join(keys)}"
+    if first.carries_over and first.group_by:
         # What was once there and is at zero would be listed for ever (engine.usage.facts.aggregations, rule 4).
         happened = f"countIf({_EVENT_US} >= {asked.start_us})"
         sql += f" HAVING {happened} > 0 OR skipped[1] > 0 OR states[1] != 0"
-    if scan.group_by:
-        sql += " LIMIT {of_place_max:UInt64} BY place"
-    own = {name: name if name in _SHARED else f"scan_{number}_{name}" for name in parameters}
+    if first.group_by:
+        sql += " LIMIT {of_place_max:UInt64} BY place, scan"
+    own = {name: name if name in _SHARED else f"scan_{numbers[0]}_{name}" for name in parameters}
     renamed = _PARAMETER.sub(lambda found: f"{{{own.get(found[1], found[1])}:", sql)
     return renamed, {own[name]: value for name, value in parameters.items()}
 
 
+def _of_type(texts: Sequence[str]) -> str:
+    """Of several scans, what the one of a row's type has."""
+    *others, last = texts
+    cases = (f"event_type = {{event_type_{i}:String}}, {each}" for i, each in enumerate(others))
+    return f"multiIf({', '.join(cases)}, {last})" if others else last
+
+
 def _reduced_sql(
-    scan: Scan, reduced: Sequence[str], parameters: Parameters, asked: Asked, snapshot: ScanSnapshot
+    scans: Sequence[Scan],
+    reduced: Sequence[str],
+    parameters: Parameters,
+    asked: Asked,
+    snapshot: ScanSnapshot,
 ) -> str:
-    """What the scan's events reduce to, which is yet to be grouped."""
-    conditions = filter_conditions(scan.measures[0].filters, parameters)
-    where = [*OF_TENANT_AND_TYPE, *asked.conditions(carries_over=scan.carries_over)]
-    values = {_value_name(place): each.value for place, each in enumerate(scan.measures)}
-    read = read_of_event(scan.group_by, values, parameters)
-    parameters["event_type"] = scan.measures[0].event_type
+    """What the scans' events reduce to, which is yet to be grouped."""
+    first = scans[0]
+    conditions = filter_conditions(first.measures[0].filters, parameters)
+    types = ", ".join(f"{{event_type_{i}:String}}" for i in range(len(scans)))
+    of_type = f"event_type IN ({types})" if len(scans) > 1 else f"event_type = {types}"
+    where = [OF_TENANT, of_type, *asked.conditions(carries_over=first.carries_over)]
+    measures = [measure for scan in scans for measure in scan.measures]
+    values = {_value_name(place): each.value for place, each in enumerate(measures)}
+    read = read_of_event(first.group_by, values, parameters)
     draft = snapshot.draft_id is not None
     if asked.are_bound and not snapshot.any_facts and not draft:
         # One statement without another one in it: that would take almost a millisecond to plan.
         return f"WITH {', '.join(read)} {log_sql(', '.join(reduced), where, conditions)}"
+    if len(scans) > 1:
+        read = ["event_type", *read]
     events = counting_sql(read, where, conditions, any_facts=snapshot.any_facts, draft=draft)
-    joined = asked.joined(f"({events})", carries_over=scan.carries_over)
+    joined = asked.joined(f"({events})", carries_over=first.carries_over)
     return f"SELECT {', '.join(reduced)} FROM {joined}"
+
+
+def _measured_by_scan(
+    scans: Sequence[Scan], parameters: Parameters, start_us: str
+) -> tuple[list[str], list[str]]:
+    """What each scan's meters skip, and their states."""
+    skipped, states, places = [], [], itertools.count()
+    for scan in scans:
+        own = [_measured(each, next(places), parameters, start_us) for each in scan.measures]
+        skipped.append(", ".join(text for texts, _ in own for text in texts))
+        states.append(", ".join(text for _, texts in own for text in texts))
+    return skipped, states
 
 
 def _measured(
