@@ -29,6 +29,7 @@ from meterline.errors import (
 )
 from meterline.events import Delivery, Event, Properties, PropertyScalar, Receipt, Verdict
 from meterline.options import FullPolicy, Options, check_target
+from meterline.reads.access import Access, FeatureAccess, LimitStatus
 from meterline.reads.lines import (
     AsyncLineItems,
     Conversion,
@@ -47,6 +48,7 @@ from meterline.retry import CallFailure, RetryPolicy, read_pushback_ms
 
 __all__ = [
     "DEFAULT_TARGET",
+    "Access",
     "AccessDeniedError",
     "AsyncClient",
     "AsyncLineItems",
@@ -62,10 +64,12 @@ __all__ = [
     "Delivery",
     "EngineUnavailableError",
     "Event",
+    "FeatureAccess",
     "FullPolicy",
     "InvalidArgumentError",
     "InvalidOptionError",
     "InvalidRequestError",
+    "LimitStatus",
     "LineItem",
     "LineItems",
     "ListingNotBegunError",

@@ -8,9 +8,10 @@ from typing import Self, TypeVar, Unpack
 import grpc
 
 from meterline.credentials import api_key_metadata
-from meterline.errors import SpoolError
+from meterline.errors import EngineUnavailableError, SpoolError
 from meterline.events import Delivery, Event, Properties, Receipt
 from meterline.options import OptionKeywords, Options, check_target
+from meterline.reads.access import Access, access_request
 from meterline.reads.lines import LineItems, lines_request
 from meterline.reads.spend import Spend, read_spend, spend_request
 from meterline.reads.spend_page import SpendPageLink, read_spend_page, spend_page_request
@@ -19,6 +20,7 @@ from meterline.reads.usage import UsageRows, UsageWindow, usage_request
 from meterline.sending.reporting import OnProblem, ThreadCallback
 from meterline.session import Sessions, Settings
 from meterline.transport import (
+    CHECK_ACCESS,
     CREATE_SPEND_LINK,
     GET_SPEND,
     LIST_LINE_ITEMS,
@@ -165,6 +167,24 @@ class Client:
         """
         request = spend_page_request(customer_id, valid_for)
         return read_spend_page(customer_id, self._ask(CREATE_SPEND_LINK, request, timeout_s))
+
+    def check_access(
+        self, customer_id: str, *features: str, timeout_s: float = 2.0, allow_unknown: bool = False
+    ) -> Access:
+        """Ask whether a customer may use features now: `client.check_access("acme", "sso").allows("sso")`.
+
+        Without features: all that its plans name. The answer has every event that was acknowledged before. If no engine
+        answers within `timeout_s`, each feature is allowed or not as the engine said last, for this customer, that it
+        should be then (`when_unreachable` of its limits); one that this client has never asked for is allowed only with
+        `allow_unknown`. Raises InvalidArgumentError, NotFoundError, InvalidRequestError or another
+        RequestFailedError; EngineUnavailableError only if all features were asked for and nothing is known of any.
+        """
+        request = access_request(customer_id, features)
+        session = self._sessions.open()
+        try:
+            return session.access.read(customer_id, session.ask(CHECK_ACCESS, request, timeout_s))
+        except EngineUnavailableError as error:
+            return session.access.answer(customer_id, features, error, allow_unknown=allow_unknown)
 
     def lines(
         self,

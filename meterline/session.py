@@ -22,6 +22,7 @@ from meterline.errors import ClientClosedError, InvalidArgumentError
 from meterline.events import Delivery, Event, Properties, Receipt
 from meterline.interruption import Interruption
 from meterline.options import Options
+from meterline.reads.access import AccessMemory
 from meterline.reads.reading import read
 from meterline.retry import RetryPolicy
 from meterline.sending.batching import Batch, Batcher
@@ -57,6 +58,7 @@ class Session:
         self._random = random.Random(os.urandom(16))  # noqa: S311 - spreads retries, guards nothing
         self._ids = EventIds(os.urandom)
         self._transport = Transport(settings.target, settings.credentials, settings.metadata)
+        self.access = AccessMemory()
         self._abandon = threading.Event()
         self._courier = Courier(
             send=partial(self._transport.call, RECORD_USAGE),

@@ -13,7 +13,7 @@ import grpc
 
 from meterline.interruption import Interruption
 from meterline.retry import CallFailure, read_pushback_ms
-from meterline.v1 import billing_pb2, metering_pb2, spend_links_pb2, spend_pb2, usage_pb2
+from meterline.v1 import billing_pb2, entitlements_pb2, metering_pb2, spend_links_pb2, spend_pb2, usage_pb2
 
 Metadata: TypeAlias = Sequence[tuple[str, str | bytes]]
 _Answer = TypeVar("_Answer")
@@ -34,6 +34,9 @@ LIST_LINE_ITEMS = Method(
 )
 QUERY_USAGE = Method("/meterline.v1.MeteringService/QueryUsage", metering_pb2.QueryUsageResponse.FromString)
 
+CHECK_ACCESS = Method(
+    "/meterline.v1.EntitlementService/CheckAccess", entitlements_pb2.CheckAccessResponse.FromString
+)
 WATCH_SPEND = Method("/meterline.v1.SpendService/WatchSpend", spend_pb2.WatchSpendResponse.FromString)
 CREATE_SPEND_LINK = Method(
     "/meterline.v1.SpendLinkService/CreateSpendLink", spend_links_pb2.CreateSpendLinkResponse.FromString

@@ -24,10 +24,11 @@ from meterline.aio.spooling import Spooling
 from meterline.aio.waiting import to_the_end, wait_for
 from meterline.client import DEFAULT_TARGET
 from meterline.credentials import api_key_metadata
-from meterline.errors import CallbackMisuseError
+from meterline.errors import CallbackMisuseError, EngineUnavailableError
 from meterline.events import Delivery, Event, Properties, Receipt
 from meterline.interruption import Interruption
 from meterline.options import OptionKeywords, Options, check_target
+from meterline.reads.access import Access, access_request
 from meterline.reads.lines import AsyncLineItems, lines_request
 from meterline.reads.spend import Spend, read_spend, spend_request
 from meterline.reads.spend_page import SpendPageLink, read_spend_page, spend_page_request
@@ -35,6 +36,7 @@ from meterline.reads.spend_watch import AsyncSpendWatch, SpendWatch, watch_reque
 from meterline.reads.usage import AsyncUsageRows, UsageWindow, usage_request
 from meterline.session import Session, Sessions, Settings
 from meterline.transport import (
+    CHECK_ACCESS,
     CREATE_SPEND_LINK,
     GET_SPEND,
     LIST_LINE_ITEMS,
@@ -176,6 +178,17 @@ class AsyncClient:
         """Make a signed link to a customer's spend page; see `Client.spend_page`."""
         request = spend_page_request(customer_id, valid_for)
         return read_spend_page(customer_id, await self._ask(CREATE_SPEND_LINK, request, timeout_s))
+
+    async def check_access(
+        self, customer_id: str, *features: str, timeout_s: float = 2.0, allow_unknown: bool = False
+    ) -> Access:
+        """Ask whether a customer may use features now, also while no engine answers; see `Client.check_access`."""
+        request = access_request(customer_id, features)
+        memory = (await self._open(to_use=True)).access
+        try:
+            return memory.read(customer_id, await self._ask(CHECK_ACCESS, request, timeout_s))
+        except EngineUnavailableError as error:
+            return memory.answer(customer_id, features, error, allow_unknown=allow_unknown)
 
     def watch_spend(
         self, customer_id: str, *, at: datetime | None = None, retry_timeout_s: float = 60.0
