@@ -4,10 +4,12 @@ BIN := .venv/bin
 BUF_VERSION := 1.75.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-oracle simulate check golden format proto reference dashboard proto-lint lock sbom wheel test-wheel bench-billing bench-catalog bench-closing bench-event-prices bench-fairness bench-rating bench-metering clean test-ids test-histories
+.PHONY: help env demo test test-long test-oracle simulate check golden format proto reference dashboard proto-lint lock sbom wheel test-wheel bench-billing bench-catalog bench-closing bench-event-prices bench-fairness bench-rating bench-metering clean test-ids test-histories
 
 help: ## what can be made here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+env: .venv/server.stamp ## .venv with the engine and the command `meterline`, and nothing else
 
 demo: .venv/server.stamp ## real usage in, exact line items out, in under a minute once installed
 	@$(BIN)/python -m examples.demo

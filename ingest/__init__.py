@@ -9,9 +9,10 @@ from ingest.event import QUANTITY_PATTERN, Problem, Reason, Verdict, is_quantity
 from ingest.fingerprint import Fingerprinter, Fingerprints
 from ingest.identity import HotWindow, Judged
 from ingest.limits import Limits
-from ingest.watermark import IngestClock, IngestOrder
+from ingest.watermark import CEILING_STEP_US, IngestClock, IngestOrder
 
 __all__ = [
+    "CEILING_STEP_US",
     "EVENT_SCHEMA",
     "QUANTITY_PATTERN",
     "Admission",

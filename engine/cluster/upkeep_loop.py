@@ -6,7 +6,8 @@ Rules:
 2. After a pass the thread sleeps nineteen times as long as the pass took: 5% of the time, so that ingestion and
    reads keep the machine however long the log has become. What grows with the log is how late the reconciler finds a
    conflict. What must be done in time whatever it takes has a bound to its sleep, or takes a larger share.
-3. A store that does not answer is not a reason to stop: the next pass tries again, and a metric counts what failed.
+3. A store that does not answer is not a reason to stop: the next pass tries again, and a metric counts what failed. The
+   log has it once an outage.
 4. A pass may take minutes; where it may, nobody waits for it longer than a moment when the engine stops: it ends with
    the process, and is made again.
 """
@@ -20,6 +21,7 @@ import structlog
 
 from engine.cluster.locks import Hold
 from engine.errors import RetryLaterError
+from engine.health.outages import Outage
 from engine.metrics import METRICS
 
 _log = structlog.get_logger(__name__)
@@ -72,6 +74,7 @@ class UpkeepLoop:
         self._upkeep = upkeep
         self._try_hold = try_hold
         self._hold: Hold | None = None
+        self._outage = Outage()
         self._monotonic_ns = monotonic_ns
         self._pace = pace
         self._stop_within_s = stop_within_s
@@ -105,13 +108,17 @@ class UpkeepLoop:
                 return max(self._pace.least_s, _SLEEP_MIN_S)
             self._upkeep.next_pass()
             METRICS.upkeep_succeeded_timestamp_seconds.labels(self._name).set_to_current_time()
+            if failed_passes := self._outage.worked():
+                _log.info("upkeep goes on", upkeep=self._name, failed_passes=failed_passes)
         except RetryLaterError as error:
             METRICS.failed_upkeep_passes.labels(self._name).inc()
-            _log.warning("upkeep pass failed", upkeep=self._name, error=str(error))
-        except Exception:  # noqa: BLE001 - see below
+            if self._outage.failed(type(error).__name__):
+                _log.warning("upkeep pass failed", upkeep=self._name, error=str(error))
+        except Exception as error:  # noqa: BLE001 - see below
             # The thread must outlive whatever one pass runs into.
             METRICS.failed_upkeep_passes.labels(self._name).inc()
-            _log.exception("upkeep pass failed", upkeep=self._name)
+            if self._outage.failed(type(error).__name__):
+                _log.exception("upkeep pass failed", upkeep=self._name)
         took_ns = self._monotonic_ns() - began_ns
         METRICS.upkeep_pass_duration_seconds.labels(self._name).observe(took_ns / 1_000_000_000)
         return self._pace.sleep_s(took_ns)

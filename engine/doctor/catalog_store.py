@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 
 from engine.cluster.deployment import FORMAT
 from engine.cluster.deployment_database import RESTORING, kept_deployment
-from engine.doctor.clocks import ClockReading, clock_finding, read_clock
+from engine.doctor.clocks import ClockReading, clock_finding, order_finding, read_clock
 from engine.doctor.finding import Finding, ok, warning, wrong
 from engine.sql.database import SchemaVersions, damage_of, looking, schema_versions
+from engine.sql.schema import INGEST_ORDER
 
 _ABOUT: Final = "catalog store"
 _MIGRATE: Final = "stop engines of the version before, and run meterline migrate"
@@ -88,6 +89,21 @@ def check_owner(url: str, shown: str, usage_store: str, identity: str | None) ->
         )
     else:
         yield ok(about, f"{shown}: belongs to the same deployment as the usage store, format {kept.format}")
+
+
+def check_shared_order(url: str, shown: str, now_us: int) -> Iterator[Finding]:
+    """Of gateways that share a usage store, whose order of ingestion the catalog store has; embedded usage has its own.
+
+    Raises:
+        StartupError: it does not answer.
+    """
+    schema = schema_versions(url)
+    if schema.found != schema.current:
+        return
+    with looking(url) as connection:
+        latest_us = connection.execute(select(INGEST_ORDER.c.latest_us)).scalar()
+    if latest_us is not None:
+        yield order_finding(shown, latest_us, now_us)
 
 
 def schema_finding(shown: str, schema: SchemaVersions) -> Finding:

@@ -1,4 +1,4 @@
-"""How far the clock of a store is from this machine's."""
+"""How far the clock of a store, or the order of ingestion, is from this machine's clock."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,3 +47,15 @@ def clock_finding(about: str, reading: ClockReading) -> Finding:
     return ok(
         about, what if apart_us else f"its clock agrees with this machine's (asked within {took_ms:,} ms)"
     )
+
+
+def order_finding(shown: str, latest_us: int, now_us: int) -> Finding:
+    """`latest_us`: what the order of ingestion may have handed out. It never goes back, so it tells of a clock that was
+    ahead, or that is behind now.
+    """
+    about, ahead_us = "clock", latest_us - now_us
+    if ahead_us <= _WARN_US:
+        return ok(about, f"{shown}: nothing there was ingested later than this machine's clock says")
+    what = f"{shown}: the order of ingestion is {ahead_us // 1_000:,} ms ahead of this machine's clock"
+    todo = "the clock was ahead once, or is behind now: set it right, and see docs/operations.md#the-clock-jumped"
+    return wrong(about, what, todo) if ahead_us > _WRONG_US else warning(about, what, todo)

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from engine.cluster.data_directory import check_data_directory, process_inside, secrets_in
+from engine.cluster.data_directory import DataDirectory, check_data_directory, process_inside, secrets_in
+from engine.doctor.clocks import order_finding
 from engine.doctor.finding import Finding, ok, warning, wrong
 from engine.doctor.secret_files import check_secret_file
 from engine.whole_files import try_to_write
+from ingest import CEILING_STEP_US
 
 _ABOUT: Final = "data directory"
 # Merges of ClickHouse need as much as the parts that they merge.
@@ -31,6 +33,13 @@ def check_directory(path: Path, usage_store: str, catalog_store: str) -> Iterato
     yield room(path)
     for each in secrets_in(path):
         yield from check_secret_file(each)
+
+
+def check_order(path: Path, now_us: int) -> Iterator[Finding]:
+    """Of embedded usage, whether an engine has it open or not. Raises StartupError for a file that can't be read."""
+    ceiling_us = DataDirectory(path).watermark_ceiling_us()
+    if ceiling_us:
+        yield order_finding(str(path), ceiling_us - CEILING_STEP_US, now_us)
 
 
 def is_ours_to_open(path: Path) -> bool:

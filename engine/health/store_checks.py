@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from engine.errors import log_text
+from engine.health.outages import Outage
 from engine.metrics import METRICS
 
 _log = structlog.get_logger(__name__)
@@ -33,6 +34,7 @@ class StoreCheck:
         self._monotonic_ns = monotonic_ns
         self._asked_ns: int | None = None
         self._answers = False
+        self._outage = Outage()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"meterline-{store}-check", daemon=True)
         METRICS.store_up.labels(store).set_function(lambda: int(self.trouble() is None))
@@ -70,10 +72,10 @@ class StoreCheck:
         )
 
     def _noted(self, *, answers: bool, error: Exception | None = None) -> None:
-        if self._answers and error is not None:
+        if error is not None and self._outage.failed():
             _log.warning("a store does not answer", store=self.store, error=log_text(error))
-        elif not self._answers and answers:
-            _log.debug("a store answers", store=self.store)
+        elif answers and (failed_checks := self._outage.worked()):
+            _log.info("a store answers again", store=self.store, failed_checks=failed_checks)
         self._answers = answers
 
     def _run(self) -> None:

@@ -17,6 +17,7 @@ from typing import Any, Final, TypeAlias
 import structlog
 
 from engine.errors import RetryLaterError
+from engine.health.outages import Outage
 from engine.spend.watchers import SpendWatchers
 
 _log = structlog.get_logger(__name__)
@@ -52,6 +53,7 @@ class Lookout:
         self._revisions: dict[str, int] = {}
         self._looks = 0
         self._stop = threading.Event()
+        self._outage = Outage()
         self._thread = threading.Thread(target=self._run, name="meterline-spend-lookout", daemon=True)
 
     def start(self) -> None:
@@ -106,8 +108,11 @@ class Lookout:
         while not self._stop.wait(_LOOK_EVERY_MS / 1_000):
             try:
                 self.look()
+                self._outage.worked()
             except RetryLaterError as error:
-                _log.info("watched spend was not looked at", error=str(error))
-            except Exception:  # noqa: BLE001 - see below
+                if self._outage.failed(type(error).__name__):
+                    _log.info("watched spend was not looked at", error=str(error))
+            except Exception as error:  # noqa: BLE001 - see below
                 # The thread must outlive whatever one look runs into.
-                _log.exception("watched spend was not looked at")
+                if self._outage.failed(type(error).__name__):
+                    _log.exception("watched spend was not looked at")

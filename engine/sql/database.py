@@ -27,6 +27,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from engine.errors import StartupError, StoreUnavailableError
+from engine.health.outages import Outage
 from engine.sql.postgresql import Writers, connect_args, leave_standby, passes, set_up_session
 from engine.sql.purging import purge_postgresql, purge_sqlite
 
@@ -45,6 +46,8 @@ class Database:
         self._url = url
         self._writers = writers
         self._engine = _engine(url, power_safe=power_safe, writers=writers)
+        # A full disk refuses writes alone.
+        self._reads, self._writes = Outage(), Outage()
 
     @property
     def is_shared(self) -> bool:
@@ -53,7 +56,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        with _available(), self._engine.connect() as plain:
+        with _available(self._reads), self._engine.connect() as plain:
             connection = (
                 plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
                 if self.is_shared
@@ -65,7 +68,7 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Serialised: the next writer begins when this one has committed, or is undone by an exception."""
-        with _available(), self._engine.connect() as plain:
+        with _available(self._writes), self._engine.connect() as plain:
             connection = plain.execution_options(**{_WRITES: True})
             with connection.begin():
                 if self.is_shared:
@@ -80,7 +83,7 @@ class Database:
         Raises:
             StoreUnavailableError: the server does not answer.
         """
-        with _available():
+        with _available(self._reads):
             connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             connection.detach()
             return connection
@@ -95,7 +98,7 @@ class Database:
             with _purging():
                 purge_sqlite(self._engine)
             return
-        with _available(), contextlib.closing(self.session()) as session:
+        with _available(self._writes), contextlib.closing(self.session()) as session:
             purge_postgresql(session, tables)
 
     def beside(self, *, power_safe: bool = True, writers: Writers = Writers.CATALOG) -> "Database":
@@ -292,12 +295,13 @@ def on_one_line(error: SQLAlchemyError) -> str:
 
 
 @contextmanager
-def _available() -> Iterator[None]:
+def _available(outage: Outage) -> Iterator[None]:
     """A lock that stays taken, a full disk and a server that doesn't answer pass: the caller may retry. What the
-    database said is for the operator's log: it may name hosts, users and rows.
+    database said is for the operator's log, once an outage: it may name hosts, users and rows.
     """
     try:
         yield
+        outage.worked()
     except PoolTimeoutError as error:
         raise StoreUnavailableError(
             "the catalog store does not answer: all connections are in use", retry_after_ms=_RETRY_AFTER_MS
@@ -305,7 +309,8 @@ def _available() -> Iterator[None]:
     except DBAPIError as error:
         if not _passes(error):
             raise
-        _log.warning("the catalog store does not answer", error=on_one_line(error))
+        if outage.failed(type(error.orig).__name__):
+            _log.warning("the catalog store does not answer", error=on_one_line(error))
         raise StoreUnavailableError(
             "the catalog store does not answer: try again later", retry_after_ms=_RETRY_AFTER_MS
         ) from error

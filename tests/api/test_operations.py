@@ -1,5 +1,8 @@
 """The table of operations beside the wire contract: the one has what the other has."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from engine.access.caller import Scope
@@ -118,3 +121,20 @@ def test_a_credential_bound_to_a_customer_may_call_what_reads_one_customer():
         "MeteringService.QueryUsage",
         "EventService.ListEvents",
     }
+
+
+def test_the_page_for_operators_says_which_services_each_scope_opens():
+    """Its table, by the rows; in their order."""
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    shown = {
+        scope: services.split(", ")
+        for scope, services in re.findall(
+            r"^\| `(\w+)` \| [^|]+ \| ([\w, ]+) \|$",
+            page.partition("| scope |")[2].partition("\n\n")[0],
+            re.MULTILINE,
+        )
+    }
+    found = {scope.value: {} for scope in Scope}
+    for row in TABLE:
+        found[row.scope.value].setdefault(row.name.partition("Service.")[0])
+    assert shown == {scope: list(services) for scope, services in found.items()}

@@ -24,10 +24,11 @@ ROOMS = {
     "fair_share": set(),
     "fair_pool": set(),
     "json_cells": set(),
-    "sql": {"errors"},
+    "health.outages": set(),
+    "sql": {"errors", "health.outages"},
     "outbox": {"sql"},
     "outbox.webhooks": {"outbox", "sql", "errors", "metrics", "times"},
-    "cluster": {"sql", "errors", "metrics", "times", "whole_files"},
+    "cluster": {"health.outages", "sql", "errors", "metrics", "times", "whole_files"},
     "access": {"sql", "cluster", "errors", "metrics", "recent_answers", "whole_files"},
     "meters": set(),
     "catalog.limits": set(),
@@ -64,7 +65,7 @@ ROOMS = {
     "usage.corrections": {"usage.store", "usage.store.tables", "usage.store.query", "errors", "metrics"},
     "usage.recording": {
         *("usage.corrections", "usage.store", "usage.store.tables", "usage.store.query"),
-        *("errors", "metrics", "current_call", "tracing", "fair_share"),
+        *("errors", "health.outages", "metrics", "current_call", "tracing", "fair_share"),
     },
     "usage.rollups": {
         *("usage.facts", "usage.store", "usage.store.tables", "usage.store.query"),
@@ -129,7 +130,10 @@ ROOMS = {
         *("spend", "billing", "billing.accounts", "billing.terms", "catalog", "catalog.kinds"),
         *("catalog.snapshots", "usage.query", "usage.store", "outbox", "sql", "errors", "metrics", "times"),
     },
-    "spend": {"billing", "billing.terms", "usage.corrections", "catalog.snapshots", "errors", "times"},
+    "spend": {
+        *("billing", "billing.terms", "usage.corrections", "catalog.snapshots"),
+        *("errors", "health.outages", "times"),
+    },
     "billing.reconciliation": {
         *("billing.accounts", "billing.closing", "catalog", "catalog.kinds", "catalog.snapshots"),
         *("meters", "metrics", "sql", "times"),
@@ -196,7 +200,7 @@ ROOMS = {
         *("catalog.snapshots", "catalog.kinds", "catalog.limits"),
         *("usage.query", "usage.recording", "usage.corrections", "usage.facts", "usage.store"),
     },
-    "health": {"errors", "metrics"},
+    "health": {"health.outages", "errors", "metrics"},
     "doctor": {
         *("access", "api", "cluster", "sql", "errors", "whole_files"),
         *("usage.store.backends", "usage.store.tables"),

@@ -5,11 +5,13 @@ import random
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 
 import grpc
@@ -90,7 +92,12 @@ class Source:
     def __init__(self, directory):
         self.backups = directory / "backups"
         self.backups.mkdir()
-        self.engine = EngineProcess(directory / "data", *ANY_AGE, "--backup-directory", str(self.backups))
+        self.engine = EngineProcess(
+            directory / "data",
+            *ANY_AGE,
+            "--backup-directory",
+            str(self.backups),
+        )
         with self.engine:
             self.books = Books("load", [self.engine.target], apply_catalog(self.engine.target, "load"))
             corrected = Books("fixed", [self.engine.target], apply_catalog(self.engine.target, "fixed"))
@@ -175,11 +182,31 @@ def test_a_restored_engine_gives_the_same_lines_to_the_byte(source, tmp_path):
         assert _lines(again.target, source.watermark) == source.lines
 
 
+@pytest.mark.parametrize("words", [(), ("--webhooks-disabled",)])
+def test_a_copy_posts_webhooks_unless_they_are_disabled_in_it(source, tmp_path, words):
+    """Before any engine has opened it; the end names the stores that an engine needs."""
+    done = _command("restore", source.backup, "--data", tmp_path / "a copy", *words)
+    with closing(sqlite3.connect(tmp_path / "a copy" / "catalog.sqlite")) as catalog:
+        found = catalog.execute("SELECT state, disabled_reason FROM webhook_endpoints").fetchall()
+    disabled = ("disabled", "restored with --webhooks-disabled")
+    assert found == [disabled if words else ("active", "")]
+    assert ("webhook endpoints: 1 disabled" in done.stdout) is bool(words)
+    assert (
+        f"; start with meterline serve --data '{tmp_path / 'a copy'}' and the" in done.stdout.splitlines()[-1]
+    )
+
+
 def test_a_backup_moves_between_embedded_stores_and_servers(source, postgres_server, tmp_path):
     """To ClickHouse and PostgreSQL, and from there to a directory again: the same bytes at each."""
     with ClickHouseProcess(tmp_path / "clickhouse") as clickhouse:
         stores = (*clickhouse.option(), "--catalog-store", postgres_server.new_url())
-        _command("restore", source.backup, *stores)
+        file = tmp_path / "postgres.url"
+        file.write_text(stores[-1])
+        done = _command("restore", source.backup, *stores[:-2], "--catalog-store-file", file)
+        named = (
+            f"meterline serve {' '.join(map(str, stores[:-2]))} --catalog-store-file {file} and the settings"
+        )
+        assert named in done.stdout.splitlines()[-1]
         (tmp_path / "moved").mkdir()
         moved = ("--backup-directory", str(tmp_path / "moved"))
         with EngineProcess(None, *stores, *ANY_AGE, *moved) as gateway:

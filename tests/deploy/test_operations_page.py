@@ -1,8 +1,10 @@
 """docs/operations.md, as far as a new operator's commands run without Docker and Kubernetes."""
 
+import contextlib
 import os
 import re
 import shlex
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ import helm_python
 import pytest
 import yaml
 
+from engine.api.certificates import TlsFiles
 from engine.configuration.effective import effective
 from tests.support.deploy.chart import configuration_text, manifests, pod_of
 
@@ -92,3 +95,25 @@ def test_the_unit_names_the_command_and_file_that_the_page_checks():
     assert (program, words[-2:]) == (checked[0], checked[-2:])
     assert unit["ProtectSystem"] == "strict"
     assert f"data: /var/lib/{unit['StateDirectory']}" in DEPLOY
+
+
+def test_the_certificate_for_a_trial_is_taken_by_a_client_that_checks_its_name(tmp_path):
+    """As its own authority; a shake of hands in memory."""
+    (command,) = re.findall(r"^(openssl req .*?)\n```", PAGE, re.DOTALL | re.MULTILINE)
+    subprocess.run(["bash", "-euc", command], cwd=tmp_path, check=True, timeout=60, capture_output=True)
+    serving = TlsFiles(tmp_path / "tls.crt", tmp_path / "tls.key").context()
+    trusting = ssl.create_default_context(cafile=tmp_path / "tls.crt")
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = trusting.wrap_bio(back, there, server_hostname="meterline.example")
+    server = serving.wrap_bio(there, back, server_side=True)
+    for side in (client, server, client, server):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    assert ("DNS", "meterline.example") in client.getpeercert()["subjectAltName"]
+
+
+@pytest.mark.parametrize("words", re.findall(r"^helm (?:lint|template usage) (.*)$", DEPLOY, re.MULTILINE))
+def test_the_commands_that_judge_the_chart_are_given_what_it_needs(words):
+    """The same values as the command that installs it."""
+    (install,) = [each for each in INSTALLS if "--set" in each]
+    assert words == install.removeprefix("usage ")

@@ -7,22 +7,25 @@ from contextlib import closing
 
 import pytest
 import trustme
+from sqlalchemy import insert
 
 from engine.api.certificates import TlsFiles
 from engine.cluster.deployment import EMBEDDED
 from engine.doctor.catalog_store import (
     PostgresqlFacts,
     check_catalog_file,
+    check_shared_order,
     postgresql_findings,
     schema_finding,
 )
 from engine.doctor.clocks import ClockReading, clock_finding
-from engine.doctor.data_directory import check_directory, room_finding
+from engine.doctor.data_directory import check_directory, check_order, room_finding
 from engine.doctor.finding import Level, told
 from engine.doctor.installation import check_installation
 from engine.doctor.secret_files import check_admin_key, check_secret_file
 from engine.doctor.tls_files import check_tls_files
 from engine.sql.database import SchemaVersions, open_database
+from engine.sql.schema import INGEST_ORDER
 from tests.conftest import API_KEY
 
 NOW = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
@@ -118,6 +121,26 @@ def test_a_certificate_has_to_fit_its_key(tmp_path):
 def test_clocks_are_told_apart_as_far_as_the_way_to_them_allows(before, theirs, after, level):
     """Above a second somebody should look, above ten something is wrong."""
     assert clock_finding("it", ClockReading(before, theirs, after)).level == level
+
+
+@pytest.mark.parametrize(
+    ("ahead_us", "level"), [(-5, "ok"), (1_000_000, "ok"), (1_000_001, "warning"), (10_000_001, "wrong")]
+)
+def test_an_order_of_ingestion_that_is_ahead_of_the_clock_is_told(tmp_path, ahead_us, level):
+    """Of embedded usage by the ceiling in the directory, which is a second ahead of what was handed out; of gateways by the
+    row that they share. Neither has one before the first event.
+    """
+    url = f"sqlite:///{tmp_path / 'catalog.sqlite'}"
+    with closing(open_database(url)) as database:
+        assert _told(check_order(tmp_path, NOW_US)) + _told(check_shared_order(url, "it", NOW_US)) == []
+        (tmp_path / "watermark").write_text(str(NOW_US + ahead_us + 1_000_000))
+        with database.writing() as connection:
+            connection.execute(
+                insert(INGEST_ORDER).values(id=1, latest_us=NOW_US + ahead_us, stored_us=0, ceiling_us=0)
+            )
+    found = [*_told(check_order(tmp_path, NOW_US)), *_told(check_shared_order(url, "it", NOW_US))]
+    assert [each.level for each in found] == [level, level]
+    assert ("the-clock-jumped" in found[0].todo) is (level != "ok")
 
 
 @pytest.mark.parametrize(("free", "level"), [(10, "ok"), (9, "warning"), (0, "warning")])

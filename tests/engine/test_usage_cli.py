@@ -98,6 +98,14 @@ def test_the_table_has_a_row_for_each_group(usage, recorded):
     assert same.startswith("the same again: meterline usage --meter ")
 
 
+def test_the_line_that_asks_again_reaches_the_same_engine_in_the_same_way(usage, recorded, tmp_path):
+    """With the key file that was named; what a variable says, it says again."""
+    file = tmp_path / "the key"
+    file.write_text(os.environ["METERLINE_API_KEY"])
+    assert usage("--api-key-file", str(file)).stdout.splitlines()[-1].endswith(f" --api-key-file '{file}'")
+    assert "--api-key-file" not in usage().stdout
+
+
 def test_days_are_those_of_the_zone(usage, recorded):
     """What is 10 June in Berlin, New York still calls the 9th; a date on the command line is the zone's too."""
     berlin = usage("--total", "--window", "day", "--time-zone", "Europe/Berlin").stdout.splitlines()

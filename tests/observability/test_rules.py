@@ -36,6 +36,18 @@ def test_promtool_takes_the_rules(promtool):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_prometheus_takes_the_configuration_of_the_page(promtool, tmp_path):
+    """But for the files that it names, which are not there."""
+    (text,) = re.findall(r"```yaml\n(# prometheus.yml\n.*?)```", PAGE, re.DOTALL)
+    (tmp_path / "prometheus.yml").write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [promtool, "check", "config", "--syntax-only", str(tmp_path / "prometheus.yml")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert yaml.safe_load(text)["scrape_configs"][0]["scheme"] == "https"
+
+
 def test_each_alert_fires_on_its_history_and_only_there(promtool, tmp_path):
     """With the labels by which it is routed."""
     tests = [

@@ -11,8 +11,8 @@ from engine.backup.place import check_place
 from engine.cluster.data_directory import DataDirectory, catalog_of, known_identity
 from engine.cluster.deployment import EMBEDDED, POSTGRESQL
 from engine.cluster.deployment_database import SERVER
-from engine.doctor.catalog_store import check_catalog_file, check_owner, check_postgresql
-from engine.doctor.data_directory import check_directory
+from engine.doctor.catalog_store import check_catalog_file, check_owner, check_postgresql, check_shared_order
+from engine.doctor.data_directory import check_directory, check_order
 from engine.doctor.finding import Finding, ok, told, wrong
 from engine.doctor.installation import check_installation
 from engine.doctor.secret_files import check_admin_key, check_secret_file
@@ -59,10 +59,17 @@ def _stores(placement: Placement) -> Iterator[Finding]:
         usage = EMBEDDED if server is None else server.shown
         catalog = EMBEDDED if database is None else POSTGRESQL
         yield from told("data directory", check_directory(data, usage, catalog))
+        if server is None:
+            yield from told("clock", check_order(data, _now_us()))
     if database is None:
         yield from told("catalog store", _catalog_file(data))
     else:
         yield from told("catalog store", check_postgresql(database.url, database.shown, _now_us))
+    # What does not answer was told above.
+    with contextlib.suppress(MeterlineError):
+        url = catalog_of(data) if database is None else database.url
+        shown = url.removeprefix("sqlite:///") if database is None else database.shown
+        yield from check_shared_order(url, shown, _now_us())
     if server is None:
         yield from told("usage store", check_embedded(data, DataDirectory(data).usage_path))
     else:

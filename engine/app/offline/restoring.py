@@ -24,12 +24,14 @@ from engine.cluster.deployment_database import claim_for_directory, open_deploym
 from engine.cluster.locks import start_turn
 from engine.cluster.shared_clock import begin_behind
 from engine.errors import BackupError, StartupError, StoreUnavailableError
+from engine.outbox.webhooks.endpoints import disable_all
 from engine.sql.catalog_address import CatalogAddress
 from engine.sql.database import Database, open_database
 from engine.usage.store.backends.server_address import ServerAddress
 from engine.usage.store.usage_store import UsageStore
 
 _RESTORING = ".restoring"
+_DISABLED_REASON = "restored with --webhooks-disabled"
 
 
 def verify_backup(backup: Path) -> Manifest:
@@ -42,8 +44,11 @@ def restore_backup(
     data: Path,
     stores: tuple[ServerAddress | None, CatalogAddress | None],
     tell: Callable[[str], None],
+    *,
+    webhooks_disabled: bool = False,
 ) -> Manifest:
     """Restores a backup to new stores: those elsewhere, and for those that are None the directory `data`.
+    `webhooks_disabled`: an engine on them posts no webhook until an endpoint is made active again.
 
     Raises:
         BackupError: it is not whole, the stores are not empty, or what was restored is not what was backed up.
@@ -55,6 +60,10 @@ def restore_backup(
     with opening as (usage, database, deployment), tempfile.TemporaryDirectory() as scratch:
         empty = EmptyStores(usage, database, deployment.hash_key, Path(scratch) / "catalog.sqlite")
         restore(backup, manifest, empty, tell)
+        if webhooks_disabled:
+            with database.writing() as connection:
+                count = disable_all(connection, _DISABLED_REASON)
+            tell(f"webhook endpoints: {count:,} disabled")
         deployment.mark_complete()
     return manifest
 

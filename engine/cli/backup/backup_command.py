@@ -1,5 +1,6 @@
 """`meterline backup`: made at a running engine, checked and restored without one."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -17,7 +18,9 @@ from meterline.v1.backup_pb2_grpc import BackupServiceStub
 
 # All events are read three times: about an hour for some hundred million.
 _TIMEOUT_S = 24 * 3_600
-_MIB = 1024 * 1024
+_KIB, _MIB = 1024, 1024 * 1024
+# What of a configuration says where the stores are.
+_PLACES = ("data", "usage_store", "usage_store_file", "catalog_store", "catalog_store_file")
 _backup_argument = click.argument("backup_directory", type=FileType(path_type=Path), metavar="BACKUP")
 
 
@@ -49,7 +52,7 @@ def create(name: str, *, as_json: bool, target: str) -> None:
         return
     click.echo(
         f"{made.path}: {counted(made.event_count, 'event')} up to {instant(made.watermark)}, "
-        f"{made.size_bytes / _MIB:,.1f} MiB"
+        f"{_size(made.size_bytes)}"
     )
 
 
@@ -62,27 +65,55 @@ def verify(backup_directory: Path) -> None:
     manifest = verify_backup(backup_directory)
     click.echo(
         f"{backup_directory}: is whole: {counted(len(manifest.files), 'file')}, "
-        f"{manifest.size_bytes / _MIB:,.1f} MiB, up to {rfc3339_us(manifest.watermark_us)}, "
+        f"{_size(manifest.size_bytes)}, up to {rfc3339_us(manifest.watermark_us)}, "
         f"made by Meterline {manifest.made_by}"
     )
 
 
 @backup.command()
 @_backup_argument
-@configured("data", "usage_store", "usage_store_file", "catalog_store", "catalog_store_file")
-def restore(effective: Effective, *, backup_directory: Path) -> None:
+@click.option(
+    "--webhooks-disabled",
+    is_flag=True,
+    help="Disable every webhook endpoint in what is restored: for a copy beside the engine that was backed up.",
+)
+@configured(*_PLACES)
+def restore(effective: Effective, *, backup_directory: Path, webhooks_disabled: bool) -> None:
     """Restore a backup to new stores, of any kind; needs no engine, and none may run on them meanwhile.
 
     Every file is checked before, and every table of events and rollups afterwards. What breaks off leaves stores that
-    no engine takes for whole. API keys work as before; the first key's file is not part of a backup.
-    """
+    no engine takes for whole. API keys work as before; the first key's file is not part of a backup. An engine that starts
+    on them posts the webhooks that are due, unless --webhooks-disabled; `meterline webhooks update ID --active` lets one go on.
+
+    \b
+    meterline backup restore /backups/2026-11-29 --data restored --webhooks-disabled
+    """  # noqa: D301 - click itself reads the mark
     from engine.app.offline.restoring import restore_backup  # noqa: PLC0415 - as above
 
     configuration = effective.configuration
     stores = (configuration.usage_server(), configuration.catalog_database())
-    manifest = restore_backup(backup_directory, configuration.data, stores, click.echo)
-    where = "" if all(stores) else f" --data {configuration.data}"
-    click.echo(
-        f"restored: everything up to {rfc3339_us(manifest.watermark_us)}; start with meterline serve{where} and the "
-        "settings that the engine had"
+    manifest = restore_backup(
+        backup_directory, configuration.data, stores, click.echo, webhooks_disabled=webhooks_disabled
     )
+    click.echo(
+        f"restored: everything up to {rfc3339_us(manifest.watermark_us)}; start with "
+        f"{_start_with(effective, all_elsewhere=all(stores))} and the settings that the engine had besides"
+    )
+
+
+def _start_with(effective: Effective, *, all_elsewhere: bool) -> str:
+    """The command that finds the stores again. A URL that a variable has may hold a password: it is named, and not shown."""
+    words, variables = ["meterline serve"], []
+    for each in effective.values():
+        if each.name not in _PLACES or each.value is None or (each.name == "data" and all_elsewhere):
+            continue
+        if each.source.startswith("METERLINE_"):
+            variables.append(each.source)
+        else:
+            words.append(f"--{each.name.replace('_', '-')} {shlex.quote(str(each.value))}")
+    kept = f", {' and '.join(variables)} as now" if variables else ""
+    return " ".join(words) + kept
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / _MIB:,.1f} MiB" if size_bytes >= _MIB else f"{size_bytes / _KIB:,.1f} KiB"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def config() -> None:
     """See and check the configuration of an engine: options, environment, file and defaults as `meterline serve` takes them.
 
-    \\b
+    \b
     meterline config check --config meterline.yaml
     meterline config show --config meterline.yaml
     """  # noqa: D301 - click itself reads the mark

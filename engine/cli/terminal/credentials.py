@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import click
 import grpc
+from click.core import ParameterSource
 
 from engine.access.api_keys import key_id_of
 from engine.access.local_engines import local_engine
@@ -59,6 +60,19 @@ CREDENTIAL_OPTIONS: Final = (
 def _given(name: str) -> Any:  # noqa: ANN401 - a path, a flag or None
     context = click.get_current_context(silent=True)
     return None if context is None else context.meta.get(f"{_META}{name}")
+
+
+def given_options() -> list[str]:
+    """The words of those options that stand on the command line, for one that asks the same engine again. What a variable says,
+    it says again.
+    """
+    context = click.get_current_context()
+    words: list[str] = []
+    for name in (_KEY_FILE, _TLS, _CA, _CERT, _CERT_KEY):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            words.append(f"--{name.replace('_', '-')}")
+            words += [] if name == _TLS else [str(_given(name))]
+    return words
 
 
 def api_key_for(target: str) -> str | None:

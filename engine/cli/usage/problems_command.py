@@ -61,7 +61,8 @@ def problems(
     """Show why events were not stored: rejected ones, and ids that were used before with other content.
 
     The newest come first. The log has the last seven days, at most 500 problems of a reason an hour; below it stands how
-    many there were (on standard error with --json).
+    many there were (on standard error with --json). A row is one field of an event: an event that is wrong in two has two. It may
+    lag some seconds behind the answers that producers were given.
     """
     if start is not None and end is not None:
         check_period(start, end)

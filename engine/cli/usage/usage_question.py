@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from engine.cli.terminal.credentials import given_options
 from engine.cli.terminal.options import DEFAULT_TARGET, by_name, timestamp
 from engine.cli.terminal.text import instant
 from engine.times import rfc3339, us_datetime
@@ -88,6 +89,7 @@ class UsageOptions:
         words += ["--as-of", instant(answer.as_of), "--catalog-revision", str(answer.catalog_revision)]
         words += output
         words += ["--target", self.target] if self.target != DEFAULT_TARGET else []
+        words += given_options()
         return " ".join(map(_shell_word, words))
 
 

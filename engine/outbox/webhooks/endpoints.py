@@ -91,6 +91,17 @@ class NewSecret:
     secret: str
 
 
+def disable_all(connection: Connection, reason: str) -> int:
+    """Every active endpoint of every tenant, for a copy of a deployment that must post nothing; how many they were."""
+    columns = WEBHOOK_ENDPOINTS.c
+    done = connection.execute(
+        update(WEBHOOK_ENDPOINTS)
+        .where(columns.state == EndpointState.ACTIVE.value)
+        .values(state=EndpointState.DISABLED.value, disabled_reason=reason)
+    )
+    return done.rowcount
+
+
 class WebhookEndpoints:
     """Thread-safe. Every method raises StoreUnavailableError if the database does not answer."""
 

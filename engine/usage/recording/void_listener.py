@@ -20,6 +20,7 @@ import pyarrow as pa
 import structlog
 
 from engine.errors import RetryLaterError
+from engine.health.outages import Outage
 from engine.usage.corrections.voids import (
     Heard,
     newest_heard_query,
@@ -63,6 +64,7 @@ class VoidListener:
         self._after_us = max(0, now_us() - _HEARD_AGAIN_US)
         self._listening = threading.Lock()
         self._stop = threading.Event()
+        self._outage = Outage()
         self._thread = threading.Thread(target=self._run, name="meterline-void-listener", daemon=True)
 
     def start(self) -> None:
@@ -109,8 +111,11 @@ class VoidListener:
         while not self._stop.wait(self._sleep_s):
             try:
                 self.listen()
+                self._outage.worked()
             except RetryLaterError as error:
-                _log.warning("decisions on events were not heard", error=str(error))
-            except Exception:  # noqa: BLE001 - see below
+                if self._outage.failed(type(error).__name__):
+                    _log.warning("decisions on events were not heard", error=str(error))
+            except Exception as error:  # noqa: BLE001 - see below
                 # The thread must outlive whatever one look runs into.
-                _log.exception("decisions on events were not heard")
+                if self._outage.failed(type(error).__name__):
+                    _log.exception("decisions on events were not heard")
