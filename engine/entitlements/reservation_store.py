@@ -4,7 +4,7 @@ Writers of reservations wait for each other, of all gateways (engine.sql.postgre
 what a transaction sums up is what stands until it ends. It survives power loss before anybody is told.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -164,11 +164,14 @@ class ReservationStore:
         with self._database.writing() as connection:
             return _expire(connection, now_us)
 
-    def unfinished(self, claimed_before_us: int, count: int) -> Sequence[Reservation]:
-        """Commits whose event is not known to be stored, the oldest first."""
+    def unfinished(
+        self, claimed_before_us: int, count: int, besides: Collection[str] = ()
+    ) -> Sequence[Reservation]:
+        """Commits whose event is not known to be stored, the oldest first; of all tenants besides these."""
         wanted = (
             select(RESERVATIONS)
             .where(_C.state == ReservationState.COMMITTING.value, _C.ended_at_us < claimed_before_us)
+            .where(_C.tenant.not_in(sorted(besides)))
             .order_by(_C.ended_at_us)
             .limit(count)
         )

@@ -41,7 +41,14 @@ from engine.entitlements.entitled import HeldLimit, entitled_at
 from engine.entitlements.limit_usage import LimitUsage
 from engine.entitlements.reservation import NEVER_US, Reservation, ReservationState
 from engine.entitlements.reservation_store import ReservationStore
-from engine.errors import FieldMistake, InvalidRequestError, LimitExceededError, RetryLaterError, log_text
+from engine.errors import (
+    FieldMistake,
+    InvalidRequestError,
+    LimitExceededError,
+    QueueFullError,
+    RetryLaterError,
+    log_text,
+)
 from engine.metrics import METRICS
 from engine.usage.facts.single_event import event_amount_query, read_event_amount
 from engine.usage.store.usage_store import UsageStore
@@ -230,22 +237,32 @@ class Reservations:
         """Upkeep: ends what has expired, finishes commits whose gateway died, forgets what ended long ago."""
         now_us = self._now_us()
         METRICS.reservations.labels(ReservationState.EXPIRED.value).inc(self._store.expire(now_us))
-        limited: set[str] = set()
-        for each in self._store.unfinished(now_us - _CLAIM_AGE_US, _AT_ONCE):
-            if each.tenant in limited:
-                continue
-            try:
-                self._finish(each, _UPKEEP)
-            except InvalidRequestError as error:
-                _log.warning("a reservation's event was refused", error=log_text(error))
-            except LimitExceededError:
-                # Its tenant's matter alone: a later pass finishes it.
-                limited.add(each.tenant)
-            except RetryLaterError as error:
-                _log.warning("a commit of a reservation is not finished yet", error=log_text(error))
-                break
+        self._finish_claimed(now_us - _CLAIM_AGE_US)
         self._store.forget(now_us - _FORGOTTEN_AFTER_US)
         METRICS.open_reservations.set(self._store.open_count())
+
+    def _finish_claimed(self, claimed_before_us: int) -> None:
+        """Commits whose gateway died, the oldest first; those of a tenant that may not record now wait for a later pass, and
+        hold up nobody else's.
+        """
+        waiting: set[str] = set()
+        while claimed := self._store.unfinished(claimed_before_us, _AT_ONCE, waiting):
+            known = len(waiting)
+            for each in claimed:
+                if each.tenant in waiting:
+                    continue
+                try:
+                    self._finish(each, _UPKEEP)
+                except InvalidRequestError as error:
+                    _log.warning("a reservation's event was refused", error=log_text(error))
+                except (LimitExceededError, QueueFullError):
+                    # Its limit of events, or its share of the queue.
+                    waiting.add(each.tenant)
+                except RetryLaterError as error:
+                    _log.warning("a commit of a reservation is not finished yet", error=log_text(error))
+                    return
+            if len(waiting) == known:
+                return
 
     def _snapshot(self, tenant: str) -> Snapshot:
         """Of the billing periods that contain its watermark (rule 5)."""

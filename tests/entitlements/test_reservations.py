@@ -9,9 +9,10 @@ from decimal import Decimal
 import pytest
 
 from engine.entitlements import reservation_store
+from engine.entitlements import reservations as reservations_module
 from engine.entitlements.reservation import NEVER_US, Reservation, ReservationState
 from engine.entitlements.reservations import Reservations, StoredEvent
-from engine.errors import LimitExceededError
+from engine.errors import LimitExceededError, QueueFullError
 from tests.support.entitlements.reservation_world import ReservationWorld, S
 from tests.support.long_forms import numbered
 
@@ -70,15 +71,21 @@ def test_the_schedules_find_a_wrong_way_to_reserve(database, monkeypatch, wrong)
         _play(database, "wrong", 60)
 
 
-def test_a_tenant_at_its_limit_holds_up_no_commit_of_another(database):
-    """Upkeep finishes what follows, asks for that tenant once in a pass, and finishes its commits when there is room again."""
+@pytest.mark.parametrize("refusal", ["limit", "share of the queue"])
+def test_a_tenant_at_its_limit_holds_up_no_commit_of_another(database, monkeypatch, refusal):
+    """Upkeep finishes what follows, also behind as many as it looks at at once; it asks for that tenant once in a pass, and
+    finishes its commits when there is room again.
+    """
+    monkeypatch.setattr(reservations_module, "_AT_ONCE", 2)
     world = ReservationWorld(database, random.Random(1))
     asked, limited = [], {"a"}
 
     def record(tenant, _request, credential):
         asked.append((tenant, credential))
         if tenant in limited:
-            raise LimitExceededError("later", retry_after_ms=1, limit="events_per_s_max", tenant=tenant)
+            if refusal == "limit":
+                raise LimitExceededError("later", retry_after_ms=1, limit="events_per_s_max", tenant=tenant)
+            raise QueueFullError("later", retry_after_ms=1)
         return StoredEvent(world.watermark_us())
 
     def states():

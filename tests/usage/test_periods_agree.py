@@ -36,26 +36,42 @@ HISTORIES, REQUESTS = numbered(1, 8), 12
 TYPES = ("call", "call", "other", "third")
 
 
+def selects_of(meters, periods):
+    """How many SELECTs read the events of each statement."""
+    measures = [measure_of("t", Meter.read({"id": "m", "aggregation": "count"} | each)) for each in meters]
+    snapshot = ScanSnapshot("t", 5, None, any_facts=False, digests=True)
+    statements = scan_statements(scans_of(measures), Asked(periods), snapshot, LIMITS)
+    assert all(len(statement.sql) < 96 * 1024 for statement, _ in statements)
+    return [statement.sql.count("FROM events") for statement, _ in statements]
+
+
+ONE = Periods(pa.array(["acme"]), np.array([1]), np.array([9]))
+EACH_ITS_OWN = Periods(pa.array(["acme", "bolt"]), np.array([1, 2]), np.array([9, 9]))
+
+
 def test_scans_that_differ_in_their_type_alone_are_one_select_for_a_few_customers():
     """Of three meters without filters two types; another filter is another SELECT, and many customers have one each."""
-    made = [
-        {"event_type": "call"},
-        {"event_type": "other"},
-        {"event_type": "call"},
-        {"event_type": "third", "filters": {"a": "b"}},
-    ]
-    measures = [measure_of("t", Meter.read({"id": "m", "aggregation": "count"} | each)) for each in made]
-    one = Periods(pa.array(["acme"]), np.array([1]), np.array([9]))
-    each_own = Periods(pa.array(["acme", "bolt"]), np.array([1, 2]), np.array([9, 9]))
-    snapshot = ScanSnapshot("t", 5, None, any_facts=False, digests=True)
-    counts = [
-        [
-            statement.sql.count("FROM events")
-            for statement, _ in scan_statements(scans_of(measures), Asked(periods), snapshot, LIMITS)
-        ]
-        for periods in (one, each_own)
-    ]
-    assert counts == [[2], [3]]
+    meters = [{"event_type": "call"}, {"event_type": "other"}, {"event_type": "call"}]
+    meters.append({"event_type": "third", "filters": {"a": "b"}})
+    assert selects_of(meters, ONE) == [2]
+    assert selects_of(meters, EACH_ITS_OWN) == [3]
+
+
+@pytest.mark.parametrize(
+    "keeping", [{"aggregation": "unique_count"}, {"aggregation": "percentile", "percentile": "95"}]
+)
+def test_meters_that_keep_the_values_of_events_keep_none_of_another_type(keeping):
+    """A busy type beside them would fill the memory."""
+    meters = [{"event_type": "busy"}, {"event_type": "rare", "value": "v"} | keeping, {"event_type": "other"}]
+    assert selects_of(meters, ONE) == [2]
+
+
+def test_a_select_of_several_types_has_a_bounded_number_of_meters():
+    """Of 16 types of 36 meters each; and of 40 types with a meter each, sixteen at once."""
+    value = {"aggregation": "sum", "value": "value * a + b * 2.5 - a * b"}
+    many = [{"event_type": f"t{i % 16}"} | value for i in range(16 * 36)]
+    assert sum(selects_of(many, ONE)) == 16
+    assert selects_of([{"event_type": f"t{i}"} | value for i in range(40)], ONE) == [3]
 
 
 @pytest.fixture(scope="module", params=["embedded", "server"])

@@ -19,7 +19,9 @@ Rules:
    customer's aliases are further rows with its place, so what is recorded under any of its ids is reduced together.
 4. Names that come from a person are parameters. Those of a scan begin with its number; all other names are written here.
 5. Scans for a few customers that differ in nothing but the type of their events are one SELECT, grouped by type: a SELECT takes
-   longer to plan than such a read takes. Each row has the states of its type's meters alone.
+   longer to plan than such a read takes. Each row has the states of its type's meters alone, but every meter's partials are
+   made of the events of every type. So meters that keep values of their events (unique_count, percentile) are apart: a busy
+   type would fill the memory with what nobody asked for.
 """
 
 # ruff: noqa: S608 - only names that are written here become SQL
@@ -51,8 +53,9 @@ from engine.usage.store.tables.void_sql import log_sql
 _STATEMENT_CHARS_MAX = 96 * 1024
 # Bound as parameters: some KB.
 _FEW_MAX = 50
-# Scans in one SELECT: of each event, all of their values are read.
+# Meters in one SELECT of several scans: each is text of the statement, and a value that is read of each event.
 _TOGETHER_MAX = 16
+_KEEPING_VALUES = frozenset({"unique_count", "percentile"})
 _ASKED = "asked_periods"
 # What a scan's parameters share with all others of the statement.
 _SHARED = frozenset({"tenant", "as_of_us", "draft_id", "quantity_pattern"})
@@ -225,14 +228,19 @@ def _selects_of(scans: Sequence[Scan], asked: Asked) -> list[list[int]]:
     """The numbers of the scans of each SELECT (rule 5)."""
     together: dict[object, list[list[int]]] = {}
     for number, scan in enumerate(scans):
-        alone = not asked.are_bound or (scan.carries_over and scan.group_by)
         filters = repr(dict(scan.measures[0].filters))
-        shape = number if alone else (filters, tuple(scan.group_by), scan.carries_over)
+        shape = (filters, tuple(scan.group_by), scan.carries_over) if _may_unite(scan, asked) else number
         selects = together.setdefault(shape, [[]])
-        if len(selects[-1]) == _TOGETHER_MAX:
+        if selects[-1] and sum(len(scans[each].measures) for each in (*selects[-1], number)) > _TOGETHER_MAX:
             selects.append([])
         selects[-1].append(number)
     return [numbers for selects in together.values() for numbers in selects]
+
+
+def _may_unite(scan: Scan, asked: Asked) -> bool:
+    if not asked.are_bound or (scan.carries_over and scan.group_by):
+        return False
+    return not any(each.aggregation in _KEEPING_VALUES for each in scan.measures)
 
 
 def _united(
