@@ -5,12 +5,16 @@ becomes words of later requests. Beside test_fuzz, which does this to events and
 """
 
 import contextlib
+import http.client
+import json
 import random
 import subprocess
 import sys
+from http import HTTPStatus
 
 import grpc
 import pytest
+from google.protobuf.json_format import MessageToJson, Parse, SerializeToJsonError
 from google.protobuf.message_factory import GetMessageClass
 
 from examples.engine_process import EngineProcess
@@ -23,7 +27,7 @@ from meterline.v1.spend_pb2 import GetSpendRequest
 from meterline.v1.spend_pb2_grpc import SpendServiceStub
 from tests.support.engine.api_world import record
 from tests.support.engine.ledger import event, watched_memory
-from tests.support.engine.request_maker import RequestMaker, contract
+from tests.support.engine.request_maker import WORDS, RequestMaker, contract
 
 CATALOG = """
 meters: [{id: tokens, event_type: call, aggregation: sum, value: tokens}]
@@ -51,8 +55,8 @@ _FRESH_EVERY = 150
 _SELDOM = {"EraseCustomer", "WatchSpend", "CreateBackup"}
 
 
-# It has no writer of NDJSON; an expiry or a reconciliation of decades would be waited for; and it finds out the id of the
-# key that it calls with.
+# NDJSON is not written here; an expiry or a reconciliation of decades would be waited for; and the id of the key that
+# this calls with is found out.
 _NOT_BY_HTTP = (
     *("UsageService.StreamUsage", "CatalogService.ApplyCatalogPieces"),
     *("RetentionService.ExpireUsage", "CorrectionService.ReconcileUsage"),
@@ -123,12 +127,66 @@ class _Fuzz:
             answers.cancel()
 
     def _bytes(self, method):
-        data = bytearray(self.maker.request(method.input_type).SerializeToString())
-        if self.chance.random() < 0.1:
-            for _ in range(self.chance.randint(1, 4)):
-                at = self.chance.randrange(len(data) + 1)
-                data[at : at + self.chance.randrange(3)] = self.chance.randbytes(self.chance.randrange(3))
+        data = self.maker.request(method.input_type).SerializeToString()
+        return self._changed(data) if self.chance.random() < 0.1 else data
+
+    def _changed(self, data):
+        data = bytearray(data)
+        for _ in range(self.chance.randint(1, 4)):
+            at = self.chance.randrange(len(data) + 1)
+            data[at : at + self.chance.randrange(3)] = self.chance.randbytes(self.chance.randrange(3))
         return bytes(data)
+
+
+class _HttpFuzz(_Fuzz):
+    """The same as JSON, of the operations with one request and one answer, by which nobody waits for long or ends the key."""
+
+    def __init__(self, channel, seed, engine):
+        super().__init__(channel, seed)
+        self._engine = engine
+        self._connection = None
+        self.methods = [
+            (path, method)
+            for path, method in self.methods
+            if not (method.client_streaming or method.server_streaming)
+            and f"{method.containing_service.name}.{method.name}" not in _NOT_BY_HTTP
+        ]
+
+    def call(self, path, method):
+        data = self._json(method)
+        status, body = self._posted(path, data)
+        assert status < 500 or status == HTTPStatus.SERVICE_UNAVAILABLE, f"{path}: {status}: {body}: {data!r}"
+        assert b"Traceback" not in body
+        if status == HTTPStatus.OK and method.containing_service.name not in _SECRETS:
+            self.maker.learn(Parse(body, GetMessageClass(method.output_type)()))
+        name = HTTPStatus(status).name
+        self.codes[name] = self.codes.get(name, 0) + 1
+        self.by_method.setdefault(path, set()).add(name)
+
+    def _json(self, method):
+        """With words in the place of what JSON can't say, such as an instant of the year 300,000; now and then with bytes changed."""
+        try:
+            text = MessageToJson(self.maker.request(method.input_type), indent=None)
+        except SerializeToJsonError:
+            text = json.dumps({field.name: self.chance.choice(WORDS) for field in method.input_type.fields})
+        data = text.encode(errors="replace")
+        return self._changed(data) if self.chance.random() < 0.1 else data
+
+    def _posted(self, path, data):
+        """On one connection, which the engine may end behind an answer."""
+        headers = {"content-type": "application/json", "authorization": f"Bearer {self._engine.api_key}"}
+        for _ in range(2):
+            try:
+                if self._connection is None:
+                    self._connection = http.client.HTTPConnection(
+                        "127.0.0.1", self._engine.http_port, timeout=60
+                    )
+                self._connection.request("POST", path, data, headers)
+                response = self._connection.getresponse()
+                return response.status, response.read()
+            except (http.client.HTTPException, ConnectionError):
+                self._connection = None
+        raise AssertionError(f"{path}: no answer, twice: {data!r}")
 
 
 def _spend_of_kept(channel):
@@ -151,18 +209,19 @@ def _serving(tmp_path):
 @pytest.mark.parametrize(
     "requests", [400, pytest.param(100_000, marks=[pytest.mark.long, pytest.mark.timeout(7_200)])]
 )
-def test_no_operation_fails_inside_whatever_it_is_asked(tmp_path, requests, seed):
+@pytest.mark.parametrize("face", ["grpc", "http"])
+def test_no_operation_fails_inside_whatever_it_is_asked(tmp_path, requests, face, seed):
     """Each ends with a status that the caller can act on, and the engine serves on."""
     print(f"METERLINE_SEED={seed}")
     with _serving(tmp_path) as (engine, channel):
-        fuzz = _Fuzz(channel, seed)
+        fuzz = _Fuzz(channel, seed) if face == "grpc" else _HttpFuzz(channel, seed, engine)
         with watched_memory(engine, f"{requests} requests", 400):
             for number in range(requests):
                 if number % _FRESH_EVERY == 0:
                     fuzz.fill(number)
                 fuzz.call(*fuzz.next_method(number))
         print(dict(sorted(fuzz.codes.items())))
-        print("never OK:", sorted(path for path, codes in fuzz.by_method.items() if "OK" not in codes))
+        print("never well:", sorted(path for path, codes in fuzz.by_method.items() if "OK" not in codes))
         assert not [line for line in engine.log if "call failed" in line]
         fuzz.fill(requests)
         assert [each.currency for each in _spend_of_kept(channel)] == ["USD"]
