@@ -141,6 +141,74 @@ def test_a_pause_changes_nothing_for_commitments_of_single_periods():
     assert period(4, own) == ("56.67", expected)
 
 
+CALLS = "{amount: 60, periods: 3, prices: [calls]}"
+
+
+def test_a_term_goes_on_where_another_one_comes_beside_it_in_a_pause():
+    """Of May 9 of 31 days are 23.23 of fees; its calls of 10.00 draw on the 60.00 for calls. June owes 300.00 - 80.00 - 23.23 =
+    196.77, and July 60.00 - 10.00 = 50.00.
+    """
+    both = "[{amount: 300, periods: 3, overage_factor: 1.5}, " + CALLS + "]"
+    own = f"{QUARTER}, phases: [{{start: 2026-05-10, paused: true, commitments: {both}}}]"
+    assert [period(each, own, (0, 1000)) for each in (4, 5, 6, 7)] == [
+        ("80.00", ["300.00 80.00 80.00 220.00 0.00 0.00"]),
+        ("33.23", ["300.00 103.23 23.23 196.77 0.00 0.00", "60.00 10.00 10.00 50.00 0.00 0.00"]),
+        ("196.77", ["300.00 103.23 0.00 196.77 0.00 196.77", "60.00 10.00 0.00 50.00 0.00 0.00"]),
+        ("50.00", ["300.00 0.00 0.00 300.00 0.00 0.00", "60.00 10.00 0.00 50.00 0.00 50.00"]),
+    ]
+
+
+def test_a_change_of_plan_in_a_pause_takes_the_term_along():
+    """From 10 May on paused, from 20 May on with another plan, which commits 300.00 and 60.00 for its fee, and bills 90.00 from June on.
+    Fees of May and June count toward the 60.00, which they pass: June owes 90.00, and 300.00 - 80.00 = 220.00.
+    """
+    terms = "commitments: [{amount: 300, periods: 3}]"
+    more = "commitments: [{amount: 300, periods: 3}, {amount: 60, periods: 6, prices: [fee]}]"
+    own = (
+        "phases: [{start: 2026-05-10, paused: true}, {start: 2026-05-20, plan: team, paused: true},"
+        "{start: 2026-06-01, plan: team}]"
+    )
+    assert [period(each, own, terms=terms, more=more)[0] for each in (4, 5, 6)] == [
+        "80.00",
+        "23.23",
+        "310.00",
+    ]
+
+
+def test_a_term_that_another_commitment_broke_begins_anew_in_a_pause():
+    """Another one from 5 to 10 May: April owes 220.00 more. The term of May, June and July is 300.00 - 23.23 = 276.77 short, and the
+    60.00 for calls wholly.
+    """
+    both = "[{amount: 300, periods: 3, overage_factor: 1.5}, " + CALLS + "]"
+    own = (
+        f"{QUARTER}, phases: [{{start: 2026-05-05, commitments: [{{amount: 30}}]}},"
+        f"{{start: 2026-05-10, paused: true, commitments: {both}}}]"
+    )
+    assert [period(each, own)[0] for each in (4, 5, 6, 7)] == ["300.00", "23.23", "0.00", "336.77"]
+    assert period(5, own)[1] == ["300.00 23.23 23.23 276.77 0.00 0.00", "60.00 0.00 0.00 60.00 0.00 0.00"]
+
+
+@pytest.mark.parametrize(
+    ("beside", "due", "expected"),
+    [
+        # The contract has the calls of 10.00 now: the 90.00 for them don't count.
+        ("[calls]", "36.67", ["60.00 10.00 10.00 50.00 0.00 0.00"]),
+        # It is for all prices, and the calls count toward 10 of 30 days of the 90.00: 20.00 are short.
+        ("[]", "56.67", ["30.00 10.00 10.00 20.00 0.00 20.00", "60.00 0.00 0.00 60.00 0.00 0.00"]),
+    ],
+)
+def test_a_line_counts_once_where_a_contract_comes_in_a_pause(beside, due, expected):
+    """Until 11 April 90.00 for calls, and a contract for the fee of 26.67; in the pause another one comes."""
+    fee = "{amount: 300, periods: 3, prices: [fee]}"
+    own = (
+        f"commitments: [{{amount: 90, prices: [calls]}}, {fee}],"
+        f"phases: [{{start: 2026-04-11, paused: true, commitments: [{fee}, {{amount: 60, periods: 3, prices: {beside}}}]}}]"
+    )
+    found = period(4, own, (1000,))
+    assert found[0] == due
+    assert sorted(found[1]) == sorted(["300.00 26.67 26.67 273.33 0.00 0.00", *expected])
+
+
 def test_two_terms_of_one_customer_each_have_all_of_their_periods():
     """Fees over two months, calls over three, from different months on: both owe what is left at their own ends."""
     own = (

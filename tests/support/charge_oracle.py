@@ -50,11 +50,19 @@ def lines_by_oracle(catalog, usage, at):
             if meter is not None:
                 groups = usage.get((meter.id, subscription.customer, period.start), groups)
             names = [] if meter is None else meter.group_by
+            # A pause bills no flat amounts.
+            paused = meter is None and any(each.paused for each in subscription.phases)
+            active = _active(subscription, period, whole) if paused else Fraction(1)
+            if not active:
+                continue
             lines = []
             for found, metered, *counts in groups:
                 quantity = metered if meter is None else converted(metered, meter.conversion)
                 dimensions = [(name, dict(found)[name]) for name in names if name in dict(found)]
                 rated = _rated(price.price, part, quantity, dimensions, is_metered=meter is not None)
+                amounts = (None, None) if rated is None else (rated.amount, rated.exact_amount)
+                if paused:
+                    amounts = _flat(price.price, active)
                 line = {
                     "id": _id(subscription.id, price.id, dimensions, period.start),
                     "customer": subscription.customer,
@@ -64,8 +72,8 @@ def lines_by_oracle(catalog, usage, at):
                     "period": period,
                     "dimensions": dict(dimensions),
                     "quantity": quantity,
-                    "amount": None if rated is None else rated.amount,
-                    "exact_amount": None if rated is None else rated.exact_amount,
+                    "amount": amounts[0],
+                    "exact_amount": amounts[1],
                     "formula": None if rated is None else rated.formula,
                     "counts": tuple(counts),
                     "currency": price.price.currency,
@@ -124,6 +132,25 @@ def _without_usage(price):
     if price.model is not Model.MATRIX:
         return [((), *NO_USAGE)]
     return [(price.cells[0].match, *NO_USAGE)] if price.minimum_amount is not None else []
+
+
+def _active(subscription, period, whole):
+    """The share of a whole period in which a subscription isn't paused, of this one."""
+    cuts = [(subscription.start, False), *((each.start, bool(each.paused)) for each in subscription.phases)]
+    ends = [each for each, _ in cuts[1:]] + [period.end]
+    seconds = sum(
+        max(0, int((min(end, period.end) - max(start, period.start)).total_seconds()))
+        for (start, paused), end in zip(cuts, ends, strict=True)
+        if not paused
+    )
+    return Fraction(seconds, int((whole.end - whole.start).total_seconds()))
+
+
+def _flat(price, share):
+    """(amount, exact amount) of a flat amount, for a share of the period, rounded half up."""
+    exact = Fraction(price.flat_amount) * share
+    units = math.floor(exact * 10**price.digits + Fraction(1, 2))
+    return Decimal(units).scaleb(-price.digits), exact
 
 
 def _rated(price, part, quantity, dimensions, *, is_metered):

@@ -1,6 +1,6 @@
 """What commitments add to a subscription's billing period, the slow and obvious way: in fractions, one after another.
 
-Terms change by phases that change commitments alone, so lines are as they would be without phases.
+Terms change by phases that change commitments, or pause.
 """
 
 from dataclasses import dataclass
@@ -27,21 +27,23 @@ class Held:
 
 def commits(catalog, subscription):
     """Whether it ever has commitments."""
-    return any(each for _, _, each in steps(catalog, subscription))
+    return any(each for _, _, each, _ in steps(catalog, subscription))
 
 
 def steps(catalog, subscription):
-    """(start, end or None, {(prices, periods, rolls over): commitment}) of a subscription's stretches."""
+    """(start, end or None, {(prices, periods, rolls over): commitment}, whether paused) of a subscription's stretches."""
     plan = catalog.plans[subscription.plan].resource
     of_plan = list(plan.commitments)
     own = subscription.commitments
-    found = [(subscription.start, own or of_plan)]
+    found = [(subscription.start, own or of_plan, False)]
     for phase in subscription.phases:
         own = own if phase.commitments is None else phase.commitments
-        found = [each for each in found if each[0] != phase.start] + [(phase.start, own or of_plan)]
+        found = [each for each in found if each[0] != phase.start] + [
+            (phase.start, own or of_plan, bool(phase.paused))
+        ]
     minimum = plan.minimum_amount
     result = []
-    for number, (start, each) in enumerate(found):
+    for number, (start, each, paused) in enumerate(found):
         end = found[number + 1][0] if number + 1 < len(found) else subscription.end
         terms = {
             (frozenset(c.prices), c.periods, c.rollover_periods > 0): (
@@ -52,21 +54,39 @@ def steps(catalog, subscription):
         }
         if each is of_plan and minimum is not None:
             terms[frozenset(), 1, False] = (minimum, 1, True, "full", 0, False)
-        result.append((start, end, terms))
+        if paused:
+            # Those of single periods don't hold in a pause.
+            terms = {slot: each for slot, each in terms.items() if slot[1] > 1}
+        result.append((start, end, terms, paused))
     return result
 
 
 def counting(catalog, subscription, period):
-    """{(prices, periods, rolls over): [(share in seconds, terms, number of the step, end)]} of what counts in a period: what holds last in it."""
+    """{(prices, periods, rolls over): [(share in seconds, terms, number of the step, end)]} of what counts in a period: what
+    holds last in it, and what held last before a pause at its end.
+    """
     start, end = period
-    merged = {}
-    for number, (since, until, terms) in enumerate(steps(catalog, subscription)):
+    merged, unpaused = {}, {}
+    for number, (since, until, terms, paused) in enumerate(steps(catalog, subscription)):
         first, last = max(since, start), end if until is None else min(until, end)
         if first < last:
             for slot, each in terms.items():
                 merged.setdefault(slot, []).append(((first, last), each, number, last))
-    latest = max((each[-1][3] for each in merged.values()), default=None)
-    return {slot: each for slot, each in merged.items() if each[-1][3] == latest}
+            if terms and not paused:
+                unpaused = terms
+            if terms:
+                latest = terms
+    if not merged:
+        return {}
+    counts = set(latest)
+    # What the last stretch outside of pauses has more, unless it is for a line that is taken.
+    counts |= {slot for slot in unpaused if not any(collide(slot[0], each[0]) for each in latest)}
+    return {slot: each for slot, each in merged.items() if slot in counts}
+
+
+def collide(prices, others):
+    """Whether some line could count toward either."""
+    return bool(prices & others) or (not prices and not others)
 
 
 def commitments_of(catalog, subscription, at, unit):

@@ -28,10 +28,10 @@ def with_commitments(dice, text):
     def of_subscription(match):
         if match[2] not in prices:
             return match[0]
-        own = prices[match[2]]
-        more = f", commitments: {some(dice, own)}" if dice.random() < 0.4 else ""
+        own = each_of_some(dice, prices[match[2]])
+        more = f", commitments: {part_of(dice, own)}" if dice.random() < 0.4 else ""
         if dice.random() < 0.4:
-            more += f", phases: [{', '.join(phases(dice, own, match))}]"
+            more += f", phases: [{', '.join(phases(dice, own, prices[match[2]], match))}]"
         return f"{match[1]}{more}}}\n"
 
     text = re.sub(r"(  - \{id: (p\d), name: P,.*\])\}\n", of_plan, text)
@@ -55,21 +55,35 @@ def discounts(dice):
     return found
 
 
-def phases(dice, prices, subscription):
-    """One to three that change commitments."""
+def phases(dice, own, prices, subscription):
+    """One to three that pause or not, with some of the subscription's own commitments, or with others."""
     start = datetime.fromisoformat(subscription[3]).replace(tzinfo=UTC)
     end = re.search(r"end: ([\d-]+)", subscription[0])
     end = AT + timedelta(days=60) if end is None else datetime.fromisoformat(end[1]).replace(tzinfo=UTC)
     seconds = int((end - start).total_seconds()) - 1
     instants = sorted({dice.randint(0, seconds) for _ in range(dice.randint(1, 3))})
-    return [
-        f"{{start: {start + timedelta(seconds=each):%Y-%m-%dT%H:%M:%SZ}, commitments: {some(dice, prices)}}}"
-        for each in instants
-    ]
+    found = []
+    for each in instants:
+        commitments = part_of(dice, own) if dice.random() < 0.5 else some(dice, prices)
+        pause = ", paused: true" if dice.random() < 0.4 else ""
+        found.append(
+            f"{{start: {start + timedelta(seconds=each):%Y-%m-%dT%H:%M:%SZ}, commitments: {commitments}{pause}}}"
+        )
+    return found
+
+
+def part_of(dice, commitments):
+    """A list of some of them."""
+    return f"[{', '.join(each for each in commitments if dice.random() < 0.7)}]"
 
 
 def some(dice, prices):
     """A list of them, none or several."""
+    return f"[{', '.join(each_of_some(dice, prices))}]"
+
+
+def each_of_some(dice, prices):
+    """None or several, of which no two name a price."""
     ids, found = dice.sample(prices, len(prices)), []
     for number in range(dice.choice((0, 1, 1, 2, 3))):
         fields = [f"amount: {dice.choice((0, 1, 40, 333, 10**5, 10**24))}"]
@@ -87,4 +101,4 @@ def some(dice, prices):
                 continue
             fields.append(f"prices: [{', '.join(named)}]")
         found.append("{" + ", ".join(fields) + "}")
-    return f"[{', '.join(found)}]"
+    return found

@@ -205,3 +205,28 @@ def test_what_comes_late_is_not_rolled_over(url, store):
     ]
     assert [(each, made.lines(each)) for each in made.standing()][:3] == before
     made.finish()
+
+
+def test_a_contract_that_comes_in_a_pause_keeps_nobody_from_being_closed(url, store):
+    """The fee is 80.00 a month, 24.00 for 9 of September's 30 days. October owes 300.00 - 80.00 - 24.00 = 196.00 of the first contract.
+    Bolt commits to nothing.
+    """
+    text = """
+plans:
+  - {id: pro, name: Pro, currency: USD, prices: [{id: fee, model: flat, flat_amount: 80}, {id: more, model: flat, flat_amount: 0}]}
+customers: [{id: acme, name: A}, {id: bolt, name: B}]
+subscriptions:
+  - {customer: acme, plan: pro, start: 2026-08-01, commitments: [FEE], phases: [{start: 2026-09-10, paused: true, commitments: [FEE, MORE]}]}
+  - {customer: bolt, plan: pro, start: 2026-08-01}
+"""
+    text = text.replace("FEE", "{amount: 300, periods: 3, prices: [fee]}")
+    text = text.replace("MORE", "{amount: 60, periods: 3, prices: [more]}")
+    world = ClosingWorld(url, store, text, MONTHS[0])
+    for number in range(3):
+        close(world, number)
+    found = {"acme": [], "bolt": []}
+    for each in world.standing():
+        found[each.key.customer_id] += lines(world, each)
+    assert found["acme"] == [("charge", "08", 8000), ("charge", "09", 2400), ("true_up", "10", 19600)]
+    assert found["bolt"] == [("charge", month, 8000) for month in ("08", "09", "10")]
+    world.finish()

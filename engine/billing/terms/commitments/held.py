@@ -5,12 +5,15 @@ Rules:
    go on.
 2. Commitments for the same prices, in one currency, over as many periods, that all roll over or all don't, are one; it is as it is
    last.
-3. Commitments for other prices in that currency than those that hold last don't count in a period: a line would count twice, or
-   nowhere. A pause at its end changes nothing in that.
+3. Of those in one currency there count in a period the ones that hold last in it, and of the others none: a line would count twice,
+   or nowhere. So whatever holds across the end of a period counts in it, and a term has each of its periods once.
+4. Where the last stretch is a pause, those count besides that held last before one, but for any that has a price with one of rule 3
+   in common, or is for all prices, as one of those is.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
@@ -22,6 +25,9 @@ from engine.billing.terms.stretches import Stretches, listed, stretches_of
 from engine.catalog.kinds.commitment import SpendCommitment
 from engine.catalog.kinds.terms import SubscriptionTerms
 from engine.catalog.snapshots.snapshot import Catalog
+
+_ALL_PRICES: Final = ""
+"""In place of the id of a price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +124,7 @@ def held_commitments(
     place, slots = keys // size, keys % size
     active_us = np.zeros(len(keys), dtype=np.int64)
     np.maximum.at(active_us, owner, np.where(paused, 0, end_us))
-    active_us = np.where(active_us > 0, active_us, end_us[last])
-    kept = np.flatnonzero(active_us == _latest_of_each(_in_currency(place, slots, known), active_us))
+    kept = np.flatnonzero(_counting(_in_currency(place, slots, known), slots, end_us[last], active_us, known))
     renumbered = np.full(len(keys), -1, dtype=np.int64)
     renumbered[kept] = np.arange(len(kept))
     own = np.flatnonzero(renumbered[owner] >= 0)
@@ -134,6 +139,25 @@ def held_commitments(
         owner=renumbered[owner[own]],
         entry_terms=terms[own],
     )
+
+
+def _counting(
+    key: Index, slot: Index, end_us: Instants, active_us: Instants, known: KnownCommitments
+) -> Flags:
+    """Which rows count (rules 3 and 4). key: one of each place and currency; end_us: when each holds last; active_us: when it does
+    so outside of pauses, 0 for never.
+    """
+    found: Flags = end_us == _latest_of_each(key, end_us)
+    beside = ~found & (active_us > 0) & (active_us == _latest_of_each(key, active_us))
+    if beside.any():
+        scopes = [sorted(prices) or [_ALL_PRICES] for prices, *_ in known.slots]
+        numbers = {name: number for number, name in enumerate({each for scope in scopes for each in scope})}
+        row, entry = listed([len(scope) for scope in scopes], slot)
+        price = np.array([numbers[each] for scope in scopes for each in scope], dtype=np.int64)[entry]
+        line = key[row] * len(numbers) + price
+        beside[row[np.isin(line, line[found[row]])]] = False
+    found |= beside
+    return found
 
 
 def _in_currency(place: Index, slot: Index, known: KnownCommitments) -> Index:
