@@ -184,6 +184,8 @@ class _HttpFuzz(_Fuzz):
                 self._connection.request("POST", path, data, headers)
                 response = self._connection.getresponse()
                 return response.status, response.read()
+            except TimeoutError:
+                raise AssertionError(f"{path}: no answer within a minute: {data!r}") from None
             except (http.client.HTTPException, ConnectionError):
                 self._connection = None
         raise AssertionError(f"{path}: no answer, twice: {data!r}")
