@@ -27,7 +27,8 @@ from meterline.v1.spend_pb2 import GetSpendRequest
 from meterline.v1.spend_pb2_grpc import SpendServiceStub
 from tests.support.engine.api_world import record
 from tests.support.engine.ledger import event, watched_memory
-from tests.support.engine.request_maker import WORDS, RequestMaker, contract
+from tests.support.engine.operation_table import contract
+from tests.support.engine.request_maker import WORDS, RequestMaker
 
 CATALOG = """
 meters: [{id: tokens, event_type: call, aggregation: sum, value: tokens}]
@@ -68,7 +69,9 @@ class _Fuzz:
     def __init__(self, channel, seed):
         self.channel, self.chance = channel, random.Random(seed)
         self.maker = RequestMaker(self.chance)
-        self.methods = list(contract())
+        self.methods = [
+            (f"/{each.containing_service.full_name}/{each.name}", each) for each in contract().values()
+        ]
         self.codes = {}
         self.by_method = {}
 
@@ -236,7 +239,7 @@ def test_no_request_by_the_openapi_document_ends_in_a_500(tmp_path, requests, se
     """Schemathesis makes requests of every operation from the document, sound ones and broken ones."""
     with _serving(tmp_path) as (engine, channel):
         _Fuzz(channel, seed).fill(0)
-        examples = -(-requests // (len(list(contract())) - len(_NOT_BY_HTTP)))
+        examples = -(-requests // (len(contract()) - len(_NOT_BY_HTTP)))
         options = ["--max-examples", str(examples), "--checks", "not_a_server_error", "--workers", "2"]
         options += ["--mode", "all", "--phases", "examples,fuzzing", "--request-timeout", "60", "--no-color"]
         options += ["--seed", str(seed), "-H", f"Authorization: Bearer {engine.api_key}"]

@@ -37,9 +37,14 @@ class Stretches:
 
     def distinct_terms(self) -> tuple[list[tuple[int, int]], Index]:
         """The distinct pairs (terms, version of their plan), and which of them each stretch has."""
-        versions_max = 1 + int(self.version.max(initial=0))
-        used, number = np.unique(self.terms * versions_max + self.version, return_inverse=True)
-        return [divmod(key, versions_max) for key in used.tolist()], number
+        return distinct_terms(self.terms, self.version)
+
+
+def distinct_terms(terms: Index, version: Index) -> tuple[list[tuple[int, int]], Index]:
+    """The distinct pairs of terms and the version of their plan, and which of them each row has."""
+    versions_max = 1 + int(version.max(initial=0))
+    used, number = np.unique(terms * versions_max + version, return_inverse=True)
+    return [divmod(key, versions_max) for key in used.tolist()], number
 
 
 def listed(lengths: Sequence[int], number: Index) -> tuple[Index, Index]:

@@ -41,10 +41,8 @@ def thresholds_at(catalog: Catalog, rows: Index, at_us: int) -> Mapping[int, Thr
     """Those of these subscriptions that run at an instant, by their rows in the catalog's columns."""
     columns = catalog.subscription_columns
     rows = running_rows(catalog, rows, at_us)
-    first, behind = columns.step_offsets[rows], columns.step_offsets[rows + 1]
-    has_begun = np.append(0, np.cumsum(columns.step_start_us <= at_us))
     # The first step begins with the subscription.
-    step = first + (has_begun[behind] - has_begun[first]) - 1
+    step = columns.step_offsets[rows] + columns.step_counts(rows, columns.step_start_us <= at_us) - 1
     terms = columns.step_terms[step].astype(np.int64)
     may_have = np.flatnonzero(catalog.threshold_terms[terms])
     known: dict[tuple[int, int], Threshold | None] = {}

@@ -76,6 +76,16 @@ class SubscriptionColumns:
             return np.zeros(0, dtype=np.int64)
         return np.flatnonzero(self.terms_plan[self.step_terms] == self.plans.index(plan))
 
+    def step_counts(
+        self, rows: npt.NDArray[np.int64], of_step: npt.NDArray[np.bool_]
+    ) -> npt.NDArray[np.int64]:
+        """int64[rows]: for how many steps of each of these subscriptions `of_step`, which has all steps, is true."""
+        counted = np.append(0, np.cumsum(of_step))
+        counts: npt.NDArray[np.int64] = (
+            counted[self.step_offsets[rows + 1]] - counted[self.step_offsets[rows]]
+        )
+        return counts
+
     def rows_of_steps(self, steps: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Whose steps these are."""
         return np.searchsorted(self.step_offsets, steps, side="right") - 1

@@ -1,12 +1,7 @@
 """Requests that chance fills in: of any message, with words that an engine may know, and words that it can't."""
 
-import importlib
-import pkgutil
-
 from google.protobuf.descriptor import FieldDescriptor as Field
 from google.protobuf.message_factory import GetMessageClass
-
-import meterline.v1
 
 # What ids, instants, amounts and documents look like; and what they don't.
 WORDS = [
@@ -65,16 +60,6 @@ _WHOLE_BOUNDS = {
 }
 _WHOLE = [-(2**63), -1, 0, 1, 2, 7, 100, 10**6, 1_749_513_600, 2**31 - 1, 2**32 - 1, 2**63 - 1, 2**64 - 1]
 _DEPTH_MAX = 5
-
-
-def contract():
-    """Each RPC of the wire contract: its path, and its descriptor."""
-    for each in pkgutil.iter_modules(meterline.v1.__path__):
-        if each.name.endswith("_pb2"):
-            module = importlib.import_module(f"meterline.v1.{each.name}")
-            for service in module.DESCRIPTOR.services_by_name.values():
-                for method in service.methods:
-                    yield f"/{service.full_name}/{method.name}", method
 
 
 class RequestMaker:

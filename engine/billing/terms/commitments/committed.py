@@ -59,9 +59,8 @@ def committing_places(catalog: Catalog, places: PeriodPlaces) -> Index:
     columns = catalog.subscription_columns
     if not catalog.committing_terms.any():
         return np.zeros(0, dtype=np.int64)
-    commits = np.append(0, np.cumsum(catalog.committing_terms[columns.step_terms]))
-    first, behind = columns.step_offsets[places.row], columns.step_offsets[places.row + 1]
-    return np.flatnonzero(commits[behind] > commits[first])
+    commits = catalog.committing_terms[columns.step_terms]
+    return np.flatnonzero(columns.step_counts(places.row, commits))
 
 
 def period_commitments(catalog: Catalog, places: PeriodPlaces, committing: Index) -> PeriodCommitments:

@@ -26,7 +26,7 @@ from engine.billing.terms.commitments.held import HeldCommitments, KnownCommitme
 from engine.billing.terms.grants import NEVER_US
 from engine.billing.terms.invoices import Flags
 from engine.billing.terms.places import CustomerNumbers, PeriodPlaces
-from engine.billing.terms.stretches import listed
+from engine.billing.terms.stretches import distinct_terms, listed
 from engine.catalog.snapshots.snapshot import Catalog
 
 
@@ -89,11 +89,11 @@ def contracts_since(catalog: Catalog, customers: CustomerNumbers, at_us: Instant
     if not catalog.contracting_terms.any():
         return since_us
     rows = customers.rows(np.flatnonzero(at_us < NEVER_US))
-    rows = rows[_contracting(catalog, rows)]
+    columns = catalog.subscription_columns
+    rows = rows[columns.step_counts(rows, catalog.contracting_terms[columns.step_terms]) > 0]
     reached_us = at_us.copy()
     while len(rows):
         owner = customers.numbers(rows)
-        columns = catalog.subscription_columns
         periods = periods_of_rows(catalog, rows, np.maximum(reached_us[owner], columns.start_us[rows]))
         found = np.flatnonzero(periods.exists)
         here = periods.part(found)
@@ -141,10 +141,8 @@ class _Runs:
         columns = catalog.subscription_columns
         owner, step = steps_of_rows(columns, rows)
         terms = columns.step_terms[step].astype(np.int64)
-        version = versions_held(catalog, terms, columns.step_since_us[step])
-        versions_max = 1 + int(version.max(initial=0))
-        used, number = np.unique(terms * versions_max + version, return_inverse=True)
-        found = known.numbered(catalog, [divmod(key, versions_max) for key in used.tolist()])
+        used, number = distinct_terms(terms, versions_held(catalog, terms, columns.step_since_us[step]))
+        found = known.numbered(catalog, used)
         place, entry = listed([len(each) for each in found], number)
         flat = np.array([slot for own in found for _, slot, _ in own], dtype=np.int64)
         slot = flat[entry]
@@ -190,11 +188,3 @@ def _goes_on(
     size = max(len(runs.row), 1)
     goes_on: Flags = np.isin(held.place * size + run, own[following.place] * size + next_run)
     return goes_on
-
-
-def _contracting(catalog: Catalog, rows: Index) -> Flags:
-    """Which of these subscriptions have a commitment that follows from earlier periods at some time."""
-    columns = catalog.subscription_columns
-    have = np.append(0, np.cumsum(catalog.contracting_terms[columns.step_terms]))
-    found: Flags = have[columns.step_offsets[rows + 1]] > have[columns.step_offsets[rows]]
-    return found
