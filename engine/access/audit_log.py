@@ -9,7 +9,8 @@ Rules:
    that nobody fills the disk by being refused. Each is counted in the metrics. These are written by a thread of their own,
    at most _WAITING_MAX of them waiting: whoever is refused keeps nobody waiting, and is not told by a wait that a key is
    known.
-3. A record that can't be written is a line of the process's log with the same content: what the call did is done.
+3. What the engine does by itself (top-ups of credit) leaves a record in the same transaction.
+4. A record of a call that can't be written is a line of the process's log with the same content: what the call did is done.
 """
 
 import threading
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from engine.access.caller import Caller
@@ -34,6 +35,8 @@ _REFUSALS_MAX: Final = 10_000
 _WAITING_MAX: Final = 1_000
 # What a call was about is a name or an id; a payload has longer texts, which are cut.
 SUBJECT_CHARACTERS_MAX: Final = 256
+AUTOMATIC: Final = "automatic"
+"""Who does what nobody asked for: in the place of a credential."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,20 @@ class AuditRecord:
     operation: str
     subject: str
     code: str
+
+
+def record_own_act(connection: Connection, tenant: str, operation: str, subject: str, now_us: int) -> None:
+    """What the engine did by itself, in the transaction that does it."""
+    connection.execute(
+        insert(AUDIT_RECORDS).values(
+            tenant=tenant,
+            recorded_at_us=now_us,
+            credential=AUTOMATIC,
+            operation=operation,
+            subject=subject[:SUBJECT_CHARACTERS_MAX],
+            code="OK",
+        )
+    )
 
 
 class AuditLog:

@@ -15,6 +15,7 @@ from engine.api.services.invoices.invoice_service import InvoiceParts
 from engine.app.entitlements.reserving import Reserving
 from engine.app.reading import Reading, build_reconciliation
 from engine.app.stores import Stores
+from engine.app.watching.watch_loops import alerts_loop, top_ups_loop
 from engine.app.webhooks import Webhooks, build_webhooks
 from engine.backup.backups import Backups, Copied
 from engine.billing.automatic.automatic_close import AutomaticClose
@@ -31,7 +32,6 @@ from engine.billing.reconciliation.daily_reconciliation import DailyReconciliati
 from engine.billing.thresholds.threshold_biller import ThresholdBiller
 from engine.cluster.deployment import EMBEDDED
 from engine.cluster.locks import (
-    ALERTS,
     AUTOMATIC_CLOSE,
     BILLING_CHECK,
     DISK_WATCH,
@@ -48,8 +48,6 @@ from engine.entitlements.reservations import Reservations
 from engine.erasure.erasures import Erasures, ErasureSurroundings
 from engine.erasure.usage_erasure import UsageErasure
 from engine.errors import StoreUnavailableError
-from engine.spend.alerts.alert_pass import AlertPass
-from engine.spend.alerts.store import CrossingStore
 from engine.sql.database import schema_of
 from engine.upkeep.expire import Clock, Expire
 from engine.upkeep.retention import Retention, RetentionPolicy
@@ -71,8 +69,6 @@ _RESERVATIONS_PACE = Pace(5, 15)
 _BILLING_CHECK_PACE = Pace(10)
 # Periods are closed by the hour; a pass without any is one small read.
 _AUTOMATIC_CLOSE_PACE = Pace(20, 300)
-# An alert is told within a second of its cause. A pass without alerts is one small read; a quarter of a core at most goes to one with many.
-_ALERTS_PACE = Pace(0.3, 10, times=3)
 # A customer's usage grows all the time: who is to pay at a bound pays soon behind it. A pass over nothing new is one small read.
 _THRESHOLD_WATCH_PACE = Pace(5, 300)
 # Of the running hour every pass computes each slice again; what is younger is read from events, which is quick.
@@ -132,7 +128,8 @@ def build_upkeep(
             _reservations_loop(stores, reserving.reservations),
             _billing_check_loop(stores, now_us),
             _automatic_close_loop(stores, closing, now_us),
-            _alerts_loop(stores, reading.rater, now_us),
+            alerts_loop(stores, reading.rater, now_us),
+            top_ups_loop(stores, reading.rater, now_us),
             _threshold_watch_loop(stores, closing),
             webhooks.loop,
         ],
@@ -234,18 +231,6 @@ def _automatic_close_loop(stores: Stores, closing: InvoiceParts, now_us: Callabl
         time.monotonic_ns,
         pace=_AUTOMATIC_CLOSE_PACE,
         stopping=stopping,
-        stop_within_s=None if is_embedded else _PASS_GRACE_S,
-    )
-
-
-def _alerts_loop(stores: Stores, rater: Rater, now_us: Callable[[], int]) -> UpkeepLoop:
-    is_embedded = stores.deployment.usage_store == EMBEDDED
-    return UpkeepLoop(
-        "alerts",
-        AlertPass(stores.catalog, rater, stores.usage, CrossingStore(stores.database), now_us),
-        partial(stores.deployment.locks.try_hold, ALERTS),
-        time.monotonic_ns,
-        pace=_ALERTS_PACE,
         stop_within_s=None if is_embedded else _PASS_GRACE_S,
     )
 

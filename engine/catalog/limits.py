@@ -111,3 +111,10 @@ ALERT_THRESHOLDS_MAX = 20
 CREDIT_GRANTS_MAX = 100_000
 # Ten years.
 RECURS_MONTHS_MAX = 120
+
+# One for each customer that pays ahead.
+TOP_UP_RULES_MAX = 100_000
+# Of the 128 of a grant's, which has a colon and a number behind it.
+TOP_UP_RULE_ID_BYTES_MAX = 116
+# Whatever a rule says: a rule that grants more often in a month is a mistake, or a price is.
+TOP_UPS_PER_MONTH_MAX = 1_000

@@ -36,7 +36,7 @@ from engine.catalog.snapshots.versions import Versions
 from engine.errors import MeterlineError, NotFoundError
 from engine.outbox.facts import record_facts
 from engine.sql.database import Database, open_database
-from engine.sql.schema import ALERT_KIND, ERASURES, EVENT_FENCES, RESOURCES, REVISIONS
+from engine.sql.schema import ERASURES, EVENT_FENCES, RESOURCES, REVISIONS
 from engine.times import datetime_us
 
 _RELEASED_AFTER: Final = 100_000
@@ -45,13 +45,14 @@ _RELEASED_AFTER: Final = 100_000
 @dataclass(frozen=True, slots=True)
 class Write:
     """What a write leaves beside its change: when it was, whose credential made it, the SHA-256 of what was sent (hex),
-    and that it counts once, if it does.
+    and that it counts once, if it does. `beside`: what else its transaction writes; what it raises leaves all as it was.
     """
 
     at: datetime
     by: str
     digest: str
     once: Once | None = None
+    beside: Callable[[Connection], None] | None = None
 
 
 class CatalogStore:
@@ -193,14 +194,14 @@ class CatalogStore:
                 connection.scalars(select(REVISIONS.c.tenant).distinct().order_by(REVISIONS.c.tenant))
             )
 
-    def tenants_with_alerts(self) -> list[str]:
-        """The tenants whose catalog has an alert, or had one.
+    def tenants_with(self, kind: str) -> list[str]:
+        """The tenants whose catalog has a resource of a kind that some upkeep asks for (WATCHED_KINDS), or had one.
 
         Raises:
             StoreUnavailableError: the database does not answer.
         """
         columns = RESOURCES.c
-        wanted = select(columns.tenant).distinct().where(columns.kind == ALERT_KIND).order_by(columns.tenant)
+        wanted = select(columns.tenant).distinct().where(columns.kind == kind).order_by(columns.tenant)
         with self._database.reading() as connection:
             return list(connection.scalars(wanted))
 
@@ -312,6 +313,8 @@ def _insert(connection: Connection, tenant: str, revision: int, changes: Changes
     rows = changes.rows(revision)
     connection.execute(insert(RESOURCES), [{**row, "tenant": tenant, "applied_at": at} for row in rows])
     record_facts(connection, tenant, catalog_facts(changes, revision), datetime_us(write.at))
+    if write.beside is not None:
+        write.beside(connection)
 
 
 def _answer(connection: Connection, tenant: str, what: Remembered) -> Applied:

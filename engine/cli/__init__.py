@@ -21,7 +21,7 @@ meterline catalog                    what is applied
 meterline export -o DIR/             what is applied as YAML, to keep under version control
 meterline customers ...              one at a time: create, get, update, list, archive, delete, history;
                                      subscriptions, plans, meters, coupons, tax-regions, sellers, credit-grants,
-                                     revenue-splits, exchange-rates, alerts alike
+                                     revenue-splits, exchange-rates, top-up-rules, alerts alike
 meterline migrate-subscriptions ...  who runs on a plan to another version of it; --dry-run shows the money
 meterline import usage.csv           load usage from files
 meterline spend                      who has spent what, right now
@@ -121,6 +121,7 @@ _COMMANDS = {
     "subscriptions": ("catalog.subscription_commands", "subscriptions"),
     "tax-regions": ("catalog.resource_commands", "tax_regions"),
     "tenants": ("access.tenants_command", "tenants"),
+    "top-up-rules": ("catalog.resource_commands", "top_up_rules"),
     "undo": ("corrections.correct_commands", "undo"),
     "usage": ("usage.usage_command", "usage"),
     "webhooks": ("webhooks.webhooks_command", "webhooks"),

@@ -31,6 +31,8 @@ WEBHOOKS = "webhooks"
 OVERDUE = "overdue"
 # Measures what alerts are about (engine.spend.alerts.alert_pass).
 ALERTS = "alerts"
+# Grants credit by rules (engine.spend.top_ups.top_up_pass).
+TOP_UPS = "top_ups"
 # Ends reservations whose time is over, and finishes their commits (engine.entitlements.reservations).
 RESERVATIONS = "reservations"
 # Closes billing periods by itself (engine.billing.automatic.automatic_close).

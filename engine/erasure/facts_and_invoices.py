@@ -8,7 +8,7 @@ Rules:
    dimensions, and the id that was made from both.
 4. Of the billing details that are frozen on it the name becomes the pseudonym, a VAT id is made up, of the address the country stays,
    and all else goes.
-5. Entries, payments, refunds, credit notes and crossings of alerts name the pseudonym; every amount stays. What the payer wrote with a payment goes. An id
+5. Entries, payments, refunds, credit notes, crossings of alerts and top-ups name the pseudonym; every amount stays. What the payer wrote with a payment goes. An id
    of a payment or a refund that names the customer is another one then.
 6. So nothing can be held against these lines any more: what is recorded or corrected later of periods that were closed before the
    erasure is not billed (engine.billing.closing.due_invoices).
@@ -27,6 +27,7 @@ from engine.sql.account_tables import ACCOUNT_ENTRIES, CREDIT_NOTES, PAYMENTS, R
 from engine.sql.alert_tables import ALERT_CROSSINGS
 from engine.sql.invoice_tables import INVOICES
 from engine.sql.schema import OUTBOX
+from engine.sql.top_up_table import TOP_UPS
 from engine.usage.store.query import Query
 from engine.usage.store.tables.booked_schema import BOOKED_LINES_TABLE
 from fields import Json
@@ -38,6 +39,7 @@ _ACCOUNT_TEXTS: Final[Mapping[Table, Sequence[str]]] = {
     REFUNDS: ("reason",),
     CREDIT_NOTES: ("reason", "void_reason"),
     ALERT_CROSSINGS: ("alert_id",),
+    TOP_UPS: ("rule_id", "credit_grant_id"),
 }
 _REPORTED_IDS: Final[Mapping[Table, Sequence[str]]] = {PAYMENTS: ("payment_id",), REFUNDS: ("refund_id",)}
 ACCOUNT_TABLES: Final = tuple(each.name for each in _ACCOUNT_TEXTS)

@@ -81,6 +81,14 @@ class FactType(StrEnum):
     CREDIT_GRANT_CHANGED = "credit_grant.changed"
     CREDIT_GRANT_ARCHIVED = "credit_grant.archived"
     CREDIT_GRANT_DELETED = "credit_grant.deleted"
+    CREDIT_GRANT_TOPPED_UP = "credit_grant.topped_up"
+    """A rule has granted paid credit, which is to be charged: `credit_grant_id`, `top_up_rule_id`, `customer_id`, `currency`, `amount`,
+    `cost_basis` if there is one, `below`, `balance`, what was left, `effective_at`, `expires_at` if it does, and `as_of`, the
+    watermark."""
+    TOP_UP_RULE_CREATED = "top_up_rule.created"
+    TOP_UP_RULE_CHANGED = "top_up_rule.changed"
+    TOP_UP_RULE_ARCHIVED = "top_up_rule.archived"
+    TOP_UP_RULE_DELETED = "top_up_rule.deleted"
     ALERT_CREATED = "alert.created"
     ALERT_CHANGED = "alert.changed"
     ALERT_ARCHIVED = "alert.archived"

@@ -5,7 +5,7 @@
     postgresql       what is PostgreSQL's own: who takes turns with whom, settings, errors that pass
     purging          bytes of what was deleted, out of the files
     schema           every table of it, with what its rows mean; invoice_tables has those of invoices, alert_tables of alerts, account_tables
-                     those of what is owed and paid, reservation_table that of reservations
+                     those of what is owed and paid, top_up_table that of top-ups, reservation_table that of reservations
     migrations/      how an older database gets there, step by step
 
 What the rows are about belongs to the rooms that read and write them: resources and the fences of expired events
@@ -22,4 +22,5 @@ __all__ = [
     "postgresql",
     "reservation_table",
     "schema",
+    "top_up_table",
 ]

@@ -4,9 +4,9 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, Index, PrimaryKeyConstraint, Table, Text
 
-from engine.sql.alert_tables import ALERT_CURSORS
+from engine.sql.top_up_table import TOP_UPS
 
-METADATA: Final = ALERT_CURSORS.metadata
+METADATA: Final = TOP_UPS.metadata
 
 RESERVATIONS: Final = Table(
     "reservations",

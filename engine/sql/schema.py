@@ -21,6 +21,7 @@
   erasure.
 - account_entries, payments, refunds, credit_notes: what is owed and paid (engine.sql.account_tables).
 - alert_crossings, alert_cursors: which thresholds were reached (engine.sql.alert_tables).
+- top_ups: what rules have granted (engine.sql.top_up_table).
 - deployment: whose database this is, if it is not in a data directory (engine.cluster.deployment_database).
 - ingest_order, ingest_in_flight: what gateways that share a usage store agree on (engine.cluster.shared_clock).
 """
@@ -44,8 +45,8 @@ from engine.sql.reservation_table import RESERVATIONS
 # Each module of tables imports the one before it, so that whoever has this one knows all of them.
 METADATA: Final = RESERVATIONS.metadata
 
-ALERT_KIND: Final = "alert"
-"""As engine.catalog.kinds calls alerts."""
+WATCHED_KINDS: Final = {"resources_of_alerts": "alert", "resources_of_top_up_rules": "top_up_rule"}
+"""Kinds, as engine.catalog.kinds calls them, by the index that tells who has any: some upkeep asks several times a second."""
 
 REVISIONS: Final = Table(
     "revisions",
@@ -84,12 +85,14 @@ RESOURCES: Final = Table(
         ["tenant", "revision"], ["revisions.tenant", "revisions.revision"], name="resources_revision_fk"
     ),
     Index("resources_by_revision", "tenant", "revision", "position", unique=True),
-    # Asked several times a second, whatever else there is.
-    Index(
-        "resources_of_alerts",
-        "tenant",
-        sqlite_where=text(f"kind = '{ALERT_KIND}'"),
-        postgresql_where=text(f"kind = '{ALERT_KIND}'"),
+    *(
+        Index(
+            name,
+            "tenant",
+            sqlite_where=text(f"kind = '{kind}'"),
+            postgresql_where=text(f"kind = '{kind}'"),
+        )
+        for name, kind in WATCHED_KINDS.items()
     ),
 )
 

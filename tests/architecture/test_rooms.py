@@ -130,6 +130,18 @@ ROOMS = {
         *("spend", "billing", "billing.accounts", "billing.terms", "catalog", "catalog.kinds"),
         *("catalog.snapshots", "usage.query", "usage.store", "outbox", "sql", "errors", "metrics", "times"),
     },
+    "spend.top_ups": {
+        *("spend.alerts", "access", "billing", "billing.terms", "erasure"),
+        *(
+            "catalog",
+            "catalog.documents",
+            "catalog.kinds",
+            "catalog.limits",
+            "catalog.single",
+            "catalog.snapshots",
+        ),
+        *("usage.store", "outbox", "sql", "errors", "times"),
+    },
     "spend": {
         *("billing", "billing.terms", "usage.corrections", "catalog.snapshots"),
         *("errors", "health.outages", "times"),
@@ -209,7 +221,7 @@ ROOMS = {
     "api.pages": {"api", "access", "billing.documents", "errors", "time_zones", "times"},
     "api.http": {"api", "api.pages", "access", "fair_share", "errors", "metrics", "times", "json_cells"},
     "app": {
-        *("spend", "spend.alerts"),
+        *("spend", "spend.alerts", "spend.top_ups"),
         *("backup", "doctor", "entitlements", "erasure", "outbox.webhooks"),
         *(
             "access",

@@ -50,6 +50,7 @@ ALLOWED = {
         "reservations",
         "automatic close",
         "alerts",
+        "top-ups",
         "threshold invoices",
         "billing check",
     },

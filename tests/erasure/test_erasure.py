@@ -20,9 +20,12 @@ from engine.entitlements.reservation_store import ReservationStore
 from engine.erasure.jobs import ErasureStep
 from engine.erasure.naming import is_pseudonym
 from engine.errors import InvalidRequestError, NotFoundError
+from engine.spend.top_ups.store import TopUpStore
+from engine.spend.top_ups.top_up_pass import TopUpPass
 from engine.sql.alert_tables import ALERT_CROSSINGS
 from engine.sql.catalog_address import read_catalog_address
 from engine.sql.schema import OUTBOX
+from engine.sql.top_up_table import TOP_UPS
 from engine.usage.corrections.correction import Amendment
 from engine.usage.corrections.voids import Kind
 from tests.support.erasure.erasure_world import (
@@ -126,6 +129,29 @@ def test_crossings_name_the_alert_as_the_catalog_does(world):
         f"budget-{pseudonym}": pseudonym,
         f"like-{pseudonym}": f"Whoever uses as much as {pseudonym}",
     }
+    assert files_with(world.data, TEXTS) == []
+
+
+def test_what_rules_have_granted_names_the_pseudonym_which_is_topped_up_no_more(world):
+    """Her rule tops her up, and its grant goes; erased she has nothing again, and it is not made up for."""
+    world.apply(f"top_up_rules: [{{id: of-{SHE}, customer: {SHE}, currency: USD, below: 1, amount: 2}}]")
+    stores = world.stores
+    upkeep = TopUpPass(
+        stores.catalog, world.reading.rater, stores.usage, TopUpStore(stores.database, stores.catalog, now_us)
+    )
+    # Every fee of 9.99 is more than 2.00: it goes on, a top-up each pass.
+    assert [upkeep.next_pass() for _ in range(2)] == [1, 1]
+    pseudonym = world.erase().pseudonym
+    assert upkeep.next_pass() == 0
+    with stores.database.reading() as connection:
+        rows = connection.execute(select(TOP_UPS).order_by(TOP_UPS.c.number)).all()
+    grants = [f"of-{pseudonym}:1", f"of-{pseudonym}:2"]
+    assert [(row.customer_id, row.rule_id, row.credit_grant_id) for row in rows] == [
+        (pseudonym, f"of-{pseudonym}", each) for each in grants
+    ]
+    catalog = stores.catalog.snapshot(TENANT)
+    assert [each.id for each in catalog.credit_grants_of[pseudonym]] == [f"gift-of-{pseudonym}", *grants]
+    assert [each.id for each in catalog.top_up_rules_of[pseudonym]] == [f"of-{pseudonym}"]
     assert files_with(world.data, TEXTS) == []
 
 

@@ -14,6 +14,7 @@ from engine.erasure.treatment import treatments
 from engine.sql.account_tables import ACCOUNT_ENTRIES, CREDIT_NOTE_LINES, CREDIT_NOTES, PAYMENTS, REFUNDS
 from engine.sql.alert_tables import ALERT_CROSSINGS
 from engine.sql.reservation_table import RESERVATIONS
+from engine.sql.top_up_table import TOP_UPS
 from fields import declaration
 
 
@@ -117,7 +118,7 @@ def test_whoever_adds_a_field_of_a_customer_decides_what_an_erasure_makes_of_it(
         for kind, each in KINDS.items()
         if "customer" in declaration(each).names or "customers" in declaration(each).names
     }
-    assert referring == {"subscription", "credit_grant", "alert"}
+    assert referring == {"subscription", "credit_grant", "top_up_rule", "alert"}
     assert all(owner_field(kind) == "customer" for kind in referring)
 
 
@@ -128,9 +129,10 @@ def test_whoever_adds_a_column_of_accounts_decides_what_an_erasure_makes_of_it()
     # These name nobody.
     known |= {"tenant", "currency", "kind", "state", "invoice_id", "invoice_ids", "credit_note_id"}
     known |= {"threshold", "measure", "subject", "budget", "value"}
-    # What an alert is called may name its customer.
-    known |= {"alert_id"}
-    tables = (ACCOUNT_ENTRIES, PAYMENTS, REFUNDS, CREDIT_NOTES, CREDIT_NOTE_LINES, ALERT_CROSSINGS)
+    # What an alert, a rule and its grants are called may name their customer.
+    known |= {"alert_id", "rule_id", "credit_grant_id"}
+    known |= {"amount", "balance", "month"}
+    tables = (ACCOUNT_ENTRIES, PAYMENTS, REFUNDS, CREDIT_NOTES, CREDIT_NOTE_LINES, ALERT_CROSSINGS, TOP_UPS)
     for table in tables:
         texts = {each.name for each in table.c if isinstance(each.type, Text)}
         assert texts - set(SUMS) <= known

@@ -360,7 +360,7 @@ def test_a_tenant_that_can_not_be_measured_holds_up_no_other(spend, monkeypatch)
             raise RetryLaterError("its store is away", retry_after_ms=1)
         return snapshot(tenant, *more)
 
-    monkeypatch.setattr(spend.catalog, "tenants_with_alerts", lambda: ["a-tenant", TENANT])
+    monkeypatch.setattr(spend.catalog, "tenants_with", lambda _kind: ["a-tenant", TENANT])
     monkeypatch.setattr(spend.rater, "snapshot", failing)
     spend.use("acme", "2026-11-02", 5)
     with pytest.raises(RetryLaterError, match="its store is away"):

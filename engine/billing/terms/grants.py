@@ -141,7 +141,7 @@ def _times(grant: CustomerCredit, since_us: int) -> Iterator[tuple[int, int]]:
     months = (since.year - grant.effective_at.year) * 12 + since.month - grant.effective_at.month
     number = max(0, (months - lasts) // every - 1)
     while True:
-        effective, expires = (_later(grant.effective_at, number * every + more) for more in (0, lasts))
+        effective, expires = (months_later(grant.effective_at, number * every + more) for more in (0, lasts))
         if effective is None or (grant.expires_at is not None and effective >= grant.expires_at):
             return
         expires_us = NEVER_US if expires is None else datetime_us(expires)
@@ -150,7 +150,7 @@ def _times(grant: CustomerCredit, since_us: int) -> Iterator[tuple[int, int]]:
         number += 1
 
 
-def _later(at: datetime, months: int) -> datetime | None:
+def months_later(at: datetime, months: int) -> datetime | None:
     """So many months later, on the month's last day where it has no such day; None behind the calendar."""
     year, month0 = divmod(at.year * 12 + at.month - 1 + months, 12)
     if year > 9999:

@@ -38,6 +38,7 @@ SECTIONS: Final = (
     "customers",
     "subscriptions",
     "credit_grants",
+    "top_up_rules",
     "alerts",
 )
 

@@ -12,7 +12,7 @@ from typing import Final
 from engine.catalog.kinds.alert import Alert
 from engine.catalog.kinds.billing_details import Seller
 from engine.catalog.kinds.coupon import Coupon
-from engine.catalog.kinds.credit_grant import CustomerCredit
+from engine.catalog.kinds.credit_grant import CustomerCredit, TopUpRule
 from engine.catalog.kinds.customer import Customer
 from engine.catalog.kinds.exchange_rate import ExchangeRate
 from engine.catalog.kinds.meter import Meter
@@ -36,6 +36,7 @@ KINDS: Final[Mapping[str, type[Resource]]] = {
         Customer,
         Subscription,
         CustomerCredit,
+        TopUpRule,
         Alert,
     )
 }

@@ -22,7 +22,7 @@ from engine.catalog.kinds import KINDS, definition
 from engine.catalog.kinds.alert import Alert
 from engine.catalog.kinds.billing_details import Seller
 from engine.catalog.kinds.coupon import Coupon
-from engine.catalog.kinds.credit_grant import CustomerCredit
+from engine.catalog.kinds.credit_grant import CustomerCredit, TopUpRule
 from engine.catalog.kinds.exchange_rate import ExchangeRate
 from engine.catalog.kinds.meter import Meter
 from engine.catalog.kinds.plan import Plan
@@ -160,6 +160,14 @@ class Catalog:
         """Customer -> its credit grants, in the order of their creation."""
         found: dict[str, list[CustomerCredit]] = defaultdict(list)
         for each in self.objects.get("credit_grant", {}).values():
+            found[each.resource.customer].append(each.resource)
+        return found
+
+    @cached_property
+    def top_up_rules_of(self) -> Mapping[str, Sequence[TopUpRule]]:
+        """Customer -> the rules by which its credit is topped up, in the order of their creation."""
+        found: dict[str, list[TopUpRule]] = defaultdict(list)
+        for each in self.objects.get(TopUpRule.kind, {}).values():
             found[each.resource.customer].append(each.resource)
         return found
 

@@ -90,6 +90,12 @@ KINDS: Final = (
         "id=gift customer=acme currency=USD amount=20 effective_at=2026-01-01",
     ),
     ResourceKind(
+        "top-up-rules",
+        "top_up_rule",
+        ("customer", "currency", "below", "amount", "most_per_month"),
+        "id=acme-topup customer=acme currency=USD below=20 amount=100",
+    ),
+    ResourceKind(
         "alerts",
         "alert",
         ("name", "measure", "customer", "budget", "thresholds"),
@@ -342,5 +348,6 @@ def _definition(fields: tuple[Pair, ...]) -> dict[str, Any]:
     revenue_splits,
     exchange_rates,
     credit_grants,
+    top_up_rules,
     alerts,
 ) = map(_group, KINDS)

@@ -13,16 +13,13 @@ Rules:
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
 
 from engine.billing.rater import Rater, Snapshot
-from engine.billing.terms.history import History
-from engine.billing.terms.settled import settled
-from engine.catalog.kinds import customer_of
 from engine.catalog.kinds.alert import Alert
 from engine.catalog.snapshots.snapshot import Catalog
 from engine.catalog.store import CatalogStore
@@ -30,10 +27,9 @@ from engine.errors import MeterlineError
 from engine.metrics import METRICS
 from engine.outbox.fact_types import FactType
 from engine.spend.alerts.crossings import Measured, measured_value, reaches
-from engine.spend.alerts.measured import measured_customers
+from engine.spend.alerts.measuring import changed_customers, measured_at, touched_customers
 from engine.spend.alerts.store import CrossingStore, Cursor
 from engine.times import datetime_us
-from engine.usage.query.facts_since import touched_since
 from engine.usage.store.usage_store import UsageStore
 
 _log = structlog.get_logger(__name__)
@@ -92,7 +88,7 @@ class AlertPass:
     def next_pass(self) -> int:
         """Tells what has changed; how much. Raises MeterlineError if a tenant can't be measured: the others are."""
         told, failure = 0, None
-        for tenant in self._catalog.tenants_with_alerts():
+        for tenant in self._catalog.tenants_with(Alert.kind):
             try:
                 told += self._pass_of(tenant)
             except MeterlineError as error:
@@ -114,10 +110,12 @@ class AlertPass:
         if before is None or snapshot.at_us // _HOUR_US != before.swept_at_us // _HOUR_US:
             measured = self._swept(snapshot, alerts, None if before is None else before.swept_at_us)
             since_us = self._made_at_us(snapshot) if before is None else before.as_of_us
-            back_to_us = self._touched(snapshot, since_us)
+            back_to_us = touched_customers(self._usage, snapshot, since_us)
         else:
-            measured, back_to_us = iter(()), self._touched(snapshot, before.as_of_us)
-            changed = self._changed(tenant, before, after)
+            measured, back_to_us = iter(()), touched_customers(self._usage, snapshot, before.as_of_us)
+            changed = changed_customers(
+                self._catalog, tenant, before.catalog_revision, after.catalog_revision
+            )
             if changed is None:
                 measured = self._swept(snapshot, alerts, None)
             else:
@@ -140,38 +138,12 @@ class AlertPass:
         )
         return datetime_us(version.changed_at)
 
-    def _touched(self, snapshot: Snapshot, after_us: int) -> dict[str, int]:
-        """Of customers with facts since a watermark the earliest instant that they are about."""
-        catalog = snapshot.catalog
-        names = touched_since(self._usage, catalog.tenant, after_us=after_us, until_us=snapshot.as_of_us)
-        owners = catalog.customers.links.owners_of(names.keys())
-        found: dict[str, int] = {}
-        for name, at_us in names.items():
-            customer = owners.get(name, name)
-            if customer in catalog.customers:
-                found[customer] = min(at_us, found.get(customer, at_us))
-        return found
-
-    def _changed(self, tenant: str, before: Cursor, after: Cursor) -> frozenset[str] | None:
-        """Whom the catalog's changes concern; None: everybody."""
-        found = set()
-        if before.catalog_revision == after.catalog_revision:
-            return frozenset()
-        for kind, _, fields in self._catalog.definitions_between(
-            tenant, before.catalog_revision, after.catalog_revision
-        ):
-            customer = customer_of(kind, fields)
-            if customer is None:
-                return None
-            found.add(customer)
-        return frozenset(found)
-
     def _swept(self, snapshot: Snapshot, alerts: Alerts, since_us: int | None) -> Iterator[Measured]:
         """Of all customers those who reach something, or did in an epoch that theirs goes on from; in the epoch before, too, where
         theirs began after `since_us`.
         """
         customers = None if alerts.of_all else self._known(snapshot, alerts.of_one)
-        found = list(self._rated(snapshot, alerts, customers))
+        found = list(measured_at(self._rater, snapshot, alerts.meters, customers))
         first_us = min((each.epoch.since_us for each in found), default=snapshot.at_us)
         standing = self._crossings.standing_customers(snapshot.catalog.tenant, first_us)
         for each in found:
@@ -192,7 +164,9 @@ class AlertPass:
             earlier: dict[int, set[str]] = defaultdict(set)
             for instant_us, customers in at_us.items():
                 without = self._known(snapshot, customers)
-                for each in self._rated(replace(snapshot, at_us=instant_us), alerts, frozenset(without)):
+                for each in measured_at(
+                    self._rater, replace(snapshot, at_us=instant_us), alerts.meters, frozenset(without)
+                ):
                     yield each
                     without.discard(each.customer_id)
                     if back_to_us[each.customer_id] < each.epoch.start_us:
@@ -208,20 +182,6 @@ class AlertPass:
     @staticmethod
     def _known(snapshot: Snapshot, customers: Iterable[str]) -> set[str]:
         return {each for each in customers if each in snapshot.catalog.customers}
-
-    def _rated(
-        self, snapshot: Snapshot, alerts: Alerts, customers: Collection[str] | None
-    ) -> Iterator[Measured]:
-        """These customers, None: all, at the snapshot's instant."""
-        history = History.of(self._rater, snapshot)
-        rated = (
-            self._rater.rate_all(snapshot, digests=False)
-            if customers is None
-            else self._rater.rate_customers(snapshot, sorted(customers), digests=False)
-        )
-        meters = alerts.meters
-        for some in rated:
-            yield from measured_customers(some, settled(some, history), meters, snapshot.at_us)
 
 
 def _ended_us(catalog: Catalog, customer_id: str, at_us: int) -> int:

@@ -280,6 +280,26 @@ def catalogs(draw):
                 unique_by=lambda grant: grant["id"],
             )
         ),
+        "top_up_rules": draw(
+            st.lists(
+                st.fixed_dictionaries(
+                    {
+                        "id": ids,
+                        "customer": st.sampled_from([each["id"] for each in customers]),
+                        "currency": st.just("USD"),
+                        "below": st.sampled_from(["5", "5.00", "1e2"]),
+                        "amount": st.sampled_from(["7", "7.00"]),
+                    },
+                    optional={
+                        "name": texts,
+                        "most_per_month": st.just("2e1"),
+                        "lasts_months": st.just("1.0"),
+                    },
+                ),
+                max_size=2,
+                unique_by=lambda rule: rule["id"],
+            )
+        ),
         "alerts": draw(
             st.lists(
                 st.fixed_dictionaries(

@@ -1,0 +1,1 @@
+"""Builds what watches spend and credit in the background."""
