@@ -61,6 +61,52 @@ def test_the_next_term_begins_where_one_ends():
     assert period(9, QUARTER, (10000, 6000)) == ("140.00", ["300.00 240.00 80.00 60.00 0.00 60.00"])
 
 
+ONCE = "commitments: [{amount: 300, periods: 3, overage_factor: 1.5, renews: false}]"
+
+
+def test_a_term_that_does_not_renew_is_the_only_one():
+    """April to June as ever. From July on nothing is committed: 80.00, and 80.00 + 260.00 without a factor."""
+    calls = (10000, 6000, 0, 0, 26000)
+    for each in (4, 5, 6):
+        assert period(each, ONCE, calls) == period(each, QUARTER, calls)
+    assert period(7, ONCE, calls) == ("80.00", [])
+    assert period(8, ONCE, calls) == ("340.00", [])
+    assert period(18, ONCE, calls) == ("80.00", [])
+
+
+def test_what_is_committed_beside_a_term_that_is_over_goes_on():
+    """70.00 of calls each month, and 240.00 of all else in three: 80.00 a month are all of it. In July the fee counts for none."""
+    own = "commitments: [{amount: 240, periods: 3, prices: [fee], renews: false}, {amount: 70}]"
+    assert period(6, own)[0] == "150.00"
+    assert period(6, own)[1][0] == "240.00 240.00 80.00 0.00 0.00 0.00"
+    assert period(7, own) == ("80.00", ["70.00 80.00 70.00 0.00 0.00 0.00"])
+
+
+def test_a_term_that_does_not_renew_goes_on_with_other_amounts_and_begins_anew_with_others():
+    """From May on 400.00: June owes 160.00, and July nothing. From July on a phase with one that renews: July draws on it. From
+    20 May on one that renews: April owes 220.00, and the new term has May, June and July.
+    """
+    more = ONCE.replace("300", "400").removeprefix("commitments: ")
+    own = ONCE + f", phases: [{{start: 2026-05-01, commitments: {more}}}]"
+    assert [period(each, own)[0] for each in (4, 5, 6, 7)] == ["80.00", "80.00", "240.00", "80.00"]
+    assert period(7, own)[1] == []
+    renewing = QUARTER.removeprefix("commitments: ")
+    own = ONCE + f", phases: [{{start: 2026-07-01, commitments: {renewing}}}]"
+    assert [period(each, own)[0] for each in (6, 7, 9, 12)] == ["140.00", "80.00", "140.00", "140.00"]
+    own = own.replace("2026-07-01", "2026-05-20")
+    assert [period(each, own)[0] for each in (4, 5, 6, 7)] == ["300.00", "80.00", "80.00", "140.00"]
+
+
+def test_a_term_that_does_not_renew_goes_through_a_pause_and_begins_behind_a_trial():
+    """Paused in May and June: over with June. Behind the trial of April it has May, June and July, and August commits nothing."""
+    own = ONCE + ", phases: [{start: 2026-05-01, paused: true}, {start: 2026-07-01}]"
+    assert [period(each, own)[0] for each in (4, 5, 6, 7)] == ["80.00", "0.00", "220.00", "80.00"]
+    assert period(7, own)[1] == []
+    own = ONCE + ", phases: [{start: 2026-04-01, trial: free}, {start: 2026-05-01}]"
+    assert [period(each, own)[0] for each in (4, 7, 8)] == ["0.00", "140.00", "80.00"]
+    assert period(8, own)[1] == []
+
+
 def test_what_is_left_is_the_same_whoever_asks_for_which_period():
     """Of twelve months: 80.00 each, and 1,200.00 committed; the last one owes 240.00 more."""
     year = "commitments: [{amount: 1200, periods: 12}]"
@@ -242,8 +288,11 @@ def test_credit_pays_for_what_earlier_terms_added():
         ("periods: 121", "periods"),
         ("early_end: prorated", "early_end"),
         ("periods: 3, early_end: never", "early_end"),
+        ("renews: false", "renews"),
+        ("renews: true", "renews"),
+        ("periods: 3, renews: once", "renews"),
     ],
 )
-def test_a_term_is_of_1_to_120_periods_and_a_single_one_has_no_early_end(fields, message):
+def test_a_term_is_of_1_to_120_periods_and_a_single_one_neither_ends_early_nor_renews(fields, message):
     with pytest.raises(CatalogDocumentError, match=message):
         catalog_of(text_of("", f"commitments: [{{amount: 1, {fields}}}]"))

@@ -31,7 +31,7 @@ def commits(catalog, subscription):
 
 
 def steps(catalog, subscription):
-    """(start, end or None, {(prices, periods, rolls over): commitment}, whether paused) of a subscription's stretches."""
+    """(start, end or None, {(prices, periods, rolls over, renews): commitment}, whether paused) of a subscription's stretches."""
     plan = catalog.plans[subscription.plan].resource
     of_plan = list(plan.commitments)
     own = subscription.commitments
@@ -46,14 +46,14 @@ def steps(catalog, subscription):
     for number, (start, each, paused) in enumerate(found):
         end = found[number + 1][0] if number + 1 < len(found) else subscription.end
         terms = {
-            (frozenset(c.prices), c.periods, c.rollover_periods > 0): (
+            (frozenset(c.prices), c.periods, c.rollover_periods > 0, c.renews is not False): (
                 *(c.amount, c.overage_factor, c.true_up, str(c.early_end)),
                 *(c.rollover_periods, str(c.rollover_order) == "first"),
             )
             for c in each
         }
         if each is of_plan and minimum is not None:
-            terms[frozenset(), 1, False] = (minimum, 1, True, "full", 0, False)
+            terms[frozenset(), 1, False, True] = (minimum, 1, True, "full", 0, False)
         if paused:
             # Those of single periods don't hold in a pause.
             terms = {slot: each for slot, each in terms.items() if slot[1] > 1}
@@ -62,14 +62,19 @@ def steps(catalog, subscription):
 
 
 def counting(catalog, subscription, period):
-    """{(prices, periods, rolls over): [(share in seconds, terms, number of the step, end)]} of what counts in a period: what
+    """{(prices, periods, rolls over, renews): [(share in seconds, terms, number of the step, end)]} of what counts in a period: what
     holds last in it, and what held last before a pause at its end.
     """
     start, end = period
     merged, unpaused = {}, {}
-    for number, (since, until, terms, paused) in enumerate(steps(catalog, subscription)):
+    for number, (since, until, all_terms, paused) in enumerate(steps(catalog, subscription)):
         first, last = max(since, start), end if until is None else min(until, end)
         if first < last:
+            terms = {
+                slot: each
+                for slot, each in all_terms.items()
+                if not over(catalog, subscription, period, number, slot)
+            }
             for slot, each in terms.items():
                 merged.setdefault(slot, []).append(((first, last), each, number, last))
             if terms and not paused:
@@ -84,6 +89,15 @@ def counting(catalog, subscription, period):
     return {slot: each for slot, each in merged.items() if slot in counts}
 
 
+def over(catalog, subscription, period, step, slot):
+    """Whether the only term of a commitment that holds in a step ended before the period."""
+    if slot[3]:
+        return False
+    begun = steps(catalog, subscription)[run_of(catalog, subscription, step, slot)][0]
+    months = month_of(subscription.start, period[0]) - month_of(subscription.start, begun)
+    return months >= slot[1]
+
+
 def collide(prices, others):
     """Whether some line could count toward either."""
     return bool(prices & others) or (not prices and not others)
@@ -94,7 +108,7 @@ def commitments_of(catalog, subscription, at, unit):
     period, whole = period_by_oracle(subscription.start, subscription.end, at)
     found = []
     for slot, stretches in counting(catalog, subscription, period).items():
-        prices, periods, rolls = slot
+        prices, periods, rolls, _ = slot
         amount, factor, true_up, early_end, lasts, comes_first = stretches[-1][1]
         if periods == 1:
             exact = sum(Fraction(each[0]) * unit * share(stretch, whole) for stretch, each, *_ in stretches)

@@ -90,8 +90,10 @@ def each_of_some(dice, prices):
         fields.append(f'overage_factor: "{dice.choice(("1", "1", "1.5", "2.125", "1000"))}"')
         if dice.random() < 0.2:
             fields.append("true_up: false")
-        if (periods := dice.choice((1, 1, 2, 3, 12))) > 1:
+        if (periods := dice.choice((1, 1, 2, 2, 3, 12))) > 1:
             fields.append(f"periods: {periods}, early_end: {dice.choice(('full', 'prorated'))}")
+            if dice.random() < 0.4:
+                fields.append(f"renews: {dice.choice(('true', 'false', 'false'))}")
         elif dice.random() < 0.5:
             order = dice.choice(("first", "last"))
             fields.append(f"rollover_periods: {dice.choice((1, 1, 2, 12))}, rollover_order: {order}")

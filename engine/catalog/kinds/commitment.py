@@ -8,7 +8,7 @@ from typing import Annotated
 
 from engine.catalog import limits
 from engine.catalog.kinds.coupon import Prices
-from fields import BAD, Count, DecimalNumber, ListOf, Nested, Problem, Record, did_you_mean, rule
+from fields import BAD, Count, DecimalNumber, Flag, ListOf, Nested, Problem, Record, did_you_mean, rule
 from rating import whole_minor_units
 
 
@@ -36,7 +36,7 @@ class SpendCommitment(Record, called="commitment"):
 
     overage_factor: what spend beyond it is multiplied by. true_up: whether what is missing is charged.
     prices: the prices of the subscription whose lines count, by their ids; those of all, without.
-    early_end: of one for several periods. rollover_periods: of one for a single period, how many later ones may use what it left.
+    early_end, renews: of one for several periods; it renews unless it says not. rollover_periods: of one for a single period, how many later ones may use what it left.
     """
 
     amount: Annotated[Decimal, DecimalNumber()]
@@ -49,6 +49,8 @@ class SpendCommitment(Record, called="commitment"):
     prices: Prices = ()
     periods: Annotated[int, Count(limits.COMMITMENT_PERIODS_MAX, at_least=1)] = 1
     early_end: EarlyEnd = EarlyEnd.FULL
+    # Without a default that definitions would have: those of before stay what they were.
+    renews: Annotated[bool | None, Flag()] = None
     rollover_periods: Annotated[int, Count(limits.ROLLOVER_PERIODS_MAX, at_least=0)] = 0
     rollover_order: RolloverOrder = RolloverOrder.LAST
 
@@ -59,6 +61,11 @@ class SpendCommitment(Record, called="commitment"):
                 "is of a commitment over several periods: one for a single period always commits its share"
             )
             yield Problem(("early_end",), message)
+
+    @rule("periods", "renews")
+    def _term_may_be_the_last(self) -> Iterator[Problem]:
+        if self.renews is not None and not self.is_contract:
+            yield Problem(("renews",), "is of a commitment over several periods: a single period has no term")
 
     @rule("periods", "rollover_periods", "rollover_order")
     def _single_periods_roll_over(self) -> Iterator[Problem]:

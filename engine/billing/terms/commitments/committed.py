@@ -16,7 +16,8 @@ import numpy as np
 
 from engine.billing.segments import Index
 from engine.billing.terms.commitments.contracts import ContractPeriods, contract_periods, following_only
-from engine.billing.terms.commitments.held import HeldCommitments, KnownCommitments, held_commitments
+from engine.billing.terms.commitments.held import HeldCommitments, held_commitments
+from engine.billing.terms.commitments.known import KnownCommitments
 from engine.billing.terms.invoices import Flags, InvoicedLines, MoreInvoices
 from engine.billing.terms.places import PeriodPlaces
 from engine.billing.terms.price_names import bare_name

@@ -3,7 +3,7 @@ is, and how far back that reaches. Pure.
 
 Rules:
 1. A term begins with the billing period in which its commitment comes to hold, and is so many periods long; then the next one
-   begins. Other terms of the subscription that keep the prices, the currency and the length go on with it, under their amounts.
+   begins, unless it does not renew (held.py). Other terms of the subscription that keep the slot go on with it, under their amounts.
 2. It ends early with the last period in which its commitment counts.
 3. What is left of a commitment is derived, never kept: from all earlier periods of its term, which are rated again.
 4. A commitment that rolls over is one term for as long as it holds without a break, of which each period is made up for by itself.
@@ -19,14 +19,13 @@ from engine.billing.segments import (
     period_numbers,
     period_starts_before,
     periods_of_rows,
-    steps_of_rows,
-    versions_held,
 )
-from engine.billing.terms.commitments.held import HeldCommitments, KnownCommitments, held_commitments
+from engine.billing.terms.commitments.held import HeldCommitments, held_commitments
+from engine.billing.terms.commitments.known import KnownCommitments
+from engine.billing.terms.commitments.runs import Runs
 from engine.billing.terms.grants import NEVER_US
 from engine.billing.terms.invoices import Flags
 from engine.billing.terms.places import CustomerNumbers, PeriodPlaces
-from engine.billing.terms.stretches import distinct_terms, listed
 from engine.catalog.snapshots.snapshot import Catalog
 
 
@@ -57,7 +56,7 @@ def contract_periods(
 ) -> ContractPeriods:
     """Of commitments that all follow from earlier periods."""
     rows = places.row[held.place]
-    runs = _Runs.of(catalog, np.unique(rows), known)
+    runs = Runs.of(catalog, np.unique(rows), known)
     run = runs.at(rows, held.slot, held.start_us)
     rolls = known.rolls_over[held.slot]
     begun_us = places.start_us[held.place]
@@ -125,57 +124,12 @@ def following_only(held: HeldCommitments, known: KnownCommitments) -> HeldCommit
     )
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class _Runs:
-    """r stretches of time, whatever the billing periods, in which some commitment of a slot holds without a break: int64[r], by row,
-    slot and start.
-    """
-
-    row: Index
-    slot: Index
-    start_us: Instants
-
-    @classmethod
-    def of(cls, catalog: Catalog, rows: Index, known: KnownCommitments) -> "_Runs":
-        """All of these subscriptions, which rise, that follow from earlier periods."""
-        columns = catalog.subscription_columns
-        owner, step = steps_of_rows(columns, rows)
-        terms = columns.step_terms[step].astype(np.int64)
-        used, number = distinct_terms(terms, versions_held(catalog, terms, columns.step_since_us[step]))
-        found = known.numbered(catalog, used)
-        place, entry = listed([len(each) for each in found], number)
-        flat = np.array([slot for own in found for _, slot, _ in own], dtype=np.int64)
-        slot = flat[entry]
-        follows = known.follows_earlier[slot]
-        place, slot = place[follows], slot[follows]
-        order = np.lexsort((step[place], slot, owner[place]))
-        place, slot = place[order], slot[order]
-        begins = np.ones(len(place), dtype=np.bool_)
-        goes_on = (owner[place][1:] == owner[place][:-1]) & (slot[1:] == slot[:-1])
-        begins[1:] = ~(goes_on & (step[place][1:] == step[place][:-1] + 1))
-        place = place[begins]
-        return cls(rows[owner[place]], slot[begins], columns.step_start_us[step[place]])
-
-    def at(self, row: Index, slot: Index, at_us: Instants) -> Index:
-        """The run of each row and slot that contains an instant, at which one does."""
-        count = len(self.row)
-        keys = [np.concatenate(pair) for pair in ((self.row, row), (self.slot, slot), (self.start_us, at_us))]
-        is_asked = np.arange(count + len(row)) >= count
-        order = np.lexsort((is_asked, keys[2], keys[1], keys[0]))
-        found = np.empty(len(order), dtype=np.int64)
-        found[order] = np.maximum.accumulate(np.where(is_asked[order], -1, order))
-        run: Index = found[count:]
-        if (run < 0).any() or (self.row[run] != row).any() or (self.slot[run] != slot).any():
-            raise ValueError("a commitment holds that begins nowhere")
-        return run
-
-
 def _goes_on(
     catalog: Catalog,
     places: PeriodPlaces,
     held: HeldCommitments,
     known: KnownCommitments,
-    runs: _Runs,
+    runs: Runs,
     run: Index,
 ) -> Flags:
     """Whether each run counts in the billing period behind, too (rule 2)."""

@@ -1,84 +1,30 @@
 """Which commitments hold in which billing periods. Pure.
 
 Rules:
-1. A subscription has its own commitments, or those of its plan's version. None hold in a trial. In a pause those over several periods
-   go on.
-2. Commitments for the same prices, in one currency, over as many periods, that all roll over or all don't, are one; it is as it is
-   last.
+1. What holds when is said in known.py. Commitments of one slot are one in a period; it is as it is last.
+2. One that does not renew holds for its first term alone: for so many billing periods from the one on in which it comes to hold.
 3. Of those in one currency there count in a period the ones that hold last in it, and of the others none: a line would count twice,
    or nowhere. So whatever holds across the end of a period counts in it, and a term has each of its periods once.
 4. Where the last stretch is a pause, those count besides that held last before one, but for any that has a price with one of rule 3
    in common, or is for all prices, as one of those is.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from engine.billing.periods import Instants
-from engine.billing.segments import Index
+from engine.billing.segments import Index, period_numbers
+from engine.billing.terms.commitments.known import KnownCommitments
+from engine.billing.terms.commitments.runs import Runs
 from engine.billing.terms.invoices import Flags
 from engine.billing.terms.places import PeriodPlaces
 from engine.billing.terms.stretches import Stretches, listed, stretches_of
-from engine.catalog.kinds.commitment import SpendCommitment
-from engine.catalog.kinds.terms import SubscriptionTerms
 from engine.catalog.snapshots.snapshot import Catalog
 
 _ALL_PRICES: Final = ""
 """In place of the id of a price."""
-
-
-@dataclass(frozen=True, slots=True)
-class KnownCommitments:
-    """Each distinct commitment with its currency by number, and each distinct (prices, currency, periods, whether it rolls over), a
-    slot (rule 2).
-    """
-
-    terms: dict[tuple[SpendCommitment, str], int] = field(default_factory=dict)
-    slots: dict[tuple[frozenset[str], str, int, bool], int] = field(default_factory=dict)
-
-    def numbered(
-        self, catalog: Catalog, used: Sequence[tuple[int, int]]
-    ) -> list[list[tuple[int, int, bool]]]:
-        """Of each pair (terms, version of their plan) its commitments: the number of each, its slot, and whether this is a pause."""
-        found = []
-        for each_terms, version in used:
-            terms = SubscriptionTerms.read(catalog.subscription_columns.terms[each_terms])
-            plan = catalog.plan_versions[terms.plan].versions[version].resource
-            commitments = () if terms.trial else terms.commitments or plan.all_commitments
-            found.append(
-                [
-                    (self._number(each, plan.currency), self._slot(each, plan.currency), terms.paused)
-                    for each in commitments
-                    if each.is_contract or not terms.paused
-                ]
-            )
-        return found
-
-    @property
-    def periods(self) -> Index:
-        """int64: of each slot over how many billing periods its commitments are."""
-        return np.array([periods for _, _, periods, _ in self.slots], dtype=np.int64)
-
-    @property
-    def rolls_over(self) -> Flags:
-        """bool: whether the commitments of each slot do."""
-        return np.array([rolls for *_, rolls in self.slots], dtype=np.bool_)
-
-    @property
-    def follows_earlier(self) -> Flags:
-        """bool: whether what those of each slot add to a period follows from earlier periods, too."""
-        found: Flags = (self.periods > 1) | self.rolls_over
-        return found
-
-    def _number(self, commitment: SpendCommitment, currency: str) -> int:
-        return self.terms.setdefault((commitment, currency), len(self.terms))
-
-    def _slot(self, commitment: SpendCommitment, currency: str) -> int:
-        slot = (frozenset(commitment.prices), currency, commitment.periods, commitment.rolls_over)
-        return self.slots.setdefault(slot, len(self.slots))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -113,7 +59,8 @@ def held_commitments(
     found = known.numbered(catalog, used)
     stretch, entry = listed([len(each) for each in found], number)
     flat = np.array([each for own in found for each in own], dtype=np.int64).reshape(-1, 3)
-    terms, slot, paused = flat[entry].T
+    counts = _not_over(catalog, places, stretches, stretch, flat[entry][:, 1], known)
+    stretch, (terms, slot, paused) = stretch[counts], flat[entry][counts].T
     size = max(len(known.slots), 1)
     keys, owner = np.unique(stretches.place[stretch] * size + slot, return_inverse=True)
     end_us = stretches.end_us[stretch]
@@ -139,6 +86,27 @@ def held_commitments(
         owner=renumbered[owner[own]],
         entry_terms=terms[own],
     )
+
+
+def _not_over(
+    catalog: Catalog,
+    places: PeriodPlaces,
+    stretches: Stretches,
+    stretch: Index,
+    slot: Index,
+    known: KnownCommitments,
+) -> Flags:
+    """Which entries of stretches are of a commitment that renews, or of its first term (rule 2)."""
+    found = np.ones(len(slot), dtype=np.bool_)
+    ending = np.flatnonzero(~known.renews[slot]) if len(slot) else slot
+    if len(ending):
+        place, own = stretches.place[stretch[ending]], slot[ending]
+        row = places.row[place]
+        runs = Runs.of(catalog, np.unique(row), known)
+        begun_us = runs.start_us[runs.at(row, own, stretches.start_us[stretch[ending]])]
+        number = period_numbers(catalog, row, places.start_us[place]) - period_numbers(catalog, row, begun_us)
+        found[ending] = number < known.periods[own]
+    return found
 
 
 def _counting(

@@ -1,0 +1,90 @@
+"""The commitments of subscriptions' terms, each distinct one by a number. Pure.
+
+Rules:
+1. A subscription has its own commitments, or those of its plan's version. None hold in a trial. In a pause those over several periods
+   go on.
+2. Commitments of one slot are one, which changes: those for the same prices, in one currency, over as many periods, that all roll over
+   or all don't, and that all renew or all don't.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.billing.segments import Index
+from engine.billing.terms.invoices import Flags
+from engine.catalog.kinds.commitment import SpendCommitment
+from engine.catalog.kinds.terms import SubscriptionTerms
+from engine.catalog.snapshots.snapshot import Catalog
+
+
+class Slot(NamedTuple):
+    """Rule 2."""
+
+    prices: frozenset[str]
+    currency: str
+    periods: int
+    rolls_over: bool
+    renews: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCommitments:
+    """Each distinct commitment with its currency by number, and each distinct slot."""
+
+    terms: dict[tuple[SpendCommitment, str], int] = field(default_factory=dict)
+    slots: dict[Slot, int] = field(default_factory=dict)
+
+    def numbered(
+        self, catalog: Catalog, used: Sequence[tuple[int, int]]
+    ) -> list[list[tuple[int, int, bool]]]:
+        """Of each pair (terms, version of their plan) its commitments: the number of each, its slot, and whether this is a pause."""
+        found = []
+        for each_terms, version in used:
+            terms = SubscriptionTerms.read(catalog.subscription_columns.terms[each_terms])
+            plan = catalog.plan_versions[terms.plan].versions[version].resource
+            commitments = () if terms.trial else terms.commitments or plan.all_commitments
+            found.append(
+                [
+                    (self._number(each, plan.currency), self._slot(each, plan.currency), terms.paused)
+                    for each in commitments
+                    if each.is_contract or not terms.paused
+                ]
+            )
+        return found
+
+    @property
+    def periods(self) -> Index:
+        """int64: of each slot over how many billing periods its commitments are."""
+        return np.array([each.periods for each in self.slots], dtype=np.int64)
+
+    @property
+    def rolls_over(self) -> Flags:
+        """bool: whether the commitments of each slot do."""
+        return np.array([each.rolls_over for each in self.slots], dtype=np.bool_)
+
+    @property
+    def renews(self) -> Flags:
+        """bool: whether a term of those of each slot follows another."""
+        return np.array([each.renews for each in self.slots], dtype=np.bool_)
+
+    @property
+    def follows_earlier(self) -> Flags:
+        """bool: whether what those of each slot add to a period follows from earlier periods, too."""
+        found: Flags = (self.periods > 1) | self.rolls_over
+        return found
+
+    def _number(self, commitment: SpendCommitment, currency: str) -> int:
+        return self.terms.setdefault((commitment, currency), len(self.terms))
+
+    def _slot(self, commitment: SpendCommitment, currency: str) -> int:
+        slot = Slot(
+            frozenset(commitment.prices),
+            currency,
+            commitment.periods,
+            commitment.rolls_over,
+            commitment.renews is not False,
+        )
+        return self.slots.setdefault(slot, len(self.slots))
