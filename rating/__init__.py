@@ -40,7 +40,7 @@ from rating.numbers.running_sums import sums_before
 from rating.numbers.wide_integers import column_of_wide
 from rating.prices.conversion import Conversion, converted, converted_column
 from rating.prices.matrix import Cell, CellTerms
-from rating.prices.models import BlockScope, Boundary, Model, Scope, Timing, Whole
+from rating.prices.models import AMOUNT_FIELDS, BlockScope, Boundary, Model, Scope, Timing, Whole
 from rating.prices.price import Price, Rounding
 from rating.prices.proration import Part, TierProration, free, prorated, times
 from rating.prices.schedule import tier_spans
@@ -70,6 +70,7 @@ from rating.settlement.tax_rates import (
 )
 
 __all__ = [
+    "AMOUNT_FIELDS",
     "EXACT",
     "BlockScope",
     "Boundary",

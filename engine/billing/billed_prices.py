@@ -198,7 +198,7 @@ class _TermsPrices:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._of_plans: dict[tuple[str, int], Sequence[BilledPrice]] = {}
+        self._of_plans: dict[tuple[str, int, str], Sequence[BilledPrice]] = {}
 
     def of(self, terms: SubscriptionTerms, version: int) -> Iterator[BilledPrice]:
         """Rules 1 to 3. `version`: the place of the plan's version."""
@@ -209,7 +209,7 @@ class _TermsPrices:
             yield replace(billed, effective=free(billed.effective)) if is_free else billed
 
     def _all(self, terms: SubscriptionTerms, version: int) -> Iterator[BilledPrice]:
-        for price in self._of_plan(terms.plan, version):
+        for price in self._of_plan(self._catalog.plan_held(terms, version), version):
             changed = price
             if override := terms.overrides.get(price.price.id):
                 changed = _overridden(price, override)
@@ -219,20 +219,22 @@ class _TermsPrices:
                 if quantity is None or price.price.quantity is None
                 else replace(changed, quantity=quantity)
             )
-        for plan, count in terms.add_ons.items():
-            version = self._catalog.plan_versions[plan].place_held(None, terms.add_ons_since_us[plan])
-            for price in self._of_plan(plan, version):
+        for plan, place in self._catalog.add_ons_held(terms):
+            for price in self._of_plan(plan, place):
                 # Usage is billed once.
                 if price.meter:
                     yield price
                     continue
-                added_us = terms.add_ons_since_us[plan] if price.is_once else NOT_ADDED
+                added_us = terms.add_ons_since_us[plan.id] if price.is_once else NOT_ADDED
+                count = terms.add_ons[plan.id]
                 yield replace(price, effective=times(price.effective, count), added_us=added_us)
 
-    def _of_plan(self, plan: str, version: int) -> Sequence[BilledPrice]:
-        if (plan, version) not in self._of_plans:
-            self._of_plans[plan, version] = _plan_prices(self._catalog, plan, version)
-        return self._of_plans[plan, version]
+    def _of_plan(self, plan: Plan, place: int) -> Sequence[BilledPrice]:
+        """`plan`: its version at a place, in a currency."""
+        key = plan.id, place, plan.currency
+        if key not in self._of_plans:
+            self._of_plans[key] = _plan_prices(self._catalog, plan, place)
+        return self._of_plans[key]
 
 
 def _overridden(billed: BilledPrice, override: Mapping[str, Any]) -> BilledPrice:
@@ -246,18 +248,17 @@ def _overridden(billed: BilledPrice, override: Mapping[str, Any]) -> BilledPrice
     return replace(billed, effective=effective, unfit=unfit)
 
 
-def _plan_prices(catalog: Catalog, plan_id: str, version: int) -> Sequence[BilledPrice]:
-    versions = catalog.plan_versions[plan_id]
-    plan = versions.versions[version]
+def _plan_prices(catalog: Catalog, plan: Plan, place: int) -> Sequence[BilledPrice]:
+    versions = catalog.plan_versions[plan.id]
     return [
         BilledPrice(
-            plan=plan.resource,
-            plan_version=plan.version,
+            plan=plan,
+            plan_version=versions.versions[place].version,
             price=price,
-            price_version=versions.price_versions[version][price.id],
+            price_version=versions.price_versions[place][price.id],
             meter=catalog.meters[price.meter] if price.meter is not None else None,
             effective=price.price,
             quantity=price.quantity or _NOTHING,
         )
-        for price in plan.resource.prices
+        for price in plan.prices
     ]

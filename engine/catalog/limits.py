@@ -26,6 +26,8 @@ NAME_BYTES_MAX = 256
 METERS_MAX = 1_000
 # People write plans one by one; an engine with more has customers' contracts in mind, at one a customer.
 PLANS_MAX = 10_000
+# Each has every amount of the plan once more; there are some 180 in all.
+PLAN_CURRENCIES_MAX = 50
 # Each is at least one line item of every subscription.
 PLAN_PRICES_MAX = 200
 # Memory: a customer with a subscription is some 500 bytes, with little of a name and no metadata; and a start, which

@@ -72,8 +72,8 @@ def entitled_at(catalog: Catalog, customer_id: str, at_us: int) -> Entitled:
         period = int(segments.period[place])
         row = int(segments.row[period])
         terms = SubscriptionTerms.read(columns.terms[int(segments.terms[place])])
-        own = catalog.plan_versions[terms.plan].versions[int(segments.version[place])].resource
-        held = [(own, 1), *_added(catalog, terms)]
+        own = catalog.plan_held(terms, int(segments.version[place]))
+        held = [(own, 1), *((plan, terms.add_ons[plan.id]) for plan, _ in catalog.add_ons_held(terms))]
         had = {**had_features(plan.features for plan, _ in held), **terms.features}
         for name, value in had.items():
             if features.get(name, False) is False:
@@ -90,12 +90,6 @@ def entitled_at(catalog: Catalog, customer_id: str, at_us: int) -> Entitled:
             for each in _limits(held, terms)
         )
     return Entitled(features, limits, _known(catalog), bool(len(segments.row)))
-
-
-def _added(catalog: Catalog, terms: SubscriptionTerms) -> Iterator[tuple[Plan, int]]:
-    for plan, since_us in terms.add_ons_since_us.items():
-        versions = catalog.plan_versions[plan]
-        yield versions.versions[versions.place_held(None, since_us)].resource, terms.add_ons[plan]
 
 
 def _limits(held: Sequence[tuple[Plan, int]], terms: SubscriptionTerms) -> Iterator[PlanLimit]:

@@ -85,6 +85,15 @@ BLOCKS = frozenset({"block_size", "block_rounding", "block_scope"})
 PER_EVENT = frozenset({"fixed_amount_per_event", "free_events", "minimum_per_event", "maximum_per_event"})
 """Terms of a percentage price that need each event's amount."""
 
+AMOUNT_FIELDS = frozenset(
+    {
+        *("unit_amount", "flat_amount", "package_amount", "tiers", "cells", "default", "free_amount"),
+        *("fixed_amount_per_event", "minimum_per_event", "maximum_per_event"),
+        *("amount_off", "maximum_amount", "minimum_amount"),
+    }
+)
+"""The fields of a price that are amounts of its currency, or hold some."""
+
 
 @dataclass(frozen=True)
 class Takes:

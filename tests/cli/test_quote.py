@@ -328,3 +328,18 @@ def test_the_quote_in_the_guide_is_what_comes_out(meterline):
     command, *shown = block.splitlines()
     done = meterline(*command.replace("examples/llm.yaml", str(EXAMPLE)).split(), env={"COLUMNS": "80"})
     assert [row.rstrip() for row in done.stdout.splitlines()] == shown
+
+
+def test_a_plan_is_quoted_in_one_of_its_currencies(meterline, refused, tmp_path):
+    """3 calls at 75.4 yen are 226.2, which is 226; in dollars 1.50."""
+    catalog = tmp_path / "pro.yaml"
+    catalog.write_text(
+        "meters: [{id: calls, event_type: call, aggregation: count}]\n"
+        "plans: [{id: pro, name: Pro, currency: USD, prices: [{id: calls, meter: calls, model: per_unit, unit_amount: 0.5}], "
+        "currencies: {JPY: {prices: {calls: {unit_amount: 75.4}}}}}]\n",
+        encoding="utf-8",
+    )
+    given = ("quote", "-f", catalog, "--quantity", "calls=3", "--json")
+    assert _totals(meterline(*given)) == {"USD": "1.50"}
+    assert _totals(meterline(*given, "--currency", "JPY")) == {"JPY": "226"}
+    assert "plan 'pro' is not offered in EUR: it is in JPY, USD" in refused(*given, "--currency", "EUR")

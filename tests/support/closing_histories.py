@@ -25,6 +25,15 @@ plans:
       - {id: volume, meter: calls, model: volume, tiers: [{up_to: 60, unit_amount: 0.21}, {unit_amount: 0.11}]}
       - {id: regions, meter: by_region, model: per_unit, unit_amount: 0.0333}
       - {id: peak, meter: peak, model: per_unit, unit_amount: 0.55}
+    currencies:
+      JPY:
+        invoicing_threshold: 1300
+        prices:
+          fee: {flat_amount: 1480}
+          tiers: {tiers: [{up_to: 40, unit_amount: 17.3}, {unit_amount: 11}]}
+          volume: {tiers: [{up_to: 70, unit_amount: 31.5}, {unit_amount: 16}]}
+          regions: {unit_amount: 5.01}
+          peak: {unit_amount: 80}
   - id: fine
     name: Fine
     currency: USD
@@ -37,6 +46,7 @@ customers:
   - {id: acme, name: A, tax_region: DE, coupons: [{coupon: ten, start: 2026-09-01}]}
   - {id: bolt, name: B, tax_region: GR}
   - {id: coil, name: C}
+  - {id: dyne, name: D, currency: JPY, tax_region: DE, coupons: [{coupon: ten, start: 2026-10-01}]}
 credit_grants:
   - {id: paid, customer: acme, currency: USD, amount: 60, category: paid, effective_at: 2026-08-01}
   - {id: monthly, customer: bolt, currency: USD, amount: 7, effective_at: 2026-08-10, recurs_months: 1}
@@ -46,10 +56,11 @@ subscriptions:
   - {customer: bolt, plan: pro, start: 2026-08-31, coupons: [{coupon: three, start: 2026-09-01}]}
   - {customer: bolt, plan: euro, start: 2026-08-05}
   - {customer: coil, plan: fine, start: 2026-08-01, end: 2026-10-11, phases: [{start: 2026-09-15, commitments: [{amount: 7, periods: 12, early_end: prorated, overage_factor: 3}]}]}
+  - {customer: dyne, plan: pro, start: 2026-08-20}
 """
 
 
 def use(dice, world, start, end):
     region = {} if dice.random() < 0.3 else {"region": dice.choice(("eu", "us"))}
     time_us = dice.randrange(instant_us(start), min(instant_us(end), world.now_us))
-    return world.use(dice.choice(("acme", "bolt", "coil")), time_us, dice.randrange(1, 90), **region)
+    return world.use(dice.choice(("acme", "bolt", "coil", "dyne")), time_us, dice.randrange(1, 90), **region)

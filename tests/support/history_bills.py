@@ -19,7 +19,14 @@ from engine.times import datetime_us
 from engine.usage.facts.usage_columns import UsageColumns
 from engine.usage.facts.usage_request import GroupUsage
 from tests.support.catalogs import versions_of
-from tests.support.history_oracle import ZONES, bill, random_plans, random_subscription, random_usage
+from tests.support.history_oracle import (
+    MINOR_UNITS,
+    ZONES,
+    bill,
+    random_plans,
+    random_subscription,
+    random_usage,
+)
 
 
 @dataclass
@@ -33,13 +40,15 @@ def differences(dice, count):
     plans = random_plans(dice)
     subscriptions = [random_subscription(dice, number, plans) for number in range(count)]
     zones = {each["customer"]: dice.choice(ZONES) for each in subscriptions}
+    currencies = {each["customer"]: dice.choice((None, None, "USD", "JPY")) for each in subscriptions}
     usage = {each["customer"]: random_usage(dice, each["start"]) for each in subscriptions}
     at = datetime(2026, 3, 1, tzinfo=UTC) + timedelta(seconds=dice.randrange(250 * 86_400))
-    catalog = catalog_of(plans, subscriptions, zones)
+    catalog = catalog_of(plans, subscriptions, zones, currencies)
     found = bills(catalog, usage, at)
     expected = {
-        each["id"]: bill(each, plans, usage[each["customer"]], at, zones[each["customer"]])
+        each["id"]: bill(each, plans, usage[customer], at, zones[customer], currencies[customer])
         for each in subscriptions
+        for customer in (each["customer"],)
     }
     expected = {key: value for key, value in expected.items() if value}
     wrong = [
@@ -50,7 +59,7 @@ def differences(dice, count):
     return Found(sum(len(each) for each in expected.values()), wrong)
 
 
-def catalog_of(plans, subscriptions, zones):
+def catalog_of(plans, subscriptions, zones, currencies):
     versions = [
         Versioned(Meter.read({"id": "calls", "event_type": "call", "aggregation": "sum", "value": "n"}), 1, 1)
     ]
@@ -63,18 +72,22 @@ def catalog_of(plans, subscriptions, zones):
                 "billing_period": unit,
                 "billing_period_count": length,
                 "effective_from": effective_from,
-                "prices": prices,
+                "prices": [{key: each[key] for key in each if key != "other"} for each in prices],
+                "currencies": {
+                    "JPY": {"prices": {each["id"]: each["other"] for each in prices if each["other"]}}
+                },
             }
             versions.append(Versioned(Plan.read(fields), number, 1))
     for customer, zone in zones.items():
         own = {} if zone == "UTC" else {"time_zone": zone}
+        own |= {"currency": currencies[customer]} if currencies[customer] else {}
         versions.append(Versioned(Customer.read({"id": customer, "name": "C", **own}), 1, 1))
     versions += [Versioned(Subscription.read(each), 1, 1) for each in subscriptions]
     return Catalog.empty("t").advanced(1, versions_of(versions))
 
 
 def bills(catalog, usage, at):
-    """Subscription -> {(plan, price): (cents, [(start, end) of each line])}."""
+    """Subscription -> {(plan, price): (currency, minor units, [(start, end) of each line])}."""
     charges = charges_at(catalog, np.arange(len(catalog.subscription_columns)), datetime_us(at))
     periods = charges.periods
     places, groups = [], []
@@ -89,7 +102,8 @@ def bills(catalog, usage, at):
     for item in rated.line_items(np.arange(len(rated))):
         own = found[item.charge.subscription.id]
         key = item.charge.billed.plan.id, item.charge.billed.price.id
-        cents, spans = own.get(key, (0, []))
-        service = item.charge.service
-        own[key] = (cents + int(item.rated.amount * 100), sorted([*spans, (service.start, service.end)]))
+        currency = item.charge.billed.effective.currency
+        _, minor, spans = own.get(key, (currency, 0, []))
+        service, more = item.charge.service, int(item.rated.amount * MINOR_UNITS[currency])
+        own[key] = currency, minor + more, sorted([*spans, (service.start, service.end)])
     return dict(found)

@@ -19,13 +19,18 @@ from tests.support.period_oracle import period_by_oracle
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Pacific/Apia")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DIGITS = 12
+PLANS_CURRENCY, OTHER_CURRENCY = "USD", "JPY"
+MINOR_UNITS = {"USD": 100, "JPY": 1}
+AMOUNTS = ("unit_amount", "flat_amount", "package_amount", "minimum_amount")
 
 
-def bill(subscription, plans, usage, at, zone):
-    """{(plan, price): (cents, [(start, end) of each line])} of the period that contains `at`.
+def bill(subscription, plans, usage, at, zone, currency=None):
+    """{(plan, price): (currency, minor units, [(start, end) of each line])} of the period that contains `at`.
 
     subscription: its fields. plans: plan -> [(version, effective_from or None, prices)], in order. usage: [(instant, units)].
+    currency: its customer's.
     """
+    currency = subscription.get("currency") or currency or PLANS_CURRENCY
     plan = plans[subscription["plan"]][0][3]
     found = period_by_oracle(
         subscription["start"],
@@ -42,7 +47,7 @@ def bill(subscription, plans, usage, at, zone):
     cuts = [start, *(each["start"] for each in subscription["phases"] if start < each["start"] < end), end]
     parts = {}
     for low, high in pairwise(cuts):
-        for key, terms in items_at(subscription, plans, low):
+        for key, terms in items_at(subscription, plans, low, currency):
             is_once = terms[0].get("timing") == "once"
             if is_once and not low <= terms[0]["since"] < high:
                 continue
@@ -61,9 +66,9 @@ def bill(subscription, plans, usage, at, zone):
             amount(*run, [each[1:] for each in runs[:number]], whole, usage)
             for number, run in enumerate(runs)
         )
-        cents, spans = found.get(tuple(key), (0, []))
+        _, minor, spans = found.get(tuple(key), (currency, 0, []))
         spans = sorted([*spans, *((low, high) for _, low, high in runs)])
-        found[tuple(key)] = cents + half_up(sum(costs) * 100), spans
+        found[tuple(key)] = currency, minor + half_up(sum(costs) * MINOR_UNITS[currency]), spans
     return found
 
 
@@ -79,7 +84,7 @@ def once_a_period(runs):
     return [[({**fields, "in_full": True}, quantity, metered, is_free), runs[0][1], runs[-1][2]]]
 
 
-def items_at(subscription, plans, instant):
+def items_at(subscription, plans, instant, currency):
     """What is billed at an instant: ((plan, price), (fields, quantity, whether it is metered, whether it is free))."""
     state = {
         "plan": subscription["plan"],
@@ -104,18 +109,21 @@ def items_at(subscription, plans, instant):
             }
         trial, paused = phase.get("trial"), phase.get("paused")
     version = state["version"] or version_at(plans[state["plan"]], state["since"])
-    items = list(prices_of(state["plan"], plans[state["plan"]], version, state, 1, state["since"]))
+    items = list(prices_of(state["plan"], plans[state["plan"]], version, state, 1, state["since"], currency))
     for name, (times, since) in sorted(state["add_ons"].items()):
-        items += prices_of(name, plans[name], version_at(plans[name], since), None, times, since)
+        items += prices_of(name, plans[name], version_at(plans[name], since), None, times, since, currency)
     for key, fields, quantity, metered in items:
         if paused and not metered:
             continue
         yield key, (fields, quantity, metered, trial == "free" or (trial == "free_fees" and not metered))
 
 
-def prices_of(name, versions, version, state, times, since):
+def prices_of(name, versions, version, state, times, since, currency):
     for price in next(each[2] for each in versions if each[0] == version):
-        fields = {key: value for key, value in price.items() if key not in ("id", "meter", "quantity")}
+        fields = {
+            key: value for key, value in price.items() if key not in ("id", "meter", "quantity", "other")
+        }
+        fields |= price["other"] if currency == OTHER_CURRENCY else {}
         fields |= {"since": since} if "timing" in fields else {}
         quantity = Fraction(price["quantity"]) if "quantity" in price else None
         if state is not None:
@@ -272,6 +280,16 @@ def random_price(dice, price_id, kind):
     return found
 
 
+def other_amounts(dice, price):
+    """What a price is in the other currency: the same fields, of tiers with other bounds too."""
+    found = {name: money(dice, 90_000) for name in AMOUNTS if name in price}
+    if "tiers" in price:
+        bounds = sorted(dice.sample(range(1, 2_000), dice.randrange(1, 4)))
+        found["tiers"] = [{"up_to": str(bound), "unit_amount": money(dice, 500)} for bound in bounds]
+        found["tiers"].append({"unit_amount": money(dice, 500)})
+    return found
+
+
 def random_plans(dice):
     """Plan -> its versions: (number, effective_from, prices, (unit, count)). Those of one letter have one period."""
     plans = {}
@@ -282,6 +300,7 @@ def random_plans(dice):
             kinds = [(f"p{n}", dice.choice(("flat", "seats", "usage"))) for n in range(dice.randrange(1, 4))]
             for number in range(1, dice.randrange(2, 5)):
                 prices = [random_price(dice, *kind) for kind in kinds if dice.random() < 0.9]
+                prices = [{**each, "other": other_amounts(dice, each)} for each in prices]
                 versions.append((number, effective, prices, length))
                 step = timedelta(days=dice.randrange(200), seconds=dice.randrange(86_400))
                 effective = (effective or datetime(2025, 6, 1, tzinfo=UTC)) + step
@@ -297,6 +316,8 @@ def random_subscription(dice, number, plans):
     found = {"id": f"s{number}", "customer": f"c{number}", "plan": f"{letter}1", "start": start, "phases": []}
     if dice.random() < 0.2:
         found["end"] = start + timedelta(seconds=dice.randrange(1, 200 * 86_400))
+    if dice.random() < 0.3:
+        found["currency"] = dice.choice((PLANS_CURRENCY, OTHER_CURRENCY))
     if dice.random() < 0.5:
         found["anchor"] = dice.choice(("calendar", f"2026-01-{dice.randrange(1, 32):02}"))
     found |= random_terms(dice, found["plan"], plans, None)

@@ -94,7 +94,7 @@ _Rung = tuple[Decimal | None, Decimal, Decimal]
 
 def _schedule(line: LineItem, names: CatalogNames) -> Sequence[_Rung] | None:
     """All tiers of the line's price; rule 1."""
-    price = names.price(line.plan_id, line.plan_version, line.price_id)
+    price = names.price(line.plan_id, line.plan_version, line.price_id, line.currency)
     if price is None or price.price.model != line.model or line.HasField("proration"):
         return None
     if names.is_overridden(line.subscription_id, line.price_id):

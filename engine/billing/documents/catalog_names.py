@@ -44,9 +44,10 @@ class CatalogNames:
         found = () if versions is None else versions.versions
         return next((each.resource for each in found if each.version == version), None)
 
-    def price(self, plan_id: str, version: int, price_id: str) -> PlanPrice | None:
-        """As the plan has it, whatever a subscription overrides."""
-        plan = self.plan(plan_id, version)
+    def price(self, plan_id: str, version: int, price_id: str, currency: str) -> PlanPrice | None:
+        """As the plan has it in a currency, whatever a subscription overrides."""
+        found = self.plan(plan_id, version)
+        plan = None if found is None else found.in_currency(currency)
         prices = () if plan is None else plan.prices
         return next((each for each in prices if each.id == price_id), None)
 

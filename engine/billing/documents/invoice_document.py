@@ -146,11 +146,11 @@ def _parts_of(
 ) -> dict[int, tuple[PricedPart, ...]]:
     """Of the lines, by their places. A line that corrects is a difference: it has none."""
     priced: dict[int, PricedLine] = {}
-    prices: dict[tuple[str, int, str], PlanPrice | None] = {}
+    prices: dict[tuple[str, int, str, str], PlanPrice | None] = {}
     for place, row in enumerate(listed):
         if not row["price_id"] or _span(row, "period") != own or not row["exact_amount"]:
             continue
-        version = (row["plan_id"], row["plan_version"], row["price_id"])
+        version = (row["plan_id"], row["plan_version"], row["price_id"], row["currency"])
         if version not in prices:
             prices[version] = names.price(*version)
         price = prices[version]

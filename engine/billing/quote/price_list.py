@@ -118,19 +118,24 @@ def near(given: str, known: Iterable[str]) -> str:
     return f": there are {', '.join(names[:-1])} and {names[-1]}"
 
 
-def prices_of_plan(file_name: str, text: str, plan_id: str | None) -> PriceList:
-    """The prices of a catalog document's plan, which needn't be named if it is the only one.
+def prices_of_plan(file_name: str, text: str, plan_id: str | None, currency: str | None = None) -> PriceList:
+    """The prices of a catalog document's plan, which needn't be named if it is the only one; `currency`: None for its own.
 
     The whole document must be free of mistakes of its own; what it refers to may be in a catalog elsewhere.
 
     Raises:
-        InvalidRequestError: it has no such plan; CatalogDocumentError holds all mistakes of the document.
+        InvalidRequestError: it has no such plan, or not in the currency; CatalogDocumentError holds all mistakes of the document.
     """
     document = read_document(text, file_name)
     if document.own_mistakes:
         raise document.own_mistakes.error()
     resources = [entry.resource for entry in document.entries]
     plan = _chosen({each.id: each for each in resources if isinstance(each, Plan)}, file_name, plan_id)
+    found = plan.in_currency(currency)
+    if found is None:
+        codes = ", ".join(sorted(plan.currency_codes))
+        raise _refused(file_name, f"plan {plan.id!r} is not offered in {currency}: it is in {codes}")
+    plan = found
     group_by = {each.id: each.group_by for each in resources if isinstance(each, Meter)}
     if not plan.prices:
         raise _refused(file_name, f"plan {plan.id!r} has no prices")

@@ -5,7 +5,7 @@ there is a line, one for each group of its meter's usage; without usage one at z
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -59,7 +59,7 @@ def expected_period(catalog: Catalog, key: BillingPeriodKey) -> ExpectedPeriod:
             continue
         plan = plan_version_of(catalog, of)
         if plan is None:
-            reasons[of.id] = "a plan that the catalog doesn't have"
+            reasons[of.id] = "a plan that the catalog doesn't have, or not in the currency"
             continue
         period = period_at(of, plan.resource, _zone(catalog, of), us_datetime(key.end_us - 1))
         is_here = period is not None and (datetime_us(period.start), datetime_us(period.end)) == key[2:]
@@ -73,18 +73,26 @@ def expected_period(catalog: Catalog, key: BillingPeriodKey) -> ExpectedPeriod:
 
 
 def plan_version_of(catalog: Catalog, of: Subscription) -> Versioned[Plan] | None:
-    """The version that a subscription names, or the one that is effective at its start: of those the last; before any the first."""
+    """The version that a subscription names, or the one that is effective at its start (of those the last; before any the first), in
+    the currency that the subscription is billed in.
+    """
     versions = catalog.plan_versions.get(of.plan)
     if versions is None:
         return None
-    if of.plan_version is not None:
-        return next((each for each in versions.versions if each.version == of.plan_version), None)
     found = None
     for each in versions.versions:
         since, first = each.resource.effective_from, versions.versions[0].resource.effective_from
-        if since is None or since <= of.start or since == first:
+        if of.plan_version is not None:
+            found = each if each.version == of.plan_version else found
+        elif since is None or since <= of.start or since == first:
             found = each
-    return found
+    priced = None if found is None else found.resource.in_currency(_currency(catalog, of))
+    return None if found is None or priced is None else replace(found, resource=priced)
+
+
+def _currency(catalog: Catalog, of: Subscription) -> str | None:
+    customer = catalog.customers[of.customer].resource if of.customer in catalog.customers else None
+    return of.currency or (None if customer is None else customer.currency)
 
 
 def _not_simple(of: Subscription) -> str:

@@ -54,7 +54,7 @@ class InvoicedLines:
     Attributes:
         lines: as rating settles them; a `subscription` is a place among all billing periods, `places`.
         invoices: what the lines' `invoice` counts.
-        plan: int64[n], of which of `plans`, versions of plans, each line is.
+        plan: int64[n], of which of `plans`, versions of plans in a currency, each line is.
         part, line: int64[n], where each is among the rated lines that were given.
         pair, pair_place, pair_invoice: int64, each place with each invoice that has lines or commitments of it; `pair` is
             place x currencies + currency, and rises.
@@ -114,7 +114,7 @@ def invoiced(
     """The lines of the customers `chosen`, which rise, with their invoices, and invoices for what has no line."""
     names: dict[str, int] = {}
     currencies: dict[str, int] = {}
-    plans: dict[tuple[str, int], tuple[int, Plan]] = {}
+    plans: dict[tuple[str, int, str], tuple[int, Plan]] = {}
     is_chosen = np.zeros(len(customers), dtype=np.bool_)
     is_chosen[chosen] = True
     found: list[_Part] = []
@@ -181,13 +181,14 @@ def _part(
     place: Index,
     names: dict[str, int],
     currencies: dict[str, int],
-    plans: dict[tuple[str, int], tuple[int, Plan]],
+    plans: dict[tuple[str, int, str], tuple[int, Plan]],
 ) -> _Part:
     charges = rated.charges
     prices, codes, of_plan = [], [], []
     for billed in charges.prices:
         prices.append(names.setdefault(price_name(billed.plan.id, billed.price.id), len(names)))
-        version = plans.setdefault((billed.plan.id, billed.plan_version), (len(plans), billed.plan))
+        key = billed.plan.id, billed.plan_version, billed.plan.currency
+        version = plans.setdefault(key, (len(plans), billed.plan))
         of_plan.append(version[0])
         codes.append(currencies.setdefault(billed.effective.currency, len(currencies)))
     charge, line = rated.charge, np.arange(len(rated))

@@ -96,10 +96,7 @@ def _counted(
 def _discounts(catalog: Catalog, terms: int, version: int) -> Iterator[tuple[str, PlanDiscount]]:
     """Those of terms: of a version of their plan, and of their add-ons."""
     found = SubscriptionTerms.read(catalog.subscription_columns.terms[terms])
-    plans = [catalog.plan_versions[found.plan].versions[version].resource]
-    for add_on, since_us in found.add_ons_since_us.items():
-        versions = catalog.plan_versions[add_on]
-        plans.append(versions.versions[versions.place_held(None, since_us)].resource)
+    plans = [catalog.plan_held(found, version), *(plan for plan, _ in catalog.add_ons_held(found))]
     for plan in plans:
         if plan.discount is not None:
             yield plan.id, plan.discount

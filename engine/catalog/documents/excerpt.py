@@ -26,7 +26,7 @@ class Excerpt:
     given: the ids of the document's entries, with mistakes or not.
     before: what the catalog has of `given`, by kind and id (and other subscriptions of the customers).
     ended: those of `given` that were archived or deleted, by kind and id.
-    customers: those that the document gives or names and the catalog has.
+    customers: those that the document gives or names and the catalog has. currency_of: those of them with a currency, and which.
     customer_of: the customers of those subscriptions in `given` that the catalog has, or that are archived.
     subscriptions_of: all of a customer's, for each that the document names.
     """
@@ -36,6 +36,7 @@ class Excerpt:
     before: Mapping[tuple[str, str], StoredVersion]
     ended: Mapping[tuple[str, str], EndedResource]
     customers: Collection[str]
+    currency_of: Mapping[str, str]
     customer_of: Mapping[str, str]
     subscriptions_of: Mapping[str, list[StoredSubscription]]
 
@@ -70,6 +71,11 @@ class Excerpt:
             before={(each.kind, each.id): each for each in before},
             ended=ended,
             customers=customers.keys(),
+            currency_of={
+                key: currency
+                for key, each in customers.items()
+                if (currency := stored_currency(each.definition))
+            },
             customer_of=customer_of,
             subscriptions_of=subscriptions_of,
         )
@@ -84,3 +90,10 @@ class Excerpt:
         """How many there would be with the document's."""
         new = sum((kind, key) not in self.before for key in self.given[kind])
         return len(self.catalog.of_kind(kind)) + new
+
+
+def stored_currency(definition: str) -> str | None:
+    """The currency that a stored customer or subscription says."""
+    # The mark is in few of them; it may be a name in a mapping, too.
+    found: str | None = json.loads(definition).get("currency") if '"currency":' in definition else None
+    return found

@@ -13,8 +13,8 @@ from engine.catalog.kinds.alert import Alert
 from engine.catalog.kinds.billing_details import Seller
 from engine.catalog.kinds.coupon import Coupon
 from engine.catalog.kinds.credit_grant import CustomerCredit, TopUpRule
+from engine.catalog.kinds.currencies.exchange_rate import ExchangeRate
 from engine.catalog.kinds.customer import Customer
-from engine.catalog.kinds.exchange_rate import ExchangeRate
 from engine.catalog.kinds.meter import Meter
 from engine.catalog.kinds.plan import Plan
 from engine.catalog.kinds.resource import Reference, Resource

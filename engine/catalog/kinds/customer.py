@@ -10,6 +10,7 @@ from engine.catalog.kinds.billing_details import BillingAddress, PaymentTerms, T
 from engine.catalog.kinds.coupon import Redemptions
 from engine.catalog.kinds.resource import NAME, Name, Reference, Resource, TimeZone
 from fields import ListOf, MapOf, Nested, Text
+from rating import CurrencyCode
 
 _METADATA = MapOf(
     Text(limits.ID_BYTES_MAX), Text(limits.METADATA_VALUE_BYTES_MAX, free=True), limits.METADATA_ENTRIES_MAX
@@ -25,10 +26,12 @@ class Customer(Resource, section="customers", count_max=limits.CUSTOMERS_MAX):
     parent: the customer above, if there is one.
     billing_name, billing_address, billing_email, purchase_order: what invoices say of it, as they are when one is issued; by default the
         name, and nothing. payment_terms_days: how long after that an invoice is due, in place of what its plans say.
+    currency: in which subscriptions are billed that don't say one of their own; by default each in its plan's.
     time_zone: of the billing periods of subscriptions that don't say one of their own; by default UTC.
     """
 
     name: Name
+    currency: Annotated[str | None, CurrencyCode()] = None
     time_zone: Annotated[str | None, TimeZone()] = None
     metadata: Annotated[Mapping[str, str], _METADATA] = field(default_factory=lambda: MappingProxyType({}))
     coupons: Redemptions = ()

@@ -1,16 +1,23 @@
-"""Plans: prices in one currency, by billing period; each but a flat one rates a meter."""
+"""Plans: prices by billing period, in one currency or several; each but a flat one rates a meter."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from engine.catalog import limits
 from engine.catalog.kinds.billing_details import PaymentTerms
 from engine.catalog.kinds.commitment import COMMITMENTS, SpendCommitment, misfits, overlaps
+from engine.catalog.kinds.currencies.plan_currency import (
+    TERMS,
+    PlanCurrency,
+    names_misfit,
+    price_misfits,
+    term_misfits,
+)
 from engine.catalog.kinds.entitlements.features import PlanFeatures
 from engine.catalog.kinds.entitlements.plan_limit import PlanLimits, limit_mistakes
 from engine.catalog.kinds.meter import Meter
@@ -19,9 +26,11 @@ from fields import (
     BAD,
     Count,
     DecimalNumber,
+    FieldsError,
     Inline,
     Instant,
     ListOf,
+    MapOf,
     Nested,
     Problem,
     Record,
@@ -62,6 +71,7 @@ class BillingPeriod(StrEnum):
     YEAR = "year"
 
 
+_CURRENCIES: Final = MapOf(CurrencyCode(), Nested(PlanCurrency), limits.PLAN_CURRENCIES_MAX)
 # Models whose price can be of a quantity that isn't metered, such as seats.
 _BY_QUANTITY = frozenset(
     {Model.PER_UNIT, Model.GRADUATED, Model.VOLUME, Model.PACKAGE, Model.STAIRSTEP, Model.OVERAGE}
@@ -174,7 +184,8 @@ def meter_problem(price: Price, meter: Meter) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan(Resource, section="plans", count_max=limits.PLANS_MAX):
-    """Prices in one currency (ISO 4217), in the order in which their line items are listed.
+    """Prices in a currency (ISO 4217), in the order in which their line items are listed; and in `currencies`, by their codes, what
+    they are in others.
 
     A billing period is `billing_period_count` (1 by default) of `billing_period`. effective_from: from when on subscriptions that start get
     this version; None: always, for the first one.
@@ -188,6 +199,9 @@ class Plan(Resource, section="plans", count_max=limits.PLANS_MAX):
 
     name: Name
     currency: Annotated[str, CurrencyCode()]
+    currencies: Annotated[Mapping[str, PlanCurrency], _CURRENCIES] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
     billing_period: BillingPeriod = BillingPeriod.MONTH
     billing_period_count: Annotated[int | None, Count(limits.BILLING_PERIOD_COUNT_MAX, at_least=1)] = None
     effective_from: Annotated[
@@ -247,6 +261,82 @@ class Plan(Resource, section="plans", count_max=limits.PLANS_MAX):
     @rule("currency", "features", "limits")
     def _limits_are_its_own(self) -> Iterator[Problem]:
         yield from limit_mistakes(self.limits, self.features, self.currency)
+
+    @rule(
+        *("currency", "currencies", "prices", "limits", "features", "amount_off", "spend_discount"),
+        *("minimum_amount", "commitments", "invoicing_threshold"),
+    )
+    def _each_currency_has_all_amounts(self) -> Iterator[Problem]:
+        for code, own in self.currencies.items():
+            for problem in self._misfits(code, own):
+                yield Problem(("currencies", code, *problem.path), problem.message)
+
+    def _misfits(self, code: str, own: PlanCurrency) -> Iterator[Problem]:
+        """What is wrong between the plan and one of its currencies; paths are those of the currency."""
+        if code == self.currency:
+            yield Problem((), "is the plan's own currency: its amounts are those of the plan itself")
+            return
+        of_spend = [each.id for each in self.limits if each.is_of_spend]
+        problems = [
+            *(problem for each in self.prices for problem in price_misfits(each.id, each.price, own)),
+            *term_misfits(self._terms, own),
+            *names_misfit("prices", own.prices, (each.id for each in self.prices), "price"),
+            *names_misfit("limits", own.limits, of_spend, "limit of spend"),
+        ]
+        missing = (each for each in of_spend if each not in own.limits)
+        problems += (Problem(("limits", each), "is missing: the plan limits spend") for each in missing)
+        yield from problems
+        if not problems:
+            try:
+                self._in(code, own)
+            except FieldsError as error:
+                yield from error.problems
+
+    def in_currency(self, code: str | None) -> "Plan | None":
+        """The plan with what it costs in a currency, as if that were its own; itself for None; None if it isn't offered in it."""
+        if code is None or code == self.currency:
+            return self
+        own = self.currencies.get(code)
+        return None if own is None else self._in(code, own)
+
+    def _in(self, code: str, own: PlanCurrency) -> "Plan":
+        """Raises FieldsError with paths of the currency."""
+        prices, problems = [], []
+        for each in self.prices:
+            try:
+                prices.append(replace(each, price=own.price(each.id, each.price, code)))
+            except FieldsError as error:
+                problems += [
+                    Problem(("prices", each.id, *found.path), found.message) for found in error.problems
+                ]
+        if problems:
+            raise FieldsError(problems)
+        caps = tuple(
+            replace(each, amount=own.limits[each.id]) if each.is_of_spend else each for each in self.limits
+        )
+        no_others: Mapping[str, PlanCurrency] = MappingProxyType({})
+        said = {"prices": tuple(prices), "limits": caps, "currencies": no_others, **own.terms}
+        try:
+            return replace(self, currency=code, **said)
+        except FieldsError as error:
+            raise FieldsError([self._of_currency(each) for each in error.problems]) from None
+
+    def _of_currency(self, problem: Problem) -> Problem:
+        """A problem of this plan in a currency, at its place there."""
+        section, *rest = problem.path or ("",)
+        if section in ("prices", "limits") and rest and isinstance(rest[0], int):
+            rest[0] = getattr(self, str(section))[rest[0]].id
+        return Problem((section, *rest), problem.message)
+
+    @property
+    def _terms(self) -> Mapping[str, Any]:
+        """Its money terms with amounts."""
+        return {name: getattr(self, name) for name in TERMS}
+
+    @property
+    def currency_codes(self) -> frozenset[str]:
+        """Every currency that it is offered in."""
+        return frozenset({self.currency, *self.currencies})
 
     @property
     def discount(self) -> PlanDiscount | None:

@@ -36,7 +36,7 @@ from fields import (
     rule,
     shape,
 )
-from rating import Price
+from rating import CurrencyCode, Price
 
 CALENDAR = "calendar"
 """The anchor of billing periods that begin where the calendar's do."""
@@ -130,6 +130,7 @@ class Subscription(
     commitments, invoicing_threshold: in place of its plan's; a threshold of 0: none. features, limits: its own, by id
     (engine.catalog.kinds.entitlements, rule 4).
     phases: what changes on the way, by start.
+    currency: of all that it is billed for; by default its customer's, or its plan's (engine.catalog.kinds.currencies).
     time_zone: of its billing periods; by default its customer's. anchor: what they are counted from: its start by
     default, `calendar`, or a date (engine.billing.periods).
     """
@@ -148,6 +149,7 @@ class Subscription(
     phases: Annotated[
         tuple[SubscriptionPhase, ...], ListOf(Nested(SubscriptionPhase), 0, limits.PHASES_MAX)
     ] = ()
+    currency: Annotated[str | None, CurrencyCode()] = None
     time_zone: Annotated[str | None, TimeZone()] = None
     anchor: Annotated[str | None, _Anchor()] = None
     features: OwnFeatures = None

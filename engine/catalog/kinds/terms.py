@@ -26,7 +26,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # What a phase takes over from the one before unless it says it.
 _KEPT: Final = (
     *("plan", "plan_version", "quantities", "add_ons", "overrides", "commitments"),
-    *("invoicing_threshold", "features", "limits"),
+    *("invoicing_threshold", "features", "limits", "currency"),
 )
 # What is gone with a plan: it is said of that plan.
 OF_PLAN: Final = ("plan_version", "overrides", "invoicing_threshold", "features", "limits")
@@ -78,6 +78,12 @@ def _text(state: Mapping[str, Any]) -> str:
     )
 
 
+def with_currency(text: str, currency: str) -> str:
+    """A text of terms that say a currency besides; itself if it says one."""
+    fields = json.loads(text)
+    return text if "currency" in fields else _text({**fields, "currency": currency})
+
+
 def plain_terms(plan: str) -> str:
     """The text of the terms that say nothing but a plan."""
     return _text({"plan": plan})
@@ -88,6 +94,7 @@ class SubscriptionTerms:
     """What holds at a time.
 
     plan_version: None for the one that is effective since the subscription came to the plan.
+    currency: None for the plan's own.
     quantities: price id -> quantity; add_ons: plan id -> how many times, add_ons_since_us: and since when (microseconds since
     1970); overrides: price id -> fields of the price; features, limits: of its own, by id; commitments: in place of the plan's, if
     there are any; invoicing_threshold: the same, 0 for none at all.
@@ -95,6 +102,7 @@ class SubscriptionTerms:
 
     plan: str
     plan_version: int | None
+    currency: str | None
     quantities: Mapping[str, Decimal]
     add_ons: Mapping[str, int]
     add_ons_since_us: Mapping[str, int]
@@ -118,6 +126,7 @@ def _read(text: str) -> SubscriptionTerms:
     return SubscriptionTerms(
         fields["plan"],
         fields.get("plan_version"),
+        fields.get("currency"),
         _decimals(fields.get("quantities", {})),
         MappingProxyType({plan: int(times) for plan, times in fields.get("add_ons", {}).items()}),
         MappingProxyType(

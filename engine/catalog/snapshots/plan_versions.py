@@ -19,6 +19,7 @@ import numpy.typing as npt
 from engine.catalog.kinds.plan import Plan, PlanPrice
 from engine.catalog.snapshots.subscription_columns import BY_START
 from engine.catalog.snapshots.versions import Versioned
+from engine.errors import MeterlineError
 from engine.times import datetime_us
 
 _ALWAYS_US = -(2**63)
@@ -30,7 +31,7 @@ NO_VERSION = -1
 class PlanVersions:
     """Every version of one plan, in order; at least one.
 
-    price_versions: for each, price id -> the version in which that price last changed, be it through the plan's currency.
+    price_versions: for each, price id -> the version in which that price last changed, in whatever currency.
     A price that went and came back changed when it came back.
     """
 
@@ -48,6 +49,35 @@ class PlanVersions:
     @property
     def newest(self) -> Versioned[Plan]:
         return self.versions[-1]
+
+    def held(self, place: int, currency: str | None) -> Plan:
+        """What the version at a place comes to in a currency; None for the plan's own.
+
+        Raises:
+            MeterlineError: it isn't offered in it. An apply doesn't let that be.
+        """
+        known, plan = self._in_currencies, self.versions[place].resource
+        if currency is None or currency == plan.currency:
+            return plan
+        if (place, currency) not in known:
+            found = plan.in_currency(currency)
+            if found is None:
+                raise MeterlineError(
+                    f"a subscription is in {currency}, and version {self.versions[place].version} of its plan {plan.id!r} isn't "
+                    "offered in it"
+                )
+            known[place, currency] = found
+        return known[place, currency]
+
+    @cached_property
+    def _in_currencies(self) -> dict[tuple[int, str], Plan]:
+        """Those that were asked for."""
+        return {}
+
+    @property
+    def currency_codes(self) -> frozenset[str]:
+        """Every currency that some version is offered in."""
+        return frozenset(code for each in self.versions for code in each.resource.currency_codes)
 
     def all_as_newest(self) -> "PlanVersions":
         """The same numbers, each with what the newest version says: whoever has any of them has that."""
@@ -100,13 +130,18 @@ def effective_us(plan: Plan) -> int:
 
 
 def _price_versions(before: Plan, known: Mapping[str, int], plan: Versioned[Plan]) -> Mapping[str, int]:
-    earlier: dict[str, PlanPrice] = {each.id: each for each in before.prices}
+    earlier = {each.id: _amounts(before, each) for each in before.prices}
     return MappingProxyType(
         {
-            each.id: known[each.id] if earlier.get(each.id) == each else plan.version
+            each.id: known[each.id] if earlier.get(each.id) == _amounts(plan.resource, each) else plan.version
             for each in plan.resource.prices
         }
     )
+
+
+def _amounts(plan: Plan, price: PlanPrice) -> tuple[object, ...]:
+    """A price, and what it is in other currencies."""
+    return price, {code: own.prices.get(price.id) for code, own in plan.currencies.items()}
 
 
 def with_versions(

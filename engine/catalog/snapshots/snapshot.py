@@ -23,13 +23,14 @@ from engine.catalog.kinds.alert import Alert
 from engine.catalog.kinds.billing_details import Seller
 from engine.catalog.kinds.coupon import Coupon
 from engine.catalog.kinds.credit_grant import CustomerCredit, TopUpRule
-from engine.catalog.kinds.exchange_rate import ExchangeRate
+from engine.catalog.kinds.currencies.exchange_rate import ExchangeRate
 from engine.catalog.kinds.meter import Meter
 from engine.catalog.kinds.plan import Plan
 from engine.catalog.kinds.resource import Resource
 from engine.catalog.kinds.revenue_split import RevenueSplit
 from engine.catalog.kinds.subscription import Subscription
 from engine.catalog.kinds.tax_region import TaxRegion
+from engine.catalog.kinds.terms import SubscriptionTerms
 from engine.catalog.snapshots.ended_resources import EndedResources
 from engine.catalog.snapshots.plan_versions import PlanVersions, with_versions
 from engine.catalog.snapshots.stored_resources import Customers, StoredVersion, Subscriptions
@@ -95,9 +96,8 @@ class Catalog:
 
     @cached_property
     def currencies(self) -> tuple[str, ...]:
-        """Those of all plans and their versions, in alphabetical order."""
-        versions = (each for plan in self.plan_versions.values() for each in plan.versions)
-        return tuple(sorted({each.resource.currency for each in versions}))
+        """Those that some version of a plan is offered in, in alphabetical order."""
+        return tuple(sorted({code for plan in self.plan_versions.values() for code in plan.currency_codes}))
 
     @cached_property
     def plans_have_discounts(self) -> bool:
@@ -261,15 +261,28 @@ class Catalog:
 
     @property
     def subscription_columns(self) -> SubscriptionColumns:
-        """All subscriptions by customer and id: what is billed row by row."""
-        return self.subscriptions.columns
+        """All subscriptions by customer and id: what is billed row by row. Terms have the currency of the customer where they don't
+        say one.
+        """
+        return self.subscriptions.billed_columns(self.customers)
+
+    def plan_held(self, terms: SubscriptionTerms, place: int) -> Plan:
+        """What the version at a place of the plan of terms comes to, in their currency."""
+        return self.plan_versions[terms.plan].held(place, terms.currency)
+
+    def add_ons_held(self, terms: SubscriptionTerms) -> Iterator[tuple[Plan, int]]:
+        """The same of their add-ons, each with the place of its version."""
+        for add_on, since_us in terms.add_ons_since_us.items():
+            versions = self.plan_versions[add_on]
+            place = versions.place_held(None, since_us)
+            yield versions.held(place, terms.currency), place
 
     def zones_of(self, rows: npt.NDArray[np.int64]) -> tuple[Sequence[str], npt.NDArray[np.int64]]:
         """The names of time zones, and of some subscriptions of `subscription_columns` the place of each one's: its own, or
         its customer's, or UTC.
         """
         columns = self.subscription_columns
-        customers, of_customer = self.customers.time_zones
+        customers, of_customer = self.customers.texts("time_zone")
         names = tuple(dict.fromkeys(("UTC", *columns.zones, *of_customer)))
         places = {name: number for number, name in enumerate(names)}
 

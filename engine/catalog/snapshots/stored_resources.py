@@ -209,12 +209,18 @@ class Customers(_Stored[Customer]):
         """All of them, sorted."""
         return self._rows.column("id").combine_chunks()
 
+    def texts(self, name: str) -> tuple[pa.StringArray, tuple[str, ...]]:
+        """The customers that have a `time_zone` or a `currency`, sorted, and that of each."""
+        if name not in self._texts:
+            having = [chunk.filter(pc.is_valid(chunk[name])) for chunk in self._rows.chunks]
+            found = pa.Table.from_batches(having, CUSTOMERS)
+            self._texts[name] = found["id"].combine_chunks(), tuple(found[name].to_pylist())
+        return self._texts[name]
+
     @cached_property
-    def time_zones(self) -> tuple[pa.StringArray, tuple[str, ...]]:
-        """The customers that have one, sorted, and the time zone of each."""
-        with_zone = [chunk.filter(pc.is_valid(chunk["time_zone"])) for chunk in self._rows.chunks]
-        found = pa.Table.from_batches(with_zone, CUSTOMERS)
-        return found["id"].combine_chunks(), tuple(found["time_zone"].to_pylist())
+    def _texts(self) -> dict[str, tuple[pa.StringArray, tuple[str, ...]]]:
+        """Those that were asked for."""
+        return {}
 
 
 class Subscriptions(_Stored[Subscription]):
@@ -262,6 +268,23 @@ class Subscriptions(_Stored[Subscription]):
         """All of them, in order."""
         return columns_of(self._rows.column)
 
+    def billed_columns(self, customers: Customers) -> SubscriptionColumns:
+        """`columns`, whose terms have the currency of these customers where they don't say one."""
+        ids, currencies = customers.texts("currency")
+        if not currencies:
+            return self.columns
+        found = self._billed.get(id(customers))
+        if found is None or found[0] is not customers:
+            found = customers, self.columns.in_currencies(ids, currencies)
+            # Those of the customers that were asked for last.
+            self._billed.clear()
+            self._billed[id(customers)] = found
+        return found[1]
+
+    @cached_property
+    def _billed(self) -> dict[int, tuple[Customers, SubscriptionColumns]]:
+        return {}
+
     @property
     def column_rows(self) -> int:
         """How many rows `columns` has, if they are made."""
@@ -270,6 +293,7 @@ class Subscriptions(_Stored[Subscription]):
     def forget_columns(self) -> None:
         """They are made again for the next who asks."""
         self.__dict__.pop("columns", None)
+        self.__dict__.pop("_billed", None)
 
     def chunks(self) -> Iterator[pa.RecordBatch]:
         """As of all resources, and where they are found by id."""

@@ -9,8 +9,8 @@ Rules:
 """
 
 from bisect import bisect_left
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.catalog.kinds.terms import SubscriptionTerms, plain_terms
+from engine.catalog.kinds.terms import SubscriptionTerms, plain_terms, with_currency
 from engine.catalog.snapshots.definition_columns import definition_fields
 
 NO_END_US = 2**63 - 1
@@ -102,6 +102,35 @@ class SubscriptionColumns:
     def customer_end(self, row: int) -> int:
         """Behind the last row of the customer to whom a row belongs."""
         return self.row_from(f"{self.customer_id[row].as_py()}\0")
+
+    def in_currencies(self, customers: pa.StringArray, currencies: Sequence[str]) -> "SubscriptionColumns":
+        """With the currency of its customer for each that says none. `customers`: those that have one, each with its currency."""
+        of_row = pc.index_in(self.customer_id, value_set=customers).fill_null(-1).to_numpy()
+        codes = sorted(set(currencies))
+        number = np.array([*(codes.index(each) for each in currencies), -1], dtype=np.int64)[of_row]
+        own = np.repeat(number, np.diff(self.step_offsets))
+        terms, places = list(self.terms), {text: place for place, text in enumerate(self.terms)}
+        step_terms = self.step_terms.copy()
+        steps = np.flatnonzero(own >= 0)
+        keys, of_step = np.unique(self.step_terms[steps] * len(codes) + own[steps], return_inverse=True)
+        found = np.empty(len(keys), dtype=np.int32)
+        origin = list(range(len(terms)))
+        for place, key in enumerate(keys.tolist()):
+            before, code = divmod(key, len(codes))
+            text = with_currency(self.terms[before], codes[code])
+            if text not in places:
+                places[text] = len(terms)
+                terms.append(text)
+                origin.append(before)
+            found[place] = places[text]
+        step_terms[steps] = found[of_step]
+        return replace(
+            self,
+            step_terms=step_terms,
+            terms=tuple(terms),
+            terms_plan=self.terms_plan[origin],
+            terms_version=self.terms_version[origin],
+        )
 
     def _place(self, row: int) -> tuple[str, str]:
         return self.customer_id[row].as_py(), self.subscription_id[row].as_py()

@@ -60,8 +60,9 @@ _RESOURCE: Final = [
     pa.field("created", pa.int64()),
     pa.field("definition", pa.large_string()),
 ]
-# `time_zone` is null for a customer who has none.
-CUSTOMERS: Final = pa.schema([pa.field("time_zone", pa.string()), *_RESOURCE])
+# `time_zone` and `currency` are null for a customer who has none.
+_OF_CUSTOMER: Final = ("time_zone", "currency")
+CUSTOMERS: Final = pa.schema([*((name, pa.string()) for name in _OF_CUSTOMER), *_RESOURCE])
 # `end_us` is NO_END_US for a subscription that has no end. The steps (engine.catalog.kinds.terms) are null for one that
 # has its plan from its start to its end, and says no more.
 SUBSCRIPTIONS: Final = pa.schema(
@@ -98,11 +99,8 @@ _SUBSCRIPTION_DEFINITION: Final = pa.schema(
         ("coupons", COUPONS),
     ]
 )
-_TIME_ZONE: Final = pa.schema([CUSTOMERS.field("time_zone")])
 # A definition that has one of these fields has steps. In a text of a definition the quotes would be escaped.
-_HAS_STEPS: Final = (
-    '"(add_ons|commitments|features|invoicing_threshold|limits|overrides|phases|plan_version|quantities)":'
-)
+_HAS_STEPS: Final = '"(add_ons|commitments|currency|features|invoicing_threshold|limits|overrides|phases|plan_version|quantities)":'
 _INSTANT: Final = pa.timestamp("us", "UTC")
 
 
@@ -159,7 +157,7 @@ class Versions:
         others = pa.table(columns, schema=pa.schema(_RESOURCE))
         return cls(
             [_object(row) for row in objects.to_pylist()],
-            _with_time_zone(others.filter(pc.equal(kind, "customer"))),
+            _with_own_fields(others.filter(pc.equal(kind, "customer"))),
             _with_fields(others.filter(pc.equal(kind, "subscription"))),
             rows.append_column("created", made).filter(ends).select(ENDED.names).cast(ENDED),
         )
@@ -180,14 +178,21 @@ def _object(row: Mapping[str, Any]) -> Versioned[Resource]:
     return Versioned(resource, row["version"], row["revision"], row["state"] not in _ENDING)
 
 
-def _with_time_zone(rows: pa.Table) -> pa.Table:
-    """Customers with the time zones of their definitions in front."""
-    has_one = pc.match_substring(rows["definition"], '"time_zone":')
-    zones = pa.nulls(len(rows), pa.string())
+def _with_own_fields(rows: pa.Table) -> pa.Table:
+    """Customers with the time zones and currencies of their definitions in front."""
+    columns = [_own_field(rows["definition"], name) for name in _OF_CUSTOMER]
+    return pa.table([*columns, *rows.columns], schema=CUSTOMERS)
+
+
+def _own_field(definitions: pa.ChunkedArray, name: str) -> pa.ChunkedArray | pa.Array:
+    """One text of each definition, null where it has none."""
+    found = pa.nulls(len(definitions), pa.string())
+    has_one = pc.match_substring(definitions, f'"{name}":')
     if pc.any(has_one).as_py():
-        (own,) = definition_fields(rows["definition"].filter(has_one).combine_chunks(), _TIME_ZONE)
-        zones = pc.replace_with_mask(zones, has_one.combine_chunks(), own)
-    return pa.table([zones, *rows.columns], schema=CUSTOMERS)
+        schema = pa.schema([CUSTOMERS.field(name)])
+        (own,) = definition_fields(definitions.filter(has_one).combine_chunks(), schema)
+        found = pc.replace_with_mask(found, has_one.combine_chunks(), own)
+    return found
 
 
 def _with_fields(rows: pa.Table) -> pa.Table:

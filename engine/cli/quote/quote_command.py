@@ -38,6 +38,7 @@ as those of a meter's groups.
 class _Options(TypedDict):
     catalog: Path | None
     plan: str | None
+    currency: str | None
     price: tuple[Path, ...]
     quantity: tuple[Pair, ...]
     events: tuple[Pair, ...]
@@ -59,6 +60,7 @@ class _Options(TypedDict):
     help="A catalog in YAML or JSON, as for apply.",
 )
 @click.option("--plan", metavar="ID", help="The plan in it; needn't be named if it is the only one.")
+@click.option("--currency", metavar="CODE", help="One of the plan's currencies; by default its own.")
 @click.option(
     "--price",
     type=FileType(path_type=Path),
@@ -127,9 +129,12 @@ def _prices(options: _Options) -> "PriceList":
         raise CommandError("give either a catalog with -f and --plan, or prices with --price")
     if options["catalog"] is None and options["plan"] is not None:
         raise CommandError("--plan needs the catalog that the plan is in: give it with -f")
+    if options["catalog"] is None and options["currency"] is not None:
+        raise CommandError("--currency is of a plan: give its catalog with -f")
     if options["catalog"] is not None:
         with _mistakes_above(options["catalog"]):
-            return prices_of_plan(str(options["catalog"]), read_text(options["catalog"]), options["plan"])
+            text = read_text(options["catalog"])
+            return prices_of_plan(str(options["catalog"]), text, options["plan"], options["currency"])
     documents = []
     for path in options["price"]:
         with _mistakes_above(path):

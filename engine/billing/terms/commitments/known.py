@@ -44,7 +44,7 @@ class KnownCommitments:
         found = []
         for each_terms, version in used:
             terms = SubscriptionTerms.read(catalog.subscription_columns.terms[each_terms])
-            plan = catalog.plan_versions[terms.plan].versions[version].resource
+            plan = catalog.plan_held(terms, version)
             commitments = () if terms.trial else terms.commitments or plan.all_commitments
             found.append(
                 [

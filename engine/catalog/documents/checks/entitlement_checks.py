@@ -26,7 +26,7 @@ def entitlement_problems(
     terms = SubscriptionTerms.read(step.terms)
     held = [*_held(terms, instant_us(step.since), versions)]
     if len(held) < 1 + len(terms.add_ons):
-        # A plan that is missing, or has mistakes, is told of elsewhere.
+        # A plan that is missing, has mistakes or isn't offered in the currency is told of elsewhere.
         return
     if said.add_ons or said.limits:
         yield from _misfits(path, held)
@@ -56,7 +56,9 @@ def _held(
         of_plan = versions.get(plan)
         place = NO_VERSION if of_plan is None else of_plan.place_held(version, at_us)
         if of_plan is not None and place != NO_VERSION:
-            yield of_plan.versions[place].resource, times
+            found = of_plan.versions[place].resource.in_currency(terms.currency)
+            if found is not None:
+                yield found, times
 
 
 def _misfits(path: Path, held: list[tuple[Plan, int]]) -> Iterator[Problem]:

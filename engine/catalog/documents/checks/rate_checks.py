@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from engine.catalog.documents.entries import Entry
 from engine.catalog.documents.excerpt import Excerpt
 from engine.catalog.documents.mistakes import Mistakes
-from engine.catalog.kinds.exchange_rate import ExchangeRate
+from engine.catalog.kinds.currencies.exchange_rate import ExchangeRate
 
 
 def check_rates(entries: Sequence[Entry], excerpt: Excerpt, mistakes: Mistakes) -> None:

@@ -37,9 +37,16 @@ def check_splits(entries: Sequence[Entry], excerpt: Excerpt, mistakes: Mistakes)
                 break
     for entry, plan_given in plans.values():
         for split in kept.get(plan_given.id, ()):
-            if split.currency not in (None, plan_given.currency):
-                message = f"must be {split.currency}: the revenue split {split.id!r} has amounts in it"
-                mistakes.add((*entry.path, "currency"), message)
+            others = plan_given.currency_codes - {split.currency}
+            if split.currency is not None and others:
+                is_own = plan_given.currency in others
+                has = f"the revenue split {split.id!r} has amounts in"
+                message = (
+                    f"must be {split.currency}: {has} it"
+                    if is_own
+                    else f"can't be more: {has} {split.currency}"
+                )
+                mistakes.add((*entry.path, "currency" if is_own else "currencies"), message)
 
 
 def _check_overlaps(
@@ -79,4 +86,4 @@ def _currencies(
     known = [] if versions is None else [each.resource for each in versions.versions]
     if plan in plans:
         known.append(plans[plan][1])
-    yield from (each.currency for each in known if each.currency != split.currency)
+    yield from sorted({code for each in known for code in each.currency_codes} - {split.currency})

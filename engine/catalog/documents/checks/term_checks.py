@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from engine.catalog.documents.checks.currency_checks import BilledCurrencies
 from engine.catalog.documents.checks.entitlement_checks import entitlement_problems
 from engine.catalog.documents.entries import Entry
 from engine.catalog.documents.excerpt import Excerpt
@@ -32,12 +33,12 @@ from rating import whole_minor_units
 def check_terms(
     entries: Sequence[Entry], following: Mapping[str, PlanVersions], excerpt: Excerpt, mistakes: Mistakes
 ) -> None:
-    """All rules, of each subscription of the document. `following`: the versions of plans that the document changes."""
+    """All rules, of each subscription of the document, with the currency that it is billed in. `following`: the versions of plans that the document changes."""
     versions = {**excerpt.catalog.plan_versions, **following}
-    meters = known_meters(entries, excerpt)
+    meters, currencies = known_meters(entries, excerpt), BilledCurrencies.of(entries, excerpt)
     for entry in entries:
         if isinstance(entry.resource, Subscription):
-            for problem in _problems(entry.resource, versions, meters):
+            for problem in _problems(currencies.billed(entry.resource), versions, meters):
                 mistakes.add((*entry.path, *problem.path), problem.message)
 
 
@@ -77,7 +78,8 @@ def _problems(
             yield from _of_commitments(path, each, step, versions)
             yield from entitlement_problems(path, each, step, versions)
             yield from _of_threshold(path, each, step, versions)
-    yield from _kept_commitments(said, versions)
+    if subscription.currency is None:
+        yield from _kept_commitments(said, versions)
 
 
 def _same(start: str, said: Subscription | SubscriptionPhase) -> bool:
@@ -99,7 +101,10 @@ def _of_step(
     if place == NO_VERSION:
         yield Problem((*path, "plan_version"), f"the plan {terms.plan!r} has no version {terms.plan_version}")
         return
-    prices = {each.id: each for each in of_plan.versions[place].resource.prices}
+    plan = of_plan.versions[place].resource.in_currency(terms.currency)
+    if plan is None:  # which engine.catalog.documents.checks.currency_checks tells
+        return
+    prices = {each.id: each for each in plan.prices}
     for price_id in said.quantities or ():
         if price_id not in prices:
             yield Problem((*path, "quantities", price_id), _no_price(price_id, prices))
@@ -141,7 +146,8 @@ def _of_commitments(
         return
     prices = set(_prices_held(terms, instant_us(step.since), versions))
     if said.commitments:
-        for problem in misfits(said.commitments, of_plan.newest.resource.currency, prices):
+        currency = terms.currency or of_plan.newest.resource.currency
+        for problem in misfits(said.commitments, currency, prices):
             yield Problem((*path, "commitments", *problem.path), problem.message)
         return
     gone = sorted({price for each in terms.commitments for price in each.prices} - prices)
@@ -154,9 +160,10 @@ def _of_threshold(
     path: Path, said: Subscription | SubscriptionPhase, step: Step, versions: Mapping[str, PlanVersions]
 ) -> Iterator[Problem]:
     """Rule 4."""
-    of_plan = versions.get(SubscriptionTerms.read(step.terms).plan)
+    terms = SubscriptionTerms.read(step.terms)
+    of_plan = versions.get(terms.plan)
     if said.invoicing_threshold is not None and of_plan is not None:
-        currency = of_plan.newest.resource.currency
+        currency = terms.currency or of_plan.newest.resource.currency
         for problem in whole_minor_units("invoicing_threshold", said.invoicing_threshold, currency):
             yield Problem((*path, *problem.path), problem.message)
 
@@ -177,7 +184,7 @@ def _prices_held(
 def _kept_commitments(
     said: Sequence[tuple[Path, Subscription | SubscriptionPhase]], versions: Mapping[str, PlanVersions]
 ) -> Iterator[Problem]:
-    """Rule 3, of phases that say nothing of them."""
+    """Rule 3, of phases that say nothing of them, of a subscription that is billed in the currency of each plan."""
     kept, currency = False, ""
     for path, each in said:
         plan = None if each.plan is None else versions.get(each.plan)

@@ -1,0 +1,183 @@
+"""What the currencies of a document's customers, subscriptions and plans must hold against each other and the catalog.
+
+1. Every plan that a subscription has, its add-ons too, is offered in the currency that it is billed in: its own, or its customer's.
+   Without either each plan is billed in its own.
+2. What a subscription is billed in stays once it has begun: what is billed can't be billed again in another currency.
+3. A customer's currency stays while a subscription is billed by it: periods that are billed already would be in another one.
+   A subscription that says its own is free of it.
+4. A plan stays offered in the currencies that its subscriptions are billed in.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from engine.catalog.documents.entries import Entry
+from engine.catalog.documents.excerpt import Excerpt, stored_currency
+from engine.catalog.documents.mistakes import Mistakes
+from engine.catalog.kinds.customer import Customer
+from engine.catalog.kinds.plan import Plan
+from engine.catalog.kinds.subscription import Subscription
+from engine.catalog.kinds.terms import SubscriptionTerms, instant_us, steps_of
+from engine.catalog.snapshots.plan_versions import NO_VERSION, PlanVersions
+from engine.catalog.snapshots.snapshot import Catalog
+from fields import Path, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class BilledCurrencies:
+    """Customer -> currency, of those that a document names and that have one once it is applied."""
+
+    of_customer: Mapping[str, str]
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry], excerpt: Excerpt) -> "BilledCurrencies":
+        found = dict(excerpt.currency_of)
+        for entry in entries:
+            if isinstance(entry.resource, Customer):
+                found.pop(entry.resource.id, None)
+                if entry.resource.currency is not None:
+                    found[entry.resource.id] = entry.resource.currency
+        return cls(found)
+
+    def billed(self, subscription: Subscription) -> Subscription:
+        """It with the currency that it is billed in; itself where that is each plan's own."""
+        currency = self.of_customer.get(subscription.customer)
+        if currency is None or subscription.currency is not None:
+            return subscription
+        return replace(subscription, currency=currency)
+
+
+def check_currencies(
+    entries: Sequence[Entry],
+    following: Mapping[str, PlanVersions],
+    excerpt: Excerpt,
+    at: datetime,
+    mistakes: Mistakes,
+) -> None:
+    """All rules. `following`: the versions of plans that the document changes; `at`: when it is applied."""
+    versions = {**excerpt.catalog.plan_versions, **following}
+    currencies = BilledCurrencies.of(entries, excerpt)
+    _check_customers(entries, excerpt, mistakes)
+    for entry in entries:
+        if isinstance(entry.resource, Subscription):
+            for problem in _offered(entry.resource, currencies, versions):
+                mistakes.add((*entry.path, *problem.path), problem.message)
+            if message := _changed(currencies.billed(entry.resource), excerpt, versions, at):
+                mistakes.add((*entry.path, "currency"), message)
+        elif isinstance(entry.resource, Plan) and entry.resource.id in excerpt.catalog.plan_versions:
+            _check_kept(entry, entry.resource, excerpt.catalog, mistakes)
+
+
+def _offered(
+    subscription: Subscription, currencies: BilledCurrencies, versions: Mapping[str, PlanVersions]
+) -> Iterator[Problem]:
+    """Rule 1."""
+    billed = currencies.billed(subscription)
+    if billed.currency is None:
+        return
+    whose = "its customer's currency" if subscription.currency is None else "the subscription's currency"
+    paths: dict[str, Path] = {step_start: ("phases", number) for number, step_start in _phases(subscription)}
+    told: set[str] = set()
+    for step in steps_of(billed.to_fields()):
+        terms = SubscriptionTerms.read(step.terms)
+        path = paths.get(step.start, ())
+        held = [((*path, "plan"), terms.plan, terms.plan_version, instant_us(step.since))]
+        held += [
+            ((*path, "add_ons", plan), plan, None, at_us) for plan, at_us in terms.add_ons_since_us.items()
+        ]
+        for where, plan, version, at_us in held:
+            if plan in told or _is_offered(versions.get(plan), version, at_us, billed.currency):
+                continue
+            told.add(plan)
+            yield Problem(
+                where,
+                f"the plan {plan!r} is not offered in {billed.currency}, {whose}: add it to the plan's currencies, or say the "
+                "currency of this subscription",
+            )
+
+
+def _changed(
+    billed: Subscription, excerpt: Excerpt, versions: Mapping[str, PlanVersions], at: datetime
+) -> str:
+    """Rule 2, of a subscription with the currency that it is billed in; empty if it holds."""
+    known = excerpt.before.get((Subscription.kind, billed.id))
+    if known is None:
+        return ""
+    stored = Subscription.read(json.loads(known.definition))
+    before = BilledCurrencies(excerpt.currency_of).billed(stored)
+    if before.currency == billed.currency or stored.start > at:
+        return ""
+    were, are = (_codes(each, versions) for each in (before, billed))
+    if were == are:
+        return ""
+    was, is_now = (" and ".join(sorted(each)) for each in (were, are))
+    return f"can't change from {was} to {is_now} once it has begun: end this subscription, and add one in {is_now} with another id"
+
+
+def _codes(billed: Subscription, versions: Mapping[str, PlanVersions]) -> frozenset[str]:
+    """What a subscription is billed in, over all its time."""
+    if billed.currency is not None:
+        return frozenset({billed.currency})
+    plans = {
+        SubscriptionTerms.read(step.terms).plan for step in steps_of(billed.to_fields())
+    } & versions.keys()
+    return frozenset(versions[plan].newest.resource.currency for plan in plans)
+
+
+def _phases(subscription: Subscription) -> Iterator[tuple[int, str]]:
+    for number, phase in enumerate(subscription.to_fields().get("phases", ())):
+        yield number, phase["start"]
+
+
+def _is_offered(of_plan: PlanVersions | None, version: int | None, at_us: int, currency: str) -> bool:
+    """Whether the version that is held is; a plan or a version that is missing is told of elsewhere."""
+    place = NO_VERSION if of_plan is None else of_plan.place_held(version, at_us)
+    return (
+        of_plan is None or place == NO_VERSION or currency in of_plan.versions[place].resource.currency_codes
+    )
+
+
+def _check_customers(entries: Sequence[Entry], excerpt: Excerpt, mistakes: Mistakes) -> None:
+    """Rule 3."""
+    changed = {
+        each.resource.id: each
+        for each in entries
+        if isinstance(each.resource, Customer)
+        and each.resource.id in excerpt.customers
+        and each.resource.currency != excerpt.currency_of.get(each.resource.id)
+    }
+    if not changed:
+        return
+    said = {
+        each.resource.id
+        for each in entries
+        if isinstance(each.resource, Subscription) and each.resource.currency
+    }
+    for customer, subscriptions in excerpt.catalog.subscriptions.of_customers(changed.keys()).items():
+        bound = [each.id for each in subscriptions if stored_currency(each.definition) is None]
+        left = [each for each in bound if each not in said]
+        if left:
+            before = excerpt.currency_of.get(customer)
+            what = f"can't change from {before}" if before else "can't be given now"
+            mistakes.add(
+                (*changed[customer].path, "currency"),
+                f"{what}: {left[0]!r} is billed by it, in periods that are over, too; say the currency of that subscription "
+                "first",
+            )
+
+
+def _check_kept(entry: Entry, plan: Plan, catalog: Catalog, mistakes: Mistakes) -> None:
+    """Rule 4."""
+    columns = catalog.subscription_columns
+    needed: set[str] = set()
+    for text in columns.terms:
+        if '"currency":' in text and plan.id in text:
+            terms = SubscriptionTerms.read(text)
+            if terms.currency and plan.id in (terms.plan, *terms.add_ons):
+                needed.add(terms.currency)
+    for code in sorted(needed - plan.currency_codes):
+        mistakes.add(
+            (*entry.path, "currencies"), f"must keep {code}: a subscription of the plan is billed in it"
+        )
