@@ -172,6 +172,12 @@ plans:
       - {id: fee, model: flat, flat_amount: 7.77}
       - {id: tiers, meter: calls, model: graduated, tiers: [{up_to: 30, unit_amount: 0.15}, {unit_amount: 0.05}]}
       - {id: peak, meter: peak, model: per_unit, unit_amount: 0.66}
+    currencies:
+      JPY:
+        prices:
+          fee: {flat_amount: 1290}
+          tiers: {tiers: [{up_to: 25, unit_amount: 21.5}, {unit_amount: 8}]}
+          peak: {unit_amount: 95}
   - {id: euro, name: Euro, currency: EUR, billing_period: week, prices: [{id: calls, meter: calls, model: per_unit, unit_amount: 0.023}]}
 credit_grants:
   - {id: more, customer: coil, currency: USD, amount: 5, effective_at: 2026-08-01}
