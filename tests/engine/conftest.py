@@ -10,7 +10,7 @@ from tests.support.engine.api_world import CATALOG
 
 
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory):
+def sqlite_engine(tmp_path_factory):
     """Takes events of any age, so that tests may use fixed dates."""
     with EngineProcess(
         tmp_path_factory.mktemp("engine") / "data", "--event-age-max-days", "36525", "--reflection"
@@ -19,8 +19,34 @@ def engine(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def engine(sqlite_engine):
+    return sqlite_engine
+
+
+@pytest.fixture(scope="session")
 def channel(engine):
     with open_channel(engine.target) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def postgresql_engine(tmp_path_factory, postgres_server):
+    """As `sqlite_engine`, with its catalog in a PostgreSQL."""
+    url = postgres_server.new_url().replace("+psycopg", "")
+    data = tmp_path_factory.mktemp("engine-postgresql") / "data"
+    with EngineProcess(data, "--event-age-max-days", "36525", "--catalog-store", url) as running:
+        yield running
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def either_engine(request):
+    """Both, for tests of what the catalog store holds."""
+    return request.getfixturevalue(f"{request.param}_engine")
+
+
+@pytest.fixture(scope="session")
+def either_channel(either_engine):
+    with open_channel(either_engine.target, api_key=either_engine.api_key) as opened:
         yield opened
 
 

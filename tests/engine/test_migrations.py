@@ -21,6 +21,12 @@ def dearer(name):
 
 
 @pytest.fixture
+def channel(either_channel):
+    """On both catalog stores."""
+    return either_channel
+
+
+@pytest.fixture
 def world(name, apply):
     apply(RUNNING.replace("NAME", name))
     apply(dearer(name))

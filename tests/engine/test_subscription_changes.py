@@ -32,6 +32,17 @@ subscriptions: [{customer: NAME_acme, plan: NAME, start: 2025-06-01}]
 
 
 @pytest.fixture
+def engine(either_engine):
+    """On both catalog stores."""
+    return either_engine
+
+
+@pytest.fixture
+def channel(either_channel):
+    return either_channel
+
+
+@pytest.fixture
 def world(request, apply):
     name = request.node.originalname.removeprefix("test_")[:40]
     apply(CATALOG.replace("NAME", name))

@@ -3,11 +3,17 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
+import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from meterline.v1.spend_pb2 import GetSpendRequest, ListSpendRequest
 from meterline.v1.spend_pb2_grpc import SpendServiceStub
 from tests.support.engine.api_world import CATALOG, LATE_JUNE, api_event, record, refusal, spend_of
+
+
+@pytest.fixture
+def channel(either_channel):
+    return either_channel
 
 
 def test_without_terms_what_is_due_is_the_amount(channel, name):

@@ -30,6 +30,12 @@ from tests.support.engine.api_world import refusal
 
 
 @pytest.fixture
+def channel(either_channel):
+    """On both catalog stores."""
+    return either_channel
+
+
+@pytest.fixture
 def customers(channel):
     return CustomerServiceStub(channel)
 
