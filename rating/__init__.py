@@ -47,7 +47,7 @@ from rating.prices.schedule import tier_spans
 from rating.prices.tiers import Tier
 from rating.rate import rate, unrateable_reason, unrateable_rows
 from rating.settlement.adjustments import LineKind, adjustment_formula
-from rating.settlement.commitments import Commitment, Commitments, prorated_minor
+from rating.settlement.commitments import Commitment, Commitments, InconsistentTermsError, prorated_minor
 from rating.settlement.discounts import Discount, Discounts, discount_problems
 from rating.settlement.grants import CreditGrant, CreditGrants, GrantCategory
 from rating.settlement.invoice_lines import InvoiceLines, LineColumns, lines_of_rated
@@ -92,6 +92,7 @@ __all__ = [
     "FeeSums",
     "GrantCategory",
     "InclusiveReverseCharge",
+    "InconsistentTermsError",
     "InvoiceLines",
     "LineColumns",
     "LineKind",

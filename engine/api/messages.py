@@ -1,6 +1,6 @@
 """Line items and spend as messages of the wire contract."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from decimal import Decimal
 from typing import TypeVar
@@ -286,6 +286,17 @@ def reported_message(currency: str, reported: ReportedTotals) -> spend_pb2.Repor
             from_currency=rate.from_currency, rate=decimal_text(rate.rate), effective_from=effective_from
         )
     return message
+
+
+def open_customer_messages(
+    items: Iterable[LineItem], inconsistent: Mapping[str, str]
+) -> list[billing_pb2.UnrateableCustomer]:
+    """Who isn't billed, and why: a line can't be rated, or commitments don't fit together."""
+    others = (
+        billing_pb2.UnrateableCustomer(customer_id=each, message=f"its commitments can't be settled: {why}")
+        for each, why in inconsistent.items()
+    )
+    return [*unrateable_messages(items), *others]
 
 
 def unrateable_messages(items: Iterable[LineItem]) -> list[billing_pb2.UnrateableCustomer]:

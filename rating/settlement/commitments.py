@@ -44,6 +44,10 @@ from rating.settlement.invoice_lines import (
 )
 
 
+class InconsistentTermsError(ValueError):
+    """The periods of some commitment's term don't fit together: nothing can be settled with them. A mistake of the caller's."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Commitment(Record):
     """A minimum spend in one billing period.
@@ -98,7 +102,8 @@ class Commitments:
         rolls_over: bool[K], whether the periods of its term are made up for one by one, and roll over (rule 8); None: none does.
 
     Raises:
-        ValueError: columns of other lengths or types, a term without one of its earlier periods, or with one twice.
+        ValueError: columns of other lengths or types.
+        InconsistentTermsError: a term without one of its earlier periods, or with one twice.
     """
 
     terms: tuple[Commitment, ...]
@@ -129,7 +134,9 @@ class Commitments:
             goes_on = np.diff(self.term[order]) == 0
             expected[1:] = np.where(goes_on, self.position[order][:-1] + 1, 0)
             if (self.position[order] != expected).any():
-                raise ValueError("a term of commitments has not each of its periods once, from the first on")
+                raise InconsistentTermsError(
+                    "a term of commitments has not each of its periods once, from the first on"
+                )
 
     def __len__(self) -> int:
         return len(self.terms_index)

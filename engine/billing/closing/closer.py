@@ -7,6 +7,7 @@ Rules:
    have changed (engine.billing.closing.unchanged), and those in which its credit was drawn. A customer of whom no period ends in
    the span, and no subscription has ended, is left alone.
 3. Invoices are computed from a version of the tenant's invoices, and issued only if it is still the same.
+4. A customer whose commitments don't fit together is left open, and named; all others are billed. Who that is is found by halves.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +36,7 @@ from engine.billing.terms.places import CustomerNumbers
 from engine.billing.terms.reach import reached_back
 from engine.billing.terms.settled import settled_invoices
 from engine.errors import FieldMistake, InvalidRequestError, StaleError
+from rating import InconsistentTermsError
 
 SUBSCRIPTIONS_AT_ONCE: Final = 10_000
 """Of one step: some hundred MB of columns, and a transaction of as many headers."""
@@ -47,7 +49,7 @@ _log = structlog.get_logger(__name__)
 @dataclass(slots=True)
 class Closed:
     """What a step did. `unrateable`: of each customer that is left open, at most a thousand, one line that can't be rated. `next_row`:
-    of the catalog's columns, where the next step begins; 0 behind the last.
+    of the catalog's columns, where the next step begins; 0 behind the last. `inconsistent`: the others that are left open, and why.
     """
 
     subscription_count: int
@@ -57,6 +59,7 @@ class Closed:
     not_due_count: int = 0
     open_customer_count: int = 0
     unrateable: list[LineItem] = field(default_factory=list)
+    inconsistent: dict[str, str] = field(default_factory=dict)
     next_row: int = 0
 
 
@@ -139,6 +142,23 @@ class Closer:
         return done
 
     def _close_rows(self, close: Close, snapshot: Snapshot, rows: Index, done: Closed) -> None:
+        """Rule 4."""
+        try:
+            self._close_consistent(close, snapshot, rows, done)
+        except InconsistentTermsError as error:
+            catalog = snapshot.catalog
+            halves = CustomerNumbers.of_rows(catalog, rows).halves()
+            for half in halves or ():
+                self._close_rows(close, snapshot, half, done)
+            if halves is None:
+                customer = str(catalog.subscription_columns.customer_id[int(rows[0])].as_py())
+                if len(done.inconsistent) < _LOGGED_MAX:
+                    _log.error("commitments don't fit together", tenant=close.tenant, customer_id=customer)
+                if len(done.inconsistent) < _UNRATEABLE_MAX:
+                    done.inconsistent[customer] = str(error)
+                done.open_customer_count += 1
+
+    def _close_consistent(self, close: Close, snapshot: Snapshot, rows: Index, done: Closed) -> None:
         """Issues what is due of these subscriptions, computed again if somebody else issues meanwhile (rule 3)."""
         rate = partial(self._rated, snapshot)
         in_span = list(ended_between(rate, snapshot.catalog, rows, close.from_us, close.before_us))

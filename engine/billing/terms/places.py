@@ -57,6 +57,11 @@ class CustomerNumbers:
         owner, within = spread(self.end_row[numbers] - first)
         return first[owner] + within
 
+    def halves(self) -> tuple[Index, Index] | None:
+        """All subscriptions of the first half of them, and of the other one; None for a single customer."""
+        middle = len(self) // 2
+        return (self.rows(np.arange(middle)), self.rows(np.arange(middle, len(self)))) if middle else None
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PeriodPlaces:

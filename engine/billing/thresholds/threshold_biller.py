@@ -40,6 +40,7 @@ from engine.billing.terms.unrateable import unrateable_customers
 from engine.billing.thresholds.invoicing_thresholds import running_rows, thresholds_at
 from engine.billing.thresholds.part_lines import RunningSubscription, part_invoices
 from engine.errors import StaleError
+from rating import InconsistentTermsError
 
 _ATTEMPTS: Final = 5
 _LOGGED_MAX: Final = 20
@@ -59,13 +60,15 @@ class WantedParts:
 
 @dataclass(slots=True)
 class PartsBilled:
-    """What a step did. `unrateable`: of each customer that is left alone one line that can't be rated. `next_row`: of the catalog's
-    columns, where the next step begins; 0 behind the last.
+    """What a step did. `unrateable`: of each customer that is left alone one line that can't be rated. `inconsistent`: customers that are
+    left alone since their commitments don't fit together, and why. `next_row`: of the catalog's columns, where the next step begins; 0
+    behind the last.
     """
 
     subscription_count: int = 0
     issued: list[Invoice] = field(default_factory=list)
     unrateable: list[LineItem] = field(default_factory=list)
+    inconsistent: dict[str, str] = field(default_factory=dict)
     next_row: int = 0
 
 
@@ -129,10 +132,27 @@ class ThresholdBiller:
 
     def bill(self, run: Close, snapshot: Snapshot, wanted: WantedParts, rows: Index) -> PartsBilled:
         """Bills these subscriptions, whose rows rise: all of each customer. Raises as `step`."""
-        done = PartsBilled()
         rows = self._billable(snapshot, wanted, rows)
         if not len(rows):
+            return PartsBilled()
+        try:
+            return self._billed(run, snapshot, wanted, rows)
+        except InconsistentTermsError as error:
+            catalog, done = snapshot.catalog, PartsBilled()
+            halves = CustomerNumbers.of_rows(catalog, rows).halves()
+            for half in halves or ():
+                own = self.bill(run, snapshot, wanted, half)
+                done.issued += own.issued
+                done.unrateable += own.unrateable
+                done.inconsistent |= own.inconsistent
+            if halves is None:
+                customer = str(catalog.subscription_columns.customer_id[int(rows[0])].as_py())
+                _log.error("commitments don't fit together", tenant=run.tenant, customer_id=customer)
+                done.inconsistent[customer] = str(error)
             return done
+
+    def _billed(self, run: Close, snapshot: Snapshot, wanted: WantedParts, rows: Index) -> PartsBilled:
+        done = PartsBilled()
         found = self._found(snapshot, wanted, rows, digests=False)
         done.unrateable += found.unrateable
         if not found.to_issue.keys:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from engine.api.messages import ANSWER_BYTES_MAX, fitting, unrateable_messages
+from engine.api.messages import ANSWER_BYTES_MAX, fitting, open_customer_messages
 from engine.api.mistakes import raise_all, stored_text_mistakes
 from engine.api.operation import Call
 from engine.api.page_tokens import checked_size, opened, question_digest, sealed
@@ -195,7 +195,7 @@ def _closed_message(close: Close, done: Closed, now_us: int) -> ClosePeriodsResp
         standing_invoice_count=done.standing_count,
         not_due_invoice_count=done.not_due_count,
         open_customer_count=done.open_customer_count,
-        unrateable_customers=unrateable_messages(done.unrateable),
+        unrateable_customers=open_customer_messages(done.unrateable, done.inconsistent),
         closed_subscription_count=done.next_row or done.subscription_count,
         subscription_count=done.subscription_count,
         next_page_token=sealed(_listing(close.close_id), done.next_row) if done.next_row else "",

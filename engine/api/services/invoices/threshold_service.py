@@ -3,9 +3,10 @@
 import contextlib
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from typing import Final
 
-from engine.api.messages import ANSWER_BYTES_MAX, fitting, unrateable_messages
+from engine.api.messages import ANSWER_BYTES_MAX, fitting, open_customer_messages
 from engine.api.mistakes import raise_all, stored_text_mistakes
 from engine.api.operation import Call
 from engine.api.page_tokens import checked_size, opened, question_digest, sealed
@@ -70,7 +71,10 @@ class ThresholdService:
             catalog_revision=run.catalog_revision,
             issued_invoice_count=len(done.issued),
             issued_totals=[total_message(*each) for each in invoice_totals(done.issued).items()],
-            unrateable_customers=unrateable_messages(done.unrateable[:_UNRATEABLE_MAX]),
+            unrateable_customers=open_customer_messages(
+                done.unrateable[:_UNRATEABLE_MAX],
+                dict(islice(done.inconsistent.items(), _UNRATEABLE_MAX)),
+            ),
             next_page_token=token,
         )
         room, now_us = ANSWER_BYTES_MAX - response.ByteSize(), self._now_us()

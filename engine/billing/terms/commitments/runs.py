@@ -9,6 +9,7 @@ from engine.billing.segments import Index, steps_of_rows, versions_held
 from engine.billing.terms.commitments.known import KnownCommitments
 from engine.billing.terms.stretches import distinct_terms, listed
 from engine.catalog.snapshots.snapshot import Catalog
+from rating import InconsistentTermsError
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -43,7 +44,7 @@ class Runs:
         return cls(rows[owner[place]], slot[begins], columns.step_start_us[step[place]])
 
     def at(self, row: Index, slot: Index, at_us: Instants) -> Index:
-        """The run of each row and slot that contains an instant, at which one does."""
+        """The run of each row and slot that contains an instant, at which one does. Raises InconsistentTermsError where none does."""
         count = len(self.row)
         keys = [np.concatenate(pair) for pair in ((self.row, row), (self.slot, slot), (self.start_us, at_us))]
         is_asked = np.arange(count + len(row)) >= count
@@ -52,5 +53,5 @@ class Runs:
         found[order] = np.maximum.accumulate(np.where(is_asked[order], -1, order))
         run: Index = found[count:]
         if (run < 0).any() or (self.row[run] != row).any() or (self.slot[run] != slot).any():
-            raise ValueError("a commitment holds that begins nowhere")
+            raise InconsistentTermsError("a commitment holds that begins nowhere")
         return run
