@@ -343,3 +343,18 @@ def test_a_plan_is_quoted_in_one_of_its_currencies(meterline, refused, tmp_path)
     assert _totals(meterline(*given)) == {"USD": "1.50"}
     assert _totals(meterline(*given, "--currency", "JPY")) == {"JPY": "226"}
     assert "plan 'pro' is not offered in EUR: it is in JPY, USD" in refused(*given, "--currency", "EUR")
+
+
+def test_a_quote_says_what_of_the_plan_an_invoice_has_besides(meterline, tmp_path):
+    """Lines are quoted as they are before discounts and commitments."""
+    catalog = tmp_path / "pro.yaml"
+    plan = "id: pro, name: Pro, currency: USD, TERMS prices: [{id: fee, model: flat, flat_amount: 5}]"
+    catalog.write_text(
+        f"plans: [{{{plan.replace('TERMS', 'percent_off: 10, minimum_amount: 50,')}}}]", encoding="utf-8"
+    )
+    shown = meterline("quote", "-f", catalog).stdout
+    assert (
+        "not in these amounts: percent_off, minimum_amount of the plan 'pro', which an invoice has" in shown
+    )
+    catalog.write_text(f"plans: [{{{plan.replace('TERMS', '')}}}]", encoding="utf-8")
+    assert "not in these amounts" not in meterline("quote", "-f", catalog).stdout

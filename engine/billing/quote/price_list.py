@@ -18,6 +18,7 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 from pathlib import PurePath
+from typing import Final
 
 from engine.catalog import limits
 from engine.catalog.documents.document import read_document
@@ -29,6 +30,8 @@ from engine.catalog.kinds.resource import ID
 from engine.errors import FieldMistake, InvalidRequestError
 from fields import NAMES_SHOWN_MAX, FieldsError, did_you_mean
 from rating import Model, Price
+
+_SETTLED: Final = ("percent_off", "amount_off", "spend_discount", "minimum_amount", "commitments")
 
 
 class Counts(StrEnum):
@@ -72,10 +75,13 @@ class QuotedPrice:
 
 @dataclass(frozen=True)
 class PriceList:
-    """The prices of a quote, in the order of its lines. `owner` is theirs in messages: "plan 'scale'"."""
+    """The prices of a quote, in the order of its lines. `owner` is theirs in messages: "plan 'scale'". `terms`: what the plan has besides
+    that an invoice comes to, and a quote of lines doesn't: its discounts and commitments, by their fields' names.
+    """
 
     owner: str
     prices: tuple[QuotedPrice, ...]
+    terms: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.prices)
@@ -150,6 +156,7 @@ def prices_of_plan(file_name: str, text: str, plan_id: str | None, currency: str
             )
             for each in plan.prices
         ),
+        tuple(name for name in _SETTLED if getattr(plan, name)),
     )
 
 

@@ -82,8 +82,11 @@ class Quotes:
         return totals
 
     def remarks(self) -> list[str]:
-        """For each price that quotes gave no quantity: how many, and what came of it."""
+        """For each price that quotes gave no quantity: how many, and what came of it; and what of the plan isn't in the amounts."""
         said = []
+        if self.prices.terms:
+            named = ", ".join(self.prices.terms)
+            said.append(f"not in these amounts: {named} of the {self.prices.owner}, which an invoice has")
         for place, each in enumerate(self.prices.prices):
             if each.counts is Counts.NOTHING:
                 continue
