@@ -130,6 +130,80 @@ def test_single_periods_roll_over_for_up_to_twelve(fields, message):
         catalog_of(text_of("", f"commitments: [{{amount: 1, {fields}}}]"))
 
 
+@pytest.mark.parametrize(
+    ("lasts", "order", "periods"), [(1, "last", 1), (2, "last", 3), (3, "last", 11), (1, "first", 11)]
+)
+def test_an_answer_reads_no_earlier_periods_than_decide(lasts, order, periods):
+    """Of twelve months: so many before the last, wherever the commitment began."""
+    catalog = catalog_of(
+        text_of("", f"commitments: [{{amount: 100, rollover_periods: {lasts}, rollover_order: {order}}}]")
+    )
+    at = datetime(2027, 3, 10, tzinfo=UTC)
+    found = settled(rated(catalog, {}, at), history_of(catalog, {}, at))
+    assert len(found.invoiced.places.row) == 1 + periods
+
+
+def test_what_decides_on_a_month_is_read_and_no_less():
+    """April leaves 10.00, and May 20.00. June is 20.00 beyond, and takes April's 10.00 first: 10.00 of May's are left for July."""
+    found = months("commitments: [{amount: 100, rollover_periods: 2}]", (1000, 0, 4000, 4000))
+    assert found[2:] == [
+        ("100.00", "30.00 20.00 0.00 0.00 -20.00"),
+        ("110.00", "10.00 10.00 0.00 0.00 -10.00"),
+    ]
+
+
+def test_random_months_roll_over_as_by_hand(seed):
+    """Ten months of random spend, each asked by itself: of a bounded number of months before it, or of all."""
+    dice = random.Random(seed)
+    for _ in range(4):
+        own, steps = [], sorted(dice.sample(range(1, 10), dice.randint(0, 2)))
+        most, orders = dice.choice(((1, ("last",)), (2, ("last",)), (3, ("last", "first"))))
+        for _ in range(1 + len(steps)):
+            given = (
+                *(dice.choice((80, 95, 100, 120)), dice.choice(("1", "1.5")), dice.random() < 0.8),
+                *(dice.randint(1, most), dice.choice(orders)),
+            )
+            own.append(given)
+        texts = [
+            f"[{{amount: {amount}, overage_factor: {factor}, true_up: {str(true_up).lower()}, "
+            f"rollover_periods: {lasts}, rollover_order: {order}}}]"
+            for amount, factor, true_up, lasts, order in own
+        ]
+        phases = ", ".join(
+            f"{{start: {datetime(2026 + (3 + step) // 12, (3 + step) % 12 + 1, 1, tzinfo=UTC):%Y-%m-%d}, commitments: {text}}}"
+            for step, text in zip(steps, texts[1:], strict=True)
+        )
+        calls = [dice.choice((0, 500, 1000, 2000, 3000, 6000)) for _ in range(10)]
+        found = _asked_by_month(f"commitments: {texts[0]}, phases: [{phases}]", calls)
+        lots, place, expected = {}, 0, []
+        for number, count in enumerate(calls):
+            place += number in steps
+            amount, factor, true_up, lasts, order = own[place]
+            held = Held(
+                100 * amount, Fraction(factor), true_up, frozenset(), ("t",), True, lasts, order == "first"
+            )
+            expected.append(adjustments([held], [(None, 8000 + count)], lots)[0])
+        assert found == expected
+
+
+def _asked_by_month(own, calls):
+    """[(overage, true-up)] in cents of April, May and so on, each from an answer of its own."""
+    catalog = catalog_of(text_of("", own))
+    starts = [
+        datetime(2026 + (3 + place) // 12, (3 + place) % 12 + 1, 1, tzinfo=UTC) for place in range(len(calls))
+    ]
+    usage = {
+        ("calls", "acme", start): [((), Decimal(count), count, "0" * 32, 0, 0)]
+        for start, count in zip(starts, calls, strict=True)
+    }
+    found = []
+    for start in starts:
+        at = start.replace(day=10)
+        (said,) = applied_commitments(settled(rated(catalog, usage, at), history_of(catalog, usage, at)))
+        found.append((int(said.overage * 100), int(said.true_up * 100)))
+    return found
+
+
 def test_random_terms_and_rollovers_add_as_by_hand(seed):
     """400 subscriptions of up to 14 periods, each over one term or rolling over, with amounts and terms that change, in random order."""
     dice = random.Random(seed)

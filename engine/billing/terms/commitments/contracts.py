@@ -7,6 +7,8 @@ Rules:
 2. It ends early with the last period in which its commitment counts.
 3. What is left of a commitment is derived, never kept: from all earlier periods of its term, which are rated again.
 4. A commitment that rolls over is one term for as long as it holds without a break, of which each period is made up for by itself.
+   What a period may use follows from those before it, all or a bounded number (known.py): of periods that are asked for they are
+   there, of those before them nobody asks, and so the term begins with the earliest that is there.
 """
 
 from dataclasses import dataclass
@@ -21,7 +23,7 @@ from engine.billing.segments import (
     periods_of_rows,
 )
 from engine.billing.terms.commitments.held import HeldCommitments, held_commitments
-from engine.billing.terms.commitments.known import KnownCommitments
+from engine.billing.terms.commitments.known import ALL_EARLIER, KnownCommitments
 from engine.billing.terms.commitments.runs import Runs
 from engine.billing.terms.grants import NEVER_US
 from engine.billing.terms.invoices import Flags
@@ -35,7 +37,7 @@ class ContractPeriods:
 
     Attributes:
         term: int64[K], alike for those of one term.
-        position: int64[K], which of its periods each is, from 0.
+        position: int64[K], which of its periods each is, from 0; of rule 4, of those that are there.
         is_last: bool[K], whether it is the term's last one, or made up for by itself.
         start_us: int64[K], when what is committed begins; end_us: when its last period would end.
         since_us: int64[K], behind which earlier periods are needed.
@@ -66,18 +68,27 @@ def contract_periods(
     position = number % periods
     starts_us = catalog.subscription_columns.start_us[rows]
     _, term = np.unique(run * (1 + int(number.max(initial=0))) + number // periods, return_inverse=True)
-    since_us = np.maximum(period_starts_before(catalog, rows, begun_us, position), starts_us)
+    needed = np.where(rolls, np.minimum(position, known.rolled_from[held.slot]), position)
+    since_us = np.maximum(period_starts_before(catalog, rows, begun_us, needed), starts_us)
     behind_us = period_starts_before(catalog, rows, begun_us, position - periods)
     ends = (position == periods - 1) | ~_goes_on(catalog, places, held, known, runs, run)
     return ContractPeriods(
         term=term,
-        position=position,
+        position=np.where(rolls, position - _first_of_each(term, position), position),
         is_last=ends | rolls,
         start_us=np.where(rolls, begun_us, since_us),
         end_us=np.where(rolls, places.end_us[held.place], behind_us),
         since_us=since_us,
         rolls_over=rolls,
     )
+
+
+def _first_of_each(term: Index, position: Index) -> Index:
+    """For each row the first position among those of its term."""
+    first = np.full(1 + int(term.max(initial=0)), ALL_EARLIER, dtype=np.int64)
+    np.minimum.at(first, term, position)
+    found: Index = first[term]
+    return found
 
 
 def contracts_since(catalog: Catalog, customers: CustomerNumbers, at_us: Instants) -> Instants:
@@ -91,6 +102,7 @@ def contracts_since(catalog: Catalog, customers: CustomerNumbers, at_us: Instant
     columns = catalog.subscription_columns
     rows = rows[columns.step_counts(rows, catalog.contracting_terms[columns.step_terms]) > 0]
     reached_us = at_us.copy()
+    is_first = True
     while len(rows):
         owner = customers.numbers(rows)
         periods = periods_of_rows(catalog, rows, np.maximum(reached_us[owner], columns.start_us[rows]))
@@ -101,7 +113,11 @@ def contracts_since(catalog: Catalog, customers: CustomerNumbers, at_us: Instant
         held = following_only(held_commitments(catalog, places, np.arange(len(found)), known), known)
         terms = contract_periods(catalog, places, held, known)
         before_us = since_us.copy()
-        np.minimum.at(since_us, customers.numbers(places.row[held.place]), terms.since_us)
+        # What rolls over is asked of the periods from the instant on, of which this look is the first: rule 4.
+        reaching = np.flatnonzero(~terms.rolls_over | is_first)
+        is_first = False
+        owners = customers.numbers(places.row[held.place[reaching]])
+        np.minimum.at(since_us, owners, terms.since_us[reaching])
         reached_us = np.minimum(reached_us, since_us)
         rows = rows[(since_us < before_us)[owner]]
     return since_us

@@ -9,15 +9,20 @@ Rules:
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from engine.billing.segments import Index
 from engine.billing.terms.invoices import Flags
-from engine.catalog.kinds.commitment import SpendCommitment
+from engine.catalog.kinds.commitment import RolloverOrder, SpendCommitment
 from engine.catalog.kinds.terms import SubscriptionTerms
 from engine.catalog.snapshots.snapshot import Catalog
+
+ALL_EARLIER: Final = 2**31
+"""More billing periods than any subscription has."""
+# By how many periods what is left lasts.
+_ROLLED_FROM: Final = (0, 1, 3)
 
 
 class Slot(NamedTuple):
@@ -76,15 +81,39 @@ class KnownCommitments:
         found: Flags = (self.periods > 1) | self.rolls_over
         return found
 
+    @property
+    def rolled_from(self) -> Index:
+        """int64: of each slot that rolls over how many earlier billing periods decide on what a period may use, ALL_EARLIER where that
+        isn't bounded.
+
+        Spend uses what was rolled over last, so a period that is above its commitment leaves nothing, and one below it uses nothing;
+        what a period leaves is its own affair alone. Of period p:
+
+        - It lasts for one period: p may use what p - 1 left, which nobody else could use. One earlier period decides.
+        - For two: what p - 1 left, wholly, and what it has not used of what p - 2 left. If p - 2 left something, it has itself used
+          nothing of what p - 3 left: that stands wholly before p - 1, which takes it first. Three decide. If p - 2 left nothing,
+          only p - 1 matters.
+        - For three or more, or used first, one period's rest may keep another's from use for ever.
+        """
+        lasts = np.zeros(len(self.slots), dtype=np.int64)
+        for commitment, currency in self.terms:
+            is_last = commitment.rollover_order is RolloverOrder.LAST
+            slot = self.slots[_slot(commitment, currency)]
+            lasts[slot] = max(lasts[slot], commitment.rollover_periods if is_last else len(_ROLLED_FROM))
+        return np.array([*_ROLLED_FROM, ALL_EARLIER], dtype=np.int64)[np.minimum(lasts, len(_ROLLED_FROM))]
+
     def _number(self, commitment: SpendCommitment, currency: str) -> int:
         return self.terms.setdefault((commitment, currency), len(self.terms))
 
     def _slot(self, commitment: SpendCommitment, currency: str) -> int:
-        slot = Slot(
-            frozenset(commitment.prices),
-            currency,
-            commitment.periods,
-            commitment.rolls_over,
-            commitment.renews is not False,
-        )
-        return self.slots.setdefault(slot, len(self.slots))
+        return self.slots.setdefault(_slot(commitment, currency), len(self.slots))
+
+
+def _slot(commitment: SpendCommitment, currency: str) -> Slot:
+    return Slot(
+        frozenset(commitment.prices),
+        currency,
+        commitment.periods,
+        commitment.rolls_over,
+        commitment.renews is not False,
+    )
