@@ -158,14 +158,20 @@ class Client:
         )
 
     def spend_page(
-        self, customer_id: str, *, valid_for: timedelta = timedelta(days=7), timeout_s: float = 10.0
+        self,
+        customer_id: str,
+        *,
+        valid_for: timedelta = timedelta(days=7),
+        may_set_budget: bool = False,
+        timeout_s: float = 10.0,
     ) -> SpendPageLink:
         """Make a signed link to the page where a customer sees its spend live: `client.spend_page("acme").url`.
 
         It holds for `valid_for`, a minute to 31 days. The key needs the scopes bill and read, and the link ends with it.
+        `may_set_budget`: the customer may also set a budget of its own there; the key needs budget or catalog, too.
         Made as `spend` is read, with its errors.
         """
-        request = spend_page_request(customer_id, valid_for)
+        request = spend_page_request(customer_id, valid_for, may_set_budget=may_set_budget)
         return read_spend_page(customer_id, self._ask(CREATE_SPEND_LINK, request, timeout_s))
 
     def check_access(

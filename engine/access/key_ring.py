@@ -17,7 +17,7 @@ from engine.access.api_keys import ApiKey, KeyHasher, RandomHex, key_id_of, new_
 from engine.access.caller import Caller, Scope
 from engine.errors import FieldMistake, InvalidRequestError, KeyEndedError
 
-CUSTOMER_SCOPES: Final = frozenset({Scope.READ, Scope.BILL})
+CUSTOMER_SCOPES: Final = frozenset({Scope.READ, Scope.BILL, Scope.BUDGET})
 _TENANT_SCOPES: Final = frozenset(Scope) - {Scope.OPERATE}
 
 
@@ -68,7 +68,9 @@ class KeyRing:
             caller.check_scope(Scope.OPERATE)
         if customer_id is not None and not scopes <= CUSTOMER_SCOPES:
             raise InvalidRequestError(
-                FieldMistake("scopes", "a key that is bound to a customer holds read, bill or both")
+                FieldMistake(
+                    "scopes", "a key that is bound to a customer holds read, bill and budget at most"
+                )
             )
         self._check_expiry(expires_at_us)
         made = self._new(caller.tenant, caller.credential, name, scopes)

@@ -2,6 +2,8 @@
 
     mls_<base64url of [form, tenant, customer, expiry, key id] in JSON>.<base64url of its signature>
 
+Of form 2 it also sets this customer's own budgets. It is a form of its own, so that an engine that knows nothing of budgets refuses it.
+
 Rules:
 1. A link is not kept anywhere: its signature is HMAC-SHA256 under a key that is derived, for links alone, from the key under which
    API keys are hashed. What is kept of an API key is no signature of a link, nor the other way round.
@@ -25,12 +27,13 @@ from engine.errors import UnauthenticatedError
 PREFIX: Final = "mls_"
 # A month of any length.
 AGE_MAX_S: Final = 31 * 24 * 60 * 60
-LINK_SCOPES: Final = frozenset({Scope.READ, Scope.BILL})
+_LINK_SCOPES: Final = frozenset({Scope.READ, Scope.BILL})
 # (tenant, customer): whether the catalog has the customer, who is neither archived nor erased.
 HasCustomer = Callable[[str, str], bool]
 
 _PURPOSE: Final = "meterline spend link 1"
 _FORM: Final = 1
+_BUDGET_FORM: Final = 2
 # Ids of 128 bytes, in JSON at worst six bytes for one, and a third more in base64.
 _TEXT: Final = re.compile(r"mls_[A-Za-z0-9_-]{1,2000}\.[A-Za-z0-9_-]{43}")
 _SHOWN_CHARACTERS: Final = 12
@@ -42,12 +45,20 @@ _EXPIRED: Final = "the link has expired: ask for a new one"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpendLink:
-    """What a link says. key_id: of the API key that made it; empty for one that somebody made who has none."""
+    """What a link says. key_id: of the API key that made it; empty for one that somebody made who has none.
+
+    may_set_budget: whether its holder sets the customer's own budgets.
+    """
 
     tenant: str
     customer_id: str
     expires_at_s: int
     key_id: str
+    may_set_budget: bool = False
+
+    @property
+    def scopes(self) -> frozenset[Scope]:
+        return link_scopes(may_set_budget=self.may_set_budget)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +70,7 @@ class ReadLink:
 
     @property
     def caller(self) -> Caller:
-        return Caller(self.link.tenant, self.credential, LINK_SCOPES, self.link.customer_id)
+        return Caller(self.link.tenant, self.credential, self.link.scopes, self.link.customer_id)
 
     def check_time(self, now_us: int) -> None:
         """Raises UnauthenticatedError for one that has expired."""
@@ -74,7 +85,8 @@ class SpendLinks:
         self._signer = hasher.for_purpose(_PURPOSE)
 
     def text(self, link: SpendLink) -> str:
-        fields = [_FORM, link.tenant, link.customer_id, link.expires_at_s, link.key_id]
+        form = _BUDGET_FORM if link.may_set_budget else _FORM
+        fields = [form, link.tenant, link.customer_id, link.expires_at_s, link.key_id]
         said = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
         payload = PREFIX + _encoded(said.encode())
         return f"{payload}.{self._signature(payload)}"
@@ -96,6 +108,11 @@ class SpendLinks:
         return _encoded(bytes.fromhex(self._signer.hash(payload)))
 
 
+def link_scopes(*, may_set_budget: bool) -> frozenset[Scope]:
+    """What a link allows, and its maker hands on."""
+    return _LINK_SCOPES | {Scope.BUDGET} if may_set_budget else _LINK_SCOPES
+
+
 def refused_link(reason: str) -> UnauthenticatedError:
     """Of a link that is signed and holds no longer."""
     return UnauthenticatedError(_INVALID, reason)
@@ -103,10 +120,16 @@ def refused_link(reason: str) -> UnauthenticatedError:
 
 def _link_of(payload: str) -> SpendLink:
     fields: list[Any] = json.loads(_decoded(payload.removeprefix(PREFIX)))
-    if fields[0] != _FORM:
+    if fields[0] not in (_FORM, _BUDGET_FORM):
         raise UnauthenticatedError(_INVALID, "malformed")
-    _, tenant, customer_id, expires_at_s, key_id = fields
-    return SpendLink(tenant=tenant, customer_id=customer_id, expires_at_s=expires_at_s, key_id=key_id)
+    form, tenant, customer_id, expires_at_s, key_id = fields
+    return SpendLink(
+        tenant=tenant,
+        customer_id=customer_id,
+        expires_at_s=expires_at_s,
+        key_id=key_id,
+        may_set_budget=form == _BUDGET_FORM,
+    )
 
 
 def _encoded(data: bytes) -> str:

@@ -14,16 +14,15 @@ from engine.access.tenant_limits import CALL, STREAM, UNLIMITED, USAGE, USAGE_ST
 from engine.api.operation import (
     CATALOG_STREAMS,
     STREAMS,
-    WATCHES,
     OfBytes,
     OfMessages,
     OfStream,
-    OfWatch,
     Operation,
 )
 from engine.api.services.access_service import AccessService, TenantService
 from engine.api.services.alerts.alert_operations import alert_operations
 from engine.api.services.alerts.alert_service import AlertService
+from engine.api.services.alerts.customer_alert_service import CustomerAlertService
 from engine.api.services.backup_service import BackupService
 from engine.api.services.billing_service import BillingService
 from engine.api.services.catalog_service import CatalogService
@@ -64,6 +63,7 @@ from engine.api.services.spend_links.spend_link_service import SpendLinkService
 from engine.api.services.spend_service import SpendService
 from engine.api.services.tenant_limits_service import TenantLimitsService
 from engine.api.services.usage_service import UsageService
+from engine.api.services.watching.spend_operations import spend_operations
 from engine.api.services.watching.watch_service import WatchService
 from engine.api.services.webhooks.webhook_operations import webhook_operations
 from engine.api.services.webhooks.webhook_service import WebhookService
@@ -76,7 +76,6 @@ from meterline.v1 import (
     events_pb2,
     metering_pb2,
     retention_pb2,
-    spend_pb2,
     subscriptions_pb2,
     usage_pb2,
 )
@@ -97,6 +96,7 @@ class Services:
     watches: WatchService
     spend_links: SpendLinkService
     alerts: AlertService
+    customer_alerts: CustomerAlertService
     billing: BillingService
     invoices: InvoiceService
     documents: DocumentService
@@ -169,24 +169,7 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
         Operation(
             "CatalogService.GetCatalog", catalog_pb2.GetCatalogRequest, catalog.get_catalog, read, CALL
         ),
-        Operation(
-            "SpendService.GetSpend",
-            spend_pb2.GetSpendRequest,
-            spend.get_spend,
-            read,
-            CALL,
-            customer_of=lambda request: request.customer_id or None,
-        ),
-        Operation(
-            "SpendService.WatchSpend",
-            spend_pb2.WatchSpendRequest,
-            OfWatch(services.watches.watch_spend, spend_pb2.WatchSpendResponse()),
-            read,
-            STREAM,
-            limits=WATCHES,
-            customer_of=lambda request: request.customer_id or None,
-        ),
-        Operation("SpendService.ListSpend", spend_pb2.ListSpendRequest, spend.list_spend, read, CALL),
+        *spend_operations(spend, services.watches),
         Operation(
             "BillingService.ListLineItems",
             billing_pb2.ListLineItemsRequest,
@@ -300,7 +283,7 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
         *privacy_operations(services.privacy),
         *webhook_operations(services.webhooks),
         *spend_link_operations(services.spend_links),
-        *alert_operations(services.alerts),
+        *alert_operations(services.alerts, services.customer_alerts),
         *_access_operations(services),
         Operation(
             "BackupService.CreateBackup",

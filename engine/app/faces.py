@@ -15,7 +15,8 @@ from engine.api.http.calls import Calls
 from engine.api.http.page_calls import PageCalls
 from engine.api.http.server import HttpServer
 from engine.api.operation import Operation
-from engine.api.pages.spend_pages import NamesOf, PageSettings, SpendPages
+from engine.api.pages.page_settings import PageSettings
+from engine.api.pages.spend_pages import NamesOf, SpendPages
 from engine.api.rim import Rim
 from engine.health.condition import Condition
 from engine.tracing import Tracing

@@ -12,6 +12,7 @@ from engine.api.operation import Operation
 from engine.api.operations import Services, operations
 from engine.api.services.access_service import AccessService, TenantService
 from engine.api.services.alerts.alert_service import AlertService
+from engine.api.services.alerts.customer_alert_service import CustomerAlertService
 from engine.api.services.backup_service import BackupService
 from engine.api.services.billing_service import BillingService
 from engine.api.services.catalog_service import CatalogService
@@ -95,6 +96,12 @@ def build_operations(
             watches=WatchService(reading.watching.watchers),
             spend_links=SpendLinkService(access.links, access.has_customer, outside.page_url, now_us),
             alerts=AlertService(CrossingStore(stores.database)),
+            customer_alerts=CustomerAlertService(
+                stores.catalog,
+                CrossingStore(stores.database),
+                now_us,
+                lambda: f"budget-{secrets.token_hex(8)}",
+            ),
             billing=BillingService(rater, reading.line_windows),
             invoices=InvoiceService(upkeep.closing, now_us),
             billing_settings=BillingSettingsService(upkeep.closing.settings, now_us),

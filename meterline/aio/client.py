@@ -173,10 +173,15 @@ class AsyncClient:
         return read_spend(customer_id, await self._ask(GET_SPEND, request, timeout_s))
 
     async def spend_page(
-        self, customer_id: str, *, valid_for: timedelta = timedelta(days=7), timeout_s: float = 10.0
+        self,
+        customer_id: str,
+        *,
+        valid_for: timedelta = timedelta(days=7),
+        may_set_budget: bool = False,
+        timeout_s: float = 10.0,
     ) -> SpendPageLink:
         """Make a signed link to a customer's spend page; see `Client.spend_page`."""
-        request = spend_page_request(customer_id, valid_for)
+        request = spend_page_request(customer_id, valid_for, may_set_budget=may_set_budget)
         return read_spend_page(customer_id, await self._ask(CREATE_SPEND_LINK, request, timeout_s))
 
     async def check_access(

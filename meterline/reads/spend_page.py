@@ -25,7 +25,7 @@ class SpendPageLink:
     expires_at: datetime
 
 
-def spend_page_request(customer_id: str, valid_for: timedelta) -> bytes:
+def spend_page_request(customer_id: str, valid_for: timedelta, *, may_set_budget: bool) -> bytes:
     """A serialized CreateSpendLinkRequest; a part of a second is cut off. Raises InvalidArgumentError."""
     if not isinstance(valid_for, timedelta):
         raise InvalidArgumentError(f"valid_for is a {type(valid_for).__name__}: give a timedelta")
@@ -33,7 +33,7 @@ def spend_page_request(customer_id: str, valid_for: timedelta) -> bytes:
     if not 1 <= seconds <= _SECONDS_MAX:
         raise InvalidArgumentError(f"valid_for is {valid_for}: a link holds for a minute to 31 days")
     request = spend_links_pb2.CreateSpendLinkRequest(
-        customer_id=asked_text("customer_id", customer_id), valid_for_s=seconds
+        customer_id=asked_text("customer_id", customer_id), valid_for_s=seconds, may_set_budget=may_set_budget
     )
     return request.SerializeToString()
 

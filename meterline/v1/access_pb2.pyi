@@ -20,6 +20,7 @@ class Scope(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SCOPE_CORRECT: _ClassVar[Scope]
     SCOPE_ADMIN: _ClassVar[Scope]
     SCOPE_OPERATE: _ClassVar[Scope]
+    SCOPE_BUDGET: _ClassVar[Scope]
 SCOPE_UNSPECIFIED: Scope
 SCOPE_INGEST: Scope
 SCOPE_READ: Scope
@@ -28,6 +29,7 @@ SCOPE_CATALOG: Scope
 SCOPE_CORRECT: Scope
 SCOPE_ADMIN: Scope
 SCOPE_OPERATE: Scope
+SCOPE_BUDGET: Scope
 
 class ApiKey(_message.Message):
     __slots__ = ("key_id", "name", "scopes", "customer_id", "created_at", "created_by", "expires_at", "revoked_at", "certificate_subject")

@@ -25,21 +25,33 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19meterline/v1/alerts.proto\x12\x0cmeterline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x7f\n\x19ListAlertCrossingsRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x10\n\x08\x61lert_id\x18\x02 \x01(\t\x12\x14\n\x0creached_only\x18\x03 \x01(\x08\x12\x11\n\tpage_size\x18\x04 \x01(\r\x12\x12\n\npage_token\x18\x05 \x01(\t\"k\n\x1aListAlertCrossingsResponse\x12\x34\n\x0f\x61lert_crossings\x18\x01 \x03(\x0b\x32\x1b.meterline.v1.AlertCrossing\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xbd\x03\n\rAlertCrossing\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12/\n\x05state\x18\x03 \x01(\x0e\x32 .meterline.v1.AlertCrossingState\x12\x0f\n\x07measure\x18\x04 \x01(\t\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x10\n\x08meter_id\x18\x06 \x01(\t\x12\x11\n\tthreshold\x18\x07 \x01(\t\x12\x0e\n\x06\x62udget\x18\x08 \x01(\t\x12\r\n\x05value\x18\t \x01(\t\x12\x30\n\x0cperiod_start\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nperiod_end\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05\x61s_of\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nreached_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0crecovered_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x80\x01\n\x12\x41lertCrossingState\x12$\n ALERT_CROSSING_STATE_UNSPECIFIED\x10\x00\x12 \n\x1c\x41LERT_CROSSING_STATE_REACHED\x10\x01\x12\"\n\x1e\x41LERT_CROSSING_STATE_RECOVERED\x10\x02\x32w\n\x0c\x41lertService\x12g\n\x12ListAlertCrossings\x12\'.meterline.v1.ListAlertCrossingsRequest\x1a(.meterline.v1.ListAlertCrossingsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19meterline/v1/alerts.proto\x12\x0cmeterline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x7f\n\x19ListAlertCrossingsRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x10\n\x08\x61lert_id\x18\x02 \x01(\t\x12\x14\n\x0creached_only\x18\x03 \x01(\x08\x12\x11\n\tpage_size\x18\x04 \x01(\r\x12\x12\n\npage_token\x18\x05 \x01(\t\"k\n\x1aListAlertCrossingsResponse\x12\x34\n\x0f\x61lert_crossings\x18\x01 \x03(\x0b\x32\x1b.meterline.v1.AlertCrossing\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xbd\x03\n\rAlertCrossing\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12/\n\x05state\x18\x03 \x01(\x0e\x32 .meterline.v1.AlertCrossingState\x12\x0f\n\x07measure\x18\x04 \x01(\t\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x10\n\x08meter_id\x18\x06 \x01(\t\x12\x11\n\tthreshold\x18\x07 \x01(\t\x12\x0e\n\x06\x62udget\x18\x08 \x01(\t\x12\r\n\x05value\x18\t \x01(\t\x12\x30\n\x0cperiod_start\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nperiod_end\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05\x61s_of\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nreached_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0crecovered_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"0\n\x19ListCustomerAlertsRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\"d\n\x1aListCustomerAlertsResponse\x12+\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x1b.meterline.v1.CustomerAlert\x12\x19\n\x11\x62udget_currencies\x18\x02 \x03(\t\"\xd0\x01\n\rCustomerAlert\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07measure\x18\x03 \x01(\t\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12\x10\n\x08meter_id\x18\x05 \x01(\t\x12\x0e\n\x06\x62udget\x18\x06 \x01(\t\x12\x33\n\nthresholds\x18\x07 \x03(\x0b\x32\x1f.meterline.v1.CustomerThreshold\x12\x17\n\x0fset_by_customer\x18\x08 \x01(\x08\x12\x0c\n\x04\x65tag\x18\t \x01(\t\"g\n\x11\x43ustomerThreshold\x12\x11\n\tthreshold\x18\x01 \x01(\t\x12\x0f\n\x07reached\x18\x02 \x01(\x08\x12.\n\nreached_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"s\n\x18SetCustomerBudgetRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\x0e\n\x06\x61mount\x18\x03 \x01(\t\x12\x12\n\nthresholds\x18\x04 \x03(\t\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\"Z\n\x19SetCustomerBudgetResponse\x12+\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x1b.meterline.v1.CustomerAlert\x12\x10\n\x08revision\x18\x02 \x01(\x04*\x80\x01\n\x12\x41lertCrossingState\x12$\n ALERT_CROSSING_STATE_UNSPECIFIED\x10\x00\x12 \n\x1c\x41LERT_CROSSING_STATE_REACHED\x10\x01\x12\"\n\x1e\x41LERT_CROSSING_STATE_RECOVERED\x10\x02\x32\xc6\x02\n\x0c\x41lertService\x12g\n\x12ListAlertCrossings\x12\'.meterline.v1.ListAlertCrossingsRequest\x1a(.meterline.v1.ListAlertCrossingsResponse\x12g\n\x12ListCustomerAlerts\x12\'.meterline.v1.ListCustomerAlertsRequest\x1a(.meterline.v1.ListCustomerAlertsResponse\x12\x64\n\x11SetCustomerBudget\x12&.meterline.v1.SetCustomerBudgetRequest\x1a\'.meterline.v1.SetCustomerBudgetResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'meterline.v1.alerts_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ALERTCROSSINGSTATE']._serialized_start=763
-  _globals['_ALERTCROSSINGSTATE']._serialized_end=891
+  _globals['_ALERTCROSSINGSTATE']._serialized_start=1440
+  _globals['_ALERTCROSSINGSTATE']._serialized_end=1568
   _globals['_LISTALERTCROSSINGSREQUEST']._serialized_start=76
   _globals['_LISTALERTCROSSINGSREQUEST']._serialized_end=203
   _globals['_LISTALERTCROSSINGSRESPONSE']._serialized_start=205
   _globals['_LISTALERTCROSSINGSRESPONSE']._serialized_end=312
   _globals['_ALERTCROSSING']._serialized_start=315
   _globals['_ALERTCROSSING']._serialized_end=760
-  _globals['_ALERTSERVICE']._serialized_start=893
-  _globals['_ALERTSERVICE']._serialized_end=1012
+  _globals['_LISTCUSTOMERALERTSREQUEST']._serialized_start=762
+  _globals['_LISTCUSTOMERALERTSREQUEST']._serialized_end=810
+  _globals['_LISTCUSTOMERALERTSRESPONSE']._serialized_start=812
+  _globals['_LISTCUSTOMERALERTSRESPONSE']._serialized_end=912
+  _globals['_CUSTOMERALERT']._serialized_start=915
+  _globals['_CUSTOMERALERT']._serialized_end=1123
+  _globals['_CUSTOMERTHRESHOLD']._serialized_start=1125
+  _globals['_CUSTOMERTHRESHOLD']._serialized_end=1228
+  _globals['_SETCUSTOMERBUDGETREQUEST']._serialized_start=1230
+  _globals['_SETCUSTOMERBUDGETREQUEST']._serialized_end=1345
+  _globals['_SETCUSTOMERBUDGETRESPONSE']._serialized_start=1347
+  _globals['_SETCUSTOMERBUDGETRESPONSE']._serialized_end=1437
+  _globals['_ALERTSERVICE']._serialized_start=1571
+  _globals['_ALERTSERVICE']._serialized_end=1897
 # @@protoc_insertion_point(module_scope)

@@ -72,3 +72,71 @@ class AlertCrossing(_message.Message):
     reached_at: _timestamp_pb2.Timestamp
     recovered_at: _timestamp_pb2.Timestamp
     def __init__(self, alert_id: _Optional[str] = ..., customer_id: _Optional[str] = ..., state: _Optional[_Union[AlertCrossingState, str]] = ..., measure: _Optional[str] = ..., currency: _Optional[str] = ..., meter_id: _Optional[str] = ..., threshold: _Optional[str] = ..., budget: _Optional[str] = ..., value: _Optional[str] = ..., period_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reached_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., recovered_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ListCustomerAlertsRequest(_message.Message):
+    __slots__ = ("customer_id",)
+    CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
+    customer_id: str
+    def __init__(self, customer_id: _Optional[str] = ...) -> None: ...
+
+class ListCustomerAlertsResponse(_message.Message):
+    __slots__ = ("alerts", "budget_currencies")
+    ALERTS_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_CURRENCIES_FIELD_NUMBER: _ClassVar[int]
+    alerts: _containers.RepeatedCompositeFieldContainer[CustomerAlert]
+    budget_currencies: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, alerts: _Optional[_Iterable[_Union[CustomerAlert, _Mapping]]] = ..., budget_currencies: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class CustomerAlert(_message.Message):
+    __slots__ = ("alert_id", "name", "measure", "currency", "meter_id", "budget", "thresholds", "set_by_customer", "etag")
+    ALERT_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    MEASURE_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    METER_ID_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLDS_FIELD_NUMBER: _ClassVar[int]
+    SET_BY_CUSTOMER_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    alert_id: str
+    name: str
+    measure: str
+    currency: str
+    meter_id: str
+    budget: str
+    thresholds: _containers.RepeatedCompositeFieldContainer[CustomerThreshold]
+    set_by_customer: bool
+    etag: str
+    def __init__(self, alert_id: _Optional[str] = ..., name: _Optional[str] = ..., measure: _Optional[str] = ..., currency: _Optional[str] = ..., meter_id: _Optional[str] = ..., budget: _Optional[str] = ..., thresholds: _Optional[_Iterable[_Union[CustomerThreshold, _Mapping]]] = ..., set_by_customer: _Optional[bool] = ..., etag: _Optional[str] = ...) -> None: ...
+
+class CustomerThreshold(_message.Message):
+    __slots__ = ("threshold", "reached", "reached_at")
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    REACHED_FIELD_NUMBER: _ClassVar[int]
+    REACHED_AT_FIELD_NUMBER: _ClassVar[int]
+    threshold: str
+    reached: bool
+    reached_at: _timestamp_pb2.Timestamp
+    def __init__(self, threshold: _Optional[str] = ..., reached: _Optional[bool] = ..., reached_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class SetCustomerBudgetRequest(_message.Message):
+    __slots__ = ("customer_id", "currency", "amount", "thresholds", "etag")
+    CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLDS_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    customer_id: str
+    currency: str
+    amount: str
+    thresholds: _containers.RepeatedScalarFieldContainer[str]
+    etag: str
+    def __init__(self, customer_id: _Optional[str] = ..., currency: _Optional[str] = ..., amount: _Optional[str] = ..., thresholds: _Optional[_Iterable[str]] = ..., etag: _Optional[str] = ...) -> None: ...
+
+class SetCustomerBudgetResponse(_message.Message):
+    __slots__ = ("budget", "revision")
+    BUDGET_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    budget: CustomerAlert
+    revision: int
+    def __init__(self, budget: _Optional[_Union[CustomerAlert, _Mapping]] = ..., revision: _Optional[int] = ...) -> None: ...

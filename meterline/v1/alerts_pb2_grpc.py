@@ -43,6 +43,16 @@ class AlertServiceStub:
                 request_serializer=meterline_dot_v1_dot_alerts__pb2.ListAlertCrossingsRequest.SerializeToString,
                 response_deserializer=meterline_dot_v1_dot_alerts__pb2.ListAlertCrossingsResponse.FromString,
                 _registered_method=True)
+        self.ListCustomerAlerts = channel.unary_unary(
+                '/meterline.v1.AlertService/ListCustomerAlerts',
+                request_serializer=meterline_dot_v1_dot_alerts__pb2.ListCustomerAlertsRequest.SerializeToString,
+                response_deserializer=meterline_dot_v1_dot_alerts__pb2.ListCustomerAlertsResponse.FromString,
+                _registered_method=True)
+        self.SetCustomerBudget = channel.unary_unary(
+                '/meterline.v1.AlertService/SetCustomerBudget',
+                request_serializer=meterline_dot_v1_dot_alerts__pb2.SetCustomerBudgetRequest.SerializeToString,
+                response_deserializer=meterline_dot_v1_dot_alerts__pb2.SetCustomerBudgetResponse.FromString,
+                _registered_method=True)
 
 
 class AlertServiceServicer:
@@ -62,6 +72,35 @@ class AlertServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListCustomerAlerts(self, request, context):
+        """Lists what a customer sees of alerts, and which thresholds are reached in the
+        billing periods that contain now: the budgets that it has set for itself, and
+        of the company's alerts about it, or about all customers, those that say
+        "visible_to_customer".
+
+        Errors: INVALID_ARGUMENT (BadRequest names the field), NOT_FOUND (no such
+        customer).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetCustomerBudget(self, request, context):
+        """Sets, changes or removes the budget that a customer has set for itself: one
+        in each currency in which it is billed. It is an alert of the catalog (measure
+        "spend", "set_by_customer"), told as every alert is, and limits nothing.
+
+        Scope budget. A link to the spend page has it if it was made so
+        (SpendLinkService), for its own customer alone.
+
+        Errors: INVALID_ARGUMENT (BadRequest names the field), NOT_FOUND (no such
+        customer, or no budget to remove), ABORTED (the budget was changed since it
+        was read), PERMISSION_DENIED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AlertServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -69,6 +108,16 @@ def add_AlertServiceServicer_to_server(servicer, server):
                     servicer.ListAlertCrossings,
                     request_deserializer=meterline_dot_v1_dot_alerts__pb2.ListAlertCrossingsRequest.FromString,
                     response_serializer=meterline_dot_v1_dot_alerts__pb2.ListAlertCrossingsResponse.SerializeToString,
+            ),
+            'ListCustomerAlerts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCustomerAlerts,
+                    request_deserializer=meterline_dot_v1_dot_alerts__pb2.ListCustomerAlertsRequest.FromString,
+                    response_serializer=meterline_dot_v1_dot_alerts__pb2.ListCustomerAlertsResponse.SerializeToString,
+            ),
+            'SetCustomerBudget': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetCustomerBudget,
+                    request_deserializer=meterline_dot_v1_dot_alerts__pb2.SetCustomerBudgetRequest.FromString,
+                    response_serializer=meterline_dot_v1_dot_alerts__pb2.SetCustomerBudgetResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -102,6 +151,60 @@ class AlertService:
             '/meterline.v1.AlertService/ListAlertCrossings',
             meterline_dot_v1_dot_alerts__pb2.ListAlertCrossingsRequest.SerializeToString,
             meterline_dot_v1_dot_alerts__pb2.ListAlertCrossingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCustomerAlerts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/meterline.v1.AlertService/ListCustomerAlerts',
+            meterline_dot_v1_dot_alerts__pb2.ListCustomerAlertsRequest.SerializeToString,
+            meterline_dot_v1_dot_alerts__pb2.ListCustomerAlertsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetCustomerBudget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/meterline.v1.AlertService/SetCustomerBudget',
+            meterline_dot_v1_dot_alerts__pb2.SetCustomerBudgetRequest.SerializeToString,
+            meterline_dot_v1_dot_alerts__pb2.SetCustomerBudgetResponse.FromString,
             options,
             channel_credentials,
             insecure,

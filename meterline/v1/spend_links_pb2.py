@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emeterline/v1/spend_links.proto\x12\x0cmeterline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"B\n\x16\x43reateSpendLinkRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x13\n\x0bvalid_for_s\x18\x02 \x01(\r\"e\n\x17\x43reateSpendLinkResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2r\n\x10SpendLinkService\x12^\n\x0f\x43reateSpendLink\x12$.meterline.v1.CreateSpendLinkRequest\x1a%.meterline.v1.CreateSpendLinkResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emeterline/v1/spend_links.proto\x12\x0cmeterline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"Z\n\x16\x43reateSpendLinkRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x13\n\x0bvalid_for_s\x18\x02 \x01(\r\x12\x16\n\x0emay_set_budget\x18\x03 \x01(\x08\"e\n\x17\x43reateSpendLinkResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2r\n\x10SpendLinkService\x12^\n\x0f\x43reateSpendLink\x12$.meterline.v1.CreateSpendLinkRequest\x1a%.meterline.v1.CreateSpendLinkResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,9 +33,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'meterline.v1.spend_links_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CREATESPENDLINKREQUEST']._serialized_start=81
-  _globals['_CREATESPENDLINKREQUEST']._serialized_end=147
-  _globals['_CREATESPENDLINKRESPONSE']._serialized_start=149
-  _globals['_CREATESPENDLINKRESPONSE']._serialized_end=250
-  _globals['_SPENDLINKSERVICE']._serialized_start=252
-  _globals['_SPENDLINKSERVICE']._serialized_end=366
+  _globals['_CREATESPENDLINKREQUEST']._serialized_end=171
+  _globals['_CREATESPENDLINKRESPONSE']._serialized_start=173
+  _globals['_CREATESPENDLINKRESPONSE']._serialized_end=274
+  _globals['_SPENDLINKSERVICE']._serialized_start=276
+  _globals['_SPENDLINKSERVICE']._serialized_end=390
 # @@protoc_insertion_point(module_scope)

@@ -9,12 +9,14 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class CreateSpendLinkRequest(_message.Message):
-    __slots__ = ("customer_id", "valid_for_s")
+    __slots__ = ("customer_id", "valid_for_s", "may_set_budget")
     CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
     VALID_FOR_S_FIELD_NUMBER: _ClassVar[int]
+    MAY_SET_BUDGET_FIELD_NUMBER: _ClassVar[int]
     customer_id: str
     valid_for_s: int
-    def __init__(self, customer_id: _Optional[str] = ..., valid_for_s: _Optional[int] = ...) -> None: ...
+    may_set_budget: bool
+    def __init__(self, customer_id: _Optional[str] = ..., valid_for_s: _Optional[int] = ..., may_set_budget: _Optional[bool] = ...) -> None: ...
 
 class CreateSpendLinkResponse(_message.Message):
     __slots__ = ("token", "url", "expires_at")

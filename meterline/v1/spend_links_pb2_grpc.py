@@ -28,7 +28,8 @@ if _version_not_supported:
 class SpendLinkServiceStub:
     """Makes signed links to the spend page. A link is for one customer, reads what a
     key that is bound to this customer with the scopes read and bill reads, and is
-    kept nowhere.
+    kept nowhere. It changes nothing, unless it is made to set the customer's own
+    budgets.
     """
 
     def __init__(self, channel):
@@ -47,7 +48,8 @@ class SpendLinkServiceStub:
 class SpendLinkServiceServicer:
     """Makes signed links to the spend page. A link is for one customer, reads what a
     key that is bound to this customer with the scopes read and bill reads, and is
-    kept nowhere.
+    kept nowhere. It changes nothing, unless it is made to set the customer's own
+    budgets.
     """
 
     def CreateSpendLink(self, request, context):
@@ -83,7 +85,8 @@ def add_SpendLinkServiceServicer_to_server(servicer, server):
 class SpendLinkService:
     """Makes signed links to the spend page. A link is for one customer, reads what a
     key that is bound to this customer with the scopes read and bill reads, and is
-    kept nowhere.
+    kept nowhere. It changes nothing, unless it is made to set the customer's own
+    budgets.
     """
 
     @staticmethod

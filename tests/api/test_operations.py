@@ -99,13 +99,15 @@ def test_what_changes_something_is_audited_and_needs_more_than_a_scope_to_read(r
     assert (row.scope is Scope.INGEST) == (row.method in RECORDS)
 
 
-def test_a_credential_bound_to_a_customer_may_call_what_reads_one_customer():
-    """And nothing else: whoever adds a row has to say of whom its requests ask."""
+def test_a_credential_bound_to_a_customer_may_call_what_is_of_one_customer():
+    """It reads, and sets its own budget, and nothing else: whoever adds a row has to say of whom its requests ask."""
     assert {row.name for row in TABLE if row.customer_of is not None} == {
         "SpendService.GetSpend",
         "SpendService.WatchSpend",
         "EntitlementService.CheckAccess",
         "AlertService.ListAlertCrossings",
+        "AlertService.ListCustomerAlerts",
+        "AlertService.SetCustomerBudget",
         "EntitlementService.ListReservations",
         "BillingService.ListLineItems",
         "InvoiceService.ListInvoices",

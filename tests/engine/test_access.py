@@ -40,6 +40,8 @@ UNAUTHENTICATED, DENIED = grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMI
 SCOPES = {
     "CreateBackup": "OPERATE",
     "ListAlertCrossings": "READ",
+    "ListCustomerAlerts": "READ",
+    "SetCustomerBudget": "BUDGET",
     "GetBillingSettings": "BILL",
     "UpdateBillingSettings": "BILL",
     "RecordUsage": "INGEST",
@@ -153,9 +155,9 @@ def made(admin, *scopes, **fields):
     return admin.CreateApiKey(request, timeout=30).key_text
 
 
-def link(channel, customer_id):
+def link(channel, customer_id, **fields):
     """The token of a signed link."""
-    request = CreateSpendLinkRequest(customer_id=customer_id)
+    request = CreateSpendLinkRequest(customer_id=customer_id, **fields)
     return SpendLinkServiceStub(channel).CreateSpendLink(request, timeout=30).token
 
 
@@ -262,7 +264,11 @@ def test_every_operation_refuses_a_customer_s_credential_for_another_one(channel
     """A key and a signed link: whether that one exists or not, in the same words; and what does not ask for one customer,
     always.
     """
-    texts = (made(admin, "READ", "BILL", customer_id=f"{name}_acme"), link(channel, f"{name}_acme"))
+    acme = f"{name}_acme"
+    texts = (
+        made(admin, "READ", "BILL", "BUDGET", customer_id=acme),
+        link(channel, acme, may_set_budget=True),
+    )
     fields = BY_CUSTOMER.get(method.name, lambda _who: {})
     said = {
         refusal(lambda who=who, text=text: call(bare, method, f"Bearer {text}", **fields(who)))[:2]
@@ -323,6 +329,13 @@ def test_who_may_make_a_link_gives_away_only_what_they_have(channel, bare, admin
             lambda scopes=scopes: call(bare, create, f"Bearer {made(admin, *scopes)}", **acme)
         )
         assert (code, words in line) == (DENIED, True)
+    # One that sets budgets takes budget, or the catalog, in which budgets are.
+    wanted = {**acme, "may_set_budget": True}
+    text = made(admin, "READ", "BILL", "ADMIN")
+    code, line, _ = refusal(lambda: call(bare, create, f"Bearer {text}", **wanted))
+    assert (code, "'budget'" in line) == (DENIED, True)
+    for scope in ("BUDGET", "CATALOG"):
+        assert call(bare, create, f"Bearer {made(admin, 'READ', 'BILL', scope)}", **wanted).token
     bound = made(admin, "READ", "BILL", **acme)
     assert refusal(lambda: call(bare, create, f"Bearer {bound}", **acme))[0] is DENIED
     for fields, code in (

@@ -34,6 +34,8 @@ OPERATORS = {
 SETTLES = {
     "EventService.ListProblems",
     "AlertService.ListAlertCrossings",
+    "AlertService.ListCustomerAlerts",
+    "AlertService.SetCustomerBudget",
     "WebhookService.ListWebhookDeliveries",
 }
 # What later ids of events are new for (Pool.generation).

@@ -1,40 +1,10 @@
 """The spend page in a real browser: what changes on the screen, who can use it, and what it asks of whom."""
 
-import contextlib
-import time
-
 import pytest
 
-from tests.support.observability.tools import outside_tool
-from tests.support.pages.browser import Visit, chromium
+from tests.support.pages.browser import says
 
 WEIGHT_BYTES_MAX = 150_000
-
-
-@pytest.fixture(scope="module")
-def browser(request):
-    with chromium(outside_tool(request, "chromium", "chromium")) as started:
-        yield started
-
-
-@pytest.fixture
-def visit(browser, world):
-    """Opens tabs, which end with the test."""
-    with contextlib.ExitStack() as stack:
-
-        def opened(**options):
-            made = Visit(browser, world, **options)
-            stack.callback(made.close)
-            return made
-
-        yield opened
-
-
-def says(tab, selector, text):
-    """Waits until a place on the page says this; when, by the clock of this process."""
-    said = "([selector, text]) => document.querySelector(selector).textContent === text"
-    tab.page.wait_for_function(said, arg=[selector, text])
-    return time.monotonic()
 
 
 def test_the_total_changes_on_the_screen_within_a_second_of_the_ack(visit, world):
@@ -105,18 +75,25 @@ def test_nothing_leaves_the_origin_and_a_first_visit_is_light(visit, world):
         ("empty", "", {"color_scheme": "dark"}),
         ("rich", "", {"width": 360, "height": 740}),
         ("acme", "line", {}),
+        ("capped", "now", {}),
+        ("capped", "now", {"color_scheme": "dark", "width": 360, "height": 740, "language": "de-DE"}),
         ("acme", "/spend?token=mls_x", {"color_scheme": "dark"}),
     ],
-    ids=["light", "dark", "phone", "empty", "rich", "line", "refused"],
+    ids=["light", "dark", "phone", "empty", "rich", "line", "form", "form on a phone", "refused"],
 )
 def test_axe_finds_no_serious_fault(visit, customer_id, path, options):
     """By eye, by keyboard and by ear."""
     tab = visit(**options)
-    tab.open(customer_id)
+    if path == "now":
+        tab.open(customer_id, query="", may_set_budget=True)
+        assert tab.page.locator("form").count() == 1
+        assert tab.page.locator("progress").count() >= 2
+    else:
+        tab.open(customer_id)
     if path == "line":
         tab.page.click(".why >> nth=1")
         tab.page.wait_for_selector(".sentences li")
-    elif path:
+    elif path.startswith("/"):
         tab.go(path)
     assert tab.faults() == []
 

@@ -7,15 +7,19 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from starlette.requests import Request
 
 from engine.access.caller import Caller, Scope
-from engine.api.pages import spend_pages
+from engine.api.pages import standing, usage_days
 from engine.api.pages.asking import Refusal
-from engine.api.pages.spend_pages import PageSettings, SpendPages
+from engine.api.pages.page_settings import PageSettings
+from engine.api.pages.spend_pages import SpendPages
 from engine.api.status import http_status_of
 from engine.billing.documents.catalog_names import CatalogNames
 from engine.catalog.snapshots.snapshot import Catalog
 from engine.errors import StoreUnavailableError
+from meterline.v1.alerts_pb2 import ListCustomerAlertsResponse
 from meterline.v1.billing_pb2 import LineItem
+from meterline.v1.entitlements_pb2 import CheckAccessResponse
 from meterline.v1.invoices_pb2 import ListInvoicesResponse
+from meterline.v1.metering_pb2 import QueryUsageResponse
 from meterline.v1.spend_pb2 import GetSpendResponse, SettledAmounts, Spend
 
 LINE = LineItem(
@@ -58,6 +62,9 @@ class Failing:
         self._answers = {
             "SpendService.GetSpend": GetSpendResponse(spends=[SPEND], line_items=[LINE]),
             "InvoiceService.ListInvoices": ListInvoicesResponse(),
+            "MeteringService.QueryUsage": QueryUsageResponse(),
+            "EntitlementService.CheckAccess": CheckAccessResponse(),
+            "AlertService.ListCustomerAlerts": ListCustomerAlertsResponse(),
         }
 
     async def caller(self, shown, carried):
@@ -117,6 +124,19 @@ def test_a_store_that_does_not_answer_is_a_page_too():
 )
 def test_usage_that_is_not_read_soon_keeps_no_total_back(monkeypatch, fault):
     """The chart's place says so."""
-    monkeypatch.setattr(spend_pages, "_USAGE_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(usage_days, "_TIMEOUT_S", 0.05)
     status, html = page_of(Failing(QueryUsage=fault))
     assert (status, "€3.00" in html, "Usage by day can&#39;t be read now" in html) == (200, True, True)
+
+
+@pytest.mark.parametrize("operation", ["CheckAccess", "ListCustomerAlerts"])
+@pytest.mark.parametrize(
+    "fault",
+    ["hangs", Refusal(http_status_of(StoreUnavailableError("away", retry_after_ms=1_000)))],
+    ids=["slow", "refused"],
+)
+def test_limits_and_alerts_that_are_not_read_soon_keep_no_total_back(monkeypatch, operation, fault):
+    """Their place says so."""
+    monkeypatch.setattr(standing, "_TIMEOUT_S", 0.05)
+    status, html = page_of(Failing(**{operation: fault}))
+    assert (status, "€3.00" in html, "Limits and alerts can&#39;t be read now" in html) == (200, True, True)

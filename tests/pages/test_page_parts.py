@@ -6,8 +6,8 @@ import pytest
 import structlog
 
 from engine.api.pages.ladders import allowance, ladder
+from engine.api.pages.page_settings import PageSettings
 from engine.api.pages.page_words import catalogs, words_for
-from engine.api.pages.spend_pages import PageSettings
 from engine.app.faces import PageAddress
 from engine.billing.documents.catalog_names import CatalogNames
 from engine.catalog.snapshots.snapshot import Catalog
@@ -24,8 +24,11 @@ def test_a_cookie_is_for_the_page_alone_and_safe_where_the_page_is():
     assert plain.cookies.header("mls_x") == "meterline_spend=mls_x; Path=/spend; HttpOnly; SameSite=Lax"
     assert tls.cookies.header("mls_x").endswith("Path=/money/spend; HttpOnly; Secure; SameSite=Lax")
     assert framed.cookies.header("mls_x").endswith("HttpOnly; Secure; SameSite=None; Partitioned")
-    assert plain.policy.endswith("frame-ancestors 'none'")
-    assert framed.policy.endswith("frame-ancestors https://app.example.com")
+    assert plain.policy().endswith("frame-ancestors 'none'")
+    assert framed.policy().endswith("frame-ancestors https://app.example.com")
+    # A page without a form lets none be sent; one with a form to the engine alone.
+    assert "form-action 'none'" in plain.policy()
+    assert "form-action 'self'" in plain.policy(has_form=True)
     # Without TLS no browser takes a cookie of a frame: the page stays as it is.
     unsafe = PageSettings("/spend", is_secure=False, frame_ancestors="https://app.example.com")
     assert unsafe.cookies.header("mls_x").endswith("SameSite=Lax")
@@ -59,7 +62,7 @@ def test_every_text_is_used():
     files = [*room.iterdir(), *room.joinpath("templates").iterdir()]
     source = "".join(each.read_text("utf-8") for each in files if each.name.endswith((".py", ".html")))
     (english,) = catalogs()["en"]
-    made_up = ("part_", "state_", "credit_")
+    made_up = ("part_", "state_", "credit_", "limit_hard_", "limit_soft_", "measure_")
     assert [name for name in english.texts if name not in source and not name.startswith(made_up)] == []
 
 

@@ -9,14 +9,7 @@ import time
 
 import pytest
 
-from tests.support.pages.page_world import JUNE, JUNE_10
-
-NO_BREAK = "\N{NO-BREAK SPACE}"
-
-
-def words_of(html):
-    """What a reader sees."""
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html.replace(NO_BREAK, " ")))
+from tests.support.pages.page_world import JUNE, JUNE_10, words_of
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from google.protobuf.message import Message
+from starlette.requests import Request
 from starlette.responses import Response
 
 from engine.access.caller import Caller
 from engine.api.gate import Shown
+from engine.api.http.bodies import read_body
 from engine.api.http.calls import Calls
 from engine.api.http.event_streams import Telling
 from engine.api.pages.asking import Refusal
@@ -63,6 +65,9 @@ class PageCalls:
         return await self._calls.event_streams.answer(
             operation, shown, carried, asked, Telling(told, pace_s=_PACE_S)
         )
+
+    async def body(self, request: Request, bytes_max: int) -> bytes:
+        return await read_body(request, bytes_max)
 
     async def on_thread(self, work: Callable[[], _Result]) -> _Result:
         return await self._calls.on_thread(work)

@@ -2,10 +2,14 @@
 
 asking        what a page needs of the HTTP face: calls of the table of operations, and what it hears of them
 visitor       who looks: the token of a signed link, in the address once and then in a cookie
+visit         one request of whoever looks
+page_settings where the page is, and what browsers are told of it
 spend_pages   the addresses of the page, and what each of them answers
 page_words    the reader's language, and numbers and dates as it writes them
 figures       GetSpend's answer as texts: totals, lines, credits, commitments
 ladders       the tiers of a line and what is left of allowances, where the customer stands in them
+standing      where the customer stands now: limits, features, alerts
+budget_form   the form of the customer's own budget
 usage_days    usage by day as tables, which the script draws
 invoice_rows  earlier invoices
 page_html     templates to HTML
@@ -14,4 +18,4 @@ static_files  what pages are made of: script, style, the vendored chart
 No amount is worked out here: every figure is one that an operation of the table gave.
 """
 
-__all__ = ["asking", "spend_pages"]
+__all__ = ["asking", "page_settings", "spend_pages"]

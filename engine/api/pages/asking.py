@@ -1,9 +1,10 @@
 """What a page needs of the HTTP face: calls of the table of operations through the same gate as everybody's."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, TypeVar
 
 from google.protobuf.message import Message
+from starlette.requests import Request
 from starlette.responses import Response
 
 from engine.access.caller import Caller
@@ -11,6 +12,10 @@ from engine.api.gate import Shown
 from engine.api.status import HttpStatus
 
 _Result = TypeVar("_Result")
+
+
+# The answer of one operation of the table, by its name, on behalf of one who looks. Raises Refusal.
+Ask = Callable[[str, Message], Awaitable[Message]]
 
 
 class Refusal(Exception):  # noqa: N818 - what a page was told, which is no fault of it
@@ -39,6 +44,9 @@ class Asks(Protocol):
         said: Callable[[Message], str],
     ) -> Response:
         """A stream of server-sent events; `said`: what an event says of an answer, in one line."""
+
+    async def body(self, request: Request, bytes_max: int) -> bytes:
+        """All that a request sends. Raises InvalidRequestError for more than so much."""
 
     async def on_thread(self, work: Callable[[], _Result]) -> _Result:
         """What takes more than a moment, beside the loop."""

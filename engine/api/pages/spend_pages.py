@@ -3,6 +3,8 @@
     /spend?token=...      takes a link's token into a cookie, and leads on without it
     /spend                the page: ?at= another billing period, ?lang= another language
     /spend/events         server-sent events: what changes on the page, as HTML, each time it changes
+    /spend/standing       limits and alerts of now, as HTML, which the script asks for when something has changed
+    /spend/budget         POST: sets the customer's own budget, where the link allows it
     /spend/lines/ID       why a line comes to what it comes to
     /spend/invoices/NAME  an invoice as PDF or HTML
     /spend/static/NAME    script, style, the vendored chart: for everybody
@@ -14,10 +16,7 @@ Rules:
 3. A refusal is a page, too: one line that says what to do.
 """
 
-from asyncio import timeout
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final, cast
 from urllib.parse import urlencode
 
@@ -27,20 +26,31 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from engine.access.caller import Caller
-from engine.api.gate import Shown
 from engine.api.message_json import json_line
-from engine.api.pages.asking import Asks, Refusal
-from engine.api.pages.figures import period_of, shown_figures
+from engine.api.pages.asking import Ask, Asks, Refusal
+from engine.api.pages.budget_form import (
+    BODY_BYTES_MAX,
+    STALE,
+    SentBudget,
+    check_form_token,
+    problem_of,
+    read_form,
+    shown_forms,
+    told_of,
+)
+from engine.api.pages.figures import shown_figures
 from engine.api.pages.invoice_rows import invoices_question, shown_invoices
 from engine.api.pages.page_html import html
+from engine.api.pages.page_settings import DOCUMENT_POLICY, PAGE_HEADERS, PageSettings
 from engine.api.pages.page_words import PageWords, languages, words_for
+from engine.api.pages.standing import read_standing
 from engine.api.pages.static_files import is_worth_packing, packed, static_response, takes_gzip
-from engine.api.pages.usage_days import shown_usage, usage_questions
-from engine.api.pages.visitor import TOKEN, Cookies, shown_by, shown_token
+from engine.api.pages.usage_days import read_usage
+from engine.api.pages.visit import Visit
+from engine.api.pages.visitor import TOKEN, shown_by, shown_token
 from engine.billing.documents.catalog_names import CatalogNames
 from engine.errors import FieldMistake, InvalidRequestError, PermissionDeniedError
-from engine.times import to_timestamp
+from meterline.v1.alerts_pb2 import ListCustomerAlertsRequest, ListCustomerAlertsResponse
 from meterline.v1.explanations_pb2 import ExplainLineItemRequest, ExplainLineItemResponse
 from meterline.v1.invoices_pb2 import (
     DOCUMENT_FORMAT_HTML,
@@ -49,70 +59,13 @@ from meterline.v1.invoices_pb2 import (
     GetInvoiceDocumentResponse,
     ListInvoicesResponse,
 )
-from meterline.v1.metering_pb2 import QueryUsageResponse
 from meterline.v1.spend_pb2 import GetSpendRequest, GetSpendResponse, WatchSpendRequest, WatchSpendResponse
 
 # The names that the catalog has for what a customer of a tenant has.
 NamesOf = Callable[[str, str], CatalogNames]
-# A page that waits longer for its charts is worse than one without.
-_USAGE_TIMEOUT_S: Final = 5
+# What a form may be sent again after: a mistake in it, or a budget that was changed meanwhile.
+_FORM_REFUSALS: Final = (400, STALE)
 _FORMATS: Final = {"pdf": DOCUMENT_FORMAT_PDF, "html": DOCUMENT_FORMAT_HTML}
-_PAGE_HEADERS: Final = {
-    "Cache-Control": "private, no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Vary": "Accept-Language, Cookie, Accept-Encoding",
-}
-_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors "
-)
-_DOCUMENT_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
-
-
-@dataclass(frozen=True, slots=True)
-class PageSettings:
-    """path: where the page is, as browsers see it. frame_ancestors: the origins whose frames it may stand in; none: it may not."""
-
-    path: str
-    is_secure: bool
-    frame_ancestors: str = ""
-
-    @property
-    def cookies(self) -> Cookies:
-        return Cookies(self.path, self.is_secure, bool(self.frame_ancestors))
-
-    @property
-    def policy(self) -> str:
-        return _POLICY + (self.frame_ancestors or "'none'")
-
-
-@dataclass(frozen=True, slots=True)
-class _Visit:
-    """One request of somebody who has a link."""
-
-    request: Request
-    shown: Shown
-    caller: Caller
-    words: PageWords
-
-    @property
-    def customer_id(self) -> str:
-        return self.caller.customer_id or ""
-
-    @property
-    def at(self) -> Timestamp | None:
-        """Another billing period than the current one. Raises InvalidRequestError."""
-        text = self.request.query_params.get("at", "")
-        if not text:
-            return None
-        try:
-            found = datetime.fromisoformat(text)
-            return to_timestamp(
-                int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()) * 1_000_000
-            )
-        except (ValueError, OverflowError):
-            raise InvalidRequestError(FieldMistake("at", "is no date such as 2026-11-30")) from None
 
 
 class SpendPages:
@@ -126,6 +79,8 @@ class SpendPages:
     def routes(self) -> list[Route]:
         return [
             Route("/spend", self._answered(self._page), methods=["GET"]),
+            Route("/spend/standing", self._answered(self._standing_alone), methods=["GET"]),
+            Route("/spend/budget", self._answered(self._budget), methods=["POST"]),
             Route("/spend/events", self._answered(self._events), methods=["GET"]),
             Route("/spend/lines/{line_item_id}", self._answered(self._explanation), methods=["GET"]),
             Route("/spend/invoices/{file_name}", self._answered(self._document), methods=["GET"]),
@@ -133,7 +88,7 @@ class SpendPages:
         ]
 
     def _answered(
-        self, answer: Callable[[_Visit], Awaitable[Response]]
+        self, answer: Callable[[Visit], Awaitable[Response]]
     ) -> Callable[[Request], Awaitable[Response]]:
         async def answered(request: Request) -> Response:
             words = words_for(
@@ -145,7 +100,7 @@ class SpendPages:
                 caller = await self._asks.caller(shown, request.headers)
                 if token is not None:
                     return self._led_on(request, token)
-                return await answer(_Visit(request, shown, caller, words))
+                return await answer(Visit(request, shown, caller, words))
             except Refusal as refusal:
                 return self._refused(request, refusal, words)
             except Exception as error:  # noqa: BLE001 - the rim of pages: every error becomes one
@@ -160,21 +115,33 @@ class SpendPages:
         return Response(
             status_code=303,
             headers={
-                **_PAGE_HEADERS,
+                **PAGE_HEADERS,
                 "Location": f"{self._settings.path}{'?' if query else ''}{query}",
                 "Set-Cookie": self._settings.cookies.header(token),
             },
         )
 
-    async def _page(self, visit: _Visit) -> Response:
-        at, words = visit.at, visit.words
+    async def _page(self, visit: Visit) -> Response:
+        return await self._whole(visit, visit.at)
+
+    async def _whole(
+        self,
+        visit: Visit,
+        at: Timestamp | None,
+        refused: Refusal | None = None,
+        typed: SentBudget | None = None,
+    ) -> Response:
+        """The page. `refused`, `typed`: why a form of it was not taken, and what was in it."""
+        words = visit.words
         spend = await self._spend(visit, at)
         names = await self._names(visit)
         invoices = cast(
             "ListInvoicesResponse",
             await self._ask("InvoiceService.ListInvoices", invoices_question(visit.customer_id), visit),
         )
-        usage = await self._usage(visit, spend, names)
+        usage = await read_usage(self._asked_by(visit), spend, names, words)
+        standing = None if at is not None else await self._standing(visit, spend, names)
+        budget = None if at is not None else await self._shown_budget(visit, refused, typed)
 
         def made() -> str:
             return self._made(
@@ -184,59 +151,87 @@ class SpendPages:
                 seller=names.seller,
                 figures=shown_figures(spend, names, words),
                 usage=usage,
+                standing=standing,
+                budget=budget,
                 invoices=shown_invoices(invoices, names, words),
-                query=_query(visit),
-                earlier=_earlier(visit, spend, names),
+                query=visit.query(),
+                earlier=visit.earlier(spend, names),
                 is_past=at is not None,
-                current=_query(visit, at=""),
+                current=visit.query(at=""),
                 languages=[
                     {
                         "tag": tag,
                         "name": name,
-                        "query": _query(visit, lang=tag),
+                        "query": visit.query(lang=tag),
                         "is_current": tag == words.locale.language,
                     }
                     for tag, name in languages()
                 ],
-                events_query=_query(visit, customer_id=visit.customer_id),
+                events_query=visit.query(customer_id=visit.customer_id),
             )
 
-        return self._html(visit.request, await self._asks.on_thread(made))
+        return self._html(
+            visit.request,
+            await self._asks.on_thread(made),
+            200 if refused is None else refused.status.http_code,
+            has_form=budget is not None,
+        )
 
-    async def _usage(self, visit: _Visit, spend: GetSpendResponse, names: CatalogNames) -> list[Any] | None:
-        """None where it can't be read now, or not soon: the page stands without."""
-        span = period_of(spend)
-        if span is None:
-            return []
-        found = []
-        try:
-            async with timeout(_USAGE_TIMEOUT_S):
-                for question in usage_questions(spend, span, names):
-                    answer = await self._ask("MeteringService.QueryUsage", question, visit)
-                    found.append(
-                        shown_usage(question, cast("QueryUsageResponse", answer), names, visit.words)
-                    )
-        except (Refusal, TimeoutError):
+    async def _standing(
+        self, visit: Visit, spend: GetSpendResponse, names: CatalogNames
+    ) -> dict[str, Any] | None:
+        return await read_standing(self._asked_by(visit), visit.customer_id, spend, names, visit.words)
+
+    async def _standing_alone(self, visit: Visit) -> Response:
+        self._check_customer(visit)
+        spend, names = await self._spend(visit, None), await self._names(visit)
+        standing = await self._standing(visit, spend, names)
+        return self._html(visit.request, self._made("standing.html", visit.words, standing=standing))
+
+    async def _shown_budget(
+        self, visit: Visit, refused: Refusal | None, typed: SentBudget | None
+    ) -> dict[str, Any] | None:
+        """None where the link doesn't allow one, or there is no currency for it."""
+        if not visit.may_set_budget:
             return None
-        return found
+        asked = ListCustomerAlertsRequest(customer_id=visit.customer_id)
+        found = await self._ask("AlertService.ListCustomerAlerts", asked, visit)
+        words = visit.words
+        forms = shown_forms(cast("ListCustomerAlertsResponse", found), visit.shown, words, typed)
+        said = told_of(visit.request.query_params, words)
+        return {"forms": forms, "told": said, **problem_of(refused, words)} if forms else None
 
-    async def _events(self, visit: _Visit) -> Response:
+    async def _budget(self, visit: Visit) -> Response:
+        request = visit.request
+        body = await self._asks.body(request, BODY_BYTES_MAX)
+        sent = read_form(request.headers.get("content-type", ""), body)
+        check_form_token(sent, visit.shown)
+        try:
+            await self._ask("AlertService.SetCustomerBudget", sent.request(visit.customer_id), visit)
+        except Refusal as refusal:
+            if refusal.status.http_code not in _FORM_REFUSALS:
+                raise
+            # What was changed elsewhere is shown as it is now.
+            typed = None if refusal.status.http_code == STALE else sent
+            return await self._whole(visit, None, refusal, typed)
+        query = visit.query(at="", budget="removed" if sent.is_removed else "saved")
+        return Response(
+            status_code=303,
+            headers={**PAGE_HEADERS, "Location": f"{self._settings.path}{query}#budget-heading"},
+        )
+
+    async def _events(self, visit: Visit) -> Response:
         names = await self._names(visit)
-        # The page says whose it is: a cookie that has become another customer's must not show that one's there.
-        if visit.request.query_params.get("customer_id", visit.customer_id) != visit.customer_id:
-            raise PermissionDeniedError(
-                "another customer's link was opened in this browser: open yours again"
-            )
-
+        self._check_customer(visit)
         if visit.request.method == "HEAD":
             # Whether it is worth trying again.
-            return Response(headers=_PAGE_HEADERS)
+            return Response(headers=PAGE_HEADERS)
 
         def said(answer: Message) -> str:
             spend = cast("WatchSpendResponse", answer).spend
             figures = shown_figures(spend, names, visit.words)
             return json_line(
-                {"html": self._made("live.html", visit.words, figures=figures, query=_query(visit))}
+                {"html": self._made("live.html", visit.words, figures=figures, query=visit.query())}
             )
 
         request = WatchSpendRequest(customer_id=visit.customer_id, at=visit.at)
@@ -244,7 +239,15 @@ class SpendPages:
             "SpendService.WatchSpend", request, visit.shown, visit.request.headers, said
         )
 
-    async def _explanation(self, visit: _Visit) -> Response:
+    @staticmethod
+    def _check_customer(visit: Visit) -> None:
+        """The page says whose it is: a cookie that has become another customer's must not show that one's there."""
+        if visit.request.query_params.get("customer_id", visit.customer_id) != visit.customer_id:
+            raise PermissionDeniedError(
+                "another customer's link was opened in this browser: open yours again"
+            )
+
+    async def _explanation(self, visit: Visit) -> Response:
         line_item_id = str(visit.request.path_params["line_item_id"])
         asked = ExplainLineItemRequest(customer_id=visit.customer_id, line_item_id=line_item_id, at=visit.at)
         answer = cast(
@@ -259,11 +262,11 @@ class SpendPages:
             name=answer.line_item.product or answer.line_item.price_id,
             sentences=list(answer.sentences),
             formula=answer.line_item.formula,
-            query=_query(visit),
+            query=visit.query(),
         )
         return self._html(visit.request, page)
 
-    async def _document(self, visit: _Visit) -> Response:
+    async def _document(self, visit: Visit) -> Response:
         number, _, form = str(visit.request.path_params["file_name"]).rpartition(".")
         if form not in _FORMATS:
             raise InvalidRequestError(
@@ -279,9 +282,9 @@ class SpendPages:
             "GetInvoiceDocumentResponse", await self._ask("InvoiceService.GetInvoiceDocument", asked, visit)
         )
         headers = {
-            **_PAGE_HEADERS,
+            **PAGE_HEADERS,
             "Content-Disposition": f'attachment; filename="{found.file_name}"',
-            "Content-Security-Policy": _DOCUMENT_POLICY,
+            "Content-Security-Policy": DOCUMENT_POLICY,
         }
         return Response(found.content, media_type=found.content_type, headers=headers)
 
@@ -289,14 +292,17 @@ class SpendPages:
         found = static_response(request, str(request.path_params["name"]))
         return Response(status_code=404) if found is None else found
 
-    async def _spend(self, visit: _Visit, at: Timestamp | None) -> GetSpendResponse:
+    async def _spend(self, visit: Visit, at: Timestamp | None) -> GetSpendResponse:
         asked = GetSpendRequest(customer_id=visit.customer_id, at=at)
         return cast("GetSpendResponse", await self._ask("SpendService.GetSpend", asked, visit))
 
-    async def _ask(self, name: str, request: Message, visit: _Visit) -> Message:
+    def _asked_by(self, visit: Visit) -> Ask:
+        return lambda name, request: self._ask(name, request, visit)
+
+    async def _ask(self, name: str, request: Message, visit: Visit) -> Message:
         return await self._asks.ask(name, request, visit.shown, visit.request.headers)
 
-    async def _names(self, visit: _Visit) -> CatalogNames:
+    async def _names(self, visit: Visit) -> CatalogNames:
         return await self._asks.on_thread(lambda: self._names_of(visit.caller.tenant, visit.customer_id))
 
     def _refused(self, request: Request, refusal: Refusal, words: PageWords) -> Response:
@@ -312,30 +318,20 @@ class SpendPages:
         return html(template, words, base=self._settings.path, **values)
 
     def _html(
-        self, request: Request, page: str, http_code: int = 200, more: Mapping[str, str] | None = None
+        self,
+        request: Request,
+        page: str,
+        http_code: int = 200,
+        more: Mapping[str, str] | None = None,
+        *,
+        has_form: bool = False,
     ) -> Response:
         content = page.encode()
-        headers = {**_PAGE_HEADERS, "Content-Security-Policy": self._settings.policy, **(more or {})}
+        headers = {
+            **PAGE_HEADERS,
+            "Content-Security-Policy": self._settings.policy(has_form=has_form),
+            **(more or {}),
+        }
         if takes_gzip(request) and is_worth_packing(content):
             headers["Content-Encoding"], content = "gzip", packed(content)
         return Response(content, http_code, headers, "text/html; charset=utf-8")
-
-
-def _query(visit: _Visit, **more: str) -> str:
-    """What the page's own links carry on; an empty text is left out."""
-    given = visit.request.query_params
-    kept = {name: given[name] for name in ("at", "lang") if name in given} | more
-    query = urlencode({name: text for name, text in kept.items() if text})
-    return f"?{query}" if query else ""
-
-
-def _earlier(visit: _Visit, spend: GetSpendResponse, names: CatalogNames) -> str:
-    """The query of the billing period before; empty where there is none."""
-    span, first_us = period_of(spend), names.first_start_us
-    if span is None or first_us is None or first_us >= span.start_us:
-        return ""
-    return _query(visit, at=_instant(span.start_us - 1))
-
-
-def _instant(at_us: int) -> str:
-    return datetime.fromtimestamp(at_us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

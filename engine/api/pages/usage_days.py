@@ -1,10 +1,13 @@
 """Usage by day, or of long periods by week, of the meters of a customer's lines: tables, which the script draws."""
 
+from asyncio import timeout
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from engine.api.pages.asking import Ask, Refusal
+from engine.api.pages.figures import period_of
 from engine.api.pages.page_words import PageWords
 from engine.billing.documents.catalog_names import CatalogNames
 from engine.billing.documents.document import Span
@@ -16,9 +19,29 @@ from meterline.v1.spend_pb2 import GetSpendResponse
 Shown = dict[str, Any]
 # Each is a query of some milliseconds.
 METERS_MAX: Final = 4
+# A page that waits longer for its charts is worse than one without.
+_TIMEOUT_S: Final = 5
 _DAYS_MAX: Final = 100
 _DAY_US: Final = 86_400_000_000
 _ROWS_MAX: Final = 1_000
+
+
+async def read_usage(
+    ask: Ask, spend: GetSpendResponse, names: CatalogNames, words: PageWords
+) -> list[Shown] | None:
+    """The tables of the billing period's meters. None where it can't be read now, or not soon: the page stands without."""
+    span = period_of(spend)
+    if span is None:
+        return []
+    found = []
+    try:
+        async with timeout(_TIMEOUT_S):
+            for question in usage_questions(spend, span, names):
+                answer = cast("QueryUsageResponse", await ask("MeteringService.QueryUsage", question))
+                found.append(shown_usage(question, answer, names, words))
+    except (Refusal, TimeoutError):
+        return None
+    return found
 
 
 def usage_questions(spend: GetSpendResponse, span: Span, names: CatalogNames) -> list[QueryUsageRequest]:

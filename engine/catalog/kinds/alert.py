@@ -48,6 +48,8 @@ class Alert(Resource, section="alerts", count_max=limits.ALERTS_MAX):
 
     currency, meter: what is measured, as the measure needs.
     budget: with it, thresholds are percentages of it; those of a commitment always are of what is committed.
+    visible_to_customer: whether the customers whom it is about see it.
+    set_by_customer: it is the budget that its customer has set for itself, and sees; one in a currency.
     """
 
     name: Name
@@ -62,6 +64,8 @@ class Alert(Resource, section="alerts", count_max=limits.ALERTS_MAX):
         ListOf(DecimalNumber(fraction_digits=12), 1, limits.ALERT_THRESHOLDS_MAX, distinct=True),
     ]
     repeats: AlertRepeats = AlertRepeats.EVERY_PERIOD
+    visible_to_customer: bool = False
+    set_by_customer: bool = False
 
     @rule("measure", "currency", "meter")
     def _says_what_is_measured(self) -> Iterator[Problem]:
@@ -84,6 +88,20 @@ class Alert(Resource, section="alerts", count_max=limits.ALERTS_MAX):
         for position, each in enumerate(self.thresholds):
             if not each:
                 yield Problem(("thresholds", position), "must be more than 0: nothing would reach it")
+
+    @rule("measure", "customer", "budget", "set_by_customer")
+    def _is_a_budget_of_its_customer(self) -> Iterator[Problem]:
+        if not self.set_by_customer:
+            return
+        if self.measure is not AlertMeasure.SPEND:
+            yield Problem(("set_by_customer",), f"belongs to {AlertMeasure.SPEND}: remove it")
+        for name in ("customer", "budget"):
+            if getattr(self, name) is None:
+                yield Problem((name,), "is missing: a customer sets a budget of its own")
+
+    @property
+    def is_seen_by_customer(self) -> bool:
+        return self.visible_to_customer or self.set_by_customer
 
     @property
     def subject(self) -> str:

@@ -95,6 +95,14 @@ class Catalog:
         return [each.resource for each in self.objects.get("alert", {}).values()]
 
     @cached_property
+    def alerts_of(self) -> Mapping[str | None, Sequence[Versioned[Alert]]]:
+        """Customer -> the alerts about it alone; None -> those about each customer. In the order of their creation."""
+        found: dict[str | None, list[Versioned[Alert]]] = defaultdict(list)
+        for each in self.objects.get("alert", {}).values():
+            found[each.resource.customer].append(each)
+        return found
+
+    @cached_property
     def currencies(self) -> tuple[str, ...]:
         """Those that some version of a plan is offered in, in alphabetical order."""
         return tuple(sorted({code for plan in self.plan_versions.values() for code in plan.currency_codes}))

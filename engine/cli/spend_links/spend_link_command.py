@@ -43,16 +43,23 @@ class SpanType(click.ParamType[int]):
     metavar="TIME",
     help="How long it holds: 30m, 12h, 7d; at most 31d.",
 )
+@click.option(
+    "--may-set-budget",
+    is_flag=True,
+    help="The customer may set a budget of its own there. Needs the scope budget or catalog, too.",
+)
 @json_option
 @target_option
-def spend_link(customer: str, *, valid_for_s: int, as_json: bool, target: str) -> None:
+def spend_link(customer: str, *, valid_for_s: int, may_set_budget: bool, as_json: bool, target: str) -> None:
     """Make a link to the page where a customer sees its spend live, and print it.
 
     Whoever has the link sees this customer's spend, usage and invoices, and nothing of another. It is kept nowhere, and
     ends with its time, with the API key that made it, and with its customer. Needs the scopes bill and read, and an engine
     with --http-listen.
     """
-    request = CreateSpendLinkRequest(customer_id=customer, valid_for_s=valid_for_s)
+    request = CreateSpendLinkRequest(
+        customer_id=customer, valid_for_s=valid_for_s, may_set_budget=may_set_budget
+    )
     with connected(target) as channel:
         made = SpendLinkServiceStub(channel).CreateSpendLink(request, timeout=TIMEOUT_S)
     if as_json:

@@ -92,6 +92,26 @@ class CrossingStore:
         with self._database.reading() as connection:
             return set(connection.scalars(wanted))
 
+    def standing(self, tenant: str, customer_id: str, at_us: int) -> dict[tuple[str, str], int | None]:
+        """The thresholds of a customer that are reached in the epoch of an instant, by alert and threshold: when that was told, None
+        where it was in an earlier epoch.
+        """
+        columns = ALERT_CROSSINGS.c
+        wanted = select(columns.alert_id, columns.threshold, columns.state, columns.reached_at_us).where(
+            columns.tenant == tenant,
+            columns.customer_id == customer_id,
+            columns.period_start_us <= at_us,
+            columns.period_end_us > at_us,
+            columns.state.in_([each.value for each in STANDING]),
+        )
+        with self._database.reading() as connection:
+            return {
+                (row.alert_id, row.threshold): row.reached_at_us
+                if row.state == CrossingState.REACHED.value
+                else None
+                for row in connection.execute(wanted)
+            }
+
     def record(
         self,
         tenant: str,

@@ -6,6 +6,8 @@ BY_CUSTOMER = {
     "CheckAccess": lambda who: {"customer_id": who},
     "ListReservations": lambda who: {"customer_id": who},
     "ListAlertCrossings": lambda who: {"customer_id": who},
+    "ListCustomerAlerts": lambda who: {"customer_id": who},
+    "SetCustomerBudget": lambda who: {"customer_id": who, "amount": "5", "thresholds": ["80"]},
     "ListLineItems": lambda who: {"customer_id": who},
     "ListInvoices": lambda who: {"customer_id": who},
     "GetInvoice": lambda who: {"customer_id": who, "number": "INV-000001"},

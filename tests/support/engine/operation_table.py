@@ -7,6 +7,7 @@ import meterline.v1
 from engine.api.operations import Services, operations
 from engine.api.services.access_service import AccessService, TenantService
 from engine.api.services.alerts.alert_service import AlertService
+from engine.api.services.alerts.customer_alert_service import CustomerAlertService
 from engine.api.services.backup_service import BackupService
 from engine.api.services.billing_service import BillingService
 from engine.api.services.catalog_service import CatalogService
@@ -52,6 +53,7 @@ TABLE = operations(
         watches=WatchService,
         spend_links=SpendLinkService,
         alerts=AlertService,
+        customer_alerts=CustomerAlertService,
         billing=BillingService,
         invoices=InvoiceService,
         documents=DocumentService,

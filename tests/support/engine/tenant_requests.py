@@ -324,6 +324,10 @@ REQUESTS = {
         "page_size": 1_000,
         **d.choice([_customer_or_all(n, d), {"alert_id": n.chosen("alert", "alert0")}]),
     },
+    "AlertService.ListCustomerAlerts": lambda n, d: {"customer_id": n.customer(d)},
+    "AlertService.SetCustomerBudget": lambda n, d: {
+        "customer_id": n.customer(d), **d.choice([{}, {"amount": str(1 + d.randrange(50)), "thresholds": ["50", "100"]}]),
+    },
     "AccessService.CreateApiKey": lambda n, d: {
         "name": n.text, "scopes": ["SCOPE_READ"], **_customer_or_all(n, d)
     },

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 from pathlib import Path
 
 AXE = Path(__file__).with_name("axe-core-4.14.1.min.js")
@@ -22,6 +23,13 @@ def chromium(path):
             yield browser
         finally:
             browser.close()
+
+
+def says(tab, selector, text):
+    """Waits until a place on the page says this; when, by the clock of this process."""
+    said = "([selector, text]) => document.querySelector(selector).textContent === text"
+    tab.page.wait_for_function(said, arg=[selector, text])
+    return time.monotonic()
 
 
 class Visit:
@@ -49,9 +57,9 @@ class Visit:
     def _loaded(self, event):
         self.nbytes += int(event["encodedDataLength"])
 
-    def open(self, customer_id="acme", query="at=2025-06-10"):
+    def open(self, customer_id="acme", query="at=2025-06-10", **link):
         """By a link; the answer."""
-        return self.go(f"/spend?token={self._world.link(customer_id).token}&{query}")
+        return self.go(f"/spend?token={self._world.link(customer_id, **link).token}&{query}")
 
     def go(self, path):
         return self.page.goto(self._world.origin + path)

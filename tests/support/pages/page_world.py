@@ -1,6 +1,7 @@
 """An engine with two customers, one without a subscription, and a closed month; and links to their pages."""
 
 import http.client
+import re
 import time
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -45,6 +46,17 @@ plans:
     percent_off: 10
     minimum_amount: "200"
     prices: [{id: seats, model: flat, flat_amount: "100"}]
+  - id: capped
+    name: Capped
+    currency: EUR
+    billing_period: year
+    prices:
+      - {id: fee, model: flat, flat_amount: "20"}
+      - {id: generated, meter: tokens, model: per_unit, unit_amount: "0.01"}
+    features: {sso: true, support: gold, audit_log: false}
+    limits:
+      - {id: token_quota, meter: tokens, quantity: 1000}
+      - {id: spending, amount: 25, enforcement: soft}
 tax_regions:
   - {id: DE, name: Germany, country: DE, rates: [{id: vat, percent: 19}]}
 customers:
@@ -53,7 +65,15 @@ customers:
   - {id: bolt, name: Bolt Secret Works}
   - {id: empty, name: Nobody Yet}
   - {id: yearly, name: A Year Ahead}
+  - {id: capped, name: Capped by Quota}
+  - {id: saver, name: With a Budget}
+  - {id: growing, name: Who Uses More}
+  - {id: keeper, name: With Another Budget}
 subscriptions:
+  - {customer: capped, plan: capped, start: 2025-05-01}
+  - {customer: saver, plan: capped, start: 2025-05-01}
+  - {customer: growing, plan: capped, start: 2025-05-01}
+  - {customer: keeper, plan: capped, start: 2025-05-01}
   - {customer: yearly, plan: team, start: 2025-06-01, commitments: [{amount: "1000", periods: 12}]}
   - {customer: rich, plan: team, start: 2025-06-01T00:00:00+02:00}
   - {customer: acme, plan: scale, start: 2025-05-01}
@@ -61,9 +81,17 @@ subscriptions:
 credit_grants:
   - {id: topup, customer: rich, currency: EUR, amount: "30", category: paid, effective_at: 2025-06-01T00:00:00+02:00, expires_at: 2026-06-01T00:00:00+02:00}
   - {id: welcome, customer: acme, currency: EUR, amount: "5", category: promotional, effective_at: 2025-05-01}
+alerts:
+  - {id: many, name: Many tokens, measure: usage, meter: tokens, customer: capped, thresholds: [400, 2000], visible_to_customer: true}
+  - {id: ours, name: For us alone, measure: usage, meter: tokens, thresholds: [1]}
 sellers:
   - {id: us, name: The Seller}
 """
+
+
+def words_of(html):
+    """What a reader sees."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html.replace("\N{NO-BREAK SPACE}", " ")))
 
 
 class PageWorld:
@@ -73,21 +101,21 @@ class PageWorld:
         self.engine = engine
         self.origin = f"http://127.0.0.1:{engine.http_port}"
         self._data = data
-        self._channel = open_channel(engine.target)
+        self.channel = open_channel(engine.target)
         self._events = 0
-        CatalogServiceStub(self._channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=30)
+        CatalogServiceStub(self.channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=30)
         # May: 100 tokens of acme's, 300 of bolt's. Closed, and billed.
         self.record("acme", "100", MAY_10)
         self.record("bolt", "300", MAY_10)
         request = ClosePeriodsRequest(
             period_end_after=Timestamp(seconds=MAY_10), period_end_until=Timestamp(seconds=JUNE_1)
         )
-        InvoiceServiceStub(self._channel).ClosePeriods(request, timeout=60)
+        InvoiceServiceStub(self.channel).ClosePeriods(request, timeout=60)
         self.record("acme", "1500", JUNE_10)
         self.record("bolt", "77777", JUNE_10)
 
     def close(self):
-        self._channel.close()
+        self.channel.close()
 
     def record(self, customer_id, tokens, seconds):
         """When it was acknowledged, by the clock of this process."""
@@ -99,16 +127,16 @@ class PageWorld:
             event_time=Timestamp(seconds=seconds),
             properties={"tokens": PropertyValue(string_value=tokens)},
         )
-        UsageServiceStub(self._channel).RecordUsage(RecordUsageRequest(events=[event]), timeout=30)
+        UsageServiceStub(self.channel).RecordUsage(RecordUsageRequest(events=[event]), timeout=30)
         return time.monotonic()
 
-    def link(self, customer_id="acme"):
-        request = CreateSpendLinkRequest(customer_id=customer_id)
-        return SpendLinkServiceStub(self._channel).CreateSpendLink(request, timeout=30)
+    def link(self, customer_id="acme", **fields):
+        request = CreateSpendLinkRequest(customer_id=customer_id, **fields)
+        return SpendLinkServiceStub(self.channel).CreateSpendLink(request, timeout=30)
 
     def link_of_a_key(self, customer_id):
         """A key made for it, and the token of a link that it made."""
-        keys = AccessServiceStub(self._channel)
+        keys = AccessServiceStub(self.channel)
         scopes = ["SCOPE_READ", "SCOPE_BILL"]
         made = keys.CreateApiKey(CreateApiKeyRequest(name="portal", scopes=scopes), timeout=30)
         with open_channel(self.engine.target, api_key=made.key_text) as channel:
@@ -118,7 +146,7 @@ class PageWorld:
             ).token
 
     def revoke(self, key_id):
-        AccessServiceStub(self._channel).RevokeApiKey(RevokeApiKeyRequest(key_id=key_id), timeout=30)
+        AccessServiceStub(self.channel).RevokeApiKey(RevokeApiKeyRequest(key_id=key_id), timeout=30)
 
     def expired_token(self, customer_id="acme"):
         """Signed by the engine's own key, and over since a second."""

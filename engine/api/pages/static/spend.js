@@ -3,8 +3,10 @@
 
 const live = document.getElementById("live");
 const connection = document.getElementById("connection");
+const standing = document.getElementById("standing");
 const announced = document.getElementById("announced");
 const SAY_EVERY_MS = 10_000;
+const ASK_EVERY_MS = 3_000;
 const TRY_AGAIN_MAX_MS = 60_000;
 
 // Makes an element like another one and keeps what is the same: focus, open details and a reader's place stay.
@@ -27,17 +29,37 @@ function become(old, fresh) {
   [...old.childNodes].forEach((child, place) => become(child, children[place]));
 }
 
-function show(html) {
+function fill(part, html) {
   const fresh = document.createElement("div");
   // Parsed apart from the page: nothing in it runs or loads.
   fresh.append(...new DOMParser().parseFromString(html, "text/html").body.childNodes);
-  const old = live.childNodes, now = fresh.childNodes;
-  if (old.length !== now.length) live.replaceChildren(...now);
+  const old = part.childNodes, now = fresh.childNodes;
+  if (old.length !== now.length) part.replaceChildren(...now);
   else {
     const wanted = [...now];
     [...old].forEach((child, place) => become(child, wanted[place]));
   }
+}
+
+function show(html) {
+  fill(live, html);
   say();
+  askStanding();
+}
+
+// Limits and alerts follow the figures: read again soon after them, and not with every one. An alert is told a moment after its usage.
+let asking = 0;
+function askStanding() {
+  if (!standing || asking) return;
+  asking = setTimeout(async () => {
+    try {
+      const answer = await fetch(standing.dataset.from, { cache: "no-store" });
+      if (answer.ok) fill(standing, await answer.text());
+    } catch {
+      // The network is away: the next figures ask again.
+    }
+    asking = 0;
+  }, ASK_EVERY_MS);
 }
 
 let saidAt = 0;

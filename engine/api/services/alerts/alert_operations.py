@@ -6,10 +6,17 @@ from engine.access.caller import Scope
 from engine.access.tenant_limits import CALL
 from engine.api.operation import Operation
 from engine.api.services.alerts.alert_service import AlertService
-from meterline.v1.alerts_pb2 import ListAlertCrossingsRequest
+from engine.api.services.alerts.customer_alert_service import CustomerAlertService
+from meterline.v1.alerts_pb2 import (
+    ListAlertCrossingsRequest,
+    ListCustomerAlertsRequest,
+    SetCustomerBudgetRequest,
+)
 
 
-def alert_operations(alerts: AlertService) -> tuple[Operation[Any], ...]:
+def alert_operations(
+    alerts: AlertService, customer_alerts: CustomerAlertService
+) -> tuple[Operation[Any], ...]:
     return (
         Operation(
             "AlertService.ListAlertCrossings",
@@ -18,5 +25,22 @@ def alert_operations(alerts: AlertService) -> tuple[Operation[Any], ...]:
             Scope.READ,
             CALL,
             customer_of=lambda request: request.customer_id or None,
+        ),
+        Operation(
+            "AlertService.ListCustomerAlerts",
+            ListCustomerAlertsRequest,
+            customer_alerts.list_customer_alerts,
+            Scope.READ,
+            CALL,
+            customer_of=lambda request: request.customer_id or None,
+        ),
+        Operation(
+            "AlertService.SetCustomerBudget",
+            SetCustomerBudgetRequest,
+            customer_alerts.set_customer_budget,
+            Scope.BUDGET,
+            CALL,
+            customer_of=lambda request: request.customer_id or None,
+            audit=lambda request: f"customer {request.customer_id}",
         ),
     )

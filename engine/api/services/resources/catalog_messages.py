@@ -83,6 +83,7 @@ def _digest(request: Message) -> str:
     """Of its kind and content, whatever its key."""
     content = type(request)()
     content.CopyFrom(request)
-    content.ClearField("idempotency_key")
+    if "idempotency_key" in content.DESCRIPTOR.fields_by_name:
+        content.ClearField("idempotency_key")
     name = request.DESCRIPTOR.full_name.encode()
     return hashlib.sha256(name + b"\0" + content.SerializeToString(deterministic=True)).hexdigest()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from engine.access.spend_links import AGE_MAX_S, LINK_SCOPES, HasCustomer, SpendLink, SpendLinks
+from engine.access.spend_links import AGE_MAX_S, HasCustomer, SpendLink, SpendLinks, link_scopes
 from engine.api.mistakes import raise_all, text_mistakes
 from engine.api.operation import Call
 from engine.catalog.limits import ID_BYTES_MAX
@@ -38,7 +38,7 @@ class SpendLinkService:
         raise_all(
             [*text_mistakes("customer_id", request.customer_id, ID_BYTES_MAX), *_time_mistakes(valid_for_s)]
         )
-        call.caller.check_may_grant(LINK_SCOPES)
+        call.caller.check_may_grant(link_scopes(may_set_budget=request.may_set_budget))
         if not self._has_customer(call.tenant, request.customer_id):
             raise NotFoundError(f"customer {request.customer_id!r} is not in the catalog: apply it first")
         expires_at_s = self._now_us() // _US + valid_for_s
@@ -48,6 +48,7 @@ class SpendLinkService:
                 customer_id=request.customer_id,
                 expires_at_s=expires_at_s,
                 key_id=call.caller.key_id,
+                may_set_budget=request.may_set_budget,
             )
         )
         page_url = self._page_url()
