@@ -25,6 +25,9 @@ from meterline.errors import (
     NoSingleCurrencyError,
     NotFoundError,
     RequestFailedError,
+    ReservationConflictError,
+    ReservationEndedError,
+    ReservationRefusedError,
     SpoolError,
 )
 from meterline.events import Delivery, Event, Properties, PropertyScalar, Receipt, Verdict
@@ -44,6 +47,8 @@ from meterline.reads.spend import CurrencySpend, Spend
 from meterline.reads.spend_page import SpendPageLink
 from meterline.reads.spend_watch import AsyncSpendWatch, SpendWatch
 from meterline.reads.usage import AsyncUsageRows, UsageRow, UsageRows, UsageWindow
+from meterline.reservations import Reservation, ReservationState
+from meterline.reserving import AsyncReservedWork, ReservedWork
 from meterline.retry import CallFailure, RetryPolicy, read_pushback_ms
 
 __all__ = [
@@ -52,6 +57,7 @@ __all__ = [
     "AccessDeniedError",
     "AsyncClient",
     "AsyncLineItems",
+    "AsyncReservedWork",
     "AsyncSpendWatch",
     "AsyncUsageRows",
     "BufferFullError",
@@ -81,6 +87,12 @@ __all__ = [
     "PropertyScalar",
     "Receipt",
     "RequestFailedError",
+    "Reservation",
+    "ReservationConflictError",
+    "ReservationEndedError",
+    "ReservationRefusedError",
+    "ReservationState",
+    "ReservedWork",
     "RetryPolicy",
     "Rounding",
     "Spend",

@@ -17,6 +17,16 @@ from meterline.reads.spend import Spend, read_spend, spend_request
 from meterline.reads.spend_page import SpendPageLink, read_spend_page, spend_page_request
 from meterline.reads.spend_watch import SpendWatch, watch_request
 from meterline.reads.usage import UsageRows, UsageWindow, usage_request
+from meterline.reservations import Reservation
+from meterline.reserving import (
+    EXIT_RETRY_TIMEOUT_S,
+    Quantity,
+    ReservedWork,
+    ReserveKeywords,
+    commit,
+    release,
+    reserve,
+)
 from meterline.sending.reporting import OnProblem, ThreadCallback
 from meterline.session import Sessions, Settings
 from meterline.transport import (
@@ -191,6 +201,59 @@ class Client:
             return session.access.read(customer_id, session.ask(CHECK_ACCESS, request, timeout_s))
         except EngineUnavailableError as error:
             return session.access.answer(customer_id, features, error, allow_unknown=allow_unknown)
+
+    def reserve(
+        self, customer_id: str, limit: str, quantity: Quantity, **keywords: Unpack[ReserveKeywords]
+    ) -> Reservation:
+        """Hold a quantity of a limit while work runs, for `ttl` (default: 5 minutes, at most a day).
+
+        The quantity is the most that the work may come to. `reservation_id` is made here if none is given; the same id is the
+        same reservation for 35 days. While no engine answers within `timeout_s` (default: 2 seconds), the limit says whether work
+        may begin, as for `check_access`; `allow_unknown`, for one that this client has heard nothing of. Raises
+        ReservationRefusedError, ReservationConflictError, InvalidArgumentError, NotFoundError, InvalidRequestError or another
+        RequestFailedError.
+        """
+        return reserve(self._sessions.open(), customer_id, limit, quantity, **keywords)
+
+    def commit(self, reservation: Reservation, event: Event, *, retry_timeout_s: float = 60.0) -> Reservation:
+        """Record the usage that the work made, and give back what it doesn't come to.
+
+        The event has the reservation's id and the time at which it was reserved, unless it says others: a repeat is the same
+        event. Sent again for `retry_timeout_s` while no engine takes it; EngineUnavailableError after that: it may have been made,
+        and the same call may be repeated. Of a reservation that no engine knows, the event is recorded as by `record`. Raises
+        ReservationEndedError, ReservationConflictError, InvalidRequestError (more than was reserved, an event that doesn't
+        fit) or another RequestFailedError, and for the other kind what `record` raises.
+        """
+        return commit(self._sessions.open(), reservation, event, retry_timeout_s)
+
+    def release(self, reservation: Reservation, *, retry_timeout_s: float = 60.0) -> Reservation:
+        """Give all of it back; what has expired was given back. Raises ReservationEndedError for one that was committed."""
+        return release(self._sessions.open(), reservation, retry_timeout_s)
+
+    def reservation(
+        self,
+        customer_id: str,
+        limit: str,
+        quantity: Quantity,
+        *,
+        event_type: str,
+        amount_property: str | None = None,
+        retry_timeout_s: float = 60.0,
+        **keywords: Unpack[ReserveKeywords],
+    ) -> ReservedWork:
+        """Hold quota around a block: `with client.reservation("acme", "tokens", 1000, event_type="call", amount_property="tokens") as r`.
+
+        `r.commit(512)` records an event of this type with the amount in that property; without an amount, as of a meter that counts,
+        no property is needed. What was not committed is released at the end of the block, also by an exception. The other keywords
+        are those of `reserve`, whose errors the block's begin raises.
+        """
+        return ReservedWork(
+            lambda: self.reserve(customer_id, limit, quantity, **keywords),
+            lambda held, event: self.commit(held, event, retry_timeout_s=retry_timeout_s),
+            lambda held: self.release(held, retry_timeout_s=EXIT_RETRY_TIMEOUT_S),
+            event_type,
+            amount_property,
+        )
 
     def lines(
         self,

@@ -115,14 +115,20 @@ class Session:
         payload: bytes,
         timeout_s: float,
         interruption: Interruption | None = None,
+        patience_s: float | None = None,
     ) -> _Answer:
-        """The engine's answer to a read. Raises RequestFailedError."""
+        """The engine's answer. patience_s: as in `reading.read`. Raises RequestFailedError."""
         return read(
             lambda: self._transport.call(method, payload, timeout_s, interruption),
             timeout_s,
             self._random.random,
             self._abandon.wait if interruption is None else self._pause_of(interruption),
+            patience_s,
         )
+
+    def new_id(self) -> str:
+        """An id that nobody else makes."""
+        return self._ids.new()
 
     def open_stream(self, method: Method[_Answer], payload: bytes) -> AnswerStream[_Answer]:
         """One call whose answers come until somebody ends them. Raises CallFailedError."""

@@ -37,6 +37,17 @@ QUERY_USAGE = Method("/meterline.v1.MeteringService/QueryUsage", metering_pb2.Qu
 CHECK_ACCESS = Method(
     "/meterline.v1.EntitlementService/CheckAccess", entitlements_pb2.CheckAccessResponse.FromString
 )
+RESERVE_USAGE = Method(
+    "/meterline.v1.EntitlementService/ReserveUsage", entitlements_pb2.ReserveUsageResponse.FromString
+)
+COMMIT_RESERVATION = Method(
+    "/meterline.v1.EntitlementService/CommitReservation",
+    entitlements_pb2.CommitReservationResponse.FromString,
+)
+RELEASE_RESERVATION = Method(
+    "/meterline.v1.EntitlementService/ReleaseReservation",
+    entitlements_pb2.ReleaseReservationResponse.FromString,
+)
 WATCH_SPEND = Method("/meterline.v1.SpendService/WatchSpend", spend_pb2.WatchSpendResponse.FromString)
 CREATE_SPEND_LINK = Method(
     "/meterline.v1.SpendLinkService/CreateSpendLink", spend_links_pb2.CreateSpendLinkResponse.FromString

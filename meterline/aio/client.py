@@ -12,7 +12,6 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
@@ -20,7 +19,7 @@ from typing import Self, TypeVar, Unpack
 import grpc
 
 from meterline.aio.problems import AsyncOnProblem, LoopCallback
-from meterline.aio.spooling import Spooling
+from meterline.aio.threads import Threads
 from meterline.aio.waiting import to_the_end, wait_for
 from meterline.client import DEFAULT_TARGET
 from meterline.credentials import api_key_metadata
@@ -34,6 +33,16 @@ from meterline.reads.spend import Spend, read_spend, spend_request
 from meterline.reads.spend_page import SpendPageLink, read_spend_page, spend_page_request
 from meterline.reads.spend_watch import AsyncSpendWatch, SpendWatch, watch_request
 from meterline.reads.usage import AsyncUsageRows, UsageWindow, usage_request
+from meterline.reservations import Reservation
+from meterline.reserving import (
+    EXIT_RETRY_TIMEOUT_S,
+    AsyncReservedWork,
+    Quantity,
+    ReserveKeywords,
+    commit,
+    release,
+    reserve,
+)
 from meterline.session import Session, Sessions, Settings
 from meterline.transport import (
     CHECK_ACCESS,
@@ -49,7 +58,6 @@ from meterline.transport import (
 _Answer = TypeVar("_Answer")
 _Result = TypeVar("_Result")
 
-_CALLS_MAX = 8  # blocking calls at a time; further ones wait for a thread
 _YIELD_EVERY = 32  # records without a wait in between: about half a millisecond
 
 
@@ -76,7 +84,7 @@ class AsyncClient:
         self._options = Options(**options)
         self._callback = None if on_problem is None else LoopCallback(on_problem)
         self._sessions = Sessions(Settings(target, credentials, carried, self._options, self._callback))
-        self._threads: dict[Session, _Threads] = {}
+        self._threads: dict[Session, Threads] = {}
         self._records = 0
 
     async def record(
@@ -194,6 +202,52 @@ class AsyncClient:
             return memory.read(customer_id, await self._ask(CHECK_ACCESS, request, timeout_s))
         except EngineUnavailableError as error:
             return memory.answer(customer_id, features, error, allow_unknown=allow_unknown)
+
+    async def reserve(
+        self, customer_id: str, limit: str, quantity: Quantity, **keywords: Unpack[ReserveKeywords]
+    ) -> Reservation:
+        """Hold a quantity of a limit while work runs; see `Client.reserve`.
+
+        Cancelled: it may have been made, and expires then.
+        """
+        session = await self._open(to_use=True)
+        return await self._call(
+            session, lambda stop: reserve(session, customer_id, limit, quantity, **keywords, stop=stop)
+        )
+
+    async def commit(
+        self, reservation: Reservation, event: Event, *, retry_timeout_s: float = 60.0
+    ) -> Reservation:
+        """Record the usage that the work made; see `Client.commit`. Cancelled: it may have been made."""
+        session = await self._open(to_use=True)
+        return await self._call(
+            session, lambda stop: commit(session, reservation, event, retry_timeout_s, stop)
+        )
+
+    async def release(self, reservation: Reservation, *, retry_timeout_s: float = 60.0) -> Reservation:
+        """Give all of it back; see `Client.release`. Cancelled: it may have been given back."""
+        session = await self._open(to_use=True)
+        return await self._call(session, lambda stop: release(session, reservation, retry_timeout_s, stop))
+
+    def reservation(
+        self,
+        customer_id: str,
+        limit: str,
+        quantity: Quantity,
+        *,
+        event_type: str,
+        amount_property: str | None = None,
+        retry_timeout_s: float = 60.0,
+        **keywords: Unpack[ReserveKeywords],
+    ) -> AsyncReservedWork:
+        """Hold quota around a block: `async with client.reservation(...) as r: await r.commit(512)`; see `Client.reservation`."""
+        return AsyncReservedWork(
+            lambda: self.reserve(customer_id, limit, quantity, **keywords),
+            lambda held, event: self.commit(held, event, retry_timeout_s=retry_timeout_s),
+            lambda held: self.release(held, retry_timeout_s=EXIT_RETRY_TIMEOUT_S),
+            event_type,
+            amount_property,
+        )
 
     def watch_spend(
         self, customer_id: str, *, at: datetime | None = None, retry_timeout_s: float = 60.0
@@ -316,9 +370,9 @@ class AsyncClient:
             stop.interrupt()
             raise
 
-    def _threads_of(self, session: Session) -> "_Threads":
+    def _threads_of(self, session: Session) -> Threads:
         threads = self._threads.get(session)  # a forked child has another session
-        return self._threads.setdefault(session, _Threads(session)) if threads is None else threads
+        return self._threads.setdefault(session, Threads(session)) if threads is None else threads
 
     def _in_callback(self) -> bool:
         return self._callback is not None and self._callback.is_running_here()
@@ -326,27 +380,3 @@ class AsyncClient:
     def _refuse_in_callback(self, name: str) -> None:
         if self._in_callback():
             raise CallbackMisuseError(f"{name}() in on_problem would wait for itself: call it elsewhere")
-
-
-class _Threads:
-    """The threads of a session on which calls block; none is started before it is needed."""
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self.executor = ThreadPoolExecutor(_CALLS_MAX, "meterline-call")
-        self._writer = ThreadPoolExecutor(1, "meterline-spool")
-        self._spooling: Spooling | None = None
-
-    @property
-    def spooling(self) -> Spooling:
-        """Writes to the session's spool."""
-        if self._spooling is None:
-            if self.session.spool is None:
-                raise TypeError("the session has no spool")
-            self._spooling = Spooling(self.session.spool, self._writer)
-        return self._spooling
-
-    def shutdown(self) -> None:
-        """Let the threads end."""
-        self.executor.shutdown(wait=False)
-        self._writer.shutdown(wait=False)

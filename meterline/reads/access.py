@@ -98,20 +98,24 @@ class AccessMemory:
 
     def read(self, customer_id: str, response: CheckAccessResponse) -> Access:
         """The engine's answer as values; it is remembered."""
+        self.remember(customer_id, response.features)
+        return Access(
+            customer_id,
+            MappingProxyType({each.feature: read_feature(each) for each in response.features}),
+            response.as_of.ToDatetime(UTC),
+            response.catalog_revision,
+            is_from_engine=True,
+        )
+
+    def remember(self, customer_id: str, features: Iterable[entitlements_pb2.FeatureAccess]) -> None:
+        """What an answer of the engine said of these features."""
         with self._lock:
-            for each in response.features:
+            for each in features:
                 key = customer_id, each.feature
                 self._remembered[key] = each.allowed_when_unreachable, each.value
                 self._remembered.move_to_end(key)
             while len(self._remembered) > _REMEMBERED_MAX:
                 self._remembered.popitem(last=False)
-        return Access(
-            customer_id,
-            MappingProxyType({each.feature: _feature(each) for each in response.features}),
-            response.as_of.ToDatetime(UTC),
-            response.catalog_revision,
-            is_from_engine=True,
-        )
 
     def answer(
         self,
@@ -134,7 +138,8 @@ class AccessMemory:
         return Access(customer_id, MappingProxyType(found), None, None, is_from_engine=False)
 
 
-def _feature(message: entitlements_pb2.FeatureAccess) -> FeatureAccess:
+def read_feature(message: entitlements_pb2.FeatureAccess) -> FeatureAccess:
+    """One feature of the engine's answer as a value."""
     refusal = AccessRefusal.Name(message.refusal).removeprefix(_REFUSAL_PREFIX).lower()
     return FeatureAccess(
         message.feature,

@@ -41,8 +41,11 @@ def read(
     timeout_s: float,
     random: Callable[[], float],
     pause: Callable[[float], bool],
+    patience_s: float | None = None,
 ) -> _Answer:
     """The answer of `call`, which makes one attempt of at most `timeout_s`. `pause` returns true to end it.
+
+    patience_s: for how long to send the same again while no engine takes it; None: for no longer than a person waits.
 
     Raises RequestFailedError.
     """
@@ -53,7 +56,8 @@ def read(
             return call()
         except CallFailedError as error:
             failure = error.failure
-            policy = RetryPolicy(_BRIDGE_S if failure.pushback_ms is None else timeout_s, max_ms=_WAIT_MAX_MS)
+            spell_s = _BRIDGE_S if failure.pushback_ms is None else timeout_s
+            policy = RetryPolicy(spell_s if patience_s is None else patience_s, max_ms=_WAIT_MAX_MS)
             wait_s = policy.wait_s(failure, attempt, time.monotonic() - started_s, random())
             if wait_s is None:
                 raise request_failed(failure) from None
