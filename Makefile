@@ -4,7 +4,7 @@ BIN := .venv/bin
 BUF_VERSION := 1.75.0
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-long test-oracle simulate check golden format proto reference dashboard proto-lint lock sbom wheel test-wheel bench-billing bench-catalog bench-closing bench-event-prices bench-fairness bench-rating bench-metering clean test-ids test-histories
+.PHONY: help env demo test test-long test-oracle simulate check golden format proto reference dashboard proto-lint lock sbom wheel test-wheel bench-billing bench-catalog bench-closing bench-event-prices bench-fairness bench-rating bench-metering bench-spend clean test-ids test-histories
 
 help: ## what can be made here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -86,6 +86,9 @@ bench-metering: .venv/bench.stamp ## usage read back from 1M and 10M events, rol
 
 bench-billing: .venv/dev.stamp ## spend and lines of 100,000 subscriptions, beside a bare aggregation and the kernel (BENCH=--small)
 	@$(BIN)/python -m bench.bench_billing $(BENCH)
+
+bench-spend: .venv/dev.stamp ## spend, watches, access and reservations while somebody waits (BENCH=--hundred-million)
+	@$(BIN)/python -m bench.bench_spend $(BENCH)
 
 bench-closing: .venv/dev.stamp ## a month of 10,000 subscriptions closed, and three simulated, beside a bare aggregation (BENCH=--small)
 	@$(BIN)/python -m bench.bench_closing $(BENCH)

@@ -95,7 +95,13 @@ def channel(engine: EngineProcess) -> grpc.Channel:
 
 def apply_plan(engine: EngineProcess, world: World) -> None:
     """The plan with its meters, and the customers; nobody subscribes yet."""
-    plan = {
+    customers = [{"id": customer(n), "name": f"Customer {n}"} for n in range(world.customers)]
+    apply_documents(engine, [plan_document(), *_pieces("customers", customers)])
+
+
+def plan_document() -> dict[str, Any]:
+    """The plan and its meters."""
+    return {
         "meters": [{"id": name, "event_type": EVENT_TYPE, **fields} for name, fields in METERS.items()],
         "plans": [
             {
@@ -109,8 +115,6 @@ def apply_plan(engine: EngineProcess, world: World) -> None:
             }
         ],
     }
-    customers = [{"id": customer(n), "name": f"Customer {n}"} for n in range(world.customers)]
-    apply_documents(engine, [plan, *_pieces("customers", customers)])
 
 
 def subscribe(engine: EngineProcess, world: World, anchors: str) -> None:

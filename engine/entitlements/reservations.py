@@ -50,7 +50,11 @@ from engine.errors import (
     log_text,
 )
 from engine.metrics import METRICS
-from engine.usage.facts.single_event import event_amount_query, read_event_amount
+from engine.usage.facts.single_event import (
+    amount_of_any_event,
+    event_amount_query,
+    read_event_amount,
+)
 from engine.usage.store.usage_store import UsageStore
 
 _log = structlog.get_logger(__name__)
@@ -314,7 +318,10 @@ class Reservations:
         measure = measure_of(snapshot.catalog.tenant, find_meter(snapshot.catalog, meter_id).resource)
         amount = None
         if measure.event_type == event.event_type:
-            amount = read_event_amount(self._usage_store.query(event_amount_query(measure, event.properties)))
+            amount = amount_of_any_event(measure)
+            if amount is None:
+                query = event_amount_query(measure, event.properties)
+                amount = read_event_amount(self._usage_store.query(query))
         if amount is None:
             raise _event_mistake(
                 "event_type", f"or properties: the event doesn't count for the meter {meter_id!r}"

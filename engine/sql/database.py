@@ -9,6 +9,7 @@ disk. A PostgreSQL that crashes doesn't take its gateways along, so there every 
 
 import contextlib
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -42,7 +43,16 @@ _WRITES: Final = "meterline_writes"
 class Database:
     """A pool of connections; every use is one transaction."""
 
-    def __init__(self, url: URL, *, power_safe: bool = True, writers: Writers = Writers.CATALOG) -> None:
+    def __init__(
+        self,
+        url: URL,
+        *,
+        power_safe: bool = True,
+        writers: Writers = Writers.CATALOG,
+        turn: "threading.Lock | None" = None,
+    ) -> None:
+        """`turn`: that of the writers of this process to the same SQLite file, which lets in one at a time."""
+        self._turn = threading.Lock() if turn is None else turn
         self._url = url
         self._writers = writers
         self._engine = _engine(url, power_safe=power_safe, writers=writers)
@@ -68,7 +78,7 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Serialised: the next writer begins when this one has committed, or is undone by an exception."""
-        with _available(self._writes), self._engine.connect() as plain:
+        with _available(self._writes), self._in_turn(), self._engine.connect() as plain:
             connection = plain.execution_options(**{_WRITES: True})
             with connection.begin():
                 if self.is_shared:
@@ -76,6 +86,18 @@ class Database:
                         text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": self._writers.value}
                     )
                 yield connection
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """Writers of this process to one SQLite file wait for each other here: SQLite's own wait sleeps up to a tenth of a second at a
+        time, and lets in whoever happens to wake. Other processes, and one who waits too long, are left to SQLite.
+        """
+        is_ours = not self.is_shared and self._turn.acquire(timeout=BUSY_TIMEOUT_MS / 1_000)
+        try:
+            yield
+        finally:
+            if is_ours:
+                self._turn.release()
 
     def session(self) -> Connection:
         """A connection of its own, without transactions, for locks that last as long as it does; the caller closes it.
@@ -103,7 +125,7 @@ class Database:
 
     def beside(self, *, power_safe: bool = True, writers: Writers = Writers.CATALOG) -> "Database":
         """Connections of its own to the same database, which needs no second check."""
-        return Database(self._url, power_safe=power_safe, writers=writers)
+        return Database(self._url, power_safe=power_safe, writers=writers, turn=self._turn)
 
     def close(self) -> None:
         self._engine.dispose()

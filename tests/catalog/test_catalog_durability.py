@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -149,6 +150,34 @@ def test_a_store_that_stays_locked_asks_to_retry(url, monkeypatch):
     finally:
         other.close()
         store.close()
+
+
+def test_writers_of_a_process_wait_in_turn_and_not_in_sqlite(sqlite_url, monkeypatch):
+    """SQLite would give up after 50 ms here, also beside the store: whoever waits in turn for half a second writes nevertheless."""
+    monkeypatch.setattr(database_module, "BUSY_TIMEOUT_MS", 50)
+    database = open_database(sqlite_url)
+    beside = database.beside(power_safe=False)
+    monkeypatch.setattr(database_module, "BUSY_TIMEOUT_MS", 60_000)
+    begun = threading.Event()
+
+    def write(own):
+        begun.set()
+        with own.writing() as connection:
+            return connection.exec_driver_sql("SELECT 1").scalar()
+
+    try:
+        with ThreadPoolExecutor(2) as threads:
+            with database.writing():
+                waiting = [threads.submit(write, own) for own in (database, beside)]
+                assert begun.wait(60)
+                # Ten times as long as SQLite would wait; nobody is let in meanwhile.
+                assert not any(each.done() for each in waiting)
+                time.sleep(0.5)
+                assert not any(each.done() for each in waiting)
+            assert [each.result(60) for each in waiting] == [1, 1]
+    finally:
+        beside.close()
+        database.close()
 
 
 def test_a_store_of_a_newer_meterline_is_refused(url):

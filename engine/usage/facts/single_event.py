@@ -12,6 +12,11 @@ from engine.usage.facts.value_sql import value_sql
 from engine.usage.store.query import Query
 
 
+def amount_of_any_event(measure: Measure) -> Decimal | None:
+    """What each event of the meter's type adds, where that is the same for all: a count without filters. None: ask the store."""
+    return Decimal(1) if measure.aggregation == "count" and not measure.filters else None
+
+
 def event_amount_query(measure: Measure, properties: Mapping[str, str]) -> Query:
     """For an event of the meter's type with these properties, which need not be stored: `read_event_amount`."""
     parameters: dict[str, object] = {
