@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from pathlib import Path
 
 import grpc
@@ -18,9 +19,12 @@ from engine.cluster.shared_clock import SharedClock, Surroundings
 from engine.sql.database import open_database
 from engine.sql.postgresql import Writers
 from examples.engine_process import EngineProcess
+from meterline.v1.spend_pb2 import WatchSpendRequest
+from meterline.v1.spend_pb2_grpc import SpendServiceStub
+from meterline.v1.usage_pb2 import PropertyValue, RecordUsageRequest, UsageEvent
 from tests.support.postgres import postgres
 from tests.support.usage.clickhouse_process import ClickHouseProcess
-from tests.support.usage.gateway_drive import PATIENCE, Books, apply_catalog, channel_to
+from tests.support.usage.gateway_drive import AT, PATIENCE, Books, apply_catalog, channel_to
 
 ROOT = Path(__file__).parents[2]
 
@@ -117,6 +121,43 @@ def test_a_gateway_that_hangs_in_a_transaction_holds_others_up_for_seconds_only(
         finally:
             hanging.kill()
             hanging.wait(30)
+
+
+def test_who_watches_at_one_gateway_is_told_of_what_another_commits(books):
+    """Both ways, and twice: a token costs a dollar. The first spend is that of nothing."""
+    customer = f"{books.name}_acme"
+    for number, (there, here) in enumerate(zip(books.targets, reversed(books.targets), strict=True)):
+        with channel_to(there) as watched, channel_to(here) as recorded:
+            request = WatchSpendRequest(customer_id=customer, at=AT)
+            call = SpendServiceStub(watched).WatchSpend(request, timeout=120, wait_for_ready=True)
+            try:
+                _until(call, 30 * number)
+                for place, tokens in enumerate((10, 20)):
+                    event = UsageEvent(
+                        event_id=f"{books.name}-{number}-{place}",
+                        event_type=f"{books.name}.call",
+                        customer_id=customer,
+                        event_time=AT,
+                        properties={"tokens": PropertyValue(string_value=str(tokens))},
+                    )
+                    ids = [event.event_id]
+                    give_up_at = time.monotonic() + 60
+                    while not books.send(
+                        recorded, ids, RecordUsageRequest(events=[event]).SerializeToString()
+                    ):
+                        assert time.monotonic() < give_up_at
+                        time.sleep(0.05)
+                    _until(call, 30 * number + (10, 30)[place])
+            finally:
+                call.cancel()
+
+
+def _until(call, amount):
+    """Until a spend of so many dollars is pushed; the call's own deadline ends it otherwise."""
+    for answer in call:
+        if answer.HasField("spend") and sum(Decimal(each.amount) for each in answer.spend.spends) == amount:
+            return
+    raise AssertionError("the watch ended")
 
 
 def test_twenty_gateways_at_once_never_get_the_same_stamp(server):
