@@ -32,15 +32,14 @@ def says(tab, selector, text):
     return time.monotonic()
 
 
-class Visit:
-    """A tab of its own with no cookies but its own."""
+class Tab:
+    """One with no cookies but its own."""
 
-    def __init__(self, browser, world, width=1280, height=800, language="en-US", **options):
+    def __init__(self, browser, width=1280, height=800, language="en-US", **options):
         self._context = browser.new_context(
             viewport={"width": width, "height": height}, locale=language, **options
         )
         self._context.set_default_timeout(TIMEOUT_MS)
-        self._world = world
         self.page = self._context.new_page()
         self.urls, self.complaints, self.nbytes = [], [], 0
         self.page.on("request", lambda request: self.urls.append(request.url))
@@ -56,13 +55,6 @@ class Visit:
 
     def _loaded(self, event):
         self.nbytes += int(event["encodedDataLength"])
-
-    def open(self, customer_id="acme", query="at=2025-06-10", **link):
-        """By a link; the answer."""
-        return self.go(f"/spend?token={self._world.link(customer_id, **link).token}&{query}")
-
-    def go(self, path):
-        return self.page.goto(self._world.origin + path)
 
     def text(self):
         """What a reader sees, blanks alike."""
@@ -87,3 +79,18 @@ class Visit:
 
     def close(self):
         self._context.close()
+
+
+class Visit(Tab):
+    """A tab that opens the pages of a running engine."""
+
+    def __init__(self, browser, world, **options):
+        super().__init__(browser, **options)
+        self._world = world
+
+    def open(self, customer_id="acme", query="at=2025-06-10", **link):
+        """By a link; the answer."""
+        return self.go(f"/spend?token={self._world.link(customer_id, **link).token}&{query}")
+
+    def go(self, path):
+        return self.page.goto(self._world.origin + path)
