@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from engine.billing.thresholds.invoicing_thresholds import thresholds_at
+from engine.catalog.kinds.customer import Customer
+from engine.catalog.snapshots.versions import Versioned
 from engine.entitlements.entitled import entitled_at
 from engine.spend.spend import spend_of
 from engine.times import datetime_us
-from tests.support.billing_cases import catalog_of, rated
+from tests.support.billing_cases import catalog_of, history_of, rated
+from tests.support.catalogs import versions_of
 
 AT = datetime(2026, 4, 10, tzinfo=UTC)
 CATALOG = """
@@ -108,3 +111,31 @@ def test_terms_in_a_currency_are_kept_once_for_all_who_have_them():
     columns = catalog_of(text + "  - {customer: bolt, plan: base, start: 2026-04-01}").subscription_columns
     assert sorted(columns.terms) == ['{"currency":"JPY","plan":"base"}', '{"plan":"base"}']
     assert np.bincount(columns.step_terms).tolist() in ([1, 1_000], [1_000, 1])
+
+
+def test_a_term_that_only_another_currency_has_is_derived_from_its_earlier_periods():
+    """9,000 yen over two months, of which April is the second: 1,500 in March and 1,500 in April leave 6,000."""
+    text = """
+plans:
+  - id: base
+    name: B
+    currency: USD
+    commitments: [{amount: 100}]
+    prices: [{id: fee, model: flat, flat_amount: 10}]
+    currencies: {JPY: {prices: {fee: {flat_amount: 1500}}, commitments: [{amount: 9000, periods: 2}]}}
+customers: [{id: acme, name: A, currency: JPY}]
+subscriptions:
+"""
+    catalog = catalog_of(f"{text}  - {{customer: acme, plan: base, start: 2026-03-01}}")
+    (spend,) = spend_of(rated(catalog, {}, AT), history_of(catalog, {}, AT)).by_amount(9)
+    assert (str(spend.amount), str(spend.settled.commitments)) == ("1500", "6000")
+
+
+def test_columns_of_two_catalogs_whose_customers_differ_are_kept_both():
+    """A job that rates at a revision, and readers of the next one."""
+    before = catalog_of(f"{CATALOG}  - {{customer: acme, plan: base, start: 2026-04-01}}")
+    renamed = Customer.read({"id": "acme", "name": "Other", "currency": "JPY"})
+    after = before.advanced(2, versions_of([Versioned(renamed, 2, 2)]))
+    found = [each.subscription_columns for each in (before, after, before, after)]
+    assert found[0] is found[2]
+    assert found[1] is found[3]

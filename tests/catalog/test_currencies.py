@@ -7,7 +7,9 @@ import pytest
 
 from engine.catalog.documents.document import read_document
 from engine.catalog.kinds import definition
+from engine.catalog.single.single_changes import end
 from engine.catalog.snapshots.snapshot import Catalog
+from engine.catalog.store import Write
 from engine.errors import CatalogDocumentError
 from rating import AMOUNT_FIELDS, Price
 
@@ -156,6 +158,12 @@ def plan_with(currencies, more=""):
             "currencies.JPY.commitments[0].amount: must have at most 0 fractional digits in JPY, is 8.5",
         ),
         (
+            plan_with("JPY: {prices: {fee: {flat_amount: 4}}}").replace(
+                "flat_amount: 5", "flat_amount: 5, rounding: {digits: 1}"
+            ),
+            "currencies.JPY.prices.fee.rounding: is missing: the plan's price rounds to 1 digits",
+        ),
+        (
             plan_with("JPY: {prices: {fee: {flat_amount: 4}}}", "limits: [{id: cap, amount: 5}], "),
             "currencies.JPY.limits.cap: is missing: the plan limits spend",
         ),
@@ -282,3 +290,62 @@ def test_a_split_with_amounts_is_of_plans_in_its_currency_alone(apply):
 
 def _empty():
     return Catalog.empty("t")
+
+
+MONEY = """
+plans:
+  - id: one
+    name: One
+    currency: USD
+    prices: [{id: fee, model: flat, flat_amount: 50, maximum_amount: 100}]
+    currencies: {JPY: {prices: {fee: {flat_amount: 8000, maximum_amount: 15000}}}}
+customers: [{id: acme, name: Acme}]
+subscriptions: [{customer: acme, plan: one, start: 2027-01-01, currency: JPY, overrides: {fee: {minimum_amount: 5000}}}]
+"""
+
+
+def test_an_override_is_held_against_the_price_in_its_currency(apply):
+    """5,000 yen at least fit a maximum of 15,000, and not one of 4,000; whatever the plan has in dollars."""
+    apply(MONEY)
+    plan = MONEY[: MONEY.index("customers:")]
+    apply(plan.replace("flat_amount: 50", "flat_amount: 60"))
+    with pytest.raises(CatalogDocumentError, match="doesn't fit what a subscription overrides of it"):
+        apply(plan.replace("15000", "4000").replace("maximum_amount: 100", "maximum_amount: 10000"))
+
+
+def test_a_plan_that_changes_its_own_currency_leaves_subscriptions_in_theirs(apply):
+    """The one that runs is on the version in dollars: that it may say, and no other."""
+    begun = "subscriptions: [{customer: acme, plan: one, start: 2023-01-01}]"
+    apply(MONEY[: MONEY.index("subscriptions:")] + begun)
+    apply(
+        "plans: [{id: one, name: One, currency: JPY, prices: [{id: fee, model: flat, flat_amount: 8000}], "
+        "currencies: {USD: {prices: {fee: {flat_amount: 50}}}}}]"
+    )
+    apply(begun.replace("2023-01-01", "2023-01-01, currency: USD"))
+    with pytest.raises(CatalogDocumentError, match="can't change from USD to JPY once it has begun"):
+        apply(begun.replace("2023-01-01", "2023-01-01, currency: JPY"))
+
+
+def test_a_begun_subscription_does_not_come_to_a_plan_in_another_currency_in_hindsight(apply):
+    """From a later instant on it may, and then says its commitments anew."""
+    other = "plans: [{id: yen, name: Y, currency: JPY, prices: [{id: fee, model: flat, flat_amount: 8000}]}]"
+    begun = "subscriptions: [{id: s, customer: acme, plan: one, start: 2023-01-01}]"
+    apply(MONEY[: MONEY.index("subscriptions:")] + begun)
+    apply(other)
+    with pytest.raises(CatalogDocumentError, match="can't change from USD to JPY once it has begun"):
+        apply(begun.replace("plan: one", "plan: yen"))
+    apply(begun.replace("2023-01-01", "2023-01-01, phases: [{start: 2024-01-01, plan: yen}]"))
+
+
+def test_an_archived_subscription_comes_back_in_its_own_currency(apply, store):
+    """As one that was never gone."""
+    ended = "subscriptions: [{id: s, customer: acme, plan: one, start: 2023-01-01, end: 2023-02-01}]"
+    apply(MONEY[: MONEY.index("subscriptions:")] + ended)
+    at = datetime(2023, 12, 1, tzinfo=UTC)
+    store.write(
+        "t", lambda catalog: end("subscription", "s", "archive", "", at, catalog), Write(at, "p", "0" * 64)
+    )
+    with pytest.raises(CatalogDocumentError, match="can't change from USD to JPY once it has begun"):
+        apply(ended.replace("2023-02-01", "2023-02-01, currency: JPY"))
+    apply(ended)
+    assert "s" in store.snapshot("t").subscriptions

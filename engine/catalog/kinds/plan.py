@@ -16,6 +16,7 @@ from engine.catalog.kinds.currencies.plan_currency import (
     PlanCurrency,
     names_misfit,
     price_misfits,
+    rounding_misfits,
     term_misfits,
 )
 from engine.catalog.kinds.entitlements.features import PlanFeatures
@@ -279,6 +280,11 @@ class Plan(Resource, section="plans", count_max=limits.PLANS_MAX):
         of_spend = [each.id for each in self.limits if each.is_of_spend]
         problems = [
             *(problem for each in self.prices for problem in price_misfits(each.id, each.price, own)),
+            *(
+                problem
+                for each in self.prices
+                for problem in rounding_misfits(each.id, each.price, own, self.currency, code)
+            ),
             *term_misfits(self._terms, own),
             *names_misfit("prices", own.prices, (each.id for each in self.prices), "price"),
             *names_misfit("limits", own.limits, of_spend, "limit of spend"),
@@ -350,6 +356,12 @@ class Plan(Resource, section="plans", count_max=limits.PLANS_MAX):
         if self.minimum_amount is None:
             return self.commitments
         return (*self.commitments, SpendCommitment(amount=self.minimum_amount))
+
+    @property
+    def follows_earlier(self) -> bool:
+        """Whether a commitment, in whatever currency, follows from earlier billing periods."""
+        others = (each for own in self.currencies.values() for each in own.commitments)
+        return any(each.follows_earlier for each in (*self.commitments, *others))
 
     @property
     def periods(self) -> int:

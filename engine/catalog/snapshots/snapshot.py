@@ -133,7 +133,7 @@ class Catalog:
         plans = {
             name
             for name, plan in self.plan_versions.items()
-            if any(own.follows_earlier for each in plan.versions for own in each.resource.commitments)
+            if any(each.resource.follows_earlier for each in plan.versions)
         }
         columns = self.subscription_columns
         of_plan = np.array([each in plans for each in columns.plans], dtype=np.bool_)[columns.terms_plan]

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import takewhile
-from typing import ClassVar, Generic, NamedTuple, Self, TypeVar, cast
+from typing import ClassVar, Final, Generic, NamedTuple, Self, TypeVar, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -43,6 +43,9 @@ class StoredVersion(NamedTuple):
     id: str
     version: int
     definition: str
+
+
+_BILLED_KEPT: Final = 2
 
 
 class StoredSubscription(NamedTuple):
@@ -231,6 +234,7 @@ class Subscriptions(_Stored[Subscription]):
     def __init__(self, rows: SortedRows, by_id: SortedRows) -> None:
         super().__init__(rows)
         self._by_id = by_id
+        self._billed: tuple[tuple[Customers, SubscriptionColumns], ...] = ()
 
     @classmethod
     def empty(cls) -> Self:
@@ -273,17 +277,13 @@ class Subscriptions(_Stored[Subscription]):
         ids, currencies = customers.texts("currency")
         if not currencies:
             return self.columns
-        found = self._billed.get(id(customers))
-        if found is None or found[0] is not customers:
-            found = customers, self.columns.in_currencies(ids, currencies)
-            # Those of the customers that were asked for last.
-            self._billed.clear()
-            self._billed[id(customers)] = found
-        return found[1]
-
-    @cached_property
-    def _billed(self) -> dict[int, tuple[Customers, SubscriptionColumns]]:
-        return {}
+        known = self._billed
+        found = next((columns for whose, columns in known if whose is customers), None)
+        if found is None:
+            found = self.columns.in_currencies(ids, currencies)
+            # Of the customers that were asked for last: who rates at a revision, and who reads the newest.
+            self._billed = (*known[1 - _BILLED_KEPT :], (customers, found))
+        return found
 
     @property
     def column_rows(self) -> int:
@@ -293,7 +293,7 @@ class Subscriptions(_Stored[Subscription]):
     def forget_columns(self) -> None:
         """They are made again for the next who asks."""
         self.__dict__.pop("columns", None)
-        self.__dict__.pop("_billed", None)
+        self._billed = ()
 
     def chunks(self) -> Iterator[pa.RecordBatch]:
         """As of all resources, and where they are found by id."""

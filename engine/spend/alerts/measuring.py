@@ -7,16 +7,22 @@ from engine.billing.terms.history import History
 from engine.billing.terms.settled import settled
 from engine.catalog.kinds import customer_of
 from engine.catalog.store import CatalogStore
+from engine.errors import MeterlineError
 from engine.spend.alerts.crossings import Measured
 from engine.spend.alerts.measured import measured_customers
 from engine.usage.query.facts_since import touched_since
 from engine.usage.store.usage_store import UsageStore
+from rating import InconsistentTermsError
 
 
 def measured_at(
     rater: Rater, snapshot: Snapshot, meters: Collection[str], customers: Collection[str] | None
 ) -> Iterator[Measured]:
-    """These customers, None: all, at the snapshot's instant; without those that have no billing period then."""
+    """These customers, None: all, at the snapshot's instant; without those that have no billing period then.
+
+    Raises:
+        MeterlineError: the commitments of one of them don't fit together.
+    """
     history = History.of(rater, snapshot)
     rated = (
         rater.rate_all(snapshot, digests=False)
@@ -24,7 +30,11 @@ def measured_at(
         else rater.rate_customers(snapshot, sorted(customers), digests=False)
     )
     for some in rated:
-        yield from measured_customers(some, settled(some, history), meters, snapshot.at_us)
+        try:
+            terms = settled(some, history)
+        except InconsistentTermsError as error:
+            raise MeterlineError(f"what customers owe is not known: {error}") from error
+        yield from measured_customers(some, terms, meters, snapshot.at_us)
 
 
 def touched_customers(usage: UsageStore, snapshot: Snapshot, after_us: int) -> dict[str, int]:

@@ -88,7 +88,7 @@ class TopUpStore:
         """
         rule, tenant, now_us = low.rule, low.catalog.tenant, self._now_us()
         with self._database.reading() as connection:
-            made = _made(connection, tenant, rule.id, _month(us_datetime(now_us)))
+            made = _made(connection, tenant, rule, _month(us_datetime(now_us)))
         if low.at_us < made.last_at_us:
             raise _retry(rule)
         if made.count >= TOP_UPS_PER_MONTH_MAX:
@@ -108,12 +108,15 @@ class TopUpStore:
         return True
 
 
-def _made(connection: Connection, tenant: str, rule_id: str, month: str) -> _Made:
+def _made(connection: Connection, tenant: str, rule: TopUpRule, month: str) -> _Made:
+    """What the rule has made; of the month what it did in its currency, which it may have changed."""
     columns = TOP_UPS.c
-    own = (columns.tenant == tenant, columns.rule_id == rule_id)
+    own = (columns.tenant == tenant, columns.rule_id == rule.id)
     last = select(func.max(columns.number), func.max(columns.topped_up_at_us)).where(*own)
     number, last_at_us = connection.execute(last).one()
-    amounts = connection.scalars(select(columns.amount).where(*own, columns.month == month)).all()
+    amounts = connection.scalars(
+        select(columns.amount).where(*own, columns.month == month, columns.currency == rule.currency)
+    ).all()
     # Texts of decimals, which no database adds up exactly.
     return _Made(number or 0, last_at_us or 0, sum(map(Decimal, amounts), Decimal(0)), len(amounts))
 
@@ -147,7 +150,7 @@ def _write_beside(connection: Connection, *, low: LowBalance, number: int, grant
     """Rule 1, and what belongs to the grant."""
     rule, tenant, at_us = low.rule, low.catalog.tenant, datetime_us(grant.effective_at)
     month = _month(grant.effective_at)
-    if _made(connection, tenant, rule.id, month).number != number - 1:
+    if _made(connection, tenant, rule, month).number != number - 1:
         raise _retry(rule)
     row = {
         "tenant": tenant,

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any, Final
 
 from engine.catalog.documents.entries import Entry
 from engine.catalog.documents.excerpt import Excerpt, stored_currency
@@ -20,8 +21,11 @@ from engine.catalog.kinds.customer import Customer
 from engine.catalog.kinds.plan import Plan
 from engine.catalog.kinds.subscription import Subscription
 from engine.catalog.kinds.terms import SubscriptionTerms, instant_us, steps_of
+from engine.catalog.snapshots.ended_resources import EndedResource
 from engine.catalog.snapshots.plan_versions import NO_VERSION, PlanVersions
 from engine.catalog.snapshots.snapshot import Catalog
+from engine.catalog.snapshots.versions import ResourceState
+from engine.times import datetime_us
 from fields import Path, Problem
 
 
@@ -102,28 +106,56 @@ def _changed(
     billed: Subscription, excerpt: Excerpt, versions: Mapping[str, PlanVersions], at: datetime
 ) -> str:
     """Rule 2, of a subscription with the currency that it is billed in; empty if it holds."""
-    known = excerpt.before.get((Subscription.kind, billed.id))
-    if known is None:
+    key = Subscription.kind, billed.id
+    known = excerpt.before.get(key) or excerpt.ended.get(key)
+    if known is None or (isinstance(known, EndedResource) and known.state != ResourceState.ARCHIVED):
         return ""
-    stored = Subscription.read(json.loads(known.definition))
-    before = BilledCurrencies(excerpt.currency_of).billed(stored)
-    if before.currency == billed.currency or stored.start > at:
+    stored, at_us = json.loads(known.definition), datetime_us(at)
+    currency = stored.get("currency") or excerpt.currency_of.get(billed.customer)
+    fields = billed.to_fields()
+    if currency == billed.currency and all(stored.get(name) == fields.get(name) for name in _DECIDING):
         return ""
-    were, are = (_codes(each, versions) for each in (before, billed))
-    if were == are:
-        return ""
-    was, is_now = (" and ".join(sorted(each)) for each in (were, are))
-    return f"can't change from {was} to {is_now} once it has begun: end this subscription, and add one in {is_now} with another id"
+    if currency is not None:
+        stored |= {"currency": currency}
+    were, are = _billed_in(stored, excerpt.catalog.plan_versions), _billed_in(fields, versions)
+    for since_us, _ in (*were, *are):
+        before, after = _at(were, since_us), _at(are, since_us)
+        gone = before - after
+        if since_us <= at_us and after and gone:
+            was, is_now = " and ".join(sorted(gone)), " and ".join(sorted(after))
+            return (
+                f"can't change from {was} to {is_now} once it has begun: end this subscription, and add one in {is_now} with "
+                "another id"
+            )
+    return ""
 
 
-def _codes(billed: Subscription, versions: Mapping[str, PlanVersions]) -> frozenset[str]:
-    """What a subscription is billed in, over all its time."""
-    if billed.currency is not None:
-        return frozenset({billed.currency})
-    plans = {
-        SubscriptionTerms.read(step.terms).plan for step in steps_of(billed.to_fields())
-    } & versions.keys()
-    return frozenset(versions[plan].newest.resource.currency for plan in plans)
+_DECIDING: Final = ("start", "plan", "plan_version", "phases", "add_ons")
+"""The fields of a subscription, besides its currency, that decide in what it is billed."""
+_Timeline = list[tuple[int, frozenset[str]]]
+
+
+def _billed_in(fields: Mapping[str, Any], versions: Mapping[str, PlanVersions]) -> _Timeline:
+    """Since when a subscription is billed in which currencies: those of its plans, in the versions that it has, unless it says one."""
+    found: _Timeline = []
+    for step in steps_of(fields):
+        terms = SubscriptionTerms.read(step.terms)
+        held = [(terms.plan, terms.plan_version, instant_us(step.since))]
+        held += [(plan, None, at_us) for plan, at_us in terms.add_ons_since_us.items()]
+        codes = {terms.currency or _own(versions.get(plan), version, at_us) for plan, version, at_us in held}
+        found.append((instant_us(step.start), frozenset(codes - {""})))
+    return found
+
+
+def _own(of_plan: PlanVersions | None, version: int | None, at_us: int) -> str:
+    """The plan's own currency, of the version that is held; empty where there is none."""
+    place = NO_VERSION if of_plan is None else of_plan.place_held(version, at_us)
+    return "" if of_plan is None or place == NO_VERSION else of_plan.versions[place].resource.currency
+
+
+def _at(timeline: _Timeline, at_us: int) -> frozenset[str]:
+    """Nothing before it begins."""
+    return next((codes for since_us, codes in reversed(timeline) if since_us <= at_us), frozenset())
 
 
 def _phases(subscription: Subscription) -> Iterator[tuple[int, str]]:
@@ -163,8 +195,7 @@ def _check_customers(entries: Sequence[Entry], excerpt: Excerpt, mistakes: Mista
             what = f"can't change from {before}" if before else "can't be given now"
             mistakes.add(
                 (*changed[customer].path, "currency"),
-                f"{what}: {left[0]!r} is billed by it, in periods that are over, too; say the currency of that subscription "
-                "first",
+                f"{what}: {left[0]!r} is billed by it; say the currency of that subscription first",
             )
 
 

@@ -173,9 +173,10 @@ def _check_overrides(
             continue
         read = SubscriptionTerms.read(text)
         for price_id, fields in read.overrides.items():
-            if price_id not in places or read.plan != plan.id:
+            priced = plan.in_currency(read.currency)
+            if price_id not in places or read.plan != plan.id or priced is None:
                 continue
-            price = plan.prices[places[price_id]]
+            price = priced.prices[places[price_id]]
             try:
                 replace(price, price=overridden(price.price, fields))
             except FieldsError as error:

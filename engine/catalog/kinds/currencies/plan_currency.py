@@ -10,10 +10,11 @@ from engine.catalog import limits
 from engine.catalog.kinds.commitment import COMMITMENTS, SpendCommitment
 from engine.catalog.kinds.resource import ID, OwnFields
 from fields import DecimalNumber, MapOf, Problem, Record, declaration
-from rating import AMOUNT_FIELDS, Price, SpendDiscount
+from rating import AMOUNT_FIELDS, Price, SpendDiscount, minor_unit_digits
 
+_ROUNDING: Final = "rounding"
 _PRICE_AMOUNTS: Final = OwnFields(
-    Price, "{unit_amount: 0.5}", without=declaration(Price).names.keys() - AMOUNT_FIELDS
+    Price, "{unit_amount: 0.5}", without=declaration(Price).names.keys() - AMOUNT_FIELDS - {_ROUNDING}
 )
 _PRICES: Final = MapOf(ID, _PRICE_AMOUNTS, limits.PLAN_PRICES_MAX)
 _LIMITS: Final = MapOf(ID, DecimalNumber(), limits.PLAN_LIMITS_MAX)
@@ -26,7 +27,8 @@ class PlanCurrency(Record, called="currency"):
     """Amounts in one more currency (rule 1 of the package).
 
     prices: price id -> its fields with amounts (rating.AMOUNT_FIELDS), each as the plan's price has it; tiers and cells are whole,
-    bounds too. A price without an amount, such as a percentage alone, is left out.
+    bounds too. A price without an amount, such as a percentage alone, is left out. `rounding` is the price's own, unless that names
+    digits and the currencies have other minor units: then it is said here, too.
     amount_off, spend_discount, minimum_amount, commitments, invoicing_threshold: in place of the plan's, for those that it has.
     limits: limit id -> amount, of the plan's limits of spend.
     """
@@ -59,11 +61,22 @@ class PlanCurrency(Record, called="currency"):
 def price_misfits(price_id: str, price: Price, own: PlanCurrency) -> Iterator[Problem]:
     """Which amounts a price and a currency don't have both; paths begin with `prices`."""
     has = {name for name in AMOUNT_FIELDS if getattr(price, name) is not None}
-    given = own.prices.get(price_id, {})
+    given = {name: value for name, value in own.prices.get(price_id, {}).items() if name != _ROUNDING}
     for name in sorted(has - given.keys()):
         yield Problem(("prices", price_id, name), "is missing: the plan's own price has one")
     for name in sorted(given.keys() - has):
         yield Problem(("prices", price_id, name), "does not belong here: the plan's own price has none")
+
+
+def rounding_misfits(
+    price_id: str, price: Price, own: PlanCurrency, plan_currency: str, currency: str
+) -> Iterator[Problem]:
+    """Whether digits that are meant for one minor unit would round another; paths begin with `prices`."""
+    if price.rounding.digits is None or _ROUNDING in own.prices.get(price_id, {}):
+        return
+    if minor_unit_digits(plan_currency) != minor_unit_digits(currency):
+        message = f"is missing: the plan's price rounds to {price.rounding.digits} digits, and {currency} has another minor unit"
+        yield Problem(("prices", price_id, _ROUNDING), message)
 
 
 def term_misfits(plan_terms: Mapping[str, Any], own: PlanCurrency) -> Iterator[Problem]:
