@@ -52,7 +52,7 @@ def lines_by_oracle(catalog, usage, at):
             names = [] if meter is None else meter.group_by
             # A pause bills no flat amounts.
             paused = meter is None and any(each.paused for each in subscription.phases)
-            active = _active(subscription, period, whole) if paused else Fraction(1)
+            active = _active(subscription, period, whole) if paused else [Fraction(1)]
             if not active:
                 continue
             lines = []
@@ -61,8 +61,6 @@ def lines_by_oracle(catalog, usage, at):
                 dimensions = [(name, dict(found)[name]) for name in names if name in dict(found)]
                 rated = _rated(price.price, part, quantity, dimensions, is_metered=meter is not None)
                 amounts = (None, None) if rated is None else (rated.amount, rated.exact_amount)
-                if paused:
-                    amounts = _flat(price.price, active)
                 line = {
                     "id": _id(subscription.id, price.id, dimensions, period.start),
                     "customer": subscription.customer,
@@ -79,6 +77,12 @@ def lines_by_oracle(catalog, usage, at):
                     "currency": price.price.currency,
                 }
                 lines.append(line)
+            if paused:
+                # What is before a pause and what is behind it are lines of their own.
+                (line,) = lines
+                for amount, exact in _flat(price.price, active):
+                    yield {**line, "amount": amount, "exact_amount": exact}
+                continue
             if not price.price.round_each_group:
                 round_together([line for line in lines if line["amount"] is not None], price.price)
             yield from lines
@@ -135,22 +139,24 @@ def _without_usage(price):
 
 
 def _active(subscription, period, whole):
-    """The share of a whole period in which a subscription isn't paused, of this one."""
+    """The shares of a whole period of the stretches in which a subscription isn't paused, of this one."""
     cuts = [(subscription.start, False), *((each.start, bool(each.paused)) for each in subscription.phases)]
     ends = [each for each, _ in cuts[1:]] + [period.end]
-    seconds = sum(
-        max(0, int((min(end, period.end) - max(start, period.start)).total_seconds()))
-        for (start, paused), end in zip(cuts, ends, strict=True)
-        if not paused
-    )
-    return Fraction(seconds, int((whole.end - whole.start).total_seconds()))
+    found, goes_on = [], False
+    for (start, paused), end in zip(cuts, ends, strict=True):
+        seconds = int((min(end, period.end) - max(start, period.start)).total_seconds())
+        if seconds > 0 and not paused:
+            found.append((found.pop() if goes_on else 0) + seconds)
+        goes_on = not paused and (goes_on or seconds > 0)
+    return [Fraction(each, int((whole.end - whole.start).total_seconds())) for each in found]
 
 
-def _flat(price, share):
-    """(amount, exact amount) of a flat amount, for a share of the period, rounded half up."""
-    exact = Fraction(price.flat_amount) * share
-    units = math.floor(exact * 10**price.digits + Fraction(1, 2))
-    return Decimal(units).scaleb(-price.digits), exact
+def _flat(price, shares):
+    """(amount, exact amount) of a flat amount for each of these shares of the period: rounded together, half up."""
+    exact = [Fraction(price.flat_amount) * each for each in shares]
+    total = Fraction(math.floor(sum(exact) * 10**price.digits + Fraction(1, 2)), 10**price.digits)
+    units = shares_by_oracle(exact, total, price.digits)
+    return [(Decimal(int(own)).scaleb(-price.digits), each) for own, each in zip(units, exact, strict=True)]
 
 
 def _rated(price, part, quantity, dimensions, *, is_metered):
