@@ -59,7 +59,9 @@ def differences(dice, count):
     return Found(sum(len(each) for each in expected.values()), wrong)
 
 
-def catalog_of(plans, subscriptions, zones, currencies):
+def catalog_of(plans, subscriptions, zones, currencies=None):
+    """`zones`, `currencies`: customer -> its own; without `currencies` nobody has one."""
+    currencies = currencies or dict.fromkeys(zones)
     versions = [
         Versioned(Meter.read({"id": "calls", "event_type": "call", "aggregation": "sum", "value": "n"}), 1, 1)
     ]
