@@ -109,7 +109,7 @@ def test_pseudonyms_are_told_from_ids():
 def test_whoever_adds_a_field_of_a_customer_decides_what_an_erasure_makes_of_it():
     """engine.erasure.catalog_erasure knows these fields, and these kinds that refer to a customer."""
     assert set(declaration(Customer).names) == {
-        *("id", "name", "metadata", "coupons", "time_zone"),
+        *("id", "name", "metadata", "coupons", "currency", "time_zone"),
         *("tax_region", "tax_ids", "tax_exempt", "aliases", "parent"),
         *("billing_name", "billing_address", "billing_email", "purchase_order", "payment_terms_days"),
     }
