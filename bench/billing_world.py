@@ -28,7 +28,8 @@ ANCHORS: Final = {"one day": 1, "28 days": 28}
 """How many days of the month subscriptions start on."""
 TIMEOUT_S: Final = 900
 _FIRST: Final = datetime(2026, 2, 28, tzinfo=UTC)
-_PIECE: Final = 25_000
+# With phases and coupons some 250 bytes each: a request has 4 MiB at most.
+_PIECE: Final = 10_000
 _REQUEST_EVENTS: Final = 20_000
 _CALLERS: Final = 3
 _ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
