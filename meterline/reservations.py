@@ -11,7 +11,7 @@ Rules:
    is not released, and the same commit may be made again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -173,17 +173,7 @@ def release_request(reservation: Reservation) -> bytes:
 def ended_here(reservation: Reservation, state: ReservationState) -> Reservation:
     """One that no engine knows, after its commit or release."""
     quantity = reservation.quantity if state is ReservationState.COMMITTED else _NOTHING
-    return Reservation(
-        reservation.reservation_id,
-        reservation.customer_id,
-        reservation.limit,
-        reservation.quantity,
-        state,
-        quantity,
-        reservation.reserved_at,
-        reservation.expires_at,
-        is_from_engine=False,
-    )
+    return replace(reservation, state=state, committed_quantity=quantity)
 
 
 def reserve_error(error: RequestFailedError) -> RequestFailedError:

@@ -40,16 +40,19 @@ class CatalogNames:
 
     def plan(self, plan_id: str, version: int) -> Plan | None:
         """None where the catalog has it no more."""
-        versions = self._catalog.plan_versions.get(plan_id)
-        found = () if versions is None else versions.versions
-        return next((each.resource for each in found if each.version == version), None)
+        return self._plan(plan_id, version, None)
 
     def price(self, plan_id: str, version: int, price_id: str, currency: str) -> PlanPrice | None:
         """As the plan has it in a currency, whatever a subscription overrides."""
-        found = self.plan(plan_id, version)
-        plan = None if found is None else found.in_currency(currency)
+        plan = self._plan(plan_id, version, currency)
         prices = () if plan is None else plan.prices
         return next((each for each in prices if each.id == price_id), None)
+
+    def _plan(self, plan_id: str, version: int, currency: str | None) -> Plan | None:
+        versions = self._catalog.plan_versions.get(plan_id)
+        if versions is None or version not in versions.numbers:
+            return None
+        return versions.offered(int(versions.numbers.searchsorted(version)), currency)
 
     def is_overridden(self, subscription_id: str, price_id: str) -> bool:
         """Whether a subscription has, at any time, terms of its own for a price."""

@@ -5,16 +5,16 @@ there is a line, one for each group of its meter's usage; without usage one at z
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
 from engine.billing.reconciliation.billing_calendar import period_at
+from engine.catalog.kinds.customer import Customer
 from engine.catalog.kinds.meter import Meter
 from engine.catalog.kinds.plan import Plan, PlanPrice
 from engine.catalog.kinds.subscription import Subscription
 from engine.catalog.snapshots.snapshot import Catalog
-from engine.catalog.snapshots.versions import Versioned
 from engine.times import datetime_us, us_datetime
 from rating import Model, Timing
 
@@ -57,22 +57,23 @@ def expected_period(catalog: Catalog, key: BillingPeriodKey) -> ExpectedPeriod:
         if reason := _not_simple(of):
             reasons[of.id] = reason
             continue
-        plan = plan_version_of(catalog, of)
+        customer = catalog.customers[of.customer].resource if of.customer in catalog.customers else None
+        plan = plan_of(catalog, of, customer)
         if plan is None:
             reasons[of.id] = "a plan that the catalog doesn't have, or not in the currency"
             continue
-        period = period_at(of, plan.resource, _zone(catalog, of), us_datetime(key.end_us - 1))
+        period = period_at(of, plan, _zone(of, customer), us_datetime(key.end_us - 1))
         is_here = period is not None and (datetime_us(period.start), datetime_us(period.end)) == key[2:]
         if period is not None and is_here and not period.is_whole:
             reasons[of.id] = "a part of a billing period"
             continue
         judged.add(of.id)
-        if is_here and plan.resource.currency == key.currency:
-            charges += _charges(catalog, of, plan.resource, key)
+        if is_here and plan.currency == key.currency:
+            charges += _charges(catalog, of, plan, key)
     return ExpectedPeriod(charges, frozenset(judged), reasons)
 
 
-def plan_version_of(catalog: Catalog, of: Subscription) -> Versioned[Plan] | None:
+def plan_of(catalog: Catalog, of: Subscription, customer: Customer | None) -> Plan | None:
     """The version that a subscription names, or the one that is effective at its start (of those the last; before any the first), in
     the currency that the subscription is billed in.
     """
@@ -80,19 +81,14 @@ def plan_version_of(catalog: Catalog, of: Subscription) -> Versioned[Plan] | Non
     if versions is None:
         return None
     found = None
-    for each in versions.versions:
+    for place, each in enumerate(versions.versions):
         since, first = each.resource.effective_from, versions.versions[0].resource.effective_from
         if of.plan_version is not None:
-            found = each if each.version == of.plan_version else found
+            found = place if each.version == of.plan_version else found
         elif since is None or since <= of.start or since == first:
-            found = each
-    priced = None if found is None else found.resource.in_currency(_currency(catalog, of))
-    return None if found is None or priced is None else replace(found, resource=priced)
-
-
-def _currency(catalog: Catalog, of: Subscription) -> str | None:
-    customer = catalog.customers[of.customer].resource if of.customer in catalog.customers else None
-    return of.currency or (None if customer is None else customer.currency)
+            found = place
+    currency = of.currency or (None if customer is None else customer.currency)
+    return None if found is None else versions.offered(found, currency)
 
 
 def _not_simple(of: Subscription) -> str:
@@ -103,8 +99,7 @@ def _not_simple(of: Subscription) -> str:
     return "a subscription with overrides" if of.overrides else ""
 
 
-def _zone(catalog: Catalog, of: Subscription) -> str:
-    customer = catalog.customers[of.customer].resource if of.customer in catalog.customers else None
+def _zone(of: Subscription, customer: Customer | None) -> str:
     return of.time_zone or (customer.time_zone if customer is not None else None) or "UTC"
 
 

@@ -56,21 +56,26 @@ class PlanVersions:
         Raises:
             MeterlineError: it isn't offered in it. An apply doesn't let that be.
         """
-        known, plan = self._in_currencies, self.versions[place].resource
+        found = self.offered(place, currency)
+        if found is None:
+            plan = self.versions[place]
+            raise MeterlineError(
+                f"a subscription is in {currency}, and version {plan.version} of its plan {plan.resource.id!r} isn't offered in it"
+            )
+        return found
+
+    def offered(self, place: int, currency: str | None) -> Plan | None:
+        """As `held`; None if it isn't offered in it."""
+        plan = self.versions[place].resource
         if currency is None or currency == plan.currency:
             return plan
+        known = self._in_currencies
         if (place, currency) not in known:
-            found = plan.in_currency(currency)
-            if found is None:
-                raise MeterlineError(
-                    f"a subscription is in {currency}, and version {self.versions[place].version} of its plan {plan.id!r} isn't "
-                    "offered in it"
-                )
-            known[place, currency] = found
+            known[place, currency] = plan.in_currency(currency)
         return known[place, currency]
 
     @cached_property
-    def _in_currencies(self) -> dict[tuple[int, str], Plan]:
+    def _in_currencies(self) -> dict[tuple[int, str], Plan | None]:
         """Those that were asked for."""
         return {}
 

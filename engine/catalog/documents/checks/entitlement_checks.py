@@ -56,7 +56,7 @@ def _held(
         of_plan = versions.get(plan)
         place = NO_VERSION if of_plan is None else of_plan.place_held(version, at_us)
         if of_plan is not None and place != NO_VERSION:
-            found = of_plan.versions[place].resource.in_currency(terms.currency)
+            found = of_plan.offered(place, terms.currency)
             if found is not None:
                 yield found, times
 

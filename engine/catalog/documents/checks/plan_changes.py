@@ -123,7 +123,7 @@ def check_plans(
                 f"can't change from {_words(before)} to {_words(plan)}: earlier versions of this plan are in use, or may be; "
                 "make another plan",
             )
-        _check_overrides(entry, plan, uses.terms[uses.of_newest(after)], catalog, mistakes)
+        _check_overrides(entry, after, uses.terms[uses.of_newest(after)], catalog, mistakes)
 
 
 def kept_subscriptions(plan_id: str, catalog: Catalog) -> int:
@@ -164,16 +164,17 @@ def _words(plan: Plan) -> str:
 
 
 def _check_overrides(
-    entry: Entry, plan: Plan, terms: npt.NDArray[np.int64], catalog: Catalog, mistakes: Mistakes
+    entry: Entry, after: PlanVersions, terms: npt.NDArray[np.int64], catalog: Catalog, mistakes: Mistakes
 ) -> None:
     """Rule 4. `terms`: those of subscriptions that will have the new version, by their places."""
+    plan = after.newest.resource
     places = {price.id: place for place, price in enumerate(plan.prices)}
     for text in (catalog.subscription_columns.terms[place] for place in _each_once(terms)):
         if '"overrides":' not in text:
             continue
         read = SubscriptionTerms.read(text)
+        priced = after.offered(len(after.versions) - 1, read.currency)
         for price_id, fields in read.overrides.items():
-            priced = plan.in_currency(read.currency)
             if price_id not in places or read.plan != plan.id or priced is None:
                 continue
             price = priced.prices[places[price_id]]

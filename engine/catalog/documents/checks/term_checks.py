@@ -101,7 +101,7 @@ def _of_step(
     if place == NO_VERSION:
         yield Problem((*path, "plan_version"), f"the plan {terms.plan!r} has no version {terms.plan_version}")
         return
-    plan = of_plan.versions[place].resource.in_currency(terms.currency)
+    plan = of_plan.offered(place, terms.currency)
     if plan is None:  # which engine.catalog.documents.checks.currency_checks tells
         return
     prices = {each.id: each for each in plan.prices}

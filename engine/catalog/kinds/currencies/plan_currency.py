@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 from engine.catalog import limits
 from engine.catalog.kinds.commitment import COMMITMENTS, SpendCommitment
 from engine.catalog.kinds.resource import ID, OwnFields
+from engine.catalog.kinds.terms import overridden
 from fields import DecimalNumber, MapOf, Problem, Record, declaration
 from rating import AMOUNT_FIELDS, Price, SpendDiscount, minor_unit_digits
 
@@ -49,8 +50,7 @@ class PlanCurrency(Record, called="currency"):
         Raises:
             FieldsError: the amounts don't make a price.
         """
-        kept = {name: getattr(price, name) for name in declaration(Price).names}
-        return Price.read({**_given(kept), "currency": currency, **self.prices.get(price_id, {})})
+        return overridden(price, {**self.prices.get(price_id, {}), "currency": currency})
 
     @property
     def terms(self) -> Mapping[str, Any]:
@@ -92,7 +92,3 @@ def names_misfit(name: str, given: Iterable[str], known: Iterable[str], what: st
     """Which ids under `name` the plan has not."""
     for each in sorted(set(given) - set(known)):
         yield Problem((name, each), f"the plan has no {what} {each!r}")
-
-
-def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
