@@ -16,7 +16,7 @@ from datetime import datetime
 
 from engine.catalog import limits
 from engine.catalog.documents.changes import Changes, changes
-from engine.catalog.documents.checks.currency_checks import check_currencies
+from engine.catalog.documents.checks.currency_checks import billed_subscriptions, check_currencies
 from engine.catalog.documents.checks.plan_changes import check_plans, next_versions
 from engine.catalog.documents.checks.rate_checks import check_rates
 from engine.catalog.documents.checks.split_checks import check_splits
@@ -68,8 +68,9 @@ class Document:
         check_splits(self.entries, excerpt, mistakes)
         check_rates(self.entries, excerpt, mistakes)
         following = next_versions(self.entries, excerpt.catalog, at)
-        check_currencies(self.entries, following, excerpt, at, mistakes)
-        check_terms(self.entries, following, excerpt, mistakes)
+        subscriptions = billed_subscriptions(self.entries, excerpt)
+        check_currencies(self.entries, subscriptions, following, excerpt, at, mistakes)
+        check_terms(self.entries, subscriptions, following, excerpt, mistakes)
         check_plans(self.entries, following, excerpt.catalog, at, mistakes)
         if mistakes:
             raise mistakes.error()

@@ -10,7 +10,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -29,62 +29,59 @@ from engine.times import datetime_us
 from fields import Path, Problem
 
 
-@dataclass(frozen=True, slots=True)
-class BilledCurrencies:
-    """Customer -> currency, of those that a document names and that have one once it is applied."""
-
-    of_customer: Mapping[str, str]
-
-    @classmethod
-    def of(cls, entries: Sequence[Entry], excerpt: Excerpt) -> "BilledCurrencies":
-        found = dict(excerpt.currency_of)
-        for entry in entries:
-            if isinstance(entry.resource, Customer):
-                found.pop(entry.resource.id, None)
-                if entry.resource.currency is not None:
-                    found[entry.resource.id] = entry.resource.currency
-        return cls(found)
-
-    def billed(self, subscription: Subscription) -> Subscription:
-        """It with the currency that it is billed in; itself where that is each plan's own."""
-        currency = self.of_customer.get(subscription.customer)
-        if currency is None or subscription.currency is not None:
-            return subscription
-        return replace(subscription, currency=currency)
+def billed_subscriptions(entries: Sequence[Entry], excerpt: Excerpt) -> list[tuple[Entry, Subscription]]:
+    """The document's subscriptions, each with the currency that it is billed in; as it is where that is each plan's own."""
+    of_customer = dict(excerpt.currency_of)
+    for entry in entries:
+        if isinstance(entry.resource, Customer):
+            of_customer.pop(entry.resource.id, None)
+            if entry.resource.currency is not None:
+                of_customer[entry.resource.id] = entry.resource.currency
+    found = []
+    for entry in entries:
+        if isinstance(subscription := entry.resource, Subscription):
+            currency = subscription.currency or of_customer.get(subscription.customer)
+            is_said = currency == subscription.currency
+            found.append((entry, subscription if is_said else replace(subscription, currency=currency)))
+    return found
 
 
 def check_currencies(
     entries: Sequence[Entry],
+    subscriptions: Sequence[tuple[Entry, Subscription]],
     following: Mapping[str, PlanVersions],
     excerpt: Excerpt,
     at: datetime,
     mistakes: Mistakes,
 ) -> None:
-    """All rules. `following`: the versions of plans that the document changes; `at`: when it is applied."""
+    """All rules. `subscriptions`: as of `billed_subscriptions`; `following`: the versions of plans that the document changes; `at`: when
+    it is applied.
+    """
     versions = {**excerpt.catalog.plan_versions, **following}
-    currencies = BilledCurrencies.of(entries, excerpt)
     _check_customers(entries, excerpt, mistakes)
-    for entry in entries:
-        if isinstance(entry.resource, Subscription):
-            for problem in _offered(entry.resource, currencies, versions):
+    for entry, billed in subscriptions:
+        fields = billed.to_fields()
+        if billed.currency is not None:
+            is_own = entry.fields.get("currency") is not None
+            for problem in _offered(fields, billed.currency, versions, is_own=is_own):
                 mistakes.add((*entry.path, *problem.path), problem.message)
-            if message := _changed(currencies.billed(entry.resource), excerpt, versions, at):
-                mistakes.add((*entry.path, "currency"), message)
-        elif isinstance(entry.resource, Plan) and entry.resource.id in excerpt.catalog.plan_versions:
+        if message := _changed(fields, excerpt, versions, at):
+            mistakes.add((*entry.path, "currency"), message)
+    for entry in entries:
+        if isinstance(entry.resource, Plan) and entry.resource.id in excerpt.catalog.plan_versions:
             _check_kept(entry, entry.resource, excerpt.catalog, mistakes)
 
 
 def _offered(
-    subscription: Subscription, currencies: BilledCurrencies, versions: Mapping[str, PlanVersions]
+    fields: Mapping[str, Any], currency: str, versions: Mapping[str, PlanVersions], *, is_own: bool
 ) -> Iterator[Problem]:
-    """Rule 1."""
-    billed = currencies.billed(subscription)
-    if billed.currency is None:
-        return
-    whose = "its customer's currency" if subscription.currency is None else "the subscription's currency"
-    paths: dict[str, Path] = {step_start: ("phases", number) for number, step_start in _phases(subscription)}
+    """Rule 1, of a subscription's fields. `is_own`: whether it says the currency itself."""
+    whose = "the subscription's currency" if is_own else "its customer's currency"
+    paths: dict[str, Path] = {
+        phase["start"]: ("phases", number) for number, phase in enumerate(fields.get("phases", ()))
+    }
     told: set[str] = set()
-    for step in steps_of(billed.to_fields()):
+    for step in steps_of(fields):
         terms = SubscriptionTerms.read(step.terms)
         path = paths.get(step.start, ())
         held = [((*path, "plan"), terms.plan, terms.plan_version, instant_us(step.since))]
@@ -92,28 +89,27 @@ def _offered(
             ((*path, "add_ons", plan), plan, None, at_us) for plan, at_us in terms.add_ons_since_us.items()
         ]
         for where, plan, version, at_us in held:
-            if plan in told or _is_offered(versions.get(plan), version, at_us, billed.currency):
+            if plan in told or _is_offered(versions.get(plan), version, at_us, currency):
                 continue
             told.add(plan)
             yield Problem(
                 where,
-                f"the plan {plan!r} is not offered in {billed.currency}, {whose}: add it to the plan's currencies, or say the "
+                f"the plan {plan!r} is not offered in {currency}, {whose}: add it to the plan's currencies, or say the "
                 "currency of this subscription",
             )
 
 
 def _changed(
-    billed: Subscription, excerpt: Excerpt, versions: Mapping[str, PlanVersions], at: datetime
+    fields: Mapping[str, Any], excerpt: Excerpt, versions: Mapping[str, PlanVersions], at: datetime
 ) -> str:
-    """Rule 2, of a subscription with the currency that it is billed in; empty if it holds."""
-    key = Subscription.kind, billed.id
+    """Rule 2, of the fields of a subscription with the currency that it is billed in; empty if it holds."""
+    key = Subscription.kind, fields["id"]
     known = excerpt.before.get(key) or excerpt.ended.get(key)
     if known is None or (isinstance(known, EndedResource) and known.state != ResourceState.ARCHIVED):
         return ""
     stored, at_us = json.loads(known.definition), datetime_us(at)
-    currency = stored.get("currency") or excerpt.currency_of.get(billed.customer)
-    fields = billed.to_fields()
-    if currency == billed.currency and all(stored.get(name) == fields.get(name) for name in _DECIDING):
+    currency = stored.get("currency") or excerpt.currency_of.get(fields["customer"])
+    if currency == fields.get("currency") and all(stored.get(name) == fields.get(name) for name in _DECIDING):
         return ""
     if currency is not None:
         stored |= {"currency": currency}
@@ -156,11 +152,6 @@ def _own(of_plan: PlanVersions | None, version: int | None, at_us: int) -> str:
 def _at(timeline: _Timeline, at_us: int) -> frozenset[str]:
     """Nothing before it begins."""
     return next((codes for since_us, codes in reversed(timeline) if since_us <= at_us), frozenset())
-
-
-def _phases(subscription: Subscription) -> Iterator[tuple[int, str]]:
-    for number, phase in enumerate(subscription.to_fields().get("phases", ())):
-        yield number, phase["start"]
 
 
 def _is_offered(of_plan: PlanVersions | None, version: int | None, at_us: int, currency: str) -> bool:

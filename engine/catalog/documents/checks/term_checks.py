@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from engine.catalog.documents.checks.currency_checks import BilledCurrencies
 from engine.catalog.documents.checks.entitlement_checks import entitlement_problems
 from engine.catalog.documents.entries import Entry
 from engine.catalog.documents.excerpt import Excerpt
@@ -31,15 +30,18 @@ from rating import whole_minor_units
 
 
 def check_terms(
-    entries: Sequence[Entry], following: Mapping[str, PlanVersions], excerpt: Excerpt, mistakes: Mistakes
+    entries: Sequence[Entry],
+    subscriptions: Sequence[tuple[Entry, Subscription]],
+    following: Mapping[str, PlanVersions],
+    excerpt: Excerpt,
+    mistakes: Mistakes,
 ) -> None:
-    """All rules, of each subscription of the document, with the currency that it is billed in. `following`: the versions of plans that the document changes."""
+    """All rules. `subscriptions`: the document's, each with the currency that it is billed in; `following`: the versions of plans that the document changes."""
     versions = {**excerpt.catalog.plan_versions, **following}
-    meters, currencies = known_meters(entries, excerpt), BilledCurrencies.of(entries, excerpt)
-    for entry in entries:
-        if isinstance(entry.resource, Subscription):
-            for problem in _problems(currencies.billed(entry.resource), versions, meters):
-                mistakes.add((*entry.path, *problem.path), problem.message)
+    meters = known_meters(entries, excerpt)
+    for entry, billed in subscriptions:
+        for problem in _problems(billed, versions, meters):
+            mistakes.add((*entry.path, *problem.path), problem.message)
 
 
 def _problems(
