@@ -35,8 +35,8 @@ from engine.billing.terms.history import ended_before, ended_between
 from engine.billing.terms.places import CustomerNumbers
 from engine.billing.terms.reach import reached_back
 from engine.billing.terms.settled import settled_invoices
+from engine.billing.terms.unrateable import of_fitting
 from engine.errors import FieldMistake, InvalidRequestError, StaleError
-from rating import InconsistentTermsError
 
 SUBSCRIPTIONS_AT_ONCE: Final = 10_000
 """Of one step: some hundred MB of columns, and a transaction of as many headers."""
@@ -143,20 +143,18 @@ class Closer:
 
     def _close_rows(self, close: Close, snapshot: Snapshot, rows: Index, done: Closed) -> None:
         """Rule 4."""
-        try:
-            self._close_consistent(close, snapshot, rows, done)
-        except InconsistentTermsError as error:
-            catalog = snapshot.catalog
-            halves = CustomerNumbers.of_rows(catalog, rows).halves()
-            for half in halves or ():
-                self._close_rows(close, snapshot, half, done)
-            if halves is None:
-                customer = str(catalog.subscription_columns.customer_id[int(rows[0])].as_py())
-                if len(done.inconsistent) < _LOGGED_MAX:
-                    _log.error("commitments don't fit together", tenant=close.tenant, customer_id=customer)
-                if len(done.inconsistent) < _UNRATEABLE_MAX:
-                    done.inconsistent[customer] = str(error)
-                done.open_customer_count += 1
+
+        def leave(customer: str, reason: str) -> None:
+            if len(done.inconsistent) < _LOGGED_MAX:
+                _log.error("commitments don't fit together", tenant=close.tenant, customer_id=customer)
+            if len(done.inconsistent) < _UNRATEABLE_MAX:
+                done.inconsistent[customer] = reason
+            done.open_customer_count += 1
+
+        def work(some: Index) -> None:
+            self._close_consistent(close, snapshot, some, done)
+
+        of_fitting(snapshot.catalog, rows, work, leave)
 
     def _close_consistent(self, close: Close, snapshot: Snapshot, rows: Index, done: Closed) -> None:
         """Issues what is due of these subscriptions, computed again if somebody else issues meanwhile (rule 3)."""

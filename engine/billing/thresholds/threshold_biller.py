@@ -36,11 +36,10 @@ from engine.billing.terms.history import ended_before
 from engine.billing.terms.places import CustomerNumbers
 from engine.billing.terms.reach import reached_back
 from engine.billing.terms.settled import settled_invoices
-from engine.billing.terms.unrateable import unrateable_customers
+from engine.billing.terms.unrateable import of_fitting, unrateable_customers
 from engine.billing.thresholds.invoicing_thresholds import running_rows, thresholds_at
 from engine.billing.thresholds.part_lines import RunningSubscription, part_invoices
 from engine.errors import StaleError
-from rating import InconsistentTermsError
 
 _ATTEMPTS: Final = 5
 _LOGGED_MAX: Final = 20
@@ -132,27 +131,23 @@ class ThresholdBiller:
 
     def bill(self, run: Close, snapshot: Snapshot, wanted: WantedParts, rows: Index) -> PartsBilled:
         """Bills these subscriptions, whose rows rise: all of each customer. Raises as `step`."""
-        rows = self._billable(snapshot, wanted, rows)
-        if not len(rows):
-            return PartsBilled()
-        try:
-            return self._billed(run, snapshot, wanted, rows)
-        except InconsistentTermsError as error:
-            catalog, done = snapshot.catalog, PartsBilled()
-            halves = CustomerNumbers.of_rows(catalog, rows).halves()
-            for half in halves or ():
-                own = self.bill(run, snapshot, wanted, half)
-                done.issued += own.issued
-                done.unrateable += own.unrateable
-                done.inconsistent |= own.inconsistent
-            if halves is None:
-                customer = str(catalog.subscription_columns.customer_id[int(rows[0])].as_py())
-                _log.error("commitments don't fit together", tenant=run.tenant, customer_id=customer)
-                done.inconsistent[customer] = str(error)
-            return done
+        done = PartsBilled()
+
+        def leave(customer: str, reason: str) -> None:
+            _log.error("commitments don't fit together", tenant=run.tenant, customer_id=customer)
+            done.inconsistent[customer] = reason
+
+        for own in of_fitting(snapshot.catalog, rows, partial(self._billed, run, snapshot, wanted), leave):
+            done.issued += own.issued
+            done.unrateable += own.unrateable
+            done.inconsistent |= own.inconsistent
+        return done
 
     def _billed(self, run: Close, snapshot: Snapshot, wanted: WantedParts, rows: Index) -> PartsBilled:
         done = PartsBilled()
+        rows = self._billable(snapshot, wanted, rows)
+        if not len(rows):
+            return done
         found = self._found(snapshot, wanted, rows, digests=False)
         done.unrateable += found.unrateable
         if not found.to_issue.keys:
