@@ -131,7 +131,8 @@ class History:
             actor.pool.generation += operation in CORRECTS
             told.append(self.shared(answer))
             if actor is self.one:
-                self.check_nothing_leaked(operation, fields)
+                self.asked += str(fields)
+        self.check_nothing_leaked(operation, fields)
         # A page's token has the instant that its pages are of, when one had done another part of its steps than who is alone.
         if operation not in SETTLES and not (kind or "").startswith("token "):
             assert told[0] == told[1], (operation, kind, seed, over_http, fields)
@@ -141,13 +142,15 @@ class History:
         return shared(answer, self.began_at, {NEVER: FOREIGN, **dict.fromkeys(names, "<tenant>")})
 
     def check_nothing_leaked(self, operation, fields):
-        """Of the other one is told nothing but what it has asked with, which its audit log has, too."""
-        self.asked += str(fields)
+        """Of the other one is told nothing but what it has asked with, which its audit log has, too, or what who is alone is told:
+        a page's token is a digest of the request and a place, and the same for the same pages.
+        """
         assert "FOREIGN" not in self.one.told, (operation, fields, self.one.told)
         for kind, given in self.own.given.items():
             # Lines of the same charge have the same id, whoever has the charge.
             if kind not in ("line", "delivery"):
-                leaked = [each for each in given if each in self.one.told and each not in self.asked]
+                known = self.asked + self.alone.told if kind.startswith("token ") else self.asked
+                leaked = [each for each in given if each in self.one.told and each not in known]
                 assert not leaked, (operation, fields, kind, leaked, self.one.told)
 
     def settle(self):
