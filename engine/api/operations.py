@@ -181,7 +181,7 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
         *entitlement_operations(services.entitlements, services.reservations),
         *invoice_operations(services.invoices, services.documents, services.billing_settings),
         *receivables_operations(services.receivables),
-        *credit_note_operations(services.credit_notes),
+        *credit_note_operations(services.credit_notes, services.documents),
         *journal_operations(services.journal),
         *simulation_operations(services.simulations),
         *reconciliation_operations(services.reconciliation),

@@ -157,6 +157,7 @@ def _explaining(stores: Stores, reading: Reading) -> ExplanationService:
 def _documenting(stores: Stores, renderer: Renderer, now_us: Callable[[], int]) -> DocumentService:
     return DocumentService(
         InvoiceStore(stores.database),
+        CreditNoteStore(stores.database),
         BookedLines(stores.usage),
         stores.catalog,
         renderer,

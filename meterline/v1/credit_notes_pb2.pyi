@@ -130,6 +130,30 @@ class GetCreditNoteResponse(_message.Message):
     lines: _containers.RepeatedCompositeFieldContainer[CreditNoteLine]
     def __init__(self, credit_note: _Optional[_Union[CreditNote, _Mapping]] = ..., lines: _Optional[_Iterable[_Union[CreditNoteLine, _Mapping]]] = ...) -> None: ...
 
+class GetCreditNoteDocumentRequest(_message.Message):
+    __slots__ = ("credit_note_id", "number", "customer_id", "format", "locale")
+    CREDIT_NOTE_ID_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    LOCALE_FIELD_NUMBER: _ClassVar[int]
+    credit_note_id: str
+    number: str
+    customer_id: str
+    format: _invoices_pb2.DocumentFormat
+    locale: str
+    def __init__(self, credit_note_id: _Optional[str] = ..., number: _Optional[str] = ..., customer_id: _Optional[str] = ..., format: _Optional[_Union[_invoices_pb2.DocumentFormat, str]] = ..., locale: _Optional[str] = ...) -> None: ...
+
+class GetCreditNoteDocumentResponse(_message.Message):
+    __slots__ = ("content", "content_type", "file_name")
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    FILE_NAME_FIELD_NUMBER: _ClassVar[int]
+    content: bytes
+    content_type: str
+    file_name: str
+    def __init__(self, content: _Optional[bytes] = ..., content_type: _Optional[str] = ..., file_name: _Optional[str] = ...) -> None: ...
+
 class ListCreditNotesRequest(_message.Message):
     __slots__ = ("customer_id", "invoice", "page_size", "page_token")
     CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]

@@ -57,6 +57,11 @@ class CreditNoteServiceStub:
                 request_serializer=meterline_dot_v1_dot_credit__notes__pb2.GetCreditNoteRequest.SerializeToString,
                 response_deserializer=meterline_dot_v1_dot_credit__notes__pb2.GetCreditNoteResponse.FromString,
                 _registered_method=True)
+        self.GetCreditNoteDocument = channel.unary_unary(
+                '/meterline.v1.CreditNoteService/GetCreditNoteDocument',
+                request_serializer=meterline_dot_v1_dot_credit__notes__pb2.GetCreditNoteDocumentRequest.SerializeToString,
+                response_deserializer=meterline_dot_v1_dot_credit__notes__pb2.GetCreditNoteDocumentResponse.FromString,
+                _registered_method=True)
         self.ListCreditNotes = channel.unary_unary(
                 '/meterline.v1.CreditNoteService/ListCreditNotes',
                 request_serializer=meterline_dot_v1_dot_credit__notes__pb2.ListCreditNotesRequest.SerializeToString,
@@ -110,6 +115,22 @@ class CreditNoteServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCreditNoteDocument(self, request, context):
+        """A credit note as a file: PDF, HTML, JSON, or its lines as CSV, as
+        GetInvoiceDocument has invoices. It names the invoice and the lines that it
+        credits, and who sells and who buys as they were at the invoice's issue. The
+        same note in the same locale is the same bytes until it is void.
+
+        Errors: NOT_FOUND, INVALID_ARGUMENT (also for a locale that there is not, and
+        for more than 2,000 lines in a PDF or 3 MiB), INTERNAL (the usage store has not
+        all of the invoice's lines, or a template of the engine's operator can't lay
+        this one out), RESOURCE_EXHAUSTED (others ask for documents: come again as
+        RetryInfo says).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListCreditNotes(self, request, context):
         """Lists credit notes, the newest first.
         """
@@ -134,6 +155,11 @@ def add_CreditNoteServiceServicer_to_server(servicer, server):
                     servicer.GetCreditNote,
                     request_deserializer=meterline_dot_v1_dot_credit__notes__pb2.GetCreditNoteRequest.FromString,
                     response_serializer=meterline_dot_v1_dot_credit__notes__pb2.GetCreditNoteResponse.SerializeToString,
+            ),
+            'GetCreditNoteDocument': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCreditNoteDocument,
+                    request_deserializer=meterline_dot_v1_dot_credit__notes__pb2.GetCreditNoteDocumentRequest.FromString,
+                    response_serializer=meterline_dot_v1_dot_credit__notes__pb2.GetCreditNoteDocumentResponse.SerializeToString,
             ),
             'ListCreditNotes': grpc.unary_unary_rpc_method_handler(
                     servicer.ListCreditNotes,
@@ -230,6 +256,33 @@ class CreditNoteService:
             '/meterline.v1.CreditNoteService/GetCreditNote',
             meterline_dot_v1_dot_credit__notes__pb2.GetCreditNoteRequest.SerializeToString,
             meterline_dot_v1_dot_credit__notes__pb2.GetCreditNoteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCreditNoteDocument(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/meterline.v1.CreditNoteService/GetCreditNoteDocument',
+            meterline_dot_v1_dot_credit__notes__pb2.GetCreditNoteDocumentRequest.SerializeToString,
+            meterline_dot_v1_dot_credit__notes__pb2.GetCreditNoteDocumentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -118,6 +118,7 @@ def test_a_credential_bound_to_a_customer_may_call_what_is_of_one_customer():
         "ReceivablesService.GetAccount",
         "ReceivablesService.ListAccountEntries",
         "CreditNoteService.GetCreditNote",
+        "CreditNoteService.GetCreditNoteDocument",
         "CreditNoteService.ListCreditNotes",
         "ExplanationService.ExplainLineItem",
         "MeteringService.QueryUsage",

@@ -118,7 +118,8 @@ ROOMS = {
         *("sql", "errors", "metrics", "usage.query", "usage.store"),
     },
     "billing.documents": {
-        *("billing.accounts", "billing.closing", "catalog.kinds", "catalog.snapshots"),
+        *("billing.accounts", "billing.closing", "billing.receivables"),
+        *("catalog.kinds", "catalog.snapshots"),
         *("errors", "times", "time_zones"),
     },
     "billing.rendering": {"billing.documents", "errors"},

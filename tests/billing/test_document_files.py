@@ -12,7 +12,7 @@ from pypdf import PdfReader
 
 from engine.billing.rendering.pdf import TemplateError
 from engine.billing.rendering.renderer import DocumentFormat, Renderer
-from engine.billing.rendering.sample import SAMPLE
+from engine.billing.rendering.sample import CREDIT_NOTE_SAMPLE, SAMPLE
 from engine.billing.rendering.templates import read_templates
 from engine.errors import ConfigurationError
 from tests.support.billing_documents import document_of, pages_of
@@ -69,20 +69,29 @@ def test_a_pdf_says_all_of_a_document_that_has_a_bit_of_everything():
 
 
 @pytest.mark.parametrize("form", list(DocumentFormat))
-def test_the_same_document_gives_the_same_bytes(form):
+@pytest.mark.parametrize("document", [SAMPLE, CREDIT_NOTE_SAMPLE], ids=lambda each: each.kind)
+def test_the_same_document_gives_the_same_bytes(document, form):
     """Whenever it is asked for."""
-    assert made(SAMPLE, form) == made(SAMPLE, form)
+    assert made(document, form) == made(document, form)
 
 
-def test_a_pdf_can_be_read_aloud_and_keeps_to_its_own_fonts():
-    """Tagged, with a title and a language; the time in it is that of the invoice; every font is in the file."""
-    reader = PdfReader(io.BytesIO(made(SAMPLE, PDF, "de")))
+@pytest.mark.parametrize(
+    ("document", "title", "issued"),
+    [
+        (SAMPLE, "Rechnung INV-000002", "2026-02-01T00:00:00+00:00"),
+        (CREDIT_NOTE_SAMPLE, "Rechnungskorrektur CN-000001", "2026-02-04T00:00:00+00:00"),
+    ],
+    ids=lambda each: getattr(each, "kind", None),
+)
+def test_a_pdf_can_be_read_aloud_and_keeps_to_its_own_fonts(document, title, issued):
+    """Tagged, with a title and a language; the time in it is that of its issue; every font is in the file."""
+    reader = PdfReader(io.BytesIO(made(document, PDF, "de")))
     root = reader.trailer["/Root"]
     assert root["/MarkInfo"]["/Marked"]
     assert root["/Lang"] == "de"
     assert "/StructTreeRoot" in root
-    assert reader.metadata.title == "Rechnung INV-000002"
-    assert reader.metadata.creation_date.isoformat() == "2026-02-01T00:00:00+00:00"
+    assert reader.metadata.title == title
+    assert reader.metadata.creation_date.isoformat() == issued
     fonts = {font.get_object()["/BaseFont"] for font in reader.pages[0]["/Resources"]["/Font"].values()}
     assert all("LibertinusSerif" in font for font in fonts)
 
@@ -127,6 +136,15 @@ def test_a_void_invoice_says_so_and_that_it_is_not_owed():
     assert "It is not owed" in text
 
 
+def test_a_void_credit_note_says_so_and_that_it_gives_nothing_back():
+    """In its title, and below."""
+    void = replace(CREDIT_NOTE_SAMPLE, state="void", voided_us=CREDIT_NOTE_SAMPLE.issued_us)
+    (text,) = pages_of(made(void, PDF))
+    assert "Void credit note CN-000001" in text
+    assert "It gives nothing back" in text
+    assert "is taken off" not in text
+
+
 @pytest.fixture
 def own(tmp_path):
     """A company's directory, written as {name: text}."""
@@ -163,6 +181,23 @@ def test_a_company_changes_one_template_and_some_texts_without_code(own):
     assert "<strong>Pro+</strong>" in french
     assert "Amount outstanding" in french
     assert "<title>Bill INV-000002</title>" in made(SAMPLE, HTML, renderer=renderer).decode()
+
+
+def test_a_credit_note_has_a_template_of_its_own_or_that_of_invoices(own):
+    """Of each format apart; its texts are those of a credit note in either."""
+    directory = own(invoice_dot_typ=f"{TINY} #shown.title", invoice_dot_html="{{ title }} {{ number }}")
+    renderer = Renderer(read_templates(directory))
+    renderer.check()
+    assert pages_of(made(CREDIT_NOTE_SAMPLE, PDF, renderer=renderer)) == ["Our own CN-000001 Credit note"]
+    own(credit_note_dot_typ=f"{TINY} given back")
+    renderer = Renderer(read_templates(directory))
+    renderer.check()
+    assert pages_of(made(CREDIT_NOTE_SAMPLE, PDF, renderer=renderer)) == ["Our own CN-000001 given back"]
+    assert pages_of(made(SAMPLE, PDF, renderer=renderer)) == ["Our own INV-000002 Invoice"]
+    assert made(CREDIT_NOTE_SAMPLE, HTML, renderer=renderer) == b"Credit note CN-000001"
+    own(credit_note_dot_html="<p>\n{{ nothing }}")
+    with pytest.raises(ConfigurationError, match=r"own: credit_note\.html: line 2: "):
+        Renderer(read_templates(directory)).check()
 
 
 def test_a_template_may_use_the_files_beside_it(own):

@@ -12,12 +12,15 @@ PAGE = DocsPage("documents.md")
 
 def test_the_commands_of_the_page_print_what_it_shows(tmp_path):
     """All of them, in their order, against one engine; the PDF says what was sold."""
-    assert len(PAGE.commands) == 6
+    assert len(PAGE.commands) == 9
     for (command, expected), (_, output) in zip(PAGE.commands, PAGE.shown(tmp_path), strict=True):
         assert without_due_dates(output) == without_due_dates(expected), command
     (text,) = pages_of((tmp_path / "INV-000001.pdf").read_bytes())
     assert "Northwind Metering AG" in text
     assert "Total €160.65" in text
+    (text,) = pages_of((tmp_path / "CN-000001.pdf").read_bytes())
+    assert "Northwind Metering AG" in text
+    assert "Total credited €35.70" in text
 
 
 def test_the_messages_of_the_page_are_a_catalog():

@@ -98,6 +98,7 @@ SCOPES = {
     "CreateCreditNote": "BILL",
     "VoidCreditNote": "BILL",
     "GetCreditNote": "BILL",
+    "GetCreditNoteDocument": "BILL",
     "ListCreditNotes": "BILL",
     "ListJournalEntries": "BILL",
     "SimulateCatalog": "BILL",

@@ -1,6 +1,8 @@
-"""Invoices as documents of a running engine: over gRPC, HTTP and the command line."""
+"""Invoices and credit notes as documents of a running engine: over gRPC, HTTP and the command line."""
 
+import csv
 import http.client
+import io
 import json
 import re
 from decimal import Decimal
@@ -17,6 +19,8 @@ from meterline.v1.access_pb2 import CreateApiKeyRequest
 from meterline.v1.access_pb2_grpc import AccessServiceStub
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
+from meterline.v1.credit_notes_pb2 import CreateCreditNoteRequest, CreditedLine, GetCreditNoteDocumentRequest
+from meterline.v1.credit_notes_pb2_grpc import CreditNoteServiceStub
 from meterline.v1.invoices_pb2_grpc import InvoiceServiceStub
 from meterline.v1.usage_pb2 import PropertyValue, UsageEvent
 from tests.support.billing_documents import pages_of
@@ -53,6 +57,7 @@ class World:
         self.running = running
         self.channel = open_channel(running.target, api_key=running.api_key)
         self.invoices = InvoiceServiceStub(self.channel)
+        self.notes = CreditNoteServiceStub(self.channel)
 
     def use(self, event_id, event_type, value, day):
         event = UsageEvent(event_id=event_id, event_type=event_type, customer_id="acme")
@@ -75,6 +80,28 @@ class World:
         request = pb.GetInvoiceDocumentRequest(number=number, format=f"DOCUMENT_FORMAT_{form}", **fields)
         return self.invoices.GetInvoiceDocument(request, timeout=60)
 
+    def lines(self, number):
+        """By price."""
+        listed = self.invoices.ListInvoiceLines(pb.ListInvoiceLinesRequest(number=number), timeout=60).lines
+        return {each.price_id: each for each in listed}
+
+    def credit(self, number, **amounts):
+        """Gives back so much of each line; the name of the note."""
+        lines = self.lines(number)
+        request = CreateCreditNoteRequest(
+            number=number,
+            lines=[
+                CreditedLine(line_number=lines[name].line_number, amount=of) for name, of in amounts.items()
+            ],
+            reason="slow <for> a day",
+            idempotency_key=number,
+        )
+        return self.notes.CreateCreditNote(request, timeout=60).credit_note.number
+
+    def note_document(self, number, form="PDF", **fields):
+        request = GetCreditNoteDocumentRequest(number=number, format=f"DOCUMENT_FORMAT_{form}", **fields)
+        return self.notes.GetCreditNoteDocument(request, timeout=60)
+
     def key(self, *scopes, **fields):
         request = CreateApiKeyRequest(name="test", scopes=[f"SCOPE_{each}" for each in scopes], **fields)
         return AccessServiceStub(self.channel).CreateApiKey(request, timeout=60).key_text
@@ -92,7 +119,9 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """January is billed, then February with what came late for January."""
+    """January is billed, then February with what came late for January. Of January's calls 30.00 are given back, and the fee: with 19 %
+    35.70 and 11.90. So is February, as it is.
+    """
     data = tmp_path_factory.mktemp("documents") / "data"
     with EngineProcess(data, "--event-age-max-days", "36525", "--http-listen", "127.0.0.1:0") as running:
         made = World(running)
@@ -102,6 +131,8 @@ def world(tmp_path_factory):
         made.close("2026-01-01", "2026-02-01")
         made.use("e3", "call", "100", "2026-01-31")
         made.close("2026-02-01", "2026-03-01")
+        made.note = made.credit(made.number("acme", 1), calls="30.00", fee="")
+        made.correcting_note = made.credit(made.number("acme"), calls="")
         yield made
         made.channel.close()
 
@@ -202,3 +233,98 @@ def test_the_command_writes_a_file(world, tmp_path, monkeypatch):
     assert run("--format", "csv", "-o", "-").stdout_bytes == world.document(number, "CSV").content
     assert "--format pdf|html|json|csv" in run("-o", "rechnung", code=2).output
     assert "is no locale" in run("--locale", "nowhere-at-all", code=2).output
+
+
+@pytest.mark.parametrize(
+    ("locale", "said"),
+    [
+        (
+            "en",
+            (
+                *(
+                    "Credit note {note}",
+                    "Invoice number {invoice}",
+                    "Credit to Acme <GmbH>",
+                    "VAT ID DE136695976",
+                ),
+                "calls Line {calls} of the invoice: 125.00 billed Tax 5.70 30.00",
+                "fee Line {fee} of the invoice: 10.00 billed Tax 1.90 10.00",
+                *("Subtotal 40.00", "Tax 7.60", "Total credited €47.60", "Reason: slow <for> a day"),
+            ),
+        ),
+        (
+            "de",
+            (
+                *("Rechnungskorrektur {note}", "Rechnungsnummer {invoice}", "Korrektur an Acme <GmbH>"),
+                "calls Position {calls} der Rechnung: 125,00 berechnet Steuer 5,70 30,00",
+                *("Steuer 7,60", "Gutgeschriebener Betrag 47,60 €", "Grund: slow <for> a day"),
+            ),
+        ),
+    ],
+)
+def test_a_credit_note_names_what_it_gives_back_and_of_what(world, locale, said):
+    """The invoice, its lines, the tax of each, who sells and who buys; a quantity it has not."""
+    invoice = world.number("acme", 1)
+    lines = world.lines(invoice)
+    document = world.note_document(world.note, locale=locale)
+    assert (document.content_type, document.file_name) == ("application/pdf", f"{world.note}.pdf")
+    (text,) = pages_of(document.content)
+    for each in said:
+        numbers = {name: lines[name].line_number for name in ("calls", "fee")}
+        assert each.format(note=world.note, invoice=invoice, **numbers) in text, text
+    assert "1,500" not in text
+    assert world.note_document(world.note, locale=locale).content == document.content
+
+
+def test_a_credit_note_of_a_correction_names_the_invoice_that_was_corrected(world):
+    """February's invoice has 5.00 for January's late calls: its own invoice, and behind that January's."""
+    february, january = world.number("acme"), world.number("acme", 1)
+    found = json.loads(world.note_document(world.correcting_note, "JSON").content)
+    assert (found["document"], found["invoice"]) == ("credit_note", february)
+    (section,) = found["sections"]
+    assert (section["is_correction"], section["corrects"], section["amount"]) == (True, january, "5.00")
+    assert {each["name"]: each["amount"] for each in found["totals"]} == {
+        "subtotal": "5.00",
+        "tax": "0.95",
+        "due": "5.95",
+    }
+
+
+def test_json_and_csv_have_the_lines_of_a_credit_note(world):
+    """As GetCreditNote has them, with what was billed."""
+    invoice = world.number("acme", 1)
+    found = json.loads(world.note_document(world.note, "JSON").content)
+    of_json = {each["price_id"]: each for section in found["sections"] for each in section["lines"]}
+    assert (found["invoice"], found["reason"]) == (invoice, "slow <for> a day")
+    assert of_json["calls"]["billed_amount"] == "125.00"
+    rows = list(csv.DictReader(io.StringIO(world.note_document(world.note, "CSV").content.decode())))
+    assert {(row["number"], row["invoice"]) for row in rows} == {(world.note, invoice)}
+    of_csv = {row["price_id"]: row for row in rows}
+    for price, amount, tax, due in (("calls", "30.00", "5.70", "35.70"), ("fee", "10.00", "1.90", "11.90")):
+        for each in (of_json[price], of_csv[price]):
+            assert (each["amount"], each["tax"], each["due"]) == (amount, tax, due)
+    page = world.note_document(world.note, "HTML").content.decode()
+    assert "slow &lt;for&gt; a day" in page
+
+
+def test_a_credit_note_is_downloaded_by_whom_it_is_of(world):
+    """Over HTTP and the command line; by a key of another customer it is not there."""
+    status, headers, body = world.get(f"/credit-notes/{world.note}.html?locale=de")
+    assert (status, "Gutgeschriebener Betrag" in body.decode()) == (200, True)
+    assert headers["content-disposition"] == f'attachment; filename="{world.note}.html"'
+    assert world.get("/credit-notes/CN-999999.pdf")[0] == 404
+    assert world.get(f"/credit-notes/{world.note}.xls")[0] == 400
+    assert world.get(f"/credit-notes/{world.number('acme')}.pdf")[0] == 400
+    acme, bolt = (world.key("BILL", customer_id=each) for each in ("acme", "bolt"))
+    assert world.get(f"/credit-notes/{world.note}.csv?customer_id=acme", acme)[0] == 200
+    assert world.get(f"/credit-notes/{world.note}.csv", acme)[0] == 403
+    assert world.get(f"/credit-notes/{world.note}.csv?customer_id=bolt", bolt)[0] == 404
+
+
+def test_the_command_writes_a_credit_note(world, tmp_path, monkeypatch):
+    """As `invoices document` does."""
+    monkeypatch.chdir(tmp_path)
+    words = ["credit-notes", "document", world.note, "--target", world.running.target]
+    done = CliRunner().invoke(cli, words, env={"METERLINE_API_KEY": world.running.api_key})
+    assert (done.exit_code, done.stdout) == (0, f"wrote {world.note}.pdf\n"), done.output
+    assert (tmp_path / f"{world.note}.pdf").read_bytes() == world.note_document(world.note).content

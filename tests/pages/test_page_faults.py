@@ -17,6 +17,7 @@ from engine.catalog.snapshots.snapshot import Catalog
 from engine.errors import StoreUnavailableError
 from meterline.v1.alerts_pb2 import ListCustomerAlertsResponse
 from meterline.v1.billing_pb2 import LineItem
+from meterline.v1.credit_notes_pb2 import ListCreditNotesResponse
 from meterline.v1.entitlements_pb2 import CheckAccessResponse
 from meterline.v1.invoices_pb2 import ListInvoicesResponse
 from meterline.v1.metering_pb2 import QueryUsageResponse
@@ -62,6 +63,7 @@ class Failing:
         self._answers = {
             "SpendService.GetSpend": GetSpendResponse(spends=[SPEND], line_items=[LINE]),
             "InvoiceService.ListInvoices": ListInvoicesResponse(),
+            "CreditNoteService.ListCreditNotes": ListCreditNotesResponse(),
             "MeteringService.QueryUsage": QueryUsageResponse(),
             "EntitlementService.CheckAccess": CheckAccessResponse(),
             "AlertService.ListCustomerAlerts": ListCustomerAlertsResponse(),

@@ -81,6 +81,27 @@ def test_earlier_invoices_are_listed_and_downloaded(world, token):
         assert "sandbox" in headers["content-security-policy"]
 
 
+def test_credit_notes_are_listed_and_downloaded(world, token):
+    """Of bolt's May, 20.00 and 3.00 for 300 tokens, 2.50 are given back; others see nothing of it."""
+    bolt = world.link("bolt").token
+    _, html = world.text(f"/spend{JUNE}", bolt)
+    (invoice,) = re.findall(r"<strong>(INV-\d+)</strong>", html)
+    note = world.credit(invoice, "2.50", "slow <b>for</b> a day")
+    _, html = world.text(f"/spend{JUNE}", bolt)
+    assert f"{note} €2.50 Credits {invoice}," in words_of(html)
+    assert "slow &lt;b&gt;for&lt;/b&gt; a day" in html
+    for form, start in (("pdf", b"%PDF-"), ("html", b"<!doctype html>")):
+        path = f"/spend/credit-notes/{note}.{form}"
+        assert f'href="{path}' in html
+        status, headers, body = world.get(path, bolt)
+        assert (status, body[: len(start)]) == (200, start)
+        assert headers["content-disposition"] == f'attachment; filename="{note}.{form}"'
+        assert world.get(path, token)[0] == 404
+    assert world.get(f"/spend/credit-notes/{note}.csv", bolt)[0] == 400
+    _, mine = world.text(f"/spend{JUNE}", token)
+    assert "Credit notes" not in mine
+
+
 def test_each_line_says_why_in_plain_sentences(world, token):
     """On a page of its own, with a way back."""
     _, html = world.text(f"/spend{JUNE}", token)

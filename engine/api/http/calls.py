@@ -15,7 +15,7 @@ import contextlib
 import time
 from asyncio import Semaphore, get_running_loop
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any, Final, TypeVar
@@ -39,7 +39,7 @@ from engine.api.http.bodies import (
     read_body,
 )
 from engine.api.http.cloud_events import BATCHED, read_events
-from engine.api.http.document_downloads import GET_INVOICE_DOCUMENT, PATH, asked_document, document_response
+from engine.api.http.document_downloads import DOWNLOADS, Download, asked_document, document_response
 from engine.api.http.event_streams import EventStreams
 from engine.api.http.openapi import document
 from engine.api.http.refusals import error_response, no_such_path
@@ -87,7 +87,6 @@ class Calls:
         self._by_path = {f"/{each.service}/{each.method}": each for each in operations}
         self.by_name = {each.name: each for each in operations}
         self._record_usage = self.by_name[_RECORD_USAGE]
-        self._get_document = self.by_name[GET_INVOICE_DOCUMENT]
         self.gate = gate
         self._rim = rim
         self._is_serving = is_serving
@@ -109,7 +108,7 @@ class Calls:
                 routes=[
                     *(Route(path, self._rpc, methods=["POST"]) for path in self._by_path),
                     Route("/cloudevents", self._cloud_events, methods=["POST"]),
-                    Route(PATH, self._download, methods=["GET"]),
+                    *(Route(each.path, self._downloaded(each), methods=["GET"]) for each in DOWNLOADS),
                     *page_routes(self),
                     Route("/openapi.json", self._openapi, methods=["GET"]),
                     Route("/healthz", self._health, methods=["GET"]),
@@ -174,14 +173,18 @@ class Calls:
             answer.response = JSONResponse(json_fields(message), code)
         return answer.response
 
-    async def _download(self, request: Request) -> Response:
-        operation = self._get_document
-        async with self.answered(operation, request.headers) as answer:
-            await self.enter(answer, operation, _shown(request))
-            asked = asked_document(request)
-            message = await self.on_thread(lambda: answer.call_unary(operation, asked))
-            answer.response = document_response(message)
-        return answer.response
+    def _downloaded(self, download: Download) -> Callable[[Request], Awaitable[Response]]:
+        operation = self.by_name[download.operation]
+
+        async def downloaded(request: Request) -> Response:
+            async with self.answered(operation, request.headers) as answer:
+                await self.enter(answer, operation, _shown(request))
+                asked = asked_document(download, request)
+                message = await self.on_thread(lambda: answer.call_unary(operation, asked))
+                answer.response = document_response(message)
+            return answer.response
+
+        return downloaded
 
     @contextlib.asynccontextmanager
     async def answered(self, operation: Operation[Any], carried: Mapping[str, str]) -> AsyncIterator[Answer]:

@@ -7,7 +7,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 
 from engine.api.http.bodies import EVENTS, JSON, NDJSON
 from engine.api.http.cloud_events import BATCHED, STRUCTURED
-from engine.api.http.document_downloads import PATH, openapi_path
+from engine.api.http.document_downloads import openapi_paths
 from engine.api.operation import OfMessages, OfStream, OfWatch, Operation
 from meterline.v1.usage_pb2 import RecordUsageResponse
 
@@ -59,7 +59,7 @@ def document(operations: Sequence[Operation[Any]]) -> _Schema:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "security": [{"api_key": []}],
-        "paths": {**paths, "/cloudevents": {"post": _cloud_events(schemas)}, PATH: openapi_path(_errors())},
+        "paths": {**paths, "/cloudevents": {"post": _cloud_events(schemas)}, **openapi_paths(_errors())},
         "components": {
             "securitySchemes": {
                 "api_key": {

@@ -11,7 +11,7 @@ ladders       the tiers of a line and what is left of allowances, where the cust
 standing      where the customer stands now: limits, features, alerts
 budget_form   the form of the customer's own budget
 usage_days    usage by day as tables, which the script draws
-invoice_rows  earlier invoices
+document_rows earlier invoices and credit notes, and what is asked for a document of one
 page_html     templates to HTML
 static_files  what pages are made of: script, style, the vendored chart
 

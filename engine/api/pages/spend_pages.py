@@ -1,13 +1,14 @@
 """The addresses of the page, below /spend, and what each of them answers.
 
-    /spend?token=...      takes a link's token into a cookie, and leads on without it
-    /spend                the page: ?at= another billing period, ?lang= another language
-    /spend/events         server-sent events: what changes on the page, as HTML, each time it changes
-    /spend/standing       limits and alerts of now, as HTML, which the script asks for when something has changed
-    /spend/budget         POST: sets the customer's own budget, where the link allows it
-    /spend/lines/ID       why a line comes to what it comes to
-    /spend/invoices/NAME  an invoice as PDF or HTML
-    /spend/static/NAME    script, style, the vendored chart: for everybody
+    /spend?token=...          takes a link's token into a cookie, and leads on without it
+    /spend                    the page: ?at= another billing period, ?lang= another language
+    /spend/events             server-sent events: what changes on the page, as HTML, each time it changes
+    /spend/standing           limits and alerts of now, as HTML, which the script asks for when something has changed
+    /spend/budget             POST: sets the customer's own budget, where the link allows it
+    /spend/lines/ID           why a line comes to what it comes to
+    /spend/invoices/NAME      an invoice as PDF or HTML
+    /spend/credit-notes/NAME  a credit note, likewise
+    /spend/static/NAME        script, style, the vendored chart: for everybody
 
 Rules:
 1. Everything but static files is asked of the table of operations, with the visitor's own credential, and is of the one customer
@@ -38,8 +39,16 @@ from engine.api.pages.budget_form import (
     shown_forms,
     told_of,
 )
+from engine.api.pages.document_rows import (
+    DOCUMENT_KINDS,
+    DocumentKind,
+    credit_notes_question,
+    document_question,
+    invoices_question,
+    shown_credit_notes,
+    shown_invoices,
+)
 from engine.api.pages.figures import shown_figures
-from engine.api.pages.invoice_rows import invoices_question, shown_invoices
 from engine.api.pages.page_html import html
 from engine.api.pages.page_settings import DOCUMENT_POLICY, PAGE_HEADERS, PageSettings
 from engine.api.pages.page_words import PageWords, languages, words_for
@@ -49,23 +58,17 @@ from engine.api.pages.usage_days import read_usage
 from engine.api.pages.visit import Visit
 from engine.api.pages.visitor import TOKEN, shown_by, shown_token
 from engine.billing.documents.catalog_names import CatalogNames
-from engine.errors import FieldMistake, InvalidRequestError, PermissionDeniedError
+from engine.errors import PermissionDeniedError
 from meterline.v1.alerts_pb2 import ListCustomerAlertsRequest, ListCustomerAlertsResponse
+from meterline.v1.credit_notes_pb2 import GetCreditNoteDocumentResponse, ListCreditNotesResponse
 from meterline.v1.explanations_pb2 import ExplainLineItemRequest, ExplainLineItemResponse
-from meterline.v1.invoices_pb2 import (
-    DOCUMENT_FORMAT_HTML,
-    DOCUMENT_FORMAT_PDF,
-    GetInvoiceDocumentRequest,
-    GetInvoiceDocumentResponse,
-    ListInvoicesResponse,
-)
+from meterline.v1.invoices_pb2 import GetInvoiceDocumentResponse, ListInvoicesResponse
 from meterline.v1.spend_pb2 import GetSpendRequest, GetSpendResponse, WatchSpendRequest, WatchSpendResponse
 
 # The names that the catalog has for what a customer of a tenant has.
 NamesOf = Callable[[str, str], CatalogNames]
 # What a form may be sent again after: a mistake in it, or a budget that was changed meanwhile.
 _FORM_REFUSALS: Final = (400, STALE)
-_FORMATS: Final = {"pdf": DOCUMENT_FORMAT_PDF, "html": DOCUMENT_FORMAT_HTML}
 
 
 class SpendPages:
@@ -83,7 +86,12 @@ class SpendPages:
             Route("/spend/budget", self._answered(self._budget), methods=["POST"]),
             Route("/spend/events", self._answered(self._events), methods=["GET"]),
             Route("/spend/lines/{line_item_id}", self._answered(self._explanation), methods=["GET"]),
-            Route("/spend/invoices/{file_name}", self._answered(self._document), methods=["GET"]),
+            *(
+                Route(
+                    f"/spend/{each.path}/{{file_name}}", self._answered(self._document(each)), methods=["GET"]
+                )
+                for each in DOCUMENT_KINDS
+            ),
             Route("/spend/static/{name}", self._static, methods=["GET"]),
         ]
 
@@ -139,6 +147,12 @@ class SpendPages:
             "ListInvoicesResponse",
             await self._ask("InvoiceService.ListInvoices", invoices_question(visit.customer_id), visit),
         )
+        notes = cast(
+            "ListCreditNotesResponse",
+            await self._ask(
+                "CreditNoteService.ListCreditNotes", credit_notes_question(visit.customer_id), visit
+            ),
+        )
         usage = await read_usage(self._asked_by(visit), spend, names, words)
         standing = None if at is not None else await self._standing(visit, spend, names)
         budget = None if at is not None else await self._shown_budget(visit, refused, typed)
@@ -154,6 +168,7 @@ class SpendPages:
                 standing=standing,
                 budget=budget,
                 invoices=shown_invoices(invoices, names, words),
+                credit_notes=shown_credit_notes(notes, words),
                 query=visit.query(),
                 earlier=visit.earlier(spend, names),
                 is_past=at is not None,
@@ -266,27 +281,22 @@ class SpendPages:
         )
         return self._html(visit.request, page)
 
-    async def _document(self, visit: Visit) -> Response:
-        number, _, form = str(visit.request.path_params["file_name"]).rpartition(".")
-        if form not in _FORMATS:
-            raise InvalidRequestError(
-                FieldMistake("file_name", "ends in .pdf or .html, such as INV-000042.pdf")
+    def _document(self, kind: DocumentKind) -> Callable[[Visit], Awaitable[Response]]:
+        async def document(visit: Visit) -> Response:
+            file_name = str(visit.request.path_params["file_name"])
+            asked = document_question(kind, file_name, visit.customer_id, str(visit.words.locale))
+            found = cast(
+                "GetInvoiceDocumentResponse | GetCreditNoteDocumentResponse",
+                await self._ask(kind.operation, asked, visit),
             )
-        asked = GetInvoiceDocumentRequest(
-            number=number,
-            format=_FORMATS[form],
-            customer_id=visit.customer_id,
-            locale=str(visit.words.locale),
-        )
-        found = cast(
-            "GetInvoiceDocumentResponse", await self._ask("InvoiceService.GetInvoiceDocument", asked, visit)
-        )
-        headers = {
-            **PAGE_HEADERS,
-            "Content-Disposition": f'attachment; filename="{found.file_name}"',
-            "Content-Security-Policy": DOCUMENT_POLICY,
-        }
-        return Response(found.content, media_type=found.content_type, headers=headers)
+            headers = {
+                **PAGE_HEADERS,
+                "Content-Disposition": f'attachment; filename="{found.file_name}"',
+                "Content-Security-Policy": DOCUMENT_POLICY,
+            }
+            return Response(found.content, media_type=found.content_type, headers=headers)
+
+        return document
 
     async def _static(self, request: Request) -> Response:
         found = static_response(request, str(request.path_params["name"]))

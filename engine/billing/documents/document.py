@@ -10,7 +10,7 @@ Rules:
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, ClassVar, Final, TypeAlias
 
 from engine.times import rfc3339_us
 from fields import Json
@@ -57,12 +57,13 @@ class PricedPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentLine:
-    """A booked line.
+    """A booked line, or what a credit note gives back of one.
 
-    kind: "charge"; "overage" or "true_up" of a commitment, which have no price.
+    line_number: of the invoice. kind: "charge"; "overage" or "true_up" of a commitment, which have no price.
     quantity: None of a price of no quantity. unit: of the quantity, for display; empty if its meter has none.
     unit_amount: where the line is its quantity times that; else `parts`, where they add up to the line.
     amounts: LINE_AMOUNTS: due = amount - discount - credit - included_tax + tax.
+    billed: of a line of a credit note, the amount that the invoice has of it; None of an invoice's own.
     """
 
     line_number: int
@@ -78,6 +79,7 @@ class DocumentLine:
     unit_amount: Decimal | None
     parts: Sequence[PricedPart]
     amounts: Mapping[str, Decimal]
+    billed: Decimal | None = None
 
     def to_fields(self) -> dict[str, Json]:
         found: dict[str, Json] = {
@@ -98,6 +100,8 @@ class DocumentLine:
             found["unit_amount"] = plain(self.unit_amount)
         if self.parts:
             found["parts"] = [each.to_fields() for each in self.parts]
+        if self.billed is not None:
+            found["billed_amount"] = money(self.billed)
         return found | {name: money(self.amounts[name]) for name in LINE_AMOUNTS}
 
 
@@ -137,30 +141,28 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BillingDocument:
-    """An invoice.
+    """What invoices and credit notes have in common.
 
-    period: None of an invoice of corrections alone. sellers and customers are as they were at its issue: `name`, `address`, `email`,
-    `tax_ids`, `purchase_order`, each where it was known.
-    usage_until_us: of usage that is billed while the period runs, up to when it was counted; 0 where the period is over.
-    totals: (name, amount) in their order: subtotal; discounts, credits, included_tax and tax where they aren't zero; due; and where
-        something became of it: paid, credited, written_off, outstanding.
+    period: the invoice's; None of an invoice of corrections alone. sellers and customers are as they were at the invoice's issue:
+        `name`, `address`, `email`, `tax_ids`, `purchase_order`, each where it was known.
+    totals: (name, amount) in their order: subtotal; discounts, credits, included_tax and tax where they aren't zero; due; and of an
+        invoice, where something became of it: paid, credited, written_off, outstanding.
     """
 
+    kind: ClassVar[str] = ""
+    """As JSON and the names of templates have it."""
+
     number: str
-    invoice_id: str
     state: str
     currency: str
     customer_id: str
     customer: Mapping[str, Any]
     seller: Mapping[str, Any]
     issued_us: int
-    due_us: int
-    payment_terms_days: int
     period: Span | None
     zone: str
     voided_us: int
     void_reason: str
-    usage_until_us: int
     sections: Sequence[Section]
     totals: Sequence[tuple[str, Decimal]]
 
@@ -171,14 +173,12 @@ class BillingDocument:
     def to_fields(self) -> dict[str, Json]:
         """As JSON has it."""
         found: dict[str, Json] = {
-            "document": "invoice",
+            "document": self.kind,
             "number": self.number,
-            "invoice_id": self.invoice_id,
+            **self._own_fields(),
             "state": self.state,
             "currency": self.currency,
             "issued_at": rfc3339_us(self.issued_us),
-            "due_at": rfc3339_us(self.due_us),
-            "payment_terms_days": self.payment_terms_days,
             "customer_id": self.customer_id,
             "customer": dict(self.customer),
             "seller": dict(self.seller),
@@ -186,14 +186,66 @@ class BillingDocument:
         }
         if self.period is not None:
             found["period"] = self.period.to_fields()
-        if self.usage_until_us:
-            found["usage_until"] = rfc3339_us(self.usage_until_us)
         if self.voided_us:
             found |= {"voided_at": rfc3339_us(self.voided_us), "void_reason": self.void_reason}
         return found | {
             "sections": [each.to_fields() for each in self.sections],
             "totals": [{"name": name, "amount": money(amount)} for name, amount in self.totals],
         }
+
+    def _own_fields(self) -> dict[str, Json]:
+        """What this kind of document has."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceDocument(BillingDocument):
+    """An invoice.
+
+    usage_until_us: of usage that is billed while the period runs, up to when it was counted; 0 where the period is over.
+    """
+
+    kind: ClassVar[str] = "invoice"
+
+    invoice_id: str
+    due_us: int
+    payment_terms_days: int
+    usage_until_us: int
+
+    def _own_fields(self) -> dict[str, Json]:
+        found: dict[str, Json] = {
+            "invoice_id": self.invoice_id,
+            "due_at": rfc3339_us(self.due_us),
+            "payment_terms_days": self.payment_terms_days,
+        }
+        if self.usage_until_us:
+            found["usage_until"] = rfc3339_us(self.usage_until_us)
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditNoteDocument(BillingDocument):
+    """A credit note: its lines are what it gives back of lines of its invoice, its totals what it gives back in all."""
+
+    kind: ClassVar[str] = "credit_note"
+
+    credit_note_id: str
+    invoice: str
+    invoice_id: str
+    invoice_issued_us: int
+    reason: str
+
+    def _own_fields(self) -> dict[str, Json]:
+        return {
+            "credit_note_id": self.credit_note_id,
+            "invoice": self.invoice,
+            "invoice_id": self.invoice_id,
+            "invoice_issued_at": rfc3339_us(self.invoice_issued_us),
+            "reason": self.reason,
+        }
+
+
+Document: TypeAlias = InvoiceDocument | CreditNoteDocument
 
 
 def plain(value: Decimal) -> str:

@@ -7,7 +7,14 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from engine.billing.documents.document import BillingDocument, DocumentLine, PricedPart, Section
+from engine.billing.documents.document import (
+    CreditNoteDocument,
+    Document,
+    DocumentLine,
+    InvoiceDocument,
+    PricedPart,
+    Section,
+)
 from engine.billing.documents.languages import Language
 from engine.billing.documents.local_format import LocalFormat
 
@@ -18,23 +25,26 @@ _STRONG: Final = frozenset({"due", "outstanding"})
 _CITY_FIRST: Final = frozenset({"US", "CA", "AU"})
 
 
-def shown_document(document: BillingDocument, said: Language, local: LocalFormat) -> Shown:
+def shown_document(document: Document, said: Language, local: LocalFormat) -> Shown:
     """What every template gets."""
     return {
         "language": local.language_tag,
         "paper": local.paper,
         "texts": said.texts,
-        "title": said.text("void_title" if document.voided_us else "title"),
+        "document": document.kind,
+        "title": said.text(f"{'void_' if document.voided_us else ''}{_own(document, 'title')}"),
+        "to": said.text(_own(document, "to")),
         "number": document.number,
         "state": said.text(f"state_{document.state}"),
         "currency": document.currency,
         "seller": _party(document.seller, said, local),
         "customer": _party({"name": document.customer_id, **document.customer}, said, local),
         "facts": [{"name": said.text(name), "text": text} for name, text in _facts(document, local)],
+        "has_quantities": isinstance(document, InvoiceDocument),
         "sections": [_section(each, document, said, local) for each in document.sections],
         "totals": [
             {
-                "name": said.text(f"total_{name}"),
+                "name": said.text(_own(document, "total_due") if name == "due" else f"total_{name}"),
                 "text": _total(name, amount, document.currency, local),
                 "is_strong": name in _STRONG,
             }
@@ -44,15 +54,23 @@ def shown_document(document: BillingDocument, said: Language, local: LocalFormat
     }
 
 
-def _facts(document: BillingDocument, local: LocalFormat) -> list[tuple[str, str]]:
+def _own(document: Document, name: str) -> str:
+    """What a credit note calls what an invoice calls otherwise."""
+    return f"credit_note_{name}" if isinstance(document, CreditNoteDocument) else name
+
+
+def _facts(document: Document, local: LocalFormat) -> list[tuple[str, str]]:
     found = [
-        ("number", document.number),
-        ("issued", local.day(document.issued_us)),
-        ("due_date", local.day(document.due_us)),
+        (_own(document, "number"), document.number),
+        (_own(document, "issued"), local.day(document.issued_us)),
     ]
+    if isinstance(document, InvoiceDocument):
+        found.append(("due_date", local.day(document.due_us)))
+    else:
+        found += [("number", document.invoice), ("invoice_issued", local.day(document.invoice_issued_us))]
     if document.period is not None:
         found.append(("period", local.period(document.period, document.zone)))
-    if document.usage_until_us:
+    if isinstance(document, InvoiceDocument) and document.usage_until_us:
         found.append(("usage_until", local.instant(document.usage_until_us, document.zone)))
     found.append(("customer_id", document.customer_id))
     if order := document.customer.get("purchase_order"):
@@ -82,7 +100,7 @@ def _address(address: Mapping[str, Any], local: LocalFormat) -> list[str]:
     return [*filter(None, (*(address.get("lines") or ()), *place, local.country(country) if country else ""))]
 
 
-def _section(section: Section, document: BillingDocument, said: Language, local: LocalFormat) -> Shown:
+def _section(section: Section, document: Document, said: Language, local: LocalFormat) -> Shown:
     period = local.period(section.period, section.zone)
     if section.is_correction:
         name = "corrects" if section.corrects else "corrects_void"
@@ -100,6 +118,8 @@ def _section(section: Section, document: BillingDocument, said: Language, local:
 
 def _line(line: DocumentLine, section: Section, said: Language, local: LocalFormat) -> Shown:
     details = [_part(each, said, local) for each in line.parts]
+    if line.billed is not None:
+        details.append(said.text("line_of", line=str(line.line_number), amount=local.money(line.billed)))
     if line.service != section.period:
         details.append(local.period(line.service, section.zone))
     details += [
@@ -107,6 +127,8 @@ def _line(line: DocumentLine, section: Section, said: Language, local: LocalForm
         for name in ("discount", "credit")
         if line.amounts[name]
     ]
+    if line.billed is not None and line.amounts["tax"]:
+        details.append(f"{said.text('line_tax')} {local.money(line.amounts['tax'])}")
     quantity = "" if line.quantity is None else local.number(line.quantity)
     return {
         "line_number": str(line.line_number),
@@ -149,9 +171,14 @@ def _total(name: str, amount: Decimal, currency: str, local: LocalFormat) -> str
     return local.priced(shown, currency) if name in _STRONG else local.money(shown)
 
 
-def _notes(document: BillingDocument, said: Language, local: LocalFormat) -> Sequence[str]:
+def _notes(document: Document, said: Language, local: LocalFormat) -> Sequence[str]:
     if document.voided_us:
-        return [said.text("void_note", date=local.day(document.voided_us))]
+        return [said.text(_own(document, "void_note"), date=local.day(document.voided_us))]
+    if isinstance(document, CreditNoteDocument):
+        return [
+            said.text("credit_note_reason", reason=document.reason),
+            said.text("credit_note_note", number=document.invoice),
+        ]
     if dict(document.totals)["due"] < 0:
         return [said.text("negative_note")]
     return [said.text("terms_note", date=local.day(document.due_us), number=document.number)]

@@ -5,6 +5,6 @@ renderer        a document in a format and a language
 pdf             PDF through typst, in a process of its own
 typst_process   that process
 html_page       HTML through Jinja2, in its sandbox
-sample          a document that has a bit of everything, by which templates are checked at the start
+sample          documents that have a bit of everything, by which templates are checked at the start
 templates/      what Meterline brings
 """

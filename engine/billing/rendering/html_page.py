@@ -12,7 +12,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from engine.billing.documents.shown import Shown
 from engine.billing.rendering.pdf import TemplateError
-from engine.billing.rendering.templates import HTML, Templates
+from engine.billing.rendering.templates import Templates
 
 _SAID_CHARACTERS_MAX: Final = 400
 
@@ -23,18 +23,19 @@ def html_of(shown: Shown, templates: Templates) -> str:
     Raises:
         TemplateError: the template names what isn't there, or is none.
     """
+    main = templates.html(shown["document"])
     pages = {name: data.decode("utf-8") for name, data in templates.files.items() if name.endswith(".html")}
     environment = ImmutableSandboxedEnvironment(
         loader=DictLoader(pages), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.globals["data_url"] = _data_url_of(templates)
     try:
-        return environment.get_template(HTML).render(shown)
+        return environment.get_template(main).render(shown)
     except (JinjaError, SecurityError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         line = getattr(error, "lineno", None) or _line_in_template(error)
         where = f"line {line}: " if line else ""
         said = " ".join(str(error).split())[:_SAID_CHARACTERS_MAX]
-        raise TemplateError(f"{HTML}: {where}{said}") from None
+        raise TemplateError(f"{main}: {where}{said}") from None
 
 
 def _data_url_of(templates: Templates) -> Callable[[str], str]:

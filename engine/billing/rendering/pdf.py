@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.billing.documents.shown import Shown
-from engine.billing.rendering.templates import FONTS, TYPST, Templates
+from engine.billing.rendering.templates import FONTS, Templates
 from engine.errors import MeterlineError
 
 _TIMEOUT_S: Final = 45
@@ -42,6 +42,7 @@ def pdf_of(shown: Shown, templates: Templates, timestamp_s: int) -> bytes:
     Raises:
         TemplateError: it doesn't, or takes too long.
     """
+    main = templates.typst(shown["document"])
     with tempfile.TemporaryDirectory(prefix="meterline-document-") as folder:
         root = Path(folder) / "root"
         for name, data in templates.files.items():
@@ -51,7 +52,7 @@ def pdf_of(shown: Shown, templates: Templates, timestamp_s: int) -> bytes:
         fonts = root / FONTS
         job = {
             "root": str(root),
-            "main": TYPST,
+            "main": main,
             "fonts": str(fonts) if fonts.is_dir() else "",
             "no_packages": str(Path(folder) / "packages"),
             "document": json.dumps(shown, ensure_ascii=False),
@@ -68,9 +69,9 @@ def pdf_of(shown: Shown, templates: Templates, timestamp_s: int) -> bytes:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise TemplateError(f"{TYPST}: takes longer than {_TIMEOUT_S} s for one document") from None
+            raise TemplateError(f"{main}: takes longer than {_TIMEOUT_S} s for one document") from None
     if done.returncode:
-        raise TemplateError(f"{TYPST}: {_said(done)}")
+        raise TemplateError(f"{main}: {_said(done)}")
     return done.stdout
 
 

@@ -7,14 +7,14 @@ from typing import Final
 
 from babel import Locale
 
-from engine.billing.documents.document import BillingDocument
+from engine.billing.documents.document import Document
 from engine.billing.documents.languages import ENGLISH, language
 from engine.billing.documents.lines_csv import lines_csv
 from engine.billing.documents.local_format import LocalFormat, asked_locale
 from engine.billing.documents.shown import Shown, shown_document
 from engine.billing.rendering.html_page import html_of
 from engine.billing.rendering.pdf import TemplateError, pdf_of
-from engine.billing.rendering.sample import SAMPLE
+from engine.billing.rendering.sample import CREDIT_NOTE_SAMPLE, SAMPLE
 from engine.billing.rendering.templates import Templates
 from engine.errors import ConfigurationError
 from rating import minor_unit_digits
@@ -52,7 +52,7 @@ class Renderer:
     def __init__(self, templates: Templates) -> None:
         self._templates = templates
 
-    def rendered(self, document: BillingDocument, form: DocumentFormat, locale_name: str) -> RenderedDocument:
+    def rendered(self, document: Document, form: DocumentFormat, locale_name: str) -> RenderedDocument:
         """`locale_name`: "de", "de-AT"; empty for English. JSON and CSV are the same in every language.
 
         Raises:
@@ -65,18 +65,19 @@ class Renderer:
         )
 
     def check(self) -> None:
-        """Whether the templates make a document that has a bit of everything.
+        """Whether the templates make documents that have a bit of everything.
 
         Raises:
             ConfigurationError: they don't; its text names the file, the line and the mistake.
         """
-        for form in (DocumentFormat.PDF, DocumentFormat.HTML):
-            try:
-                self.rendered(SAMPLE, form, ENGLISH)
-            except TemplateError as error:
-                raise ConfigurationError(f"document_templates {self._templates.where}: {error}") from None
+        for sample in (SAMPLE, CREDIT_NOTE_SAMPLE):
+            for form in (DocumentFormat.PDF, DocumentFormat.HTML):
+                try:
+                    self.rendered(sample, form, ENGLISH)
+                except TemplateError as error:
+                    raise ConfigurationError(f"document_templates {self._templates.where}: {error}") from None
 
-    def _content(self, document: BillingDocument, form: DocumentFormat, locale: Locale) -> bytes:
+    def _content(self, document: Document, form: DocumentFormat, locale: Locale) -> bytes:
         match form:
             case DocumentFormat.PDF:
                 return pdf_of(self._shown(document, locale), self._templates, document.issued_us // _US)
@@ -87,6 +88,6 @@ class Renderer:
             case DocumentFormat.CSV:
                 return lines_csv(document).encode()
 
-    def _shown(self, document: BillingDocument, locale: Locale) -> Shown:
+    def _shown(self, document: Document, locale: Locale) -> Shown:
         said = language(str(locale), self._templates.messages)
         return shown_document(document, said, LocalFormat(locale, minor_unit_digits(document.currency)))

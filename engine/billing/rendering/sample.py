@@ -1,9 +1,17 @@
-"""A document that has a bit of everything, by which templates are checked at the start. Nobody is billed by it."""
+"""Documents that have a bit of everything, by which templates are checked at the start. Nobody is billed by them."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from engine.billing.documents.document import BillingDocument, DocumentLine, PricedPart, Section, Span
+from engine.billing.documents.document import (
+    CreditNoteDocument,
+    DocumentLine,
+    InvoiceDocument,
+    PricedPart,
+    Section,
+    Span,
+)
 
 _DAY_US: Final = 86_400_000_000
 # January 2026.
@@ -60,7 +68,7 @@ _TIERS: Final = (
     PricedPart(Decimal(1000), Decimal("0.1"), Decimal(5), Decimal(105), Decimal(0), Decimal(1000)),
     PricedPart(Decimal(20), Decimal("0.05"), Decimal(0), Decimal(1), Decimal(1000)),
 )
-SAMPLE: Final = BillingDocument(
+SAMPLE: Final = InvoiceDocument(
     number="INV-000002",
     invoice_id="0" * 32,
     state="partly_paid",
@@ -94,5 +102,36 @@ SAMPLE: Final = BillingDocument(
     totals=(
         *(("subtotal", Decimal("122.00")), ("discounts", Decimal("4.00")), ("tax", Decimal("22.42"))),
         *(("due", Decimal("140.42")), ("paid", Decimal("40.42")), ("outstanding", Decimal("100.00"))),
+    ),
+)
+
+CREDIT_NOTE_SAMPLE: Final = CreditNoteDocument(
+    number="CN-000001",
+    credit_note_id="0" * 32,
+    state="issued",
+    currency=SAMPLE.currency,
+    customer_id=SAMPLE.customer_id,
+    customer=SAMPLE.customer,
+    seller=SAMPLE.seller,
+    issued_us=SAMPLE.issued_us + 3 * _DAY_US,
+    period=SAMPLE.period,
+    zone=SAMPLE.zone,
+    voided_us=0,
+    void_reason="",
+    invoice=SAMPLE.number,
+    invoice_id=SAMPLE.invoice_id,
+    invoice_issued_us=SAMPLE.issued_us,
+    reason="slow for a day",
+    sections=(
+        _section(
+            _MONTH,
+            "",
+            replace(_line(2, "calls", "30.00"), dimensions={"region": "eu"}, billed=Decimal("106.00")),
+        ),
+        _section(_BEFORE, "INV-000001", replace(_line(4, "calls", "2.00"), billed=Decimal("2.00"))),
+    ),
+    totals=(
+        *(("subtotal", Decimal("32.00")), ("discounts", Decimal("2.00")), ("tax", Decimal("5.70"))),
+        ("due", Decimal("35.70")),
     ),
 )

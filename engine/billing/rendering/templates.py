@@ -1,7 +1,8 @@
 """The templates and message catalogs of documents: those that Meterline brings, and a company's own over them.
 
-A company's directory may have any of: `invoice.typ`, `invoice.html`, `messages/LANGUAGE.yaml`, `fonts/`, and whatever its templates
-name, such as a logo. What it doesn't have is as Meterline brings it.
+A company's directory may have any of: `invoice.typ`, `invoice.html`, `credit_note.typ`, `credit_note.html`,
+`messages/LANGUAGE.yaml`, `fonts/`, and whatever its templates name, such as a logo. What it doesn't have is as Meterline brings it;
+a credit note is laid out as an invoice where it has no template of its own.
 
 Rules:
 1. A directory is read once, at the start, and whole. What a template names is among the files that were read: nothing else is at hand.
@@ -19,8 +20,9 @@ from babel import Locale, UnknownLocaleError
 from engine.billing.documents.languages import ENGLISH, Messages, MessagesError, read_messages
 from engine.errors import ConfigurationError
 
-TYPST: Final = "invoice.typ"
-HTML: Final = "invoice.html"
+_TYPST: Final = ".typ"
+_HTML: Final = ".html"
+_EVERY_KIND: Final = "invoice"
 FONTS: Final = "fonts"
 _MESSAGES: Final = "messages"
 _FILES_MAX: Final = 200
@@ -38,8 +40,17 @@ class Templates:
     messages: Mapping[str, Sequence[Messages]]
     where: str = "Meterline's own templates"
 
-    def text(self, name: str) -> str:
-        return self.files[name].decode("utf-8")
+    def typst(self, kind: str) -> str:
+        """The name of the template that PDFs of a kind of document are made with."""
+        return self._of(kind, _TYPST)
+
+    def html(self, kind: str) -> str:
+        """The name of the template of its page."""
+        return self._of(kind, _HTML)
+
+    def _of(self, kind: str, form: str) -> str:
+        own = f"{kind}{form}"
+        return own if own in self.files else f"{_EVERY_KIND}{form}"
 
 
 def read_templates(directory: Path | None) -> Templates:
@@ -61,9 +72,11 @@ def read_templates(directory: Path | None) -> Templates:
                 raise _mistake(directory, name, str(error)) from None
             messages.setdefault(language, []).append(found)
     files = {name: data for name, data in (brought | own).items() if _language_of(name) is None}
-    for name in (TYPST, HTML):
+    for name, data in files.items():
+        if PurePosixPath(name).suffix not in (_TYPST, _HTML):
+            continue
         try:
-            files[name].decode("utf-8")
+            data.decode("utf-8")
         except UnicodeDecodeError as error:
             raise _mistake(directory, name, f"is not UTF-8 text: byte {error.start}") from None
     return Templates(files, messages, *(() if directory is None else (str(directory),)))
@@ -71,7 +84,7 @@ def read_templates(directory: Path | None) -> Templates:
 
 def _brought() -> Iterator[tuple[str, bytes]]:
     folder = importlib.resources.files(__package__ or "").joinpath("templates")
-    for name in (TYPST, HTML):
+    for name in (f"{_EVERY_KIND}{_TYPST}", f"{_EVERY_KIND}{_HTML}"):
         yield name, folder.joinpath(name).read_bytes()
     for each in folder.joinpath(_MESSAGES).iterdir():
         if each.name.endswith(".yaml"):

@@ -1,12 +1,12 @@
 """`meterline invoices`: what was billed, listed, shown, exported, voided, written off."""
 
-import sys
 from itertools import islice
 from pathlib import Path
 
 import click
 
 from engine.api.message_json import message_line
+from engine.cli.invoices.document_files import asked_format, document_options, write_document
 from engine.cli.invoices.export_command import export, listed_lines
 from engine.cli.invoices.invoice_tables import (
     due_day,
@@ -18,8 +18,7 @@ from engine.cli.invoices.invoice_tables import (
     state_text,
     sums_table,
 )
-from engine.cli.terminal.connection import TIMEOUT_S, CommandError, connected, pages
-from engine.cli.terminal.files import FileType, written_whole
+from engine.cli.terminal.connection import TIMEOUT_S, connected, pages
 from engine.cli.terminal.options import TextType, json_option, target_option
 from engine.cli.terminal.tables import show_found
 from engine.cli.terminal.text import footer, grouped, instant, visible
@@ -36,8 +35,6 @@ from meterline.v1.receivables_pb2_grpc import ReceivablesServiceStub
 
 _LIMIT_DEFAULT = 100
 _PAGE_SIZE_MAX = 1_000
-_STANDARD_OUTPUT = Path("-")
-_FORMATS = ("pdf", "html", "json", "csv")
 _number = click.argument("number", type=TextType("an invoice"), metavar="NUMBER")
 
 
@@ -118,47 +115,14 @@ def lines(number: str, *, as_json: bool, target: str) -> None:
 
 @invoices.command()
 @_number
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(_FORMATS),
-    help="Default: by the name of FILE, or else pdf.",
-)
-@click.option(
-    "--locale",
-    default="en",
-    show_default=True,
-    metavar="LOCALE",
-    help="Language of pdf and html: en, de, de-AT, ...",
-)
-@click.option(
-    "-o",
-    "--output",
-    type=FileType(path_type=Path),
-    metavar="FILE",
-    help="Where to write it; - is standard output. Default: NUMBER.pdf in this directory, or .html, .json, .csv.",
-)
+@document_options
 @target_option
 def document(number: str, *, form: str | None, locale: str, output: Path | None, target: str) -> None:
     """Write an invoice as a document: PDF, HTML, JSON, or its lines as CSV."""
-    named = output is not None and output != _STANDARD_OUTPUT
-    chosen = form or (output.suffix.lower().removeprefix(".") if output is not None and named else "pdf")
-    if chosen not in _FORMATS:
-        raise CommandError(
-            f"{output}: its name doesn't say what to write: give --format {'|'.join(_FORMATS)}"
-        )
-    request = GetInvoiceDocumentRequest(
-        number=number, format=f"DOCUMENT_FORMAT_{chosen.upper()}", locale=locale
-    )
+    request = GetInvoiceDocumentRequest(number=number, format=asked_format(form, output), locale=locale)
     with connected(target) as channel:
         made = InvoiceServiceStub(channel).GetInvoiceDocument(request, timeout=TIMEOUT_S)
-    if output == _STANDARD_OUTPUT:
-        sys.stdout.buffer.write(made.content)
-        return
-    path = output or Path(made.file_name)
-    with written_whole(path) as file:
-        file.write(made.content)
-    click.echo(f"wrote {path}")
+    write_document(made.content, made.file_name, output)
 
 
 @invoices.command()

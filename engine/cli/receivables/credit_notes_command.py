@@ -3,10 +3,12 @@
 import secrets
 from collections.abc import Sequence
 from itertools import islice
+from pathlib import Path
 
 import click
 
 from engine.api.message_json import message_line
+from engine.cli.invoices.document_files import asked_format, document_options, write_document
 from engine.cli.invoices.invoice_tables import sums_table
 from engine.cli.terminal.connection import TIMEOUT_S, CommandError, connected, pages
 from engine.cli.terminal.options import Pair, PairType, TextType, json_option, target_option
@@ -18,6 +20,7 @@ from meterline.v1.credit_notes_pb2 import (
     CreditedLine,
     CreditNote,
     CreditNoteLine,
+    GetCreditNoteDocumentRequest,
     GetCreditNoteRequest,
     ListCreditNotesRequest,
     VoidCreditNoteRequest,
@@ -47,7 +50,11 @@ def credit_notes() -> None:
     help="All that is left of this line, or so much of its amount, before taxes; may be repeated.",
 )
 @click.option(
-    "--reason", type=TextType("a reason"), required=True, metavar="TEXT", help="Why; it stays with it."
+    "--reason",
+    type=TextType("a reason"),
+    required=True,
+    metavar="TEXT",
+    help="Why; it stands on the credit note.",
 )
 @click.option(
     "--idempotency-key",
@@ -129,6 +136,18 @@ def show(number: str, *, as_json: bool, target: str) -> None:
     _lines_table(list(answer.lines)).show()
     click.echo()
     sums_table(note.amounts, note.currency).show()
+
+
+@credit_notes.command()
+@_number
+@document_options
+@target_option
+def document(number: str, *, form: str | None, locale: str, output: Path | None, target: str) -> None:
+    """Write a credit note as a document: PDF, HTML, JSON, or its lines as CSV."""
+    request = GetCreditNoteDocumentRequest(number=number, format=asked_format(form, output), locale=locale)
+    with connected(target) as channel:
+        made = CreditNoteServiceStub(channel).GetCreditNoteDocument(request, timeout=TIMEOUT_S)
+    write_document(made.content, made.file_name, output)
 
 
 @credit_notes.command("list")

@@ -10,7 +10,12 @@ from meterline.v1.alerts_pb2 import ListAlertCrossingsRequest
 from meterline.v1.alerts_pb2_grpc import AlertServiceStub
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
-from meterline.v1.credit_notes_pb2 import CreateCreditNoteRequest, CreditedLine, ListCreditNotesRequest
+from meterline.v1.credit_notes_pb2 import (
+    CreateCreditNoteRequest,
+    CreditedLine,
+    GetCreditNoteDocumentRequest,
+    ListCreditNotesRequest,
+)
 from meterline.v1.credit_notes_pb2_grpc import CreditNoteServiceStub
 from meterline.v1.entitlements_pb2 import ListReservationsRequest, ReserveUsageRequest
 from meterline.v1.entitlements_pb2_grpc import EntitlementServiceStub
@@ -112,6 +117,9 @@ def answers(channel):
         "payments": receivables.ListPayments(ListPaymentsRequest(customer_id=CUSTOMER), timeout=60),
         "credit notes": CreditNoteServiceStub(channel).ListCreditNotes(
             ListCreditNotesRequest(customer_id=CUSTOMER), timeout=60
+        ),
+        "credit note's document": CreditNoteServiceStub(channel).GetCreditNoteDocument(
+            GetCreditNoteDocumentRequest(number="CN-000001"), timeout=60
         ),
         "explanation": explained(channel, CUSTOMER),
         "journal": JournalServiceStub(channel).ListJournalEntries(journal, timeout=60),

@@ -17,6 +17,7 @@ BY_CUSTOMER = {
     "GetAccount": lambda who: {"customer_id": who, "currency": "USD"},
     "ListAccountEntries": lambda who: {"customer_id": who, "currency": "USD"},
     "GetCreditNote": lambda who: {"customer_id": who, "number": "CN-000001"},
+    "GetCreditNoteDocument": lambda who: {"customer_id": who, "number": "CN-000001"},
     "ListCreditNotes": lambda who: {"customer_id": who},
     "ExplainLineItem": lambda who: {"customer_id": who, "line_item_id": "0" * 32},
     "QueryUsage": lambda who: {"customer_ids": [who]},

@@ -13,6 +13,8 @@ JUNE = {"period_end_after": "2025-06-15T00:00:00Z", "period_end_until": "2025-07
 LATE_JUNE = "2025-06-20T00:00:00Z"
 JUNE_10_US = 1_749_513_600_000_000  # 2025-06-10T00:00:00Z
 DAY_US = 86_400_000_000
+# Without PDF, which takes its time.
+_FORMATS = ("DOCUMENT_FORMAT_HTML", "DOCUMENT_FORMAT_JSON", "DOCUMENT_FORMAT_CSV")
 
 
 def _event(n, d, when=None):
@@ -177,7 +179,7 @@ REQUESTS = {
     ),
     "InvoiceService.GetInvoiceDocument": lambda n, d: {
         **_invoice(n, d),
-        "format": d.choice(["DOCUMENT_FORMAT_HTML", "DOCUMENT_FORMAT_JSON", "DOCUMENT_FORMAT_CSV"]),
+        "format": d.choice(_FORMATS),
     },
     "InvoiceService.VoidInvoice": lambda n, d: {**_invoice(n, d), "reason": n.text},
     "ReceivablesService.RecordPayment": _payment,
@@ -203,6 +205,7 @@ REQUESTS = {
     },
     "CreditNoteService.VoidCreditNote": lambda n, d: {**_credit_note(n, d), "reason": n.text},
     "CreditNoteService.GetCreditNote": _credit_note,
+    "CreditNoteService.GetCreditNoteDocument": lambda n, d: {**_credit_note(n, d), "format": d.choice(_FORMATS)},
     "CreditNoteService.ListCreditNotes": lambda n, d: _page(
         n, d, "CreditNoteService.ListCreditNotes", **_customer_or_all(n, d)
     ),

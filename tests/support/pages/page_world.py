@@ -13,6 +13,8 @@ from meterline.v1.access_pb2 import CreateApiKeyRequest, RevokeApiKeyRequest
 from meterline.v1.access_pb2_grpc import AccessServiceStub
 from meterline.v1.catalog_pb2 import ApplyCatalogRequest
 from meterline.v1.catalog_pb2_grpc import CatalogServiceStub
+from meterline.v1.credit_notes_pb2 import CreateCreditNoteRequest, CreditedLine
+from meterline.v1.credit_notes_pb2_grpc import CreditNoteServiceStub
 from meterline.v1.invoices_pb2 import ClosePeriodsRequest
 from meterline.v1.invoices_pb2_grpc import InvoiceServiceStub
 from meterline.v1.spend_links_pb2 import CreateSpendLinkRequest
@@ -129,6 +131,12 @@ class PageWorld:
         )
         UsageServiceStub(self.channel).RecordUsage(RecordUsageRequest(events=[event]), timeout=30)
         return time.monotonic()
+
+    def credit(self, invoice, amount, reason):
+        """Gives back so much of the first line of an invoice; the name of the note."""
+        line = CreditedLine(line_number=1, amount=amount)
+        request = CreateCreditNoteRequest(number=invoice, lines=[line], reason=reason, idempotency_key=reason)
+        return CreditNoteServiceStub(self.channel).CreateCreditNote(request, timeout=60).credit_note.number
 
     def link(self, customer_id="acme", **fields):
         request = CreateSpendLinkRequest(customer_id=customer_id, **fields)

@@ -25,6 +25,7 @@ from engine.errors import (
     UnauthenticatedError,
 )
 from meterline.v1 import alerts_pb2 as alerts
+from meterline.v1 import credit_notes_pb2 as credit_notes
 from meterline.v1 import entitlements_pb2 as entitlements
 from meterline.v1 import invoices_pb2 as invoices
 from meterline.v1.billing_pb2 import EventFees, LineItem, TierAmount
@@ -221,12 +222,22 @@ INVOICES = invoices.ListInvoicesResponse(
         _invoice(8, "ISSUED", period_end=JUNE),
     ]
 )
+CREDIT_NOTES = credit_notes.ListCreditNotesResponse(
+    credit_notes=[
+        credit_notes.CreditNote(
+            number=f"CN-{number:06}", state=state, invoice="INV-000003", currency="EUR", amounts={"due": "5.00"},
+            issued_at=JULY, reason="slow <b>for</b> a day",
+        )
+        for number, state in enumerate((credit_notes.CREDIT_NOTE_STATE_ISSUED, credit_notes.CREDIT_NOTE_STATE_VOID), start=1)
+    ]
+)  # fmt: skip
 EXPLAINED = LineItem(formula="400 x 0.01 + 5 = 9.00")
 EXPLAINED.MergeFrom(LINES[1])
 USAGE = QueryUsageResponse(rows=[{"window_start": JUNE_10, "window_end": JUNE_10, "quantity": "1500"}])
 ANSWERS = {
     "SpendService.GetSpend": SPEND,
     "InvoiceService.ListInvoices": INVOICES,
+    "CreditNoteService.ListCreditNotes": CREDIT_NOTES,
     "MeteringService.QueryUsage": USAGE,
     "EntitlementService.CheckAccess": ACCESS,
     "AlertService.ListCustomerAlerts": ALERTS,
@@ -265,6 +276,7 @@ PATTERNS = {
     "nothing": Pattern(
         answers={
             "SpendService.GetSpend": GetSpendResponse(as_of=JUNE_10), "InvoiceService.ListInvoices": invoices.ListInvoicesResponse(),
+            "CreditNoteService.ListCreditNotes": credit_notes.ListCreditNotesResponse(),
             "EntitlementService.CheckAccess": entitlements.CheckAccessResponse(),
             "AlertService.ListCustomerAlerts": alerts.ListCustomerAlertsResponse(),
         }

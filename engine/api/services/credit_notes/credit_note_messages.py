@@ -10,8 +10,8 @@ from engine.billing.accounts.amounts import text_of
 from engine.billing.accounts.document_numbers import invoice_number, read_credit_note_number
 from engine.billing.closing.invoice import SUMS
 from engine.billing.receivables.credit_note import LINES_MAX, AskedLine, LineAmounts
-from engine.billing.receivables.credit_note_store import CreditNote
-from engine.errors import FieldMistake, InvalidRequestError
+from engine.billing.receivables.credit_note_store import CreditNote, CreditNoteStore
+from engine.errors import FieldMistake, InvalidRequestError, NotFoundError
 from engine.times import to_timestamp
 from meterline.v1 import credit_notes_pb2 as pb
 from meterline.v1.invoices_pb2 import InvoiceAmounts
@@ -62,7 +62,9 @@ def asked_lines(request: pb.CreateCreditNoteRequest, currency: str) -> list[Aske
     ]
 
 
-def named_credit_note(request: pb.GetCreditNoteRequest | pb.VoidCreditNoteRequest) -> tuple[str, int]:
+def named_credit_note(
+    request: pb.GetCreditNoteRequest | pb.GetCreditNoteDocumentRequest | pb.VoidCreditNoteRequest,
+) -> tuple[str, int]:
     """The id or the number that a request has; the other is empty, or 0.
 
     Raises:
@@ -80,3 +82,19 @@ def named_credit_note(request: pb.GetCreditNoteRequest | pb.VoidCreditNoteReques
     if number is None:
         raise InvalidRequestError(FieldMistake("number", "is not a number such as CN-000001"))
     return "", number
+
+
+def asked_credit_note(
+    notes: CreditNoteStore, request: pb.GetCreditNoteRequest | pb.GetCreditNoteDocumentRequest, tenant: str
+) -> CreditNote:
+    """The note that a request names.
+
+    Raises:
+        InvalidRequestError: as `named_credit_note`.
+        NotFoundError: there is none, or it is another customer's.
+    """
+    credit_note_id, number = named_credit_note(request)
+    found = notes.note(tenant, credit_note_id, number)
+    if request.customer_id and found.account.customer_id != request.customer_id:
+        raise NotFoundError(f"there is no credit note {request.number or credit_note_id}")
+    return found

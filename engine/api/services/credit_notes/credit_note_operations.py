@@ -6,15 +6,19 @@ from engine.access.caller import Scope
 from engine.access.tenant_limits import CALL
 from engine.api.operation import Operation
 from engine.api.services.credit_notes.credit_note_service import CreditNoteService
+from engine.api.services.invoices.document_service import DocumentService
 from meterline.v1.credit_notes_pb2 import (
     CreateCreditNoteRequest,
+    GetCreditNoteDocumentRequest,
     GetCreditNoteRequest,
     ListCreditNotesRequest,
     VoidCreditNoteRequest,
 )
 
 
-def credit_note_operations(notes: CreditNoteService) -> tuple[Operation[Any], ...]:
+def credit_note_operations(
+    notes: CreditNoteService, documents: DocumentService
+) -> tuple[Operation[Any], ...]:
     return (
         Operation(
             "CreditNoteService.CreateCreditNote",
@@ -41,6 +45,14 @@ def credit_note_operations(notes: CreditNoteService) -> tuple[Operation[Any], ..
             customer_of=_customer,
         ),
         Operation(
+            "CreditNoteService.GetCreditNoteDocument",
+            GetCreditNoteDocumentRequest,
+            documents.get_credit_note_document,
+            Scope.BILL,
+            CALL,
+            customer_of=_customer,
+        ),
+        Operation(
             "CreditNoteService.ListCreditNotes",
             ListCreditNotesRequest,
             notes.list_credit_notes,
@@ -51,5 +63,7 @@ def credit_note_operations(notes: CreditNoteService) -> tuple[Operation[Any], ..
     )
 
 
-def _customer(request: GetCreditNoteRequest | ListCreditNotesRequest) -> str | None:
+def _customer(
+    request: GetCreditNoteRequest | GetCreditNoteDocumentRequest | ListCreditNotesRequest,
+) -> str | None:
     return request.customer_id or None

@@ -8,6 +8,7 @@ from engine.api.mistakes import raise_all, stored_text_mistakes
 from engine.api.operation import Call
 from engine.api.page_tokens import checked_size, opened, question_digest, sealed
 from engine.api.services.credit_notes.credit_note_messages import (
+    asked_credit_note,
     asked_lines,
     credit_note_message,
     line_messages,
@@ -21,7 +22,7 @@ from engine.billing.receivables.credit_note import CreditNoteRequest
 from engine.billing.receivables.credit_note_store import CreditNoteStore, creditable_lines
 from engine.billing.receivables.payment import ID_BYTES_MAX, TEXT_BYTES_MAX
 from engine.catalog.limits import ID_BYTES_MAX as CUSTOMER_BYTES_MAX
-from engine.errors import FieldMistake, InvalidRequestError, NotFoundError
+from engine.errors import FieldMistake, InvalidRequestError
 from meterline.v1 import credit_notes_pb2 as pb
 
 _PAGE_SIZES: Final = (250, 1_000)
@@ -70,10 +71,7 @@ class CreditNoteService:
         return pb.VoidCreditNoteResponse(credit_note=credit_note_message(voided))
 
     def get_credit_note(self, request: pb.GetCreditNoteRequest, call: Call) -> pb.GetCreditNoteResponse:
-        credit_note_id, number = named_credit_note(request)
-        found = self._notes.note(call.tenant, credit_note_id, number)
-        if request.customer_id and found.account.customer_id != request.customer_id:
-            raise NotFoundError(f"there is no credit note {request.number or credit_note_id}")
+        found = asked_credit_note(self._notes, request, call.tenant)
         lines = self._notes.lines(call.tenant, found.credit_note_id)
         return pb.GetCreditNoteResponse(
             credit_note=credit_note_message(found), lines=line_messages(lines, found.account.currency)

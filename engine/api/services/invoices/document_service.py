@@ -1,20 +1,27 @@
-"""GetInvoiceDocument: an invoice as PDF, HTML, JSON or CSV."""
+"""GetInvoiceDocument and GetCreditNoteDocument: an invoice or a credit note as PDF, HTML, JSON or CSV."""
 
 from collections.abc import Callable
 from typing import Final
 
+import pyarrow as pa
+
 from engine.api.messages import ANSWER_BYTES_MAX
 from engine.api.operation import Call
+from engine.api.services.credit_notes.credit_note_messages import asked_credit_note
 from engine.api.services.invoices.invoice_messages import named_invoice
 from engine.api.services.turns import Turns
 from engine.billing.closing.booked_lines import BookedLines
 from engine.billing.closing.invoice import Invoice
 from engine.billing.closing.invoice_store import InvoiceStore
-from engine.billing.documents.document import BillingDocument
+from engine.billing.documents.booked_sections import BookedInvoice
+from engine.billing.documents.credit_note_document import credit_note_document, credited_rows
+from engine.billing.documents.document import Document
 from engine.billing.documents.invoice_document import invoice_document
-from engine.billing.rendering.renderer import DocumentFormat, Renderer
+from engine.billing.receivables.credit_note_store import CreditNote, CreditNoteStore
+from engine.billing.rendering.renderer import DocumentFormat, RenderedDocument, Renderer
 from engine.catalog.store import CatalogStore
 from engine.errors import FieldMistake, InvalidRequestError, NotFoundError
+from meterline.v1 import credit_notes_pb2
 from meterline.v1 import invoices_pb2 as pb
 
 _FORMATS: Final = {
@@ -30,11 +37,12 @@ _PDF_LINES_MAX: Final = 2_000
 
 
 class DocumentService:
-    """Gives invoices as documents."""
+    """Gives invoices and credit notes as documents."""
 
     def __init__(
         self,
         invoices: InvoiceStore,
+        notes: CreditNoteStore,
         booked: BookedLines,
         catalog: CatalogStore,
         renderer: Renderer,
@@ -42,6 +50,7 @@ class DocumentService:
         now_us: Callable[[], int],
     ) -> None:
         self._invoices = invoices
+        self._notes = notes
         self._booked = booked
         self._catalog = catalog
         self._renderer = renderer
@@ -52,35 +61,66 @@ class DocumentService:
         self, request: pb.GetInvoiceDocumentRequest, call: Call
     ) -> pb.GetInvoiceDocumentResponse:
         invoice_id, number = named_invoice(request)
-        if request.format not in _FORMATS:
-            raise InvalidRequestError(FieldMistake("format", f"is {request.format}, which is not a format"))
+        form = _form(request)
         invoice = self._invoices.invoice(call.tenant, invoice_id, number)
         if request.customer_id and invoice.key.customer_id != request.customer_id:
             raise NotFoundError(f"there is no invoice {request.number or invoice_id}")
-        form = _FORMATS[request.format]
-        lines_max = _PDF_LINES_MAX if form is DocumentFormat.PDF else _LINES_MAX
-        if invoice.line_count > lines_max:
-            raise _too_much(invoice, f"{invoice.line_count:,} lines", f"{lines_max:,}")
+        _check_lines(invoice, form)
         with self._turns.turn(call.tenant):
-            made = self._renderer.rendered(self._document(invoice), form, request.locale)
-        if len(made.content) > ANSWER_BYTES_MAX:
-            raise _too_much(invoice, f"{len(made.content):,} bytes", f"{ANSWER_BYTES_MAX:,}")
+            made = self._rendered(self._of_invoice(invoice), form, request.locale)
         return pb.GetInvoiceDocumentResponse(
             content=made.content, content_type=made.content_type, file_name=made.file_name
         )
 
-    def _document(self, invoice: Invoice) -> BillingDocument:
-        rows = self._booked.of_invoice(invoice)
+    def get_credit_note_document(
+        self, request: credit_notes_pb2.GetCreditNoteDocumentRequest, call: Call
+    ) -> credit_notes_pb2.GetCreditNoteDocumentResponse:
+        form = _form(request)
+        note = asked_credit_note(self._notes, request, call.tenant)
+        _check_lines(note, form)
+        with self._turns.turn(call.tenant):
+            made = self._rendered(self._of_note(note, call.tenant), form, request.locale)
+        return credit_notes_pb2.GetCreditNoteDocumentResponse(
+            content=made.content, content_type=made.content_type, file_name=made.file_name
+        )
+
+    def _of_invoice(self, invoice: Invoice) -> Document:
+        booked = self._booked_invoice(invoice, self._booked.of_invoice(invoice))
+        return invoice_document(booked, self._catalog.snapshot(invoice.tenant), self._now_us())
+
+    def _of_note(self, note: CreditNote, tenant: str) -> Document:
+        invoice = self._invoices.invoice(tenant, note.invoice_id)
+        lines = self._notes.lines(tenant, note.credit_note_id)
+        rows = credited_rows(self._booked.of_invoice(invoice), lines)
+        booked = self._booked_invoice(invoice, rows)
+        return credit_note_document(note, lines, booked, self._catalog.snapshot(tenant))
+
+    def _booked_invoice(self, invoice: Invoice, rows: pa.Table) -> BookedInvoice:
         corrected = filter(None, rows["corrects_invoice_id"].to_pylist())
-        numbers = self._invoices.numbers(invoice.tenant, corrected)
-        return invoice_document(
-            invoice, rows, numbers, self._catalog.snapshot(invoice.tenant), self._now_us()
-        )
+        return BookedInvoice(invoice, rows, self._invoices.numbers(invoice.tenant, corrected))
+
+    def _rendered(self, document: Document, form: DocumentFormat, locale: str) -> RenderedDocument:
+        made = self._renderer.rendered(document, form, locale)
+        if len(made.content) > ANSWER_BYTES_MAX:
+            raise _too_much(document.number, f"{len(made.content):,} bytes", f"{ANSWER_BYTES_MAX:,}")
+        return made
 
 
-def _too_much(invoice: Invoice, found: str, most: str) -> InvalidRequestError:
+def _form(
+    request: pb.GetInvoiceDocumentRequest | credit_notes_pb2.GetCreditNoteDocumentRequest,
+) -> DocumentFormat:
+    if request.format not in _FORMATS:
+        raise InvalidRequestError(FieldMistake("format", f"is {request.format}, which is not a format"))
+    return _FORMATS[request.format]
+
+
+def _check_lines(of: Invoice | CreditNote, form: DocumentFormat) -> None:
+    lines_max = _PDF_LINES_MAX if form is DocumentFormat.PDF else _LINES_MAX
+    if of.line_count > lines_max:
+        raise _too_much(of.name, f"{of.line_count:,} lines", f"{lines_max:,}")
+
+
+def _too_much(name: str, found: str, most: str) -> InvalidRequestError:
     return InvalidRequestError(
-        FieldMistake(
-            "number", f"{invoice.name} has {found}, and such a document at most {most}: list its lines"
-        )
+        FieldMistake("number", f"{name} has {found}, and such a document at most {most}: list its lines")
     )
