@@ -6,12 +6,38 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 _START_TIMEOUT_S = 120
+
+
+class RunningCommand(Protocol):
+    """What of subprocess.Popen is asked for."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def stderr(self) -> Iterable[str] | None: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+
+def start_python(words: Sequence[str]) -> RunningCommand:
+    """`meterline` with these words, in a new Python. A Ctrl-C at the terminal is for the caller, who then stops it."""
+    # gRPC's own log lines repeat what a peer sent, whatever bytes those are.
+    return subprocess.Popen(
+        [sys.executable, "-m", "engine", *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
 
 
 class EngineProcess:
@@ -19,10 +45,13 @@ class EngineProcess:
     the port that it got then.
     """
 
+    # Tests have a faster way.
+    start_command: Callable[[Sequence[str]], RunningCommand] = staticmethod(start_python)
+
     def __init__(self, data: Path | None, *options: str) -> None:
         self._data = data
         self._options: Sequence[str] = options
-        self._process: subprocess.Popen[str] | None = None
+        self._process: RunningCommand | None = None
         self._said_enough = threading.Event()
         self._serves = False
         self._reader = threading.Thread()
@@ -40,21 +69,18 @@ class EngineProcess:
         """
         self._said_enough.clear()
         self._serves = False
-        command = [
-            sys.executable,
-            "-m",
-            "engine",
+        data = () if self._data is None else ("--data", str(self._data))
+        words = [
             "serve",
-            *(() if self._data is None else ("--data", str(self._data))),
+            *data,
             "--listen",
             self.target,
+            "--metrics-listen",
+            "127.0.0.1:0",
+            "--log-format",
+            "json",
         ]
-        command += ["--metrics-listen", "127.0.0.1:0", "--log-format", "json", *self._options]
-        # A Ctrl-C at the terminal is for the caller, who then stops the engine.
-        # gRPC's own log lines repeat what a peer sent, whatever bytes those are.
-        self._process = subprocess.Popen(
-            command, stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True
-        )
+        self._process = self.start_command([*words, *self._options])
         self._reader = threading.Thread(target=self._read_log, args=(self._process,), daemon=True)
         self._reader.start()
         if not self._said_enough.wait(_START_TIMEOUT_S) or not self._serves:
@@ -89,12 +115,12 @@ class EngineProcess:
         self._reader.join(timeout=60)
         return code
 
-    def _running(self) -> "subprocess.Popen[str]":
+    def _running(self) -> RunningCommand:
         if self._process is None:
             raise RuntimeError("the engine was never started")
         return self._process
 
-    def _read_log(self, process: "subprocess.Popen[str]") -> None:
+    def _read_log(self, process: RunningCommand) -> None:
         for line in process.stderr or ():
             self.log.append(line.rstrip())
             entry = _entry(line)

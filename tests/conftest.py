@@ -12,6 +12,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from examples.engine_process import EngineProcess
+from tests.support.command_processes import start_command
+
 # A failing example prints the line that repeats it; a shared machine's pace says nothing about the code.
 hypothesis.settings.register_profile("meterline", print_blob=True, deadline=None)
 hypothesis.settings.load_profile("meterline")
@@ -23,6 +26,9 @@ sys.dont_write_bytecode = False
 # starts; some tests interrupt one. What has a handler here has the default in a child.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# What an engine is made of is loaded once for all engines of a worker.
+EngineProcess.start_command = staticmethod(start_command)
 
 # One key for every engine, client and command of a run. None of them looks at what the user of this machine has.
 API_KEY = "mlk_7e57000000ab_000102030405060708090a0b0c0d0e0f1011121314151617"

@@ -3,8 +3,6 @@
 import contextlib
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from engine.sql.database import open_database
 from engine.sql.schema import DEPLOYMENT
 from examples.engine_process import EngineProcess
 from tests.conftest import API_KEY
+from tests.support.command_processes import run_command
 from tests.support.usage.clickhouse_process import ClickHouseProcess
 
 ROOT = Path(__file__).parents[2]
@@ -32,11 +31,8 @@ def doctor(key):
     """Runs the command; its exit code, and what it said of each part as level and text."""
 
     def run(*options):
-        done = subprocess.run(
-            [sys.executable, "-m", "engine", "doctor", "--json", "--admin-key-file", key, *options],
-            cwd=ROOT, capture_output=True, text=True, timeout=180, check=False,
-            env={name: value for name, value in os.environ.items() if not name.startswith("METERLINE_")},
-        )  # fmt: skip
+        env = {name: value for name, value in os.environ.items() if not name.startswith("METERLINE_")}
+        done = run_command("doctor", "--json", "--admin-key-file", key, *options, env=env)
         assert done.stderr == ""
         return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -74,10 +70,9 @@ def test_an_embedded_store_is_left_to_the_engine_that_has_it_open_and_opened_aft
 
 def test_what_is_wrong_is_said_to_people_line_by_line(key, tmp_path):
     """With what to do, and a sum at the end."""
-    done = subprocess.run(
-        [sys.executable, "-m", "engine", "doctor", "--data", str(tmp_path / "none"), "--listen", "0.0.0.0:7070",
-         "--admin-key-file", key, "--backup-directory", str(tmp_path / "backups")],
-        cwd=ROOT, capture_output=True, text=True, timeout=180, check=False,
+    done = run_command(
+        "doctor", "--data", tmp_path / "none", "--listen", "0.0.0.0:7070", "--admin-key-file", key,
+        "--backup-directory", tmp_path / "backups",
     )  # fmt: skip
     lines = done.stdout.splitlines()
     assert (done.returncode, done.stderr) == (1, "")

@@ -10,8 +10,6 @@ import os
 import random
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 import urllib.request
@@ -29,6 +27,7 @@ from meterline.v1.events_pb2 import ListProblemsRequest
 from meterline.v1.events_pb2_grpc import EventServiceStub
 from meterline.v1.usage_pb2 import VERDICT_REJECTED, RecordUsageRequest, RecordUsageResponse, UsageEvent
 from meterline.v1.usage_pb2_grpc import UsageServiceStub
+from tests.support.command_processes import run_command
 from tests.support.usage.clickhouse_process import ClickHouseProcess
 from tests.support.usage.gateway_drive import PATIENCE, Books, apply_catalog, channel_to
 
@@ -343,25 +342,10 @@ def _events(gateway):
 
 def _refused(data, *options, environment=None):
     """The one line, and the exit code 2, of an engine that can't start."""
-    done = subprocess.run(  # noqa: PLW1510 - it fails, and how is the question
-        [
-            sys.executable,
-            "-m",
-            "engine",
-            "serve",
-            "--data",
-            str(data),
-            "--listen",
-            "127.0.0.1:0",
-            "--no-metrics",
-            *options,
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=180,
+    done = run_command(
+        "serve", "--data", data, "--listen", "127.0.0.1:0", "--no-metrics", *options,
         env=os.environ | (environment or {}),
-    )
+    )  # fmt: skip
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "s3cret" not in done.stderr
@@ -403,24 +387,8 @@ def test_a_database_belongs_to_one_data_directory(clickhouse, gateways, tmp_path
 
 def test_the_environment_may_name_the_store(tmp_path):
     """METERLINE_USAGE_STORE, where the password is not in the list of processes; it is not repeated either."""
-    done = subprocess.run(  # noqa: PLW1510 - it fails, and how is the question
-        [
-            sys.executable,
-            "-m",
-            "engine",
-            "serve",
-            "--data",
-            tmp_path / "a",
-            "--listen",
-            "127.0.0.1:0",
-            "--no-metrics",
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        env=os.environ | {"METERLINE_USAGE_STORE": "http://u:s3cret@127.0.0.1:9"},
-    )
+    env = os.environ | {"METERLINE_USAGE_STORE": "http://u:s3cret@127.0.0.1:9"}
+    done = run_command("serve", "--data", tmp_path / "a", "--listen", "127.0.0.1:0", "--no-metrics", env=env)
     assert done.returncode == 2
     assert done.stderr.startswith("meterline: http://127.0.0.1:9/meterline: the usage store does not answer")
     assert done.stderr.count("\n") == 1

@@ -22,6 +22,7 @@ from examples.engine_process import EngineProcess
 from meterline.v1.spend_pb2 import WatchSpendRequest
 from meterline.v1.spend_pb2_grpc import SpendServiceStub
 from meterline.v1.usage_pb2 import PropertyValue, RecordUsageRequest, UsageEvent
+from tests.support.command_processes import run_command
 from tests.support.postgres import postgres
 from tests.support.usage.clickhouse_process import ClickHouseProcess
 from tests.support.usage.gateway_drive import AT, PATIENCE, Books, apply_catalog, channel_to
@@ -190,12 +191,10 @@ def test_twenty_gateways_at_once_never_get_the_same_stamp(server):
 
 def test_a_first_gateway_without_a_key_says_how_to_make_one(server, clickhouse):
     """There is no data directory to write one into."""
-    command = [sys.executable, "-m", "engine", "serve", "--listen", "127.0.0.1:0", "--no-metrics"]
+    command = ["serve", "--listen", "127.0.0.1:0", "--no-metrics"]
     command += [*clickhouse.option("nobody"), "--catalog-store", server.new_url()]
     environment = {name: value for name, value in os.environ.items() if name != "METERLINE_ADMIN_KEY_FILE"}
-    done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=120, env=environment, check=False
-    )
+    done = run_command(*command, env=environment)
     assert done.returncode == 2
     assert done.stderr.strip().splitlines()[-1] == (
         "meterline: there is no API key yet, and no data directory to write one into: make one with meterline keys "
@@ -208,8 +207,8 @@ def test_migrate_makes_the_tables_and_says_what_it_did(server):
     url = server.new_url()
 
     def migrated(*options):
-        command = [sys.executable, "-m", "engine", "migrate", "--catalog-store", url, *options]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+        done = run_command("migrate", "--catalog-store", url, *options)
+        done.check_returncode()
         return re.sub(r"^postgresql://.*?: the", "the", done.stdout.strip())
 
     assert re.fullmatch(

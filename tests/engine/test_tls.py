@@ -1,6 +1,5 @@
 """TLS on every port: certificates checked, rotated under load, and shown by callers in place of a key."""
 
-import os
 import re
 import shutil
 import socket
@@ -22,6 +21,7 @@ from meterline.v1.access_pb2 import CreateApiKeyRequest, ListAuditRecordsRequest
 from meterline.v1.access_pb2_grpc import AccessServiceStub
 from meterline.v1.spend_pb2 import ListSpendRequest
 from meterline.v1.spend_pb2_grpc import SpendServiceStub
+from tests.support.command_processes import run_command
 from tests.support.engine.api_world import refusal
 
 ROOT = Path(__file__).parents[2]
@@ -288,10 +288,7 @@ def _made(directory):
 def test_plain_text_beyond_loopback_needs_a_word(tmp_path):
     """API keys would travel readable: the engine does not start, and leaves nothing behind."""
     data = tmp_path / "data"
-    serve = [sys.executable, "-m", "engine", "serve", "--data", str(data), "--no-metrics"]
-    done = subprocess.run(
-        [*serve, "--listen", "0.0.0.0:0"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-    )
+    done = run_command("serve", "--data", data, "--no-metrics", "--listen", "0.0.0.0:0")
     assert (done.returncode, "--plaintext" in done.stderr, data.exists()) == (2, True, False)
     with EngineProcess(data, "--listen", "0.0.0.0:0", "--plaintext") as engine:
         port = engine.target.rpartition(":")[2]
@@ -312,10 +309,7 @@ def test_certificate_files_that_can_not_be_used_end_the_start(authority, tmp_pat
         (own / "tls.crt").write_text("certificate")
     else:
         options = options[:2]
-    done = subprocess.run(
-        [sys.executable, "-m", "engine", "serve", "--data", str(tmp_path / "data"), "--listen", "127.0.0.1:0", *options],
-        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False, env=os.environ,
-    )  # fmt: skip
+    done = run_command("serve", "--data", tmp_path / "data", "--listen", "127.0.0.1:0", *options)
     assert done.returncode == 2
     assert ("--tls-key" if broken == "alone" else "tls.crt") in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr

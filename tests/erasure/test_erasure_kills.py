@@ -1,21 +1,16 @@
 """An erasure that is killed, again and again: whoever erases the customer once more goes on, and no amount moves."""
 
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from engine.errors import NotFoundError
+from tests.support.command_processes import run_module
 from tests.support.erasure.erasure_world import BOB, SHE, TEXTS, files_with, fill, open_world
-
-ROOT = Path(__file__).parents[2]
 
 
 def _erase(data, steps):
-    command = [sys.executable, "-m", "tests.support.erasure.killed_erasure", str(data), str(steps)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    return run_module("tests.support.erasure.killed_erasure", data, steps)
 
 
 def _theirs(world, pseudonyms):

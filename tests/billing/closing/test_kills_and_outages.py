@@ -2,8 +2,6 @@
 
 import random
 import signal
-import subprocess
-import sys
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -20,6 +18,7 @@ from engine.usage.store.usage_store import UsageStore
 from tests.support.closing_bills import booked, numbers
 from tests.support.closing_histories import CATALOG, MONTHS, use
 from tests.support.closing_world import ClosingWorld, instant_us
+from tests.support.command_processes import run_module
 
 ROOT = Path(__file__).parents[3]
 LAST = "2027-02-10"
@@ -71,11 +70,8 @@ def _record(dice, directory, url, now, number):
 
 def _close(usage, url, month, dice, touches):
     """Whether the close of all until a month was killed, at its n-th touch of a store; 0: never."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.killed_close", str(usage), url, f"{MONTHS[month][:8]}05",
-         MONTHS[0], MONTHS[month], str(dice.choice((1, 2, 10_000))), str(touches)],
-        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    span = f"{MONTHS[month][:8]}05", MONTHS[0], MONTHS[month]
+    done = run_module("tests.support.killed_close", usage, url, *span, dice.choice((1, 2, 10_000)), touches)
     assert done.returncode in {0, -signal.SIGKILL}, done.stderr
     return done.returncode != 0
 

@@ -1,13 +1,14 @@
 """The ClickHouse front (clickhouse_front) as a process of one's own: start, break, kill, start again."""
 
 import json
-import subprocess
-import sys
+import os
+import signal
 import urllib.request
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
+from tests.support.command_processes import RunningCommand, start_module
 from tests.support.usage.clickhouse_front import PASSWORD, USER
 
 
@@ -16,17 +17,11 @@ class ClickHouseProcess:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._process: subprocess.Popen[str] | None = None
+        self._process: RunningCommand | None = None
         self._ports = [0, 0]
 
     def start(self) -> Self:
-        front = Path(__file__).with_name("clickhouse_front.py")
-        self._process = subprocess.Popen(
-            [sys.executable, str(front), str(self._directory), *map(str, self._ports)],
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        self._process = start_module("tests.support.usage.clickhouse_front", self._directory, *self._ports)
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError("the ClickHouse front did not start")
@@ -50,7 +45,8 @@ class ClickHouseProcess:
 
     def kill(self) -> None:
         """SIGKILL."""
-        self._process.kill()
+        if self._process.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
         self._process.wait(60)
         self._process.stdout.close()
 
