@@ -2,7 +2,7 @@
 
 from ingest.admission import Admission, Admitted
 from ingest.columns import EVENT_SCHEMA, EventBatch, Sink, partition_batches
-from ingest.decoding import decode
+from ingest.decoding import decode, decode_parts
 from ingest.decoding.sent_events import Decoded, RequestKind, RequestMistake
 from ingest.decoding.texts import canonical_texts
 from ingest.event import QUANTITY_PATTERN, Problem, Reason, Verdict, is_quantity
@@ -34,6 +34,7 @@ __all__ = [
     "Verdict",
     "canonical_texts",
     "decode",
+    "decode_parts",
     "is_quantity",
     "partition_batches",
 ]

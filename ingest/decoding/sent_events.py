@@ -8,8 +8,8 @@ Rules:
 """
 
 import enum
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +32,15 @@ class Instants:
     def filter(self, keep: NDArray[np.bool_]) -> "Instants":
         return Instants(self.missing[keep], self.wild[keep], self.times_us[keep])
 
+    @classmethod
+    def join(cls, parts: Sequence["Instants"]) -> "Instants":
+        """One part's after the other's."""
+        return cls(
+            np.concatenate([part.missing for part in parts]),
+            np.concatenate([part.wild for part in parts]),
+            np.concatenate([part.times_us for part in parts]),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class SentProperties:
@@ -46,6 +55,11 @@ class SentProperties:
     texts: pa.StringArray
     whole: NDArray[np.bool_]
     not_finite: NDArray[np.bool_]
+
+    @property
+    def nbytes(self) -> int:
+        arrays = (self.events, self.codes, self.whole, self.not_finite)
+        return sum(each.nbytes for each in arrays) + int(self.names.nbytes + self.texts.nbytes)
 
     def take(self, entries: NDArray[np.int64]) -> "SentProperties":
         return SentProperties(
@@ -66,8 +80,8 @@ class SentProperties:
         )
 
     @classmethod
-    def join(cls, parts: list["SentProperties"]) -> "SentProperties":
-        """The entries of several parts, of the same events; those of a later part stand over an earlier one's."""
+    def join(cls, parts: Sequence["SentProperties"]) -> "SentProperties":
+        """The entries of several parts, whose events are numbered alike; those of a later part stand over an earlier one's."""
         if len(parts) == 1:
             return parts[0]
         names = pa.concat_arrays([part.names for part in parts]).dictionary_encode()
@@ -95,6 +109,29 @@ class SentEvents:
 
     def __len__(self) -> int:
         return len(self.event_ids)
+
+    @property
+    def nbytes(self) -> int:
+        texts = (self.event_ids, self.event_types, self.customer_ids)
+        instants = self.instants
+        times = (instants.missing, instants.wild, instants.times_us)
+        return sum(int(each.nbytes) for each in (*texts, *times)) + self.properties.nbytes
+
+    @classmethod
+    def join(cls, parts: Sequence["SentEvents"]) -> "SentEvents":
+        """One part's after the other's."""
+        firsts = np.cumsum([0, *map(len, parts)])
+        properties = [
+            replace(part.properties, events=part.properties.events + first)
+            for part, first in zip(parts, firsts[:-1], strict=True)
+        ]
+        return cls(
+            pa.concat_arrays([part.event_ids for part in parts]),
+            pa.concat_arrays([part.event_types for part in parts]),
+            pa.concat_arrays([part.customer_ids for part in parts]),
+            Instants.join([part.instants for part in parts]),
+            SentProperties.join(properties),
+        )
 
     def filter(self, keep: NDArray[np.bool_]) -> "SentEvents":
         """The events that are kept; `keep` has n entries."""
@@ -137,3 +174,25 @@ class Decoded:
     sequences: NDArray[np.uint64]
     mistakes: Mapping[int, RequestMistake]
     events: SentEvents
+
+    def __len__(self) -> int:
+        """How many requests."""
+        return len(self.sequences)
+
+    @classmethod
+    def join(cls, parts: Sequence["Decoded"]) -> "Decoded":
+        """One part's requests after the other's."""
+        if len(parts) == 1:
+            return parts[0]
+        firsts = np.cumsum([0, *map(len, parts)])
+        counts = np.concatenate([np.diff(part.offsets) for part in parts])
+        return cls(
+            np.concatenate([[0], np.cumsum(counts)]),
+            np.concatenate([part.sequences for part in parts]),
+            {
+                int(first) + place: mistake
+                for part, first in zip(parts, firsts[:-1], strict=True)
+                for place, mistake in part.mistakes.items()
+            },
+            SentEvents.join([part.events for part in parts]),
+        )

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest import Admission, Fingerprinter, Limits, RequestKind, decode
+from ingest import Admission, Fingerprinter, Limits, RequestKind, decode, decode_parts
 from meterline.v1.usage_pb2 import PropertyValue, RecordUsageRequest, UsageEvent
 from tests.support.ingest.admission_oracle import admit as admit_one_by_one
 from tests.support.ingest.arrow_streams import NOW_US, batch_of, request_of, stream_of, varied_batches
@@ -148,6 +149,34 @@ def test_columns_are_judged_as_messages_one_by_one(table, cut):
     assert not decoded.mistakes, decoded.mistakes
     judged = entries_of(ADMISSION.admit("t1", decoded.events, NOW_US))
     assert judged == admit_one_by_one(LIMITS, VALUES, "t1", messages, NOW_US)
+
+
+@given(st.lists(_tables(), min_size=1, max_size=4), st.integers(0, 3), st.sampled_from([1, 6, 50]))
+@settings(max_examples=200)
+def test_requests_of_columns_together_are_each_as_alone(tables, broken_at, together_max):
+    """Of any layout, beside one that can't be read, in as many parts as the bound of an insert makes of them."""
+    limits = replace(
+        LIMITS,
+        insert_events_max=together_max,
+        columns_events_max=together_max,
+        request_events_max=together_max,
+    )
+    requests = [request_of(stream_of(batch)) for batch, _ in tables]
+    expected = [
+        admit_one_by_one(LIMITS, VALUES, "t1", messages, NOW_US) if len(messages) <= together_max else None
+        for _, messages in tables
+    ]
+    requests.insert(broken_at, b"\xff")
+    expected.insert(broken_at, None)
+    judged = []
+    for part in decode_parts(RequestKind.COLUMNS, requests, limits):
+        assert len(part.events) <= together_max
+        entries = entries_of(ADMISSION.admit("t1", part.events, NOW_US))
+        for place in range(len(part)):
+            request = entries[part.offsets[place] : part.offsets[place + 1]]
+            judged.append(None if place in part.mistakes else request)
+            assert request or place in part.mistakes
+    assert judged == expected
 
 
 @given(_tables())

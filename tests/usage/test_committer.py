@@ -349,6 +349,48 @@ def test_small_requests_that_make_large_columns_are_bounded_by_their_columns(pat
     assert _verdicts(path.submit(_events("late"))) == [Verdict.ACCEPTED]
 
 
+def test_what_a_part_of_columns_runs_into_ends_no_request_of_another_part(path, sink):
+    """Two requests fill an insert of four events; a third, which waits with them, meets a catalog that does not answer."""
+    asked = []
+
+    def admission_for(_tenant):
+        asked.append(1)
+        if len(asked) > 1:
+            raise StoreUnavailableError("no catalog", retry_after_ms=1)
+        return ADMISSION
+
+    path.intake.drain()
+    intake = Intake(
+        path.committer,
+        admission_for,
+        Fingerprinter(b"s"),
+        replace(LIMITS, insert_events_max=4, columns_events_max=4, request_events_max=4),
+        lambda: 1_000_000,
+    )
+    futures = [
+        intake.submit("t1", RequestKind.COLUMNS, request_of(stream_of(_columns(f"{name}1", f"{name}2"))))
+        for name in "abc"
+    ]
+    # Without its thread: all three wait when the turn comes.
+    assert intake.worker.turn()
+    assert [_verdicts(future) for future in futures[:2]] == [[Verdict.ACCEPTED] * 2] * 2
+    with pytest.raises(StoreUnavailableError, match="no catalog"):
+        futures[2].result(30)
+    assert sorted(itertools.chain(*sink.stored)) == ["a1", "a2", "b1", "b2"]
+
+
+def _columns(*ids):
+    return pa.record_batch(
+        {
+            "event_id": ids,
+            "event_type": ["call"] * len(ids),
+            "customer_id": ["acme"] * len(ids),
+            "event_time": pa.array([1] * len(ids), pa.timestamp("s", "UTC")),
+            "properties.tokens": ["1"] * len(ids),
+        }
+    )
+
+
 def test_a_queue_full_of_bytes_refuses_at_once_and_recovers(path, sink):
     """10,000 bytes may be held, answered requests no longer among them."""
     sink.open.clear()

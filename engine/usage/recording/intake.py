@@ -5,7 +5,8 @@ Rules:
    before it is judged when the events that wait would pass theirs, or their columns have. All come back as
    QueueFullError.
 2. Requests that wait together are decoded, judged and fingerprinted together: the price of one call is paid once.
-   A request of columns is as large as many others together, and goes alone.
+   Requests of columns are decoded in parts, as small ones can mean large columns: what a part runs into ends its own
+   requests alone, as those before it are in the committer's line by then.
 3. A request that can't be taken (no message, no events, too many) fails alone.
 4. What comes while an insert runs gathers until the next one can take it (engine.usage.recording.worker, rule 6): for
    requests of few events the calls cost more than the events.
@@ -22,6 +23,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -30,8 +32,8 @@ from engine.errors import FieldMistake, InvalidRequestError, MeterlineError, Que
 from engine.fair_share import FairShare
 from engine.metrics import METRICS
 from engine.usage.recording.committer import AdmittedRequest, CommitGroup, Committer, Recorded
-from engine.usage.recording.worker import RETRY_AFTER_MS, Gathering, Worker
-from ingest import Admission, Fingerprinter, Limits, RequestKind, RequestMistake, decode
+from engine.usage.recording.worker import RETRY_AFTER_MS, Gathering, Worker, attempt
+from ingest import Admission, Decoded, Fingerprinter, Limits, RequestKind, RequestMistake, decode_parts
 
 # What is decoded at once: some 30,000 events. More saves nothing, and the insert behind it would wait.
 _GROUP_BYTES_MAX = 4 * 1024 * 1024
@@ -65,8 +67,7 @@ class _Waiting:
     @property
     def key(self) -> tuple[Hashable, ...]:
         """Of one tenant and kind, in their order; requests of others are concurrent with them."""
-        alone = (self.done,) if self.kind is RequestKind.COLUMNS else ()
-        return self.tenant, self.kind, *alone
+        return self.tenant, self.kind
 
     @property
     def events(self) -> int:
@@ -169,7 +170,15 @@ class Intake:
         tenant, kind = waiting[0].tenant, waiting[0].kind
         self._charge_events(tenant, 0)
         self._check_columns(tenant)
-        decoded = decode(kind, [request.data for request in waiting], self._limits)
+        first = 0
+        for decoded in decode_parts(kind, [request.data for request in waiting], self._limits):
+            part = waiting[first : first + len(decoded)]
+            attempt("intake", partial(self._admit_part, decoded), part)
+            first += len(part)
+
+    def _admit_part(self, decoded: Decoded, waiting: Sequence[_Waiting]) -> None:
+        tenant, kind = waiting[0].tenant, waiting[0].kind
+        self._check_columns(tenant)
         counts = np.diff(decoded.offsets)
         room = self._events_share.room(
             tenant, self._committer.waiting_events, self._committer.worker.waiting_events_of(tenant)

@@ -61,6 +61,17 @@ class Gathering:
     within_ms: int
 
 
+def attempt(name: str, step: Callable[[Sequence[ItemT]], None], items: Sequence[ItemT]) -> None:
+    """Does a step; whatever it runs into ends the callers of its items."""
+    try:
+        step(items)
+    except Exception as error:  # noqa: BLE001 - the thread must outlive it, and no caller wait for ever
+        if not isinstance(error, MeterlineError):
+            _log.exception("step failed", worker=name)
+        for item in items:
+            item.fail(error)
+
+
 class Worker(Generic[ItemT]):
     """A line of items and the thread that works through it."""
 
@@ -153,13 +164,7 @@ class Worker(Generic[ItemT]):
             taken.setdefault(item.key, []).append(item)
         self._when_taken()
         for together in taken.values():
-            try:
-                self._step(together)
-            except Exception as error:  # noqa: BLE001 - the thread must outlive it, and no caller wait for ever
-                if not isinstance(error, MeterlineError):
-                    _log.exception("step failed", worker=self._name)
-                for item in together:
-                    item.fail(error)
+            attempt(self._name, self._step, together)
         return bool(taken)
 
     def _run(self) -> None:
