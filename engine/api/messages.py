@@ -15,6 +15,7 @@ from engine.spend.revenue_shares import AppliedShare, RecipientTotal
 from engine.spend.spend import Spend
 from engine.times import datetime_us, to_timestamp
 from meterline.v1 import billing_pb2, catalog_pb2, spend_pb2
+from meterline.v1.invoices_pb2 import InvoiceLine
 from rating import FeeSums, Model, Price, RatedLine
 
 # Well below the 4 MiB that a gRPC client takes unless it is told otherwise.
@@ -91,14 +92,9 @@ def _add_terms(message: billing_pb2.LineItem, price: Price) -> None:
     message.rounding.mode = str(price.rounding.mode)
     message.rounding.scope = str(price.rounding.scope)
     message.rounding.digits = price.digits
-    if price.conversion is not None:
-        message.conversion.factor = decimal_text(price.conversion.factor)
-        message.conversion.divisor = decimal_text(price.conversion.divisor)
-    message.allowance = decimal_text(price.allowance or None)
+    _add_units(message, price)
     if not price.needs_events:
         message.free_amount = decimal_text(price.free_amount)
-    message.package_size = decimal_text(price.package_size)
-    message.block_size = decimal_text(price.block_size)
 
 
 def _add_amounts(message: billing_pb2.LineItem, rated: RatedLine) -> None:
@@ -111,6 +107,30 @@ def _add_amounts(message: billing_pb2.LineItem, rated: RatedLine) -> None:
         message.rounding.charge_amount = money_text(rated.together.amount)
     if rated.fees is not None:
         message.event_fees.CopyFrom(_fees_message(rated.price, rated.fees))
+    _add_tiers(message, rated)
+    for name, amount in rated.stages:
+        term = None if name in ("price", "proration") else getattr(rated.price, name)
+        message.stages.add(stage=name, amount=decimal_text(amount), term=decimal_text(term))
+    message.formula = rated.formula
+
+
+def add_tiers(message: InvoiceLine, rated: RatedLine) -> None:
+    """What of a booked line is at which price, as a line item has it."""
+    _add_units(message, rated.price)
+    _add_tiers(message, rated)
+
+
+def _add_units(message: billing_pb2.LineItem | InvoiceLine, price: Price) -> None:
+    """What the quantities of tiers are counted in."""
+    if price.conversion is not None:
+        message.conversion.factor = decimal_text(price.conversion.factor)
+        message.conversion.divisor = decimal_text(price.conversion.divisor)
+    message.allowance = decimal_text(price.allowance or None)
+    message.package_size = decimal_text(price.package_size)
+    message.block_size = decimal_text(price.block_size)
+
+
+def _add_tiers(message: billing_pb2.LineItem | InvoiceLine, rated: RatedLine) -> None:
     in_cell = rated.price.model is Model.MATRIX
     for tier in rated.tiers:
         message.tiers.add(
@@ -122,10 +142,6 @@ def _add_amounts(message: billing_pb2.LineItem, rated: RatedLine) -> None:
             amount=decimal_text(tier.amount),
             from_quantity=decimal_text(tier.from_quantity) if in_cell and tier.from_quantity else None,
         )
-    for name, amount in rated.stages:
-        term = None if name in ("price", "proration") else getattr(rated.price, name)
-        message.stages.add(stage=name, amount=decimal_text(amount), term=decimal_text(term))
-    message.formula = rated.formula
 
 
 def _fees_message(price: Price, fees: FeeSums) -> billing_pb2.EventFees:

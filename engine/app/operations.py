@@ -103,7 +103,7 @@ def build_operations(
                 lambda: f"budget-{secrets.token_hex(8)}",
             ),
             billing=BillingService(rater, reading.line_windows),
-            invoices=InvoiceService(upkeep.closing, now_us),
+            invoices=InvoiceService(upkeep.closing, stores.catalog, now_us),
             billing_settings=BillingSettingsService(upkeep.closing.settings, now_us),
             documents=_documenting(stores, reading.documents, now_us),
             receivables=_receiving(stores, access, now_us),

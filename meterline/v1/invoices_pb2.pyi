@@ -278,18 +278,20 @@ class GetInvoiceResponse(_message.Message):
     def __init__(self, invoice: _Optional[_Union[Invoice, _Mapping]] = ...) -> None: ...
 
 class ListInvoiceLinesRequest(_message.Message):
-    __slots__ = ("invoice_id", "number", "customer_id", "page_size", "page_token")
+    __slots__ = ("invoice_id", "number", "customer_id", "page_size", "page_token", "with_tiers")
     INVOICE_ID_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    WITH_TIERS_FIELD_NUMBER: _ClassVar[int]
     invoice_id: str
     number: str
     customer_id: str
     page_size: int
     page_token: str
-    def __init__(self, invoice_id: _Optional[str] = ..., number: _Optional[str] = ..., customer_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    with_tiers: bool
+    def __init__(self, invoice_id: _Optional[str] = ..., number: _Optional[str] = ..., customer_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., with_tiers: _Optional[bool] = ...) -> None: ...
 
 class ListInvoiceLinesResponse(_message.Message):
     __slots__ = ("lines", "next_page_token")
@@ -300,7 +302,7 @@ class ListInvoiceLinesResponse(_message.Message):
     def __init__(self, lines: _Optional[_Iterable[_Union[InvoiceLine, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class InvoiceLine(_message.Message):
-    __slots__ = ("line_number", "kind", "is_adjustment", "corrects_number", "line_item_id", "subscription_id", "plan_id", "plan_version", "price_id", "price_version", "model", "meter_id", "meter_version", "product", "dimensions", "period_start", "period_end", "service_start", "service_end", "currency", "quantity", "billable_quantity", "exact_amount", "event_count", "event_digest", "amount", "discount", "credit", "included_tax", "tax", "due")
+    __slots__ = ("line_number", "kind", "is_adjustment", "corrects_number", "line_item_id", "subscription_id", "plan_id", "plan_version", "price_id", "price_version", "model", "meter_id", "meter_version", "product", "dimensions", "period_start", "period_end", "service_start", "service_end", "currency", "quantity", "billable_quantity", "exact_amount", "event_count", "event_digest", "amount", "discount", "credit", "included_tax", "tax", "due", "tiers", "conversion", "allowance", "package_size", "block_size")
     class DimensionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -339,6 +341,11 @@ class InvoiceLine(_message.Message):
     INCLUDED_TAX_FIELD_NUMBER: _ClassVar[int]
     TAX_FIELD_NUMBER: _ClassVar[int]
     DUE_FIELD_NUMBER: _ClassVar[int]
+    TIERS_FIELD_NUMBER: _ClassVar[int]
+    CONVERSION_FIELD_NUMBER: _ClassVar[int]
+    ALLOWANCE_FIELD_NUMBER: _ClassVar[int]
+    PACKAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_SIZE_FIELD_NUMBER: _ClassVar[int]
     line_number: int
     kind: str
     is_adjustment: bool
@@ -370,7 +377,12 @@ class InvoiceLine(_message.Message):
     included_tax: str
     tax: str
     due: str
-    def __init__(self, line_number: _Optional[int] = ..., kind: _Optional[str] = ..., is_adjustment: _Optional[bool] = ..., corrects_number: _Optional[str] = ..., line_item_id: _Optional[str] = ..., subscription_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., plan_version: _Optional[int] = ..., price_id: _Optional[str] = ..., price_version: _Optional[int] = ..., model: _Optional[str] = ..., meter_id: _Optional[str] = ..., meter_version: _Optional[int] = ..., product: _Optional[str] = ..., dimensions: _Optional[_Mapping[str, str]] = ..., period_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., service_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., service_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., currency: _Optional[str] = ..., quantity: _Optional[str] = ..., billable_quantity: _Optional[str] = ..., exact_amount: _Optional[str] = ..., event_count: _Optional[int] = ..., event_digest: _Optional[str] = ..., amount: _Optional[str] = ..., discount: _Optional[str] = ..., credit: _Optional[str] = ..., included_tax: _Optional[str] = ..., tax: _Optional[str] = ..., due: _Optional[str] = ...) -> None: ...
+    tiers: _containers.RepeatedCompositeFieldContainer[_billing_pb2.TierAmount]
+    conversion: _billing_pb2.Conversion
+    allowance: str
+    package_size: str
+    block_size: str
+    def __init__(self, line_number: _Optional[int] = ..., kind: _Optional[str] = ..., is_adjustment: _Optional[bool] = ..., corrects_number: _Optional[str] = ..., line_item_id: _Optional[str] = ..., subscription_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., plan_version: _Optional[int] = ..., price_id: _Optional[str] = ..., price_version: _Optional[int] = ..., model: _Optional[str] = ..., meter_id: _Optional[str] = ..., meter_version: _Optional[int] = ..., product: _Optional[str] = ..., dimensions: _Optional[_Mapping[str, str]] = ..., period_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., service_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., service_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., currency: _Optional[str] = ..., quantity: _Optional[str] = ..., billable_quantity: _Optional[str] = ..., exact_amount: _Optional[str] = ..., event_count: _Optional[int] = ..., event_digest: _Optional[str] = ..., amount: _Optional[str] = ..., discount: _Optional[str] = ..., credit: _Optional[str] = ..., included_tax: _Optional[str] = ..., tax: _Optional[str] = ..., due: _Optional[str] = ..., tiers: _Optional[_Iterable[_Union[_billing_pb2.TierAmount, _Mapping]]] = ..., conversion: _Optional[_Union[_billing_pb2.Conversion, _Mapping]] = ..., allowance: _Optional[str] = ..., package_size: _Optional[str] = ..., block_size: _Optional[str] = ...) -> None: ...
 
 class GetInvoiceDocumentRequest(_message.Message):
     __slots__ = ("invoice_id", "number", "customer_id", "format", "locale")

@@ -36,7 +36,7 @@ def test_closing_waits_for_who_has_the_turn_and_says_when_to_come_again(world, t
     settings = BillingSettingsStore(world.database)
     turn = partial(rollups_turn, locks, 0)
     parts = InvoiceParts(settings, world.closer, world.biller, world.invoices, world.booked, turn)
-    service = InvoiceService(parts, lambda: world.now_us)
+    service = InvoiceService(parts, world.catalog, lambda: world.now_us)
     call = Call(Caller(TENANT, "key:test", frozenset({Scope.BILL})), lambda: True)
     request = ClosePeriodsRequest()
     request.period_end_after.FromJsonString("2026-11-01T00:00:00Z")

@@ -1,7 +1,7 @@
 """The booked lines of an invoice as the sections of a document, and whether they add up. Pure.
 
 Rules:
-1. Amounts and quantities are those that were booked; nothing is rated anew but the parts of a line (priced_parts).
+1. Amounts and quantities are those that were booked; nothing is rated anew but the parts of a line (rated_again).
 2. Names of plans are those of the version that a line is of, which never changes. Wall clocks are those of the subscriptions now.
 """
 
@@ -22,8 +22,8 @@ from engine.billing.documents.document import (
     Section,
     Span,
 )
-from engine.billing.documents.priced_parts import PricedLine, is_shown, priced_parts
-from engine.catalog.kinds.plan import PlanPrice
+from engine.billing.documents.priced_parts import SHOWN_MODELS, priced_parts
+from engine.billing.documents.rated_again import rated_again
 from engine.errors import MeterlineError
 from engine.times import datetime_us
 
@@ -76,12 +76,12 @@ def _lines(
     invoice: Invoice, rows: pa.Table, listed: Sequence[Mapping[str, Any]], own: Span, names: CatalogNames
 ) -> list[DocumentLine]:
     texts = amount_texts(rows, invoice.key.currency)
-    parts = _parts_of(listed, own, names)
+    rated = rated_again(listed, (own.start_us, own.end_us), names, SHOWN_MODELS)
     found = []
     for place, row in enumerate(listed):
         quantity = Decimal(row["quantity"] or 0)
         shown = quantity if row["meter_id"] or quantity else None
-        made_of = parts.get(place, ())
+        made_of = priced_parts(rated[place]) if place in rated else ()
         unit_amount = _unit_amount(made_of, quantity)
         found.append(
             DocumentLine(
@@ -101,26 +101,6 @@ def _lines(
             )
         )
     return found
-
-
-def _parts_of(
-    listed: Sequence[Mapping[str, Any]], own: Span, names: CatalogNames
-) -> dict[int, tuple[PricedPart, ...]]:
-    """Of the lines, by their places. A line that corrects is a difference: it has none."""
-    priced: dict[int, PricedLine] = {}
-    prices: dict[tuple[str, int, str, str], PlanPrice | None] = {}
-    for place, row in enumerate(listed):
-        if not row["price_id"] or _span(row, "period") != own or not row["exact_amount"]:
-            continue
-        version = (row["plan_id"], row["plan_version"], row["price_id"], row["currency"])
-        if version not in prices:
-            prices[version] = names.price(*version)
-        price = prices[version]
-        if price is not None and is_shown(price.price, row["model"]):
-            priced[place] = PricedLine(
-                price.price, Decimal(row["quantity"] or 0), Decimal(row["exact_amount"])
-            )
-    return dict(zip(priced, priced_parts(list(priced.values())), strict=True))
 
 
 def _unit_amount(parts: Sequence[PricedPart], quantity: Decimal) -> Decimal | None:

@@ -78,8 +78,9 @@ def export(  # noqa: PLR0913 - the options of the command
 ) -> None:
     """Write what was billed as CSV in the FOCUS 1.2 columns, which cost tools read.
 
-    Of invoices whose billing periods end in that time; void ones are left out. A row for each line, and one each for the credit and
-    the taxes of it: the BilledCost of an invoice's rows adds up to what is due.
+    Of invoices whose billing periods end in that time; void ones are left out. A row for each line, and of a line of tiers for each of
+    these, so that quantities and unit prices multiply to costs; and one each for the credit and the taxes of a line. The BilledCost of
+    an invoice's rows adds up to what is due.
     """
     after, until = ended_span(period, start, end, zone, "export")
     with connected(target) as channel, written_whole(output) as file:
@@ -118,7 +119,7 @@ def _with_progress(
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         task = progress.add_task("export", total=None, done="the first invoices")
         for count, invoice in enumerate(_invoices(stub, after, until), 1):
-            yield invoice, listed_lines(stub, invoice.number)
+            yield invoice, listed_lines(stub, invoice.number, with_tiers=True)
             progress.update(task, done=counted(count, "invoice"))
 
 
@@ -130,9 +131,9 @@ def _invoices(stub: InvoiceServiceStub, after: datetime, until: datetime) -> Ite
                 yield invoice
 
 
-def listed_lines(stub: InvoiceServiceStub, number: str) -> list[InvoiceLine]:
+def listed_lines(stub: InvoiceServiceStub, number: str, *, with_tiers: bool = False) -> list[InvoiceLine]:
     """All lines of an invoice."""
-    request = ListInvoiceLinesRequest(number=number, page_size=_PAGE_SIZE_MAX)
+    request = ListInvoiceLinesRequest(number=number, page_size=_PAGE_SIZE_MAX, with_tiers=with_tiers)
     return [each for page in pages(stub.ListInvoiceLines, request) for each in page.lines]
 
 

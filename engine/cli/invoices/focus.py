@@ -1,21 +1,22 @@
 """Invoices as a FOCUS 1.2 cost and usage dataset (focus.finops.org): rows of text, in the standard's columns. Pure.
 
 Rules:
-1. The rows of an invoice add up to what is due, in BilledCost: a row for each line less its discounts and the taxes that its price
-   contains, one for the credit that paid of it (Credit), one for its taxes (Tax).
+1. The rows of an invoice add up to what is due, in BilledCost: rows for each line less its discounts and the taxes that its price
+   contains (focus_charges), one for the credit that paid of it (Credit), one for its taxes (Tax).
 2. ListCost is before discounts, ContractedCost after them; both contain the taxes that the price contains.
 3. A line that corrects an earlier period is of the class Correction.
-4. A tiered price has no single unit price: the columns of unit prices, which are conditional, are left out.
+4. x_RowId is of one row, and the same in every export: the invoice, the line, and what of it.
 """
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import MAX_PREC, Context, Decimal
+from decimal import Decimal
 from typing import Final, TypeAlias
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from engine.cli.invoices.focus_charges import EXACT, UNITS, WHOLE, UnitPriceCharge, charges_of
 from engine.times import rfc3339
 from meterline.v1.invoices_pb2 import Invoice, InvoiceLine
 
@@ -23,11 +24,12 @@ FOCUS_COLUMNS: Final = (
     *("BilledCost", "BillingAccountId", "BillingAccountName", "BillingCurrency"),
     *("BillingPeriodEnd", "BillingPeriodStart", "ChargeCategory", "ChargeClass", "ChargeDescription"),
     *("ChargeFrequency", "ChargePeriodEnd", "ChargePeriodStart", "ConsumedQuantity", "ConsumedUnit"),
-    *("ContractedCost", "EffectiveCost", "InvoiceId", "InvoiceIssuerName", "ListCost", "PricingCategory"),
-    *("PricingQuantity", "PricingUnit", "ProviderName", "PublisherName", "ServiceCategory", "ServiceName"),
-    *("SkuId", "SkuMeter", "SkuPriceId", "SubAccountId", "Tags"),
+    *("ContractedCost", "ContractedUnitPrice", "EffectiveCost", "InvoiceId", "InvoiceIssuerName", "ListCost"),
+    *("ListUnitPrice", "PricingCategory", "PricingQuantity", "PricingUnit", "ProviderName"),
+    *("PublisherName", "ServiceCategory", "ServiceName", "SkuId", "SkuMeter", "SkuPriceId"),
+    *("SubAccountId", "Tags"),
     # Columns of our own have this prefix, and come last.
-    *("x_CorrectedInvoiceId", "x_InvoiceLineNumber", "x_PlanVersion", "x_PriceId"),
+    *("x_CorrectedInvoiceId", "x_InvoiceLineNumber", "x_PlanVersion", "x_PriceId", "x_RowId", "x_TierUpTo"),
 )
 SERVICE_CATEGORIES: Final = (
     *("AI and Machine Learning", "Analytics", "Business Applications", "Compute", "Databases"),
@@ -36,8 +38,6 @@ SERVICE_CATEGORIES: Final = (
     *("Web", "Other"),
 )
 """What the standard allows."""
-EXACT: Final = Context(prec=MAX_PREC)
-"""Sums of decimals are exact."""
 Row: TypeAlias = dict[str, str | None]
 
 
@@ -53,7 +53,8 @@ class Issuer:
 def focus_rows(invoice: Invoice, lines: Sequence[InvoiceLine], issuer: Issuer) -> Iterator[Row]:
     """All rows of an invoice, by FOCUS_COLUMNS; None is null."""
     for line in lines:
-        yield _charge_row(invoice, line, issuer)
+        for charge in charges_of(line, issuer.units.get(line.meter_id, UNITS)):
+            yield _charge_row(invoice, line, charge, issuer)
         for category, amount in (("Credit", EXACT.minus(Decimal(line.credit))), ("Tax", Decimal(line.tax))):
             if amount:
                 yield _other_row(invoice, line, issuer, category, amount)
@@ -67,35 +68,41 @@ def billed_sum(rows: Sequence[Row]) -> Decimal:
     return total
 
 
-def _charge_row(invoice: Invoice, line: InvoiceLine, issuer: Issuer) -> Row:
-    list_cost = Decimal(line.amount)
-    contracted = EXACT.subtract(list_cost, Decimal(line.discount))
-    billed = EXACT.subtract(contracted, Decimal(line.included_tax))
-    is_usage, unit = bool(line.meter_id), issuer.units.get(line.meter_id, "Units")
-    pricing = (line.billable_quantity, unit) if is_usage else ("1", "Units")
-    if line.is_adjustment and not is_usage:
-        pricing = ("", "")
-    return _common(invoice, line, issuer) | {
-        "BilledCost": _text(billed),
-        "ChargeCategory": "Usage" if is_usage else "Purchase",
+def _charge_row(invoice: Invoice, line: InvoiceLine, charge: UnitPriceCharge, issuer: Issuer) -> Row:
+    row = _common(invoice, line, issuer, charge.key)
+    if charge.key != WHOLE and row["SkuPriceId"]:
+        # Of each of its unit prices one.
+        row["SkuPriceId"] = f"{row['SkuPriceId']}/{charge.key}"
+    return row | {
+        "BilledCost": _text(charge.billed_cost),
+        "ChargeCategory": "Usage" if charge.is_usage else "Purchase",
         "ChargeDescription": _description(line),
-        "ChargeFrequency": "Usage-Based" if is_usage else "Recurring",
-        "ConsumedQuantity": line.quantity if is_usage else None,
-        "ConsumedUnit": unit if is_usage else None,
-        "ContractedCost": _text(contracted),
-        "EffectiveCost": _text(billed),
-        "ListCost": _text(list_cost),
-        "PricingCategory": "Standard" if line.kind == "charge" else "Committed",
-        "PricingQuantity": pricing[0] or None,
-        "PricingUnit": pricing[1] or None,
+        "ChargeFrequency": "Usage-Based" if charge.is_usage else "Recurring",
+        "ConsumedQuantity": _optional(charge.consumed),
+        "ConsumedUnit": None if charge.consumed is None else issuer.units.get(line.meter_id, UNITS),
+        "ContractedCost": _text(charge.contracted_cost),
+        "ContractedUnitPrice": _optional(charge.contracted_unit_price),
+        "EffectiveCost": _text(charge.billed_cost),
+        "ListCost": _text(charge.list_cost),
+        "ListUnitPrice": _optional(charge.unit_price),
+        "PricingCategory": _pricing_category(line),
+        "PricingQuantity": _optional(charge.pricing_quantity),
+        "PricingUnit": None if charge.pricing_quantity is None else charge.pricing_unit,
+        "x_TierUpTo": _optional(charge.tier_up_to),
     }
+
+
+def _pricing_category(line: InvoiceLine) -> str:
+    if line.kind != "charge":
+        return "Committed"
+    return "Dynamic" if line.model == "dynamic" else "Standard"
 
 
 def _other_row(invoice: Invoice, line: InvoiceLine, issuer: Issuer, category: str, amount: Decimal) -> Row:
     text = _text(amount)
     cost = dict.fromkeys(("BilledCost", "ContractedCost", "EffectiveCost", "ListCost"), text)
     what = "Credit" if category == "Credit" else "Taxes"
-    return _common(invoice, line, issuer) | {
+    return _common(invoice, line, issuer, category.lower()) | {
         **cost,
         "ChargeCategory": category,
         "ChargeDescription": f"{what} of {_description(line)}",
@@ -103,7 +110,7 @@ def _other_row(invoice: Invoice, line: InvoiceLine, issuer: Issuer, category: st
     }
 
 
-def _common(invoice: Invoice, line: InvoiceLine, issuer: Issuer) -> Row:
+def _common(invoice: Invoice, line: InvoiceLine, issuer: Issuer, key: str) -> Row:
     row: Row = dict.fromkeys(FOCUS_COLUMNS)
     tags = dict(sorted(line.dimensions.items()))
     return row | {
@@ -130,6 +137,7 @@ def _common(invoice: Invoice, line: InvoiceLine, issuer: Issuer) -> Row:
         "x_InvoiceLineNumber": str(line.line_number),
         "x_PlanVersion": str(line.plan_version) if line.plan_version else None,
         "x_PriceId": line.price_id or None,
+        "x_RowId": f"{invoice.number}/{line.line_number}/{key}",
     }
 
 
@@ -148,3 +156,7 @@ def _instant(timestamp: Timestamp) -> str:
 
 def _text(amount: Decimal) -> str:
     return format(amount, "f")
+
+
+def _optional(number: Decimal | None) -> str | None:
+    return None if number is None else _text(number)

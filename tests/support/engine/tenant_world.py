@@ -27,8 +27,8 @@ class TenantWorld:
         made = TenantServiceStub(channel).CreateTenant(CreateTenantRequest(tenant=tenant), timeout=60)
         return cls(engine.target, made.key_text, catalog)
 
-    def use(self, event_id, customer, day, value, region):
-        event = UsageEvent(event_id=event_id, event_type="call", customer_id=customer)
+    def use(self, event_id, customer, day, value, region, event_type="call"):
+        event = UsageEvent(event_id=event_id, event_type=event_type, customer_id=customer)
         event.event_time.FromJsonString(f"{day}T12:00:00Z")
         for name, text in (("value", value), ("region", region)):
             event.properties[name].CopyFrom(PropertyValue(string_value=text))

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from engine.api.messages import money_text
+from engine.api.messages import add_tiers, money_text
 from engine.billing.accounts.amounts import text_of
 from engine.billing.accounts.document_numbers import invoice_number, read_invoice_number
 from engine.billing.accounts.invoice_states import InvoiceState, state_at
@@ -18,6 +18,8 @@ from engine.billing.closing.invoice import (
     Invoice,
     InvoiceTotal,
 )
+from engine.billing.documents.catalog_names import CatalogNames
+from engine.billing.documents.rated_again import MODELS, rated_again
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.times import datetime_us, to_timestamp
 from meterline.v1 import invoices_pb2 as pb
@@ -85,23 +87,30 @@ def _amounts(sums: Mapping[str, Decimal]) -> pb.InvoiceAmounts:
     return pb.InvoiceAmounts(**{name: money_text(sums[name]) for name in SUMS})
 
 
-def line_messages(invoice: Invoice, rows: pa.Table, numbers: Mapping[str, int]) -> Iterator[pb.InvoiceLine]:
-    """Of booked lines. `numbers`: of the invoices that they correct."""
+def line_messages(
+    invoice: Invoice, rows: pa.Table, numbers: Mapping[str, int], names: CatalogNames | None = None
+) -> Iterator[pb.InvoiceLine]:
+    """Of booked lines. `numbers`: of the invoices that they correct. `names`: None to leave their tiers out."""
     amounts = amount_texts(rows, invoice.key.currency)
     own = (invoice.key.start_us, invoice.key.end_us)
-    for place, row in enumerate(rows.to_pylist()):
+    listed = rows.to_pylist()
+    rated = {} if names is None else rated_again(listed, own, names, MODELS)
+    for place, row in enumerate(listed):
         corrected = row["corrects_invoice_id"]
         period = (datetime_us(row["period_start"]), datetime_us(row["period_end"]))
         fields: dict[str, Any] = {name: row[name] for name in _SAME}
         fields |= {name: to_timestamp(datetime_us(row[name])) for name in _INSTANTS}
         fields |= {name: texts[place] for name, texts in amounts.items()}
-        yield pb.InvoiceLine(
+        message = pb.InvoiceLine(
             **fields,
             # A run corrects periods that ended before those that it bills.
             is_adjustment=period != own,
             corrects_number=invoice_number(numbers[corrected]) if corrected else "",
             dimensions=dict(row["dimensions"]),
         )
+        if place in rated:
+            add_tiers(message, rated[place])
+        yield message
 
 
 def state_number(state: InvoiceState) -> pb.InvoiceState:

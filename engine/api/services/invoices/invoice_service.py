@@ -24,8 +24,10 @@ from engine.billing.closing.booked_lines import BookedLines
 from engine.billing.closing.closer import SUBSCRIPTIONS_AT_ONCE, Closed, Closer
 from engine.billing.closing.invoice import Close, Invoice, invoice_totals
 from engine.billing.closing.invoice_store import InvoiceStore
+from engine.billing.documents.catalog_names import CatalogNames
 from engine.billing.thresholds.threshold_biller import ThresholdBiller
 from engine.catalog.limits import ID_BYTES_MAX
+from engine.catalog.store import CatalogStore
 from engine.cluster.locks import Hold
 from engine.errors import FieldMistake, InvalidRequestError, NotFoundError
 from engine.times import optional_us, rfc3339_us, to_timestamp
@@ -73,7 +75,8 @@ class _Span:
 class InvoiceService:
     """Closes on demand, and shows what is closed."""
 
-    def __init__(self, parts: InvoiceParts, now_us: Callable[[], int]) -> None:
+    def __init__(self, parts: InvoiceParts, catalog: CatalogStore, now_us: Callable[[], int]) -> None:
+        self._catalog = catalog
         self._settings = parts.settings
         self._closer = parts.closer
         self._invoices = parts.invoices
@@ -128,7 +131,10 @@ class InvoiceService:
         after = int(opened(request.page_token, listing, int)[0]) if request.page_token else 0
         rows = self._booked.some_of_invoice(invoice, after, size)
         numbers = self._invoices.numbers(call.tenant, filter(None, rows["corrects_invoice_id"].to_pylist()))
-        lines = fitting(line_messages(invoice, rows, numbers))
+        names = None
+        if request.with_tiers:
+            names = CatalogNames(self._catalog.snapshot(call.tenant), invoice.key.customer_id)
+        lines = fitting(line_messages(invoice, rows, numbers, names))
         response = ListInvoiceLinesResponse(lines=lines)
         if (listed := after + len(lines)) < invoice.line_count:
             response.next_page_token = sealed(listing, listed)
