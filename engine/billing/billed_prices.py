@@ -249,7 +249,7 @@ def _overridden(billed: BilledPrice, override: Mapping[str, Any]) -> BilledPrice
 
 
 def _plan_prices(catalog: Catalog, plan: Plan, place: int) -> Sequence[BilledPrice]:
-    versions = catalog.plan_versions[plan.id]
+    versions = catalog.billed_plans[plan.id]
     return [
         BilledPrice(
             plan=plan,

@@ -3,14 +3,17 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from engine.billing.billed_prices import BilledPrice, BilledPrices
 from engine.billing.parts import charge_parts, spans_of
 from engine.billing.periods import Instants, Period
 from engine.billing.segments import Index, segments_at
+from engine.catalog.kinds.items.invoice_item import ITEM_PREFIX, named_item
 from engine.catalog.kinds.subscription import Subscription
 from engine.catalog.snapshots.snapshot import Catalog
-from engine.times import us_datetime
+from engine.times import datetime_us, us_datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class BillingPeriods:
     def subscription(self, place: int) -> Subscription:
         if place not in self._shown:
             ids = self.catalog.subscription_columns.subscription_id
-            self._shown[place] = self.catalog.subscriptions[ids[int(self.row[place])].as_py()].resource
+            self._shown[place] = self.catalog.billed_subscription(ids[int(self.row[place])].as_py())
         return self._shown[place]
 
     def period(self, place: int) -> Period:
@@ -107,13 +110,31 @@ def charges_at(catalog: Catalog, rows: Index, at_us: int | Instants) -> ChargeCo
     prices = BilledPrices(catalog, segments)
     parts = charge_parts(catalog, segments, prices)
     spans = spans_of(parts, segments)
+    row = segments.row[spans.period]
+    start_us, end_us = _of_services(catalog, row, spans.start_us, spans.end_us)
     periods = BillingPeriods(
         catalog,
-        segments.row[spans.period],
-        spans.start_us,
-        spans.end_us,
+        row,
+        start_us,
+        end_us,
         segments.periods.start_us[spans.period],
         segments.periods.end_us[spans.period],
     )
-    row = segments.row[parts.period]
-    return ChargeColumns(periods, tuple(prices.prices), spans.of_charge, parts.price, row, parts.whole)
+    of_charge = segments.row[parts.period]
+    return ChargeColumns(periods, tuple(prices.prices), spans.of_charge, parts.price, of_charge, parts.whole)
+
+
+def _of_services(
+    catalog: Catalog, row: Index, start_us: Instants, end_us: Instants
+) -> tuple[Instants, Instants]:
+    """Of stretches of these subscriptions their starts and ends, those of invoice items as their services have them."""
+    items = catalog.invoice_items
+    if not items:
+        return start_us, end_us
+    names = catalog.subscription_columns.subscription_id.take(pa.array(row))
+    start_us, end_us = start_us.copy(), end_us.copy()
+    for place in np.flatnonzero(pc.starts_with(names, ITEM_PREFIX).to_numpy(zero_copy_only=False)).tolist():
+        item = items.get(named_item(names[place].as_py()) or "")
+        if item is not None:
+            start_us[place], end_us[place] = map(datetime_us, item.resource.service)
+    return start_us, end_us

@@ -117,7 +117,7 @@ def versions_held(catalog: Catalog, terms: Index, since_us: Instants) -> Index:
     version = columns.terms_version[terms]
     for number, own in _groups(columns.terms_plan[terms].astype(np.int64)):
         plan = columns.plans[number]
-        found[own] = catalog.plan_versions[plan].places_held(version[own], since_us[own])
+        found[own] = catalog.billed_plans[plan].places_held(version[own], since_us[own])
         missing = own[found[own] == NO_VERSION]
         if len(missing):
             raise MeterlineError(
@@ -168,7 +168,7 @@ def _schedules(catalog: Catalog, rows: Index) -> list[tuple[PeriodSchedule, Inde
     key = (plan * (len(zones) + 1) + zone) * (len(columns.anchors) + 1) + anchor + 1
     for _, own in _groups(key):
         one = own[0]
-        length = catalog.plans[columns.plans[int(plan[one])]].resource.period_length
+        length = catalog.billed_plans[columns.plans[int(plan[one])]].newest.resource.period_length
         own_anchor = None if anchor[one] < 0 else columns.anchors[int(anchor[one])]
         schedule = PeriodSchedule(*length, zones[int(zone[one])], own_anchor)
         found.setdefault(schedule, []).append(own)

@@ -120,3 +120,8 @@ TOP_UP_RULES_MAX = 100_000
 TOP_UP_RULE_ID_BYTES_MAX = 116
 # Whatever a rule says: a rule that grants more often in a month is a mistake, or a price is.
 TOP_UPS_PER_MONTH_MAX = 1_000
+
+# As credit grants.
+INVOICE_ITEMS_MAX = 100_000
+# As amounts of invoices, which accounts hold in 64 bits of minor units.
+INVOICE_ITEM_DIGITS_MAX = 12

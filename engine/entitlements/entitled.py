@@ -16,6 +16,7 @@ import numpy as np
 from engine.billing.segments import segments_at
 from engine.catalog.kinds.entitlements.features import FeatureValue, had_features
 from engine.catalog.kinds.entitlements.plan_limit import PlanLimit, added_limits, changed_limit
+from engine.catalog.kinds.items.invoice_item import named_item
 from engine.catalog.kinds.plan import Plan
 from engine.catalog.kinds.terms import SubscriptionTerms
 from engine.catalog.snapshots.snapshot import Catalog
@@ -65,7 +66,10 @@ def entitled_at(catalog: Catalog, customer_id: str, at_us: int) -> Entitled:
         raise NotFoundError(f"customer {customer_id!r} is not in the catalog: apply it first")
     columns = catalog.subscription_columns
     rows = columns.rows_of(customer_id)
-    segments = segments_at(catalog, np.arange(rows.start, rows.stop), at_us)
+    # An invoice item entitles to nothing.
+    names = columns.subscription_id[rows].to_pylist()
+    of_plans = [row for row, name in enumerate(names, rows.start) if named_item(name) is None]
+    segments = segments_at(catalog, np.array(of_plans, dtype=np.int64), at_us)
     features: dict[str, FeatureValue] = {}
     limits: list[HeldLimit] = []
     for place in np.flatnonzero((segments.start_us <= at_us) & (at_us < segments.end_us)).tolist():

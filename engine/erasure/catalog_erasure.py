@@ -5,7 +5,7 @@ Rules:
 2. The name becomes the pseudonym, metadata and billing details go (of the address the country stays), aliases have pseudonyms of their own, a VAT id is made up, and the subscriptions get ids in the order of those that they had, so
    that line items keep their order. A subscription that was another customer's in some version keeps its id, and so does
    an alias that another customer has, or had. Customers below this one name the pseudonym as their parent. What else is the
-   customer's (credit grants, alerts) is the pseudonym's then, and is called by it; phases of subscriptions lose their names. An alert
+   customer's (credit grants, invoice items, alerts) is the pseudonym's then, and is called by it, also in its description; phases of subscriptions lose their names. An alert
    of all customers that is called by this one's name is called by the pseudonym, as its crossings say.
 3. Keys of idempotent writes that name the customer go: such a write, sent again, is a new one.
 4. Keys that are bound to the customer are revoked. What people wrote (names of keys, subjects of the audit log) has the
@@ -310,8 +310,8 @@ def _change_other(connection: Connection, row: Row[Any], naming: Naming, pseudon
     is_own = owner in fields
     if is_own:
         fields[owner] = pseudonym
-    if "name" in fields:
-        fields["name"] = pseudonym if is_own else naming.replaced(fields["name"], pseudonym)
+    for name in {"name", "description"} & fields.keys():
+        fields[name] = pseudonym if is_own else naming.replaced(fields[name], pseudonym)
     _set_resource(connection, row, own_id, fields)
 
 

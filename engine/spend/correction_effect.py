@@ -89,7 +89,7 @@ def _periods(catalog: Catalog, plan: CorrectionPlan, now_us: int) -> Iterator[tu
 def _carries_over(catalog: Catalog, row: int) -> bool:
     """Whether a meter of any plan that a subscription ever has carries over."""
     plans = catalog.subscription_columns.plans_of(row)
-    versions = (each.resource for plan in plans for each in catalog.plan_versions[plan].versions)
+    versions = (each.resource for plan in plans for each in catalog.billed_plans[plan].versions)
     return any(
         price.meter is not None and catalog.meters[price.meter].resource.carries_over
         for plan in versions

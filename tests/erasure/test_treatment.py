@@ -118,7 +118,7 @@ def test_whoever_adds_a_field_of_a_customer_decides_what_an_erasure_makes_of_it(
         for kind, each in KINDS.items()
         if "customer" in declaration(each).names or "customers" in declaration(each).names
     }
-    assert referring == {"subscription", "credit_grant", "top_up_rule", "alert"}
+    assert referring == {"subscription", "credit_grant", "top_up_rule", "invoice_item", "alert"}
     assert all(owner_field(kind) == "customer" for kind in referring)
 
 

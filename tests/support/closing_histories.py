@@ -50,6 +50,11 @@ customers:
 credit_grants:
   - {id: paid, customer: acme, currency: USD, amount: 60, category: paid, effective_at: 2026-08-01}
   - {id: monthly, customer: bolt, currency: USD, amount: 7, effective_at: 2026-08-10, recurs_months: 1}
+invoice_items:
+  - {id: setup, customer: acme, description: Setup, currency: USD, amount: 49.50, service_start: 2026-08-10, period_start: 2026-08-01, period_end: 2026-09-01}
+  - {id: travel, customer: acme, description: Travel, currency: USD, amount: 13.37, taxed: false, service_start: 2026-09-20, period_start: 2026-09-15, period_end: 2026-10-15}
+  - {id: sorry, customer: bolt, description: Sorry, currency: USD, amount: -5.55, service_start: 2026-09-10, period_start: 2026-09-01, period_end: 2026-10-01}
+  - {id: abroad, customer: dyne, description: Abroad, currency: EUR, amount: 21, service_start: 2026-09-10, period_start: 2026-09-01, period_end: 2026-10-01}
 subscriptions:
   - {customer: acme, plan: pro, start: 2026-08-01, commitments: [{amount: 60, periods: 3, overage_factor: 1.5, prices: [tiers, volume]}, {amount: 100, periods: 2, prices: [fee, peak]}]}
   - {customer: acme, plan: fine, start: 2026-08-15}

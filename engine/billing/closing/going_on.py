@@ -70,7 +70,7 @@ class GoingOn:
         last = columns.step_terms[columns.step_offsets[row + 1] - 1]
         terms = SubscriptionTerms.read(columns.terms[last])
         for plan in (terms.plan, *terms.add_ons):
-            yield terms.currency or self.catalog.plan_versions[plan].newest.resource.currency
+            yield terms.currency or self.catalog.billed_plans[plan].newest.resource.currency
 
 
 def _rows_of(parts: Sequence[Rated]) -> Index:

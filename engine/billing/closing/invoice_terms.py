@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from engine.billing.closing.invoice import InvoiceKey
 from engine.billing.segments import Index
 from engine.catalog.kinds import json_text
+from engine.catalog.kinds.items.invoice_item import named_item
 from engine.catalog.snapshots.snapshot import Catalog
 from engine.decimal_texts import combined
 from fields import Json
@@ -72,8 +73,13 @@ def _plan_days(catalog: Catalog, rows: pa.Table, invoice: Index, count: int) -> 
         versions = rows["plan_version"].cast(pa.string())
         named = combined(pc.binary_join_element_wise(rows["plan_id"], versions, " ")).dictionary_encode()
         of_plan = [
-            known.get(each, -1 if each == " 0" else PAYMENT_TERMS_DAYS)
+            known.get(each, -1 if _says_nothing(each) else PAYMENT_TERMS_DAYS)
             for each in named.dictionary.to_pylist()
         ]
         np.maximum.at(days, invoice, np.array(of_plan, dtype=np.int64)[named.indices.to_numpy()])
     return np.where(days < 0, PAYMENT_TERMS_DAYS, days)
+
+
+def _says_nothing(plan_version: str) -> bool:
+    """Of what a commitment adds, and of invoice items, which have no terms of payment."""
+    return plan_version == " 0" or named_item(plan_version) is not None

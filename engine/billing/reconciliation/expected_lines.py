@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from engine.billing.reconciliation.billing_calendar import period_at
 from engine.catalog.kinds.customer import Customer
+from engine.catalog.kinds.items.billed_item import item_plan
+from engine.catalog.kinds.items.invoice_item import item_name
 from engine.catalog.kinds.meter import Meter
 from engine.catalog.kinds.plan import Plan, PlanPrice
 from engine.catalog.kinds.subscription import Subscription
@@ -48,7 +50,7 @@ class ExpectedPeriod:
 
 
 def expected_period(catalog: Catalog, key: BillingPeriodKey) -> ExpectedPeriod:
-    """What subscriptions have in a period that is over."""
+    """What subscriptions and invoice items have in a period that is over."""
     charges: list[ExpectedCharge] = []
     judged: set[str] = set()
     reasons: dict[str, str] = {}
@@ -70,6 +72,13 @@ def expected_period(catalog: Catalog, key: BillingPeriodKey) -> ExpectedPeriod:
         judged.add(of.id)
         if is_here and plan.currency == key.currency:
             charges += _charges(catalog, of, plan, key)
+    for item in catalog.invoice_items_of.get(key.customer_id, ()):
+        judged.add(item_name(item.id))
+        if (datetime_us(item.period_start), datetime_us(item.period_end)) == key[
+            2:
+        ] and item.currency == key.currency:
+            (price,) = item_plan(item).prices
+            charges.append(ExpectedCharge(item_name(item.id), price, None, Decimal(0)))
     return ExpectedPeriod(charges, frozenset(judged), reasons)
 
 

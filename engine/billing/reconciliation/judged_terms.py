@@ -7,7 +7,7 @@ Rules: what is judged, and all else is counted as not judged.
 2. Credits: of a customer without a grant in the currency there are none.
 3. Taxes: by the rates of the customer's region that hold at the period's last instant, on top or contained, each rounded on each
    line; none of a customer without a region, or exempt. Not those that are charged on others, summed by invoice, owed by the
-   customer (reverse charge), or paid by credit that comes after them.
+   customer (reverse charge), or paid by credit that comes after them. An invoice item that isn't taxed has none.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,6 +20,7 @@ from engine.billing.reconciliation.judged_lines import JudgedDocument
 from engine.billing.reconciliation.price_arithmetic import rounded
 from engine.catalog.kinds.coupon import Coupon, Redemption
 from engine.catalog.kinds.customer import Customer
+from engine.catalog.kinds.items.invoice_item import named_item
 from engine.catalog.snapshots.snapshot import Catalog
 from engine.times import datetime_us, us_datetime
 from rating import CreditsApply, TaxRate, TaxScope, minor_unit_digits
@@ -128,10 +129,12 @@ class TermsJudge:
         contained = sum((Fraction(each.percent) for each in rates if each.inclusive), Fraction(0)) / _HUNDRED
         self._findings.judged[Check.TAXES] += len(lines)
         for line in lines:
+            item = catalog.invoice_items.get(named_item(line.subscription_id) or "")
+            own = rates if item is None or item.resource.taxed else ()
             taxable = line.amount - line.discount - line.credit
             taxes = [
                 (rounded(taxable * Fraction(each.percent) / _HUNDRED / (1 + contained), 0, mode), each)
-                for each in rates
+                for each in own
             ]
             included = sum((tax for tax, each in taxes if each.inclusive), Fraction(0))
             if included != line.included_tax:
@@ -155,9 +158,10 @@ class TermsJudge:
 
 
 def _is_off(coupon: Coupon, subscription_id: str, line: BookedLine) -> bool:
-    """Commitments are settled after discounts."""
+    """Commitments are settled after discounts; no coupon is off an invoice item."""
     return (
         line.kind == "charge"
+        and named_item(line.subscription_id) is None
         and subscription_id in ("", line.subscription_id)
         and (not coupon.plans or line.plan_id in coupon.plans)
         and (not coupon.prices or line.price_id in coupon.prices)

@@ -7,6 +7,7 @@ Rules:
    was usage or not, so that a subscription that comes later doesn't have them anew.
 3. On an invoice percentages come first, then amounts; each by when it was redeemed, the customer's before the
    subscriptions' (rating.settlement.discounts has the rest).
+4. No coupon is off an invoice item, whatever it is for.
 """
 
 from bisect import bisect_left, bisect_right
@@ -130,7 +131,7 @@ def _discounts(
     for number in np.unique(coupon).tolist():
         each = redemptions.coupons[number]
         index[number] = terms.setdefault((each.percent_off, each.amount_off, each.currency), len(terms))
-        if each.plans or each.prices:
+        if each.plans or each.prices or names.have_items:
             scope[number] = scopes.setdefault(names.of(each.plans, each.prices), len(scopes))
     ids = [each.id for each in redemptions.coupons]
     return CouponsOff(

@@ -4,7 +4,8 @@ Rules:
 1. An invoice has the lines of one customer in one currency whose billing periods are the same: the subscriptions of
    a customer that begin their months on one day share it, others have invoices of their own.
 2. A customer's invoices come one after another: by the end of their periods, their start, their currency. A line's
-   instant is the last one of its period.
+   instant is the last one of its period. On an invoice lines are by subscription, whatever is rated beside them: credit pays for
+   them in this order.
 3. Lines whose price rounds finer than the currency's minor unit are rounded to it together, those of an invoice once,
    half away from zero, and share what it comes to by the largest remainder.
 """
@@ -145,7 +146,9 @@ def invoiced(
     first = order[is_first]
     invoices = Invoices(own[0][first], own[3][first], own[2][first], own[1][first], row[pair_place[first]])
     invoice = invoice_of_pair[of_line]
-    take = np.argsort(invoice, kind="stable") if (np.diff(invoice) < 0).any() else slice(None)
+    take = (
+        np.lexsort((row[place], invoice)) if len(found) > 1 or (np.diff(invoice) < 0).any() else slice(None)
+    )
     invoice = invoice[take]
     amount = DecimalColumn.concatenate([each.amount for each in found]).take(take)
     part = np.repeat(np.arange(len(found)), [len(each.line) for each in found])[take]

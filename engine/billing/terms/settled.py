@@ -33,7 +33,7 @@ from engine.billing.terms.plan_discounts import PlansOff, discounted_places, pla
 from engine.billing.terms.price_names import PriceNames
 from engine.billing.terms.reach import reached_back
 from engine.billing.terms.splits import RevenueSplits, revenue_splits, split_customers
-from engine.billing.terms.taxes import Taxed, invoice_taxes, taxed
+from engine.billing.terms.taxes import Taxed, invoice_taxes, line_taxes, taxed
 from engine.catalog.snapshots.snapshot import Catalog
 from rating import (
     CreditsApply,
@@ -206,7 +206,7 @@ def _settled(
     is_final = places.part[commitments.place] >= running
     committed, adjustments = settled_commitments(commitments, lines, taxes.profile, is_final)
     settlement = settle(
-        replace(lines.lines, tax_profile=taxes.profile[lines.lines.invoice], split=splits.line_split),
+        replace(lines.lines, tax_profile=line_taxes(taxes, lines), split=splits.line_split),
         SettlementTerms(
             plan_discounts=None if plans is None else plans.discounts,
             discounts=coupons.discounts,

@@ -5,6 +5,7 @@ Rules:
    region isn't taxed, and one that is exempt neither.
 2. Reverse charge: the customer owes the taxes, if its region and the seller's are of one union and in two countries, and it has
    a VAT id of its region's country. They are recorded with nothing.
+3. A line has the taxes of its invoice, but for an invoice item that says it isn't taxed.
 """
 
 from bisect import bisect_left, bisect_right
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 from engine.billing.segments import Index
 from engine.billing.terms.invoices import InvoicedLines
 from engine.billing.terms.places import CustomerNumbers
+from engine.catalog.kinds.items.billed_item import ItemPlan
 from engine.catalog.snapshots.snapshot import Catalog
 from engine.times import us_datetime
 from rating import TaxProfile, TaxRounding
@@ -95,6 +97,15 @@ def invoice_taxes(catalog: Catalog, found: Taxed, invoiced: InvoicedLines) -> In
     if seller is not None:
         rounding = TaxRounding(mode=seller.tax_rounding, scope=seller.tax_rounding_scope)
     return InvoiceTaxes(profiles, profile, rounding)
+
+
+def line_taxes(taxes: InvoiceTaxes, invoiced: InvoicedLines) -> Index:
+    """The profile of each line (rule 3), int64[n]."""
+    is_free = np.array(
+        [isinstance(each, ItemPlan) and not each.taxed for each in invoiced.plans], dtype=np.bool_
+    )
+    profile: Index = taxes.profile[invoiced.lines.invoice]
+    return np.where(is_free[invoiced.plan], -1, profile) if is_free.any() else profile
 
 
 def _profile(catalog: Catalog, of: dict[str, object], end_us: int) -> TaxProfile:

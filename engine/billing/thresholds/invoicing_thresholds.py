@@ -59,7 +59,7 @@ def thresholds_at(catalog: Catalog, rows: Index, at_us: int) -> Mapping[int, Thr
 def _threshold(catalog: Catalog, terms: int, since_us: int) -> Threshold | None:
     """Rule 1."""
     own = SubscriptionTerms.read(catalog.subscription_columns.terms[terms])
-    place = catalog.plan_versions[own.plan].place_held(own.plan_version, since_us)
+    place = catalog.billed_plans[own.plan].place_held(own.plan_version, since_us)
     plan = catalog.plan_held(own, place)
     amount = plan.invoicing_threshold if own.invoicing_threshold is None else own.invoicing_threshold
     if not amount:

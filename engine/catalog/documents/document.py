@@ -17,6 +17,7 @@ from datetime import datetime
 from engine.catalog import limits
 from engine.catalog.documents.changes import Changes, changes
 from engine.catalog.documents.checks.currency_checks import billed_subscriptions, check_currencies
+from engine.catalog.documents.checks.item_checks import check_items
 from engine.catalog.documents.checks.plan_changes import check_plans, next_versions
 from engine.catalog.documents.checks.rate_checks import check_rates
 from engine.catalog.documents.checks.split_checks import check_splits
@@ -63,6 +64,7 @@ class Document:
         check_references(self.entries, excerpt, mistakes)
         check_meters(self.entries, excerpt, mistakes)
         check_subscriptions(self.entries, excerpt, mistakes)
+        check_items(self.entries, excerpt, mistakes)
         check_customers(self.entries, excerpt, mistakes)
         check_coupons(self.entries, excerpt, mistakes)
         check_splits(self.entries, excerpt, mistakes)

@@ -39,6 +39,7 @@ SECTIONS: Final = (
     "subscriptions",
     "credit_grants",
     "top_up_rules",
+    "invoice_items",
     "alerts",
 )
 

@@ -15,6 +15,7 @@ from engine.catalog.kinds.coupon import Coupon
 from engine.catalog.kinds.credit_grant import CustomerCredit, TopUpRule
 from engine.catalog.kinds.currencies.exchange_rate import ExchangeRate
 from engine.catalog.kinds.customer import Customer
+from engine.catalog.kinds.items.invoice_item import InvoiceItem
 from engine.catalog.kinds.meter import Meter
 from engine.catalog.kinds.plan import Plan
 from engine.catalog.kinds.resource import Reference, Resource
@@ -37,6 +38,7 @@ KINDS: Final[Mapping[str, type[Resource]]] = {
         Subscription,
         CustomerCredit,
         TopUpRule,
+        InvoiceItem,
         Alert,
     )
 }

@@ -89,6 +89,11 @@ def plain_terms(plan: str) -> str:
     return _text({"plan": plan})
 
 
+def billed_terms(plan: str, currency: str) -> str:
+    """The text of the terms that say a plan, and in which currency it is billed."""
+    return _text({"plan": plan, "currency": currency})
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class SubscriptionTerms:
     """What holds at a time.

@@ -68,15 +68,15 @@ class KeptSnapshots:
         stay = [*newest.values(), asked_for]
         # Revisions share the subscriptions that none of them changed, and their columns.
         earlier = [each for each in self._snapshots.values() if all(each is not other for other in stay)]
-        columns = {id(each.subscriptions): each.subscriptions for each in earlier}
+        columns = {id(each.billed): each.billed for each in earlier}
         for each in stay:
-            columns.pop(id(each.subscriptions), None)
+            columns.pop(id(each.billed), None)
         for catalog in earlier:
             of_columns = sum(each.column_rows for each in columns.values())
             excess = self._rows - newest_rows + of_columns - EARLIER_ROWS_MAX
             if excess <= 0:
                 return
-            if found := columns.pop(id(catalog.subscriptions), None):
+            if found := columns.pop(id(catalog.billed), None):
                 excess -= found.column_rows
                 found.forget_columns()
             if excess > 0:

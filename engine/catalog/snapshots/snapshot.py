@@ -24,6 +24,8 @@ from engine.catalog.kinds.billing_details import Seller
 from engine.catalog.kinds.coupon import Coupon
 from engine.catalog.kinds.credit_grant import CustomerCredit, TopUpRule
 from engine.catalog.kinds.currencies.exchange_rate import ExchangeRate
+from engine.catalog.kinds.items.billed_item import item_subscription
+from engine.catalog.kinds.items.invoice_item import InvoiceItem, named_item
 from engine.catalog.kinds.meter import Meter
 from engine.catalog.kinds.plan import Plan
 from engine.catalog.kinds.resource import Resource
@@ -31,6 +33,7 @@ from engine.catalog.kinds.revenue_split import RevenueSplit
 from engine.catalog.kinds.subscription import Subscription
 from engine.catalog.kinds.tax_region import TaxRegion
 from engine.catalog.kinds.terms import SubscriptionTerms
+from engine.catalog.snapshots.billed_items import BilledPlans, item_rows
 from engine.catalog.snapshots.ended_resources import EndedResources
 from engine.catalog.snapshots.plan_versions import PlanVersions, with_versions
 from engine.catalog.snapshots.stored_resources import Customers, StoredVersion, Subscriptions
@@ -44,6 +47,7 @@ class Catalog:
 
     ended: what was archived or deleted, which is in nothing else here.
     objects: kind -> id -> the resource, of the kinds that aren't kept in columns.
+    billed: what is billed row by row, subscriptions and invoice items (engine.catalog.snapshots.billed_items).
     plan_versions: plan id -> all of its versions, of which running subscriptions have earlier ones, too.
     """
 
@@ -52,17 +56,20 @@ class Catalog:
     objects: Mapping[str, Mapping[str, Versioned[Any]]]
     customers: Customers
     subscriptions: Subscriptions
+    billed: Subscriptions
     ended: EndedResources
     plan_versions: Mapping[str, PlanVersions]
 
     @classmethod
     def empty(cls, tenant: str) -> "Catalog":
+        none = Subscriptions.empty()
         return cls(
             tenant=tenant,
             revision=0,
             objects={},
             customers=Customers.empty(),
-            subscriptions=Subscriptions.empty(),
+            subscriptions=none,
+            billed=none,
             ended=EndedResources.empty(),
             plan_versions={},
         )
@@ -104,8 +111,9 @@ class Catalog:
 
     @cached_property
     def currencies(self) -> tuple[str, ...]:
-        """Those that some version of a plan is offered in, in alphabetical order."""
-        return tuple(sorted({code for plan in self.plan_versions.values() for code in plan.currency_codes}))
+        """Those that some version of a plan is offered in, or an invoice item is in, in alphabetical order."""
+        of_plans = {code for plan in self.plan_versions.values() for code in plan.currency_codes}
+        return tuple(sorted(of_plans | {each.resource.currency for each in self.invoice_items.values()}))
 
     @cached_property
     def plans_have_discounts(self) -> bool:
@@ -179,6 +187,30 @@ class Catalog:
             found[each.resource.customer].append(each.resource)
         return found
 
+    @property
+    def invoice_items(self) -> Mapping[str, Versioned[InvoiceItem]]:
+        return self.objects.get(InvoiceItem.kind, {})
+
+    @cached_property
+    def invoice_items_of(self) -> Mapping[str, Sequence[InvoiceItem]]:
+        """Customer -> its invoice items, in the order of their creation."""
+        found: dict[str, list[InvoiceItem]] = defaultdict(list)
+        for each in self.invoice_items.values():
+            found[each.resource.customer].append(each.resource)
+        return found
+
+    @cached_property
+    def billed_plans(self) -> BilledPlans:
+        """The plans of `subscription_columns`, each with its versions."""
+        return BilledPlans(self.plan_versions, self.invoice_items)
+
+    def billed_subscription(self, name: str) -> Subscription:
+        """What a row of `subscription_columns` is of."""
+        item_id = named_item(name)
+        if item_id is None:
+            return self.subscriptions[name].resource
+        return item_subscription(self.invoice_items[item_id].resource)
+
     @cached_property
     def revenue_splits_of(self) -> Mapping[str, Sequence[RevenueSplit]]:
         """Plan -> the splits of its prices, in the order of their creation."""
@@ -235,15 +267,24 @@ class Catalog:
             objects = self._with(versions.objects)
             plans = [each for each in versions.objects if isinstance(each.resource, Plan)]
             plan_versions = with_versions(plan_versions, cast("list[Versioned[Plan]]", plans))
+        subscriptions = self.subscriptions.merged(versions.subscriptions)
         return Catalog(
             tenant=self.tenant,
             revision=revision,
             objects=objects,
             customers=self.customers.merged(versions.customers),
-            subscriptions=self.subscriptions.merged(versions.subscriptions),
+            subscriptions=subscriptions,
+            billed=self._billed_with(versions, subscriptions),
             ended=self.ended.merged(versions),
             plan_versions=plan_versions,
         )
+
+    def _billed_with(self, versions: Versions, subscriptions: Subscriptions) -> Subscriptions:
+        """The same as `subscriptions` while there is no item: most catalogs have none."""
+        items = item_rows(versions.objects)
+        if self.billed is self.subscriptions and not len(items):
+            return subscriptions
+        return self.billed.merged(pa.concat_tables([versions.subscriptions, items]))
 
     def _with(self, versions: Iterable[Versioned[Resource]]) -> Mapping[str, Mapping[str, Versioned[Any]]]:
         objects: dict[str, dict[str, Any]] = defaultdict(dict)
@@ -265,18 +306,20 @@ class Catalog:
         """What customers, subscriptions and ended resources are kept in, which snapshots share."""
         yield from self.customers.chunks()
         yield from self.subscriptions.chunks()
+        if self.billed is not self.subscriptions:
+            yield from self.billed.chunks()
         yield from self.ended.chunks()
 
     @property
     def subscription_columns(self) -> SubscriptionColumns:
-        """All subscriptions by customer and id: what is billed row by row. Terms have the currency of the customer where they don't
-        say one.
+        """All subscriptions and invoice items by customer and id: what is billed row by row. Terms have the currency of the customer
+        where they don't say one.
         """
-        return self.subscriptions.billed_columns(self.customers)
+        return self.billed.billed_columns(self.customers)
 
     def plan_held(self, terms: SubscriptionTerms, place: int) -> Plan:
         """What the version at a place of the plan of terms comes to, in their currency."""
-        return self.plan_versions[terms.plan].held(place, terms.currency)
+        return self.billed_plans[terms.plan].held(place, terms.currency)
 
     def add_ons_held(self, terms: SubscriptionTerms) -> Iterator[tuple[Plan, int]]:
         """The same of their add-ons, each with the place of its version."""

@@ -300,6 +300,25 @@ def catalogs(draw):
                 unique_by=lambda rule: rule["id"],
             )
         ),
+        "invoice_items": draw(
+            st.lists(
+                st.fixed_dictionaries(
+                    {
+                        "id": ids,
+                        "customer": st.sampled_from([each["id"] for each in customers]),
+                        "description": texts,
+                        "currency": st.just("USD"),
+                        "amount": st.sampled_from(["-5", "5.00", "1e2"]),
+                        "service_start": st.just("2024-01-05"),
+                        "period_start": st.just("2024-01-01"),
+                        "period_end": st.just("2024-02-01"),
+                    },
+                    optional={"product": ids, "taxed": st.booleans()},
+                ),
+                max_size=2,
+                unique_by=lambda item: item["id"],
+            )
+        ),
         "alerts": draw(
             st.lists(
                 st.fixed_dictionaries(
