@@ -13,6 +13,7 @@ from engine.spend.catalog_effect import CatalogEffect, OwedChange
 from engine.spend.reported import ReportedTotals
 from engine.spend.revenue_shares import AppliedShare, RecipientTotal
 from engine.spend.spend import Spend
+from engine.spend.spend_groups import SpendGroup
 from engine.times import datetime_us, to_timestamp
 from meterline.v1 import billing_pb2, catalog_pb2, spend_pb2
 from meterline.v1.invoices_pb2 import InvoiceLine
@@ -286,6 +287,20 @@ def share_message(applied: AppliedShare) -> spend_pb2.AppliedShare:
 def recipient_message(total: RecipientTotal) -> spend_pb2.RecipientTotal:
     return spend_pb2.RecipientTotal(
         recipient_id=total.recipient_id, currency=total.currency, amount=money_text(total.amount)
+    )
+
+
+def group_message(group: SpendGroup) -> spend_pb2.SpendGroup:
+    return spend_pb2.SpendGroup(
+        product=group.key.product,
+        plan_id=group.key.plan_id,
+        price_id=group.key.price_id,
+        meter_id=group.key.meter_id,
+        currency=group.key.currency,
+        amount=money_text(group.amount),
+        line_item_count=group.line_item_count,
+        event_count=group.event_count,
+        incomplete=group.incomplete,
     )
 
 

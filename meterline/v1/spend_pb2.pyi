@@ -3,12 +3,26 @@ import datetime
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from meterline.v1 import billing_pb2 as _billing_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class SpendGrouping(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SPEND_GROUPING_UNSPECIFIED: _ClassVar[SpendGrouping]
+    SPEND_GROUPING_PRODUCT: _ClassVar[SpendGrouping]
+    SPEND_GROUPING_PLAN: _ClassVar[SpendGrouping]
+    SPEND_GROUPING_PRICE: _ClassVar[SpendGrouping]
+    SPEND_GROUPING_METER: _ClassVar[SpendGrouping]
+SPEND_GROUPING_UNSPECIFIED: SpendGrouping
+SPEND_GROUPING_PRODUCT: SpendGrouping
+SPEND_GROUPING_PLAN: SpendGrouping
+SPEND_GROUPING_PRICE: SpendGrouping
+SPEND_GROUPING_METER: SpendGrouping
 
 class GetSpendRequest(_message.Message):
     __slots__ = ("customer_id", "at", "as_of", "catalog_revision")
@@ -169,23 +183,47 @@ class AppliedDiscount(_message.Message):
     def __init__(self, coupon_id: _Optional[str] = ..., subscription_id: _Optional[str] = ..., period_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., currency: _Optional[str] = ..., amount: _Optional[str] = ..., plan_id: _Optional[str] = ...) -> None: ...
 
 class ListSpendRequest(_message.Message):
-    __slots__ = ("at", "as_of", "limit", "catalog_revision", "customer_id", "reporting_currency")
+    __slots__ = ("at", "as_of", "limit", "catalog_revision", "customer_id", "reporting_currency", "group_by")
     AT_FIELD_NUMBER: _ClassVar[int]
     AS_OF_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     CATALOG_REVISION_FIELD_NUMBER: _ClassVar[int]
     CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
     REPORTING_CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    GROUP_BY_FIELD_NUMBER: _ClassVar[int]
     at: _timestamp_pb2.Timestamp
     as_of: _timestamp_pb2.Timestamp
     limit: int
     catalog_revision: int
     customer_id: str
     reporting_currency: str
-    def __init__(self, at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., limit: _Optional[int] = ..., catalog_revision: _Optional[int] = ..., customer_id: _Optional[str] = ..., reporting_currency: _Optional[str] = ...) -> None: ...
+    group_by: SpendGrouping
+    def __init__(self, at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., limit: _Optional[int] = ..., catalog_revision: _Optional[int] = ..., customer_id: _Optional[str] = ..., reporting_currency: _Optional[str] = ..., group_by: _Optional[_Union[SpendGrouping, str]] = ...) -> None: ...
+
+class SpendGroup(_message.Message):
+    __slots__ = ("product", "plan_id", "price_id", "meter_id", "currency", "amount", "line_item_count", "event_count", "incomplete")
+    PRODUCT_FIELD_NUMBER: _ClassVar[int]
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    PRICE_ID_FIELD_NUMBER: _ClassVar[int]
+    METER_ID_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    LINE_ITEM_COUNT_FIELD_NUMBER: _ClassVar[int]
+    EVENT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    INCOMPLETE_FIELD_NUMBER: _ClassVar[int]
+    product: str
+    plan_id: str
+    price_id: str
+    meter_id: str
+    currency: str
+    amount: str
+    line_item_count: int
+    event_count: int
+    incomplete: bool
+    def __init__(self, product: _Optional[str] = ..., plan_id: _Optional[str] = ..., price_id: _Optional[str] = ..., meter_id: _Optional[str] = ..., currency: _Optional[str] = ..., amount: _Optional[str] = ..., line_item_count: _Optional[int] = ..., event_count: _Optional[int] = ..., incomplete: _Optional[bool] = ...) -> None: ...
 
 class ListSpendResponse(_message.Message):
-    __slots__ = ("spends", "totals", "as_of", "catalog_revision", "unrateable_customers", "recipients", "recipient_count", "reported")
+    __slots__ = ("spends", "totals", "as_of", "catalog_revision", "unrateable_customers", "recipients", "recipient_count", "reported", "groups", "group_count")
     SPENDS_FIELD_NUMBER: _ClassVar[int]
     TOTALS_FIELD_NUMBER: _ClassVar[int]
     AS_OF_FIELD_NUMBER: _ClassVar[int]
@@ -194,6 +232,8 @@ class ListSpendResponse(_message.Message):
     RECIPIENTS_FIELD_NUMBER: _ClassVar[int]
     RECIPIENT_COUNT_FIELD_NUMBER: _ClassVar[int]
     REPORTED_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    GROUP_COUNT_FIELD_NUMBER: _ClassVar[int]
     spends: _containers.RepeatedCompositeFieldContainer[Spend]
     totals: _containers.RepeatedCompositeFieldContainer[Spend]
     as_of: _timestamp_pb2.Timestamp
@@ -202,7 +242,9 @@ class ListSpendResponse(_message.Message):
     recipients: _containers.RepeatedCompositeFieldContainer[RecipientTotal]
     recipient_count: int
     reported: ReportedSpend
-    def __init__(self, spends: _Optional[_Iterable[_Union[Spend, _Mapping]]] = ..., totals: _Optional[_Iterable[_Union[Spend, _Mapping]]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ..., unrateable_customers: _Optional[_Iterable[_Union[_billing_pb2.UnrateableCustomer, _Mapping]]] = ..., recipients: _Optional[_Iterable[_Union[RecipientTotal, _Mapping]]] = ..., recipient_count: _Optional[int] = ..., reported: _Optional[_Union[ReportedSpend, _Mapping]] = ...) -> None: ...
+    groups: _containers.RepeatedCompositeFieldContainer[SpendGroup]
+    group_count: int
+    def __init__(self, spends: _Optional[_Iterable[_Union[Spend, _Mapping]]] = ..., totals: _Optional[_Iterable[_Union[Spend, _Mapping]]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ..., unrateable_customers: _Optional[_Iterable[_Union[_billing_pb2.UnrateableCustomer, _Mapping]]] = ..., recipients: _Optional[_Iterable[_Union[RecipientTotal, _Mapping]]] = ..., recipient_count: _Optional[int] = ..., reported: _Optional[_Union[ReportedSpend, _Mapping]] = ..., groups: _Optional[_Iterable[_Union[SpendGroup, _Mapping]]] = ..., group_count: _Optional[int] = ...) -> None: ...
 
 class ReportedSpend(_message.Message):
     __slots__ = ("currency", "totals", "amount", "due", "rates")

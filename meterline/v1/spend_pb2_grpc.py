@@ -93,7 +93,7 @@ class SpendServiceServicer:
         amount.
 
         Errors: INVALID_ARGUMENT (a limit over 1,000, an as_of in the future, a reporting
-        currency without an exchange rate),
+        currency without an exchange rate, a grouping that is unknown),
         NOT_FOUND (no such customer or catalog revision).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -7,6 +7,7 @@ from engine.api.messages import (
     credit_message,
     discount_message,
     fitting,
+    group_message,
     line_item_message,
     recipient_message,
     reported_message,
@@ -31,8 +32,15 @@ from engine.spend.applied_terms import (
 from engine.spend.reported import ReportedTotals
 from engine.spend.revenue_shares import RecipientTotals, applied_shares
 from engine.spend.spend import SpendColumns, joined, sums_of
+from engine.spend.spend_groups import GroupedBy, SpendGroups
 from engine.times import optional_us, to_timestamp
-from meterline.v1.spend_pb2 import GetSpendRequest, GetSpendResponse, ListSpendRequest, ListSpendResponse
+from meterline.v1.spend_pb2 import (
+    GetSpendRequest,
+    GetSpendResponse,
+    ListSpendRequest,
+    ListSpendResponse,
+    SpendGrouping,
+)
 from rating import CurrencyCode
 
 _LIMIT_DEFAULT = 10
@@ -46,6 +54,14 @@ _UNRATEABLE_MAX = 1_000
 _SHARES_BYTES_MAX = 512 * 1024
 _RECIPIENTS_MAX = 10_000
 _RECIPIENTS_BYTES_MAX = 1024 * 1024
+_GROUPS_MAX = 10_000
+_GROUPS_BYTES_MAX = 512 * 1024
+_GROUPINGS = {
+    SpendGrouping.SPEND_GROUPING_PRODUCT: GroupedBy.PRODUCT,
+    SpendGrouping.SPEND_GROUPING_PLAN: GroupedBy.PLAN,
+    SpendGrouping.SPEND_GROUPING_PRICE: GroupedBy.PRICE,
+    SpendGrouping.SPEND_GROUPING_METER: GroupedBy.METER,
+}
 
 
 class SpendService:
@@ -87,6 +103,7 @@ class SpendService:
         unrateable: list[LineItem] = []
         recipients = RecipientTotals()
         reported = _reported(request, snapshot.catalog)
+        groups = _groups(request)
         rater, history = self._rater, History.of(self._rater, snapshot)
         stretches = (
             rater.rate_group(snapshot, request.customer_id, digests=False)
@@ -99,8 +116,11 @@ class SpendService:
             recipients.add(terms)
             if reported is not None:
                 reported.add(rated, terms)
+            if groups is not None:
+                groups.add(rated)
             unrateable += rated.unrateable_lines(_UNRATEABLE_MAX - len(unrateable))
         spends, of_recipients = joined(sums), recipients.by_amount()
+        found_groups = [] if groups is None else groups.by_amount()
         return ListSpendResponse(
             spends=map(spend_message, spends.by_amount(limit)),
             totals=map(spend_message, spends.totals()),
@@ -112,6 +132,8 @@ class SpendService:
             ),
             recipient_count=len(of_recipients),
             reported=None if reported is None else reported_message(request.reporting_currency, reported),
+            groups=fitting(map(group_message, found_groups[:_GROUPS_MAX]), _GROUPS_BYTES_MAX),
+            group_count=len(found_groups),
         )
 
     def _snapshot(self, request: GetSpendRequest | ListSpendRequest, tenant: str) -> Snapshot:
@@ -121,6 +143,16 @@ class SpendService:
             optional_us(request, "as_of"),
             request.catalog_revision or None,
         )
+
+
+def _groups(request: ListSpendRequest) -> SpendGroups | None:
+    if not request.group_by:
+        return None
+    if request.group_by not in _GROUPINGS:
+        raise InvalidRequestError(
+            FieldMistake("group_by", f"is {request.group_by}: it is not a known grouping")
+        )
+    return SpendGroups(_GROUPINGS[request.group_by])
 
 
 def _reported(request: ListSpendRequest, catalog: Catalog) -> ReportedTotals | None:

@@ -1,4 +1,4 @@
-"""What customers spend in some billing periods: sums of their lines, as SpendService has them of one instant."""
+"""Sums of listed lines, as SpendService has them of all customers at one instant: of some billing periods, or of one customer."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,14 @@ from typing import Any
 from meterline.v1.billing_pb2 import ListLineItemsResponse, UnrateableCustomer
 from meterline.v1.spend_pb2 import ListSpendResponse, Spend
 
-_COLUMNS = ("customer_id", "currency", "amount", "event_count")
+_SUMMED = ("currency", "amount", "event_count")
+# What lines are grouped by, and its columns.
+GROUPED_BY = {
+    "product": ("product",),
+    "plan": ("plan_id",),
+    "price": ("plan_id", "price_id"),
+    "meter": ("meter_id",),
+}
 
 
 @dataclass(slots=True)
@@ -21,11 +28,14 @@ class _Sum:
     events: int = 0
     flagged: int = 0
 
-    def add(self, amount: Decimal, lines: int, events: int, flagged: int) -> None:
-        self.amount += amount
-        self.lines += lines
-        self.events += events
-        self.flagged += flagged
+    def add(self, amount: str | None, events: int | None) -> None:
+        """A line."""
+        if amount is None:
+            self.flagged += 1
+            return
+        self.amount += Decimal(amount)
+        self.lines += 1
+        self.events += events or 0
 
     def message(self, customer_id: str, currency: str) -> Spend:
         return Spend(
@@ -49,10 +59,9 @@ def summed(answer: Iterable[ListLineItemsResponse], top: int, *, of_all: bool) -
     # Sums of decimals are exact.
     with localcontext(Context(prec=MAX_PREC)):
         for page in answer:
-            for customer_id, currency, amount, events in _rows(page):
-                line = (Decimal(0), 0, 0, 1) if amount is None else (Decimal(amount), 1, events or 0, 0)
-                customers[customer_id, currency].add(*line)
-                currencies[currency].add(*line)
+            for customer_id, currency, amount, events in _rows(page, "customer_id"):
+                customers[customer_id, currency].add(amount, events)
+                currencies[currency].add(amount, events)
             for each in page.unrateable_customers:
                 unrateable.setdefault(each.customer_id, each)
             response.as_of.CopyFrom(page.as_of)
@@ -68,8 +77,38 @@ def summed(answer: Iterable[ListLineItemsResponse], top: int, *, of_all: bool) -
     return response
 
 
-def _rows(page: ListLineItemsResponse) -> Iterator[tuple[Any, ...]]:
+def grouped(answer: Iterable[ListLineItemsResponse], by: str) -> ListSpendResponse:
+    """The sums of all lines of an answer in Arrow form by one of GROUPED_BY: by currency, then descending by amount."""
+    names = GROUPED_BY[by]
+    found: dict[tuple[str, ...], _Sum] = defaultdict(_Sum)
+    unrateable: dict[str, UnrateableCustomer] = {}
+    response = ListSpendResponse()
+    with localcontext(Context(prec=MAX_PREC)):
+        for page in answer:
+            for *key, currency, amount, events in _rows(page, *names):
+                found[currency, *(each or "" for each in key)].add(amount, events)
+            for each in page.unrateable_customers:
+                unrateable.setdefault(each.customer_id, each)
+            response.as_of.CopyFrom(page.as_of)
+            response.catalog_revision = page.catalog_revision
+        for currency, *key in sorted(found, key=lambda each: (each[0], -found[each].amount, each)):
+            its = found[currency, *key]
+            response.groups.add(
+                **dict(zip(names, key, strict=True)),
+                currency=currency,
+                amount=format(its.amount, "f"),
+                line_item_count=its.lines,
+                event_count=its.events,
+                incomplete=bool(its.flagged),
+            )
+    response.group_count = len(response.groups)
+    response.unrateable_customers.extend(unrateable.values())
+    return response
+
+
+def _rows(page: ListLineItemsResponse, *names: str) -> Iterator[tuple[Any, ...]]:
+    """Of each line what these columns have, and what is summed."""
     import pyarrow as pa  # noqa: PLC0415 - its parts take as long to load as all the rest
 
     table: Any = pa.ipc.open_stream(page.arrow).read_all()
-    return zip(*(table[name].to_pylist() for name in _COLUMNS), strict=True)
+    return zip(*(table[name].to_pylist() for name in (*names, *_SUMMED)), strict=True)

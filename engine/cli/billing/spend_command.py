@@ -3,13 +3,15 @@
 from typing import Any
 
 import click
+from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import Channel
 
 from engine.api.message_json import json_fields, json_line
 from engine.cli.billing.billed_periods import ALL_LINES, NO_PERIOD, lines_of_periods
 from engine.cli.billing.line_tables import report_unrateable, spend_table
-from engine.cli.billing.period_spend import summed
+from engine.cli.billing.period_spend import GROUPED_BY, summed
 from engine.cli.billing.reported_spend import show_reported
+from engine.cli.billing.spend_groups import find_groups, show_groups
 from engine.cli.billing.spend_splits import show_splits
 from engine.cli.billing.watched_spend import watch_spend
 from engine.cli.terminal.connection import NO_CATALOG, TIMEOUT_S, CommandError, connected
@@ -48,6 +50,11 @@ _BEFORE_TERMS = (
 @click.option(
     "--splits", is_flag=True, help="What each recipient of a revenue split has of it, and the platform."
 )
+@click.option(
+    "--by",
+    type=click.Choice(list(GROUPED_BY)),
+    help="What is spent on each product (the label of prices), plan, price or meter, in place of each customer.",
+)
 @click.option("--watch", is_flag=True, help="Go on, with a line after each change of --customer's spend.")
 @click.option(
     "--top",
@@ -75,13 +82,13 @@ def spend(
     children: bool,
     splits: bool,
     as_json: bool,
-    **when: Any,  # noqa: ANN401 - the arguments of asked_periods, as_of, catalog_revision and watch
+    **when: Any,  # noqa: ANN401 - the arguments of asked_periods, as_of, catalog_revision, by and watch
 ) -> None:
     """Show the customers who spend most in their current billing period, or what one customer spends.
 
     With --children it is what a customer and all below it spend. With --from and --to it is the sum of the lines of all billing periods that start in that time, before discounts, commitments, credit and taxes. What is due is shown of one billing period: the current one, or that of --at.
     """
-    watch = when.pop("watch")
+    watch, by = when.pop("watch"), when.pop("by")
     snapshot: dict[str, Any] = {
         "as_of": timestamp(when.pop("as_of")),
         "catalog_revision": when.pop("catalog_revision") or 0,
@@ -93,6 +100,7 @@ def spend(
             or children
             or splits
             or currency
+            or by
             or periods is not None
             or any(snapshot.values())
         ):
@@ -103,6 +111,8 @@ def spend(
         raise CommandError("--children needs --customer ID, and goes without --from and --to")
     if splits and periods is not None:
         raise CommandError("--splits goes without --from and --to: it is of current billing periods")
+    if by is not None and (splits or currency):
+        raise CommandError("--by goes without --splits and --currency")
     of_all = periods is None and not splits and (customer is None or children)
     if currency is not None and not of_all:
         raise CommandError(
@@ -111,6 +121,10 @@ def spend(
         )
     at = timestamp(when["at"])
     with connected(target) as channel:
+        if by is not None:
+            found = find_groups(channel, customer, by, {"at": at, **snapshot}, periods, children=children)
+            show_groups(found, by, _no_spend(at) if periods is None else NO_PERIOD, as_json=as_json)
+            return
         if splits:
             stub, of = SpendServiceStub(channel), {"at": at, **snapshot}
             show_splits(stub, customer, of, children=children, as_json=as_json)
@@ -119,12 +133,16 @@ def spend(
             response = _of_instant(
                 channel, customer, top, currency, {"at": at, **snapshot}, children=children
             )
-            nothing = f"no subscription covers {'this instant' if at is None else instant(at)} (name another with --at)"
+            nothing = _no_spend(at)
         else:
             of_lines = ListLineItemsRequest(customer_id=customer or "", **ALL_LINES, **snapshot)
             lines = lines_of_periods(BillingServiceStub(channel).ListLineItems, of_lines, *periods)
             response, nothing = summed(lines, top, of_all=customer is None), NO_PERIOD
     _show(response, nothing, as_json=as_json, is_before_terms=periods is not None)
+
+
+def _no_spend(at: Timestamp | None) -> str:
+    return f"no subscription covers {'this instant' if at is None else instant(at)} (name another with --at)"
 
 
 def _show(response: ListSpendResponse, nothing: str, *, as_json: bool, is_before_terms: bool) -> None:

@@ -146,7 +146,9 @@ REQUESTS = {
     "CatalogService.GetCatalog": lambda n, d: {"page_token": n.token("CatalogService.GetCatalog", d)},
     "SpendService.GetSpend": lambda n, d: {"customer_id": n.customer(d), "at": LATE_JUNE},
     "SpendService.WatchSpend": lambda n, d: {"customer_id": n.customer(d), "at": LATE_JUNE},
-    "SpendService.ListSpend": lambda n, d: {"at": LATE_JUNE, **_customer_or_all(n, d)},
+    "SpendService.ListSpend": lambda n, d: {
+        "at": LATE_JUNE, "group_by": d.randrange(6), **_customer_or_all(n, d),
+    },
     "BillingService.ListLineItems": lambda n, d: _page(
         n, d, "BillingService.ListLineItems", at=LATE_JUNE, **_customer_or_all(n, d)
     ),
