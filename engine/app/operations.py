@@ -22,7 +22,7 @@ from engine.api.services.credit_notes.credit_note_service import CreditNoteServi
 from engine.api.services.event_service import EventParts, EventService
 from engine.api.services.explanations.explanation_service import ExplanationService
 from engine.api.services.invoices.billing_settings_service import BillingSettingsService
-from engine.api.services.invoices.document_service import DocumentService
+from engine.api.services.invoices.document_service import DocumentService, DocumentSources
 from engine.api.services.invoices.invoice_service import InvoiceService
 from engine.api.services.journal.journal_service import JournalService
 from engine.api.services.metering_service import MeteringParts, MeteringService
@@ -47,6 +47,7 @@ from engine.app.reading import Reading, build_reconciliation
 from engine.app.recording import Recording
 from engine.app.stores import Stores
 from engine.app.upkeep import Upkeep
+from engine.billing.annex.usage_annex import UsageAnnex
 from engine.billing.closing.booked_lines import BookedLines
 from engine.billing.closing.invoice_store import InvoiceStore
 from engine.billing.explaining.explainer import Explainer
@@ -55,7 +56,6 @@ from engine.billing.receivables.journal_reader import JournalReader
 from engine.billing.receivables.payment_store import PaymentStore
 from engine.billing.receivables.statement import Statements
 from engine.billing.receivables.write_offs import write_off
-from engine.billing.rendering.renderer import Renderer
 from engine.cluster.watermarks import read_watermark_us
 from engine.erasure.held_records import HeldRecords
 from engine.spend.alerts.store import CrossingStore
@@ -105,7 +105,7 @@ def build_operations(
             billing=BillingService(rater, reading.line_windows),
             invoices=InvoiceService(upkeep.closing, stores.catalog, now_us),
             billing_settings=BillingSettingsService(upkeep.closing.settings, now_us),
-            documents=_documenting(stores, reading.documents, now_us),
+            documents=_documenting(stores, reading, now_us),
             receivables=_receiving(stores, access, now_us),
             credit_notes=CreditNoteService(
                 CreditNoteStore(stores.database),
@@ -154,13 +154,16 @@ def _explaining(stores: Stores, reading: Reading) -> ExplanationService:
     return ExplanationService(explainer, from_events, invoices, reading.rater)
 
 
-def _documenting(stores: Stores, renderer: Renderer, now_us: Callable[[], int]) -> DocumentService:
+def _documenting(stores: Stores, reading: Reading, now_us: Callable[[], int]) -> DocumentService:
     return DocumentService(
-        InvoiceStore(stores.database),
-        CreditNoteStore(stores.database),
-        BookedLines(stores.usage),
-        stores.catalog,
-        renderer,
+        DocumentSources(
+            InvoiceStore(stores.database),
+            CreditNoteStore(stores.database),
+            BookedLines(stores.usage),
+            stores.catalog,
+            UsageAnnex(reading.usage, stores.catalog),
+        ),
+        reading.documents,
         # A core each, for a tenth of a second or, of many lines, some.
         Turns("documents", at_once=2),
         now_us,

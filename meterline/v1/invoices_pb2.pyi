@@ -385,18 +385,20 @@ class InvoiceLine(_message.Message):
     def __init__(self, line_number: _Optional[int] = ..., kind: _Optional[str] = ..., is_adjustment: _Optional[bool] = ..., corrects_number: _Optional[str] = ..., line_item_id: _Optional[str] = ..., subscription_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., plan_version: _Optional[int] = ..., price_id: _Optional[str] = ..., price_version: _Optional[int] = ..., model: _Optional[str] = ..., meter_id: _Optional[str] = ..., meter_version: _Optional[int] = ..., product: _Optional[str] = ..., dimensions: _Optional[_Mapping[str, str]] = ..., period_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., service_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., service_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., currency: _Optional[str] = ..., quantity: _Optional[str] = ..., billable_quantity: _Optional[str] = ..., exact_amount: _Optional[str] = ..., event_count: _Optional[int] = ..., event_digest: _Optional[str] = ..., amount: _Optional[str] = ..., discount: _Optional[str] = ..., credit: _Optional[str] = ..., included_tax: _Optional[str] = ..., tax: _Optional[str] = ..., due: _Optional[str] = ..., tiers: _Optional[_Iterable[_Union[_billing_pb2.TierAmount, _Mapping]]] = ..., conversion: _Optional[_Union[_billing_pb2.Conversion, _Mapping]] = ..., allowance: _Optional[str] = ..., package_size: _Optional[str] = ..., block_size: _Optional[str] = ...) -> None: ...
 
 class GetInvoiceDocumentRequest(_message.Message):
-    __slots__ = ("invoice_id", "number", "customer_id", "format", "locale")
+    __slots__ = ("invoice_id", "number", "customer_id", "format", "locale", "with_usage")
     INVOICE_ID_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     LOCALE_FIELD_NUMBER: _ClassVar[int]
+    WITH_USAGE_FIELD_NUMBER: _ClassVar[int]
     invoice_id: str
     number: str
     customer_id: str
     format: DocumentFormat
     locale: str
-    def __init__(self, invoice_id: _Optional[str] = ..., number: _Optional[str] = ..., customer_id: _Optional[str] = ..., format: _Optional[_Union[DocumentFormat, str]] = ..., locale: _Optional[str] = ...) -> None: ...
+    with_usage: bool
+    def __init__(self, invoice_id: _Optional[str] = ..., number: _Optional[str] = ..., customer_id: _Optional[str] = ..., format: _Optional[_Union[DocumentFormat, str]] = ..., locale: _Optional[str] = ..., with_usage: _Optional[bool] = ...) -> None: ...
 
 class GetInvoiceDocumentResponse(_message.Message):
     __slots__ = ("content", "content_type", "file_name")

@@ -155,7 +155,8 @@ class InvoiceServiceServicer:
         a PDF 2,000, or a document of more than 3 MiB: list the lines); INTERNAL (the usage store has
         not all of the invoice's lines, or a template of the engine's operator can't
         lay this one out), RESOURCE_EXHAUSTED (others ask for documents: come again as
-        RetryInfo says).
+        RetryInfo says), FAILED_PRECONDITION (with_usage, and the events of it have
+        expired).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

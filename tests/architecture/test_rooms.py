@@ -122,6 +122,11 @@ ROOMS = {
         *("catalog.kinds", "catalog.snapshots"),
         *("errors", "times", "time_zones"),
     },
+    "billing.annex": {
+        *("billing", "billing.closing", "billing.documents"),
+        *("catalog", "catalog.kinds", "catalog.snapshots"),
+        *("errors", "times", "time_zones", "usage.facts", "usage.query"),
+    },
     "billing.rendering": {"billing.documents", "errors"},
     "entitlements": {
         *("billing", "catalog.kinds", "catalog.snapshots", "errors", "metrics", "sql"),
@@ -190,6 +195,7 @@ ROOMS = {
             "billing.changes",
             "billing.automatic",
             "billing.closing",
+            "billing.annex",
             "billing.documents",
             "billing.explaining",
             "billing.receivables",
@@ -234,6 +240,7 @@ ROOMS = {
             "billing",
             "billing.automatic",
             "billing.closing",
+            "billing.annex",
             "billing.documents",
             "billing.explaining",
             "billing.receivables",

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from babel import Locale
 
-from engine.billing.documents.document import Span
+from engine.billing.documents.document_parts import Span
 from engine.billing.documents.languages import MessagesError, language, read_messages
 from engine.billing.documents.local_format import LocalFormat, asked_locale
 from engine.billing.documents.shown import shown_document

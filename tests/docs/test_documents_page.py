@@ -12,12 +12,14 @@ PAGE = DocsPage("documents.md")
 
 def test_the_commands_of_the_page_print_what_it_shows(tmp_path):
     """All of them, in their order, against one engine; the PDF says what was sold."""
-    assert len(PAGE.commands) == 9
+    assert len(PAGE.commands) == 11
     for (command, expected), (_, output) in zip(PAGE.commands, PAGE.shown(tmp_path), strict=True):
         assert without_due_dates(output) == without_due_dates(expected), command
     (text,) = pages_of((tmp_path / "INV-000001.pdf").read_bytes())
     assert "Northwind Metering AG" in text
     assert "Total €160.65" in text
+    _, annex = pages_of((tmp_path / "with-usage.pdf").read_bytes())
+    assert "Jan 5, 2026 1,500 In all 1,500 calls." in annex
     (text,) = pages_of((tmp_path / "CN-000001.pdf").read_bytes())
     assert "Northwind Metering AG" in text
     assert "Total credited €35.70" in text

@@ -198,6 +198,10 @@ def test_a_file_is_downloaded_over_http_under_its_name(world):
     assert world.get("/invoices/INV-999999.pdf")[0] == 404
     assert world.get(f"/invoices/{number}.xls")[0] == 400
     assert world.get(f"/invoices/{number}.pdf?locale=xx-yy-zz")[0] == 400
+    january = world.number("acme", 1)
+    assert b"In all 1,500 calls." in world.get(f"/invoices/{january}.html?with_usage=true")[2]
+    assert b"In all" not in world.get(f"/invoices/{january}.html?with_usage=false")[2]
+    assert world.get(f"/invoices/{january}.html?with_usage=yes")[0] == 400
 
 
 def test_a_key_of_a_customer_has_its_own_documents_alone(world):

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from pypdf import PdfReader
 
-from engine.billing.documents.document import DocumentLine
+from engine.billing.documents.document_parts import DocumentLine
 from engine.billing.rendering.sample import SAMPLE
 
 

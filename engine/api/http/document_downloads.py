@@ -1,5 +1,5 @@
 """`GET /invoices/INV-000042.pdf`, `GET /credit-notes/CN-000001.pdf`: a document as a file, where a browser or a mail wants one. The
-RPCs behind them are the same as ever; `?locale=de` and `?customer_id=acme` are their fields.
+RPCs behind them are the same as ever; `?locale=de`, `?customer_id=acme` and, of an invoice, `?with_usage=true` are their fields.
 """
 
 from collections.abc import Callable
@@ -22,6 +22,8 @@ _FORMATS: Final = {
     "csv": pb.DOCUMENT_FORMAT_CSV,
 }
 _FIELDS: Final = ("customer_id", "locale")
+_WITH_USAGE: Final = "with_usage"
+_TRUTHS: Final = {"true": True, "false": False}
 _CONTENT_TYPES: Final = ("application/pdf", "text/html", "application/json", "text/csv")
 
 
@@ -35,6 +37,7 @@ class Download:
     request: Callable[..., Message]
     series: str
     what: str
+    fields: tuple[str, ...] = _FIELDS
 
     @property
     def operation(self) -> str:
@@ -49,6 +52,7 @@ DOWNLOADS: Final = (
         pb.GetInvoiceDocumentRequest,
         "INV",
         "An invoice",
+        (*_FIELDS, _WITH_USAGE),
     ),
     Download(
         "/credit-notes/{file_name}",
@@ -71,8 +75,19 @@ def asked_document(download: Download, request: Request) -> Message:
                 f"must be a number and a format, such as {download.series}-000042.pdf, .html, .json, .csv",
             )
         )
-    fields = {name: request.query_params[name] for name in _FIELDS if name in request.query_params}
+    fields: dict[str, Any] = {
+        name: request.query_params[name] for name in download.fields if name in request.query_params
+    }
+    if _WITH_USAGE in fields:
+        fields[_WITH_USAGE] = _truth(_WITH_USAGE, fields[_WITH_USAGE])
     return download.request(number=number, format=_FORMATS[form], **fields)
+
+
+def _truth(name: str, text: str) -> bool:
+    """Raises InvalidRequestError."""
+    if text not in _TRUTHS:
+        raise InvalidRequestError(FieldMistake(name, "must be true or false"))
+    return _TRUTHS[text]
 
 
 def document_response(message: Message) -> Response:
@@ -107,7 +122,7 @@ def _openapi(download: Download, errors: dict[str, Any]) -> dict[str, Any]:
                     **named,
                     "schema": {**text, "pattern": rf"^{download.series}-[0-9]{{6,}}\.(pdf|html|json|csv)$"},
                 },
-                *({"name": name, "in": "query", "schema": text} for name in _FIELDS),
+                *({"name": name, "in": "query", "schema": text} for name in download.fields),
             ],
             "responses": {"200": {"description": "The document.", "content": content}, **errors},
         }

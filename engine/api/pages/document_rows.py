@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 
 from engine.api.pages.page_words import PageWords
 from engine.billing.documents.catalog_names import CatalogNames
-from engine.billing.documents.document import Span
+from engine.billing.documents.document_parts import Span
 from engine.errors import FieldMistake, InvalidRequestError
 from meterline.v1.credit_notes_pb2 import (
     CREDIT_NOTE_STATE_VOID,

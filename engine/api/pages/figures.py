@@ -15,7 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from engine.api.pages.ladders import allowance, ladder
 from engine.api.pages.page_words import PageWords
 from engine.billing.documents.catalog_names import CatalogNames
-from engine.billing.documents.document import Span
+from engine.billing.documents.document_parts import Span
 from meterline.v1.billing_pb2 import LineItem
 from meterline.v1.spend_pb2 import GetSpendResponse, Spend
 

@@ -10,7 +10,7 @@ from engine.api.pages.asking import Ask, Refusal
 from engine.api.pages.figures import period_of
 from engine.api.pages.page_words import PageWords
 from engine.billing.documents.catalog_names import CatalogNames
-from engine.billing.documents.document import Span
+from engine.billing.documents.document_parts import Span
 from engine.time_zones import time_zone
 from engine.times import to_timestamp, us_datetime
 from meterline.v1.metering_pb2 import QueryUsageRequest, QueryUsageResponse, UsageGrouping, UsageWindow

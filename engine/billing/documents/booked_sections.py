@@ -15,13 +15,7 @@ from engine.billing.accounts.document_numbers import invoice_number
 from engine.billing.closing.booked_lines import amount_texts
 from engine.billing.closing.invoice import Invoice
 from engine.billing.documents.catalog_names import CatalogNames
-from engine.billing.documents.document import (
-    LINE_AMOUNTS,
-    DocumentLine,
-    PricedPart,
-    Section,
-    Span,
-)
+from engine.billing.documents.document_parts import LINE_AMOUNTS, DocumentLine, PricedPart, Section, Span
 from engine.billing.documents.priced_parts import SHOWN_MODELS, priced_parts
 from engine.billing.documents.rated_again import rated_again
 from engine.errors import MeterlineError

@@ -24,7 +24,8 @@ from engine.billing.documents.booked_sections import (
     zone_of,
 )
 from engine.billing.documents.catalog_names import CatalogNames
-from engine.billing.documents.document import LINE_AMOUNTS, CreditNoteDocument, DocumentLine, Section
+from engine.billing.documents.document import CreditNoteDocument
+from engine.billing.documents.document_parts import LINE_AMOUNTS, DocumentLine, Section
 from engine.billing.receivables.credit_note import LineAmounts
 from engine.billing.receivables.credit_note_store import CreditNote
 from engine.catalog.snapshots.snapshot import Catalog

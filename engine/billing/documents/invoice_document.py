@@ -1,6 +1,7 @@
 """An invoice, its booked lines and the catalog's names to a document. Pure."""
 
 import json
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -17,13 +18,16 @@ from engine.billing.documents.booked_sections import (
 )
 from engine.billing.documents.catalog_names import CatalogNames
 from engine.billing.documents.document import InvoiceDocument
+from engine.billing.documents.usage_behind import UsageBehind
 from engine.catalog.snapshots.snapshot import Catalog
 
 _FIGURES: Final = ("paid", "credited", "written_off", "outstanding")
 
 
-def invoice_document(booked: BookedInvoice, catalog: Catalog, now_us: int) -> InvoiceDocument:
-    """The document of an invoice, with all its lines, as it is at an instant.
+def invoice_document(
+    booked: BookedInvoice, catalog: Catalog, now_us: int, usage: Sequence[UsageBehind] | None = None
+) -> InvoiceDocument:
+    """The document of an invoice, with all its lines, as it is at an instant. `usage`: of its annex; None for none.
 
     Raises:
         MeterlineError: its lines don't add up to its header.
@@ -49,6 +53,7 @@ def invoice_document(booked: BookedInvoice, catalog: Catalog, now_us: int) -> In
         voided_us=invoice.voided_at_us,
         void_reason=invoice.void_reason,
         usage_until_us=invoice.as_of_us if invoice.part else 0,
+        usage=usage,
         sections=sections,
         totals=[*summed_terms(subtotal, invoice.sums), *_settled(invoice)],
     )

@@ -14,7 +14,7 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime, format_interval
 from babel.numbers import NumberPattern, parse_pattern
 
-from engine.billing.documents.document import Span, plain
+from engine.billing.documents.document_parts import Span, plain
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.time_zones import time_zone
 from engine.times import us_datetime

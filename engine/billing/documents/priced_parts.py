@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from engine.billing.documents.document import PricedPart
+from engine.billing.documents.document_parts import PricedPart
 from rating import Model, RatedLine
 
 SHOWN_MODELS: Final = frozenset(

@@ -7,16 +7,12 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from engine.billing.documents.document import (
-    CreditNoteDocument,
-    Document,
-    DocumentLine,
-    InvoiceDocument,
-    PricedPart,
-    Section,
-)
+from engine.billing.documents.document import CreditNoteDocument, Document, InvoiceDocument
+from engine.billing.documents.document_parts import DocumentLine, PricedPart, Section
 from engine.billing.documents.languages import Language
 from engine.billing.documents.local_format import LocalFormat
+from engine.billing.documents.shown_usage import shown_usage
+from engine.billing.documents.usage_behind import UsageBehind
 
 Shown = dict[str, Any]
 _TAKEN_OFF: Final = frozenset({"discounts", "credits", "included_tax", "paid", "credited", "written_off"})
@@ -51,7 +47,12 @@ def shown_document(document: Document, said: Language, local: LocalFormat) -> Sh
             for name, amount in document.totals
         ],
         "notes": _notes(document, said, local),
+        "usage": [shown_usage(each, said, local) for each in _usage(document)],
     }
+
+
+def _usage(document: Document) -> Sequence[UsageBehind]:
+    return (document.usage or ()) if isinstance(document, InvoiceDocument) else ()
 
 
 def _own(document: Document, name: str) -> str:

@@ -7,14 +7,14 @@ from typing import Final
 
 from babel import Locale
 
-from engine.billing.documents.document import Document
+from engine.billing.documents.document import Document, InvoiceDocument
+from engine.billing.documents.document_csv import lines_csv, usage_csv
 from engine.billing.documents.languages import ENGLISH, language
-from engine.billing.documents.lines_csv import lines_csv
 from engine.billing.documents.local_format import LocalFormat, asked_locale
 from engine.billing.documents.shown import Shown, shown_document
 from engine.billing.rendering.html_page import html_of
 from engine.billing.rendering.pdf import TemplateError, pdf_of
-from engine.billing.rendering.sample import CREDIT_NOTE_SAMPLE, SAMPLE
+from engine.billing.rendering.sample import CREDIT_NOTE_SAMPLE, SAMPLE_WITH_USAGE
 from engine.billing.rendering.templates import Templates
 from engine.errors import ConfigurationError
 from rating import minor_unit_digits
@@ -70,7 +70,7 @@ class Renderer:
         Raises:
             ConfigurationError: they don't; its text names the file, the line and the mistake.
         """
-        for sample in (SAMPLE, CREDIT_NOTE_SAMPLE):
+        for sample in (SAMPLE_WITH_USAGE, CREDIT_NOTE_SAMPLE):
             for form in (DocumentFormat.PDF, DocumentFormat.HTML):
                 try:
                     self.rendered(sample, form, ENGLISH)
@@ -86,6 +86,8 @@ class Renderer:
             case DocumentFormat.JSON:
                 return (json.dumps(document.to_fields(), ensure_ascii=False, indent=2) + "\n").encode()
             case DocumentFormat.CSV:
+                if isinstance(document, InvoiceDocument) and document.usage is not None:
+                    return usage_csv(document.number, document.usage).encode()
                 return lines_csv(document).encode()
 
     def _shown(self, document: Document, locale: Locale) -> Shown:

@@ -2,16 +2,11 @@
 
 from dataclasses import replace
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
-from engine.billing.documents.document import (
-    CreditNoteDocument,
-    DocumentLine,
-    InvoiceDocument,
-    PricedPart,
-    Section,
-    Span,
-)
+from engine.billing.documents.document import CreditNoteDocument, InvoiceDocument
+from engine.billing.documents.document_parts import DocumentLine, PricedPart, Section, Span
+from engine.billing.documents.usage_behind import Relation, UsageBehind, UsageDay
 
 _DAY_US: Final = 86_400_000_000
 # January 2026.
@@ -105,6 +100,35 @@ SAMPLE: Final = InvoiceDocument(
     ),
 )
 
+
+def _usage(quantity: str, relation: Relation, *days: str, **fields: Any) -> UsageBehind:  # noqa: ANN401 - of any kind
+    own: dict[str, Any] = {"aggregation": "sum", "dimensions": {"region": "eu"}, "unit": "calls"} | fields
+    return UsageBehind(
+        meter_id="calls",
+        carries_over=False,
+        service=_MONTH,
+        zone="UTC",
+        line_numbers=(2,),
+        quantity=Decimal(quantity),
+        days=[
+            UsageDay(_START_US + place * _DAY_US, _START_US + (place + 1) * _DAY_US, Decimal(day))
+            for place, day in enumerate(days)
+        ],
+        relation=relation,
+        days_sum=None if relation is Relation.NOT_ADDITIVE else sum(map(Decimal, days), Decimal(0)),
+        **own,
+    )
+
+
+SAMPLE_WITH_USAGE: Final = replace(
+    SAMPLE,
+    usage=(
+        _usage("1020", Relation.ADDS_UP, *(["30"] * 30), "120"),
+        _usage("2", Relation.CONVERTED, "700", "600", unit=""),
+        _usage("7", Relation.DIFFERS, "3", "5.5", dimensions={}),
+        _usage("9", Relation.NOT_ADDITIVE, "9", "4", aggregation="max"),
+    ),
+)
 CREDIT_NOTE_SAMPLE: Final = CreditNoteDocument(
     number="CN-000001",
     credit_note_id="0" * 32,

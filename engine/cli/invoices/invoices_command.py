@@ -116,10 +116,19 @@ def lines(number: str, *, as_json: bool, target: str) -> None:
 @invoices.command()
 @_number
 @document_options
+@click.option(
+    "--with-usage",
+    is_flag=True,
+    help="With usage by day of each line: an annex of pdf and html; csv is of usage then.",
+)
 @target_option
-def document(number: str, *, form: str | None, locale: str, output: Path | None, target: str) -> None:
+def document(
+    number: str, *, form: str | None, locale: str, output: Path | None, with_usage: bool, target: str
+) -> None:
     """Write an invoice as a document: PDF, HTML, JSON, or its lines as CSV."""
-    request = GetInvoiceDocumentRequest(number=number, format=asked_format(form, output), locale=locale)
+    request = GetInvoiceDocumentRequest(
+        number=number, format=asked_format(form, output), locale=locale, with_usage=with_usage
+    )
     with connected(target) as channel:
         made = InvoiceServiceStub(channel).GetInvoiceDocument(request, timeout=TIMEOUT_S)
     write_document(made.content, made.file_name, output)

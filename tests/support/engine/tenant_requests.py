@@ -182,6 +182,7 @@ REQUESTS = {
     "InvoiceService.GetInvoiceDocument": lambda n, d: {
         **_invoice(n, d),
         "format": d.choice(_FORMATS),
+        "with_usage": d.random() < 0.5,
     },
     "InvoiceService.VoidInvoice": lambda n, d: {**_invoice(n, d), "reason": n.text},
     "ReceivablesService.RecordPayment": _payment,

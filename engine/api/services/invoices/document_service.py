@@ -1,6 +1,7 @@
 """GetInvoiceDocument and GetCreditNoteDocument: an invoice or a credit note as PDF, HTML, JSON or CSV."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ from engine.api.operation import Call
 from engine.api.services.credit_notes.credit_note_messages import asked_credit_note
 from engine.api.services.invoices.invoice_messages import named_invoice
 from engine.api.services.turns import Turns
+from engine.billing.annex.usage_annex import UsageAnnex
 from engine.billing.closing.booked_lines import BookedLines
 from engine.billing.closing.invoice import Invoice
 from engine.billing.closing.invoice_store import InvoiceStore
@@ -34,25 +36,33 @@ _FORMATS: Final = {
 # Some 2 MiB, whatever the format; a PDF of so many takes some seconds and 50 pages.
 _LINES_MAX: Final = 5_000
 _PDF_LINES_MAX: Final = 2_000
+# Of usage, in all of its annex.
+_DAYS_MAX: Final = 10_000
+_PDF_DAYS_MAX: Final = 3_000
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentSources:
+    """What documents are made of."""
+
+    invoices: InvoiceStore
+    notes: CreditNoteStore
+    booked: BookedLines
+    catalog: CatalogStore
+    annex: UsageAnnex
 
 
 class DocumentService:
     """Gives invoices and credit notes as documents."""
 
     def __init__(
-        self,
-        invoices: InvoiceStore,
-        notes: CreditNoteStore,
-        booked: BookedLines,
-        catalog: CatalogStore,
-        renderer: Renderer,
-        turns: Turns,
-        now_us: Callable[[], int],
+        self, sources: DocumentSources, renderer: Renderer, turns: Turns, now_us: Callable[[], int]
     ) -> None:
-        self._invoices = invoices
-        self._notes = notes
-        self._booked = booked
-        self._catalog = catalog
+        self._invoices = sources.invoices
+        self._notes = sources.notes
+        self._booked = sources.booked
+        self._catalog = sources.catalog
+        self._annex = sources.annex
         self._renderer = renderer
         self._turns = turns
         self._now_us = now_us
@@ -67,7 +77,9 @@ class DocumentService:
             raise NotFoundError(f"there is no invoice {request.number or invoice_id}")
         _check_lines(invoice, form)
         with self._turns.turn(call.tenant):
-            made = self._rendered(self._of_invoice(invoice), form, request.locale)
+            days_max = _PDF_DAYS_MAX if form is DocumentFormat.PDF else _DAYS_MAX
+            document = self._of_invoice(invoice, days_max if request.with_usage else None)
+            made = self._rendered(document, form, request.locale)
         return pb.GetInvoiceDocumentResponse(
             content=made.content, content_type=made.content_type, file_name=made.file_name
         )
@@ -84,9 +96,12 @@ class DocumentService:
             content=made.content, content_type=made.content_type, file_name=made.file_name
         )
 
-    def _of_invoice(self, invoice: Invoice) -> Document:
-        booked = self._booked_invoice(invoice, self._booked.of_invoice(invoice))
-        return invoice_document(booked, self._catalog.snapshot(invoice.tenant), self._now_us())
+    def _of_invoice(self, invoice: Invoice, days_max: int | None) -> Document:
+        """`days_max`: of usage; None to leave it out."""
+        rows = self._booked.of_invoice(invoice)
+        booked = self._booked_invoice(invoice, rows)
+        usage = None if days_max is None else self._annex.of_invoice(invoice, rows, days_max)
+        return invoice_document(booked, self._catalog.snapshot(invoice.tenant), self._now_us(), usage)
 
     def _of_note(self, note: CreditNote, tenant: str) -> Document:
         invoice = self._invoices.invoice(tenant, note.invoice_id)

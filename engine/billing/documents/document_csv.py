@@ -1,20 +1,16 @@
-"""A document's lines as CSV, one row a line, for programs: numbers and instants are in the same form in every language. Pure."""
+"""A document as CSV, for programs: its lines, one row a line, or the usage behind them, one row a line and day. Numbers and instants are
+in the same form in every language. Pure.
+"""
 
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from engine.billing.documents.document import (
-    LINE_AMOUNTS,
-    CreditNoteDocument,
-    Document,
-    DocumentLine,
-    Section,
-    money,
-    plain,
-)
+from engine.billing.documents.document import CreditNoteDocument, Document
+from engine.billing.documents.document_parts import LINE_AMOUNTS, DocumentLine, Section, money, plain
+from engine.billing.documents.usage_behind import UsageBehind
 from engine.times import rfc3339_us
 
 _WHAT: Final = (
@@ -23,6 +19,11 @@ _WHAT: Final = (
 )
 _INVOICE_COLUMNS: Final = (*("number", *_WHAT, "quantity", "unit", "unit_amount", "currency", *LINE_AMOUNTS),)
 _CREDIT_NOTE_COLUMNS: Final = ("number", "invoice", *_WHAT, "currency", "billed_amount", *LINE_AMOUNTS)
+
+_USAGE_COLUMNS: Final = (
+    *("number", "line_number", "meter_id", "aggregation", "unit", "dimensions", "time_zone"),
+    *("start", "end", "quantity", "line_quantity", "relation", "days_sum"),
+)
 
 
 def lines_csv(document: Document) -> str:
@@ -35,6 +36,17 @@ def lines_csv(document: Document) -> str:
     else:
         writer.writerow(_INVOICE_COLUMNS)
         writer.writerows(_invoice_rows(document))
+    return text.getvalue()
+
+
+def usage_csv(number: str, usage: Sequence[UsageBehind]) -> str:
+    """RFC 4180 with a header; by line, then by day. `number`: of the invoice."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(_USAGE_COLUMNS)
+    by_line = sorted((line, place) for place, each in enumerate(usage) for line in each.line_numbers)
+    for line, place in by_line:
+        writer.writerows(_usage_rows(number, line, usage[place]))
     return text.getvalue()
 
 
@@ -74,3 +86,13 @@ def _what(section: Section, line: DocumentLine) -> tuple[str, ...]:
 
 def _amounts(line: DocumentLine) -> Iterator[str]:
     return (money(line.amounts[name]) for name in LINE_AMOUNTS)
+
+
+def _usage_rows(number: str, line: int, of: UsageBehind) -> Iterator[tuple[str, ...]]:
+    dimensions = json.dumps(dict(of.dimensions), ensure_ascii=False) if of.dimensions else ""
+    for day in of.days:
+        yield (
+            *(number, str(line), of.meter_id, of.aggregation, of.unit, dimensions, of.zone),
+            *(rfc3339_us(day.start_us), rfc3339_us(day.end_us), plain(day.quantity), plain(of.quantity)),
+            *(of.relation.value, "" if of.days_sum is None else plain(of.days_sum)),
+        )
