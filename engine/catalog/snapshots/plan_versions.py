@@ -8,7 +8,7 @@ Rules:
    the first version is effective, the first stands.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.catalog.kinds.plan import Plan, PlanPrice
+from engine.catalog.kinds.terms import SubscriptionTerms
 from engine.catalog.snapshots.subscription_columns import BY_START
 from engine.catalog.snapshots.versions import Versioned
 from engine.errors import MeterlineError
@@ -127,6 +128,37 @@ class PlanVersions:
         """As `places_held` of one subscription. `version`: None for BY_START."""
         number = np.array([BY_START if version is None else version])
         return int(self.places_held(number, np.array([since_us]))[0])
+
+
+@dataclass(frozen=True, slots=True)
+class HeldVersion:
+    """The version of a plan that a subscription has, as a place among all of its versions, and how many times."""
+
+    versions: PlanVersions
+    place: int
+    times: int
+    is_add_on: bool
+
+    @property
+    def plan(self) -> Plan:
+        """In the plan's own currency."""
+        return self.versions.versions[self.place].resource
+
+
+def held_versions(
+    terms: SubscriptionTerms, since_us: int, versions: Mapping[str, PlanVersions]
+) -> Iterator[HeldVersion]:
+    """What terms come to: the version of their plan, which they have had `since_us`, then those of add-ons. A plan or a version that
+    there isn't is left out.
+    """
+    named = [(terms.plan, terms.plan_version, since_us, 1, False)]
+    named += [
+        (each, None, at_us, terms.add_ons[each], True) for each, at_us in terms.add_ons_since_us.items()
+    ]
+    for plan_id, version, at_us, times, is_add_on in named:
+        of_plan = versions.get(plan_id)
+        if of_plan is not None and (place := of_plan.place_held(version, at_us)) != NO_VERSION:
+            yield HeldVersion(of_plan, place, times, is_add_on)
 
 
 def effective_us(plan: Plan) -> int:

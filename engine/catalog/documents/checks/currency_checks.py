@@ -22,7 +22,7 @@ from engine.catalog.kinds.plan import Plan
 from engine.catalog.kinds.subscription import Subscription
 from engine.catalog.kinds.terms import SubscriptionTerms, instant_us, steps_of
 from engine.catalog.snapshots.ended_resources import EndedResource
-from engine.catalog.snapshots.plan_versions import NO_VERSION, PlanVersions
+from engine.catalog.snapshots.plan_versions import PlanVersions, held_versions
 from engine.catalog.snapshots.snapshot import Catalog
 from engine.catalog.snapshots.versions import ResourceState
 from engine.times import datetime_us
@@ -75,7 +75,9 @@ def check_currencies(
 def _offered(
     fields: Mapping[str, Any], currency: str, versions: Mapping[str, PlanVersions], *, is_own: bool
 ) -> Iterator[Problem]:
-    """Rule 1, of a subscription's fields. `is_own`: whether it says the currency itself."""
+    """Rule 1, of a subscription's fields. `is_own`: whether it says the currency itself. A plan or a version that there isn't is told
+    of elsewhere.
+    """
     whose = "the subscription's currency" if is_own else "its customer's currency"
     paths: dict[str, Path] = {
         phase["start"]: ("phases", number) for number, phase in enumerate(fields.get("phases", ()))
@@ -84,16 +86,13 @@ def _offered(
     for step in steps_of(fields):
         terms = SubscriptionTerms.read(step.terms)
         path = paths.get(step.start, ())
-        held = [((*path, "plan"), terms.plan, terms.plan_version, instant_us(step.since))]
-        held += [
-            ((*path, "add_ons", plan), plan, None, at_us) for plan, at_us in terms.add_ons_since_us.items()
-        ]
-        for where, plan, version, at_us in held:
-            if plan in told or _is_offered(versions.get(plan), version, at_us, currency):
+        for held in held_versions(terms, instant_us(step.since), versions):
+            plan = held.plan.id
+            if plan in told or currency in held.plan.currency_codes:
                 continue
             told.add(plan)
             yield Problem(
-                where,
+                (*path, "add_ons", plan) if held.is_add_on else (*path, "plan"),
                 f"the plan {plan!r} is not offered in {currency}, {whose}: add it to the plan's currencies, or say the "
                 "currency of this subscription",
             )
@@ -136,30 +135,15 @@ def _billed_in(fields: Mapping[str, Any], versions: Mapping[str, PlanVersions]) 
     found: _Timeline = []
     for step in steps_of(fields):
         terms = SubscriptionTerms.read(step.terms)
-        held = [(terms.plan, terms.plan_version, instant_us(step.since))]
-        held += [(plan, None, at_us) for plan, at_us in terms.add_ons_since_us.items()]
-        codes = {terms.currency or _own(versions.get(plan), version, at_us) for plan, version, at_us in held}
-        found.append((instant_us(step.start), frozenset(codes - {""})))
+        held = held_versions(terms, instant_us(step.since), versions)
+        own = {each.plan.currency for each in held} if terms.currency is None else {terms.currency}
+        found.append((instant_us(step.start), frozenset(own)))
     return found
-
-
-def _own(of_plan: PlanVersions | None, version: int | None, at_us: int) -> str:
-    """The plan's own currency, of the version that is held; empty where there is none."""
-    place = NO_VERSION if of_plan is None else of_plan.place_held(version, at_us)
-    return "" if of_plan is None or place == NO_VERSION else of_plan.versions[place].resource.currency
 
 
 def _at(timeline: _Timeline, at_us: int) -> frozenset[str]:
     """Nothing before it begins."""
     return next((codes for since_us, codes in reversed(timeline) if since_us <= at_us), frozenset())
-
-
-def _is_offered(of_plan: PlanVersions | None, version: int | None, at_us: int, currency: str) -> bool:
-    """Whether the version that is held is; a plan or a version that is missing is told of elsewhere."""
-    place = NO_VERSION if of_plan is None else of_plan.place_held(version, at_us)
-    return (
-        of_plan is None or place == NO_VERSION or currency in of_plan.versions[place].resource.currency_codes
-    )
 
 
 def _check_customers(entries: Sequence[Entry], excerpt: Excerpt, mistakes: Mistakes) -> None:

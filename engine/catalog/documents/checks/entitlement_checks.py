@@ -11,7 +11,7 @@ from engine.catalog.kinds.entitlements.plan_limit import PlanLimit, added_limits
 from engine.catalog.kinds.plan import Plan
 from engine.catalog.kinds.subscription import Subscription, SubscriptionPhase
 from engine.catalog.kinds.terms import Step, SubscriptionTerms, instant_us
-from engine.catalog.snapshots.plan_versions import NO_VERSION, PlanVersions
+from engine.catalog.snapshots.plan_versions import PlanVersions, held_versions
 from fields import FieldsError, Path, Problem, did_you_mean
 from rating import whole_minor_units
 
@@ -49,16 +49,11 @@ def entitlement_problems(
 def _held(
     terms: SubscriptionTerms, since_us: int, versions: Mapping[str, PlanVersions]
 ) -> Iterator[tuple[Plan, int]]:
-    """The versions of plans that terms come to, and how many times; its own first."""
-    named = [(terms.plan, terms.plan_version, since_us, 1)]
-    named += [(each, None, at_us, terms.add_ons[each]) for each, at_us in terms.add_ons_since_us.items()]
-    for plan, version, at_us, times in named:
-        of_plan = versions.get(plan)
-        place = NO_VERSION if of_plan is None else of_plan.place_held(version, at_us)
-        if of_plan is not None and place != NO_VERSION:
-            found = of_plan.offered(place, terms.currency)
-            if found is not None:
-                yield found, times
+    """The versions of plans that terms come to, in their currency, and how many times; its own first."""
+    for held in held_versions(terms, since_us, versions):
+        found = held.versions.offered(held.place, terms.currency)
+        if found is not None:
+            yield found, held.times
 
 
 def _misfits(path: Path, held: list[tuple[Plan, int]]) -> Iterator[Problem]:

@@ -24,7 +24,7 @@ from engine.catalog.kinds.meter import Meter
 from engine.catalog.kinds.plan import Plan, PlanPrice, meter_problem
 from engine.catalog.kinds.subscription import Subscription, SubscriptionPhase
 from engine.catalog.kinds.terms import Step, SubscriptionTerms, instant_us, overridden, steps_of
-from engine.catalog.snapshots.plan_versions import NO_VERSION, PlanVersions
+from engine.catalog.snapshots.plan_versions import NO_VERSION, PlanVersions, held_versions
 from fields import FieldsError, Path, Problem, did_you_mean
 from rating import whole_minor_units
 
@@ -146,7 +146,8 @@ def _of_commitments(
     of_plan = versions.get(terms.plan)
     if not terms.commitments or of_plan is None:
         return
-    prices = set(_prices_held(terms, instant_us(step.since), versions))
+    held = held_versions(terms, instant_us(step.since), versions)
+    prices = {price.id for each in held for price in each.plan.prices}
     if said.commitments:
         currency = terms.currency or of_plan.newest.resource.currency
         for problem in misfits(said.commitments, currency, prices):
@@ -168,19 +169,6 @@ def _of_threshold(
         currency = terms.currency or of_plan.newest.resource.currency
         for problem in whole_minor_units("invoicing_threshold", said.invoicing_threshold, currency):
             yield Problem((*path, *problem.path), problem.message)
-
-
-def _prices_held(
-    terms: SubscriptionTerms, since_us: int, versions: Mapping[str, PlanVersions]
-) -> Iterator[str]:
-    """The ids of all prices that terms come to."""
-    held = [(terms.plan, terms.plan_version, since_us)]
-    held += [(plan, None, added_us) for plan, added_us in terms.add_ons_since_us.items()]
-    for plan, version, at_us in held:
-        of_plan = versions.get(plan)
-        place = NO_VERSION if of_plan is None else of_plan.place_held(version, at_us)
-        if of_plan is not None and place != NO_VERSION:
-            yield from (price.id for price in of_plan.versions[place].resource.prices)
 
 
 def _kept_commitments(
