@@ -38,6 +38,7 @@ EVERY = """
 meters:
   - {id: calls, event_type: call, aggregation: sum, value: value, unit: Calls}
   - {id: files, event_type: file, aggregation: sum, value: value, unit: Files}
+  - {id: idle, event_type: never, aggregation: count}
   - {id: placed, event_type: file, aggregation: sum, value: value, group_by: [region], unit: Files}
 tax_regions: [{id: DE, name: Germany, rates: [{id: vat, percent: 19}]}]
 coupons: [{id: ten, name: Ten, percent_off: 10}]
@@ -60,8 +61,9 @@ plans:
       - {id: seats, model: per_unit, unit_amount: 7, quantity: 3}
       - {id: least, meter: files, model: per_unit, unit_amount: 0.01, minimum_amount: 5}
       - {id: own, meter: files, model: per_unit, unit_amount: 1}
+      - {id: idle, meter: idle, model: per_unit, unit_amount: 1}
 customers: [{id: dora, name: Dora, tax_region: DE, coupons: [{coupon: ten, start: 2025-10-01}]}]
-subscriptions: [{customer: dora, plan: every, start: 2025-11-01, overrides: {own: {unit_amount: 0.30}}}]
+subscriptions: [{customer: dora, plan: every, start: 2025-11-01, overrides: {own: {unit_amount: 0.30}, idle: {unit_amount: 2}}}]
 """
 MANDATORY = (
     *("BilledCost", "BillingAccountId", "BillingCurrency", "BillingPeriodEnd", "BillingPeriodStart"),
@@ -151,7 +153,8 @@ def test_each_kind_of_price_has_rows_whose_quantity_times_unit_price_is_their_co
 
     dora has 10 % off. tiers: 100 x 0.0125 and 33 x 0.0045, and 2.00 once: 3.3985, so 3.40, less 0.34. volume: 150 x 0.20. packs:
     two of 100. fees: 2.9 % of 150. carried: 1.1 of 150. over: 50 beyond 100. cells: 150 x 0.50. blocks: 10 + 5 blocks of 10.
-    thousands: 1 of 150. seats: 3 x 7.00. least: 150 x 0.01, but 5.00 at least, which is no unit price. own: 150 x 0.30, not 1.00.
+    thousands: 1 of 150. seats: 3 x 7.00. least: 150 x 0.01, but 5.00 at least, which is no unit price. own: 150 x 0.30, not 1.00. Of idle
+    nothing is used, at 1.00 or at 2.00.
     """
     for number, (event_type, value) in enumerate((("call", "133"), ("file", "150"))):
         world.use(f"d{number}", "dora", "2025-11-05", value, "eu", event_type=event_type)
@@ -183,7 +186,8 @@ def test_each_kind_of_price_has_rows_whose_quantity_times_unit_price_is_their_co
         "thousands/charge": ("150", "1", "Units", "0.1", "0.1", "0.09"),
         "seats/charge": ("", "3", "Units", "7", "21", "18.90"),
         "least/charge": ("150", "150", "Files", "", "5", "4.50"),
-        "own/charge": ("150", "150", "Files", "", "45", "40.50"),
+        "own/charge": ("150", "150", "Files", "0.3", "45.0", "40.50"),
+        "idle/charge": ("0", "0", "Units", "", "0", "0.00"),
     }
 
 

@@ -1,12 +1,16 @@
 """What the catalog calls what a customer has, and by which wall clock. Pure."""
 
+import contextlib
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from engine.catalog.kinds.plan import Plan, PlanPrice
 from engine.catalog.kinds.subscription import Subscription
+from engine.catalog.kinds.terms import overridden
 from engine.catalog.snapshots.snapshot import Catalog
 from engine.times import datetime_us
+from fields import FieldsError
+from rating import Price
 
 _UTC: Final = "UTC"
 
@@ -54,6 +58,16 @@ class CatalogNames:
             return None
         return versions.offered(int(versions.numbers.searchsorted(version)), currency)
 
+    def own_prices(self, subscription_id: str, price: PlanPrice) -> list[Price]:
+        """What a price may be on a subscription's own terms, at any time; none that doesn't fit it."""
+        found = self._subscriptions.get(subscription_id)
+        own: list[Price] = []
+        for each in () if found is None else _overrides(found):
+            if price.id in each:
+                with contextlib.suppress(FieldsError):
+                    own.append(overridden(price.price, each[price.id]))
+        return own
+
     def is_overridden(self, subscription_id: str, price_id: str) -> bool:
         """Whether a subscription has, at any time, terms of its own for a price."""
         found = self._subscriptions.get(subscription_id)
@@ -64,7 +78,7 @@ class CatalogNames:
         return "" if meter is None else meter.resource.unit or ""
 
 
-def _overrides(subscription: Subscription) -> Iterator[Mapping[str, object]]:
+def _overrides(subscription: Subscription) -> Iterator[Mapping[str, Mapping[str, Any]]]:
     yield subscription.overrides or {}
     for phase in subscription.phases:
         yield phase.overrides or {}

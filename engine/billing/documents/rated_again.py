@@ -1,9 +1,11 @@
 """Booked lines rated again by themselves: what of them is at which price. Pure.
 
 Rules:
-1. A line's quantity is rated at its price, as the catalog has that version of its plan.
-2. It counts only where its tiers add up, exactly, to the line's amount before it was rounded: not of a line whose price was another
-   one (a subscription's own), which is a part of a period, or which has discounts or bounds of its price's own.
+1. A line's quantity is rated at its price, as the catalog has that version of its plan, and at what the subscription's own terms
+   make of it, now or in a phase.
+2. It counts only where its tiers add up, exactly, to the line's amount before it was rounded: not of a line which is a part of a
+   period, or which has discounts or bounds of its price's own. Of two prices that come to the same, neither does: at nothing used all
+   come to the same.
 3. A line that corrects is a difference, and terms per event need the events: neither is rated again.
 """
 
@@ -49,30 +51,43 @@ def rated_again(
         left = np.setdiff1d(np.arange(len(lines)), unrateable)
         lines = [lines[place] for place in left.tolist()]
         charges = charges.part(left)
-    found = zip(lines, rate(charges).in_full(), strict=True)
-    return {line.place: rated for line, rated in found if _adds_up(rated, line.exact_amount)}
+    found: dict[int, RatedLine | None] = {}
+    for line, rated in zip(lines, rate(charges).in_full(), strict=True):
+        if _adds_up(rated, line.exact_amount):
+            found[line.place] = None if line.place in found else rated
+    return {place: rated for place, rated in found.items() if rated is not None}
 
 
 def _priced(
     rows: Sequence[Mapping[str, Any]], own_us: tuple[int, int], names: CatalogNames, models: frozenset[Model]
 ) -> list[_PricedLine]:
     found = []
-    prices: dict[tuple[str, int, str, str], PlanPrice | None] = {}
+    prices: dict[tuple[str, int, str, str, str], list[Price]] = {}
     for place, row in enumerate(rows):
         period = (datetime_us(row["period_start"]), datetime_us(row["period_end"]))
         if not row["price_id"] or period != own_us or not row["exact_amount"]:
             continue
         version = (row["plan_id"], row["plan_version"], row["price_id"], row["currency"])
-        if version not in prices:
-            prices[version] = names.price(*version)
-        if (of_plan := prices[version]) is None:
-            continue
-        price = of_plan.price
-        if price.model != row["model"] or price.model not in models or price.needs_events:
-            continue
-        quantity = Decimal(row["quantity"] or 0)
-        amount = Decimal(row["exact_amount"])
-        found.append(_PricedLine(place, price, quantity, dict(row["dimensions"]), amount))
+        on_terms = (row["subscription_id"], *version)
+        if on_terms not in prices:
+            prices[on_terms] = _prices(names, row["subscription_id"], names.price(*version), models)
+        quantity, amount = Decimal(row["quantity"] or 0), Decimal(row["exact_amount"])
+        found += [
+            _PricedLine(place, each, quantity, dict(row["dimensions"]), amount)
+            for each in prices[on_terms]
+            if each.model == row["model"]
+        ]
+    return found
+
+
+def _prices(
+    names: CatalogNames, subscription_id: str, price: PlanPrice | None, models: frozenset[Model]
+) -> list[Price]:
+    """Each once."""
+    found: list[Price] = []
+    for each in () if price is None else (price.price, *names.own_prices(subscription_id, price)):
+        if each.model in models and not each.needs_events and each not in found:
+            found.append(each)
     return found
 
 
