@@ -10,6 +10,7 @@ Rules:
 3. Periods meet without gap or overlap. The first one begins where the subscription starts, and the last one ends where it
    ends, and is still the answer until it would have ended: a job that asks at the end of the month misses no
    customer who left.
+4. What is billed once (an invoice item) has one period, from its start to its end, and is no answer behind that.
 """
 
 from collections.abc import Callable, Mapping
@@ -48,12 +49,13 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class PeriodSchedule:
-    """What periods are counted by: so many of a unit, in a zone, from an anchor (rule 2; None: each start)."""
+    """What periods are counted by: so many of a unit, in a zone, from an anchor (rule 2; None: each start). `is_once`: rule 4."""
 
     unit: BillingPeriod
     count: int
     zone: str
     anchor: str | None
+    is_once: bool = False
 
     @property
     def months(self) -> int:
@@ -118,6 +120,8 @@ def periods_at(
         whole_start_us = np.where(number == 0, starts_us, whole_start_us)
     start_us = np.maximum(whole_start_us, starts_us)
     exists = (starts_us <= at_us) & (start_us < ends_us)
+    if schedule.is_once:
+        exists &= at_us < ends_us
     return PeriodColumns(start_us, np.minimum(whole_end_us, ends_us), whole_start_us, whole_end_us, exists)
 
 

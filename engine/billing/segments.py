@@ -21,6 +21,7 @@ from engine.billing.periods import (
     periods_at,
     starts_before,
 )
+from engine.catalog.kinds.items.invoice_item import named_item
 from engine.catalog.snapshots.plan_versions import NO_VERSION
 from engine.catalog.snapshots.snapshot import Catalog
 from engine.catalog.snapshots.subscription_columns import SubscriptionColumns
@@ -168,9 +169,11 @@ def _schedules(catalog: Catalog, rows: Index) -> list[tuple[PeriodSchedule, Inde
     key = (plan * (len(zones) + 1) + zone) * (len(columns.anchors) + 1) + anchor + 1
     for _, own in _groups(key):
         one = own[0]
-        length = catalog.billed_plans[columns.plans[int(plan[one])]].newest.resource.period_length
+        name = columns.plans[int(plan[one])]
+        length = catalog.billed_plans[name].newest.resource.period_length
         own_anchor = None if anchor[one] < 0 else columns.anchors[int(anchor[one])]
-        schedule = PeriodSchedule(*length, zones[int(zone[one])], own_anchor)
+        is_once = named_item(name) is not None
+        schedule = PeriodSchedule(*length, zones[int(zone[one])], own_anchor, is_once)
         found.setdefault(schedule, []).append(own)
     return [(schedule, np.concatenate(each)) for schedule, each in found.items()]
 

@@ -176,6 +176,40 @@ def test_live_spend_is_what_the_close_bills(world):
     assert [each.amount for each in live if each.customer_id == "acme" and each.currency == "USD"] == [82]
 
 
+def test_live_spend_shows_an_item_while_its_period_runs_and_not_behind_it(world):
+    give(world, "setup", "acme", "100.00")
+    give(world, "alone", "cole", "60.00")
+    give(world, "abroad", "acme", "12.50", currency="EUR")
+
+    def shown(at):
+        snapshot, rated = world.at(at).rated_at(at)
+        live = spend_of(rated, History.of(world.rater, snapshot)).by_amount(10)
+        return {(each.customer_id, each.currency): each.amount for each in live}
+
+    fees = {("acme", "USD"): 10, ("bolt", "USD"): 10}
+    items = {("acme", "USD"): 110, ("acme", "EUR"): Decimal("12.50"), ("cole", "USD"): 60}
+    assert shown("2026-11-30T23:59:59") == fees | items
+    assert shown("2026-12-01") == fees
+    world.at("2026-12-01T01:00:00").close(*NOVEMBER)
+    assert shown("2026-12-20") == fees
+
+
+def test_credit_that_an_item_drew_is_not_there_for_the_next(world):
+    """Of 25.00 the first takes 20.00: 5.00 are left, live and billed alike."""
+    world.apply(
+        "credit_grants: [{id: gift, customer: cole, currency: USD, amount: 25, effective_at: 2026-11-01}]"
+    )
+    give(world, "first", "cole", "20.00")
+    give(world, "second", "cole", "20.00", period=DECEMBER)
+    snapshot, rated = world.at("2026-12-20").rated_at("2026-12-20")
+    live = spend_of(rated, History.of(world.rater, snapshot)).by_amount(10)
+    (shown,) = (each for each in live if each.customer_id == "cole")
+    assert (shown.amount, shown.settled.credits, shown.settled.due) == (20, 5, 15)
+    world.close(*NOVEMBER)
+    world.at("2027-01-01T01:00:00").close(*DECEMBER)
+    assert [invoice_of(world, "cole", each).sums["credits"] for each in (NOVEMBER, DECEMBER)] == [20, 5]
+
+
 def test_what_is_given_back_beyond_what_is_billed_is_balance(world):
     give(world, "sorry", "cole", "-30.00")
     world.at("2026-12-01T01:00:00").close(*NOVEMBER)
