@@ -40,6 +40,8 @@ from engine.api.services.invoices.billing_settings_service import BillingSetting
 from engine.api.services.invoices.document_service import DocumentService
 from engine.api.services.invoices.invoice_operations import invoice_operations
 from engine.api.services.invoices.invoice_service import InvoiceService
+from engine.api.services.items.item_operations import item_operations
+from engine.api.services.items.item_service import InvoiceItemService
 from engine.api.services.journal.journal_operations import journal_operations
 from engine.api.services.journal.journal_service import JournalService
 from engine.api.services.metering_service import MeteringService
@@ -103,6 +105,7 @@ class Services:
     receivables: ReceivablesService
     billing_settings: BillingSettingsService
     credit_notes: CreditNoteService
+    invoice_items: InvoiceItemService
     journal: JournalService
     simulations: SimulationService
     reconciliation: ReconciliationService
@@ -182,6 +185,7 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
         *invoice_operations(services.invoices, services.documents, services.billing_settings),
         *receivables_operations(services.receivables),
         *credit_note_operations(services.credit_notes, services.documents),
+        *item_operations(services.invoice_items),
         *journal_operations(services.journal),
         *simulation_operations(services.simulations),
         *reconciliation_operations(services.reconciliation),

@@ -24,6 +24,7 @@ from engine.api.services.explanations.explanation_service import ExplanationServ
 from engine.api.services.invoices.billing_settings_service import BillingSettingsService
 from engine.api.services.invoices.document_service import DocumentService, DocumentSources
 from engine.api.services.invoices.invoice_service import InvoiceService
+from engine.api.services.items.item_service import InvoiceItemService
 from engine.api.services.journal.journal_service import JournalService
 from engine.api.services.metering_service import MeteringParts, MeteringService
 from engine.api.services.privacy.privacy_service import PrivacyService
@@ -51,6 +52,8 @@ from engine.billing.annex.usage_annex import UsageAnnex
 from engine.billing.closing.booked_lines import BookedLines
 from engine.billing.closing.invoice_store import InvoiceStore
 from engine.billing.explaining.explainer import Explainer
+from engine.billing.items.billed_items import BilledItems
+from engine.billing.items.invoice_items import InvoiceItems
 from engine.billing.receivables.credit_note_store import CreditNoteStore
 from engine.billing.receivables.journal_reader import JournalReader
 from engine.billing.receivables.payment_store import PaymentStore
@@ -113,6 +116,7 @@ def build_operations(
                 BookedLines(stores.usage),
                 now_us,
             ),
+            invoice_items=_giving_items(stores, now_us),
             journal=_journal(stores),
             # One page has the store at work for a second or two: closes and spend go on beside it.
             simulations=SimulationService(rater, now_us, Turns("simulations", at_once=1)),
@@ -152,6 +156,13 @@ def _explaining(stores: Stores, reading: Reading) -> ExplanationService:
         Explainer(rater, invoices, booked, stores.usage) for rater in (reading.rater, reading.rater_of_events)
     )
     return ExplanationService(explainer, from_events, invoices, reading.rater)
+
+
+def _giving_items(stores: Stores, now_us: Callable[[], int]) -> InvoiceItemService:
+    billed = BilledItems(stores.database, BookedLines(stores.usage))
+    return InvoiceItemService(
+        stores.catalog, InvoiceItems(stores.catalog, billed), billed, now_us, lambda: secrets.token_hex(8)
+    )
 
 
 def _documenting(stores: Stores, reading: Reading, now_us: Callable[[], int]) -> DocumentService:

@@ -31,6 +31,7 @@ meterline lines --customer ID        the rated line items, tier by tier
 meterline close --period 2026-11     billing periods that are over made invoices
 meterline billing-settings           who closes billing periods, and when: --close automatic leaves it to the engine
 meterline invoices ...               what was billed: list, show, lines, document, export, void, write-off
+meterline items ...                  one-off charges and credits of the next invoice: create, list, show, delete
 meterline payments ...               money that came in, failed or went back: record, fail, refund, list
 meterline credit-notes ...           what invoices billed given back: create, list, show, void
 meterline statement ID --currency C  what a customer was billed and paid, and owes
@@ -97,6 +98,7 @@ _COMMANDS = {
     "export": ("catalog.export_command", "export"),
     "import": ("imports.import_command", "import_"),
     "invoices": ("invoices.invoices_command", "invoices"),
+    "items": ("invoices.items_command", "items"),
     "journal": ("receivables.journal_command", "journal"),
     "keys": ("access.keys_command", "keys"),
     "lines": ("billing.lines_command", "lines"),

@@ -5,7 +5,7 @@ Rules:
 2. Invoices stay: they are what was owed. The header names the pseudonym in the place of the customer, and so does a reason for which
    it is void.
 3. Its lines keep every amount, quantity, count and digest, and lose what could name somebody: the subscription, the values of
-   dimensions, and the id that was made from both.
+   dimensions, the id that was made from both, and the ids of invoice items.
 4. Of the billing details that are frozen on it the name becomes the pseudonym, a VAT id is made up, of the address the country stays,
    and all else goes.
 5. Entries, payments, refunds, credit notes, crossings of alerts and top-ups name the pseudonym; every amount stays. What the payer wrote with a payment goes. An id
@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, Row, Table, or_, select, update
 
 from engine.catalog.kinds import json_text
+from engine.catalog.kinds.items.billed_item import NO_ITEM
 from engine.erasure.naming import Naming
 from engine.erasure.tax_numbers import made_up
 from engine.sql.account_tables import ACCOUNT_ENTRIES, CREDIT_NOTES, PAYMENTS, REFUNDS
@@ -44,6 +45,8 @@ _ACCOUNT_TEXTS: Final[Mapping[Table, Sequence[str]]] = {
 _REPORTED_IDS: Final[Mapping[Table, Sequence[str]]] = {PAYMENTS: ("payment_id",), REFUNDS: ("refund_id",)}
 ACCOUNT_TABLES: Final = tuple(each.name for each in _ACCOUNT_TEXTS)
 # Their text stays below what a server takes as a parameter.
+# In place of the id of an invoice item, which may name its customer.
+_ITEM: Final = "item"
 _INVOICES_AT_ONCE: Final = 1_000
 
 
@@ -224,7 +227,9 @@ def bare_lines_statements(tenant: str, invoice_ids: Sequence[str]) -> Iterator[Q
     """Rule 3. They name invoices, and never the customer."""
     for first in range(0, len(invoice_ids), _INVOICES_AT_ONCE):
         yield Query(
-            f"ALTER TABLE {BOOKED_LINES_TABLE} UPDATE subscription_id = '', line_item_id = '', dimensions = map() "
+            f"ALTER TABLE {BOOKED_LINES_TABLE} UPDATE subscription_id = '', line_item_id = '', dimensions = map(), "
+            f"plan_id = if(startsWith(plan_id, '{NO_ITEM}'), '{NO_ITEM}', plan_id), "
+            f"price_id = if(startsWith(plan_id, '{NO_ITEM}'), '{_ITEM}', price_id) "
             "WHERE tenant = {tenant:String} AND invoice_id IN {invoices:Array(String)}",
             {"tenant": tenant, "invoices": list(invoice_ids[first : first + _INVOICES_AT_ONCE])},
         )

@@ -88,7 +88,7 @@ ROOMS = {
     "billing.terms": {"billing", "catalog.snapshots", "catalog.kinds", "errors", "times"},
     "billing.accounts": {"outbox", "sql", "errors"},
     "billing.receivables": {
-        *("billing.accounts", "billing.closing", "outbox", "sql", "errors", "times"),
+        *("billing.accounts", "billing.closing", "catalog.kinds", "outbox", "sql", "errors", "times"),
     },
     "billing.simulation": {
         *("billing", "billing.terms", "catalog.snapshots"),
@@ -116,6 +116,11 @@ ROOMS = {
     "billing.automatic": {
         *("billing", "billing.closing", "billing.thresholds", "catalog.snapshots"),
         *("sql", "errors", "metrics", "usage.query", "usage.store"),
+    },
+    "billing.items": {
+        *("billing", "billing.accounts", "billing.closing"),
+        *("catalog", "catalog.documents", "catalog.kinds", "catalog.single", "catalog.snapshots"),
+        *("sql", "errors", "times"),
     },
     "billing.documents": {
         *("billing.accounts", "billing.closing", "billing.receivables"),
@@ -198,6 +203,7 @@ ROOMS = {
             "billing.annex",
             "billing.documents",
             "billing.explaining",
+            "billing.items",
             "billing.receivables",
             "billing.rendering",
             "billing.reconciliation",
@@ -243,6 +249,7 @@ ROOMS = {
             "billing.annex",
             "billing.documents",
             "billing.explaining",
+            "billing.items",
             "billing.receivables",
             "billing.rendering",
             "billing.reconciliation",

@@ -44,6 +44,11 @@ _READ_LINE = (
     "WHERE tenant = {tenant:String} AND invoice_id IN (SELECT invoice_id FROM wanted_invoices) "
     "AND line_item_id = {line_item_id:String} ORDER BY invoice_id, line_number"
 )
+_READ_SUBSCRIPTIONS = (
+    f"SELECT DISTINCT invoice_id, subscription_id FROM {BOOKED_LINES_TABLE} "  # noqa: S608 - own names
+    "WHERE tenant = {tenant:String} AND invoice_id IN (SELECT invoice_id FROM wanted_invoices) "
+    "AND subscription_id IN (SELECT subscription_id FROM wanted_subscriptions) ORDER BY invoice_id, subscription_id"
+)
 # A hundred thousand ids are a few MB, their lines some hundred.
 _INVOICES_AT_ONCE: Final = 100_000
 
@@ -88,6 +93,19 @@ class BookedLines:
         bounds: Parameters = {"tenant": tenant, "line_item_id": line_item_id}
         found = self._store.query_columns(Query(_READ_LINE, bounds, {"wanted_invoices": wanted}))
         return found.cast(INVOICE_LINE_ROWS)
+
+    def with_subscriptions(
+        self, tenant: str, invoice_ids: Sequence[str], subscription_ids: Sequence[str]
+    ) -> list[tuple[str, str]]:
+        """Which of these invoices have lines of which of these. Raises StoreUnavailableError."""
+        if not invoice_ids:
+            return []
+        wanted = {
+            "wanted_invoices": pa.table({"invoice_id": pa.array(invoice_ids, pa.string())}),
+            "wanted_subscriptions": pa.table({"subscription_id": pa.array(subscription_ids, pa.string())}),
+        }
+        found = self._store.query_columns(Query(_READ_SUBSCRIPTIONS, {"tenant": tenant}, wanted))
+        return list(zip(found["invoice_id"].to_pylist(), found["subscription_id"].to_pylist(), strict=True))
 
     def some_of_invoice(self, invoice: Invoice, after: int, count: int) -> pa.Table:
         """At most so many lines of an invoice, behind its first `after`. Raises as `read`."""

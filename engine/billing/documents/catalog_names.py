@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from engine.catalog.kinds.items.invoice_item import named_item
 from engine.catalog.kinds.plan import Plan, PlanPrice
 from engine.catalog.kinds.subscription import Subscription
 from engine.catalog.kinds.terms import overridden
@@ -53,7 +54,10 @@ class CatalogNames:
         return next((each for each in prices if each.id == price_id), None)
 
     def _plan(self, plan_id: str, version: int, currency: str | None) -> Plan | None:
-        versions = self._catalog.plan_versions.get(plan_id)
+        versions = self._catalog.billed_plans.get(plan_id)
+        if versions is not None and named_item(plan_id) is not None:
+            # An item says what it says now: it has no other versions.
+            return versions.newest.resource
         if versions is None or version not in versions.numbers:
             return None
         return versions.offered(int(versions.numbers.searchsorted(version)), currency)

@@ -13,6 +13,7 @@ from engine.billing.documents.languages import Language
 from engine.billing.documents.local_format import LocalFormat
 from engine.billing.documents.shown_usage import shown_usage
 from engine.billing.documents.usage_behind import UsageBehind
+from engine.catalog.kinds.items.invoice_item import named_item
 
 Shown = dict[str, Any]
 _TAKEN_OFF: Final = frozenset({"discounts", "credits", "included_tax", "paid", "credited", "written_off"})
@@ -133,7 +134,7 @@ def _line(line: DocumentLine, section: Section, said: Language, local: LocalForm
     quantity = "" if line.quantity is None else local.number(line.quantity)
     return {
         "line_number": str(line.line_number),
-        "name": _line_name(line, said),
+        "name": _line_name(line, section, said),
         "dimensions": ", ".join(
             f"{said.label(name)}: {said.label(value)}" for name, value in line.dimensions.items()
         ),
@@ -147,7 +148,9 @@ def _line(line: DocumentLine, section: Section, said: Language, local: LocalForm
     }
 
 
-def _line_name(line: DocumentLine, said: Language) -> str:
+def _line_name(line: DocumentLine, section: Section, said: Language) -> str:
+    if named_item(section.plan_id) is not None:
+        return section.plan_name
     if not line.price_id:
         return said.text(f"line_{line.kind}")
     return said.label(line.price_id, line.product) if line.product else said.label(line.price_id)

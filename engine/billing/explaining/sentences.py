@@ -12,6 +12,7 @@ from typing import Final
 from engine.billing.explaining.explanation import Adjustment, LineExplanation, LineTerm
 from engine.billing.explaining.period_words import is_one_day_or_month, period_words
 from engine.billing.line_item import LineItem
+from engine.catalog.kinds.items.billed_item import ItemPlan
 from engine.catalog.kinds.meter import Meter
 from engine.times import us_datetime
 from rating import Model, Price, RatedLine, RatedTier, minor_unit_digits
@@ -84,13 +85,12 @@ def _usage(item: LineItem, zone: str) -> Iterator[str]:
 
 
 def _price(item: LineItem, zone: str) -> Iterator[str]:
-    rated, service = item.rated, item.charge.service
+    rated = item.rated
     if rated is None:
         return
     price, name = rated.price, item.charge.billed.price.id
     if price.model is Model.FLAT:
-        when = period_words(service.start, service.end, zone)
-        yield f"The fee {name} for {when} is {money(rated.amount, rated.currency)}."
+        yield _flat(item, rated, zone)
         return
     if item.charge.billed.meter is None:
         yield f"The price {name} is for {number(rated.quantity)}."
@@ -110,6 +110,15 @@ def _price(item: LineItem, zone: str) -> Iterator[str]:
     yield from _stages(rated)
     if rated.exact_amount != rated.amount or rated.together is not None:
         yield f"Rounded, the line is {money(rated.amount, rated.currency)}."
+
+
+def _flat(item: LineItem, rated: RatedLine, zone: str) -> str:
+    plan, service = item.charge.billed.plan, item.charge.service
+    if isinstance(plan, ItemPlan):
+        how = "given back" if rated.amount < 0 else "charged"
+        return f"{_sentence(plan.name)} is {how} once: {money(abs(rated.amount), rated.currency)}."
+    when = period_words(service.start, service.end, zone)
+    return f"The fee {item.charge.billed.price.id} for {when} is {money(rated.amount, rated.currency)}."
 
 
 def _joined(parts: Sequence[str]) -> str:

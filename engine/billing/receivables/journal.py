@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from engine.billing.accounts.account import BALANCE, EntryKind
+from engine.catalog.kinds.items.invoice_item import named_item
 from engine.errors import MeterlineError
 
 RECEIVABLES: Final = "Assets:Receivables"
@@ -27,6 +28,7 @@ PREPAID_CREDIT: Final = "Liabilities:Prepaid-Credit"
 TAXES: Final = "Liabilities:Taxes"
 REVENUE: Final = "Income:Revenue"
 COMMITMENTS: Final = "Income:Commitments"
+ITEMS: Final = "Income:One-Off-Items"
 BAD_DEBTS: Final = "Expenses:Bad-Debts"
 
 
@@ -123,7 +125,9 @@ def _against(
 
 
 def revenue_account(line: BilledLine) -> str:
-    """By product, or else by plan; what a commitment adds has neither."""
+    """By product, or else by plan; what a commitment adds has neither. An invoice item has a product, or is one of ITEMS."""
+    if not line.product and named_item(line.plan_id) is not None:
+        return ITEMS
     name = line.product or line.plan_id
     return f"{REVENUE}:{part_of_name(name)}" if name else COMMITMENTS
 

@@ -38,6 +38,9 @@ SERVICE_CATEGORIES: Final = (
     *("Web", "Other"),
 )
 """What the standard allows."""
+# As lines name an invoice item in place of a plan.
+_ITEM_PREFIX: Final = "item/"
+_ITEMS: Final = "One-off items"
 Row: TypeAlias = dict[str, str | None]
 
 
@@ -77,7 +80,11 @@ def _charge_row(invoice: Invoice, line: InvoiceLine, charge: UnitPriceCharge, is
         "BilledCost": _text(charge.billed_cost),
         "ChargeCategory": "Usage" if charge.is_usage else "Purchase",
         "ChargeDescription": _description(line),
-        "ChargeFrequency": "Usage-Based" if charge.is_usage else "Recurring",
+        "ChargeFrequency": "Usage-Based"
+        if charge.is_usage
+        else "One-Time"
+        if _is_item(line)
+        else "Recurring",
         "ConsumedQuantity": _optional(charge.consumed),
         "ConsumedUnit": None if charge.consumed is None else issuer.units.get(line.meter_id, UNITS),
         "ContractedCost": _text(charge.contracted_cost),
@@ -106,7 +113,7 @@ def _other_row(invoice: Invoice, line: InvoiceLine, issuer: Issuer, category: st
         **cost,
         "ChargeCategory": category,
         "ChargeDescription": f"{what} of {_description(line)}",
-        "ChargeFrequency": "One-Time" if category == "Credit" else "Recurring",
+        "ChargeFrequency": "One-Time" if category == "Credit" or _is_item(line) else "Recurring",
     }
 
 
@@ -127,7 +134,7 @@ def _common(invoice: Invoice, line: InvoiceLine, issuer: Issuer, key: str) -> Ro
         "ProviderName": issuer.name,
         "PublisherName": issuer.name,
         "ServiceCategory": issuer.service_category,
-        "ServiceName": line.product or line.plan_id or "Commitment",
+        "ServiceName": line.product or (_ITEMS if _is_item(line) else line.plan_id) or "Commitment",
         "SkuId": line.plan_id or None,
         "SkuMeter": line.meter_id or None,
         "SkuPriceId": f"{line.plan_id}/{line.price_id}/{line.price_version}" if line.price_id else None,
@@ -141,7 +148,13 @@ def _common(invoice: Invoice, line: InvoiceLine, issuer: Issuer, key: str) -> Ro
     }
 
 
+def _is_item(line: InvoiceLine) -> bool:
+    return line.plan_id.startswith(_ITEM_PREFIX)
+
+
 def _description(line: InvoiceLine) -> str:
+    if _is_item(line):
+        return f"Item {line.price_id}"
     # A commitment's line is of no price, and of no plan.
     return (
         f"{line.plan_id} {line.price_id}"

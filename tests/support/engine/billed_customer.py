@@ -21,6 +21,8 @@ from meterline.v1.entitlements_pb2 import ListReservationsRequest, ReserveUsageR
 from meterline.v1.entitlements_pb2_grpc import EntitlementServiceStub
 from meterline.v1.explanations_pb2 import ExplainLineItemRequest
 from meterline.v1.explanations_pb2_grpc import ExplanationServiceStub
+from meterline.v1.invoice_items_pb2 import ListInvoiceItemsRequest
+from meterline.v1.invoice_items_pb2_grpc import InvoiceItemServiceStub
 from meterline.v1.invoices_pb2 import (
     ClosePeriodsRequest,
     GetInvoiceDocumentRequest,
@@ -56,6 +58,8 @@ plans:
     limits: [{id: pages, meter: pages, quantity: 1000000}]
 customers: [{id: payer, name: Payer}]
 subscriptions: [{customer: payer, plan: printing, start: 2025-04-01}]
+invoice_items:
+  - {id: binding, customer: payer, description: Binding, currency: USD, amount: 7, service_start: 2025-05-02, period_start: 2025-05-01, period_end: 2025-06-01}
 alerts: [{id: many-pages, name: Many pages, measure: usage, meter: pages, customer: payer, thresholds: [100]}]
 """
 
@@ -115,6 +119,9 @@ def answers(channel):
         "account": receivables.GetAccount(GetAccountRequest(**asked), timeout=60),
         "entries": receivables.ListAccountEntries(ListAccountEntriesRequest(**asked), timeout=60),
         "payments": receivables.ListPayments(ListPaymentsRequest(customer_id=CUSTOMER), timeout=60),
+        "items": InvoiceItemServiceStub(channel).ListInvoiceItems(
+            ListInvoiceItemsRequest(customer_id=CUSTOMER), timeout=60
+        ),
         "credit notes": CreditNoteServiceStub(channel).ListCreditNotes(
             ListCreditNotesRequest(customer_id=CUSTOMER), timeout=60
         ),

@@ -19,6 +19,8 @@ BY_CUSTOMER = {
     "GetCreditNote": lambda who: {"customer_id": who, "number": "CN-000001"},
     "GetCreditNoteDocument": lambda who: {"customer_id": who, "number": "CN-000001"},
     "ListCreditNotes": lambda who: {"customer_id": who},
+    "GetInvoiceItem": lambda who: {"customer_id": who, "invoice_item_id": "setup"},
+    "ListInvoiceItems": lambda who: {"customer_id": who},
     "ExplainLineItem": lambda who: {"customer_id": who, "line_item_id": "0" * 32},
     "QueryUsage": lambda who: {"customer_ids": [who]},
     "ListEvents": lambda who: {"customer_ids": [who]},

@@ -21,6 +21,7 @@ from engine.api.services.explanations.explanation_service import ExplanationServ
 from engine.api.services.invoices.billing_settings_service import BillingSettingsService
 from engine.api.services.invoices.document_service import DocumentService
 from engine.api.services.invoices.invoice_service import InvoiceService
+from engine.api.services.items.item_service import InvoiceItemService
 from engine.api.services.journal.journal_service import JournalService
 from engine.api.services.metering_service import MeteringService
 from engine.api.services.privacy.privacy_service import PrivacyService
@@ -60,6 +61,7 @@ TABLE = operations(
         billing_settings=BillingSettingsService,
         receivables=ReceivablesService,
         credit_notes=CreditNoteService,
+        invoice_items=InvoiceItemService,
         journal=JournalService,
         simulations=SimulationService,
         reconciliation=ReconciliationService,

@@ -111,6 +111,9 @@ class Names:
             return {}
         return {"idempotency_key": self.chosen("idempotency key", f"k{dice.randrange(6)}")}
 
+    def item(self, dice):
+        return self.chosen("invoice item", f"item{dice.randrange(4)}")
+
     def payment(self, dice):
         return self.chosen("payment", f"p{dice.randrange(4)}")
 

@@ -212,6 +212,20 @@ REQUESTS = {
     "CreditNoteService.ListCreditNotes": lambda n, d: _page(
         n, d, "CreditNoteService.ListCreditNotes", **_customer_or_all(n, d)
     ),
+    "InvoiceItemService.CreateInvoiceItem": lambda n, d: {
+        "invoice_item_id": n.item(d),
+        "customer_id": n.customer(d),
+        "description": n.text,
+        "currency": "USD",
+        "amount": d.choice(["12.50", "-3.00"]),
+        "service_start": LATE_JUNE,
+        **n.repeatable(d),
+    },
+    "InvoiceItemService.DeleteInvoiceItem": lambda n, d: {"invoice_item_id": n.item(d)},
+    "InvoiceItemService.GetInvoiceItem": lambda n, d: {"invoice_item_id": n.item(d)},
+    "InvoiceItemService.ListInvoiceItems": lambda n, d: _page(
+        n, d, "InvoiceItemService.ListInvoiceItems", **_customer_or_all(n, d)
+    ),
     "JournalService.ListJournalEntries": lambda n, d: _page(n, d, "JournalService.ListJournalEntries"),
     "SimulationService.SimulateCatalog": lambda n, d: JUNE
     | _page(n, d, "SimulationService.SimulateCatalog", pieces=[{"document": n.document(d)}]),

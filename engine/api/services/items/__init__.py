@@ -1,0 +1,1 @@
+"""InvoiceItemService: what customers are charged once, or given back once."""
