@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import delete, text, update
 
 from engine.billing.reconciliation.findings import Check, DifferenceKind
+from engine.erasure.facts_and_invoices import bare_lines_statements
 from engine.sql.invoice_tables import INVOICES
 from engine.usage.store.query import Query
 from engine.usage.store.usage_store import UsageStore
-from tests.support.closing_world import ClosingWorld, instant_us
+from tests.support.closing_world import TENANT, ClosingWorld, instant_us
 from tests.support.reconciled_world import reconciled
 
 CATALOG = """
@@ -145,6 +146,17 @@ def test_a_doubled_line_is_found(world):
         (KIND.LINE_COUNT, "bolt", 0),
         (KIND.HEADER_SUM, "bolt", 0),
     } <= kinds(world)
+
+
+def test_lines_that_an_erasure_left_without_ids_are_none_twice(world):
+    invoice = invoice_of(world, "bolt", OCTOBER)
+    for statement in bare_lines_statements(TENANT, [invoice.invoice_id]):
+        world.store.delete(statement)
+    erased = (
+        update(INVOICES).where(INVOICES.c.invoice_id == invoice.invoice_id).values(erased_at_us=world.now_us)
+    )
+    in_headers(world, erased)
+    assert kinds(world) == set()
 
 
 def test_lines_that_are_gone_are_found(world):
