@@ -79,6 +79,7 @@ BILLING = (
         "ReceivablesService.WriteOffInvoice",
     ),
     *("CreditNoteService.CreateCreditNote", "CreditNoteService.VoidCreditNote"),
+    *("InvoiceItemService.CreateInvoiceItem", "InvoiceItemService.DeleteInvoiceItem"),
     *(f"ReceivablesService.Record{each}" for each in ("Payment", "PaymentFailure", "Refund")),
     *("SpendLinkService.CreateSpendLink", "BillingSettingsService.UpdateBillingSettings"),
 )
@@ -90,7 +91,7 @@ RECORDS = (
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 def test_what_changes_something_is_audited_and_needs_more_than_a_scope_to_read(row):
-    """But for ingestion, which is what the engine is for. Who bills closes, voids, reports money and makes links, too, and reads nothing else."""
+    """But for ingestion, which is what the engine is for. Who bills closes, voids, reports money, charges once and makes links, too, and reads nothing else."""
     reads = row.method.startswith(READS)
     assert (row.audit is None) == (reads or row.method in RECORDS)
     if not reads:
