@@ -121,6 +121,8 @@ def test_a_credential_bound_to_a_customer_may_call_what_is_of_one_customer():
         "CreditNoteService.GetCreditNote",
         "CreditNoteService.GetCreditNoteDocument",
         "CreditNoteService.ListCreditNotes",
+        "InvoiceItemService.GetInvoiceItem",
+        "InvoiceItemService.ListInvoiceItems",
         "ExplanationService.ExplainLineItem",
         "MeteringService.QueryUsage",
         "EventService.ListEvents",
