@@ -7,7 +7,7 @@ Versions are append-only, so a snapshot that is at hand is brought forward by th
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from types import MappingProxyType
@@ -56,7 +56,8 @@ class Catalog:
     objects: Mapping[str, Mapping[str, Versioned[Any]]]
     customers: Customers
     subscriptions: Subscriptions
-    billed: Subscriptions
+    # Made of the others, and of items there are no definitions in it to compare.
+    billed: Subscriptions = field(compare=False)
     ended: EndedResources
     plan_versions: Mapping[str, PlanVersions]
 
