@@ -93,9 +93,9 @@ class SpendColumns:
             currency=np.arange(groups),
             amount=self.amount.sum_by_group(self.currency, groups),
             digits=digits,
-            line_item_count=_summed(self.line_item_count, self.currency, groups),
-            event_count=_summed(self.event_count, self.currency, groups),
-            unrateable_count=_summed(self.unrateable_count, self.currency, groups),
+            line_item_count=summed_by_group(self.line_item_count, self.currency, groups),
+            event_count=summed_by_group(self.event_count, self.currency, groups),
+            unrateable_count=summed_by_group(self.unrateable_count, self.currency, groups),
             settled=self.settled and self.settled.sum_by_group(self.currency, groups),
         )
         return [totals.spend(each, None) for each in np.unique(self.currency).tolist()]
@@ -158,7 +158,7 @@ def sums_of(rated: Rated, terms: Settled | None) -> SpendColumns:
             name: untouched[name].replaced(place, column) for name, column in terms.sums.columns().items()
         }
         sums = SettledSums(**replaced)
-    unrateable = _summed((~rated.is_rated).astype(np.int64), group, groups)[found]
+    unrateable = summed_by_group((~rated.is_rated).astype(np.int64), group, groups)[found]
     if terms is not None:
         unrateable += np.isin(found // max(len(currencies), 1), terms.uncertain)
     return SpendColumns(
@@ -168,8 +168,8 @@ def sums_of(rated: Rated, terms: Settled | None) -> SpendColumns:
         currency=found % max(len(currencies), 1),
         amount=amount,
         digits=digits[found],
-        line_item_count=_summed(rated.is_rated.astype(np.int64), group, groups)[found],
-        event_count=_summed(np.where(rated.is_rated, rated.event_count, 0), group, groups)[found],
+        line_item_count=summed_by_group(rated.is_rated.astype(np.int64), group, groups)[found],
+        event_count=summed_by_group(np.where(rated.is_rated, rated.event_count, 0), group, groups)[found],
         unrateable_count=unrateable,
         settled=sums,
     )
@@ -203,7 +203,7 @@ def _joined_sums(parts: Sequence[SpendColumns]) -> SettledSums | None:
     return SettledSums(**{name: DecimalColumn.concatenate([each[name] for each in sums]) for name in sums[0]})
 
 
-def _summed(values: npt.NDArray[np.int64], group: Index, groups: int) -> Index:
+def summed_by_group(values: npt.NDArray[np.int64], group: Index, groups: int) -> Index:
     sums = np.zeros(groups, dtype=np.int64)
     np.add.at(sums, group, values)
     return sums

@@ -1,21 +1,20 @@
 """Spend by what it is for: sums of rated lines by product, plan, price or meter, over some customers after others. Pure.
 
 Sums are of the lines' rounded amounts, before discounts, commitments, credit and taxes, and exact: in columns within a stretch of
-customers, and in decimals of any precision over stretches.
+customers, and in decimals over stretches.
 """
 
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import MAX_PREC, Context, Decimal
+from decimal import Decimal
 
 import numpy as np
 
 from engine.billing.billed_prices import BilledPrice
 from engine.billing.rated import Rated
-
-# Sums of decimals are exact.
-_EXACT = Context(prec=MAX_PREC)
+from engine.spend.spend import summed_by_group
+from rating import EXACT
 
 
 class GroupedBy(enum.Enum):
@@ -83,8 +82,7 @@ class SpendGroups:
         digits = np.zeros(groups, dtype=np.int64)
         np.maximum.at(digits, group, digits_of[price])
         amount = rated.amount.sum_by_group(group, groups)
-        events = np.zeros(groups, dtype=np.int64)
-        np.add.at(events, group, np.where(rated.is_rated, rated.event_count, 0))
+        events = summed_by_group(np.where(rated.is_rated, rated.event_count, 0), group, groups)
         lines = np.bincount(group[rated.is_rated], minlength=groups)
         flagged = np.bincount(group[~rated.is_rated], minlength=groups)
         for number in np.unique(group).tolist():
@@ -100,7 +98,7 @@ class SpendGroups:
         if known is not None:
             more = SpendGroup(
                 more.key,
-                _EXACT.add(known.amount, more.amount),
+                EXACT.add(known.amount, more.amount),
                 known.line_item_count + more.line_item_count,
                 known.event_count + more.event_count,
                 incomplete=known.incomplete or more.incomplete,

@@ -6,8 +6,8 @@ Rules:
 """
 
 from collections.abc import Mapping, Sequence
-from decimal import MAX_PREC, Context, Decimal
-from typing import Any, Final, NamedTuple
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -15,13 +15,19 @@ from engine.billing.accounts.document_numbers import invoice_number
 from engine.billing.closing.booked_lines import amount_texts
 from engine.billing.closing.invoice import Invoice
 from engine.billing.documents.catalog_names import CatalogNames
-from engine.billing.documents.document_parts import LINE_AMOUNTS, DocumentLine, PricedPart, Section, Span
+from engine.billing.documents.document_parts import (
+    LINE_AMOUNTS,
+    DocumentLine,
+    PricedPart,
+    Section,
+    Span,
+    added_up,
+)
 from engine.billing.documents.priced_parts import SHOWN_MODELS, priced_parts
 from engine.billing.documents.rated_again import rated_again
 from engine.errors import MeterlineError
 from engine.times import datetime_us
-
-_EXACT: Final = Context(prec=MAX_PREC)
+from rating import EXACT
 
 
 class BookedInvoice(NamedTuple):
@@ -112,7 +118,7 @@ def checked_subtotal(
     Raises:
         MeterlineError: the sections don't: a paper that doesn't add up is worse than none.
     """
-    subtotal = _EXACT.add(sums["amount"], sums["commitments"])
+    subtotal = EXACT.add(sums["amount"], sums["commitments"])
     if (found := added_up([each.amount for each in sections])) != subtotal:
         raise MeterlineError(
             f"{name}: its lines come to {found} {currency}, and its header says {subtotal}: no document is made of it"
@@ -136,14 +142,6 @@ def period_of(invoice: Invoice) -> Span | None:
 def zone_of(sections: Sequence[Section], names: CatalogNames) -> str:
     """By whose wall clock a document's own dates are shown."""
     return next((each.zone for each in sections if not each.is_correction), names.zone)
-
-
-def added_up(amounts: Sequence[Decimal]) -> Decimal:
-    """Exactly."""
-    total = Decimal(0)
-    for each in amounts:
-        total = _EXACT.add(total, each)
-    return total
 
 
 def _span(row: Mapping[str, Any], name: str) -> Span:

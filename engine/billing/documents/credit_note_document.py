@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 from engine.billing.accounts.amounts import decimal_of
 from engine.billing.documents.booked_sections import (
     BookedInvoice,
-    added_up,
     booked_sections,
     checked_subtotal,
     period_of,
@@ -25,7 +24,7 @@ from engine.billing.documents.booked_sections import (
 )
 from engine.billing.documents.catalog_names import CatalogNames
 from engine.billing.documents.document import CreditNoteDocument
-from engine.billing.documents.document_parts import LINE_AMOUNTS, DocumentLine, Section
+from engine.billing.documents.document_parts import LINE_AMOUNTS, DocumentLine, Section, added_up
 from engine.billing.receivables.credit_note import LineAmounts
 from engine.billing.receivables.credit_note_store import CreditNote
 from engine.catalog.snapshots.snapshot import Catalog

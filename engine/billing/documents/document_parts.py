@@ -5,13 +5,14 @@ Rules:
 2. Periods are half-open, in microseconds since 1970; `zone` is the wall clock that dates are shown by.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
 from engine.times import rfc3339_us
 from fields import Json
+from rating import EXACT
 
 LINE_AMOUNTS: Final = ("amount", "discount", "credit", "included_tax", "tax", "due")
 
@@ -146,3 +147,11 @@ def plain(value: Decimal) -> str:
 def money(value: Decimal) -> str:
     """With all the currency's digits."""
     return format(value, "f")
+
+
+def added_up(amounts: Iterable[Decimal]) -> Decimal:
+    """Exactly."""
+    total = Decimal(0)
+    for each in amounts:
+        total = EXACT.add(total, each)
+    return total

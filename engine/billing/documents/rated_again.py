@@ -10,17 +10,17 @@ Rules:
 """
 
 from collections.abc import Mapping, Sequence
-from decimal import MAX_PREC, Context, Decimal
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from engine.billing.documents.catalog_names import CatalogNames
+from engine.billing.documents.document_parts import added_up
 from engine.catalog.kinds.plan import PlanPrice
 from engine.times import datetime_us
 from rating import Charges, DecimalColumn, Dimension, Model, Price, RatedLine, rate, unrateable_rows
 
-_EXACT: Final = Context(prec=MAX_PREC)
 MODELS: Final = frozenset(Model) - {Model.FLAT, Model.CAPACITY}
 """Those of one quantity."""
 
@@ -106,7 +106,4 @@ def _charges(lines: Sequence[_PricedLine]) -> Charges:
 
 
 def _adds_up(rated: RatedLine, exact_amount: Decimal) -> bool:
-    total = Decimal(0)
-    for tier in rated.tiers:
-        total = _EXACT.add(total, tier.amount)
-    return bool(rated.tiers) and total == exact_amount
+    return bool(rated.tiers) and added_up(tier.amount for tier in rated.tiers) == exact_amount

@@ -10,17 +10,14 @@ Rules:
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import MAX_PREC, Context, Decimal
+from decimal import Decimal
 from enum import StrEnum
-from typing import Final
 
-from engine.billing.documents.document_parts import Span, plain
+from engine.billing.documents.document_parts import Span, added_up, plain
 from engine.catalog.kinds.meter import Meter
 from engine.times import rfc3339_us
 from fields import Json
 from rating import converted
-
-_EXACT: Final = Context(prec=MAX_PREC)
 
 
 class Relation(StrEnum):
@@ -90,9 +87,7 @@ def relation_of(meter: Meter, quantity: Decimal, days: Sequence[UsageDay]) -> tu
     """How days come to the quantity of a line, and what they add up to."""
     if not meter.is_additive:
         return Relation.NOT_ADDITIVE, None
-    total = Decimal(0)
-    for each in days:
-        total = _EXACT.add(total, each.quantity)
+    total = added_up(each.quantity for each in days)
     if converted(total, meter.conversion) != quantity:
         return Relation.DIFFERS, total
     return (Relation.ADDS_UP if meter.conversion is None else Relation.CONVERTED), total
