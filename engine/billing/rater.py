@@ -24,6 +24,7 @@ from engine.billing.rate_charges import rate_charges
 from engine.billing.rated import Rated
 from engine.billing.read_usage import UsageRead
 from engine.billing.segments import Index, NthPeriod
+from engine.catalog.kinds.items.invoice_item import named_item
 from engine.catalog.snapshots.snapshot import Catalog
 from engine.catalog.store import CatalogStore
 from engine.cluster.watermarks import read_watermark_us
@@ -228,3 +229,11 @@ def rows_of_customer(catalog: Catalog, customer_id: str) -> slice:
     if customer_id not in catalog.customers:
         raise NotFoundError(f"customer {customer_id!r} is not in the catalog: apply it first")
     return catalog.subscription_columns.rows_of(customer_id)
+
+
+def subscription_rows_of_customer(catalog: Catalog, customer_id: str) -> Index:
+    """As `rows_of_customer`, without the customer's invoice items, which have rows there, too."""
+    rows = rows_of_customer(catalog, customer_id)
+    names = catalog.subscription_columns.subscription_id[rows].to_pylist()
+    own = [row for row, name in enumerate(names, rows.start) if named_item(name) is None]
+    return np.array(own, dtype=np.int64)

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.billing.rater import subscription_rows_of_customer
 from engine.billing.segments import segments_at
 from engine.catalog.kinds.entitlements.features import FeatureValue, had_features
 from engine.catalog.kinds.entitlements.plan_limit import PlanLimit, added_limits, changed_limit
-from engine.catalog.kinds.items.invoice_item import named_item
 from engine.catalog.kinds.plan import Plan
 from engine.catalog.kinds.terms import SubscriptionTerms
 from engine.catalog.snapshots.snapshot import Catalog
-from engine.errors import NotFoundError
 from fields import FieldsError
 
 
@@ -62,14 +61,9 @@ def entitled_at(catalog: Catalog, customer_id: str, at_us: int) -> Entitled:
     Raises:
         NotFoundError: the catalog doesn't have the customer.
     """
-    if customer_id not in catalog.customers:
-        raise NotFoundError(f"customer {customer_id!r} is not in the catalog: apply it first")
-    columns = catalog.subscription_columns
-    rows = columns.rows_of(customer_id)
     # An invoice item entitles to nothing.
-    names = columns.subscription_id[rows].to_pylist()
-    of_plans = [row for row, name in enumerate(names, rows.start) if named_item(name) is None]
-    segments = segments_at(catalog, np.array(of_plans, dtype=np.int64), at_us)
+    segments = segments_at(catalog, subscription_rows_of_customer(catalog, customer_id), at_us)
+    columns = catalog.subscription_columns
     features: dict[str, FeatureValue] = {}
     limits: list[HeldLimit] = []
     for place in np.flatnonzero((segments.start_us <= at_us) & (at_us < segments.end_us)).tolist():

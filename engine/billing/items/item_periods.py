@@ -14,9 +14,8 @@ import numpy as np
 
 from engine.billing.closing.invoice import InvoiceKey
 from engine.billing.periods import PeriodSchedule, periods_at
-from engine.billing.rater import rows_of_customer
+from engine.billing.rater import subscription_rows_of_customer
 from engine.billing.segments import segments_at
-from engine.catalog.kinds.items.invoice_item import named_item
 from engine.catalog.kinds.plan import BillingPeriod
 from engine.catalog.kinds.subscription import CALENDAR
 from engine.catalog.kinds.terms import SubscriptionTerms
@@ -51,10 +50,7 @@ def item_period(
 def _period_at(catalog: Catalog, customer_id: str, currency: str, at_us: int) -> tuple[int, int]:
     """Rules 1 and 2."""
     columns = catalog.subscription_columns
-    rows = rows_of_customer(catalog, customer_id)
-    names = columns.subscription_id[rows].to_pylist()
-    own = [row for row, name in enumerate(names, rows.start) if named_item(name) is None]
-    segments = segments_at(catalog, np.array(own, dtype=np.int64), at_us)
+    segments = segments_at(catalog, subscription_rows_of_customer(catalog, customer_id), at_us)
     found = []
     for place in range(len(segments.period)):
         terms = SubscriptionTerms.read(columns.terms[int(segments.terms[place])])
