@@ -44,9 +44,9 @@ _ACCOUNT_TEXTS: Final[Mapping[Table, Sequence[str]]] = {
 }
 _REPORTED_IDS: Final[Mapping[Table, Sequence[str]]] = {PAYMENTS: ("payment_id",), REFUNDS: ("refund_id",)}
 ACCOUNT_TABLES: Final = tuple(each.name for each in _ACCOUNT_TEXTS)
-# Their text stays below what a server takes as a parameter.
 # In place of the id of an invoice item, which may name its customer.
 _ITEM: Final = "item"
+# Their text stays below what a server takes as a parameter.
 _INVOICES_AT_ONCE: Final = 1_000
 
 

@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from starlette.requests import Request
 from starlette.responses import Response
 
+from engine.api.pages.page_settings import DOCUMENT_POLICY
 from engine.errors import FieldMistake, InvalidRequestError
 from meterline.v1 import invoices_pb2 as pb
 from meterline.v1.credit_notes_pb2 import GetCreditNoteDocumentRequest, GetCreditNoteDocumentResponse
@@ -95,7 +96,7 @@ def document_response(message: Message) -> Response:
     found = cast("_Answer", message)
     headers = {
         "Content-Disposition": f'attachment; filename="{found.file_name}"',
-        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox",
+        "Content-Security-Policy": DOCUMENT_POLICY,
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "private, no-store",
     }
