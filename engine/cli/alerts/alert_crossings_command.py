@@ -1,12 +1,11 @@
 """`meterline alert-crossings`: which thresholds of alerts were reached, by whom and when."""
 
 from collections.abc import Sequence
-from itertools import islice
 
 import click
 
-from engine.cli.terminal.connection import connected, pages
-from engine.cli.terminal.options import TextType, json_option, target_option
+from engine.cli.terminal.connection import connected, some_of
+from engine.cli.terminal.options import TextType, json_option, limit_option, target_option
 from engine.cli.terminal.tables import NumberColumn, TextTable, show_found
 from engine.cli.terminal.text import grouped, instant
 from meterline.v1.alerts_pb2 import (
@@ -16,21 +15,12 @@ from meterline.v1.alerts_pb2 import (
 )
 from meterline.v1.alerts_pb2_grpc import AlertServiceStub
 
-_LIMIT_DEFAULT = 100
-_PAGE_SIZE_MAX = 1_000
-
 
 @click.command()
 @click.option("--customer", type=TextType("a customer"), metavar="ID", help="Only of this customer.")
 @click.option("--alert", type=TextType("an alert"), metavar="ID", help="Only of this alert.")
 @click.option("--reached", is_flag=True, help="Only those that have not recovered.")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=_LIMIT_DEFAULT,
-    show_default=True,
-    help="At most so many crossings.",
-)
+@limit_option("crossings")
 @json_option
 @target_option
 def alert_crossings(
@@ -45,11 +35,9 @@ def alert_crossings(
         customer_id=customer or "",
         alert_id=alert or "",
         reached_only=reached,
-        page_size=min(limit, _PAGE_SIZE_MAX),
     )
     with connected(target) as channel:
-        answer = pages(AlertServiceStub(channel).ListAlertCrossings, request)
-        found = list(islice((each for page in answer for each in page.alert_crossings), limit))
+        found = some_of(AlertServiceStub(channel).ListAlertCrossings, request, "alert_crossings", limit)
     show_found(found, _table, "no threshold was reached", as_json=as_json)
 
 

@@ -9,24 +9,16 @@ import grpc
 from engine.api.message_json import message_line
 from engine.cli.corrections.correction_tables import corrections_table, events_table
 from engine.cli.terminal.connection import connected, pages
-from engine.cli.terminal.options import TextType, json_option, target_option
+from engine.cli.terminal.options import TextType, json_option, limit_option, target_option
 from engine.cli.terminal.tables import show_found
 from engine.cli.terminal.text import footer
 from meterline.v1.correction_pb2 import GetCorrectionRequest, ListCorrectionsRequest
 from meterline.v1.correction_pb2_grpc import CorrectionServiceStub
 
-_LIMIT_DEFAULT = 100
-
 
 @click.command()
 @click.argument("correction_id", type=TextType("a correction"), required=False, metavar="[CORRECTION_ID]")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=_LIMIT_DEFAULT,
-    show_default=True,
-    help="At most so many corrections, or events of one.",
-)
+@limit_option("corrections, or events of one")
 @json_option
 @target_option
 def corrections(correction_id: str | None, limit: int, as_json: bool, target: str) -> None:

@@ -1,6 +1,5 @@
 """`meterline invoices`: what was billed, listed, shown, exported, voided, written off."""
 
-from itertools import islice
 from pathlib import Path
 
 import click
@@ -18,8 +17,8 @@ from engine.cli.invoices.invoice_tables import (
     state_text,
     sums_table,
 )
-from engine.cli.terminal.connection import TIMEOUT_S, connected, pages
-from engine.cli.terminal.options import TextType, json_option, target_option
+from engine.cli.terminal.connection import TIMEOUT_S, connected, some_of
+from engine.cli.terminal.options import TextType, json_option, limit_option, target_option
 from engine.cli.terminal.tables import show_found
 from engine.cli.terminal.text import footer, grouped, instant, visible
 from meterline.v1.invoices_pb2 import (
@@ -33,8 +32,6 @@ from meterline.v1.invoices_pb2_grpc import InvoiceServiceStub
 from meterline.v1.receivables_pb2 import WriteOffInvoiceRequest
 from meterline.v1.receivables_pb2_grpc import ReceivablesServiceStub
 
-_LIMIT_DEFAULT = 100
-_PAGE_SIZE_MAX = 1_000
 _number = click.argument("number", type=TextType("an invoice"), metavar="NUMBER")
 
 
@@ -53,13 +50,7 @@ invoices.add_command(export)
     type=click.Choice(["issued", "partly-paid", "paid", "overdue", "uncollectible", "void"]),
     help="Only in this state. Default: in any.",
 )
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=_LIMIT_DEFAULT,
-    show_default=True,
-    help="At most so many invoices.",
-)
+@limit_option("invoices")
 @json_option
 @target_option
 def list_(customer: str | None, state: str | None, limit: int, *, as_json: bool, target: str) -> None:
@@ -67,11 +58,9 @@ def list_(customer: str | None, state: str | None, limit: int, *, as_json: bool,
     request = ListInvoicesRequest(
         customer_id=customer or "",
         state=f"INVOICE_STATE_{(state or 'unspecified').replace('-', '_').upper()}",
-        page_size=min(limit, _PAGE_SIZE_MAX),
     )
     with connected(target) as channel:
-        answer = pages(InvoiceServiceStub(channel).ListInvoices, request)
-        found = list(islice((each for page in answer for each in page.invoices), limit))
+        found = some_of(InvoiceServiceStub(channel).ListInvoices, request, "invoices", limit)
     show_found(found, invoices_table, "no invoice", as_json=as_json)
 
 

@@ -3,13 +3,19 @@
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import islice
 
 import click
 
 from engine.api.message_json import message_line
-from engine.cli.terminal.connection import TIMEOUT_S, connected, pages
-from engine.cli.terminal.options import InstantType, TextType, json_option, target_option, timestamp
+from engine.cli.terminal.connection import TIMEOUT_S, connected, some_of
+from engine.cli.terminal.options import (
+    InstantType,
+    TextType,
+    json_option,
+    limit_option,
+    target_option,
+    timestamp,
+)
 from engine.cli.terminal.tables import NumberColumn, TextTable, show_found
 from engine.cli.terminal.text import day, grouped, visible
 from meterline.v1.invoice_items_pb2 import (
@@ -21,8 +27,6 @@ from meterline.v1.invoice_items_pb2 import (
 )
 from meterline.v1.invoice_items_pb2_grpc import InvoiceItemServiceStub
 
-_LIMIT_DEFAULT = 100
-_PAGE_SIZE_MAX = 1_000
 _item = click.argument("item_id", type=TextType("an item"), metavar="ID")
 
 
@@ -131,21 +135,14 @@ def show(item_id: str, *, as_json: bool, target: str) -> None:
 
 @items.command("list")
 @click.option("--customer", type=TextType("a customer"), metavar="ID", help="Only of this customer.")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=_LIMIT_DEFAULT,
-    show_default=True,
-    help="At most so many items.",
-)
+@limit_option("items")
 @json_option
 @target_option
 def list_(customer: str | None, limit: int, *, as_json: bool, target: str) -> None:
     """List items, the newest first, each with the invoice that has it."""
-    request = ListInvoiceItemsRequest(customer_id=customer or "", page_size=min(limit, _PAGE_SIZE_MAX))
+    request = ListInvoiceItemsRequest(customer_id=customer or "")
     with connected(target) as channel:
-        answer = pages(InvoiceItemServiceStub(channel).ListInvoiceItems, request)
-        found = list(islice((each for page in answer for each in page.invoice_items), limit))
+        found = some_of(InvoiceItemServiceStub(channel).ListInvoiceItems, request, "invoice_items", limit)
     show_found(found, _table, "no item", as_json=as_json)
 
 

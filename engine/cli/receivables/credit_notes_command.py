@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
 
 import click
@@ -10,8 +9,8 @@ import click
 from engine.api.message_json import message_line
 from engine.cli.invoices.document_files import asked_format, document_options, write_document
 from engine.cli.invoices.invoice_tables import sums_table
-from engine.cli.terminal.connection import TIMEOUT_S, CommandError, connected, pages
-from engine.cli.terminal.options import Pair, PairType, TextType, json_option, target_option
+from engine.cli.terminal.connection import TIMEOUT_S, CommandError, connected, some_of
+from engine.cli.terminal.options import Pair, PairType, TextType, json_option, limit_option, target_option
 from engine.cli.terminal.tables import NumberColumn, TextTable, show_found
 from engine.cli.terminal.text import grouped, instant, visible
 from meterline.v1.credit_notes_pb2 import (
@@ -27,8 +26,6 @@ from meterline.v1.credit_notes_pb2 import (
 )
 from meterline.v1.credit_notes_pb2_grpc import CreditNoteServiceStub
 
-_LIMIT_DEFAULT = 100
-_PAGE_SIZE_MAX = 1_000
 _LINE_FORM = "a line's number, or NUMBER=AMOUNT"
 _number = click.argument("number", type=TextType("a credit note"), metavar="NUMBER")
 
@@ -153,23 +150,14 @@ def document(number: str, *, form: str | None, locale: str, output: Path | None,
 @credit_notes.command("list")
 @click.option("--customer", type=TextType("a customer"), metavar="ID", help="Only of this customer.")
 @click.option("--invoice", type=TextType("an invoice"), metavar="NUMBER", help="Only of this invoice.")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=_LIMIT_DEFAULT,
-    show_default=True,
-    help="At most so many credit notes.",
-)
+@limit_option("credit notes")
 @json_option
 @target_option
 def list_(customer: str | None, invoice: str | None, limit: int, *, as_json: bool, target: str) -> None:
     """List credit notes, the newest first."""
-    request = ListCreditNotesRequest(
-        customer_id=customer or "", invoice=invoice or "", page_size=min(limit, _PAGE_SIZE_MAX)
-    )
+    request = ListCreditNotesRequest(customer_id=customer or "", invoice=invoice or "")
     with connected(target) as channel:
-        answer = pages(CreditNoteServiceStub(channel).ListCreditNotes, request)
-        found = list(islice((each for page in answer for each in page.credit_notes), limit))
+        found = some_of(CreditNoteServiceStub(channel).ListCreditNotes, request, "credit_notes", limit)
     show_found(found, _table, "no credit note", as_json=as_json)
 
 

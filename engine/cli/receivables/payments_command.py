@@ -2,18 +2,18 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 import click
 
 from engine.api.message_json import message_line
-from engine.cli.terminal.connection import TIMEOUT_S, connected, pages
+from engine.cli.terminal.connection import TIMEOUT_S, connected, some_of
 from engine.cli.terminal.options import (
     INSTANT_HELP,
     InstantType,
     TextType,
     json_option,
+    limit_option,
     target_option,
     timestamp,
     together,
@@ -30,8 +30,6 @@ from meterline.v1.receivables_pb2 import (
 )
 from meterline.v1.receivables_pb2_grpc import ReceivablesServiceStub
 
-_LIMIT_DEFAULT = 100
-_PAGE_SIZE_MAX = 1_000
 _payment_id = click.argument("payment_id", type=TextType("a payment"), metavar="PAYMENT_ID")
 _payment_options = together(
     _payment_id,
@@ -140,21 +138,14 @@ def refund(payment_id: str, refund_id: str, amount: str, reason: str, *, as_json
 
 @payments.command("list")
 @click.option("--customer", type=TextType("a customer"), metavar="ID", help="Only of this customer.")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=_LIMIT_DEFAULT,
-    show_default=True,
-    help="At most so many payments.",
-)
+@limit_option("payments")
 @json_option
 @target_option
 def list_(customer: str | None, limit: int, *, as_json: bool, target: str) -> None:
     """List payments, also those that failed, the newest first."""
-    request = ListPaymentsRequest(customer_id=customer or "", page_size=min(limit, _PAGE_SIZE_MAX))
+    request = ListPaymentsRequest(customer_id=customer or "")
     with connected(target) as channel:
-        answer = pages(ReceivablesServiceStub(channel).ListPayments, request)
-        found = list(islice((each for page in answer for each in page.payments), limit))
+        found = some_of(ReceivablesServiceStub(channel).ListPayments, request, "payments", limit)
     show_found(found, _table, "no payment", as_json=as_json)
 
 

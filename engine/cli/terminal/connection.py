@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import IO, Any, Protocol, TypeVar, cast
 
 import click
@@ -18,6 +19,8 @@ from meterline import InvalidOptionError, open_channel, read_pushback_ms
 TIMEOUT_S = 60
 # How long a page waits for an engine that says when to come again: others ask as well.
 _PATIENCE_S = 120
+# The most that the engine gives of most listings.
+_PAGE_SIZE_MAX = 1_000
 _MESSAGE_BYTES_MAX = 64 * 1024 * 1024
 _METADATA_BYTES_MAX = 512 * 1024
 # Asks for every mistake of a document instead of what a client takes by default.
@@ -87,6 +90,17 @@ def pages(
         if not page.next_page_token:
             return
         request.page_token = page.next_page_token
+
+
+def some_of(
+    call: Callable[..., Any],
+    request: Any,  # noqa: ANN401 - a message with a page_token and a page_size
+    field: str,
+    limit: int,
+) -> list[Any]:
+    """At most so many of what the pages of an answer list in `field`; no more pages than that takes."""
+    request.page_size = min(limit, _PAGE_SIZE_MAX)
+    return list(islice((each for page in pages(call, request) for each in getattr(page, field)), limit))
 
 
 def ahead(answer: Iterator[_Page]) -> Iterator[_Page]:

@@ -19,6 +19,7 @@ from engine.time_zones import time_zone
 from meterline import InvalidOptionError, check_target
 
 DEFAULT_TARGET = "localhost:7070"
+_LIMIT_DEFAULT = 100
 Pair = tuple[str, str]
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
@@ -204,6 +205,19 @@ target_option = together(
     *CREDENTIAL_OPTIONS,
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+
+
+def limit_option(things: str) -> Decorator:
+    """--limit of a listing of `things`, as the argument `limit`."""
+    return click.option(
+        "--limit",
+        type=click.IntRange(min=1),
+        default=_LIMIT_DEFAULT,
+        show_default=True,
+        help=f"At most so many {things}.",
+    )
+
+
 at_option = click.option(
     "--at",
     type=InstantType(),
