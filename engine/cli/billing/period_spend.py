@@ -54,18 +54,12 @@ def summed(answer: Iterable[ListLineItemsResponse], top: int, *, of_all: bool) -
     """
     customers: dict[tuple[str, str], _Sum] = defaultdict(_Sum)
     currencies: dict[str, _Sum] = defaultdict(_Sum)
-    unrateable: dict[str, UnrateableCustomer] = {}
     response = ListSpendResponse()
     # Sums of decimals are exact.
     with localcontext(Context(prec=MAX_PREC)):
-        for page in answer:
-            for customer_id, currency, amount, events in _rows(page, "customer_id"):
-                customers[customer_id, currency].add(amount, events)
-                currencies[currency].add(amount, events)
-            for each in page.unrateable_customers:
-                unrateable.setdefault(each.customer_id, each)
-            response.as_of.CopyFrom(page.as_of)
-            response.catalog_revision = page.catalog_revision
+        for customer_id, currency, amount, events in _lines(answer, response, "customer_id"):
+            customers[customer_id, currency].add(amount, events)
+            currencies[currency].add(amount, events)
         for currency in sorted(currencies):
             own = [(-found.amount, who) for (who, its), found in customers.items() if its == currency]
             response.spends.extend(
@@ -73,7 +67,8 @@ def summed(answer: Iterable[ListLineItemsResponse], top: int, *, of_all: bool) -
             )
             if of_all:
                 response.totals.append(currencies[currency].message("", currency))
-    response.unrateable_customers.extend(unrateable.values() if of_all else ())
+    if not of_all:
+        response.ClearField("unrateable_customers")
     return response
 
 
@@ -81,16 +76,10 @@ def grouped(answer: Iterable[ListLineItemsResponse], by: str) -> ListSpendRespon
     """The sums of all lines of an answer in Arrow form by one of GROUPED_BY: by currency, then descending by amount."""
     names = GROUPED_BY[by]
     found: dict[tuple[str, ...], _Sum] = defaultdict(_Sum)
-    unrateable: dict[str, UnrateableCustomer] = {}
     response = ListSpendResponse()
     with localcontext(Context(prec=MAX_PREC)):
-        for page in answer:
-            for *key, currency, amount, events in _rows(page, *names):
-                found[currency, *(each or "" for each in key)].add(amount, events)
-            for each in page.unrateable_customers:
-                unrateable.setdefault(each.customer_id, each)
-            response.as_of.CopyFrom(page.as_of)
-            response.catalog_revision = page.catalog_revision
+        for *key, currency, amount, events in _lines(answer, response, *names):
+            found[currency, *(each or "" for each in key)].add(amount, events)
         for currency, *key in sorted(found, key=lambda each: (each[0], -found[each].amount, each)):
             its = found[currency, *key]
             response.groups.add(
@@ -102,12 +91,26 @@ def grouped(answer: Iterable[ListLineItemsResponse], by: str) -> ListSpendRespon
                 incomplete=bool(its.flagged),
             )
     response.group_count = len(response.groups)
-    response.unrateable_customers.extend(unrateable.values())
     return response
 
 
+def _lines(
+    answer: Iterable[ListLineItemsResponse], response: ListSpendResponse, *names: str
+) -> Iterator[tuple[Any, ...]]:
+    """Of each line what these columns have, and what is summed. Of which snapshot they are, and whose lines can't be rated, is in the
+    response by the last of them.
+    """
+    unrateable: dict[str, UnrateableCustomer] = {}
+    for page in answer:
+        yield from _rows(page, *names)
+        for each in page.unrateable_customers:
+            unrateable.setdefault(each.customer_id, each)
+        response.as_of.CopyFrom(page.as_of)
+        response.catalog_revision = page.catalog_revision
+    response.unrateable_customers.extend(unrateable.values())
+
+
 def _rows(page: ListLineItemsResponse, *names: str) -> Iterator[tuple[Any, ...]]:
-    """Of each line what these columns have, and what is summed."""
     import pyarrow as pa  # noqa: PLC0415 - its parts take as long to load as all the rest
 
     table: Any = pa.ipc.open_stream(page.arrow).read_all()

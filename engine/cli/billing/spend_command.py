@@ -11,7 +11,7 @@ from engine.cli.billing.billed_periods import ALL_LINES, NO_PERIOD, lines_of_per
 from engine.cli.billing.line_tables import report_unrateable, spend_table
 from engine.cli.billing.period_spend import GROUPED_BY, summed
 from engine.cli.billing.reported_spend import show_reported
-from engine.cli.billing.spend_groups import find_groups, show_groups
+from engine.cli.billing.spend_groups import BEFORE_TERMS, find_groups, show_groups
 from engine.cli.billing.spend_splits import show_splits
 from engine.cli.billing.watched_spend import watch_spend
 from engine.cli.terminal.connection import NO_CATALOG, TIMEOUT_S, CommandError, connected
@@ -30,10 +30,6 @@ from meterline.v1.billing_pb2 import ListLineItemsRequest
 from meterline.v1.billing_pb2_grpc import BillingServiceStub
 from meterline.v1.spend_pb2 import GetSpendRequest, ListSpendRequest, ListSpendResponse
 from meterline.v1.spend_pb2_grpc import SpendServiceStub
-
-_BEFORE_TERMS = (
-    "lines before discounts, commitments, credit and taxes; --at shows what is due of one billing period"
-)
 
 
 @click.command(epilog=INSTANT_HELP)
@@ -156,7 +152,7 @@ def _show(response: ListSpendResponse, nothing: str, *, as_json: bool, is_before
     elif response.spends or response.unrateable_customers:
         spend_table(response.spends, response.totals).show()
         if is_before_terms:
-            click.echo(_BEFORE_TERMS)
+            click.echo(f"{BEFORE_TERMS}; --at shows what is due of one billing period")
         if response.HasField("reported"):
             show_reported(response.reported)
     else:

@@ -14,22 +14,17 @@ from grpc import Channel
 from engine.api.message_json import json_fields, json_line
 from engine.cli.billing.billed_periods import ALL_LINES, lines_of_periods
 from engine.cli.billing.line_tables import report_unrateable
+from engine.cli.billing.period_spend import GROUPED_BY
 from engine.cli.billing.period_spend import grouped as grouped_lines
 from engine.cli.terminal.connection import NO_CATALOG, TIMEOUT_S, pages
 from engine.cli.terminal.tables import NumberColumn, TextTable
 from engine.cli.terminal.text import footer, grouped, snapshot_fields
 from meterline.v1.billing_pb2 import ListLineItemsRequest
 from meterline.v1.billing_pb2_grpc import BillingServiceStub
-from meterline.v1.spend_pb2 import ListSpendRequest, ListSpendResponse, SpendGroup, SpendGrouping
+from meterline.v1.spend_pb2 import ListSpendRequest, ListSpendResponse, SpendGroup
 from meterline.v1.spend_pb2_grpc import SpendServiceStub
 
-_BEFORE_TERMS = "lines before discounts, commitments, credit and taxes"
-_GROUPINGS = {
-    "product": SpendGrouping.SPEND_GROUPING_PRODUCT,
-    "plan": SpendGrouping.SPEND_GROUPING_PLAN,
-    "price": SpendGrouping.SPEND_GROUPING_PRICE,
-    "meter": SpendGrouping.SPEND_GROUPING_METER,
-}
+BEFORE_TERMS = "lines before discounts, commitments, credit and taxes"
 
 
 def find_groups(
@@ -43,7 +38,8 @@ def find_groups(
 ) -> ListSpendResponse:
     """`of`: the instant (at), and the snapshot. `periods`: all billing periods that start in this time."""
     if periods is None and (customer is None or children):
-        request = ListSpendRequest(limit=1, customer_id=customer or "", group_by=_GROUPINGS[by], **of)
+        grouping = f"SPEND_GROUPING_{by.upper()}"
+        request = ListSpendRequest(limit=1, customer_id=customer or "", group_by=grouping, **of)
         response: ListSpendResponse = SpendServiceStub(channel).ListSpend(request, timeout=TIMEOUT_S)
         return response
     call = BillingServiceStub(channel).ListLineItems
@@ -62,7 +58,7 @@ def show_groups(found: ListSpendResponse, by: str, nothing: str, *, as_json: boo
             click.echo(json_line(fields | json_fields(each)))
     elif found.groups:
         _table(found.groups, by).show()
-        click.echo(_BEFORE_TERMS)
+        click.echo(BEFORE_TERMS)
     else:
         click.echo(f"no spend: {nothing}" if found.catalog_revision else NO_CATALOG)
     if not as_json:
@@ -85,7 +81,4 @@ def _table(groups: Iterable[SpendGroup], by: str) -> TextTable:
 
 
 def _name(group: SpendGroup, by: str) -> str:
-    if by == "price":
-        return f"{group.plan_id}/{group.price_id}"
-    name = {"product": group.product, "plan": group.plan_id, "meter": group.meter_id}[by]
-    return name or f"(no {by})"
+    return "/".join(getattr(group, name) for name in GROUPED_BY[by]) or f"(no {by})"
