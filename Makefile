@@ -14,7 +14,7 @@ env: .venv/server.stamp ## .venv with the engine and the command `meterline`, an
 demo: .venv/server.stamp ## real usage in, exact line items out, in under a minute once installed
 	@$(BIN)/python -m examples.demo
 
-test: .venv/dev.stamp ## every test, in about forty minutes on two cores
+test: .venv/dev.stamp ## every test, in about fifty minutes on two cores
 	@$(BIN)/python -m pytest -n 4 --dist worksteal $(if $(REQUIRE_TOOLS),--require-tools) tests
 
 test-long: .venv/dev.stamp ## the full form of the long tests
