@@ -205,6 +205,8 @@ def _watch(engine: EngineProcess, options: Options, dice: np.random.Generator) -
             before, began_s = sum(each.pushes for each in watched), time.monotonic()
             while time.monotonic() < began_s + options.seconds:
                 recorder.record(watched)
+            # To the last push: what was recorded in this time may be told of after it.
+            watches.wait_for_all()
             pushes = sum(each.pushes for each in watched) - before
             pushes_per_s = pushes / (time.monotonic() - began_s)
     finally:
