@@ -2,7 +2,7 @@
 
     caller         who calls: a tenant, scopes, perhaps one customer; and whether that allows a call
     api_keys       an API key: its text, and the hash that is kept of it
-    spend_links    signed links, by which a customer reads what it spends
+    signed         links to one customer's spend, and sessions of the operator's page: signed, and kept nowhere
     access_store   tenants and API keys in the catalog database
     authenticator  from what a call carries to who calls
     tenant_limits  what a tenant may ask of a gateway, each limit with its reason
@@ -28,7 +28,7 @@ __all__ = [
     "key_ring",
     "local_engines",
     "oidc",
-    "spend_links",
+    "signed",
     "tenant_limit_store",
     "tenant_limits",
     "token_bucket",

@@ -7,8 +7,9 @@ Rules:
    hash, too. Which it was stands in the metrics and the log, and the error names a key that is known, for its tenant's
    audit log.
 3. A bearer that has the form of a signed token is one, where the operator named a provider (engine.access.oidc.tokens).
-4. A bearer that begins as a signed link is one (engine.access.spend_links): it holds as long as its signature, its customer and the
+4. A bearer that begins as a signed link is one (engine.access.signed.spend_links): it holds as long as its signature, its customer and the
    API key that made it do.
+   A session of the operator's page is none: pages ask `of_session` for it (engine.access.signed.operator_sessions).
 5. What was read of a key is remembered for _AGE_MAX_NS, so a revocation at one gateway holds at another after that; at
    the gateway that revoked it, at once (`forget`). That a key is unknown is never remembered.
 """
@@ -20,8 +21,9 @@ from engine.access.access_store import AccessStore, KeptKey
 from engine.access.api_keys import ApiKey, KeyHasher, credential_of, key_id_of
 from engine.access.caller import Caller
 from engine.access.oidc.tokens import Tokens
-from engine.access.spend_links import PREFIX as LINK_PREFIX
-from engine.access.spend_links import HasCustomer, SpendLinks, refused_link
+from engine.access.signed.operator_sessions import OperatorSessions, check_operator
+from engine.access.signed.spend_links import PREFIX as LINK_PREFIX
+from engine.access.signed.spend_links import HasCustomer, SpendLinks, refused_link
 from engine.errors import UnauthenticatedError
 from engine.recent_answers import RecentAnswers
 
@@ -59,6 +61,7 @@ class Authenticator:
         """`has_customer`: whose links are taken; without it nobody's."""
         self._has_customer = has_customer
         self._links = SpendLinks(hasher)
+        self._sessions = OperatorSessions(hasher)
         self._store = store
         self._tokens = tokens
         self._hasher = hasher
@@ -92,6 +95,25 @@ class Authenticator:
         if not is_secret:
             raise _refused(kept.key, "wrong secret")
         return self._checked(kept.key).caller
+
+    def new_session(self, caller: Caller) -> str:
+        """The text of a session of the operator's page. Raises PermissionDeniedError: see OperatorSessions.of."""
+        return self._sessions.of(caller, self._now_us())
+
+    def of_session(self, text: str) -> Caller:
+        """Whose session it is: whoever has its key, with the scopes that the key has.
+
+        Raises:
+            UnauthenticatedError: it is no session, or it or its key is over.
+            StoreUnavailableError: the database does not answer.
+        """
+        session = self._sessions.read(text, self._now_us())
+        kept = self._kept(session.key_id)
+        if kept is None or kept.key.tenant != session.tenant:
+            raise UnauthenticatedError(_INVALID, "unknown", credential=credential_of(session.key_id))
+        caller = self._checked(kept.key).caller
+        check_operator(caller)
+        return caller
 
     def forget(self, key: ApiKey) -> None:
         """What was read of this key holds no longer."""

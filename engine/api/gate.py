@@ -23,10 +23,14 @@ _UNAUTHENTICATED = "UNAUTHENTICATED"
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a call shows of who makes it: a header, and the names in a client certificate that was verified."""
+    """What a call shows of who makes it: a header, and the names in a client certificate that was verified.
+
+    session: of the operator's page, out of its cookie; of a call that a page makes, and then instead of the others.
+    """
 
     authorization: str | None
     certificate_subjects: tuple[str, ...] = ()
+    session: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class Gate:
     def caller(self, operation: Operation[Any], shown: Shown) -> Caller:
         """Raises as `enter`."""
         try:
-            caller = self.authenticator.caller(shown.authorization, shown.certificate_subjects)
+            caller = self._shown_by(shown)
         except UnauthenticatedError as error:
             METRICS.refused_calls.labels(operation.method, error.reason).inc()
             if error.tenant:
@@ -70,6 +74,11 @@ class Gate:
             self.refused(operation, caller, "scope")
             raise
         return caller
+
+    def _shown_by(self, shown: Shown) -> Caller:
+        if shown.session:
+            return self.authenticator.of_session(shown.session)
+        return self.authenticator.caller(shown.authorization, shown.certificate_subjects)
 
     def refused(self, operation: Operation[Any], caller: Caller, reason: str) -> None:
         METRICS.refused_calls.labels(operation.method, reason).inc()

@@ -16,7 +16,7 @@ from engine.access.key_ring import KeyRing
 from engine.access.oidc.signing_keys import SigningKeys
 from engine.access.oidc.token_rules import TokenRules
 from engine.access.oidc.tokens import Tokens
-from engine.access.spend_links import HasCustomer, SpendLinks
+from engine.access.signed.spend_links import HasCustomer, SpendLinks
 from engine.access.tenant_limit_store import TenantLimitStore
 from engine.access.tenant_limits import TenantLimits
 from engine.api.gate import Gate

@@ -15,6 +15,7 @@ from engine.api.http.calls import Calls
 from engine.api.http.page_calls import PageCalls
 from engine.api.http.server import HttpServer
 from engine.api.operation import Operation
+from engine.api.pages.operator.operator_pages import OperatorPages
 from engine.api.pages.page_settings import PageSettings
 from engine.api.pages.spend_pages import NamesOf, SpendPages
 from engine.api.rim import Rim
@@ -106,6 +107,7 @@ def build_faces(
     listening: Listening,
     tracing: Tracing | None,
     names_of: NamesOf,
+    now_us: Callable[[], int],
 ) -> Faces:
     """Takes the ports without serving yet.
 
@@ -135,7 +137,10 @@ def build_faces(
         rim,
         condition.is_serving,
         listening.request_bytes_max,
-        lambda calls: SpendPages(PageCalls(calls), names_of, page).routes(),
+        lambda calls: [
+            *SpendPages(PageCalls(calls), names_of, page).routes(),
+            *OperatorPages(PageCalls(calls), now_us).routes(),
+        ],
     )
     http = HttpServer(calls, listening.http, context, share_port=listening.share_port)
     listening.page.listens(http, listening.http, tls=context is not None)

@@ -223,6 +223,7 @@ def _faces_over(
         ),
         tracing,
         lambda tenant, customer_id: CatalogNames(stores.catalog.snapshot(tenant), customer_id),
+        _now_us,
     )
     with contextlib.ExitStack() as stack:
         checks = stack.enter_context(checked_stores(stores))

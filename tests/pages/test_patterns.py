@@ -1,4 +1,4 @@
-"""One page for every element and state of the spend page: each text is on one, in each language, and none has a fault."""
+"""One page for every element and state of the spend page and of the operator's: each text is on one, in each language, and none has a fault."""
 
 import contextlib
 import html
@@ -7,7 +7,7 @@ import re
 import pytest
 
 from engine.api.pages.page_words import catalogs
-from tests.support.pages.pattern_tab import WAYS, open_pattern
+from tests.support.pages.pattern_tab import ALL_PATTERNS, WAYS, open_pattern
 from tests.support.pages.patterns import PATTERNS, pattern_page
 
 
@@ -39,7 +39,7 @@ def shown(browser):
         yield opened
 
 
-@pytest.mark.parametrize("name", PATTERNS)
+@pytest.mark.parametrize("name", ALL_PATTERNS)
 @pytest.mark.parametrize("options", WAYS.values(), ids=WAYS)
 def test_no_pattern_has_a_serious_fault_or_is_too_wide(shown, name, options):
     """By eye, by keyboard and by ear; on a phone nobody scrolls sideways."""

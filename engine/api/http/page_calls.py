@@ -35,6 +35,13 @@ class PageCalls:
         except Exception as error:  # noqa: BLE001 - told as what becomes of every call
             raise await self.refused(error, carried) from None
 
+    async def new_session(self, shown: Shown, carried: Mapping[str, str]) -> str:
+        caller = await self.caller(shown, carried)
+        try:
+            return self._calls.gate.authenticator.new_session(caller)
+        except Exception as error:  # noqa: BLE001 - as above
+            raise await self.refused(error, carried) from None
+
     async def ask(self, name: str, request: Message, shown: Shown, carried: Mapping[str, str]) -> Message:
         operation = self._calls.by_name[name]
         found: Message | None = None

@@ -32,6 +32,9 @@ class Asks(Protocol):
     async def caller(self, shown: Shown, carried: Mapping[str, str]) -> Caller:
         """Whose credential it is. Raises Refusal."""
 
+    async def new_session(self, shown: Shown, carried: Mapping[str, str]) -> str:
+        """What an API key is exchanged for at the operator's page: the text of a session. Raises Refusal."""
+
     async def ask(self, name: str, request: Message, shown: Shown, carried: Mapping[str, str]) -> Message:
         """The answer of one operation of the table. Raises Refusal."""
 

@@ -49,11 +49,11 @@ from engine.api.pages.document_rows import (
     shown_invoices,
 )
 from engine.api.pages.figures import shown_figures
-from engine.api.pages.page_html import html
+from engine.api.pages.page_html import html, html_response, retry_headers
 from engine.api.pages.page_settings import DOCUMENT_POLICY, PAGE_HEADERS, PageSettings
 from engine.api.pages.page_words import PageWords, languages, words_for
 from engine.api.pages.standing import read_standing
-from engine.api.pages.static_files import is_worth_packing, packed, static_response, takes_gzip
+from engine.api.pages.static_files import static_response
 from engine.api.pages.usage_days import read_usage
 from engine.api.pages.visit import Visit
 from engine.api.pages.visitor import TOKEN, shown_by, shown_token
@@ -319,10 +319,7 @@ class SpendPages:
         status = refusal.status
         name = "refused_link" if status.http_code == 401 else "refused"
         page = self._made("refused.html", words, heading=words.text(name), message=status.message.message)
-        headers = (
-            {} if status.retry_after_ms is None else {"Retry-After": str(-(-status.retry_after_ms // 1_000))}
-        )
-        return self._html(request, page, status.http_code, headers)
+        return self._html(request, page, status.http_code, retry_headers(status.retry_after_ms))
 
     def _made(self, template: str, words: PageWords, **values: Any) -> str:  # noqa: ANN401 - as `html`
         return html(template, words, base=self._settings.path, **values)
@@ -336,12 +333,4 @@ class SpendPages:
         *,
         has_form: bool = False,
     ) -> Response:
-        content = page.encode()
-        headers = {
-            **PAGE_HEADERS,
-            "Content-Security-Policy": self._settings.policy(has_form=has_form),
-            **(more or {}),
-        }
-        if takes_gzip(request) and is_worth_packing(content):
-            headers["Content-Encoding"], content = "gzip", packed(content)
-        return Response(content, http_code, headers, "text/html; charset=utf-8")
+        return html_response(request, page, self._settings.policy(has_form=has_form), http_code, more)

@@ -14,7 +14,7 @@ from typing import Final
 
 from starlette.requests import Request
 
-from engine.access.spend_links import PREFIX
+from engine.access.signed.spend_links import PREFIX
 from engine.api.gate import Shown
 
 TOKEN: Final = "token"  # noqa: S105 - the name of a parameter

@@ -7,7 +7,7 @@ import time
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from engine.access.api_keys import KeyHasher
-from engine.access.spend_links import SpendLink, SpendLinks
+from engine.access.signed.spend_links import SpendLink, SpendLinks
 from meterline import open_channel
 from meterline.v1.access_pb2 import CreateApiKeyRequest, RevokeApiKeyRequest
 from meterline.v1.access_pb2_grpc import AccessServiceStub
@@ -102,7 +102,7 @@ class PageWorld:
     def __init__(self, engine, data):
         self.engine = engine
         self.origin = f"http://127.0.0.1:{engine.http_port}"
-        self._data = data
+        self.data = data
         self.channel = open_channel(engine.target)
         self._events = 0
         CatalogServiceStub(self.channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=30)
@@ -158,7 +158,7 @@ class PageWorld:
 
     def expired_token(self, customer_id="acme"):
         """Signed by the engine's own key, and over since a second."""
-        key = bytes.fromhex((self._data / "api_keys.key").read_text().strip())
+        key = bytes.fromhex((self.data / "api_keys.key").read_text().strip())
         link = SpendLink(
             tenant="default", customer_id=customer_id, expires_at_s=int(time.time()) - 1, key_id=""
         )

@@ -9,15 +9,23 @@ from pathlib import Path
 
 from engine.api.pages.static_files import static_files
 from tests.support.pages.browser import Tab, chromium
+from tests.support.pages.operator_patterns import OPERATOR_PATTERNS, operator_pattern_page
 from tests.support.pages.patterns import PATTERNS, pattern_page
 
 WAYS = {"light": {}, "dark-phone": {"color_scheme": "dark", "width": 360, "height": 740, "language": "de-DE"}}
 
 
+# Of the customer's page, and of the operator's.
+ALL_PATTERNS = [*PATTERNS, *OPERATOR_PATTERNS]
+
+
 def open_pattern(browser, name, **options):
     """The tab, which its caller closes."""
     tab = Tab(browser, **options)
-    headers, content = pattern_page(name, options.get("language", "en")[:2])
+    language = options.get("language", "en")[:2]
+    headers, content = (
+        operator_pattern_page(name) if name in OPERATOR_PATTERNS else pattern_page(name, language)
+    )
     by_name = {each.name: each for each in static_files().values()}
 
     def answer(route):
@@ -38,7 +46,7 @@ def main():
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     with chromium(shutil.which("chromium")) as browser:
-        for name in PATTERNS:
+        for name in ALL_PATTERNS:
             for way, options in WAYS.items():
                 tab = open_pattern(browser, name, **options)
                 tab.page.screenshot(path=folder / f"{name.replace(' ', '-')}-{way}.png", full_page=True)

@@ -205,6 +205,7 @@ ALERTS = alerts.ListCustomerAlertsResponse(
 def _invoice(number, state, due="16.00", outstanding="16.00", **period):
     return invoices.Invoice(
         number=f"INV-{number:06}",
+        customer_id="acme",
         state=invoices.InvoiceState.Value(f"INVOICE_STATE_{state}"),
         currency="EUR",
         due_at=JULY,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from engine.access.spend_links import AGE_MAX_S, HasCustomer, SpendLink, SpendLinks, link_scopes
+from engine.access.signed.spend_links import AGE_MAX_S, HasCustomer, SpendLink, SpendLinks, link_scopes
 from engine.api.mistakes import raise_all, text_mistakes
 from engine.api.operation import Call
 from engine.catalog.limits import ID_BYTES_MAX

@@ -1,27 +1,20 @@
 """A signed link: who holds it reads the spend of one customer, until it expires.
 
-    mls_<base64url of [form, tenant, customer, expiry, key id] in JSON>.<base64url of its signature>
-
+A signed text (engine.access.signed.signed_texts), mls_..., of [form, tenant, customer, expiry, key id].
 Of form 2 it also sets this customer's own budgets. It is a form of its own, so that an engine that knows nothing of budgets refuses it.
 
 Rules:
-1. A link is not kept anywhere: its signature is HMAC-SHA256 under a key that is derived, for links alone, from the key under which
-   API keys are hashed. What is kept of an API key is no signature of a link, nor the other way round.
-2. It ends by itself: at most AGE_MAX_S after it was made. It ends earlier with the API key that made it, with the key of all hashes,
+1. It ends by itself: at most AGE_MAX_S after it was made. It ends earlier with the API key that made it, with the key of all hashes,
    and with its customer, who is archived, deleted or erased.
-3. The signature is of the text before it and compared as text, in a time that does not depend on it: no other spelling is the link.
 """
 
-import base64
-import hmac
-import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from engine.access.api_keys import KeyHasher
 from engine.access.caller import Caller, Scope
+from engine.access.signed.signed_texts import SignedTexts
 from engine.errors import UnauthenticatedError
 
 PREFIX: Final = "mls_"
@@ -35,7 +28,7 @@ _PURPOSE: Final = "meterline spend link 1"
 _FORM: Final = 1
 _BUDGET_FORM: Final = 2
 # Ids of 128 bytes, in JSON at worst six bytes for one, and a third more in base64.
-_TEXT: Final = re.compile(r"mls_[A-Za-z0-9_-]{1,2000}\.[A-Za-z0-9_-]{43}")
+_PAYLOAD_CHARACTERS_MAX: Final = 2_000
 _SHOWN_CHARACTERS: Final = 12
 _US: Final = 1_000_000
 
@@ -82,14 +75,11 @@ class SpendLinks:
     """Makes links and reads them."""
 
     def __init__(self, hasher: KeyHasher) -> None:
-        self._signer = hasher.for_purpose(_PURPOSE)
+        self._texts = SignedTexts(hasher, _PURPOSE, PREFIX, _PAYLOAD_CHARACTERS_MAX, _INVALID)
 
     def text(self, link: SpendLink) -> str:
         form = _BUDGET_FORM if link.may_set_budget else _FORM
-        fields = [form, link.tenant, link.customer_id, link.expires_at_s, link.key_id]
-        said = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
-        payload = PREFIX + _encoded(said.encode())
-        return f"{payload}.{self._signature(payload)}"
+        return self._texts.text([form, link.tenant, link.customer_id, link.expires_at_s, link.key_id])
 
     def read(self, text: str) -> ReadLink:
         """Whoever signed it; it may have expired.
@@ -97,15 +87,8 @@ class SpendLinks:
         Raises:
             UnauthenticatedError: it is no link of this deployment.
         """
-        if not _TEXT.fullmatch(text):
-            raise UnauthenticatedError(_INVALID, "malformed")
-        payload, _, signature = text.partition(".")
-        if not hmac.compare_digest(signature, self._signature(payload)):
-            raise UnauthenticatedError(_INVALID, "wrong secret")
-        return ReadLink(_link_of(payload), f"link:{signature[:_SHOWN_CHARACTERS]}")
-
-    def _signature(self, payload: str) -> str:
-        return _encoded(bytes.fromhex(self._signer.hash(payload)))
+        fields, signature = self._texts.read(text)
+        return ReadLink(_link_of(fields), f"link:{signature[:_SHOWN_CHARACTERS]}")
 
 
 def link_scopes(*, may_set_budget: bool) -> frozenset[Scope]:
@@ -118,8 +101,7 @@ def refused_link(reason: str) -> UnauthenticatedError:
     return UnauthenticatedError(_INVALID, reason)
 
 
-def _link_of(payload: str) -> SpendLink:
-    fields: list[Any] = json.loads(_decoded(payload.removeprefix(PREFIX)))
+def _link_of(fields: list[Any]) -> SpendLink:
     if fields[0] not in (_FORM, _BUDGET_FORM):
         raise UnauthenticatedError(_INVALID, "malformed")
     form, tenant, customer_id, expires_at_s, key_id = fields
@@ -130,11 +112,3 @@ def _link_of(payload: str) -> SpendLink:
         key_id=key_id,
         may_set_budget=form == _BUDGET_FORM,
     )
-
-
-def _encoded(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).decode("ascii").rstrip("=")
-
-
-def _decoded(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
