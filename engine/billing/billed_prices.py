@@ -100,6 +100,11 @@ class BilledPrice:
         return self.effective.timing is Timing.ONCE
 
     @property
+    def is_in_advance(self) -> bool:
+        """Whether it is invoiced when what it is for begins."""
+        return self.effective.timing is Timing.IN_ADVANCE
+
+    @property
     def by_day(self) -> bool:
         return self.price.proration is Proration.DAY
 

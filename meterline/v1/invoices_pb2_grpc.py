@@ -106,13 +106,15 @@ class InvoiceServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def IssueThresholdInvoices(self, request, context):
-        """Bills usage of billing periods that run, some customers at a time: of each
-        subscription whose usage that is not billed yet comes to its invoicing
-        threshold, an invoice of exactly that is issued at once. A line bills what it
-        comes to so far, over the whole period, less what is booked of it; the invoice
-        that closes the period bills the rest. Fees, minimums and what a commitment
-        adds for less wait for that one. Where a subscription's usage comes to less
-        than was billed of it, nothing is issued: the next invoice gives it back.
+        """Bills usage and fees in advance of billing periods that run, some customers
+        at a time. Of each subscription whose usage that is not billed yet comes to
+        its invoicing threshold, an invoice of exactly that is issued at once, and so
+        is one of flat prices with timing in_advance of which more has begun than is
+        billed. A line bills what it comes to so far, over the whole period, less
+        what is booked of it; the invoice that closes the period bills the rest.
+        Other fees, minimums and what a commitment adds for less wait for that one.
+        Where usage or fees come to less than was billed, nothing is issued: the next
+        invoice gives it back.
 
         The engine does this by itself, every few seconds, for tenants whose closing
         mode is automatic. All calls of a run share one watermark and revision.

@@ -20,7 +20,7 @@ plans:
     currency: USD
     invoicing_threshold: 9
     prices:
-      - {id: fee, model: flat, flat_amount: 9.99}
+      - {id: fee, model: flat, flat_amount: 9.99, timing: in_advance}
       - {id: tiers, meter: calls, model: graduated, tiers: [{up_to: 50, unit_amount: 0.113}, {unit_amount: 0.07}]}
       - {id: volume, meter: calls, model: volume, tiers: [{up_to: 60, unit_amount: 0.21}, {unit_amount: 0.11}]}
       - {id: regions, meter: by_region, model: per_unit, unit_amount: 0.0333}

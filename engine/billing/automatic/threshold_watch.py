@@ -1,26 +1,30 @@
-"""Usage of running periods that the engine bills by itself, for tenants whose periods it closes: a pass every few seconds.
+"""What the engine bills of running periods by itself, for tenants whose periods it closes: a pass every few seconds.
 
 Rules:
 1. A pass looks at the customers about whom an event or a correction came in since the pass before, up to its watermark: what came in
    between two passes is one look.
 2. What else may bring a customer to its threshold is the catalog, and a void: all subscriptions with a threshold are looked at when
    an engine's turn comes, when the catalog has changed, and once an hour.
-3. What a pass looked at is kept in memory alone. An engine that comes up, or takes over, looks at all.
-4. A step that must wait, for a backup or a person's close, breaks the pass off: the next pass goes on. No tenant's failure holds others
+3. A subscription with fees in advance is looked at when its period begins, or terms inside it do; all of them when an engine's turn
+   comes, and once an hour.
+4. What a pass looked at is kept in memory alone. An engine that comes up, or takes over, looks at all.
+5. A step that must wait, for a backup or a person's close, breaks the pass off: the next pass goes on. No tenant's failure holds others
    up.
 """
 
 import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 import structlog
 
 from engine.billing.automatic.billing_settings import BillingSettingsStore
 from engine.billing.closing.invoice import AUTOMATIC, Close
 from engine.billing.segments import Index
+from engine.billing.thresholds.fees_in_advance import advance_fees
 from engine.billing.thresholds.invoicing_thresholds import has_thresholds, thresholds_at
 from engine.billing.thresholds.threshold_biller import ThresholdBiller, WantedParts
 from engine.catalog.snapshots.snapshot import Catalog
@@ -37,11 +41,15 @@ _WANTED: Final = WantedParts(anew=False)
 
 @dataclass(frozen=True, slots=True)
 class _Looked:
-    """Of a tenant: up to which watermark, at which revision of the catalog, and when all were looked at."""
+    """Of a tenant: up to which watermark, at which revision of the catalog, and when all were looked at. begun_us: of subscriptions with
+    fees in advance since when what is due of them; next_us: when it is another at that revision.
+    """
 
     as_of_us: int
     revision: int
     all_at_us: int
+    begun_us: Mapping[str, int]
+    next_us: int
 
 
 class ThresholdWatch:
@@ -83,28 +91,28 @@ class ThresholdWatch:
         run = self._biller.begin(tenant, AUTOMATIC)
         snapshot = self._biller.snapshot(run)
         catalog, known = snapshot.catalog, self._looked.get(tenant)
-        looks_at_all = (
-            known is None or known.revision != catalog.revision or run.as_of_us >= known.all_at_us + _HOUR_US
-        )
+        if known is not None and run.as_of_us >= known.all_at_us + _HOUR_US:
+            known = None
+        looked, rows = _begun(catalog, run.as_of_us, known)
         if has_thresholds(catalog):
-            rows = self._rows(catalog, run, None if known is None or looks_at_all else known.as_of_us)
-            while len(rows):
-                if self._is_stopping():
-                    return
-                some, rows = _some(catalog, rows)
-                with self._turn():
-                    done = self._biller.bill(run, snapshot, _WANTED, some)
-                for line in done.unrateable[:_LOGGED_MAX]:
-                    _log.warning(
-                        "a customer is not billed by threshold",
-                        tenant=tenant,
-                        customer_id=line.charge.subscription.customer,
-                        reason=line.unrateable_reason,
-                    )
-                if done.issued:
-                    _log.info("usage billed by threshold", tenant=tenant, issued=len(done.issued))
-        all_at_us = run.as_of_us if known is None or looks_at_all else known.all_at_us
-        self._looked[tenant] = _Looked(run.as_of_us, catalog.revision, all_at_us)
+            is_same = known is not None and known.revision == catalog.revision
+            rows = np.union1d(rows, self._rows(catalog, run, known.as_of_us if known and is_same else None))
+        while len(rows):
+            if self._is_stopping():
+                return
+            some, rows = _some(catalog, rows)
+            with self._turn():
+                done = self._biller.bill(run, snapshot, _WANTED, some)
+            for line in done.unrateable[:_LOGGED_MAX]:
+                _log.warning(
+                    "a customer is not billed while its period runs",
+                    tenant=tenant,
+                    customer_id=line.charge.subscription.customer,
+                    reason=line.unrateable_reason,
+                )
+            if done.issued:
+                _log.info("running periods billed", tenant=tenant, issued=len(done.issued))
+        self._looked[tenant] = looked
 
     def _rows(self, catalog: Catalog, run: Close, after_us: int | None) -> Index:
         """The subscriptions with a threshold of customers about whom something came in; None: of all."""
@@ -119,6 +127,21 @@ class ThresholdWatch:
                 [np.zeros(0, dtype=np.int64), *(np.arange(each.start, each.stop) for each in bounds)]
             )
         return np.array(sorted(thresholds_at(catalog, rows, run.as_of_us)), dtype=np.int64)
+
+
+def _begun(catalog: Catalog, as_of_us: int, known: _Looked | None) -> tuple[_Looked, Index]:
+    """What is known after this look, and the subscriptions that rule 3 names. `known`: None looks at all."""
+    if known is not None and known.revision == catalog.revision and as_of_us < known.next_us:
+        return replace(known, as_of_us=as_of_us), np.zeros(0, dtype=np.int64)
+    fees = advance_fees(catalog, np.arange(len(catalog.subscription_columns)), as_of_us)
+    ids = catalog.subscription_columns.subscription_id.take(pa.array(fees.rows)).to_pylist()
+    begun_us: dict[str, int] = dict(zip(ids, fees.begun_us.tolist(), strict=True))
+    all_at_us = as_of_us if known is None else known.all_at_us
+    looked = _Looked(as_of_us, catalog.revision, all_at_us, begun_us, fees.next_us)
+    if known is None:
+        return looked, fees.rows
+    is_new = np.array([known.begun_us.get(each) != at_us for each, at_us in begun_us.items()], dtype=np.bool_)
+    return looked, fees.rows[is_new]
 
 
 def _some(catalog: Catalog, rows: Index) -> tuple[Index, Index]:

@@ -26,7 +26,7 @@ CUSTOMERS_AT_ONCE: Final = 500
 """Of a step: an object for each booked line."""
 _EXPIRED: Final = "events that have expired"
 _ERASED: Final = "a customer whose data was erased"
-_PART: Final = "usage billed while its period ran: judged with the invoice that closes the period"
+_PART: Final = "billed while its period ran: judged with the invoice that closes the period"
 _MOVED: Final = "a period whose end moved after usage of it was billed"
 
 

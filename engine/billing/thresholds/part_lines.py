@@ -1,21 +1,24 @@
 """What is to be billed of billing periods while they run: lines on invoices of their own. Pure.
 
 Rules:
-1. A part bills usage alone: lines of prices with a meter, and what spend beyond a commitment costs more. Fees are billed with the
-   period, and so is all that is known at its end only: minimums of prices, and what a commitment adds for less.
+1. A part bills usage, which is lines of prices with a meter and what spend beyond a commitment costs more, and fees in advance. Other
+   fees are billed with the period, and so is all that is known at its end only: minimums of prices, and what a commitment adds for
+   less.
 2. A line is what it comes to by the watermark, rated over the whole period from its start, less all that is booked of it: of
    amounts, discounts, credits and taxes alike. So parts, and the invoice that closes the period, add up to what one close at the
    end would have given, whatever the price. A part never moves the period's start.
-3. What a subscription has not been billed is the sum of these differences: amounts less discounts and credits, before taxes. It is
-   invoiced when that comes to its threshold. Where less has come of it meanwhile, nothing is: signed lines are on the next invoice,
-   be it a part or the one that closes the period.
+3. What a subscription has not been billed is the sum of these differences: amounts less discounts and credits, before taxes. Usage
+   is invoiced when it comes to the subscription's threshold. Fees in advance, apart from it, are when their amounts come to more than
+   is booked: at the start of the period, and where a change inside it adds to them. Credit that is shared anew is no reason. Where
+   less has come of them meanwhile, nothing is: signed lines are on the next invoice, be it a part or the one that closes the period.
 4. Discounts and credits are those that the lines have on the invoice of the whole period: a coupon for some periods lasts no shorter
    for it, and an amount off is shared with what is billed later.
-5. An invoice has the lines of the subscriptions of a customer, in one currency of one billing period, that have come to their
-   thresholds: others wait for theirs.
+5. An invoice has the lines of the subscriptions of a customer, in one currency of one billing period, whose usage or fees are to be
+   billed: others wait for theirs.
 6. Only what has begun by the watermark is billed: a plan that the subscription comes to later in the period is not.
 7. In a period of which a part is from before an erasure there is no other: what it billed is not told by line any more.
 8. In a period of which a part was made void the engine bills no other by itself: a person does, or the close.
+9. A booked fee is one in advance unless its line is there, and of a price that isn't: other fees are on no part.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,6 +26,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -40,12 +44,15 @@ _COUNTED: Final = (("amount_minor", 1), ("discount_minor", -1), ("credit_minor",
 
 @dataclass(frozen=True, slots=True)
 class RunningSubscription:
-    """One that runs, and what may be billed of it now. `threshold`: None bills whatever is not billed yet, in each currency."""
+    """One that runs. `threshold`: from what on its usage may be billed; None for never, or, `regardless`, whatever it comes to, in each
+    currency, and fees in advance alike.
+    """
 
     customer_id: str
     start_us: int
     end_us: int
     threshold: Threshold | None
+    regardless: bool = False
 
     def key(self, currency: str) -> InvoiceKey:
         return InvoiceKey(self.customer_id, currency, self.start_us, self.end_us)
@@ -54,6 +61,7 @@ class RunningSubscription:
 def part_invoices(
     of: Mapping[str, RunningSubscription],
     now: pa.Table,
+    is_in_advance: npt.NDArray[np.bool_],
     booked: pa.Table,
     invoices: Sequence[Invoice],
     as_of_us: int,
@@ -65,15 +73,23 @@ def part_invoices(
     Args:
         of: the subscriptions that may be billed now, by their ids.
         now: what the lines of their running periods come to (LINE_ROWS).
+        is_in_advance: of each of these lines whether it is of a price in advance.
         booked: the lines of the customers' invoices of these periods that stand (LINE_ROWS).
         invoices: all of these invoices, also void ones.
         as_of_us: the watermark.
         bills_void_anew: False for rule 8.
     """
-    differences = adjustments(
-        _usage(now.filter(pc.less_equal(now["service_start"].cast(pa.int64()), as_of_us)), of),
-        _usage(booked, of),
+    begun = pc.less_equal(now["service_start"].cast(pa.int64()), as_of_us)
+    usage = adjustments(
+        _running(now.filter(pc.and_(_is_usage(now), begun)), of),
+        _running(booked.filter(_is_usage(booked)), of),
     )
+    fees = adjustments(
+        _running(now.filter(pc.and_(pc.and_(_is_fee(now), pa.array(is_in_advance)), begun)), of),
+        _running(booked.filter(_is_booked_in_advance(now, is_in_advance, booked)), of),
+    )
+    differences = pa.concat_tables([usage, fees])
+    is_usage = np.arange(len(differences)) < len(usage)
     left_out = frozenset(
         each.key
         for each in invoices
@@ -82,7 +98,7 @@ def part_invoices(
         or (each.state is InvoiceState.VOID and each.part and not bills_void_anew)
     )
     keys: dict[InvoiceKey, int] = {}
-    target = _targets(differences, of, left_out, keys)
+    target = _targets(differences, is_usage, of, left_out, keys)
     billed = np.flatnonzero(target >= 0)
     last: dict[InvoiceKey, int] = {}
     for each in invoices:
@@ -96,13 +112,28 @@ def part_invoices(
     return ToIssue(list(keys), rows, target[billed], [""] * len(rows), parts)
 
 
-def _usage(rows: pa.Table, of: Mapping[str, RunningSubscription]) -> pa.Table:
-    """Rule 1, of the running periods of these subscriptions."""
-    is_usage = pc.or_(
-        pc.and_(pc.equal(rows["kind"], "charge"), pc.not_equal(rows["meter_id"], "")),
-        pc.equal(rows["kind"], "overage"),
-    )
-    found = rows.filter(is_usage).select(LINE_ROWS.names)
+def _is_usage(rows: pa.Table) -> pa.ChunkedArray:
+    """Rule 1."""
+    of_meter = pc.and_(pc.equal(rows["kind"], "charge"), pc.not_equal(rows["meter_id"], ""))
+    return pc.or_(of_meter, pc.equal(rows["kind"], "overage"))
+
+
+def _is_fee(rows: pa.Table) -> pa.ChunkedArray:
+    return pc.and_(pc.equal(rows["kind"], "charge"), pc.equal(rows["meter_id"], ""))
+
+
+def _is_booked_in_advance(
+    now: pa.Table, is_in_advance: npt.NDArray[np.bool_], booked: pa.Table
+) -> pa.ChunkedArray:
+    """Rule 9."""
+    in_arrears = now.filter(pc.and_(_is_fee(now), pa.array(~is_in_advance)))["line_item_id"]
+    is_other = pc.is_in(booked["line_item_id"], value_set=combined(in_arrears))
+    return pc.and_(_is_fee(booked), pc.invert(is_other))
+
+
+def _running(rows: pa.Table, of: Mapping[str, RunningSubscription]) -> pa.Table:
+    """Those of the running periods of these subscriptions."""
+    found = rows.select(LINE_ROWS.names)
     known = pa.array(list(of), pa.string())
     number = pc.fill_null(pc.index_in(found["subscription_id"], value_set=known), -1)
     starts_us = np.array([*(each.start_us for each in of.values()), -1], dtype=np.int64)
@@ -113,30 +144,37 @@ def _usage(rows: pa.Table, of: Mapping[str, RunningSubscription]) -> pa.Table:
 
 def _targets(
     rows: pa.Table,
+    is_usage: npt.NDArray[np.bool_],
     of: Mapping[str, RunningSubscription],
     left_out: frozenset[InvoiceKey],
     keys: dict[InvoiceKey, int],
 ) -> Index:
     """Of each difference the place of its invoice among `keys`, which are found on the way; -1 for what is not billed now."""
-    spend: dict[tuple[str, str], int] = {}
-    whose = list(zip(rows["subscription_id"].to_pylist(), rows["currency"].to_pylist(), strict=True))
+    spend: dict[tuple[str, str, bool], int] = {}
+    names = (rows["subscription_id"].to_pylist(), rows["currency"].to_pylist(), is_usage.tolist())
+    whose = list(zip(*names, strict=True))
     columns = [
         (decimal128_column(combined(rows[name]), 0).mantissa.tolist(), sign) for name, sign in _COUNTED
     ]
     for place, each in enumerate(whose):
-        amount = sum(sign * int(minor[place]) for minor, sign in columns)
+        counted = columns if is_usage[place] else columns[:1]
+        amount = sum(sign * int(minor[place]) for minor, sign in counted)
         spend[each] = spend.get(each, 0) + amount
     target = np.full(len(rows), -1, dtype=np.int64)
-    for place, (subscription_id, currency) in enumerate(whose):
+    for place, each in enumerate(whose):
+        subscription_id, currency, of_usage = each
         running = of[subscription_id]
         key = running.key(currency)
-        if key not in left_out and _is_reached(running.threshold, currency, spend[subscription_id, currency]):
+        if key not in left_out and _is_reached(running, currency, spend[each], of_usage=of_usage):
             target[place] = keys.setdefault(key, len(keys))
     return target
 
 
-def _is_reached(threshold: Threshold | None, currency: str, spend_minor: int) -> bool:
+def _is_reached(running: RunningSubscription, currency: str, spend_minor: int, *, of_usage: bool) -> bool:
     """Rule 3."""
-    if threshold is None:
+    if running.regardless:
         return True
-    return currency == threshold.currency and spend_minor >= threshold.amount_minor
+    if not of_usage:
+        return spend_minor > 0
+    threshold = running.threshold
+    return threshold is not None and currency == threshold.currency and spend_minor >= threshold.amount_minor

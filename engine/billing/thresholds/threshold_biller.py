@@ -1,4 +1,4 @@
-"""One run that bills usage of billing periods that run: rated, settled, booked, issued, some subscriptions at a time.
+"""One run that bills usage and fees in advance of billing periods that run: rated, settled, booked, issued, some subscriptions at a time.
 
 Rules:
 1. A run has one watermark and one revision of the catalog. Nothing of it is kept before it issues: whoever is broken off begins
@@ -37,6 +37,7 @@ from engine.billing.terms.places import CustomerNumbers
 from engine.billing.terms.reach import reached_back
 from engine.billing.terms.settled import settled_invoices
 from engine.billing.terms.unrateable import of_fitting, unrateable_customers
+from engine.billing.thresholds.fees_in_advance import advance_fees, lines_in_advance
 from engine.billing.thresholds.invoicing_thresholds import running_rows, thresholds_at
 from engine.billing.thresholds.part_lines import RunningSubscription, part_invoices
 from engine.errors import StaleError
@@ -48,7 +49,8 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WantedParts:
-    """What a run bills. customer_id: of one customer alone. regardless: whatever is not billed yet, thresholds or none. anew: also in
+    """What a run bills. customer_id: of one customer alone. regardless: whatever usage and fees in advance
+    are not billed yet, thresholds or none. anew: also in
     periods of which a part was made void.
     """
 
@@ -197,7 +199,8 @@ class ThresholdBiller:
         if wanted.regardless:
             chosen = running_rows(snapshot.catalog, rows, at_us)
         else:
-            chosen = np.array(sorted(thresholds_at(snapshot.catalog, rows, at_us)), dtype=np.int64)
+            reached = np.array(sorted(thresholds_at(snapshot.catalog, rows, at_us)), dtype=np.int64)
+            chosen = np.union1d(reached, advance_fees(snapshot.catalog, rows, at_us).rows)
         if not len(chosen):
             return chosen
         numbers = CustomerNumbers.of_rows(snapshot.catalog, chosen)
@@ -242,7 +245,10 @@ class ThresholdBiller:
             each.invoice_id: each.line_count for each in invoices if each.state is not InvoiceState.VOID
         }
         booked = self._booked.read(catalog.tenant, counts)
-        to_issue = part_invoices(of, lines.rows, booked, invoices, at_us, bills_void_anew=wanted.anew)
+        in_advance = lines_in_advance(settled, all_parts)
+        to_issue = part_invoices(
+            of, lines.rows, in_advance, booked, invoices, at_us, bills_void_anew=wanted.anew
+        )
         return _Found(version, to_issue, list(unrateable.values()))
 
 
@@ -263,16 +269,18 @@ def _running(snapshot: Snapshot, wanted: WantedParts, rows: Index) -> dict[str, 
     catalog = snapshot.catalog
     columns = catalog.subscription_columns
     thresholds = {} if wanted.regardless else thresholds_at(catalog, rows, snapshot.as_of_us)
+    in_advance = set(advance_fees(catalog, rows, snapshot.as_of_us).rows.tolist())
     periods = periods_of_rows(catalog, rows, snapshot.as_of_us)
     found = {}
     for place, row in enumerate(rows.tolist()):
-        if not periods.exists[place] or not (wanted.regardless or row in thresholds):
+        if not periods.exists[place] or not (wanted.regardless or row in thresholds or row in in_advance):
             continue
         found[columns.subscription_id[row].as_py()] = RunningSubscription(
             columns.customer_id[row].as_py(),
             int(periods.start_us[place]),
             int(periods.end_us[place]),
             thresholds.get(row),
+            wanted.regardless,
         )
     return found
 

@@ -39,6 +39,7 @@ from engine.catalog.snapshots.plan_versions import PlanVersions, with_versions
 from engine.catalog.snapshots.stored_resources import Customers, StoredVersion, Subscriptions
 from engine.catalog.snapshots.subscription_columns import SubscriptionColumns
 from engine.catalog.snapshots.versions import Versioned, Versions
+from rating import Timing
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,26 @@ class Catalog:
             ('"invoicing_threshold":' in each for each in columns.terms), np.bool_, len(columns.terms)
         )
         found: npt.NDArray[np.bool_] = own | of_plan
+        return found
+
+    @cached_property
+    def advance_terms(self) -> npt.NDArray[np.bool_]:
+        """bool[terms of `subscription_columns`]: whether they may have a fee in advance, of some version of their plan or of an add-on."""
+        plans = {
+            name
+            for name, plan in self.plan_versions.items()
+            if any(
+                price.price.timing is Timing.IN_ADVANCE
+                for each in plan.versions
+                for price in each.resource.prices
+            )
+        }
+        columns = self.subscription_columns
+        if not plans:
+            return np.zeros(len(columns.terms), dtype=np.bool_)
+        of_plan = np.array([each in plans for each in columns.plans], dtype=np.bool_)[columns.terms_plan]
+        added = np.fromiter(('"add_ons":' in each for each in columns.terms), np.bool_, len(columns.terms))
+        found: npt.NDArray[np.bool_] = of_plan | added
         return found
 
     @cached_property

@@ -39,7 +39,7 @@ _COUNTS = (
     "--threshold",
     "by_threshold",
     is_flag=True,
-    help="In place of periods that are over: bill usage of those that run, of each subscription that has come to its invoicing threshold.",
+    help="In place of periods that are over: bill of those that run usage of each subscription that has come to its invoicing threshold, and fees in advance.",
 )
 @click.option(
     "--customer", "customer_id", metavar="ID", default="", help="With --threshold: of this customer alone."
@@ -47,7 +47,7 @@ _COUNTS = (
 @click.option(
     "--regardless",
     is_flag=True,
-    help="With --threshold and --customer: whatever is not billed yet, with a threshold or without.",
+    help="With --threshold and --customer: whatever usage is not billed yet, with a threshold or without.",
 )
 @json_option
 @target_option
@@ -73,7 +73,8 @@ def close(  # noqa: PLR0913 - the options of the command
     A customer with usage that a price can't rate is left open, whole, and named; the exit code is then 2.
 
     With --threshold what subscriptions have used since they were billed last is invoiced at once where it has come to the
-    `invoicing_threshold` of their plan, or their own. The close of the period bills the rest.
+    `invoicing_threshold` of their plan, or their own, and so are fees in advance of what has begun. The close of the period
+    bills the rest.
     """
     if by_threshold:
         if period is not None or start is not None or end is not None or grace_s is not None:

@@ -1,4 +1,4 @@
-"""`meterline close --threshold`: usage of billing periods that run becomes invoices."""
+"""`meterline close --threshold`: what may be billed of periods that run becomes invoices."""
 
 from collections.abc import Iterable
 from decimal import MAX_PREC, Context, Decimal, localcontext

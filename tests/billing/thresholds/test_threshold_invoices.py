@@ -1,85 +1,13 @@
 """Usage billed while its period runs: what is on which invoice, and that all documents add up to one close at the end."""
 
-import itertools
 from decimal import Decimal
-
-import pytest
 
 from engine.billing.explaining.explainer import Explainer
 from engine.billing.explaining.replay import Replay, replayed
 from engine.billing.explaining.sentences import sentences
-from engine.usage.store.usage_store import UsageStore
-from tests.support.closing_bills import booked
-from tests.support.closing_world import TENANT, ClosingWorld, instant_us
+from tests.support.closing_world import TENANT, instant_us
+from tests.support.part_worlds import ACME, FEE, HEAD, PER_CALL, due, plan
 from tests.support.reconciled_world import reconciled
-
-HEAD = """
-meters:
-  - {id: calls, event_type: call, aggregation: sum, value: value}
-  - {id: mean, event_type: call, aggregation: avg, value: value}
-tax_regions: [{id: DE, name: Germany, country: DE, rates: [{id: vat, percent: 20}]}]
-coupons:
-  - {id: half, name: Half, percent_off: 50, periods: 1}
-  - {id: ten, name: Ten, amount_off: 10, currency: USD, periods: 2}
-"""
-_tests = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    opened = UsageStore.open_embedded(tmp_path_factory.mktemp("usage") / "usage")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def made(tmp_path, store):
-    """Makes worlds with customers of their own; `once` closes all usage of one at the end, and compares."""
-    number, worlds = next(_tests), []
-
-    class Made:
-        customer = f"acme{number}"
-
-        def world(self, text, now="2026-08-10"):
-            self.text = HEAD + text.replace("acme", self.customer)
-            worlds.append(
-                ClosingWorld(
-                    f"sqlite:///{tmp_path / 'a.sqlite'}", store, self.text, now, first_event=1_000 * number
-                )
-            )
-            return worlds[-1]
-
-        def is_as_one_close(self, world, until="2026-09-01", text=None):
-            once = ClosingWorld(
-                f"sqlite:///{tmp_path / f'b{len(worlds)}.sqlite'}",
-                store,
-                text or self.text,
-                clock=world.clock,
-            )
-            worlds.append(once)
-            once.now_us = world.now_us
-            once.close("2026-08-01", until)
-            assert world.totals() == once.totals()
-            assert booked(world) == booked(once)
-            return True
-
-    yield Made()
-    for each in worlds:
-        each.finish()
-
-
-def plan(prices, **fields):
-    said = "".join(f", {name}: {value}" for name, value in fields.items())
-    return f"plans: [{{id: pro, name: Pro, currency: USD, prices: [{prices}]{said}}}]\n"
-
-
-ACME = "customers: [{id: acme, name: A}]\nsubscriptions: [{customer: acme, plan: pro, start: 2026-08-01}]\n"
-FEE = "{id: fee, model: flat, flat_amount: 10}"
-PER_CALL = "{id: calls, meter: calls, model: per_unit, unit_amount: 1}"
-
-
-def due(invoices):
-    return [each.sums["due"] for each in invoices]
 
 
 def test_usage_is_invoiced_when_it_comes_to_the_threshold_and_the_close_bills_the_rest(made):

@@ -64,18 +64,24 @@ def test_it_bills_in_steps_of_some_customers(world, monkeypatch):
     assert billed(world) == [("acme", 12), ("bolt", 13)]
 
 
-def test_only_customers_about_whom_something_came_in_are_rated(world, monkeypatch):
-    """The others again once an hour, and when the catalog has changed."""
-    automatic(world)
-    rated = []
+@pytest.fixture
+def rated(world, monkeypatch):
+    """Whom each step of the engine rates."""
+    found = []
     real = world.biller.bill
 
     def bill(run, snapshot, wanted, rows):
         ids = snapshot.catalog.subscription_columns.customer_id
-        rated.append([ids[row].as_py() for row in rows.tolist()])
+        found.append([ids[row].as_py() for row in rows.tolist()])
         return real(run, snapshot, wanted, rows)
 
     monkeypatch.setattr(world.biller, "bill", bill)
+    return found
+
+
+def test_only_customers_about_whom_something_came_in_are_rated(world, rated):
+    """The others again once an hour, and when the catalog has changed."""
+    automatic(world)
     for _ in range(2):
         world.watch.next_pass()
     world.use("bolt", "2026-08-05", 3)
@@ -99,3 +105,52 @@ def test_a_void_part_is_not_billed_anew_by_the_engine(world):
     assert billed(world) == []
     world.at("2026-09-02").close("2026-08-01", "2026-09-01")
     assert [int(each.sums["due"]) for each in world.standing() if each.key.customer_id == "acme"] == [24]
+
+
+ADVANCE = """
+plans: [{id: base, name: Base, currency: USD, prices: [{id: fee, model: flat, flat_amount: 31, timing: in_advance}]}]
+customers: [{id: cole, name: C}, {id: dana, name: D}]
+subscriptions: [{customer: cole, plan: base, start: 2026-08-01}, {customer: dana, plan: base, start: 2026-08-20}]
+"""
+
+
+def test_fees_in_advance_are_billed_when_their_periods_begin(world):
+    """What runs at first, then each period as it begins, without an event."""
+    world.apply(ADVANCE)
+    automatic(world)
+    assert billed(world) == [("cole", 31)]
+    assert billed(world.at("2026-08-19T23:59:59")) == [("cole", 31)]
+    assert billed(world.at("2026-08-20T00:00:01")) == [("cole", 31), ("dana", 31)]
+    assert billed(world.at("2026-09-01T00:00:01"))[2:] == [("cole", 31)]
+
+
+def test_only_subscriptions_for_which_something_begins_are_rated_for_fees(world, rated):
+    """Not those that the catalog leaves as they are; all again once an hour."""
+    world.apply(ADVANCE)
+    automatic(world)
+    world.watch.next_pass()
+    world.at("2026-08-10T00:10:00").watch.next_pass()
+    world.apply(
+        "customers: [{id: erin, name: E}]\nsubscriptions: [{customer: erin, plan: base, start: 2026-08-10}]"
+    )
+    world.watch.next_pass()
+    world.at("2026-08-10T00:20:00").watch.next_pass()
+    world.at("2026-08-10T01:00:01").watch.next_pass()
+    everybody = ["acme", "bolt", "cole", "erin"]
+    # Those with thresholds are looked at whenever the catalog has changed.
+    assert rated == [["acme", "bolt", "cole"], ["acme", "bolt", "erin"], everybody]
+
+
+def test_a_change_inside_a_period_is_billed_when_it_begins(world):
+    """From the 21st on the subscription has 11 of 31 days of a fee of 62 in place of 31."""
+    world.apply(ADVANCE)
+    automatic(world)
+    assert billed(world) == [("cole", 31)]
+    world.apply(
+        "plans: [{id: max, name: Max, currency: USD, prices: [{id: fee, model: flat, flat_amount: 62, timing: in_advance}]}]"
+    )
+    world.apply(
+        "subscriptions: [{customer: cole, plan: base, start: 2026-08-01, phases: [{start: 2026-08-21, plan: max}]}]"
+    )
+    assert billed(world) == [("cole", 31)]
+    assert ("cole", 11) in billed(world.at("2026-08-21T00:00:01"))

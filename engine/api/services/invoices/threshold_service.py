@@ -1,4 +1,4 @@
-"""IssueThresholdInvoices: usage of running periods billed on demand, some customers a call."""
+"""IssueThresholdInvoices: usage and fees in advance of running periods billed on demand, some customers a call."""
 
 import contextlib
 from collections.abc import Callable
