@@ -2,6 +2,9 @@
 
 from decimal import Decimal
 
+from engine.billing.explaining.explainer import Explainer
+from engine.billing.explaining.replay import Replay, replayed
+from engine.billing.explaining.sentences import sentences
 from engine.billing.reconciliation.findings import Check
 from tests.support.closing_world import TENANT, instant_us
 from tests.support.part_worlds import ACME, HEAD, PER_CALL, due, plan
@@ -212,3 +215,21 @@ def test_a_fee_that_is_free_in_a_trial_is_invoiced_behind_it(made):
     assert due(world.at("2026-08-15").bill_parts()) == [17]
     assert closed(world.at("2026-09-02")).sums["due"] == 0
     assert made.is_as_one_close(world)
+
+
+def test_lines_of_fees_in_advance_explain_themselves_and_replay(made):
+    """The fee, the upgrade with what it gives back, and the close; reconciling finds the whole of them right."""
+    world = made.world(TWO + ACME, "2026-08-01")
+    world.bill_parts()
+    changed(made, world.at("2026-08-12"), "max")
+    world.bill_parts()
+    closed(world.at("2026-09-02"))
+    explainer = Explainer(world.rater, world.invoices, world.booked, world.store)
+    said = []
+    for invoice in world.standing():
+        for number in range(1, invoice.line_count + 1):
+            row = explainer.row_of_invoice(invoice, number, "")
+            assert replayed(explainer, row) == Replay(), (invoice.name, number)
+            said.append(" ".join(sentences(explainer.of_invoice(row))))
+    assert (len(said), all("base" in each for each in said)) == (5, True)
+    assert reconciled(world).differences == []
