@@ -74,7 +74,17 @@ def test_another_site_neither_shows_nor_sends_for_whoever_is_signed_in(visit, wo
     assert tab.go("/operator").status == 200
 
 
-@pytest.mark.parametrize("path", ["", "/spend?at=2025-06-10", "/customer?id=acme&at=2025-06-10"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/spend?at=2025-06-10",
+        "/revenue?at=2025-06-10",
+        "/customers",
+        "/customer?id=acme&at=2025-06-10",
+        "/reconciliation?month=2025-05",
+    ],
+)
 def test_axe_finds_no_serious_fault_and_nobody_scrolls_sideways(visit, path):
     """Of the engine's own answers, on a phone and in a window that is zoomed."""
     for options in ({}, {"color_scheme": "dark", "width": 360, "height": 740}, {"width": 320}):

@@ -1,6 +1,7 @@
 """Every element and state of the operator's page, as its own code makes them of answers that are written here."""
 
 import asyncio
+import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -16,11 +17,14 @@ from meterline.v1 import alerts_pb2 as alerts
 from meterline.v1 import billing_settings_pb2 as settings
 from meterline.v1 import customers_pb2 as customers
 from meterline.v1 import events_pb2 as events
+from meterline.v1 import receivables_pb2 as receivables
+from meterline.v1 import reconciliation_pb2 as reconciliation
 from meterline.v1 import resources_pb2 as resources
+from meterline.v1 import subscriptions_pb2 as subscriptions
 from meterline.v1 import webhooks_pb2 as webhooks
 from meterline.v1.invoices_pb2 import ListInvoicesResponse
 from meterline.v1.metering_pb2 import QueryUsageResponse
-from meterline.v1.spend_pb2 import GetSpendResponse, ListSpendResponse, Spend
+from meterline.v1.spend_pb2 import GetSpendResponse, ListSpendResponse, Spend, SpendGroup
 from meterline.v1.usage_pb2 import ProblemReason, Verdict
 from tests.support.pages.patterns import INVOICES, JULY, JUNE_10, SETTLED, SPEND
 
@@ -56,6 +60,7 @@ ENDPOINTS = webhooks.ListWebhookEndpointsResponse(
 )  # fmt: skip
 ALERTS = alerts.ListAlertCrossingsResponse(
     alert_crossings=[
+        {"alert_id": "less", "customer_id": "acme", "measure": "credit_balance", "threshold": "5", "reached_at": JUNE_10, "recovered_at": JULY},
         {"alert_id": "many", "customer_id": "acme", "measure": "usage", "threshold": "400", "value": "500", "reached_at": JUNE_10},
         {"alert_id": "much", "customer_id": "bolt", "measure": "spend", "threshold": "80", "value": "41.50", "currency": "EUR", "reached_at": JUNE_10},
     ]
@@ -75,8 +80,70 @@ TOP = ListSpendResponse(
     as_of=JUNE_10,
     unrateable_customers=[{"customer_id": "bolt", "message": "no cell"}],
 )  # fmt: skip
+GROUPED = ListSpendResponse(
+    totals=TOP.totals, as_of=JUNE_10, group_count=9_000,
+    groups=[
+        SpendGroup(plan_id="pro", price_id=f"fee-{number}", currency="EUR", amount="20.00", incomplete=True)
+        for number in range(101)
+    ],
+)  # fmt: skip
+PLANS = resources.ListResourcesResponse(
+    resources=[
+        {"kind": "plan", "id": "pro", "definition": json.dumps({"prices": [{"id": f"fee-{number}"} for number in range(101)]})}
+    ]
+)  # fmt: skip
 CUSTOMER = customers.GetCustomerResponse(
     customer={"id": "acme", "name": "Acme <b>Robotics</b>", "parent_id": "holding", "aliases": ["a", "b"], "archived": True}
+)  # fmt: skip
+FOUND = customers.ListCustomersResponse(
+    customers=[
+        {"id": f"customer-{number:06}", "name": "A Company of Some <b>Name</b>", "parent_id": "holding" if number else ""}
+        for number in range(50)
+    ],
+    next_page_token="more",
+)  # fmt: skip
+SUBSCRIPTIONS = subscriptions.ListSubscriptionsResponse(
+    subscriptions=[
+        {"id": "acme:pro", "plan_id": "pro", "start": JUNE_10},
+        {"id": "acme:old", "plan_id": "old", "start": JUNE_10, "end": JULY, "archived": True},
+    ],
+    next_page_token="more",
+)
+ACCOUNT = receivables.GetAccountResponse(
+    account={
+        "customer_id": "acme", "currency": "EUR", "balance": "90.00", "outstanding": "100.00", "overdue": "40.00",
+        "unused": "10.00", "written_off": "5.00",
+    }
+)  # fmt: skip
+PAYMENTS = receivables.ListPaymentsResponse(
+    payments=[
+        {"payment_id": "ch_1", "state": "PAYMENT_STATE_SUCCEEDED", "currency": "EUR", "amount": "60.00", "received_at": JUNE_10,
+         "applied": [{"invoice": "INV-000001", "amount": "16.00"}, {"invoice": "INV-000002", "amount": "44.00"}]},
+        {"payment_id": "ch_2", "state": "PAYMENT_STATE_FAILED", "currency": "EUR", "amount": "60.00", "received_at": JUNE_10,
+         "failure_reason": "insufficient funds"},
+    ]
+)  # fmt: skip
+EVENTS = events.ListEventsResponse(
+    events=[
+        {"event_id": "e1", "event_type": "call", "event_time": JUNE_10, "ingested_at": JULY},
+        {"event_id": "e2", "event_type": "call", "event_time": JUNE_10, "ingested_at": JUNE_10, "voided": {"correction_id": "fix-1"}},
+        {"event_id": "e3", "event_type": "call", "event_time": JULY, "ingested_at": JUNE_10, "voided": {}},
+    ],
+    next_page_token="more",
+)  # fmt: skip
+VERSIONS = resources.ListResourceVersionsResponse(
+    versions=[{"revision": 3, "changed_at": JUNE_10, "changed_by": "key:0a0b0c0d0e0f"}, {"revision": 1, "changed_at": JUNE_10}]
+)  # fmt: skip
+RECONCILED = reconciliation.ReconcileBillingResponse(
+    checks=[
+        {"check": "lines", "judged_count": 7_000, "not_judged": [{"reason": "a part of a billing period", "count": 2}]},
+        {"check": "taxes", "judged_count": 12},
+    ],
+    differences=[
+        {"kind": "amount", "customer_id": "acme", "invoice_number": "INV-000001", "what": "generated", "expected": "12.00", "found": "11.00"},
+        {"kind": "number_gap", "what": "INV-000009", "expected": "1", "found": "0"},
+    ],
+    difference_count=2, late_event_count=3, late_customer_count=1, customer_count=100, as_of=JULY, next_page_token="more",
 )  # fmt: skip
 ANSWERS = {
     "ResourceService.ListResources": METERS,
@@ -94,8 +161,21 @@ ANSWERS = {
     "SpendService.ListSpend": TOP,
     "SpendService.GetSpend": SPEND,
     "CustomerService.GetCustomer": CUSTOMER,
+    "CustomerService.ListCustomers": FOUND,
+    "SubscriptionService.ListSubscriptions": SUBSCRIPTIONS,
+    "ReceivablesService.GetAccount": ACCOUNT,
+    "ReceivablesService.ListPayments": PAYMENTS,
+    "EventService.ListEvents": EVENTS,
+    "ResourceService.ListResourceVersions": VERSIONS,
+    "ReconciliationService.ReconcileBilling": RECONCILED,
 }
 NOTHING = {
+    "CustomerService.ListCustomers": customers.ListCustomersResponse(),
+    "SubscriptionService.ListSubscriptions": subscriptions.ListSubscriptionsResponse(),
+    "ReceivablesService.ListPayments": receivables.ListPaymentsResponse(),
+    "EventService.ListEvents": events.ListEventsResponse(),
+    "ResourceService.ListResourceVersions": resources.ListResourceVersionsResponse(),
+    "ReconciliationService.ReconcileBilling": reconciliation.ReconcileBillingResponse(as_of=JULY),
     "ResourceService.ListResources": resources.ListResourcesResponse(),
     "EventService.ListProblems": events.ListProblemsResponse(),
     "WebhookService.ListWebhookEndpoints": webhooks.ListWebhookEndpointsResponse(),
@@ -132,6 +212,15 @@ OPERATOR_PATTERNS = {
     "operator customer": OperatorPattern("/customer", "id=acme"),
     "operator customer, empty": OperatorPattern("/customer", "id=acme", NOTHING),
     "operator customer, unread": OperatorPattern("/customer", "id=acme", {**ALL_AWAY, "CustomerService.GetCustomer": CUSTOMER}),
+    "operator customer, without money": OperatorPattern("/customer", "id=acme", {"ReceivablesService.GetAccount": LACKS}),
+    "operator customers": OperatorPattern("/customers", "q=customer"),
+    "operator customers, none": OperatorPattern("/customers", "q=x", NOTHING),
+    "operator reconciliation": OperatorPattern("/reconciliation", "month=2025-06"),
+    "operator reconciliation, right": OperatorPattern("/reconciliation", "month=2025-06", NOTHING),
+    "operator reconciliation, asked": OperatorPattern("/reconciliation"),
+    "operator revenue": OperatorPattern("/revenue", "at=2025-06-10", {"SpendService.ListSpend": GROUPED, "ResourceService.ListResources": PLANS}),
+    "operator revenue, unread": OperatorPattern("/revenue", answers={"ReceivablesService.ListPayments": LACKS, "ResourceService.ListResources": PLANS}),
+    "operator revenue, empty": OperatorPattern("/revenue", answers=NOTHING),
     "operator refused": OperatorPattern("/spend", answers=ALL_AWAY),
     "operator signs in": OperatorPattern(is_nobody=True),
     "operator is refused": OperatorPattern("/sign-in", is_nobody=True, is_sent=True),

@@ -2,7 +2,10 @@
 
     /operator             the first page: usage, webhooks, alerts, closing
     /operator/spend       who spends most; ?at=2026-10-31 in the billing periods of that day
-    /operator/customer    ?id=acme: one customer
+    /operator/revenue     fees by month, usage so far, payments by month
+    /operator/customers   ?q=ac: whose id begins so, page by page
+    /operator/customer    ?id=acme: one customer's story
+    /operator/reconciliation ?month=2026-11: closed periods worked out a second time
     /operator/sign-in     POST: exchanges an API key for a session in a cookie
     /operator/sign-out    POST: ends it in this browser
     /operator/static/NAME style and icon: for everybody
@@ -23,8 +26,11 @@ from starlette.routing import Route
 
 from engine.access.signed.operator_sessions import check_operator
 from engine.api.pages.asking import Asks, Refusal
+from engine.api.pages.operator.customer_list import read_customers
 from engine.api.pages.operator.look import Look, Row
 from engine.api.pages.operator.overview import read_overview
+from engine.api.pages.operator.reconciled import read_reconciled
+from engine.api.pages.operator.revenue import read_revenue
 from engine.api.pages.operator.sign_in import (
     BASE,
     BODY_BYTES_MAX,
@@ -47,7 +53,13 @@ from engine.api.pages.static_files import static_response
 from engine.errors import MeterlineError
 
 # What its pages are called, by the end of their address.
-_PAGES: Final = {"": "Overview", "/spend": "Spend"}
+_PAGES: Final = {
+    "": "Overview",
+    "/spend": "Spend",
+    "/revenue": "Revenue",
+    "/customers": "Customers",
+    "/reconciliation": "Reconciliation",
+}
 _ENGLISH: Final = "en"
 _UNAUTHENTICATED: Final = 401
 _POLICY: Final = PageSettings(BASE, is_secure=False).policy(has_form=True)
@@ -67,6 +79,17 @@ class OperatorPages:
         return [
             Route(BASE, self._page("", "overview.html", read_overview), methods=["GET"]),
             Route(f"{BASE}/spend", self._page("/spend", "spend.html", read_top_spend), methods=["GET"]),
+            Route(f"{BASE}/revenue", self._page("/revenue", "revenue.html", read_revenue), methods=["GET"]),
+            Route(
+                f"{BASE}/customers",
+                self._page("/customers", "customers.html", read_customers),
+                methods=["GET"],
+            ),
+            Route(
+                f"{BASE}/reconciliation",
+                self._page("/reconciliation", "reconciliation.html", read_reconciled),
+                methods=["GET"],
+            ),
             Route(f"{BASE}/customer", self._page(None, "customer.html", read_story), methods=["GET"]),
             Route(f"{BASE}/sign-in", self._guarded(self._sign_in), methods=["POST"]),
             Route(f"{BASE}/sign-out", self._guarded(self._sign_out), methods=["POST"]),

@@ -74,7 +74,7 @@ async def read_overview(look: Look) -> Row:
         "meters": await _meters(look),
         "problems": part_of(problems, lambda answer: _problems(answer, look)),
         "webhooks": await _webhooks(look),
-        "alerts": part_of(alerts, lambda answer: _alerts(answer, look)),
+        "alerts": part_of(alerts, lambda answer: alert_rows(answer, look)),
         "closing": part_of(settings, lambda answer: _closing(answer, look)),
         "invoices": part_of(invoices, lambda answer: invoice_rows(answer.invoices, look)),
     }
@@ -193,7 +193,8 @@ async def _delivery_count(endpoint: WebhookEndpoint, state: Any, look: Look) -> 
     return f"{count_text(len(found.answer.deliveries), look)}{more}"
 
 
-def _alerts(answer: ListAlertCrossingsResponse, look: Look) -> list[Row]:
+def alert_rows(answer: ListAlertCrossingsResponse, look: Look) -> list[Row]:
+    """The newest in front, as they came."""
     return [
         {
             "alert": each.alert_id,
@@ -205,6 +206,7 @@ def _alerts(answer: ListAlertCrossingsResponse, look: Look) -> list[Row]:
             if each.currency
             else look.words.plain.number(Decimal(each.value or 0)),
             "at": look.instant(each.reached_at),
+            "recovered": look.instant(each.recovered_at) if each.HasField("recovered_at") else "",
         }
         for each in answer.alert_crossings
     ]
