@@ -79,6 +79,7 @@ def test_another_site_neither_shows_nor_sends_for_whoever_is_signed_in(visit, wo
     [
         "",
         "/spend?at=2025-06-10",
+        "/movers?at=2025-06-10",
         "/revenue?at=2025-06-10",
         "/customers",
         "/customer?id=acme&at=2025-06-10",

@@ -28,7 +28,8 @@ plans:
     name: Monthly
     currency: EUR
     prices:
-      - {id: fee, model: flat, flat_amount: "20"}
+      - {id: fee, model: flat, flat_amount: "20", timing: in_advance}
+      - {id: setup, model: flat, flat_amount: "7", timing: once}
       - {id: seats, model: per_unit, unit_amount: "5", quantity: 3}
       - {id: generated, meter: tokens, model: per_unit, unit_amount: "0.5"}
   - {id: yearly, name: Yearly, currency: EUR, billing_period: year, prices: [{id: fee, model: flat, flat_amount: "100"}]}
@@ -68,9 +69,19 @@ def test_a_fee_is_divided_by_the_months_of_its_period_and_rounded_once(period, a
 
 
 def test_usage_and_items_are_no_fees():
-    """Neither a price with a meter, nor a plan that the catalog has not."""
+    """Neither a price with a meter, nor what is charged once, nor a plan that the catalog has not."""
     plan = fee_prices(
-        Resource(definition=json.dumps({"prices": [{"id": "used", "meter": "tokens"}, {"id": "fee"}]}))
+        Resource(
+            definition=json.dumps(
+                {
+                    "prices": [
+                        {"id": "used", "meter": "tokens"},
+                        {"id": "setup", "timing": "once"},
+                        {"id": "fee", "timing": "in_advance"},
+                    ]
+                }
+            )
+        )
     )
     assert plan == FeePrices(Fraction(1), frozenset({"fee"}))
     groups = [

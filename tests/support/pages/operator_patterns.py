@@ -87,6 +87,18 @@ GROUPED = ListSpendResponse(
         for number in range(101)
     ],
 )  # fmt: skip
+MOVED = (
+    ListSpendResponse(
+        spends=[
+            *(Spend(customer_id=each, currency="EUR", amount="1048.00") for each in ("acme", "bolt", "gone")),
+            *(Spend(customer_id=f"c-{number}", currency="USD", amount="1.00") for number in range(1_000)),
+        ]
+    ),
+    ListSpendResponse(
+        spends=[Spend(customer_id=each, currency="EUR", amount=amount) for each, amount in (("acme", "2000.00"), ("bolt", "48.00"), ("new", "7.00"))],
+        as_of=JUNE_10,
+    ),
+)  # fmt: skip
 PLANS = resources.ListResourcesResponse(
     resources=[
         {"kind": "plan", "id": "pro", "definition": json.dumps({"prices": [{"id": f"fee-{number}"} for number in range(101)]})}
@@ -221,6 +233,8 @@ OPERATOR_PATTERNS = {
     "operator revenue": OperatorPattern("/revenue", "at=2025-06-10", {"SpendService.ListSpend": GROUPED, "ResourceService.ListResources": PLANS}),
     "operator revenue, unread": OperatorPattern("/revenue", answers={"ReceivablesService.ListPayments": LACKS, "ResourceService.ListResources": PLANS}),
     "operator revenue, empty": OperatorPattern("/revenue", answers=NOTHING),
+    "operator movers": OperatorPattern("/movers", "at=2025-06-10", {"SpendService.ListSpend": MOVED}),
+    "operator movers, empty": OperatorPattern("/movers", answers=NOTHING),
     "operator refused": OperatorPattern("/spend", answers=ALL_AWAY),
     "operator signs in": OperatorPattern(is_nobody=True),
     "operator is refused": OperatorPattern("/sign-in", is_nobody=True, is_sent=True),
@@ -243,6 +257,9 @@ class _Answering:
 
     async def ask(self, name, request, shown, carried):
         found = (ANSWERS | self._pattern.answers)[name]
+        if isinstance(found, tuple):
+            # The first of an earlier billing period, the other of a later one.
+            found = found[request.at.seconds >= JUNE_10.seconds]
         if isinstance(found, Exception):
             raise found
         return found

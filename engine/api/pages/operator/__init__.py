@@ -5,6 +5,7 @@ look            one request of whoever is signed in, and what it asks of the tab
 operator_pages  the addresses of the page, and what each of them answers
 overview        recorded and refused usage, webhooks, alerts, closing
 top_spend       who spends most in a billing period, and what all come to
+movers          whose spend changed most since a month before
 revenue         fees by month, usage so far, payments by month
 run_rate        how those are added up
 customer_list   customers by the beginning of their id

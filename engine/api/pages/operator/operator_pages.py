@@ -2,6 +2,7 @@
 
     /operator             the first page: usage, webhooks, alerts, closing
     /operator/spend       who spends most; ?at=2026-10-31 in the billing periods of that day
+    /operator/movers      whose spend changed most since a month before
     /operator/revenue     fees by month, usage so far, payments by month
     /operator/customers   ?q=ac: whose id begins so, page by page
     /operator/customer    ?id=acme: one customer's story
@@ -28,6 +29,7 @@ from engine.access.signed.operator_sessions import check_operator
 from engine.api.pages.asking import Asks, Refusal
 from engine.api.pages.operator.customer_list import read_customers
 from engine.api.pages.operator.look import Look, Row
+from engine.api.pages.operator.movers import read_movers
 from engine.api.pages.operator.overview import read_overview
 from engine.api.pages.operator.reconciled import read_reconciled
 from engine.api.pages.operator.revenue import read_revenue
@@ -56,6 +58,7 @@ from engine.errors import MeterlineError
 _PAGES: Final = {
     "": "Overview",
     "/spend": "Spend",
+    "/movers": "Movers",
     "/revenue": "Revenue",
     "/customers": "Customers",
     "/reconciliation": "Reconciliation",
@@ -79,6 +82,7 @@ class OperatorPages:
         return [
             Route(BASE, self._page("", "overview.html", read_overview), methods=["GET"]),
             Route(f"{BASE}/spend", self._page("/spend", "spend.html", read_top_spend), methods=["GET"]),
+            Route(f"{BASE}/movers", self._page("/movers", "movers.html", read_movers), methods=["GET"]),
             Route(f"{BASE}/revenue", self._page("/revenue", "revenue.html", read_revenue), methods=["GET"]),
             Route(
                 f"{BASE}/customers",

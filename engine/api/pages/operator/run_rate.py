@@ -1,7 +1,7 @@
 """What fees come to a month, and what was collected in each month: sums of amounts that calls gave. Pure.
 
 Rules:
-1. A fee is the charge of a price without a meter. What the fees of one price come to in the billing periods of all customers (ListSpend by
+1. A fee is the charge of a price without a meter that recurs: not one whose timing is `once`. What the fees of one price come to in the billing periods of all customers (ListSpend by
    price), before discounts, commitments, credit and taxes, is divided by the length of the plan's billing period in months: a year has
    12 months and 365 days, a quarter 3 months, a week 7 days.
 2. The quotient is exact, and is rounded once for each price, half away from zero, to the currency's minor unit. Totals are sums of rounded
@@ -22,7 +22,7 @@ from engine.times import us_datetime
 from meterline.v1.catalog_pb2 import Resource
 from meterline.v1.receivables_pb2 import Payment, PaymentState
 from meterline.v1.spend_pb2 import SpendGroup
-from rating import minor_unit_digits
+from rating import Timing, minor_unit_digits
 
 _MONTHS: Final = {
     "day": Fraction(12, 365),
@@ -58,7 +58,9 @@ def fee_prices(plan: Resource) -> FeePrices:
     prices = definition.get("prices") or []
     return FeePrices(
         unit * int(definition.get("billing_period_count") or 1),
-        frozenset(each["id"] for each in prices if not each.get("meter")),
+        frozenset(
+            each["id"] for each in prices if not each.get("meter") and each.get("timing") != Timing.ONCE
+        ),
     )
 
 
