@@ -21,6 +21,7 @@ from meterline.v1.spend_pb2 import GetSpendRequest
 from meterline.v1.spend_pb2_grpc import SpendServiceStub
 from tests.support.command_processes import run_command
 from tests.support.engine.api_world import CATALOG, LATE_JUNE, api_event, record, spend_of
+from tests.support.pages.operator_browser import Operator
 
 ROOT = Path(__file__).parents[2]
 AWAY = "http://localhost/callback"
@@ -145,3 +146,16 @@ def test_the_command_line_takes_a_token_from_a_file(engine, provider, tmp_path):
     done = run_command("spend", "--target", engine.target, "--api-key-file", file)
     assert done.returncode == 0, done.stderr
     assert "people_acme" in done.stdout
+
+
+def test_a_proxy_shows_a_person_the_operator_s_page(engine, provider):
+    """By the token that it sends on with each request; a customer's is refused, and none is exchanged for a session."""
+    page = Operator(engine.http_port)
+    status, _, html = page.get("/operator", authorization=f"Bearer {_token(provider, 'ada')}")
+    assert status == 200
+    assert "signed in as oidc:ada" in html
+    assert "Sign out" not in html
+    assert page.get("/operator", authorization=f"Bearer {_token(provider, 'bob')}")[0] == 403
+    assert page.get("/operator", authorization=f"Bearer {_token(provider, 'eve')}")[0] == 401
+    status, headers, _ = page.sign_in(_token(provider, "ada"))
+    assert (status, headers.get("set-cookie")) == (403, None)
