@@ -30,6 +30,8 @@ from engine.api.services.correct_usage_service import CorrectUsageService
 from engine.api.services.correction_service import CorrectionService
 from engine.api.services.credit_notes.credit_note_operations import credit_note_operations
 from engine.api.services.credit_notes.credit_note_service import CreditNoteService
+from engine.api.services.drafts.draft_operations import draft_operations
+from engine.api.services.drafts.draft_service import DraftInvoiceService
 from engine.api.services.entitlements.entitlement_operations import entitlement_operations
 from engine.api.services.entitlements.entitlement_service import EntitlementService
 from engine.api.services.entitlements.reservation_service import ReservationService
@@ -105,6 +107,7 @@ class Services:
     receivables: ReceivablesService
     billing_settings: BillingSettingsService
     credit_notes: CreditNoteService
+    drafts: DraftInvoiceService
     invoice_items: InvoiceItemService
     journal: JournalService
     simulations: SimulationService
@@ -185,6 +188,7 @@ def operations(services: Services) -> tuple[Operation[Any], ...]:
         *invoice_operations(services.invoices, services.documents, services.billing_settings),
         *receivables_operations(services.receivables),
         *credit_note_operations(services.credit_notes, services.documents),
+        *draft_operations(services.drafts),
         *item_operations(services.invoice_items),
         *journal_operations(services.journal),
         *simulation_operations(services.simulations),

@@ -19,6 +19,7 @@ from engine.api.services.catalog_service import CatalogService
 from engine.api.services.correct_usage_service import CorrectUsageService
 from engine.api.services.correction_service import CorrectionService
 from engine.api.services.credit_notes.credit_note_service import CreditNoteService
+from engine.api.services.drafts.draft_service import DraftInvoiceService
 from engine.api.services.event_service import EventParts, EventService
 from engine.api.services.explanations.explanation_service import ExplanationService
 from engine.api.services.invoices.billing_settings_service import BillingSettingsService
@@ -51,6 +52,7 @@ from engine.app.upkeep import Upkeep
 from engine.billing.annex.usage_annex import UsageAnnex
 from engine.billing.closing.booked_lines import BookedLines
 from engine.billing.closing.invoice_store import InvoiceStore
+from engine.billing.drafts.draft_invoices import DraftInvoices
 from engine.billing.explaining.explainer import Explainer
 from engine.billing.items.billed_items import BilledItems
 from engine.billing.items.invoice_items import InvoiceItems
@@ -116,6 +118,7 @@ def build_operations(
                 BookedLines(stores.usage),
                 now_us,
             ),
+            drafts=_reviewing(stores, upkeep, now_us),
             invoice_items=_giving_items(stores, now_us),
             journal=_journal(stores),
             # One page has the store at work for a second or two: closes and spend go on beside it.
@@ -156,6 +159,12 @@ def _explaining(stores: Stores, reading: Reading) -> ExplanationService:
         Explainer(rater, invoices, booked, stores.usage) for rater in (reading.rater, reading.rater_of_events)
     )
     return ExplanationService(explainer, from_events, invoices, reading.rater)
+
+
+def _reviewing(stores: Stores, upkeep: Upkeep, now_us: Callable[[], int]) -> DraftInvoiceService:
+    closing = upkeep.closing
+    drafts = DraftInvoices(stores.database, stores.catalog, closing.settings, closing.closer, now_us)
+    return DraftInvoiceService(drafts, closing.invoices, closing.turn, now_us)
 
 
 def _giving_items(stores: Stores, now_us: Callable[[], int]) -> InvoiceItemService:

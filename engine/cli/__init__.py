@@ -30,6 +30,7 @@ meterline spend-link ID --for 7d     a link to the page where a customer sees it
 meterline lines --customer ID        the rated line items, tier by tier
 meterline close --period 2026-11     billing periods that are over made invoices
 meterline billing-settings           who closes billing periods, and when: --close automatic leaves it to the engine
+meterline drafts ...                 invoices before their issue: list, show, hold, release, approve
 meterline invoices ...               what was billed: list, show, lines, document, export, void, write-off
 meterline items ...                  one-off charges and credits of the next invoice: create, list, show, delete
 meterline payments ...               money that came in, failed or went back: record, fail, refund, list
@@ -98,6 +99,7 @@ _COMMANDS = {
     "export": ("catalog.export_command", "export"),
     "import": ("imports.import_command", "import_"),
     "invoices": ("invoices.invoices_command", "invoices"),
+    "drafts": ("invoices.drafts_command", "drafts"),
     "items": ("invoices.items_command", "items"),
     "journal": ("receivables.journal_command", "journal"),
     "keys": ("access.keys_command", "keys"),

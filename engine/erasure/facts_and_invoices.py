@@ -26,7 +26,7 @@ from engine.erasure.naming import Naming
 from engine.erasure.tax_numbers import made_up
 from engine.sql.account_tables import ACCOUNT_ENTRIES, CREDIT_NOTES, PAYMENTS, REFUNDS
 from engine.sql.alert_tables import ALERT_CROSSINGS
-from engine.sql.invoice_tables import INVOICES
+from engine.sql.invoice_tables import DRAFT_HOLDS, INVOICES
 from engine.sql.schema import OUTBOX
 from engine.sql.top_up_table import TOP_UPS
 from engine.usage.store.query import Query
@@ -41,6 +41,7 @@ _ACCOUNT_TEXTS: Final[Mapping[Table, Sequence[str]]] = {
     CREDIT_NOTES: ("reason", "void_reason"),
     ALERT_CROSSINGS: ("alert_id",),
     TOP_UPS: ("rule_id", "credit_grant_id"),
+    DRAFT_HOLDS: ("reason",),
 }
 _REPORTED_IDS: Final[Mapping[Table, Sequence[str]]] = {PAYMENTS: ("payment_id",), REFUNDS: ("refund_id",)}
 ACCOUNT_TABLES: Final = tuple(each.name for each in _ACCOUNT_TEXTS)

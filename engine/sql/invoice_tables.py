@@ -2,6 +2,7 @@
 
 - closes: runs that close billing periods; invoices: the headers of what they issued (engine.billing.closing). Rows are never
   deleted; the lines of an invoice are in the usage store.
+- draft_holds: billing periods that people hold back (engine.billing.closing.held_periods). Deleted when they are released.
 - billing_settings: how a tenant's billing periods are closed (engine.billing.automatic.billing_settings).
 - invoice_series: the next numbers of a tenant's invoices and credit notes, and how often what is billed has changed.
 """
@@ -29,6 +30,8 @@ CLOSES: Final = Table(
     Column("begun_by", Text, nullable=False),
     # NULL until all its invoices are issued.
     Column("ended_at_us", BigInteger, nullable=True),
+    # 1: of drafts that were approved, not of all that ended in the span.
+    Column("of_drafts", Integer, nullable=False, server_default="0"),
     PrimaryKeyConstraint("tenant", "close_id", name="closes_pk"),
     # Of one span one at a time.
     Index(
@@ -37,9 +40,22 @@ CLOSES: Final = Table(
         "from_us",
         "before_us",
         unique=True,
-        sqlite_where=text("ended_at_us IS NULL"),
-        postgresql_where=text("ended_at_us IS NULL"),
+        sqlite_where=text("ended_at_us IS NULL AND of_drafts = 0"),
+        postgresql_where=text("ended_at_us IS NULL AND of_drafts = 0"),
     ),
+)
+
+DRAFT_HOLDS: Final = Table(
+    "draft_holds",
+    METADATA,
+    *(Column(name, Text, nullable=False) for name in ("tenant", "customer_id")),
+    # Instants are in microseconds since 1970. The billing period, in whatever currencies.
+    Column("period_start_us", BigInteger, nullable=False),
+    Column("period_end_us", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("held_at_us", BigInteger, nullable=False),
+    Column("held_by", Text, nullable=False),
+    PrimaryKeyConstraint("tenant", "customer_id", "period_start_us", "period_end_us", name="draft_holds_pk"),
 )
 
 BILLING_SETTINGS: Final = Table(
@@ -64,6 +80,10 @@ BILLING_SETTINGS: Final = Table(
     # When past spans were looked through last for periods that have come into them, and at which revision of the catalog.
     Column("looked_at_us", BigInteger, nullable=True),
     Column("looked_revision", BigInteger, nullable=False),
+    # 1: what the engine would issue by itself waits as a draft until somebody approves it.
+    Column("is_reviewed", Integer, nullable=False, server_default="0"),
+    # How many drafts waited when they were counted last.
+    Column("draft_count", BigInteger, nullable=False, server_default="0"),
     PrimaryKeyConstraint("tenant", name="billing_settings_pk"),
 )
 

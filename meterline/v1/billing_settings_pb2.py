@@ -25,25 +25,25 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#meterline/v1/billing_settings.proto\x12\x0cmeterline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd2\x01\n\x0f\x42illingSettings\x12/\n\x0c\x63losing_mode\x18\x01 \x01(\x0e\x32\x19.meterline.v1.ClosingMode\x12\x0f\n\x07grace_s\x18\x02 \x01(\r\x12\x30\n\x0c\x63losed_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13open_customer_count\x18\x04 \x01(\x04\x12.\n\nopen_since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1b\n\x19GetBillingSettingsRequest\"M\n\x1aGetBillingSettingsResponse\x12/\n\x08settings\x18\x01 \x01(\x0b\x32\x1d.meterline.v1.BillingSettings\"\xa3\x01\n\x1cUpdateBillingSettingsRequest\x12/\n\x0c\x63losing_mode\x18\x01 \x01(\x0e\x32\x19.meterline.v1.ClosingMode\x12\x14\n\x07grace_s\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\x30\n\x0c\x63losed_since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\n\x08_grace_s\"P\n\x1dUpdateBillingSettingsResponse\x12/\n\x08settings\x18\x01 \x01(\x0b\x32\x1d.meterline.v1.BillingSettings*`\n\x0b\x43losingMode\x12\x1c\n\x18\x43LOSING_MODE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43LOSING_MODE_MANUAL\x10\x01\x12\x1a\n\x16\x43LOSING_MODE_AUTOMATIC\x10\x02\x32\xf3\x01\n\x16\x42illingSettingsService\x12g\n\x12GetBillingSettings\x12\'.meterline.v1.GetBillingSettingsRequest\x1a(.meterline.v1.GetBillingSettingsResponse\x12p\n\x15UpdateBillingSettings\x12*.meterline.v1.UpdateBillingSettingsRequest\x1a+.meterline.v1.UpdateBillingSettingsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#meterline/v1/billing_settings.proto\x12\x0cmeterline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf7\x01\n\x0f\x42illingSettings\x12/\n\x0c\x63losing_mode\x18\x01 \x01(\x0e\x32\x19.meterline.v1.ClosingMode\x12\x0f\n\x07grace_s\x18\x02 \x01(\r\x12\x30\n\x0c\x63losed_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13open_customer_count\x18\x04 \x01(\x04\x12.\n\nopen_since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06review\x18\x06 \x01(\x08\x12\x13\n\x0b\x64raft_count\x18\x07 \x01(\x04\"\x1b\n\x19GetBillingSettingsRequest\"M\n\x1aGetBillingSettingsResponse\x12/\n\x08settings\x18\x01 \x01(\x0b\x32\x1d.meterline.v1.BillingSettings\"\xc3\x01\n\x1cUpdateBillingSettingsRequest\x12/\n\x0c\x63losing_mode\x18\x01 \x01(\x0e\x32\x19.meterline.v1.ClosingMode\x12\x14\n\x07grace_s\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\x30\n\x0c\x63losed_since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x06review\x18\x04 \x01(\x08H\x01\x88\x01\x01\x42\n\n\x08_grace_sB\t\n\x07_review\"P\n\x1dUpdateBillingSettingsResponse\x12/\n\x08settings\x18\x01 \x01(\x0b\x32\x1d.meterline.v1.BillingSettings*`\n\x0b\x43losingMode\x12\x1c\n\x18\x43LOSING_MODE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43LOSING_MODE_MANUAL\x10\x01\x12\x1a\n\x16\x43LOSING_MODE_AUTOMATIC\x10\x02\x32\xf3\x01\n\x16\x42illingSettingsService\x12g\n\x12GetBillingSettings\x12\'.meterline.v1.GetBillingSettingsRequest\x1a(.meterline.v1.GetBillingSettingsResponse\x12p\n\x15UpdateBillingSettings\x12*.meterline.v1.UpdateBillingSettingsRequest\x1a+.meterline.v1.UpdateBillingSettingsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'meterline.v1.billing_settings_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CLOSINGMODE']._serialized_start=655
-  _globals['_CLOSINGMODE']._serialized_end=751
+  _globals['_CLOSINGMODE']._serialized_start=724
+  _globals['_CLOSINGMODE']._serialized_end=820
   _globals['_BILLINGSETTINGS']._serialized_start=87
-  _globals['_BILLINGSETTINGS']._serialized_end=297
-  _globals['_GETBILLINGSETTINGSREQUEST']._serialized_start=299
-  _globals['_GETBILLINGSETTINGSREQUEST']._serialized_end=326
-  _globals['_GETBILLINGSETTINGSRESPONSE']._serialized_start=328
-  _globals['_GETBILLINGSETTINGSRESPONSE']._serialized_end=405
-  _globals['_UPDATEBILLINGSETTINGSREQUEST']._serialized_start=408
-  _globals['_UPDATEBILLINGSETTINGSREQUEST']._serialized_end=571
-  _globals['_UPDATEBILLINGSETTINGSRESPONSE']._serialized_start=573
-  _globals['_UPDATEBILLINGSETTINGSRESPONSE']._serialized_end=653
-  _globals['_BILLINGSETTINGSSERVICE']._serialized_start=754
-  _globals['_BILLINGSETTINGSSERVICE']._serialized_end=997
+  _globals['_BILLINGSETTINGS']._serialized_end=334
+  _globals['_GETBILLINGSETTINGSREQUEST']._serialized_start=336
+  _globals['_GETBILLINGSETTINGSREQUEST']._serialized_end=363
+  _globals['_GETBILLINGSETTINGSRESPONSE']._serialized_start=365
+  _globals['_GETBILLINGSETTINGSRESPONSE']._serialized_end=442
+  _globals['_UPDATEBILLINGSETTINGSREQUEST']._serialized_start=445
+  _globals['_UPDATEBILLINGSETTINGSREQUEST']._serialized_end=640
+  _globals['_UPDATEBILLINGSETTINGSRESPONSE']._serialized_start=642
+  _globals['_UPDATEBILLINGSETTINGSRESPONSE']._serialized_end=722
+  _globals['_BILLINGSETTINGSSERVICE']._serialized_start=823
+  _globals['_BILLINGSETTINGSSERVICE']._serialized_end=1066
 # @@protoc_insertion_point(module_scope)

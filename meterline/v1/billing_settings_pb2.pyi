@@ -19,18 +19,22 @@ CLOSING_MODE_MANUAL: ClosingMode
 CLOSING_MODE_AUTOMATIC: ClosingMode
 
 class BillingSettings(_message.Message):
-    __slots__ = ("closing_mode", "grace_s", "closed_until", "open_customer_count", "open_since")
+    __slots__ = ("closing_mode", "grace_s", "closed_until", "open_customer_count", "open_since", "review", "draft_count")
     CLOSING_MODE_FIELD_NUMBER: _ClassVar[int]
     GRACE_S_FIELD_NUMBER: _ClassVar[int]
     CLOSED_UNTIL_FIELD_NUMBER: _ClassVar[int]
     OPEN_CUSTOMER_COUNT_FIELD_NUMBER: _ClassVar[int]
     OPEN_SINCE_FIELD_NUMBER: _ClassVar[int]
+    REVIEW_FIELD_NUMBER: _ClassVar[int]
+    DRAFT_COUNT_FIELD_NUMBER: _ClassVar[int]
     closing_mode: ClosingMode
     grace_s: int
     closed_until: _timestamp_pb2.Timestamp
     open_customer_count: int
     open_since: _timestamp_pb2.Timestamp
-    def __init__(self, closing_mode: _Optional[_Union[ClosingMode, str]] = ..., grace_s: _Optional[int] = ..., closed_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., open_customer_count: _Optional[int] = ..., open_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    review: bool
+    draft_count: int
+    def __init__(self, closing_mode: _Optional[_Union[ClosingMode, str]] = ..., grace_s: _Optional[int] = ..., closed_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., open_customer_count: _Optional[int] = ..., open_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., review: _Optional[bool] = ..., draft_count: _Optional[int] = ...) -> None: ...
 
 class GetBillingSettingsRequest(_message.Message):
     __slots__ = ()
@@ -43,14 +47,16 @@ class GetBillingSettingsResponse(_message.Message):
     def __init__(self, settings: _Optional[_Union[BillingSettings, _Mapping]] = ...) -> None: ...
 
 class UpdateBillingSettingsRequest(_message.Message):
-    __slots__ = ("closing_mode", "grace_s", "closed_since")
+    __slots__ = ("closing_mode", "grace_s", "closed_since", "review")
     CLOSING_MODE_FIELD_NUMBER: _ClassVar[int]
     GRACE_S_FIELD_NUMBER: _ClassVar[int]
     CLOSED_SINCE_FIELD_NUMBER: _ClassVar[int]
+    REVIEW_FIELD_NUMBER: _ClassVar[int]
     closing_mode: ClosingMode
     grace_s: int
     closed_since: _timestamp_pb2.Timestamp
-    def __init__(self, closing_mode: _Optional[_Union[ClosingMode, str]] = ..., grace_s: _Optional[int] = ..., closed_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    review: bool
+    def __init__(self, closing_mode: _Optional[_Union[ClosingMode, str]] = ..., grace_s: _Optional[int] = ..., closed_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., review: _Optional[bool] = ...) -> None: ...
 
 class UpdateBillingSettingsResponse(_message.Message):
     __slots__ = ("settings",)

@@ -58,7 +58,7 @@ class ClosePeriodsRequest(_message.Message):
     def __init__(self, period_end_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period_end_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., grace_s: _Optional[int] = ..., close_id: _Optional[str] = ..., page_token: _Optional[str] = ..., page_size: _Optional[int] = ...) -> None: ...
 
 class ClosePeriodsResponse(_message.Message):
-    __slots__ = ("close_id", "as_of", "catalog_revision", "issued_invoice_count", "issued_totals", "issued", "adjustment_line_count", "standing_invoice_count", "not_due_invoice_count", "open_customer_count", "unrateable_customers", "closed_subscription_count", "subscription_count", "next_page_token")
+    __slots__ = ("close_id", "as_of", "catalog_revision", "issued_invoice_count", "issued_totals", "issued", "adjustment_line_count", "standing_invoice_count", "not_due_invoice_count", "open_customer_count", "unrateable_customers", "closed_subscription_count", "subscription_count", "next_page_token", "held_invoice_count")
     CLOSE_ID_FIELD_NUMBER: _ClassVar[int]
     AS_OF_FIELD_NUMBER: _ClassVar[int]
     CATALOG_REVISION_FIELD_NUMBER: _ClassVar[int]
@@ -73,6 +73,7 @@ class ClosePeriodsResponse(_message.Message):
     CLOSED_SUBSCRIPTION_COUNT_FIELD_NUMBER: _ClassVar[int]
     SUBSCRIPTION_COUNT_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    HELD_INVOICE_COUNT_FIELD_NUMBER: _ClassVar[int]
     close_id: str
     as_of: _timestamp_pb2.Timestamp
     catalog_revision: int
@@ -87,7 +88,8 @@ class ClosePeriodsResponse(_message.Message):
     closed_subscription_count: int
     subscription_count: int
     next_page_token: str
-    def __init__(self, close_id: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ..., issued_invoice_count: _Optional[int] = ..., issued_totals: _Optional[_Iterable[_Union[InvoiceTotal, _Mapping]]] = ..., issued: _Optional[_Iterable[_Union[Invoice, _Mapping]]] = ..., adjustment_line_count: _Optional[int] = ..., standing_invoice_count: _Optional[int] = ..., not_due_invoice_count: _Optional[int] = ..., open_customer_count: _Optional[int] = ..., unrateable_customers: _Optional[_Iterable[_Union[_billing_pb2.UnrateableCustomer, _Mapping]]] = ..., closed_subscription_count: _Optional[int] = ..., subscription_count: _Optional[int] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    held_invoice_count: int
+    def __init__(self, close_id: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_revision: _Optional[int] = ..., issued_invoice_count: _Optional[int] = ..., issued_totals: _Optional[_Iterable[_Union[InvoiceTotal, _Mapping]]] = ..., issued: _Optional[_Iterable[_Union[Invoice, _Mapping]]] = ..., adjustment_line_count: _Optional[int] = ..., standing_invoice_count: _Optional[int] = ..., not_due_invoice_count: _Optional[int] = ..., open_customer_count: _Optional[int] = ..., unrateable_customers: _Optional[_Iterable[_Union[_billing_pb2.UnrateableCustomer, _Mapping]]] = ..., closed_subscription_count: _Optional[int] = ..., subscription_count: _Optional[int] = ..., next_page_token: _Optional[str] = ..., held_invoice_count: _Optional[int] = ...) -> None: ...
 
 class IssueThresholdInvoicesRequest(_message.Message):
     __slots__ = ("customer_id", "regardless", "page_size", "page_token")

@@ -80,6 +80,8 @@ BILLING = (
     ),
     *("CreditNoteService.CreateCreditNote", "CreditNoteService.VoidCreditNote"),
     *("InvoiceItemService.CreateInvoiceItem", "InvoiceItemService.DeleteInvoiceItem"),
+    *(f"DraftInvoiceService.{each}" for each in ("HoldDraftInvoice", "ReleaseDraftInvoice")),
+    "DraftInvoiceService.ApproveDraftInvoices",
     *(f"ReceivablesService.Record{each}" for each in ("Payment", "PaymentFailure", "Refund")),
     *("SpendLinkService.CreateSpendLink", "BillingSettingsService.UpdateBillingSettings"),
 )

@@ -94,10 +94,12 @@ ROOMS = {
         *("billing", "billing.terms", "catalog.snapshots"),
         *("errors", "decimal_texts"),
     },
+    "billing.holds": {"sql"},
     "billing.closing": {
         *(
             "billing",
             "billing.accounts",
+            "billing.holds",
             "billing.terms",
             "catalog",
             "catalog.kinds",
@@ -109,7 +111,7 @@ ROOMS = {
         *("usage.query", "usage.store", "usage.store.tables", "usage.store.query"),
     },
     "billing.thresholds": {
-        *("billing", "billing.accounts", "billing.closing", "billing.terms"),
+        *("billing", "billing.accounts", "billing.closing", "billing.holds", "billing.terms"),
         *("catalog.kinds", "catalog.snapshots"),
         *("errors", "decimal_texts"),
     },
@@ -117,8 +119,12 @@ ROOMS = {
         *("billing", "billing.closing", "billing.thresholds", "catalog.snapshots"),
         *("sql", "errors", "metrics", "usage.query", "usage.store"),
     },
+    "billing.drafts": {
+        *("billing", "billing.accounts", "billing.automatic", "billing.closing", "billing.holds"),
+        *("catalog", "catalog.snapshots", "sql", "errors"),
+    },
     "billing.items": {
-        *("billing", "billing.accounts", "billing.closing"),
+        *("billing", "billing.accounts", "billing.closing", "billing.holds"),
         *("catalog", "catalog.documents", "catalog.kinds", "catalog.single", "catalog.snapshots"),
         *("sql", "errors", "times"),
     },
@@ -202,6 +208,8 @@ ROOMS = {
             "billing.closing",
             "billing.annex",
             "billing.documents",
+            "billing.drafts",
+            "billing.holds",
             "billing.explaining",
             "billing.items",
             "billing.receivables",
@@ -248,6 +256,7 @@ ROOMS = {
             "billing.closing",
             "billing.annex",
             "billing.documents",
+            "billing.drafts",
             "billing.explaining",
             "billing.items",
             "billing.receivables",

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Engine
 
 from engine.sql.database import open_database, schema_versions
 
-CURRENT = 19
+CURRENT = 20
 SCHEMAS = [f"{number:04d}" for number in range(1, CURRENT)]
 _FORK = multiprocessing.get_context("forkserver")
 

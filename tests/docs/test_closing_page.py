@@ -7,6 +7,6 @@ PAGE = DocsPage("closing.md")
 
 def test_the_commands_of_the_page_print_what_it_shows(tmp_path):
     """All of them, in their order, against one engine."""
-    assert len(PAGE.commands) == 18
+    assert len(PAGE.commands) == 26
     for (command, expected), (_, output) in zip(PAGE.commands, PAGE.shown(tmp_path), strict=True):
         assert without_due_dates(output) == without_due_dates(expected), command

@@ -17,7 +17,7 @@ from tests.support.closing_histories import CATALOG
 from tests.support.closing_world import ClosingWorld
 
 
-class _Touches:
+class Touches:
     """Counts, and kills its own process at the last that is left."""
 
     def __init__(self, left):
@@ -46,7 +46,7 @@ def watch(touch):
 def main(directory, url, now, start, before, subscriptions, touches):
     store = UsageStore.open_embedded(Path(directory))
     world = ClosingWorld(url, store, CATALOG, now)
-    touch = _Touches(int(touches))
+    touch = Touches(int(touches))
     watch(touch)
     world.bill_parts(subscriptions=int(subscriptions))
     world.close(start, before, subscriptions=int(subscriptions), grace_us=0)

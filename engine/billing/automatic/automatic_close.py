@@ -11,18 +11,21 @@ Rules:
    one with a later watermark comes after it, with whatever has been mended. No tenant's failure holds others up.
 5. A billing period whose invoice a person made void is not billed anew by itself: a close by hand does. Corrections that a void
    invoice had are on the customer's next one.
+6. Where invoices are reviewed nothing is closed: drafts are counted once an hour, and the span of what is not billed yet begins at the
+   first of them. What is looked back for is found as drafts.
+7. Whoever changes the settings ends a run that is under way, at its next step.
 """
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
 
 from engine.billing.automatic.billing_settings import BillingSettings, BillingSettingsStore
-from engine.billing.closing.closer import Closer
-from engine.billing.closing.invoice import AUTOMATIC
+from engine.billing.closing.closer import SUBSCRIPTIONS_AT_ONCE, Closer
+from engine.billing.closing.invoice import ALL_DUE, AUTOMATIC
 from engine.errors import MeterlineError, RetryLaterError
 from engine.metrics import METRICS
 
@@ -32,6 +35,15 @@ _DAY_US: Final = 24 * _HOUR_US
 _LOOKED_BACK_US: Final = 100 * _DAY_US
 # Of one run in the log; meterline close lists all.
 _LOGGED_MAX: Final = 20
+
+
+@dataclass(slots=True)
+class _Drafts:
+    """How many drafts wait, where the first of their periods ends, and how many customers and invoices can't be billed yet."""
+
+    first_end_us: int
+    count: int = 0
+    left: int = 0
 
 
 class AutomaticClose:
@@ -71,17 +83,63 @@ class AutomaticClose:
     def _close_of(self, tenant: str) -> BillingSettings:
         """The settings afterwards, as of each step."""
         settings = self._settings.of(tenant)
-        for step in (self._close_ended, self._look_back, self._retry_open):
+        for step in (self._close_ended, self._count_drafts, self._look_back, self._retry_open):
             if settings.is_automatic:
                 settings = step(tenant, settings)
         return settings
 
+    def _count_drafts(self, tenant: str, settings: BillingSettings) -> BillingSettings:
+        """Rule 6."""
+        from_us, now_us = settings.closed_until_us, self._now_us()
+        until_us = self._over_until_us(settings)
+        if not settings.is_reviewed or from_us is None or until_us <= from_us:
+            return settings
+        if now_us < (settings.retried_at_us or 0) + _HOUR_US:
+            return settings
+        found = self._drafts(tenant, settings, from_us, until_us)
+        if found is None:
+            return settings
+        billed_until_us = from_us if found.left else max(from_us, min(until_us, found.first_end_us - 1))
+        after = replace(
+            settings,
+            closed_until_us=billed_until_us,
+            draft_count=found.count,
+            open_customer_count=found.left,
+            open_since_us=from_us if found.left else None,
+            retried_at_us=now_us,
+        )
+        return self._settings.advance(tenant, settings, after)
+
+    def _drafts(
+        self, tenant: str, settings: BillingSettings, from_us: int, until_us: int
+    ) -> "_Drafts | None":
+        """None where the engine stops."""
+        close = self._closer.drafts(tenant, from_us, until_us, settings.grace_us)
+        found, row = _Drafts(until_us + 1), 0
+        while True:
+            if self._is_stopping():
+                return None
+            step = self._closer.draft(close, row, SUBSCRIPTIONS_AT_ONCE, ALL_DUE)
+            found.left += len(step.open_customers)
+            for due in step.due:
+                found.left += due.not_due_count
+                found.count += len(due.invoices)
+                ends_us = (each.key.end_us for each in due.invoices)
+                found.first_end_us = min(found.first_end_us, *ends_us, until_us + 1)
+            row = step.next_row
+            if not row:
+                return found
+
+    def _over_until_us(self, settings: BillingSettings) -> int:
+        """The end of the last whole hour whose grace is over."""
+        return (self._now_us() - settings.grace_us) // _HOUR_US * _HOUR_US
+
     def _close_ended(self, tenant: str, settings: BillingSettings) -> BillingSettings:
         from_us, until_us = settings.closed_until_us, settings.closing_until_us
-        if from_us is None:
+        if from_us is None or settings.is_reviewed:
             return settings
         if until_us is None:
-            until_us = (self._now_us() - settings.grace_us) // _HOUR_US * _HOUR_US
+            until_us = self._over_until_us(settings)
             if until_us <= from_us:
                 return settings
             begun = replace(settings, closing_until_us=until_us)
@@ -115,13 +173,19 @@ class AutomaticClose:
         first_us = max(since_us, until_us - _LOOKED_BACK_US)
         if revision != settings.looked_revision and first_us < until_us:
             begin_us = first_us if settings.open_since_us is None else min(first_us, settings.open_since_us)
-            after = replace(after, open_since_us=begin_us, retried_at_us=None)
+            after = replace(after, retried_at_us=None)
+            if settings.is_reviewed:
+                after = replace(after, closed_until_us=first_us)
+            else:
+                after = replace(after, open_since_us=begin_us)
         return self._settings.advance(tenant, settings, after)
 
     def _retry_open(self, tenant: str, settings: BillingSettings) -> BillingSettings:
         since_us, until_us = settings.open_since_us, settings.closed_until_us
         tried_us = settings.retried_at_us or 0
-        if since_us is None or until_us is None or self._now_us() < tried_us + _HOUR_US:
+        if settings.is_reviewed or since_us is None or until_us is None:
+            return settings
+        if self._now_us() < tried_us + _HOUR_US:
             return settings
         left = self._run(tenant, settings, since_us, until_us)
         if left is None:
@@ -140,7 +204,8 @@ class AutomaticClose:
             close = self._closer.begin(tenant, from_us, until_us, settings.grace_us, AUTOMATIC)
         row = issued = left = logged = 0
         while True:
-            if self._is_stopping():
+            # Rule 7.
+            if self._is_stopping() or self._settings.of(tenant) != settings:
                 return None
             with self._turn():
                 step = self._closer.step(close, row)

@@ -1,4 +1,4 @@
-"""What the engine bills of running periods by itself, for tenants whose periods it closes: a pass every few seconds.
+"""What the engine bills of running periods by itself, for tenants whose periods it closes without a review: a pass every few seconds.
 
 Rules:
 1. A pass looks at the customers about whom an event or a correction came in since the pass before, up to its watermark: what came in
@@ -74,7 +74,7 @@ class ThresholdWatch:
     def next_pass(self) -> None:
         """Raises RetryLaterError at once, and another MeterlineError once every tenant had its turn: the next pass goes on."""
         failure = None
-        tenants = self._settings.automatic()
+        tenants = self._settings.automatic(reviewed=False)
         self._looked = {tenant: each for tenant, each in self._looked.items() if tenant in tenants}
         for tenant in tenants:
             try:

@@ -8,10 +8,12 @@ Rules:
    the span, and no subscription has ended, is left alone.
 3. Invoices are computed from a version of the tenant's invoices, and issued only if it is still the same.
 4. A customer whose commitments don't fit together is left open, and named; all others are billed. Who that is is found by halves.
+5. What is held back is left open by every run. A run of drafts bills what somebody approved alone. A draft is what the same step
+   would issue: computed in the same way, and neither written nor issued.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -22,9 +24,9 @@ import structlog
 from engine.billing.closing.booked_lines import BookedLines
 from engine.billing.closing.due_invoices import DueInvoices, due_invoices
 from engine.billing.closing.going_on import GoingOn, to_be_billed
-from engine.billing.closing.invoice import Close, Invoice
+from engine.billing.closing.invoice import ALL_DUE, Close, Invoice, PeriodSelection
 from engine.billing.closing.invoice_store import InvoiceStore
-from engine.billing.closing.run_customers import RunCustomers
+from engine.billing.closing.run_customers import RunCustomers, step_rows
 from engine.billing.closing.unchanged import UnchangedCustomers
 from engine.billing.line_item import LineItem
 from engine.billing.rated import Rated
@@ -57,9 +59,20 @@ class Closed:
     adjusted_count: int = 0
     standing_count: int = 0
     not_due_count: int = 0
+    held_count: int = 0
     open_customer_count: int = 0
     unrateable: list[LineItem] = field(default_factory=list)
     inconsistent: dict[str, str] = field(default_factory=dict)
+    next_row: int = 0
+
+
+@dataclass(slots=True)
+class Drafted:
+    """What a step would issue: `due` in several pieces, where customers are left open. `open_customers`: who is, and the rest as of Closed."""
+
+    subscription_count: int
+    due: list[DueInvoices] = field(default_factory=list)
+    open_customers: set[str] = field(default_factory=set)
     next_row: int = 0
 
 
@@ -90,21 +103,31 @@ class Closer:
             InvalidRequestError: the span is empty.
             StoreUnavailableError: a store does not answer.
         """
+        return self._invoices.begin(self._newest(tenant, from_us, before_us, grace_us, by))
+
+    def begin_approval(self, drafts: Close, by: str) -> Close:
+        """A run that issues drafts, at the newest watermark and revision. `drafts`: as of `drafts`. Raises StoreUnavailableError."""
+        run = self._newest(drafts.tenant, drafts.from_us, drafts.before_us, drafts.grace_us, by)
+        return self._invoices.begin(replace(run, of_drafts=True))
+
+    def drafts(self, tenant: str, from_us: int, before_us: int, grace_us: int) -> Close:
+        """What would be approved of a span now, at the newest watermark and revision; it is kept nowhere. Raises as `begin`."""
+        return replace(self._newest(tenant, from_us, before_us, grace_us, ""), of_drafts=True)
+
+    def _newest(self, tenant: str, from_us: int, before_us: int, grace_us: int, by: str) -> Close:
         if before_us <= from_us:
             raise InvalidRequestError(FieldMistake("before", "must be after from"))
         snapshot = self._rater.snapshot(tenant, None, None)
-        return self._invoices.begin(
-            Close(
-                tenant=tenant,
-                close_id=self._draw(8),
-                from_us=from_us,
-                before_us=before_us,
-                grace_us=grace_us,
-                as_of_us=snapshot.as_of_us,
-                catalog_revision=snapshot.catalog.revision,
-                begun_at_us=self._now_us(),
-                begun_by=by,
-            )
+        return Close(
+            tenant=tenant,
+            close_id=self._draw(8),
+            from_us=from_us,
+            before_us=before_us,
+            grace_us=grace_us,
+            as_of_us=snapshot.as_of_us,
+            catalog_revision=snapshot.catalog.revision,
+            begun_at_us=self._now_us(),
+            begun_by=by,
         )
 
     def revision(self, tenant: str) -> int:
@@ -115,8 +138,15 @@ class Closer:
         """Raises NotFoundError, StoreUnavailableError."""
         return self._invoices.close(tenant, close_id)
 
-    def step(self, close: Close, first_row: int, subscriptions: int = SUBSCRIPTIONS_AT_ONCE) -> Closed:
+    def step(
+        self,
+        close: Close,
+        first_row: int,
+        subscriptions: int = SUBSCRIPTIONS_AT_ONCE,
+        selection: PeriodSelection = ALL_DUE,
+    ) -> Closed:
         """Closes the periods of some subscriptions, of whole customers. `first_row`: the `next_row` of the step before; 0 of the first.
+        `selection`: of a run of drafts, the same in all its steps.
 
         Raises:
             InvalidRequestError: no customer begins there.
@@ -124,24 +154,35 @@ class Closer:
             MeterlineError: what is booked is not whole, or a line doesn't add up: nothing was issued.
         """
         snapshot = self._rater.snapshot(close.tenant, close.from_us, close.as_of_us, close.catalog_revision)
-        columns = snapshot.catalog.subscription_columns
-        if first_row and (first_row >= len(columns) or columns.customer_end(first_row - 1) != first_row):
-            # Half a customer would be billed.
-            raise InvalidRequestError(
-                FieldMistake("page_token", "names no place at which a step of this run begins")
-            )
-        last = min(first_row + subscriptions, len(columns))
-        last = columns.customer_end(last - 1) if last > first_row else first_row
-        done = Closed(subscription_count=len(columns))
-        if last > first_row:
-            self._close_rows(close, snapshot, np.arange(first_row, last), done)
-        if last < len(columns):
-            done.next_row = last
-        else:
+        rows, next_row = step_rows(snapshot.catalog.subscription_columns, selection, first_row, subscriptions)
+        done = Closed(len(snapshot.catalog.subscription_columns), next_row=next_row)
+        if len(rows):
+            self._close_rows(close, snapshot, selection, rows, done)
+        if not next_row:
             self._invoices.end(close, self._now_us())
         return done
 
-    def _close_rows(self, close: Close, snapshot: Snapshot, rows: Index, done: Closed) -> None:
+    def draft(self, close: Close, first_row: int, subscriptions: int, selection: PeriodSelection) -> Drafted:
+        """What `step` would issue, held periods too; nothing is written. Raises as `step`."""
+        snapshot = self._rater.snapshot(close.tenant, close.from_us, close.as_of_us, close.catalog_revision)
+        rows, next_row = step_rows(snapshot.catalog.subscription_columns, selection, first_row, subscriptions)
+        done = Drafted(len(snapshot.catalog.subscription_columns), next_row=next_row)
+
+        def work(some: Index) -> None:
+            wanted, in_span = self._to_be_billed(close, snapshot, some)
+            if len(wanted):
+                found = self._due(close, snapshot, selection, wanted, in_span, with_held=True)[1]
+                done.due.append(found)
+                done.open_customers |= found.too_large
+                done.open_customers |= {each.charge.subscription.customer for each in found.unrateable}
+
+        if len(rows):
+            of_fitting(snapshot.catalog, rows, work, lambda customer, _: done.open_customers.add(customer))
+        return done
+
+    def _close_rows(
+        self, close: Close, snapshot: Snapshot, selection: PeriodSelection, rows: Index, done: Closed
+    ) -> None:
         """Rule 4."""
 
         def leave(customer: str, reason: str) -> None:
@@ -152,19 +193,25 @@ class Closer:
             done.open_customer_count += 1
 
         def work(some: Index) -> None:
-            self._close_consistent(close, snapshot, some, done)
+            self._close_consistent(close, snapshot, selection, some, done)
 
         of_fitting(snapshot.catalog, rows, work, leave)
 
-    def _close_consistent(self, close: Close, snapshot: Snapshot, rows: Index, done: Closed) -> None:
-        """Issues what is due of these subscriptions, computed again if somebody else issues meanwhile (rule 3)."""
+    def _to_be_billed(self, close: Close, snapshot: Snapshot, rows: Index) -> tuple[Index, Sequence[Rated]]:
+        """Of these subscriptions those of customers who may have an invoice, and their periods that ended in the span."""
         rate = partial(self._rated, snapshot)
         in_span = list(ended_between(rate, snapshot.catalog, rows, close.from_us, close.before_us))
-        rows = to_be_billed(snapshot.catalog, rows, in_span, close.before_us)
+        return to_be_billed(snapshot.catalog, rows, in_span, close.before_us), in_span
+
+    def _close_consistent(
+        self, close: Close, snapshot: Snapshot, selection: PeriodSelection, rows: Index, done: Closed
+    ) -> None:
+        """Issues what is due of these subscriptions, computed again if somebody else issues meanwhile (rule 3)."""
+        rows, in_span = self._to_be_billed(close, snapshot, rows)
         if not len(rows):
             return
         for attempt in range(_ATTEMPTS):
-            version, found = self._due(close, snapshot, rows, in_span)
+            version, found = self._due(close, snapshot, selection, rows, in_span)
             if found.invoices:
                 try:
                     self._booked.write(close.tenant, found.rows)
@@ -176,6 +223,7 @@ class Closer:
             done.adjusted_count += found.adjusted_count
             done.standing_count += found.standing_count
             done.not_due_count += found.not_due_count
+            done.held_count += found.held_count
             done.open_customer_count += len(found.unrateable) + len(found.too_large)
             for customer in sorted(found.too_large)[:_LOGGED_MAX]:
                 _log.error(
@@ -187,9 +235,16 @@ class Closer:
             return
 
     def _due(
-        self, close: Close, snapshot: Snapshot, rows: Index, in_span: Sequence[Rated]
+        self,
+        close: Close,
+        snapshot: Snapshot,
+        selection: PeriodSelection,
+        rows: Index,
+        in_span: Sequence[Rated],
+        *,
+        with_held: bool = False,
     ) -> tuple[int, DueInvoices]:
-        """What is to be issued, and of which version of the tenant's invoices."""
+        """What is to be issued, and of which version of the tenant's invoices. `with_held`: as if nothing were held."""
         catalog = snapshot.catalog
         numbers = CustomerNumbers.of_rows(catalog, rows)
         ids = catalog.subscription_columns.customer_id.take(pa.array(numbers.first_row)).to_pylist()
@@ -211,6 +266,7 @@ class Closer:
         customers = RunCustomers(
             *(close, version, catalog, numbers, ids, going_on, by_key, standing.voided, unchanged),
             *(billed_parts, standing.ever_voided),
+            *(frozenset() if with_held else standing.held, selection),
         )
         found = settled_invoices(parts, numbers, grants)
         return version, due_invoices(customers, found, parts, booked, self._now_us())

@@ -2,10 +2,11 @@
 
 Rules:
 1. A customer's lines in one currency of one billing period are one invoice. It is due when its period ended a grace before the
-   watermark. One that stands already is left alone, and so is one that this run issued and is void now.
+   watermark. One that stands already is left alone, and so is one that this run issued and is void now, and one that is held back
+   or not to be billed by this run.
 2. What the customer's earlier closed periods come to at the watermark, less what is booked of them, is on the first invoice of the
    run in that currency, behind its own lines. Where there is none, they wait for the next run while an invoice stands or isn't due,
-   or the customer goes on (engine.billing.closing.going_on); else they have an invoice of their own.
+   or the customer goes on (engine.billing.closing.going_on), or the run is of drafts; else they have an invoice of their own.
 3. Adjustments are of periods that ended before the span: what changes inside it waits for the next run. Invoices from before an
    erasure stay as they are, and so do lines of subscriptions that the catalog doesn't have.
 4. A run that was begun before another one that has billed the customer since adjusts nothing: it would undo what came in
@@ -53,6 +54,7 @@ class DueInvoices:
     adjusted_count: int
     standing_count: int
     not_due_count: int
+    held_count: int
     unrateable: Sequence[LineItem] = ()
     too_large: frozenset[str] = frozenset()
 
@@ -111,6 +113,7 @@ def _without(
         adjusted_count=int((target >= 0).sum()),
         standing_count=status.count("stands"),
         not_due_count=status.count("not due"),
+        held_count=status.count("held"),
     )
 
 
@@ -132,6 +135,10 @@ def _status(of: RunCustomers, key: InvoiceKey, refused: frozenset[str]) -> str:
         return "stands"
     if key.end_us + close.grace_us > close.as_of_us:
         return "not due"
+    if not of.selection.takes(key):
+        return "not selected"
+    if key.period in of.held:
+        return "held"
     return "refused" if key.customer_id in refused else "due"
 
 
@@ -197,7 +204,8 @@ def _targets(
     target = []
     for customer, currency in zip(adjusted.customer, adjusted.rows["currency"].to_pylist(), strict=True):
         whose = (customer, currency)
-        if whose not in places and whose not in waits and whose not in of.going_on:
+        waits_for_none = whose not in places and whose not in waits and whose not in of.going_on
+        if waits_for_none and not close.of_drafts:
             alone = InvoiceKey(customer, currency, close.before_us, close.before_us)
             if alone in of.standing or alone in of.voided:
                 waits.add(whose)

@@ -10,6 +10,7 @@ from engine.billing.accounts.account_store import AccountKey
 from engine.billing.accounts.document_numbers import invoice_number
 from engine.billing.accounts.figures import NO_FIGURES, Figures
 from engine.billing.accounts.invoice_states import InvoiceState
+from engine.billing.holds.held_periods import CustomerPeriod
 
 _CLOSE_ID_DIGITS: Final = 16
 AUTOMATIC: Final = "automatic"
@@ -27,15 +28,44 @@ class InvoiceKey(NamedTuple):
     start_us: int
     end_us: int
 
+    @property
+    def period(self) -> CustomerPeriod:
+        return CustomerPeriod(self.customer_id, self.start_us, self.end_us)
+
     def ends_in(self, close: "Close") -> bool:
         """Whether the period is of the run's span."""
         return self.start_us < self.end_us and close.from_us < self.end_us <= close.before_us
 
 
 @dataclass(frozen=True, slots=True)
+class PeriodSelection:
+    """Which billing periods a run bills, of all that end in its span.
+
+    customers: of whom; empty for all. start_us: those that began then; None for all. after_us, until_us: those that end after the
+    one, up to the other; None for no bound.
+    """
+
+    customers: frozenset[str] = frozenset()
+    start_us: int | None = None
+    after_us: int | None = None
+    until_us: int | None = None
+
+    def takes(self, key: InvoiceKey) -> bool:
+        return (
+            (not self.customers or key.customer_id in self.customers)
+            and self.start_us in (None, key.start_us)
+            and (self.after_us is None or key.end_us > self.after_us)
+            and (self.until_us is None or key.end_us <= self.until_us)
+        )
+
+
+ALL_DUE: Final = PeriodSelection()
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """A run that closes the billing periods that end in (from_us, before_us], and `grace_us` or more before its watermark. All of it
-    is rated from one watermark and one revision of the catalog.
+    is rated from one watermark and one revision of the catalog. of_drafts: it issues drafts that somebody approved, and no others.
     """
 
     tenant: str
@@ -47,11 +77,12 @@ class Close:
     catalog_revision: int
     begun_at_us: int
     begun_by: str
+    of_drafts: bool = False
 
     @property
     def bills_void_anew(self) -> bool:
-        """Whether what a person made void is billed again: if a person asks for the run."""
-        return self.begun_by != AUTOMATIC
+        """Whether what a person made void is billed again: if a person closes the span."""
+        return self.begun_by != AUTOMATIC and not self.of_drafts
 
     def invoice_id(self, key: InvoiceKey, version: int) -> str:
         """The same whenever this run makes it from the same version of the tenant's invoices: 128 bits, hex. Of another version its

@@ -3,15 +3,23 @@
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import ColumnElement, Row, and_
 
 from engine.billing.accounts.invoice_states import InvoiceState
 from engine.billing.closing.invoice import SUMS, Close, Invoice, InvoiceKey
+from engine.sql.invoice_tables import INVOICES
 
 
 def read_close(row: Row[Any]) -> Close:
     """Of a row of CLOSES."""
-    return Close(**{name: getattr(row, name) for name in Close.__slots__})
+    found = {name: getattr(row, name) for name in Close.__slots__}
+    return Close(**found | {"of_drafts": bool(row.of_drafts)})
+
+
+def close_values(close: Close) -> dict[str, Any]:
+    """A row of CLOSES that is under way."""
+    values = {name: getattr(close, name) for name in Close.__slots__}
+    return values | {"of_drafts": int(close.of_drafts), "ended_at_us": None}
 
 
 def invoice_values(invoice: Invoice) -> dict[str, Any]:
@@ -63,3 +71,13 @@ def read_invoice(row: Row[Any]) -> Invoice:
         is_erased=row.erased_at_us is not None,
         part=row.part,
     )
+
+
+def is_in(state: InvoiceState, now_us: int) -> ColumnElement[bool]:
+    """Whether an invoice is in a state at an instant."""
+    columns, opened = INVOICES.c, (InvoiceState.ISSUED, InvoiceState.PARTLY_PAID)
+    if state is InvoiceState.OVERDUE:
+        kept = [each.value for each in opened]
+        return and_(columns.state.in_(kept), columns.due_at_us <= now_us)
+    kept_in = columns.state == state.value
+    return and_(kept_in, columns.due_at_us > now_us) if state in opened else kept_in

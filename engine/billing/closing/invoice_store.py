@@ -5,7 +5,7 @@ Rules:
    whoever computed computes again. So two runs at once bill nothing twice.
 2. Numbers are given in the transaction that issues: from 1, without a gap. An invoice that is there already keeps its number.
 3. Every invoice that is issued or voided leaves its entries in its account, and a fact in the outbox, in the same transaction.
-4. Of one span one run is under way: whoever closes it joins that run, and goes on with its watermark.
+4. Of one span one run is under way: whoever closes it joins that run, and goes on with its watermark. Nobody joins one of drafts.
 5. What a run issued and somebody voided since, that run does not issue again, however often its steps are repeated: the next does.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, true, update
+from sqlalchemy import Connection, and_, insert, or_, select, true, update
 
 from engine.billing.accounts.account import AccountEntry, AccountInvoice, EntryKind
 from engine.billing.accounts.account_store import AccountKey, enter, load, save
@@ -22,7 +22,8 @@ from engine.billing.accounts.document_numbers import invoice_number
 from engine.billing.accounts.figures import Figures, balances, figures, in_pieces
 from engine.billing.accounts.invoice_states import InvoiceState
 from engine.billing.closing.invoice import Close, Invoice, InvoiceKey
-from engine.billing.closing.invoice_rows import invoice_values, read_close, read_invoice
+from engine.billing.closing.invoice_rows import close_values, invoice_values, is_in, read_close, read_invoice
+from engine.billing.holds.held_periods import CustomerPeriod, held_periods
 from engine.errors import NotFoundError, StaleError
 from engine.outbox.fact_types import FactType
 from engine.outbox.facts import Fact, record_facts
@@ -34,12 +35,13 @@ from engine.times import rfc3339_us
 @dataclass(frozen=True, slots=True)
 class StandingInvoices:
     """Of some customers, at one moment. `voided`: what is void and not to be billed by the run (rule 5). `ever_voided`: of which
-    periods an invoice that closed them was made void, by whatever run; another may stand.
+    periods an invoice that closed them was made void, by whatever run; another may stand. `held`: what is held back.
     """
 
     invoices: Sequence[Invoice]
     voided: frozenset[InvoiceKey]
     ever_voided: frozenset[InvoiceKey]
+    held: frozenset[CustomerPeriod]
 
 
 class InvoiceStore:
@@ -58,12 +60,12 @@ class InvoiceStore:
                     columns.from_us == close.from_us,
                     columns.before_us == close.before_us,
                     columns.ended_at_us.is_(None),
+                    columns.of_drafts == 0,
                 )
             ).first()
-            if row is not None:
+            if row is not None and not close.of_drafts:
                 return read_close(row)
-            values = {name: getattr(close, name) for name in Close.__slots__}
-            connection.execute(insert(CLOSES).values(**values, ended_at_us=None))
+            connection.execute(insert(CLOSES).values(**close_values(close)))
             return close
 
     def close(self, tenant: str, close_id: str) -> Close:
@@ -89,6 +91,11 @@ class InvoiceStore:
                 .values(ended_at_us=now_us)
             )
 
+    def held(self, tenant: str) -> frozenset[CustomerPeriod]:
+        """What is held back."""
+        with self._database.reading() as connection:
+            return frozenset(held_periods(connection, tenant))
+
     def version(self, tenant: str) -> int:
         """Of all invoices of a tenant, at this moment (rule 1); 0 before its first."""
         with self._database.reading() as connection:
@@ -112,6 +119,7 @@ class InvoiceStore:
                 for some in in_pieces(whose):
                     of_some = and_(columns.tenant == tenant, columns.customer_id.in_(some))
                     found += map(read_invoice, connection.execute(select(INVOICES).where(of_some, since)))
+            held = held_periods(connection, tenant)
         void = [each for each in found if each.state is InvoiceState.VOID and not each.part]
         return StandingInvoices(
             [each for each in found if each.state is not InvoiceState.VOID],
@@ -119,6 +127,7 @@ class InvoiceStore:
                 each.key for each in void if not close.bills_void_anew or each.close_id == close.close_id
             ),
             frozenset(each.key for each in void),
+            frozenset(held),
         )
 
     def of_running(
@@ -212,7 +221,7 @@ class InvoiceStore:
         if before_number:
             wanted = wanted.where(columns.number < before_number)
         if state is not None:
-            wanted = wanted.where(_is_in(state, now_us))
+            wanted = wanted.where(is_in(state, now_us))
         with self._database.reading() as connection:
             rows = connection.execute(wanted.order_by(columns.number.desc()).limit(count)).all()
             found = figures(connection, tenant, [row.invoice_id for row in rows])
@@ -305,16 +314,6 @@ def _enter_issued(
         else replace(each, state=own.state, figures=Figures.of(own))
         for each in issued
     ]
-
-
-def _is_in(state: InvoiceState, now_us: int) -> ColumnElement[bool]:
-    """Whether an invoice is in a state at an instant."""
-    columns, opened = INVOICES.c, (InvoiceState.ISSUED, InvoiceState.PARTLY_PAID)
-    if state is InvoiceState.OVERDUE:
-        kept = [each.value for each in opened]
-        return and_(columns.state.in_(kept), columns.due_at_us <= now_us)
-    kept_in = columns.state == state.value
-    return and_(kept_in, columns.due_at_us > now_us) if state in opened else kept_in
 
 
 def one_invoice(connection: Connection, tenant: str, invoice_id: str, number: int) -> Invoice:

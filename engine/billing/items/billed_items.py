@@ -3,19 +3,22 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from engine.billing.accounts.document_numbers import invoice_number
 from engine.billing.accounts.figures import in_pieces
 from engine.billing.accounts.invoice_states import InvoiceState
 from engine.billing.closing.booked_lines import BookedLines
 from engine.billing.closing.invoice import InvoiceKey
+from engine.billing.holds.held_periods import held_periods
 from engine.catalog.kinds.items.invoice_item import InvoiceItem, item_name
 from engine.sql.database import Database
-from engine.sql.invoice_tables import CLOSES, INVOICE_SERIES, INVOICES
+from engine.sql.invoice_tables import BILLING_SETTINGS, CLOSES, INVOICE_SERIES, INVOICES
 from engine.times import datetime_us
 
 _COLUMNS: Final = INVOICES.c
+_APPROVAL_US: Final = 3_600_000_000
+"""Within an hour an approval has ended, or was broken off."""
 _STANDS: Final = _COLUMNS.state != InvoiceState.VOID.value
 
 
@@ -60,8 +63,10 @@ class BilledItems:
 
 
 def is_closed(connection: Connection, tenant: str, key: InvoiceKey) -> bool:
-    """Whether a period's invoice stands, or a run has closed what ended then: it bills nothing more."""
-    closes = CLOSES.c
+    """Whether a period's invoice stands, or a run has closed what ended then: it bills nothing more. What is held is not closed, nor
+    is a draft that waits for its approval.
+    """
+    closes, settings = CLOSES.c, BILLING_SETTINGS.c
     invoice = select(_COLUMNS.invoice_id).where(
         _COLUMNS.tenant == tenant,
         _COLUMNS.customer_id == key.customer_id,
@@ -73,19 +78,34 @@ def is_closed(connection: Connection, tenant: str, key: InvoiceKey) -> bool:
     )
     run = select(closes.close_id).where(
         closes.tenant == tenant,
+        closes.of_drafts == 0,
         closes.from_us < key.end_us,
         closes.before_us >= key.end_us,
         closes.as_of_us - closes.grace_us >= key.end_us,
     )
-    return any(connection.execute(each.limit(1)).first() is not None for each in (invoice, run))
+    approved = select(settings.tenant).where(
+        settings.tenant == tenant,
+        settings.is_automatic == 1,
+        settings.is_reviewed == 1,
+        settings.closed_since_us < key.end_us,
+        settings.closed_until_us >= key.end_us,
+    )
+    if connection.execute(invoice.limit(1)).first() is not None:
+        return True
+    if key.period in held_periods(connection, tenant):
+        return False
+    return any(connection.execute(each.limit(1)).first() is not None for each in (run, approved))
 
 
-def is_being_closed(connection: Connection, tenant: str, item: InvoiceItem, revision: int) -> bool:
-    """Whether a run is under way that may bill an item of a revision of the catalog."""
+def is_being_closed(
+    connection: Connection, tenant: str, item: InvoiceItem, revision: int, now_us: int
+) -> bool:
+    """Whether a run is under way that may bill an item of a revision of the catalog. Nobody goes on with an approval that broke off."""
     closes = CLOSES.c
     wanted = select(closes.close_id).where(
         closes.tenant == tenant,
         closes.ended_at_us.is_(None),
+        or_(closes.of_drafts == 0, closes.begun_at_us > now_us - _APPROVAL_US),
         closes.before_us >= datetime_us(item.period_end),
         closes.catalog_revision >= revision,
     )

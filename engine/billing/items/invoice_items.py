@@ -20,7 +20,7 @@ from engine.catalog.single.single_changes import create, end
 from engine.catalog.snapshots.versions import Versioned
 from engine.catalog.store import CatalogStore, Write
 from engine.errors import InUseError, StaleError
-from engine.times import rfc3339_us
+from engine.times import datetime_us, rfc3339_us
 
 _ATTEMPTS: Final = 5
 _KIND: Final = InvoiceItem.kind
@@ -81,7 +81,7 @@ class InvoiceItems:
                     f"the invoice item {item_id!r} can't be deleted: {invoices[item_id]} has it; void that first, or give "
                     "the amount back with another item"
                 )
-            if is_being_closed(connection, tenant, item.resource, _since(item)):
+            if is_being_closed(connection, tenant, item.resource, _since(item), datetime_us(write.at)):
                 raise InUseError(
                     f"the invoice item {item_id!r} can't be deleted now: a close is under way that may have it; if that broke "
                     "off, close the same span again"

@@ -27,6 +27,7 @@ from engine.billing.closing.booked_lines import BookedLines
 from engine.billing.closing.invoice import Close, Invoice
 from engine.billing.closing.invoice_store import InvoiceStore
 from engine.billing.closing.settled_lines import settled_lines
+from engine.billing.holds.held_periods import CustomerPeriod
 from engine.billing.line_item import LineItem
 from engine.billing.rated import Rated
 from engine.billing.rater import Rater, Snapshot, rows_of_customer
@@ -221,6 +222,7 @@ class ThresholdBiller:
         ids = catalog.subscription_columns.customer_id.take(pa.array(numbers.first_row)).to_pylist()
         # In doubt another issues meanwhile, and all of it is computed again: the version is older than what is read of it.
         version = self._invoices.version(snapshot.catalog.tenant)
+        held = self._invoices.held(snapshot.catalog.tenant)
         running = running_rows(catalog, rows, at_us)
         rate = partial(self._rater.rate_at, snapshot, digests=digests)
         parts = [
@@ -238,6 +240,7 @@ class ThresholdBiller:
             name: each
             for name, each in _running(snapshot, wanted, running).items()
             if each.customer_id not in refused
+            and CustomerPeriod(each.customer_id, each.start_us, each.end_us) not in held
         }
         starts = {(each.customer_id, each.start_us) for each in of.values()}
         invoices = self._invoices.of_running(catalog.tenant, ids, starts)

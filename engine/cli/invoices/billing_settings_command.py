@@ -44,12 +44,18 @@ _MODES = {
     metavar="INSTANT",
     help="With --close automatic: billing periods that end after this are closed. Default: now.",
 )
+@click.option(
+    "--review",
+    type=click.Choice(["on", "off"]),
+    help="on: what the engine would issue by itself waits as a draft until meterline drafts approve.",
+)
 @json_option
 @target_option
 def billing_settings(
     mode: str | None,
     grace_s: int | None,
     since: datetime | None,
+    review: str | None,
     *,
     as_json: bool,
     target: str,
@@ -63,13 +69,14 @@ def billing_settings(
         raise CommandError("--since goes with --close automatic")
     with connected(target) as channel:
         stub = BillingSettingsServiceStub(channel)
-        if mode is None and grace_s is None and since is None:
+        if mode is None and grace_s is None and since is None and review is None:
             found = stub.GetBillingSettings(GetBillingSettingsRequest(), timeout=TIMEOUT_S).settings
         else:
             request = UpdateBillingSettingsRequest(
                 closing_mode=_MODES[mode] if mode else ClosingMode.CLOSING_MODE_UNSPECIFIED,
                 grace_s=grace_s,
                 closed_since=timestamp(since),
+                review=None if review is None else review == "on",
             )
             found = stub.UpdateBillingSettings(request, timeout=TIMEOUT_S).settings
     if as_json:
@@ -83,9 +90,24 @@ def _show(settings: BillingSettings) -> None:
     grace = f"{settings.grace_s:,} seconds after its end"
     if not automatic:
         click.echo(f"close: manual; meterline close closes a billing period, {grace} at the earliest")
+        if settings.review:
+            click.echo("review: on, for what the engine closes by itself")
+        return
+    if settings.review:
+        click.echo(
+            f"close: automatic, under review; a billing period is a draft, {grace} or within an hour of that"
+        )
+        click.echo(f"billed up to {instant(settings.closed_until)}")
+        waiting = counted(settings.draft_count, "draft")
+        click.echo(f"{waiting} at the last count, once an hour; meterline drafts list has them")
+        _show_open(settings)
         return
     click.echo(f"close: automatic; the engine closes each billing period, {grace} or within an hour of that")
     click.echo(f"closed up to {instant(settings.closed_until)}")
+    _show_open(settings)
+
+
+def _show_open(settings: BillingSettings) -> None:
     if settings.HasField("open_since"):
         left = counted(settings.open_customer_count, "customer")
         click.echo(

@@ -22,7 +22,7 @@ from meterline.v1.invoices_pb2_grpc import InvoiceServiceStub
 _TIMEOUT_S = 3_600
 _COUNTS = (
     *("issued_invoice_count", "adjustment_line_count", "standing_invoice_count"),
-    *("not_due_invoice_count", "open_customer_count"),
+    *("not_due_invoice_count", "held_invoice_count", "open_customer_count"),
 )
 
 
@@ -150,5 +150,7 @@ def _show(done: ClosePeriodsResponse) -> None:
         said.append(f"{done.standing_invoice_count:,} stood already")
     if done.not_due_invoice_count:
         said.append(f"{done.not_due_invoice_count:,} not due yet")
+    if done.held_invoice_count:
+        said.append(f"{done.held_invoice_count:,} held")
     click.echo(", ".join(said))
     click.echo(footer(done.as_of, done.catalog_revision))

@@ -14,6 +14,7 @@ from engine.api.services.catalog_service import CatalogService
 from engine.api.services.correct_usage_service import CorrectUsageService
 from engine.api.services.correction_service import CorrectionService
 from engine.api.services.credit_notes.credit_note_service import CreditNoteService
+from engine.api.services.drafts.draft_service import DraftInvoiceService
 from engine.api.services.entitlements.entitlement_service import EntitlementService
 from engine.api.services.entitlements.reservation_service import ReservationService
 from engine.api.services.event_service import EventService
@@ -61,6 +62,7 @@ TABLE = operations(
         billing_settings=BillingSettingsService,
         receivables=ReceivablesService,
         credit_notes=CreditNoteService,
+        drafts=DraftInvoiceService,
         invoice_items=InvoiceItemService,
         journal=JournalService,
         simulations=SimulationService,

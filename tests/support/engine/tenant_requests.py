@@ -10,6 +10,7 @@ import pyarrow as pa
 from tests.support.ingest.arrow_streams import stream_of
 
 JUNE = {"period_end_after": "2025-06-15T00:00:00Z", "period_end_until": "2025-07-01T00:00:00Z"}
+JUNE_PERIOD = {"period_start": "2025-06-01T00:00:00Z", "period_end": "2025-07-01T00:00:00Z"}
 LATE_JUNE = "2025-06-20T00:00:00Z"
 JUNE_10_US = 1_749_513_600_000_000  # 2025-06-10T00:00:00Z
 DAY_US = 86_400_000_000
@@ -61,6 +62,10 @@ def _page(n, d, operation, **fields):
 
 def _customer_or_all(n, d):
     return {"customer_id": n.customer(d)} if d.random() < 0.6 else {}
+
+
+def _ended_in_june(n, d):
+    return JUNE | ({"customer_ids": [n.customer(d)]} if d.random() < 0.6 else {})
 
 
 def _signature(n, name):
@@ -212,6 +217,19 @@ REQUESTS = {
     "CreditNoteService.ListCreditNotes": lambda n, d: _page(
         n, d, "CreditNoteService.ListCreditNotes", **_customer_or_all(n, d)
     ),
+    "DraftInvoiceService.ListDraftInvoices": lambda n, d: _page(
+        n, d, "DraftInvoiceService.ListDraftInvoices", filter=_ended_in_june(n, d)
+    ),
+    "DraftInvoiceService.GetDraftInvoice": lambda n, d: {"customer_id": n.customer(d), "currency": "USD", **JUNE_PERIOD},
+    "DraftInvoiceService.HoldDraftInvoice": lambda n, d: {
+        "customer_id": n.customer(d), "reason": n.text, **JUNE_PERIOD,
+    },
+    "DraftInvoiceService.ReleaseDraftInvoice": lambda n, d: {
+        "customer_id": n.customer(d), "reason": n.text, **JUNE_PERIOD,
+    },
+    "DraftInvoiceService.ApproveDraftInvoices": lambda n, d: {
+        "filter": _ended_in_june(n, d), "reason": n.text,
+    },
     "InvoiceItemService.CreateInvoiceItem": lambda n, d: {
         "invoice_item_id": n.item(d),
         "customer_id": n.customer(d),

@@ -41,14 +41,17 @@ class BillingSettingsService:
             )
         check_grace(request.grace_s)
         automatic = _AUTOMATIC[request.closing_mode]
-        if automatic is None and not request.HasField("grace_s"):
-            raise InvalidRequestError(FieldMistake("closing_mode", "is missing, and so is grace_s: give one"))
+        if automatic is None and not (request.HasField("grace_s") or request.HasField("review")):
+            raise InvalidRequestError(
+                FieldMistake("closing_mode", "is missing, and so are grace_s and review: give one")
+            )
         changed = self._settings.change(
             call.tenant,
             grace_us=request.grace_s * _US if request.HasField("grace_s") else None,
             automatic=automatic,
             since_us=optional_us(request, "closed_since"),
             now_us=self._now_us(),
+            reviewed=request.review if request.HasField("review") else None,
         )
         return pb.UpdateBillingSettingsResponse(settings=_message(changed))
 
@@ -65,6 +68,8 @@ def _message(settings: BillingSettings) -> pb.BillingSettings:
         closing_mode=mode,
         grace_s=settings.grace_us // _US,
         open_customer_count=settings.open_customer_count if settings.is_automatic else 0,
+        review=settings.is_reviewed,
+        draft_count=settings.draft_count,
     )
     for name in ("closed_until", "open_since"):
         at_us = getattr(settings, f"{name}_us")

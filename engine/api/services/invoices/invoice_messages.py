@@ -57,7 +57,7 @@ def invoice_message(invoice: Invoice, now_us: int) -> pb.Invoice:
         currency=key.currency,
         period_start=to_timestamp(key.start_us),
         period_end=to_timestamp(key.end_us),
-        amounts=_amounts(invoice.sums),
+        amounts=amounts_message(invoice.sums),
         line_count=invoice.line_count,
         issued_at=to_timestamp(invoice.issued_at_us),
         close_id=invoice.close_id,
@@ -80,10 +80,10 @@ def invoice_message(invoice: Invoice, now_us: int) -> pb.Invoice:
 
 
 def total_message(currency: str, total: InvoiceTotal) -> pb.InvoiceTotal:
-    return pb.InvoiceTotal(currency=currency, invoice_count=total.count, amounts=_amounts(total.sums))
+    return pb.InvoiceTotal(currency=currency, invoice_count=total.count, amounts=amounts_message(total.sums))
 
 
-def _amounts(sums: Mapping[str, Decimal]) -> pb.InvoiceAmounts:
+def amounts_message(sums: Mapping[str, Decimal]) -> pb.InvoiceAmounts:
     return pb.InvoiceAmounts(**{name: money_text(sums[name]) for name in SUMS})
 
 

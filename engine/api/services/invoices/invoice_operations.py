@@ -107,6 +107,7 @@ def _changed_settings(request: UpdateBillingSettingsRequest) -> str:
     automatic = request.closing_mode == ClosingMode.CLOSING_MODE_AUTOMATIC
     said = [f"close={'automatic' if automatic else 'manual'}"] if request.closing_mode else []
     said += [f"grace_s={request.grace_s}"] if request.HasField("grace_s") else []
+    said += [f"review={'on' if request.review else 'off'}"] if request.HasField("review") else []
     return " ".join(said)
 
 

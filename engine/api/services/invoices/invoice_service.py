@@ -205,6 +205,7 @@ def _closed_message(close: Close, done: Closed, now_us: int) -> ClosePeriodsResp
         closed_subscription_count=done.next_row or done.subscription_count,
         subscription_count=done.subscription_count,
         next_page_token=sealed(_listing(close.close_id), done.next_row) if done.next_row else "",
+        held_invoice_count=done.held_count,
     )
     room = ANSWER_BYTES_MAX - response.ByteSize()
     response.issued.extend(fitting((invoice_message(each, now_us) for each in done.issued), room))

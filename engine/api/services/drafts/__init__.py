@@ -1,0 +1,1 @@
+"""DraftInvoiceService: invoices before their issue."""
