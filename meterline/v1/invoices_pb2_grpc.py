@@ -109,8 +109,8 @@ class InvoiceServiceServicer:
         """Bills usage and fees in advance of billing periods that run, some customers
         at a time. Of each subscription whose usage that is not billed yet comes to
         its invoicing threshold, an invoice of exactly that is issued at once, and so
-        is one of flat prices with timing in_advance of which more has begun than is
-        billed. A line bills what it comes to so far, over the whole period, less
+        is one of prices with timing in_advance of which more has begun than is billed.
+        A line bills what it comes to so far, over the whole period, less
         what is booked of it; the invoice that closes the period bills the rest.
         Other fees, minimums and what a commitment adds for less wait for that one.
         Where usage or fees come to less than was billed, nothing is issued: the next

@@ -66,7 +66,7 @@ class BlockScope(StrEnum):
 
 
 class Timing(StrEnum):
-    """When a flat amount is due: at the start or at the end of each period, or once."""
+    """When what is due whatever the usage is: at the start or at the end of each period, or once."""
 
     IN_ADVANCE = "in_advance"
     IN_ARREARS = "in_arrears"
@@ -116,16 +116,18 @@ _AMOUNTS = ("unit_amount", "flat_amount")
 MODELS: Mapping[Model, Takes] = MappingProxyType(
     {
         Model.FLAT: Takes(("flat_amount",), BY_QUANTITY | {"timing"}),
-        Model.PER_UNIT: Takes(("unit_amount",)),
-        Model.GRADUATED: Takes(("tiers",), BY_QUANTITY | BLOCKS, _AMOUNTS, _AMOUNTS),
-        Model.VOLUME: Takes(("tiers",), BY_QUANTITY | BLOCKS, _AMOUNTS, _AMOUNTS),
-        Model.PACKAGE: Takes(("package_size", "package_amount"), BY_QUANTITY | {"package_rounding"}),
+        Model.PER_UNIT: Takes(("unit_amount",), BY_QUANTITY | {"timing"}),
+        Model.GRADUATED: Takes(("tiers",), BY_QUANTITY | BLOCKS | {"timing"}, _AMOUNTS, _AMOUNTS),
+        Model.VOLUME: Takes(("tiers",), BY_QUANTITY | BLOCKS | {"timing"}, _AMOUNTS, _AMOUNTS),
+        Model.PACKAGE: Takes(
+            ("package_size", "package_amount"), BY_QUANTITY | {"package_rounding", "timing"}
+        ),
         Model.PERCENTAGE: Takes(("percent",), BY_QUANTITY | PER_EVENT | {"free_amount"}),
         Model.GRADUATED_PERCENTAGE: Takes(("tiers",), BY_QUANTITY, ("percent", "flat_amount"), ("percent",)),
         Model.DYNAMIC: Takes(("multiplier",)),
         Model.MATRIX: Takes(("dimensions", "cells"), BY_QUANTITY | {"default"}),
-        Model.OVERAGE: Takes(("unit_amount", "included_units"), frozenset({"conversion"})),
-        Model.STAIRSTEP: Takes(("tiers",), BY_QUANTITY, ("flat_amount",), ("flat_amount",)),
+        Model.OVERAGE: Takes(("unit_amount", "included_units"), frozenset({"conversion", "timing"})),
+        Model.STAIRSTEP: Takes(("tiers",), BY_QUANTITY | {"timing"}, ("flat_amount",), ("flat_amount",)),
         Model.CAPACITY: Takes(("tiers",), frozenset(), ("flat_amount",), ("flat_amount",)),
     }
 )

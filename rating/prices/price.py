@@ -51,7 +51,8 @@ class Price(Record):
         currency: ISO 4217 code; its minor unit gives the digits of a line.
         model: how a quantity becomes an amount.
         unit_amount: of one unit; of an overage price, of one unit beyond included_units.
-        flat_amount: whatever the usage; `timing` tells whether it is due in advance, in arrears or once (billing reads it).
+        flat_amount: whatever the usage.
+        timing: whether an amount that depends on no usage is due in advance, in arrears or once (billing reads it).
         tiers: the schedule, rising, the last tier open.
         boundary: whether a quantity equal to `up_to` is still in the tier (default) or in the next.
         block_size: unit_amounts are per block of so many units; `block_rounding` makes blocks whole (default up),

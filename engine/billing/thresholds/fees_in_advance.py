@@ -1,7 +1,7 @@
 """Which subscriptions have fees in advance, and since when what is due of them. Pure.
 
 Rules:
-1. A flat price with `timing: in_advance` is due when what it is for begins: its billing period, or the terms that bring it inside one.
+1. A price with `timing: in_advance`, which has no meter, is due when what it is for begins: its billing period, or the terms that bring it inside one.
 2. Who has such a fee is told from the terms that hold: those of a plan with one in some version, or with add-ons while some plan has
    one. Rating tells for certain.
 """

@@ -131,6 +131,18 @@ class PlanPrice(Record, called="price"):
         if self.proration is Proration.HIGHEST and self.quantity is None:
             yield Problem(("proration",), "highest belongs to a price with a quantity only: remove it")
 
+    @rule("meter", "quantity", partly=("price",))
+    def _timing_is_of_what_is_known(self) -> Iterator[Problem]:
+        if self.price.timing in (None, BAD):
+            return
+        if self.meter is not None:
+            yield Problem(
+                ("timing",),
+                "does not belong to a price with a meter, whose usage is billed when it is over: remove it",
+            )
+        elif self.quantity is not None and self.price.timing is Timing.ONCE:
+            yield Problem(("timing",), "once belongs to a flat price only: leave it out, or say in_advance")
+
     @rule("proration", partly=("price",))
     def _once_is_not_prorated(self) -> Iterator[Problem]:
         if self.proration is not None and self.price.timing is Timing.ONCE:

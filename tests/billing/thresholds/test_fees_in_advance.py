@@ -2,10 +2,14 @@
 
 from decimal import Decimal
 
+import pytest
+
 from engine.billing.explaining.explainer import Explainer
 from engine.billing.explaining.replay import Replay, replayed
 from engine.billing.explaining.sentences import sentences
 from engine.billing.reconciliation.findings import Check
+from engine.catalog.kinds.plan import Plan
+from fields import FieldsError
 from tests.support.closing_world import TENANT, instant_us
 from tests.support.part_worlds import ACME, HEAD, PER_CALL, due, plan
 from tests.support.reconciled_world import reconciled
@@ -233,3 +237,40 @@ def test_lines_of_fees_in_advance_explain_themselves_and_replay(made):
             said.append(" ".join(sentences(explainer.of_invoice(row))))
     assert (len(said), all("base" in each for each in said)) == (5, True)
     assert reconciled(world).differences == []
+
+
+SEATS = "{id: seats, model: per_unit, unit_amount: 31, quantity: 3, timing: in_advance}"
+
+
+def test_seats_in_advance_are_invoiced_for_the_period_and_more_of_them_when_they_come(made):
+    """3 of 31; from the 12th on two more for 20 of 31 days, then one of five less for 10 days, which the close gives back."""
+    world = made.world(plan(SEATS) + ACME, "2026-08-01")
+    assert due(world.bill_parts()) == [93]
+    more = made.text.replace(
+        "start: 2026-08-01", "start: 2026-08-01, phases: [{start: 2026-08-12, quantities: {seats: 5}}]"
+    )
+    world.at("2026-08-12").apply(more)
+    assert due(world.bill_parts()) == [40]
+    fewer = more.replace("seats: 5}}", "seats: 5}}, {start: 2026-08-22, quantities: {seats: 4}}")
+    world.at("2026-08-22").apply(fewer)
+    assert world.bill_parts() == []
+    assert closed(world.at("2026-09-02")).sums["due"] == -10
+    assert made.is_as_one_close(world, text=fewer)
+
+
+@pytest.mark.parametrize(
+    ("price", "problem"),
+    [
+        (
+            {"meter": "calls", "timing": "in_advance"},
+            "timing: does not belong to a price with a meter, whose usage is billed when it is over",
+        ),
+        ({"quantity": "3", "timing": "once"}, "timing: once belongs to a flat price only"),
+    ],
+)
+def test_a_timing_belongs_to_what_is_known_in_advance(price, problem):
+    """Not to usage; and what is sold once is a flat amount."""
+    price = {"id": "p", "model": "per_unit", "unit_amount": "1", **price}
+    with pytest.raises(FieldsError) as refused:
+        Plan.read({"id": "p", "name": "P", "currency": "USD", "prices": [price]})
+    assert f"prices[0].{problem}" in str(refused.value)
