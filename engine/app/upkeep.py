@@ -20,7 +20,7 @@ from engine.app.webhooks import Webhooks, build_webhooks
 from engine.backup.backups import Backups, Copied
 from engine.billing.automatic.automatic_close import AutomaticClose
 from engine.billing.automatic.billing_settings import BillingSettingsStore
-from engine.billing.automatic.threshold_watch import ThresholdWatch
+from engine.billing.automatic.part_watch import PartWatch
 from engine.billing.closing.booked_lines import BookedLines
 from engine.billing.closing.closer import Closer
 from engine.billing.closing.invoice_store import InvoiceStore
@@ -29,17 +29,17 @@ from engine.billing.meter_usage import measures_of
 from engine.billing.rater import Rater
 from engine.billing.receivables.overdue import OverdueInvoices
 from engine.billing.reconciliation.daily_reconciliation import DailyReconciliation
-from engine.billing.thresholds.threshold_biller import ThresholdBiller
+from engine.billing.running_periods.part_biller import PartBiller
 from engine.cluster.deployment import EMBEDDED
 from engine.cluster.locks import (
     AUTOMATIC_CLOSE,
     BILLING_CHECK,
     DISK_WATCH,
     OVERDUE,
+    PART_WATCH,
     RECONCILER,
     RESERVATIONS,
     ROLLUPS,
-    THRESHOLD_WATCH,
     rollups_turn,
 )
 from engine.cluster.upkeep_loop import Pace, UpkeepLoop
@@ -70,7 +70,7 @@ _BILLING_CHECK_PACE = Pace(10)
 # Periods are closed by the hour; a pass without any is one small read.
 _AUTOMATIC_CLOSE_PACE = Pace(20, 300)
 # A customer's usage grows all the time: who is to pay at a bound pays soon behind it. A pass over nothing new is one small read.
-_THRESHOLD_WATCH_PACE = Pace(5, 300)
+_PART_WATCH_PACE = Pace(5, 300)
 # Of the running hour every pass computes each slice again; what is younger is read from events, which is quick.
 _ROLLUP_PACE = Pace(30)
 # An expiry, or a close, waits for a pass that runs; most take well under a second. Of a backup or another close it waits in calls of its own.
@@ -130,7 +130,7 @@ def build_upkeep(
             _automatic_close_loop(stores, closing, now_us),
             alerts_loop(stores, reading.rater, now_us),
             top_ups_loop(stores, reading.rater, now_us),
-            _threshold_watch_loop(stores, closing),
+            _part_watch_loop(stores, closing),
             webhooks.loop,
         ],
         webhooks,
@@ -146,7 +146,7 @@ def _closing(stores: Stores, rater: Rater, now_us: Callable[[], int]) -> Invoice
     return InvoiceParts(
         BillingSettingsStore(stores.database),
         Closer(rater, invoices, booked, unchanged, now_us, secrets.token_hex),
-        ThresholdBiller(rater, invoices, booked, now_us, secrets.token_hex),
+        PartBiller(rater, invoices, booked, now_us, secrets.token_hex),
         invoices,
         booked,
         lambda: rollups_turn(stores.deployment.locks, _TURN_PATIENCE_S),
@@ -235,15 +235,15 @@ def _automatic_close_loop(stores: Stores, closing: InvoiceParts, now_us: Callabl
     )
 
 
-def _threshold_watch_loop(stores: Stores, closing: InvoiceParts) -> UpkeepLoop:
+def _part_watch_loop(stores: Stores, closing: InvoiceParts) -> UpkeepLoop:
     stopping = ThreadEvent()
     is_embedded = stores.deployment.usage_store == EMBEDDED
     return UpkeepLoop(
         "threshold invoices",
-        ThresholdWatch(closing.settings, closing.biller, stores.usage, closing.turn, stopping.is_set),
-        partial(stores.deployment.locks.try_hold, THRESHOLD_WATCH),
+        PartWatch(closing.settings, closing.biller, stores.usage, closing.turn, stopping.is_set),
+        partial(stores.deployment.locks.try_hold, PART_WATCH),
         time.monotonic_ns,
-        pace=_THRESHOLD_WATCH_PACE,
+        pace=_PART_WATCH_PACE,
         stopping=stopping,
         stop_within_s=None if is_embedded else _PASS_GRACE_S,
     )

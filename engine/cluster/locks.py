@@ -37,8 +37,8 @@ TOP_UPS = "top_ups"
 RESERVATIONS = "reservations"
 # Closes billing periods by itself (engine.billing.automatic.automatic_close).
 AUTOMATIC_CLOSE = "automatic_close"
-# Bills usage of running periods by itself (engine.billing.automatic.threshold_watch).
-THRESHOLD_WATCH = "threshold_watch"
+# Bills usage and fees in advance of running periods by itself (engine.billing.automatic.part_watch).
+PART_WATCH = "part_watch"
 # Reconciles closed periods (engine.billing.reconciliation.daily_reconciliation).
 BILLING_CHECK = "billing_check"
 # Starts: one gateway after the other.

@@ -113,7 +113,7 @@ INVOICES: Final = Table(
     # Instants are in microseconds since 1970.
     Column("period_start_us", BigInteger, nullable=False),
     Column("period_end_us", BigInteger, nullable=False),
-    # 0: all of the period, or its rest. From 1 on: usage that was billed while the period ran (engine.billing.thresholds).
+    # 0: all of the period, or its rest. From 1 on: what was billed while the period ran (engine.billing.running_periods).
     Column("part", Integer, nullable=False, server_default="0"),
     Column("close_id", Text, nullable=False),
     Column("as_of_us", BigInteger, nullable=False),

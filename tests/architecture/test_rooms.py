@@ -110,13 +110,13 @@ ROOMS = {
         *("errors", "times", "decimal_texts"),
         *("usage.query", "usage.store", "usage.store.tables", "usage.store.query"),
     },
-    "billing.thresholds": {
+    "billing.running_periods": {
         *("billing", "billing.accounts", "billing.closing", "billing.holds", "billing.terms"),
         *("catalog.kinds", "catalog.snapshots"),
         *("errors", "decimal_texts"),
     },
     "billing.automatic": {
-        *("billing", "billing.closing", "billing.thresholds", "catalog.snapshots"),
+        *("billing", "billing.closing", "billing.running_periods", "catalog.snapshots"),
         *("sql", "errors", "metrics", "usage.query", "usage.store"),
     },
     "billing.drafts": {
@@ -169,7 +169,7 @@ ROOMS = {
         *("usage.store", "usage.store.tables", "usage.store.query"),
     },
     "billing.explaining": {
-        *("billing", "billing.reconciliation", "billing.closing", "billing.terms", "billing.thresholds"),
+        *("billing", "billing.reconciliation", "billing.closing", "billing.terms", "billing.running_periods"),
         *("spend", "catalog.kinds"),
         *("errors", "times", "time_zones", "decimal_texts"),
         *("usage.facts", "usage.store", "usage.store.tables", "usage.store.query"),
@@ -217,7 +217,7 @@ ROOMS = {
             "billing.reconciliation",
             "billing.simulation",
             "billing.terms",
-            "billing.thresholds",
+            "billing.running_periods",
         ),
         *(
             "errors",
@@ -262,7 +262,7 @@ ROOMS = {
             "billing.receivables",
             "billing.rendering",
             "billing.reconciliation",
-            "billing.thresholds",
+            "billing.running_periods",
             "catalog",
             "cluster",
             "sql",

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from engine.billing.thresholds.invoicing_thresholds import thresholds_at
+from engine.billing.running_periods.invoicing_thresholds import thresholds_at
 from engine.catalog.kinds.customer import Customer
 from engine.catalog.snapshots.versions import Versioned
 from engine.entitlements.entitled import entitled_at

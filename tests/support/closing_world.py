@@ -14,7 +14,7 @@ from engine.billing.closing.invoice import SUMS
 from engine.billing.closing.invoice_store import InvoiceStore
 from engine.billing.closing.unchanged import UnchangedCustomers
 from engine.billing.rater import Rater
-from engine.billing.thresholds.threshold_biller import ThresholdBiller, WantedParts
+from engine.billing.running_periods.part_biller import PartBiller, WantedParts
 from engine.catalog.documents.document import read_document
 from engine.catalog.store import CatalogStore
 from engine.sql.database import open_database
@@ -53,7 +53,7 @@ class ClosingWorld:
         self.closer = Closer(
             self.rater, self.invoices, self.booked, self.unchanged, lambda: self.now_us, secrets.token_hex
         )
-        self.biller = ThresholdBiller(
+        self.biller = PartBiller(
             self.rater, self.invoices, self.booked, lambda: self.now_us, secrets.token_hex
         )
         self._ids = itertools.count(first_event)

@@ -2,5 +2,5 @@
 
 billing_settings how a tenant's billing periods are closed, and how far the engine itself has come
 automatic_close  billing periods that are over
-threshold_watch  usage of periods that run, once it comes to a subscription's invoicing threshold
+part_watch       of periods that run usage, once it comes to a subscription's invoicing threshold, and fees in advance
 """

@@ -1,4 +1,4 @@
-"""What was billed of periods while they ran (engine.billing.thresholds), set against the invoices that close them. Pure.
+"""What was billed of periods while they ran (engine.billing.running_periods), set against the invoices that close them. Pure.
 
 Rules:
 1. The invoice that closes a period bills what its lines come to, less what the invoices of its parts that stand have billed of them,

@@ -107,7 +107,7 @@ class Invoice:
     figures: what is paid and outstanding of it when it was read.
     voided_at_us: 0 unless it is void.
     part: 0 of one that bills its period, or its rest; from 1 on, of usage that was billed while the period ran
-        (engine.billing.thresholds).
+        (engine.billing.running_periods).
     is_erased: its lines don't say any more what they are of, since the customer's personal data was erased: it is not adjusted.
     """
 

@@ -3,7 +3,7 @@
 Rules:
 1. A line of an invoice is rated as of the invoice's watermark and with its revision of the catalog, by the one rating path. What
    was booked stands beside it, and is never computed.
-2. A line of a part of its period is rated as such, at the watermark (engine.billing.thresholds.part_lines). What parts billed before,
+2. A line of a part of its period is rated as such, at the watermark (engine.billing.running_periods.part_lines). What parts billed before,
    of the same period, belongs to the line of the invoice that closes it, as what was booked before belongs to one that corrects.
 3. Terms of money are settled for the customer alone, at the last instant of the line's billing period: what drew on its credit
    before is there, and nothing that comes later.
@@ -35,12 +35,12 @@ from engine.billing.line_table import line_table
 from engine.billing.meter_usage import measure_of
 from engine.billing.rated import Rated
 from engine.billing.rater import Rater, Snapshot, rows_of_customer
+from engine.billing.running_periods.invoicing_thresholds import running_rows
 from engine.billing.terms.grants import NEVER_US
 from engine.billing.terms.history import History
 from engine.billing.terms.places import CustomerNumbers
 from engine.billing.terms.reach import reached_back
 from engine.billing.terms.settled import settled_invoices
-from engine.billing.thresholds.invoicing_thresholds import running_rows
 from engine.errors import FieldMistake, InvalidRequestError, NotFoundError
 from engine.times import datetime_us, us_datetime
 from engine.usage.facts.listed_events import MeterGroup

@@ -207,7 +207,7 @@ class Plan(Resource, section="plans", count_max=limits.PLANS_MAX):
     features, limits: what it includes besides (engine.catalog.kinds.entitlements).
     payment_terms_days: how long after its issue an invoice is due, unless the customer says its own; by default 30.
     invoicing_threshold: usage that is not billed yet is invoiced inside the period once it comes to so much, of each subscription that
-        says none of its own (engine.billing.thresholds); None: at the end of the period only.
+        says none of its own (engine.billing.running_periods); None: at the end of the period only.
     """
 
     name: Name

@@ -9,9 +9,9 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from engine.billing.running_periods.part_biller import WantedParts
 from engine.billing.terms.commitments import committed, contracts
 from engine.billing.terms.commitments.runs import Runs
-from engine.billing.thresholds.threshold_biller import WantedParts
 from engine.usage.store.usage_store import UsageStore
 from tests.support.closing_world import ClosingWorld
 

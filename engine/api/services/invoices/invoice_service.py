@@ -25,7 +25,7 @@ from engine.billing.closing.closer import SUBSCRIPTIONS_AT_ONCE, Closed, Closer
 from engine.billing.closing.invoice import Close, Invoice, invoice_totals
 from engine.billing.closing.invoice_store import InvoiceStore
 from engine.billing.documents.catalog_names import CatalogNames
-from engine.billing.thresholds.threshold_biller import ThresholdBiller
+from engine.billing.running_periods.part_biller import PartBiller
 from engine.catalog.limits import ID_BYTES_MAX
 from engine.catalog.store import CatalogStore
 from engine.cluster.locks import Hold
@@ -57,7 +57,7 @@ class InvoiceParts:
 
     settings: BillingSettingsStore
     closer: Closer
-    biller: ThresholdBiller
+    biller: PartBiller
     invoices: InvoiceStore
     booked: BookedLines
     turn: Callable[[], contextlib.AbstractContextManager[Hold]]

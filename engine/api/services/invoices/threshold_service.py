@@ -13,7 +13,7 @@ from engine.api.page_tokens import checked_size, opened, question_digest, sealed
 from engine.api.services.invoices.invoice_messages import invoice_message, total_message
 from engine.billing.closing.closer import SUBSCRIPTIONS_AT_ONCE
 from engine.billing.closing.invoice import Close, invoice_totals
-from engine.billing.thresholds.threshold_biller import PartsBilled, ThresholdBiller, WantedParts
+from engine.billing.running_periods.part_biller import PartBiller, PartsBilled, WantedParts
 from engine.catalog.limits import ID_BYTES_MAX
 from engine.cluster.locks import Hold
 from engine.errors import FieldMistake, InvalidRequestError
@@ -28,7 +28,7 @@ class ThresholdService:
 
     def __init__(
         self,
-        biller: ThresholdBiller,
+        biller: PartBiller,
         turn: Callable[[], contextlib.AbstractContextManager[Hold]],
         now_us: Callable[[], int],
     ) -> None:

@@ -4,9 +4,9 @@ import contextlib
 
 import pytest
 
-from engine.billing.automatic import threshold_watch
+from engine.billing.automatic import part_watch
 from engine.billing.automatic.billing_settings import BillingSettingsStore
-from engine.billing.automatic.threshold_watch import ThresholdWatch
+from engine.billing.automatic.part_watch import PartWatch
 from engine.usage.store.usage_store import UsageStore
 from tests.support.closing_world import TENANT, ClosingWorld
 
@@ -24,7 +24,7 @@ def world(tmp_path):
     store = UsageStore.open_embedded(tmp_path / "usage")
     made = ClosingWorld(f"sqlite:///{tmp_path / 'a.sqlite'}", store, CATALOG, "2026-08-10")
     made.settings = BillingSettingsStore(made.database)
-    made.watch = ThresholdWatch(
+    made.watch = PartWatch(
         made.settings, made.biller, store, contextlib.nullcontext, is_stopping=lambda: False
     )
     yield made
@@ -57,7 +57,7 @@ def test_it_bills_whoever_comes_to_the_threshold_where_the_tenant_asks_for_it(wo
 
 def test_it_bills_in_steps_of_some_customers(world, monkeypatch):
     """Each step issues what it finds."""
-    monkeypatch.setattr(threshold_watch, "_SUBSCRIPTIONS_AT_ONCE", 1)
+    monkeypatch.setattr(part_watch, "_SUBSCRIPTIONS_AT_ONCE", 1)
     automatic(world)
     for customer, count in (("acme", 12), ("bolt", 13)):
         world.use(customer, "2026-08-05", count)

@@ -23,10 +23,10 @@ import structlog
 
 from engine.billing.automatic.billing_settings import BillingSettingsStore
 from engine.billing.closing.invoice import AUTOMATIC, Close
+from engine.billing.running_periods.fees_in_advance import advance_fees
+from engine.billing.running_periods.invoicing_thresholds import has_thresholds, thresholds_at
+from engine.billing.running_periods.part_biller import PartBiller, WantedParts
 from engine.billing.segments import Index
-from engine.billing.thresholds.fees_in_advance import advance_fees
-from engine.billing.thresholds.invoicing_thresholds import has_thresholds, thresholds_at
-from engine.billing.thresholds.threshold_biller import ThresholdBiller, WantedParts
 from engine.catalog.snapshots.snapshot import Catalog
 from engine.errors import MeterlineError, RetryLaterError
 from engine.usage.query.facts_since import touched_since
@@ -52,13 +52,13 @@ class _Looked:
     next_us: int
 
 
-class ThresholdWatch:
+class PartWatch:
     """An upkeep: one at a time in a deployment."""
 
     def __init__(
         self,
         settings: BillingSettingsStore,
-        biller: ThresholdBiller,
+        biller: PartBiller,
         store: UsageStore,
         turn: Callable[[], contextlib.AbstractContextManager[object]],
         is_stopping: Callable[[], bool],

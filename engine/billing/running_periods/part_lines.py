@@ -35,8 +35,8 @@ from engine.billing.closing.adjustments import adjustments
 from engine.billing.closing.assembled import ToIssue
 from engine.billing.closing.invoice import Invoice, InvoiceKey
 from engine.billing.closing.settled_lines import LINE_ROWS
+from engine.billing.running_periods.invoicing_thresholds import Threshold
 from engine.billing.segments import Index
-from engine.billing.thresholds.invoicing_thresholds import Threshold
 from engine.decimal_texts import combined, decimal128_column
 
 _COUNTED: Final = (("amount_minor", 1), ("discount_minor", -1), ("credit_minor", -1))

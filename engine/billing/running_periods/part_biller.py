@@ -31,6 +31,9 @@ from engine.billing.holds.held_periods import CustomerPeriod
 from engine.billing.line_item import LineItem
 from engine.billing.rated import Rated
 from engine.billing.rater import Rater, Snapshot, rows_of_customer
+from engine.billing.running_periods.fees_in_advance import advance_fees, lines_in_advance
+from engine.billing.running_periods.invoicing_thresholds import running_rows, thresholds_at
+from engine.billing.running_periods.part_lines import RunningSubscription, part_invoices
 from engine.billing.segments import Index, periods_of_rows
 from engine.billing.terms.grants import NEVER_US
 from engine.billing.terms.history import ended_before
@@ -38,9 +41,6 @@ from engine.billing.terms.places import CustomerNumbers
 from engine.billing.terms.reach import reached_back
 from engine.billing.terms.settled import settled_invoices
 from engine.billing.terms.unrateable import of_fitting, unrateable_customers
-from engine.billing.thresholds.fees_in_advance import advance_fees, lines_in_advance
-from engine.billing.thresholds.invoicing_thresholds import running_rows, thresholds_at
-from engine.billing.thresholds.part_lines import RunningSubscription, part_invoices
 from engine.errors import StaleError
 
 _ATTEMPTS: Final = 5
@@ -83,7 +83,7 @@ class _Found:
     unrateable: Sequence[LineItem]
 
 
-class ThresholdBiller:
+class PartBiller:
     """Bills, for one caller of a tenant at a time: others would compute the same, in vain."""
 
     def __init__(

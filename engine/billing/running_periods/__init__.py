@@ -3,5 +3,5 @@
 fees_in_advance       which subscriptions have some, since when, and which lines are
 invoicing_thresholds  which subscriptions have a threshold at an instant
 part_lines            what is to be billed of running periods: rules, and lines. Pure
-threshold_biller      one run: rated, settled, booked, issued, some subscriptions at a time
+part_biller           one run: rated, settled, booked, issued, some subscriptions at a time
 """
