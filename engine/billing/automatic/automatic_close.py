@@ -156,7 +156,7 @@ class AutomaticClose:
         if left is None:
             return settings
         after = replace(settings, closed_until_us=until_us, closing_until_us=None)
-        if left and settings.open_since_us is None:
+        if left and (settings.open_since_us is None or from_us < settings.open_since_us):
             after = replace(
                 after, open_since_us=from_us, open_customer_count=left, retried_at_us=self._now_us()
             )
@@ -183,20 +183,25 @@ class AutomaticClose:
     def _retry_open(self, tenant: str, settings: BillingSettings) -> BillingSettings:
         since_us, until_us = settings.open_since_us, settings.closed_until_us
         tried_us = settings.retried_at_us or 0
-        if settings.is_reviewed or since_us is None or until_us is None:
+        # What was released during a run over a later span is open before that span is closed.
+        if settings.is_reviewed or since_us is None or until_us is None or until_us <= since_us:
             return settings
         if self._now_us() < tried_us + _HOUR_US:
             return settings
-        left = self._run(tenant, settings, since_us, until_us)
+        # Written first: what is released meanwhile is another change (engine.billing.automatic.billing_settings.look_again).
+        begun = replace(settings, retried_at_us=self._now_us())
+        if (found := self._settings.advance(tenant, settings, begun)) != begun:
+            return found
+        left = None
+        try:
+            left = self._run(tenant, begun, since_us, until_us)
+        finally:
+            if left is None:
+                found = self._settings.advance(tenant, begun, settings)
         if left is None:
-            return settings
-        after = replace(
-            settings,
-            open_since_us=since_us if left else None,
-            open_customer_count=left,
-            retried_at_us=self._now_us(),
-        )
-        return self._settings.advance(tenant, settings, after)
+            return found
+        after = replace(begun, open_since_us=since_us if left else None, open_customer_count=left)
+        return self._settings.advance(tenant, begun, after)
 
     def _run(self, tenant: str, settings: BillingSettings, from_us: int, until_us: int) -> int | None:
         """How many customers and invoices are left open; None for a run that is broken off."""

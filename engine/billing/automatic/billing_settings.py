@@ -127,10 +127,14 @@ class BillingSettingsStore:
 
 
 def look_again(connection: Connection, tenant: str, from_us: int) -> None:
-    """A billing period that ends behind this instant is open, of which the engine may have left the span behind."""
+    """A billing period that ends behind this instant is open, of which the engine may have left the span behind, or may be leaving it
+    behind by a run that is under way.
+    """
     found = _read(connection, tenant)
     since_us, until_us = found.closed_since_us, found.closed_until_us
-    if not found.is_automatic or since_us is None or until_us is None or not since_us <= from_us < until_us:
+    if not found.is_automatic or since_us is None or until_us is None:
+        return
+    if not since_us <= from_us < max(until_us, found.closing_until_us or 0):
         return
     if found.is_reviewed:
         after = replace(found, closed_until_us=from_us, retried_at_us=None)

@@ -41,6 +41,19 @@ subscriptions:
   - {customer: bolt, plan: pro, start: 2026-10-15}
   - {customer: cole, plan: pro, start: 2026-10-01}
 """
+# Trips to other places than the moon can't be rated.
+ODD = CATALOG.replace(
+    "plans:",
+    "  - {id: trips, event_type: trip, aggregation: sum, value: value, group_by: [region]}\nplans:",
+).replace(
+    "customers:",
+    """      - id: trips
+        meter: trips
+        model: matrix
+        dimensions: [region]
+        cells: [{match: {region: moon}, unit_amount: 1}]
+customers:""",
+)
 OCTOBER = ("2026-10-01", "2026-11-01")
 ACME = PeriodSelection(customers=frozenset({"acme"}))
 ALL = PeriodSelection()
@@ -118,6 +131,22 @@ class Review:
 
     def hold(self, customer, reason="asks back", **of):
         self.drafts.hold(TENANT, period(customer, **of), PeriodHold(reason, self.world.now_us, "key-1"))
+
+    def release(self, customer, **of):
+        self.drafts.release(TENANT, period(customer, **of))
+
+    def after_a_step(self, monkeypatch, wanted, do):
+        """Something happens once, behind the first step of a run whose outcome is wanted."""
+        step, closer = self.world.closer.step, self.world.closer
+
+        def stepped(*of):
+            done = step(*of)
+            if wanted(done):
+                monkeypatch.setattr(closer, "step", step)
+                do()
+            return done
+
+        monkeypatch.setattr(closer, "step", stepped, raising=False)
 
     def give(self, item_id, customer, amount, at):
         items = InvoiceItems(self.world.catalog, BilledItems(self.world.database, self.world.booked))
@@ -242,6 +271,48 @@ def test_without_a_review_one_customer_is_held_while_all_others_are_closed(revie
     review.drafts.release(TENANT, period("acme"))
     assert review.passes("2026-12-01T02:40:00") == [*later, ("acme", "16.00")]
     assert review.dues() == []
+
+
+def test_what_is_released_while_the_engine_closes_its_span_is_billed(review, monkeypatch):
+    """The run has passed the customer already: the next pass bills it."""
+    review.turn_on(reviewed=False)
+    review.hold("acme")
+    review.passes("2026-10-31T20:00:00")
+    review.after_a_step(monkeypatch, lambda done: done.held_count, lambda: review.release("acme"))
+    assert review.passes("2026-11-01T02:30:00") == [("cole", "10.00")]
+    assert review.passes("2026-11-01T02:40:00") == [("cole", "10.00"), ("acme", "10.00")]
+    review.passes("2026-11-01T03:40:00")
+    settings = review.settings.of(TENANT)
+    assert (settings.closed_until_us, settings.open_since_us) == (instant_us("2026-11-01T02:00:00"), None)
+
+
+def test_what_is_released_while_the_engine_bills_what_was_released_before_is_billed(review, monkeypatch):
+    """Two holds of one month: the second is released behind the step that billed the first."""
+    review.turn_on(reviewed=False)
+    review.hold("acme")
+    review.hold("cole")
+    assert review.passes("2026-11-01T02:30:00") == []
+    review.passes("2026-11-01T21:00:00")
+    review.release("acme")
+    review.after_a_step(monkeypatch, lambda done: done.issued, lambda: review.release("cole"))
+    assert review.passes("2026-11-01T21:10:00") == [("acme", "10.00")]
+    assert review.passes("2026-11-01T21:20:00") == [("acme", "10.00"), ("cole", "10.00")]
+    assert review.settings.of(TENANT).open_since_us is None
+
+
+def test_what_is_released_meanwhile_hides_nobody_who_was_left_open_earlier(url, tmp_path, monkeypatch):
+    """An engine that stood still: the released period ends behind that of a customer who can't be rated, in one run."""
+    review = Review(url, UsageStore.open_embedded(tmp_path / "usage"), ODD)
+    review.turn_on(reviewed=False)
+    trip = review.world.use("acme", "2026-10-20", 2, event_type="trip", region="mars")
+    bolts = {"start": "2026-10-15", "end": "2026-11-15"}
+    review.hold("bolt", **bolts)
+    review.after_a_step(monkeypatch, lambda done: done.held_count, lambda: review.release("bolt", **bolts))
+    assert review.passes("2026-11-16T02:30:00") == [("cole", "10.00")]
+    assert review.passes("2026-11-16T02:40:00") == [("cole", "10.00"), ("bolt", "10.00")]
+    review.world.correct(trip)
+    assert review.passes("2026-11-16T04:00:00") == [("cole", "10.00"), ("bolt", "10.00"), ("acme", "10.00")]
+    review.finish()
 
 
 def test_a_close_by_hand_bills_what_waits_and_leaves_what_is_held(review):
