@@ -97,12 +97,12 @@ class BilledPrice:
     @property
     def is_once(self) -> bool:
         """Whether it is billed once, and in no other period."""
-        return self.effective.timing is Timing.ONCE
+        return self.meter is None and self.effective.timing is Timing.ONCE
 
     @property
     def is_in_advance(self) -> bool:
         """Whether it is invoiced when what it is for begins."""
-        return self.effective.timing is Timing.IN_ADVANCE
+        return self.meter is None and self.effective.timing is Timing.IN_ADVANCE
 
     @property
     def by_day(self) -> bool:

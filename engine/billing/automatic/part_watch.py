@@ -98,7 +98,8 @@ class PartWatch:
             is_same = known is not None and known.revision == catalog.revision
             rows = np.union1d(rows, self._rows(catalog, run, known.as_of_us if known and is_same else None))
         while len(rows):
-            if self._is_stopping():
+            # A person may have turned it off, or to review.
+            if self._is_stopping() or tenant not in self._settings.automatic(reviewed=False):
                 return
             some, rows = _some(catalog, rows)
             with self._turn():

@@ -110,7 +110,9 @@ class BillingReconciliation:
         for header in in_span:
             if header.is_void or not header.has_period:
                 continue
-            of_period = rows.get(header.key, [])
+            of_period = _without_moved(
+                header, of_customer[header.key.customer_id], lines, rows.get(header.key, [])
+            )
             own = [each for each in of_period if each.invoice_id == header.invoice_id]
             if header.is_erased:
                 findings.leave(Check.LINES, _ERASED, len(own))
@@ -215,6 +217,25 @@ def _parts_of(header: Header, headers: Sequence[Header]) -> list[Header]:
         and each.number < header.number
         and not (each.is_void and each.voided_at_us <= header.issued_at_us)
     ]
+
+
+def _without_moved(
+    header: Header,
+    headers: Sequence[Header],
+    lines: Mapping[str, Sequence[BookedLine]],
+    of_period: Sequence[BookedLine],
+) -> list[BookedLine]:
+    """The rows of a period without those of its parts that an invoice with another end closes: their subscription ended in it."""
+    parts = {each.invoice_id for each in headers if each.part}
+    moved = {
+        line.line_item_id
+        for each in headers
+        if not each.part
+        and each.key != header.key
+        and (each.key.currency, each.key.start_us) == (header.key.currency, header.key.start_us)
+        for line in lines[each.invoice_id]
+    }
+    return [each for each in of_period if each.invoice_id not in parts or each.line_item_id not in moved]
 
 
 def _not_judged(header: Header, parts: Sequence[Header], lines: Mapping[str, Sequence[BookedLine]]) -> str:

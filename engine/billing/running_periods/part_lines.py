@@ -9,8 +9,9 @@ Rules:
    end would have given, whatever the price. A part never moves the period's start.
 3. What a subscription has not been billed is the sum of these differences: amounts less discounts and credits, before taxes. Usage
    is invoiced when it comes to the subscription's threshold. Fees in advance, apart from it, are when their amounts come to more than
-   is booked: at the start of the period, and where a change inside it adds to them. Credit that is shared anew is no reason. Where
-   less has come of them meanwhile, nothing is: signed lines are on the next invoice, be it a part or the one that closes the period.
+   is booked, also before they are rounded: at the start of the period, and where a change inside it adds to them. Credit that is
+   shared anew is no reason, nor is a cent that lines share. Where less has come of them meanwhile, nothing is: signed lines are on
+   the next invoice, be it a part or the one that closes the period.
 4. Discounts and credits are those that the lines have on the invoice of the whole period: a coupon for some periods lasts no shorter
    for it, and an amount off is shared with what is billed later.
 5. An invoice has the lines of the subscriptions of a customer, in one currency of one billing period, whose usage or fees are to be
@@ -23,6 +24,7 @@ Rules:
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 import numpy as np
@@ -38,6 +40,7 @@ from engine.billing.closing.settled_lines import LINE_ROWS
 from engine.billing.running_periods.invoicing_thresholds import Threshold
 from engine.billing.segments import Index
 from engine.decimal_texts import combined, decimal128_column
+from rating import EXACT
 
 _COUNTED: Final = (("amount_minor", 1), ("discount_minor", -1), ("credit_minor", -1))
 
@@ -160,14 +163,30 @@ def _targets(
         counted = columns if is_usage[place] else columns[:1]
         amount = sum(sign * int(minor[place]) for minor, sign in counted)
         spend[each] = spend.get(each, 0) + amount
+    exact = _exact_fees(rows, is_usage, whose)
     target = np.full(len(rows), -1, dtype=np.int64)
     for place, each in enumerate(whose):
         subscription_id, currency, of_usage = each
         running = of[subscription_id]
         key = running.key(currency)
-        if key not in left_out and _is_reached(running, currency, spend[each], of_usage=of_usage):
+        is_more = of_usage or exact[each] > 0
+        if key not in left_out and _is_reached(
+            running, currency, spend[each] if is_more else 0, of_usage=of_usage
+        ):
             target[place] = keys.setdefault(key, len(keys))
     return target
+
+
+def _exact_fees(
+    rows: pa.Table, is_usage: npt.NDArray[np.bool_], whose: Sequence[tuple[str, str, bool]]
+) -> dict[tuple[str, str, bool], Decimal]:
+    """What the fees of each subscription and currency come to before they are rounded, less what is booked."""
+    found: dict[tuple[str, str, bool], Decimal] = {}
+    amounts = rows["exact_amount"].filter(pa.array(~is_usage)).to_pylist()
+    fees = [each for each in whose if not each[2]]
+    for each, amount in zip(fees, amounts, strict=True):
+        found[each] = EXACT.add(found.get(each, Decimal(0)), Decimal(amount or 0))
+    return found
 
 
 def _is_reached(running: RunningSubscription, currency: str, spend_minor: int, *, of_usage: bool) -> bool:

@@ -8,7 +8,7 @@
 2. An update without a mask sets the fields that are given, null removes one. With a mask each path is set to what is
    given, or removed where nothing is; "*" replaces everything. A path may lead into mappings, not into lists.
 3. Only what nothing uses is archived or deleted. A subscription that has begun is part of what was billed: it can't be
-   deleted, and is archived once it has ended.
+   deleted, and is archived once it has ended. One with fees in advance isn't: what it didn't run for is given back to it.
 4. An update brings an archived resource back. A deleted one is gone: its id can be created anew, with later versions.
 """
 
@@ -128,7 +128,7 @@ def end(
         _check_unused(kind, resource_id, action, catalog)
     resource = KINDS[kind].read(json.loads(before.definition))
     if isinstance(resource, Subscription):
-        _check_not_billed(resource, action, at, catalog)
+        _check_not_billed(resource, before.version, action, at, catalog)
     change = ResourceChange(action, kind, resource_id, before.version + 1, (), before.definition)
     return Changes((change,), 0)
 
@@ -147,8 +147,12 @@ def _check_unused(kind: str, resource_id: str, action: str, catalog: Catalog) ->
         )
 
 
-def _check_not_billed(subscription: Subscription, action: str, at: datetime, catalog: Catalog) -> None:
-    if subscription.start > at:
+def _check_not_billed(
+    subscription: Subscription, version: int, action: str, at: datetime, catalog: Catalog
+) -> None:
+    # One that was changed before may have begun earlier, and been invoiced.
+    in_advance = _has_fees_in_advance(subscription, catalog)
+    if subscription.start > at and not (in_advance and version > 1):
         return
     if action == "delete":
         raise InUseError(
@@ -160,11 +164,26 @@ def _check_not_billed(subscription: Subscription, action: str, at: datetime, cat
             f"the subscription {subscription.id!r} can't be archived while it runs: give it an end, and archive "
             "it after that"
         )
+    if in_advance:
+        raise InUseError(
+            f"the subscription {subscription.id!r} can't be archived: its fees are invoiced in advance, and what of them it "
+            "didn't run for is given back to it"
+        )
     if catalog.credit_grants_of.get(subscription.customer):
         raise InUseError(
             f"the subscription {subscription.id!r} can't be archived: what it cost was paid by credit of "
             f"{subscription.customer!r}, which would be there again"
         )
+
+
+def _has_fees_in_advance(subscription: Subscription, catalog: Catalog) -> bool:
+    """Whether its terms may have some at any time."""
+    columns = catalog.subscription_columns
+    row = columns.row_from(subscription.customer, subscription.id)
+    if row == len(columns) or columns.subscription_id[row].as_py() != subscription.id:
+        return False
+    steps = slice(int(columns.step_offsets[row]), int(columns.step_offsets[row + 1]))
+    return bool(catalog.advance_terms[columns.step_terms[steps]].any())
 
 
 def _set(after: dict[str, Any], path: str, fields: Mapping[str, Any], kind: type[Resource]) -> None:

@@ -175,7 +175,9 @@ class Catalog:
 
     @cached_property
     def advance_terms(self) -> npt.NDArray[np.bool_]:
-        """bool[terms of `subscription_columns`]: whether they may have a fee in advance, of some version of their plan or of an add-on."""
+        """bool[terms of `subscription_columns`]: whether they may have a fee in advance, of some version of their plan, of an
+        add-on, or by an override.
+        """
         plans = {
             name
             for name, plan in self.plan_versions.items()
@@ -186,11 +188,11 @@ class Catalog:
             )
         }
         columns = self.subscription_columns
-        if not plans:
-            return np.zeros(len(columns.terms), dtype=np.bool_)
         of_plan = np.array([each in plans for each in columns.plans], dtype=np.bool_)[columns.terms_plan]
-        added = np.fromiter(('"add_ons":' in each for each in columns.terms), np.bool_, len(columns.terms))
-        found: npt.NDArray[np.bool_] = of_plan | added
+        # An override may say when its price is due.
+        sayings = ('"timing":', '"add_ons":') if plans else ('"timing":',)
+        own = (any(said in each for said in sayings) for each in columns.terms)
+        found: npt.NDArray[np.bool_] = of_plan | np.fromiter(own, np.bool_, len(columns.terms))
         return found
 
     @cached_property

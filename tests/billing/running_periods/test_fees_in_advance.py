@@ -1,5 +1,6 @@
 """Fees in advance: invoiced when what they are for begins, once, and with the close of the period what one close would give."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -9,6 +10,8 @@ from engine.billing.explaining.replay import Replay, replayed
 from engine.billing.explaining.sentences import sentences
 from engine.billing.reconciliation.findings import Check
 from engine.catalog.kinds.plan import Plan
+from engine.catalog.single.single_changes import end
+from engine.errors import CatalogDocumentError, InUseError
 from fields import FieldsError
 from tests.support.closing_world import TENANT, instant_us
 from tests.support.part_worlds import ACME, HEAD, PER_CALL, due, plan
@@ -274,3 +277,67 @@ def test_a_timing_belongs_to_what_is_known_in_advance(price, problem):
     with pytest.raises(FieldsError) as refused:
         Plan.read({"id": "p", "name": "P", "currency": "USD", "prices": [price]})
     assert f"prices[0].{problem}" in str(refused.value)
+
+
+def test_a_cent_that_lines_share_makes_no_invoice(made):
+    """Three seats of 3.3347 are 10.0041, billed as 10.00: calls add half a cent to the sum, and no line of the fee is more for it."""
+    prices = (
+        "{id: seats, model: per_unit, unit_amount: 3.3347, quantity: 3, timing: in_advance, rounding: {digits: 4}}, "
+        "{id: calls, meter: calls, model: per_unit, unit_amount: 0.0017, rounding: {digits: 4}}"
+    )
+    world = made.world(plan(prices) + ACME, "2026-08-01")
+    assert due(world.bill_parts()) == [10]
+    for day in range(2, 8):
+        world.at(f"2026-08-0{day}").use(made.customer, f"2026-08-0{day}", 1)
+        assert world.bill_parts() == []
+    closed(world.at("2026-09-02"))
+    assert made.is_as_one_close(world)
+
+
+def test_an_override_may_put_a_fee_in_advance(made):
+    """The plan says in arrears; this subscription pays first."""
+    own = "start: 2026-08-01, overrides: {later: {timing: in_advance}}"
+    world = made.world(plan(LATER) + ACME.replace("start: 2026-08-01", own), "2026-08-01")
+    assert due(world.bill_parts()) == [5]
+    assert closed(world.at("2026-09-02")).sums["due"] == 0
+    assert made.is_as_one_close(world)
+
+
+@pytest.mark.parametrize("timing", ["once", "in_advance"])
+def test_an_override_gives_usage_no_timing(made, timing):
+    """It would be billed in one period alone, or before it is there."""
+    own = f"start: 2026-08-01, overrides: {{calls: {{timing: {timing}}}}}"
+    with pytest.raises(CatalogDocumentError, match="timing: does not belong to a price with a meter"):
+        made.world(plan(PER_CALL) + ACME.replace("start: 2026-08-01", own))
+
+
+def test_a_subscription_that_was_invoiced_in_advance_stays_in_the_catalog(made):
+    """Ended on the 11th, archived on the 12th: nobody would give 21 back. The same where its start is moved, and it is deleted."""
+    world = made.world(plan(BASE) + ACME, "2026-08-01")
+    world.bill_parts()
+    name = f"{made.customer}:pro"
+    at = datetime(2026, 8, 12, tzinfo=UTC)
+    world.at("2026-08-12").apply(made.text.replace("start: 2026-08-01", "start: 2026-08-01, end: 2026-08-11"))
+    with pytest.raises(InUseError, match="can't be archived: its fees are invoiced in advance"):
+        end("subscription", name, "archive", "", at, world.catalog.snapshot(TENANT))
+    world.apply(made.text.replace("start: 2026-08-01", "start: 2026-10-01"))
+    with pytest.raises(InUseError, match="can't be deleted: it has been billed"):
+        end("subscription", name, "delete", "", at, world.catalog.snapshot(TENANT))
+
+
+def test_reconciliation_leaves_a_fee_to_the_invoice_that_closes_its_shorter_period(made):
+    """Of two subscriptions the one with the fee ends on the 11th: the other's month has nothing of it."""
+    plans = (
+        "plans:\n  - {id: pro, name: Pro, currency: USD, prices: [" + BASE + "]}\n"
+        "  - {id: side, name: Side, currency: USD, prices: [" + LATER + "]}\n"
+    )
+    two = ACME.replace(
+        "start: 2026-08-01}]", "start: 2026-08-01}, {customer: acme, plan: side, start: 2026-08-01}]"
+    )
+    world = made.world(plans + two, "2026-08-01")
+    assert due(world.bill_parts()) == [31]
+    ended = made.text.replace("plan: pro, start: 2026-08-01", "plan: pro, start: 2026-08-01, end: 2026-08-11")
+    world.at("2026-08-11").apply(ended)
+    assert closed(world.at("2026-08-12"), before="2026-08-11").sums["due"] == -21
+    assert closed(world.at("2026-09-02"), "2026-08-11", "2026-09-01").sums["due"] == 5
+    assert reconciled(world).differences == []

@@ -154,3 +154,19 @@ def test_a_change_inside_a_period_is_billed_when_it_begins(world):
     )
     assert billed(world) == [("cole", 31)]
     assert ("cole", 11) in billed(world.at("2026-08-21T00:00:01"))
+
+
+def test_a_pass_ends_where_the_engine_is_to_close_no_more(world, monkeypatch):
+    """Turned off behind the first of two customers."""
+    monkeypatch.setattr(part_watch, "_SUBSCRIPTIONS_AT_ONCE", 1)
+    automatic(world)
+    for customer in ("acme", "bolt"):
+        world.use(customer, "2026-08-05", 12)
+    real = world.biller.bill
+
+    def bill(*arguments):
+        world.settings.change(TENANT, grace_us=None, automatic=False, since_us=None, now_us=world.now_us)
+        return real(*arguments)
+
+    monkeypatch.setattr(world.biller, "bill", bill)
+    assert billed(world) == [("acme", 12)]
