@@ -70,12 +70,12 @@ try:
         [*command, "spend-link", customer, "--target", target], check=True, capture_output=True, text=True
     ).stdout.strip()
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
-    page = browser.open(f"{link}&at=2023-11-20", timeout=30).read().decode()
+    page = browser.open(f"{link}&at=2023-11-20", timeout=120).read().decode()
     static = re.findall(r'"(/spend/static/[^"]+)"', page)
     if "1,000,000" not in page or len(static) < 4:
         raise SystemExit(f"the spend page is not whole: {page}")
     for path in static:
-        browser.open(link.partition("/spend")[0] + path, timeout=30).close()
+        browser.open(link.partition("/spend")[0] + path, timeout=120).close()
     quantities = [json.loads(line).get("quantity") for line in lines]
     if "1000000" not in quantities:
         raise SystemExit(f"no line has the quantity 1000000: {quantities}")

@@ -36,7 +36,7 @@ def port(monkeypatch):
 
 
 def _connected(port):
-    return socket.create_connection(("127.0.0.1", port), timeout=30)
+    return socket.create_connection(("127.0.0.1", port), timeout=120)
 
 
 def _all_of(connection):

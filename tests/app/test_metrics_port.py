@@ -14,7 +14,7 @@ from engine.health.condition import Condition
 
 
 def _get(port, path, host="127.0.0.1"):
-    connection = http.client.HTTPConnection(host, port, timeout=30)
+    connection = http.client.HTTPConnection(host, port, timeout=120)
     with contextlib.closing(connection):
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -60,7 +60,7 @@ def test_a_peer_that_says_nothing_is_let_go(monkeypatch):
     """It would hold a thread for ever."""
     monkeypatch.setattr(metrics_port._Handler, "timeout", 0.2)
     with serve_metrics("127.0.0.1:0", Condition(), None) as port:
-        with socket.create_connection(("127.0.0.1", port), timeout=30) as silent:
+        with socket.create_connection(("127.0.0.1", port), timeout=120) as silent:
             assert silent.recv(1) == b""
         assert _get(port, "/livez")[0] == 200
 

@@ -112,7 +112,7 @@ class Source:
                 self.key_text = (
                     AccessServiceStub(channel)
                     .CreateApiKey(
-                        CreateApiKeyRequest(name="chat", scopes=["SCOPE_READ", "SCOPE_BILL"]), timeout=30
+                        CreateApiKeyRequest(name="chat", scopes=["SCOPE_READ", "SCOPE_BILL"]), timeout=120
                     )
                     .key_text
                 )

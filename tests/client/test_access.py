@@ -45,7 +45,7 @@ NOWHERE = "127.0.0.1:1"
 def engine(tmp_path):
     with EngineProcess(tmp_path / "data") as running:
         with open_channel(running.target) as channel:
-            CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=30)
+            CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=120)
         yield running
 
 

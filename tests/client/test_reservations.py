@@ -53,7 +53,7 @@ PATIENT = {"timeout_s": 60.0}
 def engine(tmp_path_factory):
     with EngineProcess(tmp_path_factory.mktemp("engine") / "data") as running:
         with open_channel(running.target) as channel:
-            CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=30)
+            CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=120)
         yield running
 
 
@@ -276,7 +276,7 @@ def test_the_example_of_the_page_prints_what_it_shows(engine, capsys):
     page = (Path(__file__).parents[2] / "docs" / "limits.md").read_text()
     (document,) = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     with open_channel(engine.target) as channel:
-        CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=30)
+        CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=120)
     blocks = re.findall(r"^```python\n(.*?)^```\n(?:\n```\n(.*?)^```$)?", page, re.MULTILINE | re.DOTALL)
     ((block, expected),) = [each for each in blocks if "client.reservation(" in each[0]]
     exec(block.replace("localhost:7070", engine.target), {"__name__": "page"})

@@ -59,7 +59,7 @@ def serving(tmp_path):
 
 def apply(running, document):
     with open_channel(running.target) as channel:
-        CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=30)
+        CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=120)
 
 
 def record_until_killed(target, spool, run, chance) -> list[str]:

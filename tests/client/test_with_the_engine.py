@@ -38,7 +38,7 @@ def serving(tmp_path):
     """An engine with one customer on one graduated price; it takes events of any age."""
     with EngineProcess(tmp_path / "data", "--event-age-max-days", "36525") as running:
         with open_channel(running.target) as channel:
-            CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=30)
+            CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=120)
         yield running
 
 
@@ -135,7 +135,7 @@ def test_the_examples_of_the_guide_run(serving, capsys, tmp_path, monkeypatch):
     assert len(BLOCKS) == 9
     document = (GUIDE.parents[1] / "examples" / "llm.yaml").read_text()
     with open_channel(serving.target) as channel:
-        CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=30)
+        CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=120)
     with Client(serving.target) as client:
         traced = datetime(2023, 11, 16, 18, 15, tzinfo=UTC)
         client.record("acme", "llm.completion", {"model": "large", "input_tokens": 500}, event_time=traced)

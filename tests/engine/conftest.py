@@ -62,7 +62,7 @@ def apply(channel):
 
     def applied(document, **options):
         request = ApplyCatalogRequest(document=document, file_name="test.yaml", **options)
-        return CatalogServiceStub(channel).ApplyCatalog(request, timeout=30)
+        return CatalogServiceStub(channel).ApplyCatalog(request, timeout=120)
 
     return applied
 

@@ -24,7 +24,7 @@ from tests.support.engine.api_world import AT, LATE_JUNE, api_event, record, ref
 def with_alias(channel, name):
     """Acme has the alias `NAME_device`; 100 tokens are recorded under its id, and 250 under the alias."""
     request = UpdateCustomerRequest(customer=Customer(id=f"{name}_acme", aliases=[f"{name}_device"]))
-    changed = CustomerServiceStub(channel).UpdateCustomer(request, timeout=30).customer
+    changed = CustomerServiceStub(channel).UpdateCustomer(request, timeout=120).customer
     assert list(changed.aliases) == [f"{name}_device"]
     record(
         channel,
@@ -50,7 +50,7 @@ def test_events_of_a_customer_are_those_of_its_aliases_too(channel, with_alias):
     request = ListEventsRequest(customer_ids=[f"{with_alias}_acme"], page_size=1)
     listed = []
     while True:
-        page = EventServiceStub(channel).ListEvents(request, timeout=30)
+        page = EventServiceStub(channel).ListEvents(request, timeout=120)
         listed += page.events
         if not page.next_page_token:
             break
@@ -64,7 +64,7 @@ def test_events_of_a_customer_are_those_of_its_aliases_too(channel, with_alias):
         period_end=LATE_JUNE,
         group_by={"customer": False},
     )
-    rows = MeteringServiceStub(channel).QueryUsage(asked, timeout=30).rows
+    rows = MeteringServiceStub(channel).QueryUsage(asked, timeout=120).rows
     assert [each.quantity for each in rows] == ["350"]
 
 
@@ -92,7 +92,7 @@ def test_the_spend_of_a_group_is_that_of_all_below_it(channel, engine, apply, na
         api_event(name, "2", "200", customer="corn", seconds=LATE_JUNE.seconds),
     )
     request = ListSpendRequest(customer_id=f"{name}_acme", at=LATE_JUNE)
-    found = SpendServiceStub(channel).ListSpend(request, timeout=30)
+    found = SpendServiceStub(channel).ListSpend(request, timeout=120)
     assert [(each.customer_id, each.amount) for each in found.spends] == [
         (f"{name}_corn", "22.00"),
         (f"{name}_bolt", "21.00"),
@@ -100,14 +100,14 @@ def test_the_spend_of_a_group_is_that_of_all_below_it(channel, engine, apply, na
     ]
     assert [(each.currency, each.amount) for each in found.totals] == [("USD", "63.00")]
     request.catalog_revision = found.catalog_revision - 1
-    before = SpendServiceStub(channel).ListSpend(request, timeout=30)
+    before = SpendServiceStub(channel).ListSpend(request, timeout=120)
     assert [each.customer_id for each in before.spends] == [f"{name}_acme"]
     words = ["spend", "--customer", f"{name}_bolt", "--children", "--at", "2025-06-20", "--json"]
     shown = CliRunner().invoke(cli, [*words, "--target", engine.target])
     amounts = [json.loads(line)["amount"] for line in shown.stdout.splitlines()]
     assert amounts == ["22.00", "21.00", "43.00"]
     request = ListSpendRequest(customer_id="nobody")
-    code, _, _ = refusal(lambda: SpendServiceStub(channel).ListSpend(request, timeout=30))
+    code, _, _ = refusal(lambda: SpendServiceStub(channel).ListSpend(request, timeout=120))
     assert code is grpc.StatusCode.NOT_FOUND
     alone = CliRunner().invoke(cli, ["spend", "--children", "--target", engine.target])
     assert "--children needs --customer ID" in alone.output
@@ -118,6 +118,6 @@ def test_an_alias_of_another_customer_is_refused(channel, with_alias):
     request = UpdateCustomerRequest(
         customer=Customer(id=f"{with_alias}_bolt", aliases=[f"{with_alias}_device"])
     )
-    code, line, _ = refusal(lambda: CustomerServiceStub(channel).UpdateCustomer(request, timeout=30))
+    code, line, _ = refusal(lambda: CustomerServiceStub(channel).UpdateCustomer(request, timeout=120))
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert f"is an alias of the customer '{with_alias}_acme'" in line

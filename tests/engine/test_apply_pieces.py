@@ -44,7 +44,7 @@ def send(stub, *requests):
 
 
 def revision_of(stub):
-    return stub.GetCatalog(GetCatalogRequest(), timeout=30).revision
+    return stub.GetCatalog(GetCatalogRequest(), timeout=120).revision
 
 
 def test_pieces_are_applied_in_order_and_answered_one_by_one(stub):
@@ -128,7 +128,7 @@ def test_pieces_that_differ_in_dry_run_are_refused(stub):
 def test_a_first_line_that_no_file_has_is_refused(stub):
     """Before anything is read."""
     request = ApplyCatalogRequest(document=plan("far"), first_line=2**31)
-    code, said, _ = refusal(lambda: stub.ApplyCatalog(request, timeout=30))
+    code, said, _ = refusal(lambda: stub.ApplyCatalog(request, timeout=120))
     assert (code, said) == (
         grpc.StatusCode.INVALID_ARGUMENT,
         "first_line: is 2147483648: it is at most 2147483647",

@@ -423,7 +423,7 @@ def test_health_is_asked_over_http(running):
 
 
 def _http(engine, path):
-    with urllib.request.urlopen(f"http://127.0.0.1:{engine.metrics_port}{path}", timeout=30) as response:
+    with urllib.request.urlopen(f"http://127.0.0.1:{engine.metrics_port}{path}", timeout=120) as response:
         return response.read().decode()
 
 

@@ -200,9 +200,9 @@ def test_an_id_used_twice_across_gateways_counts_once_from_then_on(tmp_path):
     data = tmp_path / "data"
     with EngineProcess(data, "--event-age-max-days", "36525") as engine:
         with open_channel(engine.target) as channel:
-            CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=30)
+            CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=120)
             events = [message_of(_row("order-1", "5")), message_of(_row("order-2", "100"))]
-            UsageServiceStub(channel).RecordUsage(RecordUsageRequest(events=events), timeout=30)
+            UsageServiceStub(channel).RecordUsage(RecordUsageRequest(events=events), timeout=120)
         at = ("--target", engine.target)
         assert _meterline("conflicts", *at).startswith(NOTHING)
         assert "the id 'order-1' was not used for two stored" in _meterline(

@@ -101,7 +101,7 @@ def request_tried_first(channel, call, request, *, again=False):
 
 def lines_of(channel, customer, at=AT):
     request = ListLineItemsRequest(customer_id=customer, at=at)
-    return BillingServiceStub(channel).ListLineItems(request, timeout=30).line_items
+    return BillingServiceStub(channel).ListLineItems(request, timeout=120).line_items
 
 
 def test_money_follows_a_void_an_amendment_and_their_undoing(channel, correct, undo, name):
@@ -175,7 +175,7 @@ def test_a_selection_is_corrected_if_it_is_what_was_expected(channel, stub, corr
     correct(selection=tiny, void=VoidUsage(), expected_event_count=4)
     assert spend_of(channel, name).spends[0].amount == "20.30"
     with_tiny = CorrectUsageRequest(selection=tiny, void=VoidUsage(), signature=signed(name))
-    code, *_ = refusal(lambda: stub.CorrectUsage(with_tiny, timeout=30))
+    code, *_ = refusal(lambda: stub.CorrectUsage(with_tiny, timeout=120))
     assert code is grpc.StatusCode.FAILED_PRECONDITION
 
 
@@ -213,17 +213,17 @@ def test_corrections_are_listed_with_their_events(channel, stub, correct, name):
     record(channel, *(api_event(name, f"{n}", "10") for n in range(5)))
     first = correct(selection=june(name), amend=AmendUsage(set_properties={"model": "tiny"}))
     second = correct(event_refs=refs(name, "0"), void=VoidUsage())
-    pages = list(stub.ListCorrections(ListCorrectionsRequest(page_size=1), timeout=30).corrections)
-    listing = stub.ListCorrections(ListCorrectionsRequest(page_size=1), timeout=30)
+    pages = list(stub.ListCorrections(ListCorrectionsRequest(page_size=1), timeout=120).corrections)
+    listing = stub.ListCorrections(ListCorrectionsRequest(page_size=1), timeout=120)
     assert pages[0] == second.correction == listing.corrections[0]
     following = ListCorrectionsRequest(page_size=1, page_token=listing.next_page_token)
-    assert stub.ListCorrections(following, timeout=30).corrections[0] == first.correction
+    assert stub.ListCorrections(following, timeout=120).corrections[0] == first.correction
     token, events = "", []
     while True:
         request = GetCorrectionRequest(
             correction_id=first.correction.signature.correction_id, page_size=2, page_token=token
         )
-        page = stub.GetCorrection(request, timeout=30)
+        page = stub.GetCorrection(request, timeout=120)
         assert page.correction == first.correction
         events += page.events
         token = page.next_page_token
@@ -234,7 +234,7 @@ def test_corrections_are_listed_with_their_events(channel, stub, correct, name):
         ("large", "tiny")
     }
     void = GetCorrectionRequest(correction_id=second.correction.signature.correction_id)
-    (event,) = stub.GetCorrection(void, timeout=30).events
+    (event,) = stub.GetCorrection(void, timeout=120).events
     assert event.before.properties["model"] == "tiny"
     assert not event.HasField("after")
 

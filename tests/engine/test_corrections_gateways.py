@@ -40,7 +40,7 @@ def channels(tmp_path):
             gateway = stack.enter_context(EngineProcess(tmp_path / "data", *options))
             opened.append(stack.enter_context(open_channel(gateway.target)))
         CatalogServiceStub(opened[0]).ApplyCatalog(
-            ApplyCatalogRequest(document=CATALOG.replace("NAME", NAME)), timeout=30
+            ApplyCatalogRequest(document=CATALOG.replace("NAME", NAME)), timeout=120
         )
         yield opened
 

@@ -236,13 +236,13 @@ subscriptions: [{customer: acme, plan: p, start: 2023-11-01}]
     for start in range(3):
         with engine, open_channel(engine.target) as channel, Client(engine.target) as client:
             if start == 0:
-                CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=30)
+                CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=120)
             client.record(
                 "acme", "call", {"a": "1", "b": "2", "c": "3"}, event_time=datetime(2023, 11, 16, tzinfo=UTC)
             )
             client.flush()
             call = channel.unary_unary("/meterline.v1.BillingService/ListLineItems")
-            answer = call(request.SerializeToString(), timeout=30)
+            answer = call(request.SerializeToString(), timeout=120)
             if start == 0:
                 request.as_of.CopyFrom(ListLineItemsResponse.FromString(answer).as_of)
             answers.add(answer)

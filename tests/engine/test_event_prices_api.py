@@ -68,7 +68,7 @@ def shop(channel, name, apply):
 
 def payments(channel, customer, **fields):
     request = ListLineItemsRequest(customer_id=customer, at=AT, **fields)
-    answer = BillingServiceStub(channel).ListLineItems(request, timeout=30)
+    answer = BillingServiceStub(channel).ListLineItems(request, timeout=120)
     return answer, next(line for line in answer.line_items if line.price_id == "payments")
 
 

@@ -57,12 +57,12 @@ def counted(apply, channel, request):
             UsageEvent(event_id=f"{name}-{i}", event_type=name, customer_id=name, event_time=_stamp(moment))
             for i, moment in enumerate(moments)
         ]
-        answer = UsageServiceStub(channel).RecordUsage(RecordUsageRequest(events=events), timeout=30)
+        answer = UsageServiceStub(channel).RecordUsage(RecordUsageRequest(events=events), timeout=120)
         assert set(answer.verdicts) == {VERDICT_ACCEPTED}
 
         def count(at):
             asked = GetSpendRequest(customer_id=name, at=_stamp(_at(at)))
-            (line,) = SpendServiceStub(channel).GetSpend(asked, timeout=30).line_items
+            (line,) = SpendServiceStub(channel).GetSpend(asked, timeout=120).line_items
             return line.event_count, line.period_start.ToJsonString(), line.period_end.ToJsonString()
 
         return count
@@ -128,7 +128,7 @@ def test_an_offset_decides_nothing_but_the_instant(engine, channel, apply, momen
     with Client(engine.target) as client:
         client.record_batch([Event(name, name, event_time=datetime.fromisoformat(moment))])
     asked = GetSpendRequest(customer_id=name, at=_stamp(_at(moment)))
-    (line,) = SpendServiceStub(channel).GetSpend(asked, timeout=30).line_items
+    (line,) = SpendServiceStub(channel).GetSpend(asked, timeout=120).line_items
     assert (line.event_count, line.period_start.ToJsonString()) == (1, period)
 
 
@@ -153,14 +153,14 @@ def test_a_producer_whose_clock_is_off(tmp_path):
     """
     with EngineProcess(tmp_path / "data") as engine, open_channel(engine.target) as channel:
         document = CATALOG.replace("NAME", "skew").replace("START", "2020-01-01")
-        CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=30)
+        CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=120)
 
         def record(number, offset_us):
             # The engine looks at its clock later than this: by as much an event is older, or less far ahead.
             at_us = time.time_ns() // 1_000 + offset_us
             event = UsageEvent(event_id=f"skew-{number}", event_type="skew", customer_id="skew")
             event.event_time.FromMicroseconds(at_us)
-            answer = UsageServiceStub(channel).RecordUsage(RecordUsageRequest(events=[event]), timeout=30)
+            answer = UsageServiceStub(channel).RecordUsage(RecordUsageRequest(events=[event]), timeout=120)
             return answer.verdicts[0], *((each.reason, each.retryable) for each in answer.problems)
 
         second = 1_000_000

@@ -29,7 +29,7 @@ def events_of(channel, **fields):
     """All events of all pages, and the last answer."""
     request, found = ListEventsRequest(**fields), []
     while True:
-        answer = EventServiceStub(channel).ListEvents(request, timeout=30)
+        answer = EventServiceStub(channel).ListEvents(request, timeout=120)
         found += answer.events
         if not answer.next_page_token:
             return found, answer
@@ -44,7 +44,7 @@ def void(channel, name, correction_id, *event_ids):
     refs = EventRefs(events=[EventRef(event_id=f"{name}-{each}") for each in event_ids])
     signature = Signature(correction_id=correction_id, recorded_by="ada", reason="a test run")
     request = CorrectUsageRequest(signature=signature, event_refs=refs, void=VoidUsage())
-    return CorrectionServiceStub(channel).CorrectUsage(request, timeout=30)
+    return CorrectionServiceStub(channel).CorrectUsage(request, timeout=120)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_pages_share_the_watermark_of_the_first(channel, name, acme):
         *(api_event(name, each, seconds=JUNE_10 + when) for each, when in (("b", 1), ("a", 1), ("c", 0))),
     )
     stub = EventServiceStub(channel)
-    first = stub.ListEvents(ListEventsRequest(page_size=1, **acme), timeout=30)
+    first = stub.ListEvents(ListEventsRequest(page_size=1, **acme), timeout=120)
     record(channel, api_event(name, "aa", seconds=JUNE_10 + 1))
     void(channel, name, f"{name}-1", "b")
     rest, last = events_of(channel, page_size=1, page_token=first.next_page_token, **acme)
@@ -100,7 +100,7 @@ def test_a_line_has_as_many_events_as_are_listed_for_it(channel, name, acme):
     )
     record(channel, api_event(name, "e", "1", customer="bolt"))
     request = ListLineItemsRequest(customer_id=f"{name}_acme", at=AT)
-    answer = BillingServiceStub(channel).ListLineItems(request, timeout=30)
+    answer = BillingServiceStub(channel).ListLineItems(request, timeout=120)
     record(channel, api_event(name, "late", "7"))
     lines = [line for line in answer.line_items if line.meter_id]
     found = {}
@@ -139,7 +139,7 @@ def test_the_events_of_a_correction_are_listed_with_what_it_voided(channel, name
     elsewhere = ListEventsRequest(correction_id=f"{name}-1", customer_ids=[f"{name}_bolt"])
     unknown = ListEventsRequest(correction_id=f"{name}-2", customer_ids=[f"{name}_bolt"])
     said = [
-        refusal(lambda asked=asked: EventServiceStub(channel).ListEvents(asked, timeout=30))[:2]
+        refusal(lambda asked=asked: EventServiceStub(channel).ListEvents(asked, timeout=120))[:2]
         for asked in (elsewhere, unknown)
     ]
     assert {code for code, _ in said} == {grpc.StatusCode.NOT_FOUND}
@@ -151,7 +151,7 @@ def test_a_reader_sees_its_own_customer_and_tenant_alone(engine, channel, name, 
     """A key of a customer whatever token it brings, and another tenant with the same ids."""
     record(channel, api_event(name, "a"), api_event(name, "b", customer="bolt"))
     request = CreateApiKeyRequest(name="portal", scopes=["SCOPE_READ"], customer_id=f"{name}_acme")
-    key = AccessServiceStub(channel).CreateApiKey(request, timeout=30).key_text
+    key = AccessServiceStub(channel).CreateApiKey(request, timeout=120).key_text
     with open_channel(engine.target, api_key=key) as portal:
         assert ids(events_of(portal, **acme)[0]) == ["a"]
         for fields in ({}, {"customer_ids": [f"{name}_acme", f"{name}_bolt"]}, {"event_ids": [f"{name}-b"]}):
@@ -160,13 +160,13 @@ def test_a_reader_sees_its_own_customer_and_tenant_alone(engine, channel, name, 
         void(channel, name, f"{name}-1", "a")
         record(channel, api_event(name, "c"), api_event(name, "d"))
         stub = EventServiceStub(portal)
-        token = stub.ListEvents(ListEventsRequest(page_size=1, **acme), timeout=30).next_page_token
+        token = stub.ListEvents(ListEventsRequest(page_size=1, **acme), timeout=120).next_page_token
         listing = json.loads(base64.urlsafe_b64decode(token))[0]
         as_of, revision, *_ = opened(token, listing, *_PLACE)
         forged = sealed(listing, as_of, revision, 0, "", f"{name}_bolt", "", 0)
         assert ids(events_of(portal, page_token=forged, **acme)[0]) == ["c", "d"]
     tenant = name.replace("_", "-")[:40]
-    key = TenantServiceStub(channel).CreateTenant(CreateTenantRequest(tenant=tenant), timeout=30).key_text
+    key = TenantServiceStub(channel).CreateTenant(CreateTenantRequest(tenant=tenant), timeout=120).key_text
     with open_channel(engine.target, api_key=key) as other:
         assert events_of(other)[0] == []
         assert events_of(other, include_voided=True, event_ids=[f"{name}-a"], **acme)[0] == []

@@ -24,7 +24,7 @@ def line(channel, name):
         api_event(name, "c", "7", model="small"),
     )
     request = ListLineItemsRequest(customer_id=f"{name}_acme", at=AT)
-    lines = BillingServiceStub(channel).ListLineItems(request, timeout=30).line_items
+    lines = BillingServiceStub(channel).ListLineItems(request, timeout=120).line_items
     (found,) = [each for each in lines if dict(each.dimensions) == {"model": "large"}]
     return found
 
@@ -63,7 +63,7 @@ def test_the_events_behind_a_line_are_as_many_as_it_counts(channel, line):
     request = explain(channel, line_item_id=line.line_item_id).events
     request.page_size, events = 1, []
     while True:
-        page = EventServiceStub(channel).ListEvents(request, timeout=30)
+        page = EventServiceStub(channel).ListEvents(request, timeout=120)
         events += page.events
         request.page_token = page.next_page_token
         if not page.next_page_token:
@@ -79,11 +79,11 @@ def test_the_key_of_a_customer_has_its_own_lines_explained_alone(engine, channel
         request = CreateApiKeyRequest(
             name="portal", scopes=[SCOPE_READ, SCOPE_BILL], customer_id=f"{name}_{who}"
         )
-        keys[who] = AccessServiceStub(channel).CreateApiKey(request, timeout=30).key_text
+        keys[who] = AccessServiceStub(channel).CreateApiKey(request, timeout=120).key_text
     with open_channel(engine.target, api_key=keys["acme"]) as own:
         found = explain(own, line_item_id=line.line_item_id, customer_id=f"{name}_acme")
         assert found.line_item == line
-        assert len(EventServiceStub(own).ListEvents(found.events, timeout=30).events) == 2
+        assert len(EventServiceStub(own).ListEvents(found.events, timeout=120).events) == 2
         code, _, _ = refusal(lambda: explain(own, line_item_id=line.line_item_id))
         assert code is grpc.StatusCode.PERMISSION_DENIED
     with open_channel(engine.target, api_key=keys["bolt"]) as other:

@@ -112,13 +112,13 @@ def test_what_one_gateway_rejected_is_listed_at_the_other(gateways):
         for channel, event_id in ((first, "at-the-first"), (second, "at-the-second")):
             event = UsageEvent(event_id=event_id, event_type="nobody.reads", customer_id="nobody-knows")
             event.event_time.FromSeconds(1_749_513_600)
-            answer = UsageServiceStub(channel).RecordUsage(RecordUsageRequest(events=[event]), timeout=30)
+            answer = UsageServiceStub(channel).RecordUsage(RecordUsageRequest(events=[event]), timeout=120)
             assert list(answer.verdicts) == [VERDICT_REJECTED]
         for channel in (first, second):
             until_s, found = time.monotonic() + 60, []
             while len(found) < 2 and time.monotonic() < until_s:
                 request = ListProblemsRequest(customer_id="nobody-knows")
-                found = EventServiceStub(channel).ListProblems(request, timeout=30).problems
+                found = EventServiceStub(channel).ListProblems(request, timeout=120).problems
             assert [each.event_id for each in found] == ["at-the-second", "at-the-first"]
 
 

@@ -65,7 +65,7 @@ def channel(engine):
 def name(request, channel):
     name = request.node.originalname.removeprefix("test_")[:40]
     document = CATALOG.replace("NAME", name)
-    CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=30)
+    CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=120)
     return name
 
 
@@ -137,7 +137,7 @@ def test_a_refusal_is_a_status_in_json_with_the_words_of_grpc(engine, channel, n
     """Its HTTP code follows from its google.rpc code."""
     for fields, http_code in (({"customer_id": "nobody"}, 404), ({}, 400)):
         code, line, details = refusal(
-            lambda fields=fields: SpendServiceStub(channel).GetSpend(GetSpendRequest(**fields), timeout=30)
+            lambda fields=fields: SpendServiceStub(channel).GetSpend(GetSpendRequest(**fields), timeout=120)
         )
         found = rpc(engine, "SpendService/GetSpend", fields)
         assert (found.status, found.json["message"]) == (http_code, line)
@@ -173,8 +173,8 @@ def wrong_keys(channel):
     texts = {"missing": None, "malformed": "nonsense", "unknown": new_key_text(secrets.token_hex)}
     for reason, expires_at in (("expired", end), ("revoked", None), ("wrong secret", None)):
         request = CreateApiKeyRequest(name=reason, scopes=["SCOPE_READ"], expires_at=expires_at)
-        texts[reason] = admin.CreateApiKey(request, timeout=30).key_text
-    admin.RevokeApiKey(RevokeApiKeyRequest(key_id=texts["revoked"][4:16]), timeout=30)
+        texts[reason] = admin.CreateApiKey(request, timeout=120).key_text
+    admin.RevokeApiKey(RevokeApiKeyRequest(key_id=texts["revoked"][4:16]), timeout=120)
     texts["wrong secret"] = f"{texts['wrong secret'][:17]}{'0' * 48}"
     until = time.monotonic() + 60
     while time.time() <= end.ToNanoseconds() / 1e9:
@@ -185,7 +185,7 @@ def wrong_keys(channel):
 
 def refusals(engine):
     """How many calls were refused so far, by method and reason."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{engine.metrics_port}/metrics", timeout=30) as response:
+    with urllib.request.urlopen(f"http://127.0.0.1:{engine.metrics_port}/metrics", timeout=120) as response:
         text = response.read().decode()
     line = r'^meterline_refused_calls_total{method="(\w+)",reason="([\w ]+)"} ([\d.]+)$'
     return Counter(
@@ -198,7 +198,7 @@ def test_every_wrong_credential_is_refused_before_the_body_is_read(engine, chann
     and those of keys that are known are audited.
     """
     admin = AccessServiceStub(channel)
-    narrow = admin.CreateApiKey(CreateApiKeyRequest(name="n", scopes=["SCOPE_OPERATE"]), timeout=30).key_text
+    narrow = admin.CreateApiKey(CreateApiKeyRequest(name="n", scopes=["SCOPE_OPERATE"]), timeout=120).key_text
     paths = ask(engine, "/openapi.json", method="GET", key=None).json["paths"]
     assert len(paths) == 109
     before, said, expected = refusals(engine), {}, Counter()
@@ -217,7 +217,7 @@ def test_every_wrong_credential_is_refused_before_the_body_is_read(engine, chann
     (missing,) = said.pop("missing")
     assert missing.startswith("the call has no credential")
     assert len(set.union(*said.values())) == 1
-    records = admin.ListAuditRecords(ListAuditRecordsRequest(page_size=1_000), timeout=30).audit_records
+    records = admin.ListAuditRecords(ListAuditRecordsRequest(page_size=1_000), timeout=120).audit_records
     found = {(each.credential, each.operation, each.code) for each in records}
     for row in TABLE:
         for reason in ("expired", "revoked", "wrong secret"):
@@ -229,7 +229,7 @@ def test_every_wrong_credential_is_refused_before_the_body_is_read(engine, chann
 def test_the_key_of_a_customer_is_refused_for_every_other_one(engine, channel, name):
     """On every path of an operation, in the same words whether that one exists; each refusal is counted by its reason."""
     request = CreateApiKeyRequest(name="p", scopes=["SCOPE_READ", "SCOPE_BILL"], customer_id=f"{name}_acme")
-    key = AccessServiceStub(channel).CreateApiKey(request, timeout=30).key_text
+    key = AccessServiceStub(channel).CreateApiKey(request, timeout=120).key_text
     before, said, expected = refusals(engine), set(), Counter()
     for row in TABLE:
         fields = BY_CUSTOMER.get(row.method, lambda _who: {})
@@ -249,7 +249,7 @@ def test_the_key_of_a_customer_reads_that_customer_over_http_too(engine, channel
     key = (
         AccessServiceStub(channel)
         .CreateApiKey(
-            CreateApiKeyRequest(name="portal", scopes=["SCOPE_READ"], customer_id=f"{name}_acme"), timeout=30
+            CreateApiKeyRequest(name="portal", scopes=["SCOPE_READ"], customer_id=f"{name}_acme"), timeout=120
         )
         .key_text
     )
@@ -515,15 +515,15 @@ def test_reflection_is_off_unless_it_was_asked_for(channel):
     for version in ("v1", "v1alpha"):
         asked = channel.stream_stream(f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo")
         with pytest.raises(grpc.RpcError) as refused:
-            next(asked(iter([b""]), timeout=30))
+            next(asked(iter([b""]), timeout=120))
         assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
     health = channel.unary_unary("/grpc.health.v1.Health/Check")
-    assert health(b"", timeout=30)
+    assert health(b"", timeout=120)
 
 
 def _raw(engine, data):
     """What comes back for these bytes, until the other side closes or says no more."""
-    with socket.create_connection(("127.0.0.1", engine.http_port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", engine.http_port), timeout=120) as connection:
         connection.sendall(data)
         received = b""
         connection.settimeout(3)

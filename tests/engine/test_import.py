@@ -572,7 +572,7 @@ def serving(tmp_path):
     with EngineProcess(tmp_path / "data", "--event-age-max-days", "36525") as running:
         with open_channel(running.target) as channel:
             document = ApplyCatalogRequest(document=CATALOG.replace("NAME", "own"))
-            CatalogServiceStub(channel).ApplyCatalog(document, timeout=30)
+            CatalogServiceStub(channel).ApplyCatalog(document, timeout=120)
         yield running
 
 
@@ -654,10 +654,10 @@ def test_a_file_is_sent_again_with_another_key(engine, name, tmp_path, channel):
         "event_id,event_type,customer_id,event_time,tokens\n"
         f"a,{name}.call,{name}_acme,2025-06-10T00:00:00Z,5\n"
     )
-    tenant = TenantServiceStub(channel).CreateTenant(CreateTenantRequest(tenant="imports-again"), timeout=30)
+    tenant = TenantServiceStub(channel).CreateTenant(CreateTenantRequest(tenant="imports-again"), timeout=120)
     with open_channel(engine.target, api_key=tenant.key_text) as other:
         CatalogServiceStub(other).ApplyCatalog(
-            ApplyCatalogRequest(document=CATALOG.replace("NAME", name)), timeout=30
+            ApplyCatalogRequest(document=CATALOG.replace("NAME", name)), timeout=120
         )
     words = [sys.executable, "-m", "engine", "import", str(file), "--target", engine.target]
     said = [

@@ -201,7 +201,7 @@ def test_the_scope_bill_gives_items_and_no_narrower_one(world):
     admin = AccessServiceStub(world.channel)
 
     def stub(**fields):
-        key = admin.CreateApiKey(CreateApiKeyRequest(name="k", **fields), timeout=30).key_text
+        key = admin.CreateApiKey(CreateApiKeyRequest(name="k", **fields), timeout=120).key_text
         channels.append(open_channel(world._target, api_key=key))
         return InvoiceItemServiceStub(channels[-1])
 
@@ -212,10 +212,10 @@ def test_the_scope_bill_gives_items_and_no_narrower_one(world):
     )
     reader, biller = stub(scopes=["SCOPE_READ"]), stub(scopes=["SCOPE_BILL"])
     assert (
-        refusal(lambda: reader.CreateInvoiceItem(create, timeout=30))[0] is grpc.StatusCode.PERMISSION_DENIED
+        refusal(lambda: reader.CreateInvoiceItem(create, timeout=120))[0] is grpc.StatusCode.PERMISSION_DENIED
     )
-    assert biller.CreateInvoiceItem(create, timeout=30).invoice_item.invoice_item_id == "second"
-    records = admin.ListAuditRecords(ListAuditRecordsRequest(), timeout=30).audit_records
+    assert biller.CreateInvoiceItem(create, timeout=120).invoice_item.invoice_item_id == "second"
+    records = admin.ListAuditRecords(ListAuditRecordsRequest(), timeout=120).audit_records
     told = [(each.operation.partition(".")[2], each.subject, each.code) for each in records]
     given = [subject for name, subject, code in told if (name, code) == ("CreateInvoiceItem", "OK")]
     assert given == ["second", "setup"]
@@ -255,7 +255,7 @@ def _give_over_http(engine):
         "amount": "2.5",
         "invoice_item_id": "h",
     }
-    connection = http.client.HTTPConnection("127.0.0.1", engine.http_port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", engine.http_port, timeout=120)
     headers = {"Authorization": f"Bearer {engine.api_key}", "Content-Type": "application/json"}
     path = "/meterline.v1.InvoiceItemService/CreateInvoiceItem"
     connection.request("POST", path, json.dumps(body), headers)

@@ -14,7 +14,7 @@ from tests.support.engine.killed_under_load import CATALOG, Producers, read_usag
 def _engine(data, durability):
     engine = EngineProcess(data, "--event-age-max-days", "36525", "--durability", durability).start()
     with open_channel(engine.target) as channel:
-        CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=30)
+        CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=120)
     return engine
 
 

@@ -44,7 +44,7 @@ def engine(tmp_path_factory):
 def channel(engine):
     with open_channel(engine.target) as opened:
         document = CATALOG.replace("NAME", "logs")
-        CatalogServiceStub(opened).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=30)
+        CatalogServiceStub(opened).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=120)
         yield opened
 
 
@@ -54,12 +54,12 @@ def _over_grpc(engine, metadata):
     with grpc.insecure_channel(engine.target) as channel:
         stub = SpendServiceStub(channel)
         with pytest.raises(grpc.RpcError) as refused:
-            stub.GetSpend(GetSpendRequest(customer_id="nobody"), metadata=tuple(sent.items()), timeout=30)
+            stub.GetSpend(GetSpendRequest(customer_id="nobody"), metadata=tuple(sent.items()), timeout=120)
     return dict(refused.value.trailing_metadata())["x-request-id"], refused.value.code().name
 
 
 def _ask(engine, path, body, headers=()):
-    connection = http.client.HTTPConnection("127.0.0.1", engine.http_port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", engine.http_port, timeout=120)
     headers = {"content-type": "application/json", "authorization": f"Bearer {KEY}", **dict(headers)}
     connection.request("POST", path, body, headers)
     answer = connection.getresponse()
@@ -139,12 +139,12 @@ def test_a_batch_leaves_one_line_with_the_calls_that_shared_it(engine, channel):
     stub.RecordUsage(
         RecordUsageRequest(events=[api_event("logs", "one"), api_event("logs", "two")]),
         metadata=metadata,
-        timeout=30,
+        timeout=120,
     )
     (line,) = _of_call(engine, "batch-1", "stored")
     assert (line["requests"], line["events"], line["new_events"], line["level"]) == (1, 2, 2, "debug")
     asked = iter([StreamUsageRequest(sequence=1, events=[api_event("logs", "two")])])
-    list(stub.StreamUsage(asked, metadata=(("x-request-id", "batch-2"),), timeout=30))
+    list(stub.StreamUsage(asked, metadata=(("x-request-id", "batch-2"),), timeout=120))
     (line,) = _of_call(engine, "batch-2", "stored")
     assert (line["events"], line["new_events"]) == (1, 0)
 
@@ -154,9 +154,9 @@ def test_neither_secrets_nor_properties_nor_sql_are_logged(engine, channel):
     usage, headers = UsageServiceStub(channel), (("x-request-id", "quiet"),)
     event = api_event("logs", "quiet")
     event.properties["note"].string_value = SECRET
-    usage.RecordUsage(RecordUsageRequest(events=[event]), timeout=30)
+    usage.RecordUsage(RecordUsageRequest(events=[event]), timeout=120)
     event.properties["note"].string_value = SECRET + "-other"
-    usage.RecordUsage(RecordUsageRequest(events=[event]), timeout=30)
+    usage.RecordUsage(RecordUsageRequest(events=[event]), timeout=120)
     rpc = "/meterline.v1.UsageService/RecordUsage"
     bodies = [
         f'{{"events": [{{"event_id": 7, "properties": {{"a": {{"string_value": "{SECRET}"}}}}}}]}}',
@@ -170,11 +170,11 @@ def test_neither_secrets_nor_properties_nor_sql_are_logged(engine, channel):
     _ask(engine, "/cloudevents", json.dumps(cloud), [("content-type", "application/cloudevents+json")])
     with pytest.raises(grpc.RpcError):
         CatalogServiceStub(channel).ApplyCatalog(
-            ApplyCatalogRequest(document=f"meters: {{{SECRET}: 1}}\nplans: {SECRET}"), timeout=30
+            ApplyCatalogRequest(document=f"meters: {{{SECRET}: 1}}\nplans: {SECRET}"), timeout=120
         )
     with pytest.raises(grpc.RpcError):
-        BillingServiceStub(channel).ListLineItems(ListLineItemsRequest(page_token=SECRET), timeout=30)
-    SpendServiceStub(channel).ListSpend(ListSpendRequest(), timeout=30)
+        BillingServiceStub(channel).ListLineItems(ListLineItemsRequest(page_token=SECRET), timeout=120)
+    SpendServiceStub(channel).ListSpend(ListSpendRequest(), timeout=120)
     _of_call(engine, "quiet", "refused")
     text = "\n".join(engine.log)
     for never in (SECRET, KEY, KEY.split("_")[2], "SELECT ", "INSERT "):

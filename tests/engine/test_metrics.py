@@ -75,7 +75,7 @@ EVENTS = 7
 
 
 def _scraped(engine):
-    with urllib.request.urlopen(f"http://127.0.0.1:{engine.metrics_port}/metrics", timeout=30) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{engine.metrics_port}/metrics", timeout=120) as answer:
         return list(text_string_to_metric_families(answer.read().decode()))
 
 
@@ -86,22 +86,22 @@ def scrapes(tmp_path_factory):
     options = ("--event-age-max-days", "36525", "--http-listen", "127.0.0.1:0", "--reflection")
     with EngineProcess(data, *options) as engine, open_channel(engine.target) as channel:
         document = CATALOG.replace("NAME", "metrics")
-        CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=30)
+        CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=120)
         events = [api_event("metrics", str(number)) for number in range(EVENTS)]
         record(channel, *events)
         record(channel, *events[:2])
         record(channel, api_event("metrics", "0", "99"), api_event(ODD, ODD))
-        BillingServiceStub(channel).ListLineItems(ListLineItemsRequest(at=AT), timeout=30)
-        HealthStub(channel).Check(HealthCheckRequest(), timeout=30)
+        BillingServiceStub(channel).ListLineItems(ListLineItemsRequest(at=AT), timeout=120)
+        HealthStub(channel).Check(HealthCheckRequest(), timeout=120)
         with pytest.raises(grpc.RpcError):
-            SpendServiceStub(channel).GetSpend(GetSpendRequest(customer_id=ODD), timeout=30)
+            SpendServiceStub(channel).GetSpend(GetSpendRequest(customer_id=ODD), timeout=120)
         with grpc.insecure_channel(engine.target) as stranger:
             for value in (None, "Bearer nonsense", f"Bearer {new_key_text(secrets.token_hex)}"):
                 metadata = (("x-request-id", "odd"), *((("authorization", value),) if value else ()))
                 with pytest.raises(grpc.RpcError):
-                    SpendServiceStub(stranger).GetSpend(GetSpendRequest(), metadata=metadata, timeout=30)
+                    SpendServiceStub(stranger).GetSpend(GetSpendRequest(), metadata=metadata, timeout=120)
             with pytest.raises(grpc.RpcError):
-                stranger.unary_unary("/meterline.v1.SpendService/Odd")(b"", timeout=30)
+                stranger.unary_unary("/meterline.v1.SpendService/Odd")(b"", timeout=120)
         first = _scraped(engine)
         # Invoices, payments, reservations, alerts, webhooks.
         billed_customer.bill(channel)

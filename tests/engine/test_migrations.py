@@ -35,13 +35,13 @@ def world(name, apply):
 
 def migrate(channel, world, **fields):
     request = MigrateSubscriptionsRequest(plan_id=world, **fields)
-    return SubscriptionServiceStub(channel).MigrateSubscriptions(request, timeout=30)
+    return SubscriptionServiceStub(channel).MigrateSubscriptions(request, timeout=120)
 
 
 def fees(channel, world, customer, at=None):
     """(version, amount) of each line of the fee, by time."""
     request = GetSpendRequest(customer_id=f"{world}_{customer}", at=at)
-    lines = SpendServiceStub(channel).GetSpend(request, timeout=30).line_items
+    lines = SpendServiceStub(channel).GetSpend(request, timeout=120).line_items
     return [(line.plan_version, line.amount) for line in lines if line.price_id == "fee"]
 
 
@@ -92,9 +92,9 @@ def test_a_dry_run_of_an_apply_says_what_customers_would_owe(channel, name, appl
     apply(RUNNING.replace("NAME", name))
     stub = CatalogServiceStub(channel)
     request = ApplyCatalogRequest(document=dearer(name), dry_run=True, with_effect=True)
-    assert stub.ApplyCatalog(request, timeout=30).effect.change_count == 0
+    assert stub.ApplyCatalog(request, timeout=120).effect.change_count == 0
     request.document = f"subscriptions: [{{customer: {name}_acme, plan: {name}, start: 2025-06-01, overrides: {{fee: {{flat_amount: 5}}}}}}]"
-    effect = stub.ApplyCatalog(request, timeout=30).effect
+    effect = stub.ApplyCatalog(request, timeout=120).effect
     assert [(each.customer_id, each.before, each.after) for each in effect.changes] == [
         (f"{name}_acme", "20.00", "5.00")
     ]

@@ -51,7 +51,7 @@ def test_an_engine_opens_an_older_directory_and_bills_what_was_in_it(tmp_path):
     """Events 0, 7, 14, .. 196 are c0's, on days 0 to 29 of November those below 30: 3 * (0 + 7 + 14 + 21 + 28)."""
     data = tmp_path / "data"
     with EngineProcess(data) as engine, open_channel(engine.target) as channel:
-        CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=30)
+        CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=120)
     shutil.rmtree(data / "usage")
     statements = [
         OF_FORM_1,
@@ -62,7 +62,7 @@ def test_an_engine_opens_an_older_directory_and_bills_what_was_in_it(tmp_path):
     (data / "format.json").write_text(json.dumps({"format": 1}))
     with engine, open_channel(engine.target) as channel:
         request = ListSpendRequest(at=Timestamp(seconds=1_794_000_000))
-        (spend,) = SpendServiceStub(channel).ListSpend(request, timeout=30).totals
+        (spend,) = SpendServiceStub(channel).ListSpend(request, timeout=120).totals
     assert (spend.amount, spend.event_count) == ("210.00", 5)
     assert json.loads((data / "format.json").read_text()) == {"format": FORMAT}
     assert FORMAT > 1
@@ -78,7 +78,7 @@ def test_usage_that_expired_under_an_older_engine_is_billed_as_it_was(tmp_path):
     """The same events; those of November are gone, and what was rolled up of them has the digest that it had."""
     data = tmp_path / "data"
     with EngineProcess(data) as engine, open_channel(engine.target) as channel:
-        CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=30)
+        CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=120)
     statements = [
         FILL_TODAY.format(events=200, late=0, every=1),
         "DROP TABLE expired_customers SYNC",
@@ -94,5 +94,5 @@ def test_usage_that_expired_under_an_older_engine_is_billed_as_it_was(tmp_path):
     _run_by_an_older_engine(data / "usage", statements)
     with engine, open_channel(engine.target) as channel:
         request = ListLineItemsRequest(at=Timestamp(seconds=1_794_000_000))
-        (line,) = BillingServiceStub(channel).ListLineItems(request, timeout=30).line_items
+        (line,) = BillingServiceStub(channel).ListLineItems(request, timeout=120).line_items
     assert (line.amount, line.event_count, line.event_digest) == ("210.00", 5, f"xor:{FIRST_FORM_DIGEST}")

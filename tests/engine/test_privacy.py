@@ -61,15 +61,15 @@ def engine(tmp_path_factory):
         running.directory = data
         with open_channel(running.target) as channel:
             CatalogServiceStub(channel).ApplyCatalog(
-                ApplyCatalogRequest(document=CATALOG, file_name="catalog.yaml"), timeout=30
+                ApplyCatalogRequest(document=CATALOG, file_name="catalog.yaml"), timeout=120
             )
             events = [message_of(each) for each in usage()]
             # One is wrong, and stands in the log of problems.
             events.append(message_of(replace(usage()[0], event_id=f"{SHE}-typo", event_type="coll")))
-            UsageServiceStub(channel).RecordUsage(RecordUsageRequest(events=events), timeout=30)
+            UsageServiceStub(channel).RecordUsage(RecordUsageRequest(events=events), timeout=120)
             AccessServiceStub(channel).CreateApiKey(
                 CreateApiKeyRequest(name=f"portal of {NAME}", scopes=["SCOPE_READ"], customer_id=SHE),
-                timeout=30,
+                timeout=120,
             )
         yield running
 
@@ -91,7 +91,7 @@ def lines(channel, customer):
     found = []
     for at in (JUNE, JULY):
         request = ListLineItemsRequest(customer_id=customer, at=at)
-        for item in BillingServiceStub(channel).ListLineItems(request, timeout=30).line_items:
+        for item in BillingServiceStub(channel).ListLineItems(request, timeout=120).line_items:
             for field in ("line_item_id", "customer_id", "subscription_id", "dimensions"):
                 item.ClearField(field)
             found.append(item.SerializeToString(deterministic=True))
@@ -125,7 +125,9 @@ def test_a_person_is_exported_examined_and_erased_from_the_command_line(engine, 
     assert files_with(engine.directory, TEXTS) == []
     assert pseudonym in meterline(engine, "erasures")
 
-    records = AccessServiceStub(channel).ListAuditRecords(ListAuditRecordsRequest(), timeout=30).audit_records
+    records = (
+        AccessServiceStub(channel).ListAuditRecords(ListAuditRecordsRequest(), timeout=120).audit_records
+    )
     erased = [
         each.subject
         for each in records
@@ -154,7 +156,7 @@ def test_a_person_is_exported_examined_and_erased_from_the_command_line(engine, 
 def test_who_may_not_administer_neither_exports_nor_erases(engine, channel):
     """Over both faces; and an empty id is refused."""
     key = AccessServiceStub(channel).CreateApiKey(
-        CreateApiKeyRequest(name="reads", scopes=["SCOPE_READ"]), timeout=30
+        CreateApiKeyRequest(name="reads", scopes=["SCOPE_READ"]), timeout=120
     )
     with open_channel(engine.target, api_key=key.key_text) as narrow:
         stub = PrivacyServiceStub(narrow)
@@ -162,10 +164,10 @@ def test_who_may_not_administer_neither_exports_nor_erases(engine, channel):
             (stub.ExportCustomer, ExportCustomerRequest(customer_id="bob")),
             (stub.EraseCustomer, EraseCustomerRequest(customer_id="bob", dry_run=True)),
         ):
-            code, _, _ = refusal(lambda call=call, request=request: call(request, timeout=30))
+            code, _, _ = refusal(lambda call=call, request=request: call(request, timeout=120))
             assert code is grpc.StatusCode.PERMISSION_DENIED
     stub = PrivacyServiceStub(channel)
-    code, line, _ = refusal(lambda: stub.EraseCustomer(EraseCustomerRequest(), timeout=30))
+    code, line, _ = refusal(lambda: stub.EraseCustomer(EraseCustomerRequest(), timeout=120))
     assert (code, line) == (
         grpc.StatusCode.INVALID_ARGUMENT,
         "customer_id: is empty: name the customer",
@@ -175,11 +177,11 @@ def test_who_may_not_administer_neither_exports_nor_erases(engine, channel):
 def test_pages_of_an_export_join_up(channel):
     """However few records a page has."""
     stub = PrivacyServiceStub(channel)
-    whole = stub.ExportCustomer(ExportCustomerRequest(customer_id="bob"), timeout=30)
+    whole = stub.ExportCustomer(ExportCustomerRequest(customer_id="bob"), timeout=120)
     assert not whole.next_page_token
     request, found = ExportCustomerRequest(customer_id="bob", page_size=2), []
     while True:
-        page = stub.ExportCustomer(request, timeout=30)
+        page = stub.ExportCustomer(request, timeout=120)
         found += page.records
         if not page.next_page_token:
             break
@@ -190,7 +192,7 @@ def test_pages_of_an_export_join_up(channel):
     ]
     code, _, _ = refusal(
         lambda: stub.ExportCustomer(
-            ExportCustomerRequest(customer_id="acme", page_token=request.page_token), timeout=30
+            ExportCustomerRequest(customer_id="acme", page_token=request.page_token), timeout=120
         )
     )
     assert code is grpc.StatusCode.INVALID_ARGUMENT
@@ -199,14 +201,14 @@ def test_pages_of_an_export_join_up(channel):
 def test_the_http_face_exports_too(engine, channel):
     """The same records, in JSON."""
     key = AccessServiceStub(channel).CreateApiKey(
-        CreateApiKeyRequest(name="http", scopes=["SCOPE_ADMIN"]), timeout=30
+        CreateApiKeyRequest(name="http", scopes=["SCOPE_ADMIN"]), timeout=120
     )
     request = urllib.request.Request(
         f"http://127.0.0.1:{engine.http_port}/meterline.v1.PrivacyService/ExportCustomer",
         data=b'{"customerId": "bob"}',
         headers={"authorization": f"Bearer {key.key_text}", "content-type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=120) as answer:
         records = json.load(answer)["records"]
     assert {each["section"] for each in records} >= {"catalog", "events"}
 

@@ -52,7 +52,7 @@ def problems_of(channel, **fields):
     """All problems of all pages, and the first answer."""
     request, found, first = ListProblemsRequest(**fields), [], None
     while True:
-        answer = EventServiceStub(channel).ListProblems(request, timeout=30)
+        answer = EventServiceStub(channel).ListProblems(request, timeout=120)
         first = first or answer
         found += answer.problems
         if not answer.next_page_token:
@@ -90,7 +90,7 @@ def stranger(number, event_type="nobody.reads"):
 
 
 def metric(engine, name):
-    with urllib.request.urlopen(f"http://127.0.0.1:{engine.metrics_port}/metrics", timeout=30) as response:
+    with urllib.request.urlopen(f"http://127.0.0.1:{engine.metrics_port}/metrics", timeout=120) as response:
         text = response.read().decode()
     found = re.search(rf"^{re.escape(name)} ([\d.e+]+)$", text, re.MULTILINE)
     return float(found[1]) if found else 0
@@ -99,14 +99,14 @@ def metric(engine, name):
 def test_a_rejected_event_and_a_conflict_are_listed(engine, channel, name):
     """With the field, the reason and the key, from single requests and from streams; what was accepted is not."""
     request = CreateApiKeyRequest(name="chat", scopes=["SCOPE_INGEST"])
-    key = AccessServiceStub(channel).CreateApiKey(request, timeout=30).key_text
+    key = AccessServiceStub(channel).CreateApiKey(request, timeout=120).key_text
     counted = 'meterline_event_problems_total{reason="not_decimal"}'
     before = metric(engine, counted)
     with open_channel(engine.target, api_key=key) as producer:
         answer = record(producer, api_event(name, "a"), api_event(name, "b", "many"))
         assert answer.verdicts[1] == VERDICT_REJECTED
         stream = StreamUsageRequest(sequence=1, events=[api_event(name, "a", "2")])
-        (streamed,) = UsageServiceStub(producer).StreamUsage(iter([stream]), timeout=30)
+        (streamed,) = UsageServiceStub(producer).StreamUsage(iter([stream]), timeout=120)
         assert list(streamed.verdicts) == [VERDICT_CONFLICT]
     conflict, rejected = awaited(channel, 2, customer_id=f"{name}_acme")[0]
     assert (rejected.event_id, rejected.verdict, rejected.reason, rejected.field) == (
@@ -138,7 +138,7 @@ def test_a_rejected_event_and_a_conflict_are_listed(engine, channel, name):
 def test_problems_are_a_tenants_own(engine, channel, name):
     """Another tenant's are not listed and not counted; a key that is bound to a customer sees none."""
     tenant = name.replace("_", "-")[:40]
-    key = TenantServiceStub(channel).CreateTenant(CreateTenantRequest(tenant=tenant), timeout=30).key_text
+    key = TenantServiceStub(channel).CreateTenant(CreateTenantRequest(tenant=tenant), timeout=120).key_text
     record(channel, api_event(name, "a", "many"))
     awaited(channel, 1, customer_id=f"{name}_acme")
     with open_channel(engine.target, api_key=key) as other:
@@ -147,7 +147,7 @@ def test_problems_are_a_tenants_own(engine, channel, name):
         record(other, stranger(1))
         assert len(awaited(other, 1)[0]) == 1
     request = CreateApiKeyRequest(name="portal", scopes=["SCOPE_READ"], customer_id=f"{name}_acme")
-    portal_key = AccessServiceStub(channel).CreateApiKey(request, timeout=30).key_text
+    portal_key = AccessServiceStub(channel).CreateApiKey(request, timeout=120).key_text
     with open_channel(engine.target, api_key=portal_key) as portal:
         asked = {"customer_id": f"{name}_acme"}
         assert refusal(lambda: problems_of(portal, **asked))[0] is grpc.StatusCode.PERMISSION_DENIED

@@ -89,9 +89,9 @@ def data(tmp_path):
         EngineProcess(path, "--event-age-max-days", "36525") as engine,
         open_channel(engine.target) as channel,
     ):
-        CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=30)
+        CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=120)
         request = RecordUsageRequest(events=map(message_of, events))
-        UsageServiceStub(channel).RecordUsage(request, timeout=30)
+        UsageServiceStub(channel).RecordUsage(request, timeout=120)
         changes = {"tokens": "50", "tier": "silver", "extra": "x"}
         _corrected(
             channel,

@@ -57,7 +57,7 @@ def change(channel, world):
         request = ChangeSubscriptionRequest(subscription_id=f"{world}_acme:{world}", **fields)
         if at is not None:
             request.at.FromJsonString(f"2025-{at}T00:00:00Z")
-        return SubscriptionServiceStub(channel).ChangeSubscription(request, timeout=30)
+        return SubscriptionServiceStub(channel).ChangeSubscription(request, timeout=120)
 
     return changed
 
@@ -66,7 +66,7 @@ def lines(channel, world, at="06-20"):
     """(price, amount) of each line of the period that contains a date of 2025."""
     request = GetSpendRequest(customer_id=f"{world}_acme")
     request.at.FromJsonString(f"2025-{at}T00:00:00Z")
-    found = SpendServiceStub(channel).GetSpend(request, timeout=30).line_items
+    found = SpendServiceStub(channel).GetSpend(request, timeout=120).line_items
     return [(each.price_id, each.amount) for each in found]
 
 
@@ -181,7 +181,7 @@ def test_at_the_period_s_end_the_present_one_stays(channel, world, change):
     changed = change(at_period_end=True, quantities={"seats": "6"})
     (phase,) = json.loads(changed.subscription.more)["phases"]
     request = GetSpendRequest(customer_id=f"{world}_acme")
-    now = SpendServiceStub(channel).GetSpend(request, timeout=30).line_items
+    now = SpendServiceStub(channel).GetSpend(request, timeout=120).line_items
     assert phase["start"] == now[0].period_end.ToJsonString()
     assert [(each.price_id, each.amount) for each in now] == [("fee", "30.00"), ("seats", "60.00")]
 

@@ -44,7 +44,7 @@ coupons:
         (f"{name}_five", "USD", "5.00"),
     ]
     assert answer.discounts[0].period_start == Timestamp(seconds=1_748_736_000)
-    listed = SpendServiceStub(channel).ListSpend(ListSpendRequest(at=LATE_JUNE, limit=1000), timeout=30)
+    listed = SpendServiceStub(channel).ListSpend(ListSpendRequest(at=LATE_JUNE, limit=1000), timeout=120)
     due = {each.customer_id: each.settled.due for each in listed.spends}
     assert (due[f"{name}_acme"], due[f"{name}_bolt"]) == ("13.90", "20.00")
 
@@ -76,7 +76,7 @@ def test_credit_pays_for_what_a_customer_owes_period_after_period(channel, name,
     ]
     assert not june.credits[0].HasField("expires_at")
     july = ListSpendRequest(at=Timestamp(seconds=1_752_500_000), limit=1000)
-    listed = SpendServiceStub(channel).ListSpend(july, timeout=30)
+    listed = SpendServiceStub(channel).ListSpend(july, timeout=120)
     due = {each.customer_id: (each.settled.credits, each.settled.due) for each in listed.spends}
     assert due[f"{name}_acme"] == ("9.00", "11.00")
 
@@ -126,7 +126,7 @@ def test_what_a_customer_pays_is_divided(channel, name, apply):
         (f"{name}_s", "", "21.00", "6.00"),
     ]
     assert answer.shares[0].period_start == Timestamp(seconds=1_748_736_000)
-    listed = SpendServiceStub(channel).ListSpend(ListSpendRequest(at=LATE_JUNE, limit=1), timeout=30)
+    listed = SpendServiceStub(channel).ListSpend(ListSpendRequest(at=LATE_JUNE, limit=1), timeout=120)
     found = {each.recipient_id: (each.currency, each.amount) for each in listed.recipients}
     assert found[f"{name}_host"] == ("USD", "2.00")
     assert found[f"{name}_author"] == ("USD", "27.30")
@@ -134,7 +134,7 @@ def test_what_a_customer_pays_is_divided(channel, name, apply):
     grouped = ListSpendRequest(at=LATE_JUNE, limit=1, customer_id=f"{name}_bolt")
     (platform, *_) = [
         each
-        for each in SpendServiceStub(channel).ListSpend(grouped, timeout=30).recipients
+        for each in SpendServiceStub(channel).ListSpend(grouped, timeout=120).recipients
         if not each.recipient_id
     ]
     assert platform.amount == "5.70"
@@ -150,7 +150,7 @@ def test_totals_are_reported_in_one_currency(channel, name, apply):
         asked = ListSpendRequest(
             at=LATE_JUNE, limit=1, customer_id=f"{name}_{customer}", reporting_currency="JPY"
         )
-        found = SpendServiceStub(channel).ListSpend(asked, timeout=30).reported
+        found = SpendServiceStub(channel).ListSpend(asked, timeout=120).reported
         assert (found.currency, found.amount, found.due) == ("JPY", yen, yen)
         assert [(each.currency, each.amount, each.due) for each in found.totals] == [("USD", yen, yen)]
         (rate,) = found.rates
@@ -159,7 +159,7 @@ def test_totals_are_reported_in_one_currency(channel, name, apply):
             "3.3333",
             1_704_067_200,
         )
-    without = SpendServiceStub(channel).ListSpend(ListSpendRequest(at=LATE_JUNE, limit=1), timeout=30)
+    without = SpendServiceStub(channel).ListSpend(ListSpendRequest(at=LATE_JUNE, limit=1), timeout=120)
     assert not without.HasField("reported")
 
 
@@ -171,7 +171,7 @@ def test_a_missing_rate_is_told_in_one_line(channel, name):
         ("EURO", "must be an ISO 4217 code such as USD"),
     ):
         asked = ListSpendRequest(at=LATE_JUNE, reporting_currency=currency, customer_id=f"{name}_acme")
-        code, line, *_ = refusal(lambda asked=asked: stub.ListSpend(asked, timeout=30))
+        code, line, *_ = refusal(lambda asked=asked: stub.ListSpend(asked, timeout=120))
         assert code is grpc.StatusCode.INVALID_ARGUMENT
         assert "reporting_currency" in line
         assert said in line

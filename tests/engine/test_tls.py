@@ -96,14 +96,14 @@ def _shown(target):
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with (
-        socket.create_connection((host, int(port)), timeout=30) as plain,
+        socket.create_connection((host, int(port)), timeout=120) as plain,
         context.wrap_socket(plain) as encrypted,
     ):
         return encrypted.getpeercert(binary_form=True)
 
 
 def _listed(channel):
-    return SpendServiceStub(channel).ListSpend(ListSpendRequest(), timeout=30)
+    return SpendServiceStub(channel).ListSpend(ListSpendRequest(), timeout=120)
 
 
 def test_clients_and_commands_check_the_certificate(engine, authority):
@@ -137,7 +137,7 @@ def test_the_other_ports_are_encrypted_too(engine, authority):
         (engine.http_port, "openapi.json", "meterline.v1.UsageService"),
     ):
         url = f"https://127.0.0.1:{port}/{page}"
-        with urllib.request.urlopen(url, timeout=30, context=context) as response:
+        with urllib.request.urlopen(url, timeout=120, context=context) as response:
             assert text in response.read().decode()
 
 
@@ -145,7 +145,7 @@ def test_when_the_certificate_expires_is_a_metric(engine, authority):
     """The instant that is in the certificate that is shown."""
     context = ssl.create_default_context(cafile=authority.authorities)
     url = f"https://127.0.0.1:{engine.metrics_port}/metrics"
-    with urllib.request.urlopen(url, timeout=30, context=context) as response:
+    with urllib.request.urlopen(url, timeout=120, context=context) as response:
         found = re.search(
             r"^meterline_certificate_expires_timestamp_seconds (\S+)$", response.read().decode(), re.MULTILINE
         )
@@ -157,14 +157,14 @@ def test_a_peer_that_never_shakes_hands_holds_no_port_up(engine, authority):
     """Some that connect to either port and say nothing."""
     host, _, port = engine.target.rpartition(":")
     silent = [
-        socket.create_connection((host, each), timeout=30)
+        socket.create_connection((host, each), timeout=120)
         for each in (int(port), engine.metrics_port, engine.http_port)
         for _ in range(20)
     ]
     try:
         context = ssl.create_default_context(cafile=authority.authorities)
         url = f"https://127.0.0.1:{engine.metrics_port}/healthz"
-        with urllib.request.urlopen(url, timeout=30, context=context) as response:
+        with urllib.request.urlopen(url, timeout=120, context=context) as response:
             assert response.status == 200
         with open_channel(engine.target, credentials=authority.trust) as channel:
             assert _listed(channel)
@@ -231,25 +231,27 @@ def test_a_certificate_stands_for_a_key(strict, authority):
                 CreateApiKeyRequest(
                     name=each, scopes=["SCOPE_INGEST", "SCOPE_READ"], certificate_subject=subject
                 ),
-                timeout=30,
+                timeout=120,
             )
             for each, subject in names.items()
         }
         assert {each.key_text for each in keys.values()} == {""}
         taken = CreateApiKeyRequest(name="again", scopes=["SCOPE_READ"], certificate_subject="chat.test")
-        assert refusal(lambda: admin.CreateApiKey(taken, timeout=30))[0] is grpc.StatusCode.ALREADY_EXISTS
+        assert refusal(lambda: admin.CreateApiKey(taken, timeout=120))[0] is grpc.StatusCode.ALREADY_EXISTS
 
         with grpc.secure_channel(strict.target, authority.client("chat.test")) as chat:
             assert _listed(chat)
             code, line, _ = refusal(
-                lambda: AccessServiceStub(chat).ListAuditRecords(ListAuditRecordsRequest(), timeout=30)
+                lambda: AccessServiceStub(chat).ListAuditRecords(ListAuditRecordsRequest(), timeout=120)
             )
             assert (code, "'admin'" in line) == (grpc.StatusCode.PERMISSION_DENIED, True)
-            newest = admin.ListAuditRecords(ListAuditRecordsRequest(page_size=1), timeout=30).audit_records[0]
+            newest = admin.ListAuditRecords(ListAuditRecordsRequest(page_size=1), timeout=120).audit_records[
+                0
+            ]
             assert newest.credential == f"key:{keys['chat.test'].api_key.key_id}"
-            admin.RevokeApiKey(RevokeApiKeyRequest(key_id=keys["chat.test"].api_key.key_id), timeout=30)
+            admin.RevokeApiKey(RevokeApiKeyRequest(key_id=keys["chat.test"].api_key.key_id), timeout=120)
             assert refusal(lambda: _listed(chat))[0] is grpc.StatusCode.UNAUTHENTICATED
-            admin.CreateApiKey(taken, timeout=30)
+            admin.CreateApiKey(taken, timeout=120)
             assert _listed(chat)
 
 
@@ -267,10 +269,10 @@ def test_without_a_certificate_of_the_authority_nobody_is_heard(strict, authorit
         assert refusal_code(channel) is grpc.StatusCode.UNAUTHENTICATED
     trusting = ssl.create_default_context(cafile=authority.authorities)
     with pytest.raises(OSError, match=r"(?i)certificate required|closed|EOF|reset|alert"):
-        urllib.request.urlopen(f"https://127.0.0.1:{strict.http_port}/healthz", timeout=30, context=trusting)
+        urllib.request.urlopen(f"https://127.0.0.1:{strict.http_port}/healthz", timeout=120, context=trusting)
     context = ssl.create_default_context(cafile=authority.authorities)
     url = f"https://127.0.0.1:{strict.metrics_port}/healthz"
-    with urllib.request.urlopen(url, timeout=30, context=context) as response:
+    with urllib.request.urlopen(url, timeout=120, context=context) as response:
         assert response.status == 200
 
 

@@ -54,7 +54,7 @@ def engine(provider, tmp_path_factory):
     with EngineProcess(tmp_path_factory.mktemp("tokens") / "data", *options) as running:
         with open_channel(running.target) as channel:
             CatalogServiceStub(channel).ApplyCatalog(
-                ApplyCatalogRequest(document=CATALOG.replace("NAME", "people")), timeout=30
+                ApplyCatalogRequest(document=CATALOG.replace("NAME", "people")), timeout=120
             )
             record(channel, api_event("people", "1", tokens="1500"))
         yield running
@@ -88,7 +88,7 @@ def _spend_over_http(engine, token):
         data=json.dumps({"customerId": "people_acme", "at": "2025-06-20T00:00:00Z"}).encode(),
         headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=120) as answer:
         return json.load(answer)
 
 
@@ -104,10 +104,10 @@ def test_a_person_signs_in_and_reads_spend_on_both_faces(engine, provider):
         assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
         CatalogServiceStub(channel).ApplyCatalog(
             ApplyCatalogRequest(document="customers: [{id: people_new, name: New}]", file_name="by-ada.yaml"),
-            timeout=30,
+            timeout=120,
         )
         records = AccessServiceStub(channel).ListAuditRecords(
-            ListAuditRecordsRequest(page_size=100), timeout=30
+            ListAuditRecordsRequest(page_size=100), timeout=120
         )
     mine = [(each.operation, each.subject) for each in records.audit_records if each.credential == "oidc:ada"]
     assert ("CatalogService.ApplyCatalog", "by-ada.yaml") in mine
@@ -119,7 +119,7 @@ def test_a_person_who_is_a_customer_reads_their_own_spend_alone(engine, provider
         assert spend_of(channel, "people").spends[0].customer_id == "people_acme"
         with pytest.raises(grpc.RpcError) as refused:
             SpendServiceStub(channel).GetSpend(
-                GetSpendRequest(customer_id="people_bolt", at=LATE_JUNE), timeout=30
+                GetSpendRequest(customer_id="people_bolt", at=LATE_JUNE), timeout=120
             )
         assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
 

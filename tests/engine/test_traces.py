@@ -145,10 +145,10 @@ def test_an_engine_sends_its_traces_to_a_collector(tmp_path, monkeypatch):
     options = ("--event-age-max-days", "36525", "--http-listen", "127.0.0.1:0")
     with EngineProcess(tmp_path / "data", *options) as engine, open_channel(engine.target) as channel:
         document = CATALOG.replace("NAME", "traces")
-        CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=30)
+        CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=120)
         request = RecordUsageRequest(events=[api_event("traces", "1")])
-        UsageServiceStub(channel).RecordUsage(request, metadata=(("traceparent", TRACEPARENT),), timeout=30)
-        connection = http.client.HTTPConnection("127.0.0.1", engine.http_port, timeout=30)
+        UsageServiceStub(channel).RecordUsage(request, metadata=(("traceparent", TRACEPARENT),), timeout=120)
+        connection = http.client.HTTPConnection("127.0.0.1", engine.http_port, timeout=120)
         other = TRACEPARENT.replace(TRACE, TRACE[::-1])
         headers = {"authorization": f"Bearer {KEY}", "traceparent": other, "content-type": "application/json"}
         connection.request("POST", "/meterline.v1.SpendService/ListSpend", "{}", headers)
@@ -172,7 +172,7 @@ def test_a_collector_that_is_gone_holds_nobody_up(tmp_path, monkeypatch):
     engine = EngineProcess(tmp_path / "data").start()
     with open_channel(engine.target) as channel:
         CatalogServiceStub(channel).ApplyCatalog(
-            ApplyCatalogRequest(document=CATALOG.replace("NAME", "gone")), timeout=30
+            ApplyCatalogRequest(document=CATALOG.replace("NAME", "gone")), timeout=120
         )
     began = time.monotonic()
     assert engine.stop() == 0

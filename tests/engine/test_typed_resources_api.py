@@ -50,7 +50,7 @@ def test_a_customer_is_a_message_and_a_definition(customers, channel, name):
     customer_id = f"{name}_c"
     given = Customer(id=customer_id, name="C", metadata={"team": "eu"}, version=9, archived=True)
     made = customers.CreateCustomer(
-        CreateCustomerRequest(customer=given, idempotency_key=name), timeout=30
+        CreateCustomerRequest(customer=given, idempotency_key=name), timeout=120
     ).customer
     assert made == Customer(
         id=customer_id,
@@ -59,9 +59,9 @@ def test_a_customer_is_a_message_and_a_definition(customers, channel, name):
         version=1,
         etag=etag_of("customer", customer_id, 1),
     )
-    assert customers.GetCustomer(GetCustomerRequest(customer_id=customer_id), timeout=30).customer == made
+    assert customers.GetCustomer(GetCustomerRequest(customer_id=customer_id), timeout=120).customer == made
     request = GetResourceRequest(kind="customer", id=customer_id)
-    stored = ResourceServiceStub(channel).GetResource(request, timeout=30).resource
+    stored = ResourceServiceStub(channel).GetResource(request, timeout=120).resource
     assert json.loads(stored.definition) == {"id": customer_id, "name": "C", "metadata": {"team": "eu"}}
 
 
@@ -69,12 +69,12 @@ def test_an_update_of_a_message_sets_what_its_mask_names(customers, name):
     """And refuses a stale etag, which is the message's."""
     customer_id = f"{name}_c"
     made = customers.CreateCustomer(
-        CreateCustomerRequest(customer=Customer(id=customer_id, name="C", metadata={"a": "1"})), timeout=30
+        CreateCustomerRequest(customer=Customer(id=customer_id, name="C", metadata={"a": "1"})), timeout=120
     ).customer
 
     def updated(customer, *mask):
         request = UpdateCustomerRequest(customer=customer, update_mask=mask)
-        return customers.UpdateCustomer(request, timeout=30).customer
+        return customers.UpdateCustomer(request, timeout=120).customer
 
     both = Customer(id=customer_id, name="D", metadata={"b": "2"}, etag=made.etag)
     changed = updated(both, "metadata.b")
@@ -89,12 +89,12 @@ def test_what_a_message_has_no_field_for_is_in_more(customers, subscriptions, na
     for more, field in (('{"name": "N"}', "more"), ("[]", "more"), ('{"nmae": "N"}', "nmae")):
         given = Customer(id=f"{name}_c", name="C", more=more)
         code, _, details = refusal(
-            lambda given=given: customers.CreateCustomer(CreateCustomerRequest(customer=given), timeout=30)
+            lambda given=given: customers.CreateCustomer(CreateCustomerRequest(customer=given), timeout=120)
         )
         assert code is grpc.StatusCode.INVALID_ARGUMENT
         assert [each.field for each in details["BadRequest"].field_violations] == [field]
     code, _, details = refusal(
-        lambda: subscriptions.CreateSubscription(CreateSubscriptionRequest(), timeout=30)
+        lambda: subscriptions.CreateSubscription(CreateSubscriptionRequest(), timeout=120)
     )
     assert details["BadRequest"].field_violations[0].field == "subscription"
 
@@ -104,18 +104,18 @@ def test_a_subscription_has_instants_and_is_listed_by_its_customer(subscriptions
     start, end = Timestamp(seconds=1_735_689_600), Timestamp(seconds=1_738_368_000)
     given = Subscription(id=f"{name}_s", customer_id=f"{name}_acme", plan_id=name, start=start, end=end)
     made = subscriptions.CreateSubscription(
-        CreateSubscriptionRequest(subscription=given), timeout=30
+        CreateSubscriptionRequest(subscription=given), timeout=120
     ).subscription
     assert (made.id, made.start, made.end, made.version) == (f"{name}_s", start, end, 1)
     request = ListSubscriptionsRequest(fields={"customer_id": f"{name}_acme"}, page_size=1)
-    first = subscriptions.ListSubscriptions(request, timeout=30)
+    first = subscriptions.ListSubscriptions(request, timeout=120)
     request.page_token = first.next_page_token
-    second = subscriptions.ListSubscriptions(request, timeout=30)
+    second = subscriptions.ListSubscriptions(request, timeout=120)
     ids = [each.id for page in (first, second) for each in page.subscriptions]
     assert ids == [f"{name}_acme:{name}", f"{name}_s"]
     moved = Subscription(id=f"{name}_s", end=Timestamp(seconds=1_736_000_000))
     request = UpdateSubscriptionRequest(subscription=moved)
-    changed = subscriptions.UpdateSubscription(request, timeout=30).subscription
+    changed = subscriptions.UpdateSubscription(request, timeout=120).subscription
     assert (changed.start, changed.end.seconds) == (start, 1_736_000_000)
 
 
@@ -123,11 +123,11 @@ def test_customers_are_archived_and_deleted(customers, name):
     """As other resources."""
     for each in ("x", "y"):
         customers.CreateCustomer(
-            CreateCustomerRequest(customer=Customer(id=f"{name}_{each}", name="N")), timeout=30
+            CreateCustomerRequest(customer=Customer(id=f"{name}_{each}", name="N")), timeout=120
         )
-    gone = customers.ArchiveCustomer(ArchiveCustomerRequest(customer_id=f"{name}_x"), timeout=30).customer
+    gone = customers.ArchiveCustomer(ArchiveCustomerRequest(customer_id=f"{name}_x"), timeout=120).customer
     assert (gone.archived, gone.version) == (True, 2)
-    customers.DeleteCustomer(DeleteCustomerRequest(customer_id=f"{name}_y"), timeout=30)
+    customers.DeleteCustomer(DeleteCustomerRequest(customer_id=f"{name}_y"), timeout=120)
     request = ListCustomersRequest(id_prefix=f"{name}_", include_archived=True)
-    listed = customers.ListCustomers(request, timeout=30).customers
+    listed = customers.ListCustomers(request, timeout=120).customers
     assert [each.id for each in listed] == [f"{name}_{each}" for each in ("acme", "bolt", "x")]

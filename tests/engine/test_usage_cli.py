@@ -76,7 +76,7 @@ def again(done):
     line = line.removeprefix("the same again: ")
     assert line.isprintable()
     shell = subprocess.run(
-        ["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True, text=True, check=True, timeout=30
+        ["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True, text=True, check=True, timeout=120
     )
     words = shell.stdout.split("\0")
     assert words[:2] == ["meterline", "usage"]
@@ -249,7 +249,7 @@ def test_a_pipe_is_written_to_and_not_replaced(usage, recorded, tmp_path):
     reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
     reader.start()
     usage("-o", pipe)
-    reader.join(timeout=30)
+    reader.join(timeout=120)
     assert read[0].startswith("customer_id,")
     assert pipe.is_fifo()
 

@@ -32,7 +32,7 @@ def target(tmp_path):
     with EngineProcess(tmp_path / "data", "--event-age-max-days", "36525") as running:
         with open_channel(running.target) as channel:
             document = (ROOT / "examples" / "llm.yaml").read_text(encoding="utf-8")
-            CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=30)
+            CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=120)
         yield running.target
 
 

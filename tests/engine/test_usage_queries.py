@@ -155,7 +155,7 @@ def test_the_usage_of_a_billing_period_is_that_of_its_lines(channel, recorded):
     """Quantity, count and digest, at the line's watermark."""
     customer_id = f"{recorded}_acme"
     listing = ListLineItemsRequest(customer_id=customer_id, at=LATE_JUNE)
-    lines = BillingServiceStub(channel).ListLineItems(listing, timeout=30)
+    lines = BillingServiceStub(channel).ListLineItems(listing, timeout=120)
     asked = question(recorded, customer_ids=[customer_id], as_of=lines.as_of)
     expected = {
         line.dimensions["model"]: (line.quantity, line.event_count, line.event_digest)

@@ -51,7 +51,7 @@ def channel(engine):
 def name(request, channel):
     name = request.node.originalname.removeprefix("test_")[:40]
     document = CATALOG.replace("NAME", name)
-    CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=30)
+    CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=120)
     return name
 
 
@@ -106,7 +106,7 @@ def test_a_push_is_what_get_spend_gives_at_its_watermark_to_the_byte(channel, na
     request = GetSpendRequest(
         customer_id=f"{name}_acme", at=AT, as_of=pushed.as_of, catalog_revision=pushed.catalog_revision
     )
-    read = stub.GetSpend(request, timeout=30)
+    read = stub.GetSpend(request, timeout=120)
     assert pushed.SerializeToString(deterministic=True) == read.SerializeToString(deterministic=True)
 
 
@@ -139,11 +139,13 @@ def test_corrections_and_catalogs_are_pushed_too(channel, name):
         request.signature.reason, request.signature.recorded_by = "sent twice", "tests"
         request.event_refs.events.add().event_id = f"{name}-1"
         request.void.SetInParent()
-        CorrectionServiceStub(channel).CorrectUsage(request, timeout=30)
+        CorrectionServiceStub(channel).CorrectUsage(request, timeout=120)
         until(call, "20.00")
         document = f"customers:\n  - {{id: {name}_acme, name: Acme, tax_region: {name}}}\n"
         regions = f"tax_regions:\n  - {{id: {name}, name: Home, rates: [{{id: vat, percent: 10}}]}}\n"
-        CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=regions + document), timeout=30)
+        CatalogServiceStub(channel).ApplyCatalog(
+            ApplyCatalogRequest(document=regions + document), timeout=120
+        )
         assert any(answer.spend.taxes for answer in call)
 
 
@@ -160,7 +162,7 @@ def test_a_key_of_a_customer_watches_that_one_alone_and_its_end_ends_the_watch(e
     """Over gRPC and HTTP alike; a revoked key is told nothing more."""
     access = AccessServiceStub(channel)
     made = access.CreateApiKey(
-        CreateApiKeyRequest(name="portal", scopes=["SCOPE_READ"], customer_id=f"{name}_acme"), timeout=30
+        CreateApiKeyRequest(name="portal", scopes=["SCOPE_READ"], customer_id=f"{name}_acme"), timeout=120
     )
     with open_channel(engine.target, api_key=made.key_text) as portal:
         with watching(portal, f"{name}_bolt") as call:
@@ -176,7 +178,7 @@ def test_a_key_of_a_customer_watches_that_one_alone_and_its_end_ends_the_watch(e
         ):
             assert not next(call).spend.shares
             next_data(response)
-            access.RevokeApiKey(RevokeApiKeyRequest(key_id=made.api_key.key_id), timeout=30)
+            access.RevokeApiKey(RevokeApiKeyRequest(key_id=made.api_key.key_id), timeout=120)
             record(channel, api_event(name, "1"))
             assert refusal(lambda: list(call))[0] is grpc.StatusCode.UNAUTHENTICATED
             assert next_data(response)["error"]["code"] == 16
@@ -252,7 +254,7 @@ def test_an_engine_that_ends_ends_its_watches_at_once_and_a_client_comes_again(t
     with EngineProcess(tmp_path / "data", *options) as engine:
         with open_channel(engine.target) as channel:
             CatalogServiceStub(channel).ApplyCatalog(
-                ApplyCatalogRequest(document=CATALOG.replace("NAME", "end")), timeout=30
+                ApplyCatalogRequest(document=CATALOG.replace("NAME", "end")), timeout=120
             )
         with Client(engine.target) as client, client.watch_spend("end_acme", at=JUNE_10) as watch:
             assert str(next(watch).amount) == "20.00"

@@ -272,7 +272,7 @@ def tenant(engine, channel):
 
 def counted(engine):
     """Answers about events so far, by verdict, and problems by reason."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{engine.metrics_port}/metrics", timeout=30) as response:
+    with urllib.request.urlopen(f"http://127.0.0.1:{engine.metrics_port}/metrics", timeout=120) as response:
         lines = response.read().decode().splitlines()
     heads = ("meterline_events_total{", "meterline_event_problems_total{")
     found = (line.rpartition(" ") for line in lines if line.startswith(heads))

@@ -61,18 +61,18 @@ def engine(tmp_path_factory):
     with EngineProcess(data, "--event-age-max-days", "36525") as running:
         with open_channel(running.target) as channel:
             document = CATALOG.replace("NAME", "seen")
-            CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=30)
+            CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=document), timeout=120)
             record(channel, api_event("seen", "1"), api_event("unknown", "1"))
-            SpendServiceStub(channel).ListSpend(ListSpendRequest(), timeout=30)
+            SpendServiceStub(channel).ListSpend(ListSpendRequest(), timeout=120)
         with grpc.insecure_channel(running.target) as stranger, pytest.raises(grpc.RpcError):
-            SpendServiceStub(stranger).ListSpend(ListSpendRequest(), timeout=30)
+            SpendServiceStub(stranger).ListSpend(ListSpendRequest(), timeout=120)
         yield running
 
 
 @pytest.fixture(scope="module")
 def labels(engine):
     """Of each series that the engine tells, by name; of those that nothing has counted yet as they are declared."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{engine.metrics_port}/metrics", timeout=30) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{engine.metrics_port}/metrics", timeout=120) as answer:
         families = list(text_string_to_metric_families(answer.read().decode()))
     declared = {
         each._name: set(each._labelnames)

@@ -16,7 +16,7 @@ FORM = "application/x-www-form-urlencoded"
 
 def alerts_of(world, customer_id):
     request = ListCustomerAlertsRequest(customer_id=customer_id)
-    return list(AlertServiceStub(world.channel).ListCustomerAlerts(request, timeout=30).alerts)
+    return list(AlertServiceStub(world.channel).ListCustomerAlerts(request, timeout=120).alerts)
 
 
 def fields_of(html):
@@ -118,7 +118,7 @@ def test_a_customer_sets_changes_and_removes_its_budget(world):
     assert "100 %, €25.00: not reached" in said
     assert "Your budget is saved." in said
     records = AccessServiceStub(world.channel).ListAuditRecords(
-        ListAuditRecordsRequest(page_size=50), timeout=30
+        ListAuditRecordsRequest(page_size=50), timeout=120
     )
     mine = [each for each in records.audit_records if each.operation == "AlertService.SetCustomerBudget"]
     assert (mine[0].subject, mine[0].code) == ("customer saver", "OK")

@@ -83,6 +83,6 @@ def _link(engine, authority):
 
     credentials = grpc.ssl_channel_credentials(authority.read_bytes())
     with open_channel(engine.target, api_key=engine.api_key, credentials=credentials) as channel:
-        CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=30)
+        CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=120)
         request = CreateSpendLinkRequest(customer_id="acme")
-        return SpendLinkServiceStub(channel).CreateSpendLink(request, timeout=30).url
+        return SpendLinkServiceStub(channel).CreateSpendLink(request, timeout=120).url

@@ -171,7 +171,7 @@ def test_spend_is_list_spend_s(signed_in, world):
     assert status == 200
     assert "acme €31.25 €31.25 2" in said
     asked = ListSpendRequest(at=Timestamp(seconds=1_749_513_600), limit=20)
-    found = SpendServiceStub(world.channel).ListSpend(asked, timeout=30)
+    found = SpendServiceStub(world.channel).ListSpend(asked, timeout=120)
     rows = [(each.customer_id, each.amount, each.settled.due, each.event_count) for each in found.spends]
     shown = [
         f"{name} €{Decimal(amount):,.2f} €{Decimal(due):,.2f} {events:,}"
@@ -188,7 +188,7 @@ def test_a_customer_s_spend_is_get_spend_s(signed_in, world):
     status, _, html = signed_in.get(f"/operator/customer?id=acme&{JUNE}")
     said = words_of(html)
     asked = GetSpendRequest(customer_id="acme", at=Timestamp(seconds=1_749_513_600))
-    found = SpendServiceStub(world.channel).GetSpend(asked, timeout=30)
+    found = SpendServiceStub(world.channel).GetSpend(asked, timeout=120)
     assert (found.spends[0].amount, status) == ("31.25", 200)
     assert "Sum of lines €31.25 Due €31.25" in said
     for each in found.line_items:
@@ -227,13 +227,13 @@ def test_a_tenant_sees_its_own_usage_and_refusals(operator, signed_in, world):
     again = _event("a", tokens="6")
     again.event_time.CopyFrom(first.event_time)
     with open_channel(world.engine.target, api_key=key) as channel:
-        CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=catalog), timeout=30)
+        CatalogServiceStub(channel).ApplyCatalog(ApplyCatalogRequest(document=catalog), timeout=120)
         WebhookServiceStub(channel).CreateWebhookEndpoint(
-            CreateWebhookEndpointRequest(url="https://hooks.example.com/x", event_types=["*"]), timeout=30
+            CreateWebhookEndpointRequest(url="https://hooks.example.com/x", event_types=["*"]), timeout=120
         )
         record = UsageServiceStub(channel).RecordUsage
-        record(RecordUsageRequest(events=[first, _event("b"), _event("c")]), timeout=30)
-        record(RecordUsageRequest(events=[again, _event("d", event_type="unheard-of")]), timeout=30)
+        record(RecordUsageRequest(events=[first, _event("b"), _event("c")]), timeout=120)
+        record(RecordUsageRequest(events=[again, _event("d", event_type="unheard-of")]), timeout=120)
     other = Operator(world.engine.http_port)
     other.sign_in(key)
     ends_s = time.monotonic() + 60

@@ -119,7 +119,7 @@ def test_revenue_is_what_the_calls_say(world):
         event = UsageEvent(event_id="e", event_type="call", customer_id="a")
         event.event_time.FromSeconds(JUNE_10)
         event.properties["tokens"].CopyFrom(PropertyValue(string_value="8"))
-        UsageServiceStub(channel).RecordUsage(RecordUsageRequest(events=[event]), timeout=30)
+        UsageServiceStub(channel).RecordUsage(RecordUsageRequest(events=[event]), timeout=120)
         receivables = ReceivablesServiceStub(channel)
         for number, amount in enumerate(("30.00", "12.50")):
             receivables.RecordPayment(
@@ -127,16 +127,16 @@ def test_revenue_is_what_the_calls_say(world):
                     payment_id=f"ch_{number}", customer_id="a", currency="EUR", amount=amount,
                     received_at=Timestamp(seconds=JUNE_10),
                 ),
-                timeout=30,
+                timeout=120,
             )  # fmt: skip
         receivables.RecordRefund(
             RecordRefundRequest(refund_id="re_1", payment_id="ch_0", amount="5.00", reason="a test"),
-            timeout=30,
+            timeout=120,
         )
         asked = ListSpendRequest(at=Timestamp(seconds=JUNE_10))
         totals = {
             each.currency: each.amount
-            for each in SpendServiceStub(channel).ListSpend(asked, timeout=30).totals
+            for each in SpendServiceStub(channel).ListSpend(asked, timeout=120).totals
         }
     page = Operator(world.engine.http_port)
     page.sign_in(key)

@@ -60,7 +60,7 @@ class StoryWorld:
         self.channel = open_channel(world.engine.target, api_key=self.key)
         CatalogServiceStub(self.channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=60)
         events = [_event("in-may", MAY_10), _event("now"), _event("wrong")]
-        UsageServiceStub(self.channel).RecordUsage(RecordUsageRequest(events=events), timeout=30)
+        UsageServiceStub(self.channel).RecordUsage(RecordUsageRequest(events=events), timeout=120)
         InvoiceServiceStub(self.channel).ClosePeriods(
             ClosePeriodsRequest(
                 period_end_after=Timestamp(seconds=MAY_1), period_end_until=Timestamp(seconds=JUNE_1)
@@ -70,11 +70,11 @@ class StoryWorld:
         self.receivables = ReceivablesServiceStub(self.channel)
         paid = {"customer_id": "c-00", "currency": "EUR"}
         self.receivables.RecordPayment(
-            RecordPaymentRequest(payment_id="ch_1", amount="10.00", **paid), timeout=30
+            RecordPaymentRequest(payment_id="ch_1", amount="10.00", **paid), timeout=120
         )
         self.receivables.RecordPaymentFailure(
             RecordPaymentFailureRequest(payment_id="ch_2", amount="12.00", reason="no funds", **paid),
-            timeout=30,
+            timeout=120,
         )
         request = CorrectUsageRequest(
             signature={"correction_id": "fix-1", "recorded_by": "us", "reason": "a test"},
@@ -111,7 +111,7 @@ def test_a_customer_s_story_has_all_that_happened(story):
     assert re.search(r"wrong call \w+ \d+, .* \d+ void, by fix-1", said)
     assert "in-may call" not in said
     account = story.receivables.GetAccount(
-        GetAccountRequest(customer_id="c-00", currency="EUR"), timeout=30
+        GetAccountRequest(customer_id="c-00", currency="EUR"), timeout=120
     ).account
     assert (account.balance, account.outstanding, account.overdue) == ("12.00", "12.00", "0.00")
 

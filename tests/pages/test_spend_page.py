@@ -236,7 +236,7 @@ def test_an_event_has_the_new_figures_as_html_within_a_second_of_the_ack(world):
     100 tokens of the first tier are 1.00.
     """
     token = world.link("bolt").token
-    connection = http.client.HTTPConnection("127.0.0.1", world.engine.http_port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", world.engine.http_port, timeout=120)
     connection.request(
         "GET", "/spend/events?customer_id=bolt&at=2025-07-10", headers={"cookie": f"meterline_spend={token}"}
     )

@@ -124,7 +124,7 @@ def test_a_request_is_answered_after_its_events_are_stored(path, sink):
     """Held at the store, there is no answer; then there is, with a watermark."""
     sink.open.clear()
     future = path.submit(_events("a", "b"))
-    assert sink.entered.acquire(timeout=30)
+    assert sink.entered.acquire(timeout=120)
     assert not future.done()
     sink.open.set()
     assert _verdicts(future) == [Verdict.ACCEPTED, Verdict.ACCEPTED]
@@ -135,7 +135,7 @@ def test_requests_that_arrive_during_an_insert_share_the_next(path, sink):
     """Three requests, two inserts."""
     sink.open.clear()
     first = path.submit(_events("a"))
-    assert sink.entered.acquire(timeout=30)
+    assert sink.entered.acquire(timeout=120)
     others = [path.submit(_events(each)) for each in ("b", "c")]
     sink.open.set()
     for future in (first, *others):
@@ -147,7 +147,7 @@ def test_the_same_event_in_two_waiting_requests_is_stored_once(path, sink):
     """The second is a duplicate, answered no sooner than the first is durable."""
     sink.open.clear()
     blocker = path.submit(_events("x"))
-    assert sink.entered.acquire(timeout=30)
+    assert sink.entered.acquire(timeout=120)
     first, second = path.submit(_events("a")), path.submit(_events("a"))
     sink.open.set()
     blocker.result(30)
@@ -260,7 +260,7 @@ def test_requests_that_wait_together_get_their_own_answers(path, sink):
     """Bad events, bytes that are no message, an empty request and one that is too large, side by side."""
     sink.open.clear()
     blocker = path.submit(_events("x"))
-    assert sink.entered.acquire(timeout=30)
+    assert sink.entered.acquire(timeout=120)
     mixed = path.submit([*_events("a"), *_events("")])
     broken = path.intake.submit("t1", RequestKind.RECORD, b"\xff\xff\xff")
     empty, large = path.submit([]), path.submit(_events(*map(str, range(11))))
@@ -284,7 +284,7 @@ def test_tenants_and_streams_that_wait_together_are_kept_apart(path, sink):
     """Each event is stored under its own tenant, and each streamed request gets its sequence back."""
     sink.open.clear()
     blocker = path.submit(_events("x"))
-    assert sink.entered.acquire(timeout=30)
+    assert sink.entered.acquire(timeout=120)
     one = path.intake.submit("t1", RequestKind.RECORD, _bytes(_events("a")))
     other = path.intake.submit("t2", RequestKind.RECORD, _bytes(_events("b")))
     streamed = [
@@ -306,7 +306,7 @@ def test_a_full_queue_refuses_at_once_and_recovers(path, sink):
     """Twenty events may wait; the next request is told to come back, and can."""
     sink.open.clear()
     running = path.submit(_events("x"))
-    assert sink.entered.acquire(timeout=30)
+    assert sink.entered.acquire(timeout=120)
     waiting = [path.submit(_events(*(f"{i}-{j}" for j in range(10)))) for i in range(2)]
     with pytest.raises(QueueFullError, match="queue_events_max is 20") as refused:
         path.submit(_events("late")).result(30)
@@ -335,7 +335,7 @@ def test_small_requests_that_make_large_columns_are_bounded_by_their_columns(pat
         return path.intake.submit("t1", RequestKind.COLUMNS, request_of(stream_of(batch)))
 
     blocker = submit("a")
-    assert sink.entered.acquire(timeout=30)
+    assert sink.entered.acquire(timeout=120)
     waiting = [submit(name) for name in "bcd"]
     _until(lambda: path.committer.waiting_bytes > LIMITS.queue_bytes_max)
     with pytest.raises(
@@ -409,7 +409,7 @@ def test_fat_requests_do_not_share_an_insert(path, sink):
     """Three of 2,900 bytes would fill 8,700 of the 4,000 that one insert may have."""
     sink.open.clear()
     blocker = path.submit(_events("x"))
-    assert sink.entered.acquire(timeout=30)
+    assert sink.entered.acquire(timeout=120)
     fat = []
     for i in range(3):
         fat.append(path.submit(_events(f"{i}-a", f"{i}-b", f"{i}-c", tokens="9" * 900)))
@@ -449,7 +449,7 @@ def test_a_tenant_that_floods_leaves_room_to_another(path, sink):
     """Of 20 events that may wait it has at most two thirds once another has come; that one's are taken as before."""
     sink.open.clear()
     other = [path.intake.submit("t2", RequestKind.RECORD, _bytes(_events("other")))]
-    assert sink.entered.acquire(timeout=30)
+    assert sink.entered.acquire(timeout=120)
     flood = []
 
     def send():

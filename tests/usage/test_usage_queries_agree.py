@@ -246,7 +246,7 @@ def test_questions_take_turns(world):
     call = call_of("turns")
     with ThreadPoolExecutor(2) as pool:
         answers = [pool.submit(service.query_usage, request, call) for _ in range(2)]
-        assert all(at_gate.acquire(timeout=30) for _ in range(2))
+        assert all(at_gate.acquire(timeout=120) for _ in range(2))
         with pytest.raises(TooManyCallsError, match="try again"):
             service.query_usage(request, call)
         gate.set()

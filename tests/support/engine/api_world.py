@@ -59,12 +59,12 @@ def api_event(name, event_id, tokens="1", *, customer="acme", model="large", sec
 
 
 def record(channel, *events):
-    return UsageServiceStub(channel).RecordUsage(RecordUsageRequest(events=events), timeout=30)
+    return UsageServiceStub(channel).RecordUsage(RecordUsageRequest(events=events), timeout=120)
 
 
 def spend_of(channel, name, **fields):
     request = GetSpendRequest(customer_id=f"{name}_acme", at=AT, **fields)
-    return SpendServiceStub(channel).GetSpend(request, timeout=30)
+    return SpendServiceStub(channel).GetSpend(request, timeout=120)
 
 
 def refusal(call):

@@ -129,7 +129,7 @@ def read_usage(target, as_of=None):
     with open_channel(target) as channel:
         for at_s in MONTHS_S:
             request = ListLineItemsRequest(customer_id="acme", at=Timestamp(seconds=at_s), as_of=as_of)
-            answer = BillingServiceStub(channel).ListLineItems(request, timeout=30, wait_for_ready=True)
+            answer = BillingServiceStub(channel).ListLineItems(request, timeout=120, wait_for_ready=True)
             as_of = answer.as_of
             totals.append(sum(int(line.quantity) for line in answer.line_items))
     return totals, as_of

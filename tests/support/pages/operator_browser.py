@@ -50,10 +50,10 @@ def new_key(channel, *scopes, customer_id=""):
     request = CreateApiKeyRequest(
         name="people", scopes=[f"SCOPE_{each}" for each in scopes], customer_id=customer_id
     )
-    made = AccessServiceStub(channel).CreateApiKey(request, timeout=30)
+    made = AccessServiceStub(channel).CreateApiKey(request, timeout=120)
     return made.api_key.key_id, made.key_text
 
 
 def new_tenant(channel, tenant):
     """The text of its first key."""
-    return TenantServiceStub(channel).CreateTenant(CreateTenantRequest(tenant=tenant), timeout=30).key_text
+    return TenantServiceStub(channel).CreateTenant(CreateTenantRequest(tenant=tenant), timeout=120).key_text

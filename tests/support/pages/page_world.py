@@ -105,7 +105,7 @@ class PageWorld:
         self.data = data
         self.channel = open_channel(engine.target)
         self._events = 0
-        CatalogServiceStub(self.channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=30)
+        CatalogServiceStub(self.channel).ApplyCatalog(ApplyCatalogRequest(document=CATALOG), timeout=120)
         # May: 100 tokens of acme's, 300 of bolt's. Closed, and billed.
         self.record("acme", "100", MAY_10)
         self.record("bolt", "300", MAY_10)
@@ -129,7 +129,7 @@ class PageWorld:
             event_time=Timestamp(seconds=seconds),
             properties={"tokens": PropertyValue(string_value=tokens)},
         )
-        UsageServiceStub(self.channel).RecordUsage(RecordUsageRequest(events=[event]), timeout=30)
+        UsageServiceStub(self.channel).RecordUsage(RecordUsageRequest(events=[event]), timeout=120)
         return time.monotonic()
 
     def credit(self, invoice, amount, reason):
@@ -140,21 +140,21 @@ class PageWorld:
 
     def link(self, customer_id="acme", **fields):
         request = CreateSpendLinkRequest(customer_id=customer_id, **fields)
-        return SpendLinkServiceStub(self.channel).CreateSpendLink(request, timeout=30)
+        return SpendLinkServiceStub(self.channel).CreateSpendLink(request, timeout=120)
 
     def link_of_a_key(self, customer_id):
         """A key made for it, and the token of a link that it made."""
         keys = AccessServiceStub(self.channel)
         scopes = ["SCOPE_READ", "SCOPE_BILL"]
-        made = keys.CreateApiKey(CreateApiKeyRequest(name="portal", scopes=scopes), timeout=30)
+        made = keys.CreateApiKey(CreateApiKeyRequest(name="portal", scopes=scopes), timeout=120)
         with open_channel(self.engine.target, api_key=made.key_text) as channel:
             request = CreateSpendLinkRequest(customer_id=customer_id)
             return made.api_key.key_id, SpendLinkServiceStub(channel).CreateSpendLink(
-                request, timeout=30
+                request, timeout=120
             ).token
 
     def revoke(self, key_id):
-        AccessServiceStub(self.channel).RevokeApiKey(RevokeApiKeyRequest(key_id=key_id), timeout=30)
+        AccessServiceStub(self.channel).RevokeApiKey(RevokeApiKeyRequest(key_id=key_id), timeout=120)
 
     def expired_token(self, customer_id="acme"):
         """Signed by the engine's own key, and over since a second."""

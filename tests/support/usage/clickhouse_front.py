@@ -216,7 +216,7 @@ class Engine:
             for each in killed & set(self.running):
                 self.running[each] = True
             self.changed.notify_all()
-            self.changed.wait_for(lambda: not killed & set(self.running), timeout=30)
+            self.changed.wait_for(lambda: not killed & set(self.running), timeout=120)
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -73,7 +73,7 @@ class ClickHouseProcess:
             method="POST",
         )
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=30) as answer:
+        with opener.open(request, timeout=120) as answer:
             return json.loads(answer.read())
 
     def __enter__(self) -> Self:

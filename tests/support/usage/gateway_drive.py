@@ -74,7 +74,7 @@ def channel_to(target):
 def apply_catalog(target, name):
     with channel_to(target) as channel:
         request = ApplyCatalogRequest(document=CATALOG.replace("NAME", name), file_name="test.yaml")
-        return CatalogServiceStub(channel).ApplyCatalog(request, timeout=30, wait_for_ready=True).revision
+        return CatalogServiceStub(channel).ApplyCatalog(request, timeout=120, wait_for_ready=True).revision
 
 
 class Books:
@@ -235,7 +235,7 @@ class Books:
                 call = channel.unary_unary("/meterline.v1.BillingService/ListLineItems")
                 # All of them would take long: the first, the last, and some between.
                 for request, answer in self._snapshots[:: max(1, len(self._snapshots) // 20)]:
-                    assert call(request, timeout=30) == answer
+                    assert call(request, timeout=120) == answer
         print(
             f"{len(self.sent)} events, {self.reads} reads, verdicts {dict(self.verdicts)}, refused {dict(self.refusals)}"
         )
