@@ -137,7 +137,7 @@ def _status(of: RunCustomers, key: InvoiceKey, refused: frozenset[str]) -> str:
         return "not due"
     if not of.selection.takes(key):
         return "not selected"
-    if key.period in of.held:
+    if key.begin in of.held:
         return "held"
     return "refused" if key.customer_id in refused else "due"
 

@@ -10,7 +10,7 @@ from engine.billing.accounts.account_store import AccountKey
 from engine.billing.accounts.document_numbers import invoice_number
 from engine.billing.accounts.figures import NO_FIGURES, Figures
 from engine.billing.accounts.invoice_states import InvoiceState
-from engine.billing.holds.held_periods import CustomerPeriod
+from engine.billing.holds.held_periods import PeriodStart
 
 _CLOSE_ID_DIGITS: Final = 16
 AUTOMATIC: Final = "automatic"
@@ -29,8 +29,8 @@ class InvoiceKey(NamedTuple):
     end_us: int
 
     @property
-    def period(self) -> CustomerPeriod:
-        return CustomerPeriod(self.customer_id, self.start_us, self.end_us)
+    def begin(self) -> PeriodStart:
+        return PeriodStart(self.customer_id, self.start_us)
 
     def ends_in(self, close: "Close") -> bool:
         """Whether the period is of the run's span."""

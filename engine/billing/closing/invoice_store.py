@@ -23,7 +23,7 @@ from engine.billing.accounts.figures import Figures, balances, figures, in_piece
 from engine.billing.accounts.invoice_states import InvoiceState
 from engine.billing.closing.invoice import Close, Invoice, InvoiceKey
 from engine.billing.closing.invoice_rows import close_values, invoice_values, is_in, read_close, read_invoice
-from engine.billing.holds.held_periods import CustomerPeriod, held_periods
+from engine.billing.holds.held_periods import PeriodStart, held_starts
 from engine.errors import NotFoundError, StaleError
 from engine.outbox.fact_types import FactType
 from engine.outbox.facts import Fact, record_facts
@@ -41,7 +41,7 @@ class StandingInvoices:
     invoices: Sequence[Invoice]
     voided: frozenset[InvoiceKey]
     ever_voided: frozenset[InvoiceKey]
-    held: frozenset[CustomerPeriod]
+    held: frozenset[PeriodStart]
 
 
 class InvoiceStore:
@@ -91,10 +91,10 @@ class InvoiceStore:
                 .values(ended_at_us=now_us)
             )
 
-    def held(self, tenant: str) -> frozenset[CustomerPeriod]:
+    def held(self, tenant: str) -> frozenset[PeriodStart]:
         """What is held back."""
         with self._database.reading() as connection:
-            return frozenset(held_periods(connection, tenant))
+            return held_starts(connection, tenant)
 
     def version(self, tenant: str) -> int:
         """Of all invoices of a tenant, at this moment (rule 1); 0 before its first."""
@@ -119,7 +119,7 @@ class InvoiceStore:
                 for some in in_pieces(whose):
                     of_some = and_(columns.tenant == tenant, columns.customer_id.in_(some))
                     found += map(read_invoice, connection.execute(select(INVOICES).where(of_some, since)))
-            held = held_periods(connection, tenant)
+            held = held_starts(connection, tenant)
         void = [each for each in found if each.state is InvoiceState.VOID and not each.part]
         return StandingInvoices(
             [each for each in found if each.state is not InvoiceState.VOID],
@@ -127,7 +127,7 @@ class InvoiceStore:
                 each.key for each in void if not close.bills_void_anew or each.close_id == close.close_id
             ),
             frozenset(each.key for each in void),
-            frozenset(held),
+            held,
         )
 
     def of_running(

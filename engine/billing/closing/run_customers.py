@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from engine.billing.closing.going_on import GoingOn
 from engine.billing.closing.invoice import Close, Invoice, InvoiceKey, PeriodSelection
-from engine.billing.holds.held_periods import CustomerPeriod
+from engine.billing.holds.held_periods import PeriodStart
 from engine.billing.segments import Index
 from engine.billing.terms.places import CustomerNumbers
 from engine.catalog.snapshots.snapshot import Catalog
@@ -39,7 +39,7 @@ class RunCustomers:
     unchanged: frozenset[str]
     parts: Sequence[Invoice]
     ever_voided: frozenset[InvoiceKey]
-    held: frozenset[CustomerPeriod]
+    held: frozenset[PeriodStart]
     selection: PeriodSelection
 
     def subscriptions(self) -> dict[str, tuple[str, int]]:

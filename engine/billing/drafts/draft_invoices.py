@@ -11,7 +11,7 @@ Rules:
    drafts, nor is what was made void: a close by hand issues these.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,12 +27,12 @@ from engine.billing.holds.held_periods import (
     HOLDS_MAX,
     CustomerPeriod,
     PeriodHold,
+    PeriodStart,
     held_count,
     held_periods,
     remove_hold,
     write_hold,
 )
-from engine.billing.rater import rows_of_customer
 from engine.billing.segments import periods_of_rows
 from engine.catalog.snapshots.snapshot import Catalog
 from engine.catalog.store import CatalogStore
@@ -83,7 +83,7 @@ class DraftInvoices:
             return DraftSpan(after_us, over_us if until_us is None else until_us, settings.grace_us)
         open_since = [settings.closed_until_us, settings.open_since_us] if settings.is_automatic else []
         starts = [each for each in open_since if each is not None]
-        starts += [each.end_us - 1 for each in self.held(tenant)]
+        starts += [end_us - 1 for end_us in self._held_ends_us(tenant)]
         if not starts:
             raise InvalidRequestError(
                 FieldMistake(
@@ -94,9 +94,18 @@ class DraftInvoices:
         # Nothing that has ended is open where the engine has come to this hour.
         return DraftSpan(min(*starts, over_us - 1), over_us, settings.grace_us)
 
-    def held(self, tenant: str) -> dict[CustomerPeriod, PeriodHold]:
+    def held(self, tenant: str) -> dict[PeriodStart, PeriodHold]:
         with self._database.reading() as connection:
-            return held_periods(connection, tenant)
+            return {period.begin: hold for period, hold in held_periods(connection, tenant).items()}
+
+    def _held_ends_us(self, tenant: str) -> list[int]:
+        """Of all that is held, as it ends now, and as it did when it was held."""
+        with self._database.reading() as connection:
+            held = list(held_periods(connection, tenant))
+        if not held:
+            return []
+        ends_us = _ends_us(self._catalog.snapshot(tenant), [each.begin for each in held])
+        return [*ends_us, *(each.end_us for each in held)]
 
     def look(self, tenant: str, span: DraftSpan) -> Close:
         """What reads drafts, at the newest watermark and revision. Raises InvalidRequestError: the span is empty."""
@@ -142,10 +151,13 @@ class DraftInvoices:
 
     def release(self, tenant: str, period: CustomerPeriod) -> None:
         """What was held is a draft, or is closed by the engine within the hour. Raises NotFoundError: it is not held."""
+        ends_us = _ends_us(self._catalog.snapshot(tenant), [period.begin])
         with self._database.writing() as connection:
-            if not remove_hold(connection, tenant, period):
+            held_until_us = remove_hold(connection, tenant, period.begin)
+            if held_until_us is None:
                 raise NotFoundError(f"the billing period of {period.customer_id!r} is not held")
-            look_again(connection, tenant, period.end_us - 1)
+            for end_us in {held_until_us, *ends_us}:
+                look_again(connection, tenant, end_us - 1)
             changed_bills(connection, tenant)
 
 
@@ -163,10 +175,20 @@ def _is_billed(connection: Connection, tenant: str, period: CustomerPeriod) -> b
 
 
 def _check_period(catalog: Catalog, period: CustomerPeriod) -> None:
-    own = rows_of_customer(catalog, period.customer_id)
-    rows = np.arange(own.start, own.stop)
-    found = periods_of_rows(catalog, rows, np.full(len(rows), period.start_us, dtype=np.int64))
-    if not (found.exists & (found.start_us == period.start_us) & (found.end_us == period.end_us)).any():
+    if period.customer_id not in catalog.customers:
+        raise NotFoundError(f"customer {period.customer_id!r} is not in the catalog: apply it first")
+    if period.end_us not in _ends_us(catalog, [period.begin]):
         raise InvalidRequestError(
             FieldMistake("period_start", "with period_end is no billing period of the customer")
         )
+
+
+def _ends_us(catalog: Catalog, periods: Sequence[PeriodStart]) -> list[int]:
+    """Where the billing periods end that begin so."""
+    bounds = [catalog.subscription_columns.rows_of(each.customer_id) for each in periods]
+    rows = np.concatenate([np.arange(own.start, own.stop, dtype=np.int64) for own in bounds])
+    counts = [own.stop - own.start for own in bounds]
+    starts_us = np.repeat(np.array([each.start_us for each in periods], dtype=np.int64), counts)
+    found = periods_of_rows(catalog, rows, starts_us)
+    ends_us: list[int] = found.end_us[found.exists & (found.start_us == starts_us)].tolist()
+    return ends_us

@@ -10,7 +10,7 @@ from engine.billing.accounts.figures import in_pieces
 from engine.billing.accounts.invoice_states import InvoiceState
 from engine.billing.closing.booked_lines import BookedLines
 from engine.billing.closing.invoice import InvoiceKey
-from engine.billing.holds.held_periods import held_periods
+from engine.billing.holds.held_periods import held_starts
 from engine.catalog.kinds.items.invoice_item import InvoiceItem, item_name
 from engine.sql.database import Database
 from engine.sql.invoice_tables import BILLING_SETTINGS, CLOSES, INVOICE_SERIES, INVOICES
@@ -92,7 +92,7 @@ def is_closed(connection: Connection, tenant: str, key: InvoiceKey) -> bool:
     )
     if connection.execute(invoice.limit(1)).first() is not None:
         return True
-    if key.period in held_periods(connection, tenant):
+    if key.begin in held_starts(connection, tenant):
         return False
     return any(connection.execute(each.limit(1)).first() is not None for each in (run, approved))
 

@@ -240,7 +240,7 @@ class PartBiller:
             name: each
             for name, each in _running(snapshot, wanted, running).items()
             if each.customer_id not in refused
-            and CustomerPeriod(each.customer_id, each.start_us, each.end_us) not in held
+            and CustomerPeriod(each.customer_id, each.start_us, each.end_us).begin not in held
         }
         starts = {(each.customer_id, each.start_us) for each in of.values()}
         invoices = self._invoices.of_running(catalog.tenant, ids, starts)

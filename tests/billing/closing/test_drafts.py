@@ -353,6 +353,56 @@ def test_what_can_not_be_held_is_refused(review):
         review.drafts.release(TENANT, period("cole"))
 
 
+ACME_ENDS = CATALOG.replace(
+    "plan: pro, start: 2026-10-01}", "plan: pro, start: 2026-10-01, end: 2026-10-20}", 1
+)
+
+
+def test_what_is_held_stays_held_where_its_period_ends_earlier_than_it_did(review):
+    """The engine leaves it open, items are of it, and once released it is billed: of 31 days 19, 6.13, and of 4 calls 2.00."""
+    review.turn_on(reviewed=False)
+    review.world.at("2026-10-05").use("acme", "2026-10-03", 4)
+    review.hold("acme")
+    review.world.at("2026-10-20").apply(ACME_ENDS)
+    assert review.passes("2026-10-21T04:00:00") == []
+    assert review.dues() == [("acme", "8.13")]
+    ((draft, _),) = review.found()
+    assert draft.key.end_us == instant_us("2026-10-20")
+    assert review.drafts.held(TENANT)[draft.key.begin].reason == "asks back"
+    item = review.give("sorry", "acme", "-1.13", "2026-10-10")
+    assert item.period_end == us_datetime(instant_us("2026-10-20"))
+    assert review.passes("2026-11-01T02:30:00") == [("cole", "10.00")]
+    review.release("acme")
+    assert review.passes("2026-11-01T02:40:00") == [("cole", "10.00"), ("acme", "7.00")]
+    assert review.dues() == []
+
+
+def test_what_is_held_and_ends_earlier_is_not_approved_and_is_held_once(review):
+    """The shorter period may be held too: one release is enough."""
+    review.hold("acme")
+    review.world.at("2026-10-20").apply(ACME_ENDS)
+    review.passes("2026-11-01T02:30:00")
+    assert review.approve() == ([("cole", "10.00")], 1)
+    review.hold("acme", end="2026-10-20", reason="left us")
+    assert [each.reason for each in review.drafts.held(TENANT).values()] == ["left us"]
+    review.release("acme", end="2026-10-20")
+    assert review.approve() == ([("acme", "6.13")], 0)
+
+
+def test_nothing_is_billed_by_threshold_of_what_is_held_and_ends_earlier(tmp_path, url):
+    """It runs still when its end is moved."""
+    limit = "    name: Pro\n    invoicing_threshold: 5\n"
+    review = Review(
+        url, UsageStore.open_embedded(tmp_path / "usage"), CATALOG.replace("    name: Pro\n", limit)
+    )
+    review.hold("acme")
+    review.world.at("2026-10-10").apply(ACME_ENDS.replace("    name: Pro\n", limit))
+    review.world.use("acme", "2026-10-10", 20)
+    review.world.use("cole", "2026-10-10", 20)
+    assert [each.key.customer_id for each in review.world.bill_parts()] == ["cole"]
+    review.finish()
+
+
 def test_a_hold_is_seen_by_a_run_that_has_computed_already(review, monkeypatch):
     """It was placed between the lines and the header of an approval: nothing of it is issued."""
     review.passes("2026-11-01T02:30:00")

@@ -69,7 +69,7 @@ class DraftInvoiceService:
         found = self._drafts.some(page.of, selection, page.row, size)
         invoices = [each for due in found.due for each in due.invoices][page.skipped :]
         held = self._drafts.held(call.tenant)
-        messages = fitting(_message(each, held.get(each.key.period)) for each in invoices)
+        messages = fitting(_message(each, held.get(each.key.begin)) for each in invoices)
         listed = invoices[: len(messages)]
         response = pb.ListDraftInvoicesResponse(
             draft_invoices=messages,
@@ -99,7 +99,7 @@ class DraftInvoiceService:
                     rows = own.slice(page.skipped, size)
                     corrected = filter(None, rows["corrects_invoice_id"].to_pylist())
                     numbers = self._invoices.numbers(call.tenant, corrected)
-                    hold = self._drafts.held(call.tenant).get(period)
+                    hold = self._drafts.held(call.tenant).get(period.begin)
                     return _shown(
                         page, listing, invoice, hold, fitting(line_messages(invoice, rows, numbers))
                     )
