@@ -32,7 +32,8 @@ class DraftInvoiceServiceStub:
     whenever it is read: usage that comes in, one-off items and new prices are on it
     at once. Drafts are of the billing periods that ended in a span: as far back as
     the engine has not billed them all, or one of them is held, up to now less the
-    grace. Of what is closed by hand the filter names the span in which periods end.
+    grace. Of what is closed by hand, also where the engine began later to close, the
+    filter names the span in which periods end: held ones too are listed by it alone.
 
     What was made void and invoices of corrections alone are no drafts:
     InvoiceService.ClosePeriods issues these. Not for keys that are bound to a
@@ -82,7 +83,8 @@ class DraftInvoiceServiceServicer:
     whenever it is read: usage that comes in, one-off items and new prices are on it
     at once. Drafts are of the billing periods that ended in a span: as far back as
     the engine has not billed them all, or one of them is held, up to now less the
-    grace. Of what is closed by hand the filter names the span in which periods end.
+    grace. Of what is closed by hand, also where the engine began later to close, the
+    filter names the span in which periods end: held ones too are listed by it alone.
 
     What was made void and invoices of corrections alone are no drafts:
     InvoiceService.ClosePeriods issues these. Not for keys that are bound to a
@@ -111,7 +113,9 @@ class DraftInvoiceServiceServicer:
     def HoldDraftInvoice(self, request, context):
         """Holds a billing period back, in all currencies and be it over or not: no close
         and no approval bills it, by threshold neither, until it is released. Its usage
-        stays billable. Held again it has the new reason. Recorded in the audit log.
+        stays billable. Held again it has the new reason. What is held is all that
+        begins then: also where its subscription is ended in it later, and what another
+        subscription of the customer has. Recorded in the audit log.
 
         Errors: NOT_FOUND (no such customer); FAILED_PRECONDITION (an invoice of it
         stands, or 10,000 periods of the tenant are held).
@@ -122,8 +126,9 @@ class DraftInvoiceServiceServicer:
 
     def ReleaseDraftInvoice(self, request, context):
         """Ends a hold. The period is a draft under review; else the engine bills it
-        within the hour, where it closes by itself. Recorded in the audit log. Errors:
-        NOT_FOUND (it is not held).
+        within the hour, where it closes by itself. A close by hand bills what ended
+        before it began to. Recorded in the audit log. Errors: NOT_FOUND (it is not
+        held).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -184,7 +189,8 @@ class DraftInvoiceService:
     whenever it is read: usage that comes in, one-off items and new prices are on it
     at once. Drafts are of the billing periods that ended in a span: as far back as
     the engine has not billed them all, or one of them is held, up to now less the
-    grace. Of what is closed by hand the filter names the span in which periods end.
+    grace. Of what is closed by hand, also where the engine began later to close, the
+    filter names the span in which periods end: held ones too are listed by it alone.
 
     What was made void and invoices of corrections alone are no drafts:
     InvoiceService.ClosePeriods issues these. Not for keys that are bound to a

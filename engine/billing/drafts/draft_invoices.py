@@ -4,7 +4,7 @@ Rules:
 1. A draft is never stored. It is rated by the close's own step whenever it is read (engine.billing.closing.closer): usage that comes
    in, one-off items and prices that change belong to it until it is approved.
 2. Drafts are of the billing periods that ended in a span: what the engine has not closed by itself and what is held, up to now less
-   the grace. Of what people close they are of the span that is asked for.
+   the grace. Of what people close, be it held or not, they are of the span that is asked for: an approval of all leaves it alone.
 3. An approval is a run of its own at a new watermark. It issues what it is to, held periods excepted, and leaves all else: repeated,
    raced or broken off, each period is billed once. Whoever broke off approves again.
 4. Corrections of earlier periods are on the first of a customer's drafts that is approved. Invoices of corrections alone are no
@@ -73,7 +73,7 @@ class DraftInvoices:
         """Rule 2. `after_us`, `until_us`: between which the periods end that are asked for.
 
         Raises:
-            InvalidRequestError: there is none, and none is asked for.
+            InvalidRequestError: people close all, and no span is asked for.
         """
         settings = self._settings.of(tenant)
         over_us = (self._now_us() - settings.grace_us) // _HOUR_US * _HOUR_US
@@ -83,14 +83,11 @@ class DraftInvoices:
             return DraftSpan(after_us, over_us if until_us is None else until_us, settings.grace_us)
         open_since = [settings.closed_until_us, settings.open_since_us] if settings.is_automatic else []
         starts = [each for each in open_since if each is not None]
-        starts += [end_us - 1 for end_us in self._held_ends_us(tenant)]
-        if not starts:
+        if since_us is None or not starts:
             raise InvalidRequestError(
-                FieldMistake(
-                    "filter.period_end_after",
-                    "is missing: the engine closes nothing by itself here, and nothing is held",
-                )
+                FieldMistake("filter.period_end_after", "is missing: the engine closes nothing by itself here")
             )
+        starts += [end_us - 1 for end_us in self._held_ends_us(tenant) if end_us > since_us]
         # Nothing that has ended is open where the engine has come to this hour.
         return DraftSpan(min(*starts, over_us - 1), over_us, settings.grace_us)
 
@@ -150,7 +147,9 @@ class DraftInvoices:
             changed_bills(connection, tenant)
 
     def release(self, tenant: str, period: CustomerPeriod) -> None:
-        """What was held is a draft, or is closed by the engine within the hour. Raises NotFoundError: it is not held."""
+        """What was held is a draft, or is closed by the engine within the hour; what people close, they close. Raises NotFoundError: it
+        is not held.
+        """
         ends_us = _ends_us(self._catalog.snapshot(tenant), [period.begin])
         with self._database.writing() as connection:
             held_until_us = remove_hold(connection, tenant, period.begin)

@@ -165,7 +165,10 @@ def release(
     *,
     target: str,
 ) -> None:
-    """End the hold of a billing period. It is a draft again, or billed within the hour where nothing is reviewed."""
+    """End the hold of a billing period. It is a draft again, or billed within the hour where nothing is reviewed.
+
+    What ended before the engine began to close by itself, `meterline close` bills, or drafts approve with its --period.
+    """
     first, last = ended_span(period, start, end, zone, "release")
     request = pb.ReleaseDraftInvoiceRequest(
         customer_id=customer_id,

@@ -403,6 +403,34 @@ def test_nothing_is_billed_by_threshold_of_what_is_held_and_ends_earlier(tmp_pat
     review.finish()
 
 
+def test_a_hold_of_what_people_close_makes_nothing_else_a_draft(review):
+    """The engine began on 20 November: October is listed by its span alone, and a close by hand bills what is released of it."""
+    review.world.at("2026-11-20T00:30:00")
+    review.settings.change(TENANT, grace_us=None, automatic=False, since_us=None, now_us=review.world.now_us)
+    review.turn_on(reviewed=True)
+    review.hold("acme")
+    review.world.at("2026-11-21")
+    assert (review.dues(), review.approve()) == ([], ([], 0))
+    span = review.drafts.span(TENANT, instant_us("2026-10-31"), instant_us("2026-11-01"))
+    listed = review.drafts.some(review.drafts.look(TENANT, span), ALL, 0, 10_000).due
+    assert [each.key.customer_id for due in listed for each in due.invoices] == ["acme", "cole"]
+    review.release("acme")
+    review.passes("2026-12-01T02:30:00")
+    assert review.dues() == [("acme", "10.00"), ("cole", "10.00")]
+    (step,) = review.world.close(*OCTOBER)
+    assert [each.key.customer_id for each in step.issued] == ["acme", "cole"]
+    assert review.dues() == [("acme", "10.00"), ("cole", "10.00")]
+
+
+def test_where_people_close_all_a_span_is_asked_for(review):
+    """What is held gives none."""
+    review.settings.change(TENANT, grace_us=None, automatic=False, since_us=None, now_us=review.world.now_us)
+    review.hold("acme")
+    review.world.at("2026-11-21")
+    with pytest.raises(InvalidRequestError, match="closes nothing by itself"):
+        review.dues()
+
+
 def test_a_hold_is_seen_by_a_run_that_has_computed_already(review, monkeypatch):
     """It was placed between the lines and the header of an approval: nothing of it is issued."""
     review.passes("2026-11-01T02:30:00")
