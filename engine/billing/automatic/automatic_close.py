@@ -170,7 +170,9 @@ class AutomaticClose:
             return settings
         revision = self._closer.revision(tenant)
         after = replace(settings, looked_at_us=now_us, looked_revision=revision)
-        first_us = max(since_us, until_us - _LOOKED_BACK_US)
+        # Under review `until_us` stays where somebody is left open: counted from there, each look would go further back.
+        newest_us = self._over_until_us(settings) if settings.is_reviewed else until_us
+        first_us = max(since_us, newest_us - _LOOKED_BACK_US)
         if revision != settings.looked_revision and first_us < until_us:
             begin_us = first_us if settings.open_since_us is None else min(first_us, settings.open_since_us)
             after = replace(after, retried_at_us=None)

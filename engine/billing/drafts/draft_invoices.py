@@ -85,7 +85,9 @@ class DraftInvoices:
         starts = [each for each in open_since if each is not None]
         if since_us is None or not starts:
             raise InvalidRequestError(
-                FieldMistake("filter.period_end_after", "is missing: the engine closes nothing by itself here")
+                FieldMistake(
+                    "filter.period_end_after", "is missing: the engine closes nothing by itself here"
+                )
             )
         starts += [end_us - 1 for end_us in self._held_ends_us(tenant) if end_us > since_us]
         # Nothing that has ended is open where the engine has come to this hour.

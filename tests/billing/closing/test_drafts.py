@@ -431,6 +431,32 @@ def test_where_people_close_all_a_span_is_asked_for(review):
         review.dues()
 
 
+def test_a_customer_who_can_not_be_rated_moves_what_is_looked_back_for_no_further_each_day(url, tmp_path):
+    """It stays a hundred days before 31 October, 19:00, when it was looked back first."""
+    review = Review(url, UsageStore.open_embedded(tmp_path / "usage"), ODD)
+    world = review.world
+    review.settings.change(TENANT, grace_us=None, automatic=False, since_us=None, now_us=world.now_us)
+    review.settings.change(
+        TENANT,
+        grace_us=None,
+        automatic=True,
+        since_us=instant_us("2026-01-01"),
+        now_us=world.now_us,
+        reviewed=True,
+    )
+    review.passes("2026-10-31T20:00:00")
+    world.use("acme", "2026-10-20", 2, event_type="trip", region="mars")
+    review.passes("2026-11-01T02:30:00")
+    for day in range(2, 8):
+        world.at(f"2026-11-0{day}T03:00:00").apply(
+            ODD.replace("customers:", f"customers:\n  - {{id: x{day}, name: X}}")
+        )
+        review.passes(f"2026-11-0{day}T04:30:00")
+    settings = review.settings.of(TENANT)
+    assert (settings.open_customer_count, settings.closed_until_us) == (1, instant_us("2026-07-23T19:00:00"))
+    review.finish()
+
+
 def test_a_hold_is_seen_by_a_run_that_has_computed_already(review, monkeypatch):
     """It was placed between the lines and the header of an approval: nothing of it is issued."""
     review.passes("2026-11-01T02:30:00")
