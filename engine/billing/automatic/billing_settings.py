@@ -13,11 +13,12 @@ Rules:
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from engine.billing.closing.invoice import AUTOMATIC
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.sql.database import Database
-from engine.sql.invoice_tables import BILLING_SETTINGS
+from engine.sql.invoice_tables import BILLING_SETTINGS, CLOSES
 
 GRACE_US: Final = 3_600_000_000
 """How long after its end a billing period takes in what was under way, where nothing else is said: an hour."""
@@ -101,6 +102,8 @@ class BillingSettingsStore:
                 found = replace(found, grace_us=grace_us)
             if reviewed is not None and reviewed != found.is_reviewed:
                 found = _under_review(found) if reviewed else replace(found, is_reviewed=False, draft_count=0)
+                if reviewed:
+                    _end_runs(connection, tenant, now_us)
             if turns_on:
                 begin_us = now_us if since_us is None else since_us
                 found = BillingSettings(
@@ -156,6 +159,16 @@ def _under_review(found: BillingSettings) -> BillingSettings:
         closing_until_us=None,
         open_since_us=None,
         retried_at_us=None,
+    )
+
+
+def _end_runs(connection: Connection, tenant: str, now_us: int) -> None:
+    """Of the engine's own what is under way: nobody goes on with it, and an item of it may be taken back."""
+    columns = CLOSES.c
+    connection.execute(
+        update(CLOSES)
+        .where(columns.tenant == tenant, columns.begun_by == AUTOMATIC, columns.ended_at_us.is_(None))
+        .values(ended_at_us=now_us)
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from engine.billing.automatic.automatic_close import AutomaticClose
 from engine.billing.automatic.billing_settings import BillingSettingsStore
+from engine.billing.closing.closer import Closer
 from engine.billing.closing.invoice import PeriodSelection
 from engine.billing.drafts.draft_invoices import DraftInvoices
 from engine.billing.holds.held_periods import CustomerPeriod, PeriodHold
@@ -148,8 +149,13 @@ class Review:
 
         monkeypatch.setattr(closer, "step", stepped, raising=False)
 
+    def items(self):
+        return InvoiceItems(self.world.catalog, BilledItems(self.world.database, self.world.booked))
+
+    def write(self):
+        return Write(us_datetime(self.world.now_us), "tests", "0" * 64)
+
     def give(self, item_id, customer, amount, at):
-        items = InvoiceItems(self.world.catalog, BilledItems(self.world.database, self.world.booked))
         fields = {
             "id": item_id,
             "customer": customer,
@@ -158,7 +164,7 @@ class Review:
             "amount": amount,
             "service_start": f"{at}T00:00:00Z",
         }
-        items.create(TENANT, fields, instant_us(at), Write(us_datetime(self.world.now_us), "tests", "0" * 64))
+        self.items().create(TENANT, fields, instant_us(at), self.write())
         return self.world.catalog.snapshot(TENANT).invoice_items[item_id].resource
 
     def finish(self):
@@ -455,6 +461,20 @@ def test_a_customer_who_can_not_be_rated_moves_what_is_looked_back_for_no_furthe
     settings = review.settings.of(TENANT)
     assert (settings.open_customer_count, settings.closed_until_us) == (1, instant_us("2026-07-23T19:00:00"))
     review.finish()
+
+
+def test_an_item_of_a_draft_is_taken_back_where_a_review_broke_the_engines_run_off(review, monkeypatch):
+    """The run has one customer a step: the review begins behind the first."""
+    review.turn_on(reviewed=False)
+    review.world.at("2026-10-20")
+    review.give("wrong", "cole", "500", "2026-10-19")
+    monkeypatch.setattr(Closer.step, "__defaults__", (1, ALL))
+    review.after_a_step(monkeypatch, lambda done: done.issued, lambda: review.turn_on(reviewed=True))
+    assert review.passes("2026-11-01T02:30:00") == [("acme", "10.00")]
+    monkeypatch.undo()
+    assert review.dues() == [("cole", "510.00")]
+    review.items().delete(TENANT, "wrong", review.write())
+    assert review.dues() == [("cole", "10.00")]
 
 
 def test_a_hold_is_seen_by_a_run_that_has_computed_already(review, monkeypatch):
