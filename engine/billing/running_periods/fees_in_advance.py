@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from engine.billing.periods import Instants
 from engine.billing.rated import Rated
+from engine.billing.running_periods.invoicing_thresholds import running_rows
 from engine.billing.segments import Index, periods_of_rows
 from engine.billing.terms.grants import NEVER_US
 from engine.billing.terms.settled import Settled
@@ -43,18 +44,27 @@ def advance_fees(catalog: Catalog, rows: Index, at_us: int) -> AdvanceFees:
     nexts = [np.array([NEVER_US])]
     start_us = columns.start_us[rows]
     nexts.append(start_us[start_us > at_us])
-    rows = rows[(start_us <= at_us) & (at_us < columns.end_us[rows])]
-    # The first step begins with the subscription.
-    step = columns.step_offsets[rows] + columns.step_counts(rows, columns.step_start_us <= at_us) - 1
+    rows = running_rows(catalog, rows, at_us)
+    step = columns.steps_at(rows, at_us)
     later = step[step + 1 < columns.step_offsets[rows + 1]] + 1
     nexts.append(columns.step_start_us[later])
-    has_fee = may_have[columns.step_terms[step].astype(np.int64)]
+    has_fee = may_have[columns.step_terms[step]]
     rows, step = rows[has_fee], step[has_fee]
     periods = periods_of_rows(catalog, rows, at_us)
     nexts.append(periods.end_us[periods.exists])
     begun_us = np.maximum(periods.start_us, columns.step_start_us[step])
     next_us = min(int(each.min(initial=NEVER_US)) for each in nexts)
     return AdvanceFees(rows[periods.exists], begun_us[periods.exists], next_us)
+
+
+def may_have_fees(catalog: Catalog, rows: Index, at_us: int) -> Index:
+    """Those of these subscriptions that run at an instant, and may have a fee in advance."""
+    may_have, columns = catalog.advance_terms, catalog.subscription_columns
+    if not may_have.any():
+        return rows[:0]
+    rows = running_rows(catalog, rows, at_us)
+    found: Index = rows[may_have[columns.step_terms[columns.steps_at(rows, at_us)]]]
+    return found
 
 
 def lines_in_advance(found: Settled, parts: Sequence[Rated]) -> npt.NDArray[np.bool_]:

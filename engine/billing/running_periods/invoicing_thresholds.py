@@ -41,8 +41,7 @@ def thresholds_at(catalog: Catalog, rows: Index, at_us: int) -> Mapping[int, Thr
     """Those of these subscriptions that run at an instant, by their rows in the catalog's columns."""
     columns = catalog.subscription_columns
     rows = running_rows(catalog, rows, at_us)
-    # The first step begins with the subscription.
-    step = columns.step_offsets[rows] + columns.step_counts(rows, columns.step_start_us <= at_us) - 1
+    step = columns.steps_at(rows, at_us)
     terms = columns.step_terms[step].astype(np.int64)
     may_have = np.flatnonzero(catalog.threshold_terms[terms])
     known: dict[tuple[int, int], Threshold | None] = {}

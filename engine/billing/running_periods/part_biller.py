@@ -31,7 +31,7 @@ from engine.billing.holds.held_periods import CustomerPeriod
 from engine.billing.line_item import LineItem
 from engine.billing.rated import Rated
 from engine.billing.rater import Rater, Snapshot, rows_of_customer
-from engine.billing.running_periods.fees_in_advance import advance_fees, lines_in_advance
+from engine.billing.running_periods.fees_in_advance import lines_in_advance, may_have_fees
 from engine.billing.running_periods.invoicing_thresholds import running_rows, thresholds_at
 from engine.billing.running_periods.part_lines import RunningSubscription, part_invoices
 from engine.billing.segments import Index, periods_of_rows
@@ -201,7 +201,7 @@ class PartBiller:
             chosen = running_rows(snapshot.catalog, rows, at_us)
         else:
             reached = np.array(sorted(thresholds_at(snapshot.catalog, rows, at_us)), dtype=np.int64)
-            chosen = np.union1d(reached, advance_fees(snapshot.catalog, rows, at_us).rows)
+            chosen = np.union1d(reached, may_have_fees(snapshot.catalog, rows, at_us))
         if not len(chosen):
             return chosen
         numbers = CustomerNumbers.of_rows(snapshot.catalog, chosen)
@@ -272,7 +272,7 @@ def _running(snapshot: Snapshot, wanted: WantedParts, rows: Index) -> dict[str, 
     catalog = snapshot.catalog
     columns = catalog.subscription_columns
     thresholds = {} if wanted.regardless else thresholds_at(catalog, rows, snapshot.as_of_us)
-    in_advance = set(advance_fees(catalog, rows, snapshot.as_of_us).rows.tolist())
+    in_advance = set(may_have_fees(catalog, rows, snapshot.as_of_us).tolist())
     periods = periods_of_rows(catalog, rows, snapshot.as_of_us)
     found = {}
     for place, row in enumerate(rows.tolist()):

@@ -42,6 +42,8 @@ from engine.billing.segments import Index
 from engine.decimal_texts import combined, decimal128_column
 from rating import EXACT
 
+_Owner = tuple[str, str]
+"""A subscription, and a currency."""
 _COUNTED: Final = (("amount_minor", 1), ("discount_minor", -1), ("credit_minor", -1))
 
 
@@ -92,7 +94,7 @@ def part_invoices(
         _running(booked.filter(_is_booked_in_advance(now, is_in_advance, booked)), of),
     )
     differences = pa.concat_tables([usage, fees])
-    is_usage = np.arange(len(differences)) < len(usage)
+    is_due = [*_usage_due(usage, of), *_fees_due(fees, of)]
     left_out = frozenset(
         each.key
         for each in invoices
@@ -101,7 +103,7 @@ def part_invoices(
         or (each.state is InvoiceState.VOID and each.part and not bills_void_anew)
     )
     keys: dict[InvoiceKey, int] = {}
-    target = _targets(differences, is_usage, of, left_out, keys)
+    target = _targets(differences, is_due, of, left_out, keys)
     billed = np.flatnonzero(target >= 0)
     last: dict[InvoiceKey, int] = {}
     for each in invoices:
@@ -147,53 +149,48 @@ def _running(rows: pa.Table, of: Mapping[str, RunningSubscription]) -> pa.Table:
 
 def _targets(
     rows: pa.Table,
-    is_usage: npt.NDArray[np.bool_],
+    is_due: Sequence[bool],
     of: Mapping[str, RunningSubscription],
     left_out: frozenset[InvoiceKey],
     keys: dict[InvoiceKey, int],
 ) -> Index:
     """Of each difference the place of its invoice among `keys`, which are found on the way; -1 for what is not billed now."""
-    spend: dict[tuple[str, str, bool], int] = {}
-    names = (rows["subscription_id"].to_pylist(), rows["currency"].to_pylist(), is_usage.tolist())
-    whose = list(zip(*names, strict=True))
-    columns = [
-        (decimal128_column(combined(rows[name]), 0).mantissa.tolist(), sign) for name, sign in _COUNTED
-    ]
-    for place, each in enumerate(whose):
-        counted = columns if is_usage[place] else columns[:1]
-        amount = sum(sign * int(minor[place]) for minor, sign in counted)
-        spend[each] = spend.get(each, 0) + amount
-    exact = _exact_fees(rows, is_usage, whose)
     target = np.full(len(rows), -1, dtype=np.int64)
-    for place, each in enumerate(whose):
-        subscription_id, currency, of_usage = each
-        running = of[subscription_id]
-        key = running.key(currency)
-        is_more = of_usage or exact[each] > 0
-        if key not in left_out and _is_reached(
-            running, currency, spend[each] if is_more else 0, of_usage=of_usage
-        ):
+    for place, (subscription_id, currency) in enumerate(_owners(rows)):
+        key = of[subscription_id].key(currency)
+        if is_due[place] and key not in left_out:
             target[place] = keys.setdefault(key, len(keys))
     return target
 
 
-def _exact_fees(
-    rows: pa.Table, is_usage: npt.NDArray[np.bool_], whose: Sequence[tuple[str, str, bool]]
-) -> dict[tuple[str, str, bool], Decimal]:
-    """What the fees of each subscription and currency come to before they are rounded, less what is booked."""
-    found: dict[tuple[str, str, bool], Decimal] = {}
-    amounts = rows["exact_amount"].filter(pa.array(~is_usage)).to_pylist()
-    fees = [each for each in whose if not each[2]]
-    for each, amount in zip(fees, amounts, strict=True):
-        found[each] = EXACT.add(found.get(each, Decimal(0)), Decimal(amount or 0))
-    return found
+def _usage_due(rows: pa.Table, of: Mapping[str, RunningSubscription]) -> list[bool]:
+    """Which of these differences of usage rule 3 bills."""
+    owners, spend = _owners(rows), dict[_Owner, int]()
+    for name, sign in _COUNTED:
+        for owner, minor in zip(owners, _minor_amounts(rows, name), strict=True):
+            spend[owner] = spend.get(owner, 0) + sign * minor
+    return [
+        of[each[0]].regardless or _is_reached(of[each[0]].threshold, each[1], spend[each]) for each in owners
+    ]
 
 
-def _is_reached(running: RunningSubscription, currency: str, spend_minor: int, *, of_usage: bool) -> bool:
-    """Rule 3."""
-    if running.regardless:
-        return True
-    if not of_usage:
-        return spend_minor > 0
-    threshold = running.threshold
+def _fees_due(rows: pa.Table, of: Mapping[str, RunningSubscription]) -> list[bool]:
+    """Which of these differences of fees rule 3 bills."""
+    owners, minor, exact = _owners(rows), dict[_Owner, int](), dict[_Owner, Decimal]()
+    amounts = zip(_minor_amounts(rows, "amount_minor"), rows["exact_amount"].to_pylist(), strict=True)
+    for owner, (rounded, unrounded) in zip(owners, amounts, strict=True):
+        minor[owner] = minor.get(owner, 0) + rounded
+        exact[owner] = EXACT.add(exact.get(owner, Decimal(0)), Decimal(unrounded or 0))
+    return [of[each[0]].regardless or (minor[each] > 0 and exact[each] > 0) for each in owners]
+
+
+def _owners(rows: pa.Table) -> list[_Owner]:
+    return list(zip(rows["subscription_id"].to_pylist(), rows["currency"].to_pylist(), strict=True))
+
+
+def _minor_amounts(rows: pa.Table, name: str) -> list[int]:
+    return [int(each) for each in decimal128_column(combined(rows[name]), 0).mantissa.tolist()]
+
+
+def _is_reached(threshold: Threshold | None, currency: str, spend_minor: int) -> bool:
     return threshold is not None and currency == threshold.currency and spend_minor >= threshold.amount_minor

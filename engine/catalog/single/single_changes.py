@@ -182,8 +182,7 @@ def _has_fees_in_advance(subscription: Subscription, catalog: Catalog) -> bool:
     row = columns.row_from(subscription.customer, subscription.id)
     if row == len(columns) or columns.subscription_id[row].as_py() != subscription.id:
         return False
-    steps = slice(int(columns.step_offsets[row]), int(columns.step_offsets[row + 1]))
-    return bool(catalog.advance_terms[columns.step_terms[steps]].any())
+    return bool(catalog.advance_terms[columns.terms_of(row)].any())
 
 
 def _set(after: dict[str, Any], path: str, fields: Mapping[str, Any], kind: type[Resource]) -> None:

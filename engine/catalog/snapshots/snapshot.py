@@ -6,7 +6,8 @@ Versions are append-only, so a snapshot that is at hand is brought forward by th
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -126,71 +127,46 @@ class Catalog:
     @cached_property
     def committing_terms(self) -> npt.NDArray[np.bool_]:
         """bool[terms of `subscription_columns`]: whether they have commitments, their own or some version of their plan's."""
-        plans = {
-            name
-            for name, plan in self.plan_versions.items()
-            if any(each.resource.all_commitments for each in plan.versions)
-        }
-        columns = self.subscription_columns
-        of_plan = np.array([each in plans for each in columns.plans], dtype=np.bool_)[columns.terms_plan]
-        own = np.fromiter(('"commitments":' in each for each in columns.terms), np.bool_, len(columns.terms))
-        found: npt.NDArray[np.bool_] = own | of_plan
-        return found
+        plans = self._plans_with(lambda plan: bool(plan.all_commitments))
+        return self._terms_with(plans, '"commitments":')
 
     @cached_property
     def contracting_terms(self) -> npt.NDArray[np.bool_]:
         """bool[terms of `subscription_columns`]: which of `committing_terms` may have commitments that follow from earlier periods."""
-        plans = {
-            name
-            for name, plan in self.plan_versions.items()
-            if any(each.resource.follows_earlier for each in plan.versions)
-        }
-        columns = self.subscription_columns
-        of_plan = np.array([each in plans for each in columns.plans], dtype=np.bool_)[columns.terms_plan]
-        own = np.fromiter(
-            ('"periods":' in each or '"rollover_periods":' in each for each in columns.terms),
-            np.bool_,
-            len(columns.terms),
-        )
-        found: npt.NDArray[np.bool_] = self.committing_terms & (own | of_plan)
-        return found
+        plans = self._plans_with(lambda plan: plan.follows_earlier)
+        return self.committing_terms & self._terms_with(plans, '"periods":', '"rollover_periods":')
 
     @cached_property
     def threshold_terms(self) -> npt.NDArray[np.bool_]:
         """bool[terms of `subscription_columns`]: whether they may have an invoicing threshold, their own or some version of their
         plan's.
         """
-        plans = {
-            name
-            for name, plan in self.plan_versions.items()
-            if any(each.resource.invoicing_threshold is not None for each in plan.versions)
-        }
-        columns = self.subscription_columns
-        of_plan = np.array([each in plans for each in columns.plans], dtype=np.bool_)[columns.terms_plan]
-        own = np.fromiter(
-            ('"invoicing_threshold":' in each for each in columns.terms), np.bool_, len(columns.terms)
-        )
-        found: npt.NDArray[np.bool_] = own | of_plan
-        return found
+        plans = self._plans_with(lambda plan: plan.invoicing_threshold is not None)
+        return self._terms_with(plans, '"invoicing_threshold":')
 
     @cached_property
     def advance_terms(self) -> npt.NDArray[np.bool_]:
         """bool[terms of `subscription_columns`]: whether they may have a fee in advance, of some version of their plan, of an
         add-on, or by an override.
         """
-        plans = {
+        plans = self._plans_with(
+            lambda plan: any(each.price.timing is Timing.IN_ADVANCE for each in plan.prices)
+        )
+        # An override may say when its price is due.
+        return self._terms_with(plans, '"timing":', *(('"add_ons":',) if plans else ()))
+
+    def _plans_with(self, holds: Callable[[Plan], bool]) -> frozenset[str]:
+        """The ids of the plans of which it holds for some version."""
+        return frozenset(
             name
             for name, plan in self.plan_versions.items()
-            if any(
-                price.price.timing is Timing.IN_ADVANCE
-                for each in plan.versions
-                for price in each.resource.prices
-            )
-        }
+            if any(holds(each.resource) for each in plan.versions)
+        )
+
+    def _terms_with(self, plans: AbstractSet[str], *sayings: str) -> npt.NDArray[np.bool_]:
+        """bool[terms of `subscription_columns`]: whether they are of one of these plans, or their text says one of these."""
         columns = self.subscription_columns
         of_plan = np.array([each in plans for each in columns.plans], dtype=np.bool_)[columns.terms_plan]
-        # An override may say when its price is due.
-        sayings = ('"timing":', '"add_ons":') if plans else ('"timing":',)
         own = (any(said in each for said in sayings) for each in columns.terms)
         found: npt.NDArray[np.bool_] = of_plan | np.fromiter(own, np.bool_, len(columns.terms))
         return found

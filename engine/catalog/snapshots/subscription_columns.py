@@ -66,9 +66,17 @@ class SubscriptionColumns:
 
     def plans_of(self, row: int) -> frozenset[str]:
         """The plans that one of them has at any time, add-ons too."""
-        steps = slice(int(self.step_offsets[row]), int(self.step_offsets[row + 1]))
-        terms = [SubscriptionTerms.read(self.terms[place]) for place in self.step_terms[steps].tolist()]
+        terms = [SubscriptionTerms.read(self.terms[place]) for place in self.terms_of(row).tolist()]
         return frozenset(plan for each in terms for plan in (each.plan, *each.add_ons))
+
+    def terms_of(self, row: int) -> npt.NDArray[np.int32]:
+        """The places of the terms that one of them has, step by step."""
+        return self.step_terms[int(self.step_offsets[row]) : int(self.step_offsets[row + 1])]
+
+    def steps_at(self, rows: npt.NDArray[np.int64], at_us: int) -> npt.NDArray[np.int64]:
+        """The step of each of these, which have begun, that holds at an instant: the first begins with the subscription."""
+        steps: npt.NDArray[np.int64] = self.step_offsets[rows] - 1
+        return steps + self.step_counts(rows, self.step_start_us <= at_us)
 
     def steps_of_plan(self, plan: str) -> npt.NDArray[np.int64]:
         """The steps whose own plan it is, rising."""
