@@ -17,12 +17,12 @@ from engine.cli.terminal.options import (
     MomentType,
     MonthType,
     TextType,
-    ZoneType,
     json_option,
     limit_option,
     target_option,
     timestamp,
     together,
+    zone_option,
 )
 from engine.cli.terminal.tables import NumberColumn, TextTable, show_found
 from engine.cli.terminal.text import counted, day, footer, grouped, visible
@@ -49,15 +49,7 @@ _period_options = together(
         "--from", "start", type=MomentType(), metavar="INSTANT", help="Where the period begins, with --to."
     ),
     click.option("--to", "end", type=MomentType(), metavar="INSTANT", help="... and where it ends."),
-    click.option(
-        "--time-zone",
-        "zone",
-        type=ZoneType(),
-        default="UTC",
-        show_default=True,
-        metavar="ZONE",
-        help="In whose calendar the month, or a date, begins, such as Europe/Berlin.",
-    ),
+    zone_option("In whose calendar the month, or a date, begins"),
 )
 _reason = click.option("--reason", type=TextType("a reason"), metavar="TEXT", help="For the audit log.")
 

@@ -9,10 +9,10 @@ from engine.cli.terminal.connection import CommandError
 from engine.cli.terminal.options import (
     MomentType,
     MonthType,
-    ZoneType,
     check_period,
     month_after,
     together,
+    zone_option,
 )
 from engine.cli.usage.usage_question import instant_of
 
@@ -33,15 +33,7 @@ ended_period_options = together(
         metavar="INSTANT",
         help="... and up to this, which is included. In place of --period.",
     ),
-    click.option(
-        "--time-zone",
-        "zone",
-        type=ZoneType(),
-        default="UTC",
-        show_default=True,
-        metavar="ZONE",
-        help="In whose calendar the month, or a date, begins, such as Europe/Berlin.",
-    ),
+    zone_option("In whose calendar the month, or a date, begins"),
 )
 GRACE = click.IntRange(0, 31_536_000)
 """Seconds after the end of a billing period: up to a year, as the engine takes it."""
@@ -57,15 +49,7 @@ months_options = together(
         metavar="YYYY-MM",
         help="The last month, which is included.",
     ),
-    click.option(
-        "--time-zone",
-        "zone",
-        type=ZoneType(),
-        default="UTC",
-        show_default=True,
-        metavar="ZONE",
-        help="In whose calendar months begin, such as Europe/Berlin.",
-    ),
+    zone_option("In whose calendar months begin"),
 )
 
 

@@ -218,6 +218,19 @@ def limit_option(things: str) -> Decorator:
     )
 
 
+def zone_option(of: str) -> Decorator:
+    """--time-zone, as the argument `zone`. `of`: what it is the zone of, in words."""
+    return click.option(
+        "--time-zone",
+        "zone",
+        type=ZoneType(),
+        default="UTC",
+        show_default=True,
+        metavar="ZONE",
+        help=f"{of}, such as Europe/Berlin.",
+    )
+
+
 at_option = click.option(
     "--at",
     type=InstantType(),

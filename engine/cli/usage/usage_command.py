@@ -14,12 +14,12 @@ from engine.cli.terminal.options import (
     MomentType,
     PairType,
     TextType,
-    ZoneType,
     as_of_option,
     check_period,
     period_options,
     revision_option,
     target_option,
+    zone_option,
 )
 from engine.cli.terminal.output import chosen_form, opened, output_options
 from engine.cli.terminal.text import counted, footer, visible
@@ -56,15 +56,7 @@ _FORMS = ("csv", "json", "parquet")
     show_default=True,
     help="Cut the period into these; weeks start on Monday.",
 )
-@click.option(
-    "--time-zone",
-    "zone",
-    type=ZoneType(),
-    default="UTC",
-    show_default=True,
-    metavar="ZONE",
-    help="Whose calendar windows follow, and in which a date starts, such as Europe/Berlin.",
-)
+@zone_option("Whose calendar windows follow, and in which a date starts")
 @click.option(
     "--group-by",
     type=TextType("a property"),
