@@ -18,7 +18,7 @@ from engine.api.pages.operator.run_rate import (
     fee_prices,
     monthly_fees,
 )
-from engine.api.pages.operator.sections import section
+from engine.api.pages.operator.sections import refused_section, section
 from engine.api.pages.operator.top_spend import at_of
 from meterline.v1.receivables_pb2 import ListPaymentsRequest, ListPaymentsResponse, Payment
 from meterline.v1.resources_pb2 import ListResourcesRequest, ListResourcesResponse
@@ -111,7 +111,7 @@ async def _collected(look: Look) -> Row:
             ListPaymentsResponse,
         )
         if part.answer is None:
-            return section(name, title, (), (), empty="") | {"refused": part.refused}
+            return refused_section(name, title, part.refused)
         payments += part.answer.payments
         token = part.answer.next_page_token
         if not token:

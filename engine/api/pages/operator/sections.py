@@ -38,8 +38,22 @@ def section(
     }
 
 
-def section_of(part: PagePart[_Answer], shown: Callable[[_Answer], Row], name: str, title: str) -> Row:
-    """`shown`: the section of the answer; of a part without one it says why."""
-    if part.answer is not None:
-        return shown(part.answer)
-    return section(name, title, (), (), empty="") | {"refused": part.refused}
+def section_of(
+    part: PagePart[_Answer],
+    name: str,
+    title: str,
+    columns: Sequence[str],
+    lines: Callable[[_Answer], Sequence[Line]],
+    *,
+    empty: str,
+    note: Callable[[_Answer], str] = lambda _: "",
+) -> Row:
+    """The section of an answer, from its lines; of a part without one it says why."""
+    if part.answer is None:
+        return refused_section(name, title, part.refused)
+    return section(name, title, columns, lines(part.answer), empty=empty, note=note(part.answer))
+
+
+def refused_section(name: str, title: str, refused: str) -> Row:
+    """Of what could not be read: why."""
+    return section(name, title, (), (), empty="") | {"refused": refused}

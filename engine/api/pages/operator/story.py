@@ -5,12 +5,13 @@ Rules:
 2. Events are those of the last day, the first ones by their own time, with how late each was stored.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
 from engine.api.pages.operator.look import Look, PagePart, Row, customer_address, part_of
 from engine.api.pages.operator.overview import alert_rows, count_text, invoice_rows, reason_text
-from engine.api.pages.operator.sections import TableCell, section, section_of
+from engine.api.pages.operator.sections import Line, TableCell, refused_section, section, section_of
 from engine.api.pages.operator.top_spend import at_of, spend_row
 from engine.errors import FieldMistake, InvalidRequestError
 from engine.times import to_timestamp
@@ -120,10 +121,9 @@ async def _subscriptions(customer_id: str, look: Look) -> Row:
         ),
         ListSubscriptionsResponse,
     )
-    name, title = "subscriptions", "Subscriptions"
 
-    def shown(answer: ListSubscriptionsResponse) -> Row:
-        lines = [
+    def lines_of(answer: ListSubscriptionsResponse) -> Sequence[Line]:
+        return [
             (
                 f"{each.id} (archived)" if each.archived else each.id,
                 each.plan_id,
@@ -132,11 +132,16 @@ async def _subscriptions(customer_id: str, look: Look) -> Row:
             )
             for each in answer.subscriptions
         ]
-        more = "There are more, which are not shown here." if answer.next_page_token else ""
-        columns = ("Subscription", "Plan", "Starts", "Ends")
-        return section(name, title, columns, lines, empty="It has no subscription.", note=more)
 
-    return section_of(found, shown, name, title)
+    return section_of(
+        found,
+        "subscriptions",
+        "Subscriptions",
+        ("Subscription", "Plan", "Starts", "Ends"),
+        lines_of,
+        empty="It has no subscription.",
+        note=lambda answer: "There are more, which are not shown here." if answer.next_page_token else "",
+    )
 
 
 async def _account(customer_id: str, currencies: list[str], look: Look) -> Row:
@@ -149,7 +154,7 @@ async def _account(customer_id: str, currencies: list[str], look: Look) -> Row:
             GetAccountResponse,
         )
         if found.answer is None:
-            return section(name, title, (), (), empty="") | {"refused": found.refused}
+            return refused_section(name, title, found.refused)
         account = found.answer.account
         amounts = (
             account.balance,
@@ -173,10 +178,9 @@ async def _payments(customer_id: str, look: Look) -> Row:
         ListPaymentsRequest(customer_id=customer_id, page_size=_ROWS_MAX),
         ListPaymentsResponse,
     )
-    name, title = "payments", "The newest payments"
 
-    def shown(answer: ListPaymentsResponse) -> Row:
-        lines = []
+    def lines_of(answer: ListPaymentsResponse) -> Sequence[Line]:
+        lines: list[Line] = []
         for each in answer.payments:
             is_failed = each.state == PaymentState.PAYMENT_STATE_FAILED
             state = f"failed: {each.failure_reason}" if is_failed else "succeeded"
@@ -184,10 +188,16 @@ async def _payments(customer_id: str, look: Look) -> Row:
             amount = look.words.money(each.amount, each.currency)
             received = look.instant(each.received_at)
             lines.append((each.payment_id, received, TableCell(state, is_bad=is_failed), amount, paid))
-        columns = ("Payment", "Received", "State", "#Amount", "Pays")
-        return section(name, title, columns, lines, empty="No payment is recorded.")
+        return lines
 
-    return section_of(found, shown, name, title)
+    return section_of(
+        found,
+        "payments",
+        "The newest payments",
+        ("Payment", "Received", "State", "#Amount", "Pays"),
+        lines_of,
+        empty="No payment is recorded.",
+    )
 
 
 async def _alerts(customer_id: str, look: Look) -> Row:
@@ -196,17 +206,21 @@ async def _alerts(customer_id: str, look: Look) -> Row:
         ListAlertCrossingsRequest(customer_id=customer_id, page_size=_ROWS_MAX),
         ListAlertCrossingsResponse,
     )
-    name, title = "alerts", "Alerts"
 
-    def shown(answer: ListAlertCrossingsResponse) -> Row:
-        lines = [
+    def lines_of(answer: ListAlertCrossingsResponse) -> Sequence[Line]:
+        return [
             (each["alert"], each["measure"], each["threshold"], each["value"], each["at"], each["recovered"])
             for each in alert_rows(answer, look)
         ]
-        columns = ("Alert", "Measure", "#Threshold", "#Value", "Reached", "Recovered")
-        return section(name, title, columns, lines, empty="No threshold has been reached.")
 
-    return section_of(found, shown, name, title)
+    return section_of(
+        found,
+        "alerts",
+        "Alerts",
+        ("Alert", "Measure", "#Threshold", "#Value", "Reached", "Recovered"),
+        lines_of,
+        empty="No threshold has been reached.",
+    )
 
 
 async def _events(customer_id: str, look: Look) -> Row:
@@ -220,10 +234,9 @@ async def _events(customer_id: str, look: Look) -> Row:
         ),
         ListEventsResponse,
     )
-    name, title = "events", "Events of the last 24 hours"
 
-    def shown(answer: ListEventsResponse) -> Row:
-        lines = []
+    def lines_of(answer: ListEventsResponse) -> Sequence[Line]:
+        lines: list[Line] = []
         for each in answer.events:
             late_s = max(0, each.ingested_at.ToMicroseconds() - each.event_time.ToMicroseconds()) // _US
             by = each.voided.correction_id or "the engine"
@@ -237,13 +250,19 @@ async def _events(customer_id: str, look: Look) -> Row:
                     state,
                 )
             )
-        more = (
-            "There are later ones: meterline events --customer lists all." if answer.next_page_token else ""
-        )
-        columns = ("Event", "Type", "Time", "#Stored so many seconds later", "State")
-        return section(name, title, columns, lines, empty="There was none.", note=more)
+        return lines
 
-    return section_of(found, shown, name, title)
+    return section_of(
+        found,
+        "events",
+        "Events of the last 24 hours",
+        ("Event", "Type", "Time", "#Stored so many seconds later", "State"),
+        lines_of,
+        empty="There was none.",
+        note=lambda answer: (
+            "There are later ones: meterline events --customer lists all." if answer.next_page_token else ""
+        ),
+    )
 
 
 async def _problems(customer_id: str, look: Look) -> Row:
@@ -252,17 +271,21 @@ async def _problems(customer_id: str, look: Look) -> Row:
         ListProblemsRequest(customer_id=customer_id, page_size=_ROWS_MAX),
         ListProblemsResponse,
     )
-    name, title = "problems", "Refused events of the last 7 days"
 
-    def shown(answer: ListProblemsResponse) -> Row:
-        lines = [
+    def lines_of(answer: ListProblemsResponse) -> Sequence[Line]:
+        return [
             (look.instant(each.received_at), reason_text(each.reason), each.field, each.event_id)
             for each in answer.problems
         ]
-        columns = ("Received", "Reason", "Field", "Event")
-        return section(name, title, columns, lines, empty="There is none in the log.")
 
-    return section_of(found, shown, name, title)
+    return section_of(
+        found,
+        "problems",
+        "Refused events of the last 7 days",
+        ("Received", "Reason", "Field", "Event"),
+        lines_of,
+        empty="There is none in the log.",
+    )
 
 
 async def _changes(customer_id: str, look: Look) -> Row:
@@ -271,13 +294,18 @@ async def _changes(customer_id: str, look: Look) -> Row:
         ListResourceVersionsRequest(kind="customer", id=customer_id, page_size=_ROWS_MAX),
         ListResourceVersionsResponse,
     )
-    name, title = "changes", "Changes of the customer in the catalog"
 
-    def shown(answer: ListResourceVersionsResponse) -> Row:
-        lines = [
+    def lines_of(answer: ListResourceVersionsResponse) -> Sequence[Line]:
+        return [
             (look.instant(each.changed_at), each.changed_by or "not kept", str(each.revision))
             for each in answer.versions
         ]
-        return section(name, title, ("Changed", "By", "#Revision"), lines, empty="There is none.")
 
-    return section_of(found, shown, name, title)
+    return section_of(
+        found,
+        "changes",
+        "Changes of the customer in the catalog",
+        ("Changed", "By", "#Revision"),
+        lines_of,
+        empty="There is none.",
+    )
